@@ -1,0 +1,61 @@
+"""What travels over the socket of a job. Every event carries the job's `seq`, which only grows."""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.domain.job import Job, Stage
+from app.domain.segment import Segment
+
+
+class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", tag_field="type"):
+    """The first event on a connection: everything, as the database has it. Nothing before it needs to be known."""
+
+    job_id: str
+    seq: int
+    job: Job
+    segments: tuple[Segment, ...]
+
+
+class StateChanged(msgspec.Struct, frozen=True, tag="state", tag_field="type"):
+    """The job's row changed: state, options, artifacts, error."""
+
+    job_id: str
+    seq: int
+    job: Job
+
+
+class Progress(msgspec.Struct, frozen=True, tag="progress", tag_field="type"):
+    """`message` is a short fact for the person ("model: 120 of 144 MB"), "" when there is none."""
+
+    job_id: str
+    seq: int
+    stage: Stage
+    stage_progress: float
+    progress: float
+    eta_s: float | None
+    message: str
+
+
+class SegmentsChanged(msgspec.Struct, frozen=True, tag="segments", tag_field="type"):
+    """Segments that are new or changed, and the ids of those that are gone."""
+
+    job_id: str
+    seq: int
+    revision: int
+    segments: tuple[Segment, ...]
+    removed: tuple[str, ...]
+
+
+class Deleted(msgspec.Struct, frozen=True, tag="deleted", tag_field="type"):
+    job_id: str
+    seq: int
+
+
+class Heartbeat(msgspec.Struct, frozen=True, tag="heartbeat", tag_field="type"):
+    """Sent every 5 s, so that a silent connection is known to be dead."""
+
+    at: float
+
+
+JobEvent = Snapshot | StateChanged | Progress | SegmentsChanged | Deleted

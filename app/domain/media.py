@@ -1,0 +1,73 @@
+"""What a media file is, and which files AutoDubber takes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+
+class VideoStream(msgspec.Struct, frozen=True):
+    """The first real video stream. `rotation_deg` is clockwise, as a player must turn it."""
+
+    index: int
+    codec: str
+    width: int
+    height: int
+    fps: float
+    rotation_deg: int
+
+
+class AudioStream(msgspec.Struct, frozen=True):
+    """One audio stream; `track` counts audio streams from 0 (ffmpeg's `0:a:track`)."""
+
+    index: int
+    track: int
+    codec: str
+    sample_rate_hz: int
+    channels: int
+    language: str | None
+    title: str | None
+
+
+class MediaInfo(msgspec.Struct, frozen=True):
+    """A probed source. `duration_s` is the container's word until ingest has decoded the file, then the truth."""
+
+    format: str
+    duration_s: float
+    start_s: float
+    size_bytes: int
+    video: VideoStream | None
+    audio: tuple[AudioStream, ...]
+
+
+class ArtifactKind(StrEnum):
+    """What a job hands out. The first four are for the person, the others feed the studio."""
+
+    VIDEO = "video"
+    AUDIO = "audio"
+    SRT = "srt"
+    VTT = "vtt"
+    SOURCE = "source"
+    PEAKS = "peaks"
+    THUMBNAIL = "thumbnail"
+
+
+class Artifact(msgspec.Struct, frozen=True):
+    """One finished file. `key` names the blob; `sha256` is of its bytes and serves as ETag."""
+
+    kind: ArtifactKind
+    key: str
+    size_bytes: int
+    sha256: str
+    media_type: str
+    extension: str
+
+
+# FFmpeg demuxer names. Playlists and scripts (hls, dash, concat, sdp, lavfi) are never among them: they read other files.
+FORMAT_WHITELIST: Final = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpegtsraw,flv,live_flv,asf,ogg,wav,w64,mp3,aac,flac,mpeg,mpegvideo,ac3,eac3,aiff,caf,amr,rm"
+)
+
+MAX_TEXT_CHARACTERS: Final = 5_000

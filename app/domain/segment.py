@@ -1,0 +1,71 @@
+"""A line of the transcript and what becomes of it: segment, clip, placement."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Word(msgspec.Struct, frozen=True):
+    """One recognised word. Times are seconds on the video's timeline."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """One line to be spoken: when, by whom, what.
+
+    `text` is what will be spoken; `source_text` is what was recognised (or brought as a subtitle) and never changes.
+    `skip` keeps the original sound for this line. Times are seconds on the video's timeline, 0 <= start_s < end_s.
+    """
+
+    id: str
+    start_s: float
+    end_s: float
+    text: str
+    source_text: str
+    speaker: str
+    skip: bool
+    words: tuple[Word, ...]
+
+
+class Clip(msgspec.Struct, frozen=True):
+    """A spoken segment in the blob store: mono WAV, 16-bit.
+
+    `key` names the blob and is the hash of everything that made it. `speed` is the factor the voice engine already
+    applied (1.0: none); what remains of the wished speed is applied by the fit. `cost_credits` is what the engine booked.
+    """
+
+    segment_id: str
+    key: str
+    duration_s: float
+    sample_rate_hz: int
+    speed: float
+    characters: int
+    cost_credits: float
+
+
+class Flag(StrEnum):
+    """What the person should know about a placed line."""
+
+    SHORTEN = "shorten"  # spoken faster than 1.25x to fit: shorten the text
+    LATE = "late"  # starts more than 0.6 s after the original
+
+
+class Placement(msgspec.Struct, frozen=True):
+    """Where a clip goes: starts at `start_s`, lasts `duration_s`, played `rate` times as fast as it was spoken.
+
+    `trim_start_s` and `trim_end_s` are the silent edges cut from the clip before it is stretched:
+    duration_s = (clip duration - trim_start_s - trim_end_s) / rate.
+    """
+
+    segment_id: str
+    start_s: float
+    duration_s: float
+    rate: float
+    trim_start_s: float
+    trim_end_s: float
+    flags: tuple[Flag, ...]

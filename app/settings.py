@@ -1,0 +1,155 @@
+"""Every environment variable, once: typed, documented, read at start-up.
+
+A variable is `AUTODUBBER_` and the field's name in capitals, unless `name` says otherwise. A secret may stand in a file instead: `NAME_FILE`.
+A wrong value stops the start with one clear line (`SettingsError`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+
+PREFIX: Final = "AUTODUBBER_"
+
+
+class SettingsError(Exception):
+    """A wrong value in the environment; the message is one line and names the variable, never a secret's value."""
+
+
+def _doc(text: str, **extra: Any) -> msgspec.Meta:
+    return msgspec.Meta(description=text, extra=extra)
+
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=256)]
+Bytes = Annotated[int, msgspec.Meta(ge=0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator decides. Sizes are bytes, times seconds."""
+
+    data: Annotated[Path, _doc("Folder for everything that is kept: database, blobs, models, secret key.")] = Path("data")
+    host: Annotated[str, _doc("Address to listen on.")] = "127.0.0.1"
+    port: Annotated[Port, _doc("Port to listen on.")] = 8000
+    log_level: Annotated[str, _doc("debug, info, warning or error.", choices=("debug", "info", "warning", "error"))] = "info"
+    log_format: Annotated[str, _doc("json, or console for people.", choices=("json", "console"))] = "json"
+
+    max_upload_bytes: Annotated[Bytes, _doc("Largest upload.")] = 2 << 30
+    max_duration_s: Annotated[Seconds, _doc("Longest video.")] = 6 * 3600.0
+    upload_expiry_s: Annotated[Seconds, _doc("An unfinished upload is deleted after this long without a byte.")] = 24 * 3600.0
+    min_free_bytes: Annotated[Bytes, _doc("Below this much free disk, new uploads and jobs are refused.")] = 1 << 30
+
+    prepare_at_once: Annotated[Count, _doc("Jobs that are probed and transcribed at the same time.")] = 1
+    render_at_once: Annotated[Count, _doc("Jobs that are rendered at the same time.")] = 2
+    threads: Annotated[int, _doc("Processor threads for recognition and encoding; 0: as many as the machine has.")] = 0
+    child_memory_bytes: Annotated[Bytes, _doc("Address-space limit of each media child process; 0: none.")] = 8 << 30
+
+    recognizer: Annotated[str, _doc("Default recognition engine.")] = "openai-whisper"
+    model: Annotated[str, _doc("Default Whisper model: a name such as tiny, base, small, turbo, or the path of a checkpoint.")] = "base"
+    model_url: Annotated[str, _doc("Where models are downloaded from; {sha256} and {file} are filled in. Empty: OpenAI's public address.")] = ""
+    device: Annotated[str, _doc("cpu, cuda, or auto.", choices=("auto", "cpu", "cuda"))] = "auto"
+    voice: Annotated[str, _doc("Default voice, ENGINE:VOICE; espeak:auto speaks the transcript's language.")] = "espeak:auto"
+    review: Annotated[bool, _doc("Whether a job waits for a person after transcription, unless it says otherwise.")] = True
+
+    elevenlabs_key: Annotated[str, _doc("ElevenLabs API key.", name="ELEVENLABS_API_KEY", secret=True)] = ""
+    elevenlabs_url: Annotated[str, _doc("ElevenLabs' address.", name="ELEVENLABS_BASE_URL")] = "https://api.elevenlabs.io"
+    elevenlabs_model: Annotated[str, _doc("Default ElevenLabs model.")] = "eleven_multilingual_v2"
+    elevenlabs_at_once: Annotated[int, _doc("Lines spoken at once; 0: what the plan allows.")] = 0
+
+    allowed_origins: Annotated[str, _doc("Other web origins that may call the API, separated by commas.")] = ""
+    metrics: Annotated[bool, _doc("Whether /metrics answers.")] = True
+
+    @property
+    def database_url(self) -> str:
+        return f"sqlite:///{self.data / 'app.sqlite3'}"
+
+    @property
+    def engine_path(self) -> Path:
+        return self.data / "engine.sqlite3"
+
+    @property
+    def blobs(self) -> Path:
+        return self.data / "blobs"
+
+    @property
+    def uploads(self) -> Path:
+        return self.data / "uploads"
+
+    @property
+    def scratch(self) -> Path:
+        return self.data / "scratch"
+
+    @property
+    def models(self) -> Path:
+        return self.data / "models"
+
+    @property
+    def thread_count(self) -> int:
+        return self.threads or os.cpu_count() or 1
+
+
+class Variable(msgspec.Struct, frozen=True):
+    """One environment variable, for the reference and for reading."""
+
+    field: str
+    name: str
+    type: Any
+    default: Any
+    description: str
+    secret: bool
+    choices: tuple[str, ...]
+
+
+def variables() -> tuple[Variable, ...]:
+    """Every variable, in the order of the fields."""
+    found = []
+    for info in msgspec.structs.fields(Settings):
+        meta = next(m for m in info.type.__metadata__ if m.extra is not None)
+        name = meta.extra.get("name", PREFIX + info.name.upper())
+        found.append(
+            Variable(info.name, name, info.type, info.default, meta.description or "", meta.extra.get("secret", False), meta.extra.get("choices", ()))
+        )
+    return tuple(found)
+
+
+def _raw(variable: Variable, environ: Mapping[str, str]) -> str | None:
+    if not variable.secret:
+        return environ.get(variable.name)
+    path = environ.get(variable.name + "_FILE")
+    if path is None:
+        return environ.get(variable.name)
+    if variable.name in environ:
+        raise SettingsError(f"{variable.name} and {variable.name}_FILE are both set; keep one.")
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise SettingsError(f"{variable.name}_FILE: cannot read {path}: {error.strerror}.") from None
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings from the environment. Raises SettingsError with one line for the first wrong value."""
+    environ = os.environ if environ is None else environ
+    known = variables()
+    names = {v.name for v in known} | {v.name + "_FILE" for v in known if v.secret}
+    unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in names)
+    if unknown:
+        raise SettingsError(f"{unknown[0]} is not a setting of AutoDubber; docs/environment.md lists them all.")
+    values: dict[str, Any] = {}
+    for variable in known:
+        raw = _raw(variable, environ)
+        if raw is None or raw == "":
+            continue
+        try:
+            values[variable.field] = Path(raw) if variable.field == "data" else msgspec.convert(raw, variable.type, strict=False)
+        except msgspec.ValidationError as error:
+            shown = "" if variable.secret else f" (it is {raw!r})"
+            raise SettingsError(f"{variable.name}: {error}{shown}.") from None
+        if variable.choices and raw not in variable.choices:
+            raise SettingsError(f"{variable.name}: expected one of {', '.join(variable.choices)} (it is {raw!r}).")
+    settings = Settings(**values)
+    return msgspec.structs.replace(settings, data=settings.data.absolute())

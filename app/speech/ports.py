@@ -1,0 +1,162 @@
+"""What an engine must offer: the `Recognizer` and `Voice` protocols, and what travels through them.
+
+An engine is one small file that satisfies one protocol; `app.speech.registry` maps names to engines. Engines know nothing of jobs,
+databases or blobs. Every method may be called from any event loop of the process. Errors are catalogue errors (`DubError`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from app.domain.job import Task
+from app.domain.segment import Segment
+
+
+class Availability(msgspec.Struct, frozen=True):
+    """Whether an engine can work here; if not, why, and what to do about it."""
+
+    available: bool
+    reason: str
+    remedy: str
+
+
+class ModelInfo(msgspec.Struct, frozen=True):
+    """A model of an engine. `size_bytes` is the download's (0: nothing to download); `ready` says that it is here already.
+
+    `max_characters` is per spoken line (0: not a voice model); `languages` are ISO 639-1, empty when not told.
+    """
+
+    id: str
+    name: str
+    ready: bool
+    size_bytes: int
+    max_characters: int
+    languages: tuple[str, ...]
+    credits_per_character: float
+
+
+class EngineInfo(msgspec.Struct, frozen=True):
+    """`kind` is "recognizer" or "voice"."""
+
+    name: str
+    kind: str
+    title: str
+    needs_key: bool
+    availability: Availability
+    models: tuple[ModelInfo, ...]
+
+
+# ---------------------------------------------------------------- recognition
+
+
+class RecognitionRequest(msgspec.Struct, frozen=True):
+    """`speech` is a 16 kHz mono s16 WAV; `resume_at_s` skips what an earlier run had finished (0: from the start)."""
+
+    speech: Path
+    model: str
+    language: str | None
+    task: Task
+    duration_s: float
+    resume_at_s: float
+
+
+class RecognitionProgress(msgspec.Struct, frozen=True):
+    """`done_s` of the speech's seconds are finished. `message` tells of a model being fetched ("model tiny: 12 of 74 MB")."""
+
+    done_s: float
+    message: str
+
+
+class Recognised(msgspec.Struct, frozen=True):
+    """A finished chunk: everything up to `done_s` is final, so that a later run can go on from there."""
+
+    segments: tuple[Segment, ...]
+    language: str
+    done_s: float
+
+
+class Recognizer(Protocol):
+    """Speech to segments."""
+
+    name: str
+
+    async def info(self) -> EngineInfo: ...
+
+    async def transcribe(self, request: RecognitionRequest, on_event: Callable[[RecognitionProgress | Recognised], None]) -> str:
+        """Transcribe to the end, handing over chunks as they are done; returns the language (ISO 639-1).
+
+        Cancelling the task ends the work within a second and gives its memory back.
+        """
+        ...
+
+
+# ---------------------------------------------------------------- voices
+
+
+class VoiceInfo(msgspec.Struct, frozen=True):
+    """A voice as the person chooses it. `id` is the engine's; "ENGINE:ID" names it everywhere else."""
+
+    engine: str
+    id: str
+    name: str
+    language: str | None
+    gender: str | None
+    description: str
+    preview_url: str | None
+
+
+class SpeechRequest(msgspec.Struct, frozen=True):
+    """One line to speak. `previous_text` and `next_text` are its neighbours, for engines that use them for intonation.
+
+    `key` is the person's API key when one came with the request, else None: the engine's own is used. It is never logged.
+    """
+
+    voice: str
+    model: str
+    text: str
+    language: str | None
+    speed: float
+    previous_text: str
+    next_text: str
+    key: str | None
+
+
+class Spoken(msgspec.Struct, frozen=True):
+    """What an engine made: s16le mono PCM. `speed` is the factor that the engine applied itself (1.0: it ignored it)."""
+
+    pcm: bytes
+    sample_rate_hz: int
+    speed: float
+    cost_credits: float
+
+
+class Voice(Protocol):
+    """A text-to-speech engine."""
+
+    name: str
+
+    async def info(self, key: str | None = None) -> EngineInfo: ...
+
+    async def voices(self, key: str | None = None) -> tuple[VoiceInfo, ...]: ...
+
+    async def check(self, request: SpeechRequest) -> None:
+        """Raise voice_unknown, voice_model_unknown, text_too_long, key_missing or key_invalid before any money is spent."""
+        ...
+
+    def fingerprint(self, request: SpeechRequest) -> str:
+        """A string of everything that decides the sound (never the key): equal strings mean an interchangeable clip."""
+        ...
+
+    async def limit(self, request: SpeechRequest) -> int:
+        """How many lines may be spoken at once with this key and model."""
+        ...
+
+    async def speak(self, request: SpeechRequest) -> Spoken:
+        """Speak one line. Retries what is worth it; raises a catalogue error naming what to do."""
+        ...
+
+    async def close(self) -> None: ...
