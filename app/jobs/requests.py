@@ -1,0 +1,104 @@
+"""What a person may ask of a job. A field that is UNSET keeps what is there (or the default, when a job is created)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from app.domain.job import Background, Job, Task
+from app.domain.media import MAX_TEXT_CHARACTERS
+from app.domain.segment import Segment
+
+Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)]
+Short = Annotated[str, msgspec.Meta(max_length=255)]
+
+
+class OptionsPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Changes to `DubOptions`; see there for what each means."""
+
+    language: Short | None | UnsetType = UNSET
+    task: Task | UnsetType = UNSET
+    recognizer: Short | UnsetType = UNSET
+    model: Short | UnsetType = UNSET
+    voice: Short | UnsetType = UNSET
+    voice_model: Short | UnsetType = UNSET
+    speed: float | UnsetType = UNSET
+    background: Background | UnsetType = UNSET
+    keep_original_track: bool | UnsetType = UNSET
+    burn_subtitles: bool | UnsetType = UNSET
+    audio_track: Annotated[int, msgspec.Meta(ge=0, le=63)] | UnsetType = UNSET
+    review: bool | UnsetType = UNSET
+
+
+class CreateJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A job from a finished upload. `subtitles_upload_id` brings an SRT or WebVTT file instead of recognition."""
+
+    upload_id: str
+    title: Short | UnsetType = UNSET
+    options: OptionsPatch = OptionsPatch()
+    subtitles_upload_id: str | None = None
+
+
+class JobPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    title: Short | UnsetType = UNSET
+    options: OptionsPatch = OptionsPatch()
+
+
+class SegmentEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Changes to one line. An unknown or absent `id` is an error; new lines are `SegmentNew`."""
+
+    id: str
+    text: Text | UnsetType = UNSET
+    start_s: float | UnsetType = UNSET
+    end_s: float | UnsetType = UNSET
+    speaker: Short | UnsetType = UNSET
+    skip: bool | UnsetType = UNSET
+
+
+class SegmentNew(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    text: Text
+    start_s: float
+    end_s: float
+    speaker: Short = ""
+
+
+class SegmentChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """PATCH of the lines: all of it or nothing."""
+
+    edit: tuple[SegmentEdit, ...] = ()
+    add: tuple[SegmentNew, ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+class SplitSegment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Split before the character `at` of the text; the time is divided by word times when known, else by length."""
+
+    at: Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Segments(msgspec.Struct, frozen=True):
+    """The lines and their revision (the ETag, as `"REVISION"`)."""
+
+    revision: int
+    segments: tuple[Segment, ...]
+
+
+class JobPage(msgspec.Struct, frozen=True):
+    """A page of jobs, newest first. `next` is the cursor of the following page, None at the end; `total` counts all that match."""
+
+    jobs: tuple[Job, ...]
+    next: str | None
+    total: int
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """What rendering would cost now. Lines that are cached cost nothing. `money_usd` is list price, None when not known."""
+
+    lines: int
+    cached_lines: int
+    characters: int
+    credits: float
+    money_usd: float | None
+    seconds: float
