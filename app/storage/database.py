@@ -1,0 +1,63 @@
+"""The application's database: SQLite under the data folder, or PostgreSQL by URL. Synchronous; call it from threads."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
+
+HEAD: Final = "0001"  # the newest migration; a test compares it with the folder
+_READING: Final = "autodubber_reading"
+
+
+def open_database(url: str) -> Engine:
+    """An engine whose writers wait for each other instead of failing, and whose readers never block a writer.
+
+    SQLite: WAL, foreign keys, 30 s busy time-out, full durability of commits (synchronous=FULL): a finished step survives a power cut.
+    """
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=10, pool_pre_ping=True)
+    engine = create_engine(url, pool_size=8, max_overflow=8, connect_args={"timeout": 30, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # we begin transactions ourselves, below
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA synchronous=FULL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A deferred transaction that reads first and writes later fails at once when another has written in between.
+        reading = connection.get_execution_options().get(_READING, False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextlib.contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection for queries only: one consistent snapshot, never waiting for a writer."""
+    with engine.connect() as connection:
+        yield connection.execution_options(**{_READING: True})
+
+
+def migrate(engine: Engine) -> bool:
+    """Bring the schema to HEAD; returns whether anything was done. Alembic is imported only when there is something to do."""
+    with reading(engine) as connection:
+        known = inspect(connection).has_table("alembic_version")
+        if known and connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == HEAD:
+            return False
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return True

@@ -1,0 +1,102 @@
+"""The application's tables. Their history stands in `migrations/`; a test compares the two."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+metadata: Final = MetaData()
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("filename", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("length_bytes", BigInteger, nullable=False),
+    Column("offset_bytes", BigInteger, nullable=False),  # what is safely on disk
+    Column("metadata", JSON, nullable=False),
+    Column("complete", Boolean, nullable=False),
+    Column("key", Text, nullable=False),  # of the blob, once complete
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Index("uploads_expires_at", "expires_at"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("phase", String(16), nullable=False),
+    Column("stage", String(16)),
+    Column("stage_progress", Float, nullable=False),
+    Column("progress", Float, nullable=False),
+    Column("eta_s", Float),
+    Column("options", JSON, nullable=False),
+    Column("language", String(16)),
+    Column("media", JSON),
+    Column("source_key", Text, nullable=False),
+    Column("subtitles_key", Text),  # a brought SRT or VTT file
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("rendered_revision", Integer),
+    Column("rendered_options", JSON),
+    Column("error", JSON),
+    Column("workflow_id", String(96)),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Index("jobs_created_at", "created_at"),
+    Index("jobs_state", "state"),
+    Index("jobs_source_key", "source_key"),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("job_id", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", String(32), primary_key=True),
+    Column("start_s", Float, nullable=False),
+    Column("end_s", Float, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("source_text", Text, nullable=False),
+    Column("speaker", Text, nullable=False),
+    Column("skip", Boolean, nullable=False),
+    Column("words", JSON, nullable=False),
+    Index("segments_order", "job_id", "start_s"),
+)
+
+stages = Table(  # finished stages: the output and the hash of the inputs that made it
+    "stages",
+    metadata,
+    Column("job_id", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("stage", String(16), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("output", JSON, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("finished_at", Float, nullable=False),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("job_id", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("extension", String(8), nullable=False),
+    Index("artifacts_key", "key"),
+)
+
+settings = Table(  # small named values; secrets are encrypted before they come here
+    "settings",
+    metadata,
+    Column("name", String(96), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)
