@@ -49,13 +49,25 @@ def command(argv: Sequence[str], limits: Limits = NO_LIMITS) -> list[str]:
 
 @contextlib.asynccontextmanager
 async def child(
-    argv: Sequence[str], *, limits: Limits = NO_LIMITS, env: Mapping[str, str] | None = None, cwd: Path | None = None,
-    stdin: int | None = asyncio.subprocess.DEVNULL, pass_fds: Sequence[int] = (),
+    argv: Sequence[str],
+    *,
+    limits: Limits = NO_LIMITS,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: int | None = asyncio.subprocess.DEVNULL,
+    pass_fds: Sequence[int] = (),
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """A running child with piped stdout and stderr, in a process group of its own; killed with its whole group when the block ends."""
     process = await asyncio.create_subprocess_exec(
-        *command(argv, limits), stdin=stdin, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **env} if env is not None else None, cwd=cwd, pass_fds=tuple(pass_fds), start_new_session=True, limit=_LINE_LIMIT,
+        *command(argv, limits),
+        stdin=stdin,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **env} if env is not None else None,
+        cwd=cwd,
+        pass_fds=tuple(pass_fds),
+        start_new_session=True,
+        limit=_LINE_LIMIT,
     )
     try:
         yield process

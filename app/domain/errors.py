@@ -25,9 +25,7 @@ class Problem(msgspec.Struct, frozen=True):
 class DubError(Exception):
     """A catalogue error. `retryable` marks what may well succeed when tried again unchanged (network, rate limits)."""
 
-    def __init__(
-        self, problem: Problem, detail: str = "", *, retryable: bool = False, headers: dict[str, str] | None = None, **extra: Any
-    ) -> None:
+    def __init__(self, problem: Problem, detail: str = "", *, retryable: bool = False, headers: dict[str, str] | None = None, **extra: Any) -> None:
         super().__init__(f"{problem.code}: {problem.message}" + (f" ({detail})" if detail else ""))
         self.problem = problem
         self.detail = detail
@@ -49,33 +47,55 @@ def _p(code: str, status: int, message: str, hint: str) -> Problem:
 INVALID_REQUEST: Final = _p("invalid_request", 400, "The request is not valid.", "Correct the named field and send it again.")
 NOT_FOUND: Final = _p("not_found", 404, "There is nothing at this address.", "Check the address; /schema lists what exists.")
 METHOD_NOT_ALLOWED: Final = _p("method_not_allowed", 405, "This address does not take that method.", "See /schema.")
-FORBIDDEN_ORIGIN: Final = _p("forbidden_origin", 403, "The request comes from another web site.", "Open AutoDubber's own page, or add the site to AUTODUBBER_ALLOWED_ORIGINS.")
+FORBIDDEN_ORIGIN: Final = _p(
+    "forbidden_origin", 403, "The request comes from another web site.", "Open AutoDubber's own page, or add the site to AUTODUBBER_ALLOWED_ORIGINS."
+)
 BODY_TOO_LARGE: Final = _p("body_too_large", 413, "The request's body is too large.", "Send a smaller body; media goes through /api/uploads.")
-INTERNAL: Final = _p("internal", 500, "Something went wrong inside AutoDubber.", "Try again; if it stays, look for the request id in the server's log and report it.")
+INTERNAL: Final = _p(
+    "internal", 500, "Something went wrong inside AutoDubber.", "Try again; if it stays, look for the request id in the server's log and report it."
+)
 SHUTTING_DOWN: Final = _p("shutting_down", 503, "The server is stopping.", "Try again in a few seconds; nothing is lost.")
 
 # ---- uploads
 UPLOAD_NOT_FOUND: Final = _p("upload_not_found", 404, "This upload does not exist or has expired.", "Start the upload again.")
-UPLOAD_TOO_LARGE: Final = _p("upload_too_large", 413, "The file is larger than this server takes.", "Choose a smaller file, or raise AUTODUBBER_MAX_UPLOAD_BYTES.")
+UPLOAD_TOO_LARGE: Final = _p(
+    "upload_too_large", 413, "The file is larger than this server takes.", "Choose a smaller file, or raise AUTODUBBER_MAX_UPLOAD_BYTES."
+)
 UPLOAD_OFFSET: Final = _p("upload_offset_mismatch", 409, "The upload is at another offset.", "Ask with HEAD for the offset and go on from there.")
 UPLOAD_LOCKED: Final = _p("upload_locked", 423, "Another request is writing to this upload.", "Wait a moment and try again.")
 UPLOAD_INCOMPLETE: Final = _p("upload_incomplete", 409, "The upload is not complete yet.", "Finish the upload first.")
 UPLOAD_CHECKSUM: Final = _p("upload_checksum_mismatch", 460, "The chunk's checksum does not match.", "Send the chunk again.")
 UPLOAD_CHECKSUM_ALGORITHM: Final = _p("upload_checksum_algorithm", 400, "This checksum algorithm is not supported.", "Use sha1, sha256 or md5.")
-UPLOAD_CONTENT_TYPE: Final = _p("upload_content_type", 415, "An upload's chunk must be application/offset+octet-stream.", "Set the Content-Type header.")
+UPLOAD_CONTENT_TYPE: Final = _p(
+    "upload_content_type", 415, "An upload's chunk must be application/offset+octet-stream.", "Set the Content-Type header."
+)
 TUS_VERSION: Final = _p("tus_version", 412, "This server speaks tus 1.0.0.", "Send Tus-Resumable: 1.0.0.")
 DISK_FULL: Final = _p("disk_full", 507, "The server's disk is full.", "Delete old jobs or enlarge the volume; the upload or job goes on afterwards.")
 
 # ---- the media file
 FILE_EMPTY: Final = _p("file_empty", 422, "The file is empty.", "Choose a file with content.")
-NOT_MEDIA: Final = _p("not_media", 422, "The file is not a video or audio file that can be read.", "Use MP4, MOV, MKV, WebM, AVI, MP3, WAV, FLAC or another usual format.")
-PLAYLIST: Final = _p("playlist_refused", 422, "The file is a playlist or script, not media.", "Playlists can point at other files and are refused; upload the video itself.")
+NOT_MEDIA: Final = _p(
+    "not_media",
+    422,
+    "The file is not a video or audio file that can be read.",
+    "Use MP4, MOV, MKV, WebM, AVI, MP3, WAV, FLAC or another usual format.",
+)
+PLAYLIST: Final = _p(
+    "playlist_refused",
+    422,
+    "The file is a playlist or script, not media.",
+    "Playlists can point at other files and are refused; upload the video itself.",
+)
 NO_AUDIO: Final = _p("no_audio", 422, "The file has no audio track.", "Choose a video with sound, or bring subtitles to dub a silent one.")
-AUDIO_TRACK_MISSING: Final = _p("audio_track_missing", 422, "The file has no audio track of that number.", "Choose one of the file's tracks, counted from 0.")
+AUDIO_TRACK_MISSING: Final = _p(
+    "audio_track_missing", 422, "The file has no audio track of that number.", "Choose one of the file's tracks, counted from 0."
+)
 MEDIA_TOO_LONG: Final = _p("media_too_long", 422, "The video is longer than this server takes.", "Cut it, or raise AUTODUBBER_MAX_DURATION_S.")
 MEDIA_DAMAGED: Final = _p("media_damaged", 422, "The file is damaged and cannot be decoded.", "Export or download it again.")
 MEDIA_TOOL_FAILED: Final = _p("media_tool_failed", 500, "The media tool failed.", "Try again; `autodubber doctor` checks the installation.")
-MEDIA_LIMIT: Final = _p("media_limit", 422, "Reading the file took more time or memory than is allowed.", "Convert the file with another program first.")
+MEDIA_LIMIT: Final = _p(
+    "media_limit", 422, "Reading the file took more time or memory than is allowed.", "Convert the file with another program first."
+)
 
 # ---- subtitles and text
 SUBTITLES_INVALID: Final = _p("subtitles_invalid", 422, "The subtitle file cannot be read.", "Use SRT or WebVTT; the named line is where it breaks.")
@@ -85,7 +105,9 @@ TEXT_INVALID: Final = _p("text_invalid", 422, "A line's text has characters that
 TIMES_INVALID: Final = _p("times_invalid", 422, "A line's times are not valid.", "The start must be before the end and both within the video.")
 SEGMENT_NOT_FOUND: Final = _p("segment_not_found", 404, "This line does not exist.", "Reload the job; it may have been merged or removed.")
 EDIT_CONFLICT: Final = _p("edit_conflict", 412, "The lines were changed in the meantime.", "Reload the lines and make the change again.")
-PRECONDITION_REQUIRED: Final = _p("precondition_required", 428, "An edit must say which revision it is for.", "Send If-Match with the ETag of the lines.")
+PRECONDITION_REQUIRED: Final = _p(
+    "precondition_required", 428, "An edit must say which revision it is for.", "Send If-Match with the ETag of the lines."
+)
 NO_SPEECH: Final = _p("no_speech", 422, "No speech was found.", "Check the audio track and the language, or bring subtitles.")
 NOTHING_TO_SPEAK: Final = _p("nothing_to_speak", 422, "There is no line to speak.", "Write or un-skip at least one line.")
 DOES_NOT_FIT: Final = _p("does_not_fit", 422, "Some lines cannot be placed within the video.", "Shorten the named lines or move their times.")
@@ -97,9 +119,18 @@ ARTIFACT_NOT_READY: Final = _p("artifact_not_ready", 404, "This file does not ex
 CANCELLED: Final = _p("cancelled", 409, "The job was cancelled.", "Retry goes on from where it stopped.")
 
 # ---- recognition
-MODEL_UNKNOWN: Final = _p("model_unknown", 422, "There is no such recognition model.", "Choose one of GET /api/engines, or give the path of a checkpoint.")
-MODEL_DOWNLOAD: Final = _p("model_download", 502, "The recognition model could not be downloaded.", "Check the network, or put the file into the models folder; the download goes on where it stopped.")
-MODEL_DAMAGED: Final = _p("model_damaged", 500, "The recognition model's file is damaged.", "Delete it from the models folder; it is downloaded again.")
+MODEL_UNKNOWN: Final = _p(
+    "model_unknown", 422, "There is no such recognition model.", "Choose one of GET /api/engines, or give the path of a checkpoint."
+)
+MODEL_DOWNLOAD: Final = _p(
+    "model_download",
+    502,
+    "The recognition model could not be downloaded.",
+    "Check the network, or put the file into the models folder; the download goes on where it stopped.",
+)
+MODEL_DAMAGED: Final = _p(
+    "model_damaged", 500, "The recognition model's file is damaged.", "Delete it from the models folder; it is downloaded again."
+)
 RECOGNITION_FAILED: Final = _p("recognition_failed", 500, "Recognition failed.", "Retry; if it stays, choose a smaller model or look into the log.")
 OUT_OF_MEMORY: Final = _p("out_of_memory", 507, "The machine ran out of memory.", "Choose a smaller model or give the machine more memory.")
 LANGUAGE_UNKNOWN: Final = _p("language_unknown", 422, "This language is not known.", "Use an ISO 639-1 code such as en, es or fr.")
@@ -110,8 +141,12 @@ ENGINE_UNAVAILABLE: Final = _p("engine_unavailable", 503, "This engine is not av
 VOICE_UNKNOWN: Final = _p("voice_unknown", 422, "There is no such voice.", "Choose one of GET /api/voices.")
 VOICE_MODEL_UNKNOWN: Final = _p("voice_model_unknown", 422, "There is no such voice model.", "Choose one of the engine's models.")
 KEY_MISSING: Final = _p("key_missing", 401, "This voice needs an API key.", "Enter the key in the settings or set ELEVENLABS_API_KEY.")
-KEY_INVALID: Final = _p("key_invalid", 401, "The voice service refused the API key.", "Check the key; it may be mistyped, expired or without permission.")
-QUOTA_EXCEEDED: Final = _p("quota_exceeded", 402, "The voice service's credits are spent.", "Add credits or wait for the reset, then retry: finished lines are kept.")
+KEY_INVALID: Final = _p(
+    "key_invalid", 401, "The voice service refused the API key.", "Check the key; it may be mistyped, expired or without permission."
+)
+QUOTA_EXCEEDED: Final = _p(
+    "quota_exceeded", 402, "The voice service's credits are spent.", "Add credits or wait for the reset, then retry: finished lines are kept."
+)
 PLAN_REQUIRED: Final = _p("plan_required", 402, "The voice service wants a higher plan for this.", "Choose another voice or upgrade the plan.")
 SPEECH_BUSY: Final = _p("speech_busy", 503, "The voice service is busy.", "Retry in a while: finished lines are kept.")
 SPEECH_FAILED: Final = _p("speech_failed", 502, "The voice service gave no usable sound.", "Retry: finished lines are kept.")

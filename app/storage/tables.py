@@ -90,7 +90,14 @@ artifacts = Table(
     Column("sha256", String(64), nullable=False),
     Column("media_type", Text, nullable=False),
     Column("extension", String(8), nullable=False),
-    Index("artifacts_key", "key"),
+)
+
+blob_references = Table(  # which job needs which blob; a blob without a row here may be deleted
+    "blob_references",
+    metadata,
+    Column("job_id", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Index("blob_references_key", "key"),
 )
 
 settings = Table(  # small named values; secrets are encrypted before they come here

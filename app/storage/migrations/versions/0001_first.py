@@ -83,7 +83,8 @@ def upgrade() -> None:
         sa.Column("media_type", sa.Text, nullable=False),
         sa.Column("extension", sa.String(8), nullable=False),
     )
-    op.create_index("artifacts_key", "artifacts", ["key"])
+    op.create_table("blob_references", owner(), sa.Column("key", sa.Text, primary_key=True))
+    op.create_index("blob_references_key", "blob_references", ["key"])
     op.create_table(
         "settings",
         sa.Column("name", sa.String(96), primary_key=True),
