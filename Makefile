@@ -1,0 +1,100 @@
+# make setup | run | test | check. GPU=1: torch with CUDA (remembered). PORT= and DATA= belong to `make run`.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3.11
+GPU ?= $(if $(wildcard .venv/.torch-cuda),1,0)
+PORT ?= 8000
+DATA ?= data
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+TORCH := .venv/.torch-$(if $(filter 1,$(GPU)),cuda,cpu)
+# The address of torch's CPU builds. Where it cannot be reached, what the ordinary index has is taken, with the libraries that it needs.
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+WEB_SOURCES := $(shell find web/src web/static web/messages web -maxdepth 1 -name '.*' -prune -o -type f -print 2>/dev/null | grep -v '^web/build' ; \
+                       find web/src web/static web/messages -type f 2>/dev/null)
+
+.PHONY: help setup run test test-web test-python check format clean docs
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: .venv/.runtime .venv/.dev web/build/.done ## Python packages, web packages, web build (GPU=1: torch with CUDA)
+
+run: .venv/.runtime web/build/.done ## Set up and serve (PORT=8000 DATA=data)
+	@exec $(BIN)/autodubber serve --port $(PORT) --data $(DATA)
+
+test: test-web test-python ## Set up and run every test, Python and web
+
+test-web: web/build/.done
+	@cd web && npm test
+
+test-python: setup
+	@$(BIN)/python -m pytest
+
+check: setup ## Linters, formats, types, the one-directional rule
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@cd web && npm run check
+
+format: .venv/.dev ## Put every Python file into its format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+docs: .venv/.runtime ## Write the generated pages of docs/ again
+	@$(BIN)/python -m app.settings > docs/environment.md
+
+clean: ## Remove what setup made (not the data)
+	rm -rf .venv web/node_modules web/build web/.svelte-kit build *.egg-info
+
+# ---------------------------------------------------------------- Python
+.venv/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "AutoDubber needs Python 3.11: install it (Debian, Ubuntu: apt install python3.11-venv), or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "making .venv"
+	@$(PYTHON) -m venv .venv
+
+.venv/.torch-cpu: requirements.lock | .venv/bin/python
+	@echo "installing torch for the CPU (200 MB; GPU=1 takes CUDA's)"
+	@rm -f .venv/.torch-cuda
+	@$(PIP) install --no-deps $$(grep -E '^setuptools==' $<)
+	@if [ "$$($(BIN)/python -c 'import torch; print(torch.version.cuda)' 2>/dev/null)" != None ]; then \
+	   $(PIP) uninstall --yes torch 2>/dev/null; \
+	   $(PIP) install --no-deps --retries 0 --timeout 15 --extra-index-url $(TORCH_CPU_INDEX) $$(grep -oE '^torch==[^ ]+' $<); \
+	 fi
+	@$(PIP) install --no-deps $$(grep -oE '^(filelock|fsspec|jinja2|markupsafe|mpmath|networkx|sympy|typing_extensions|numpy)==[^ ]+' $<)
+	@$(BIN)/python -c 'import torch' 2>/dev/null || { echo "this torch needs more libraries; fetching them"; $(PIP) install $$(grep -oE '^torch==[^ ]+' $<); }
+	@touch $@
+
+.venv/.torch-cuda: requirements.lock | .venv/bin/python
+	@echo "installing torch with CUDA (3 GB)"
+	@rm -f .venv/.torch-cpu
+	@if [ "$$($(BIN)/python -c 'import torch; print(torch.version.cuda)' 2>/dev/null)" = None ]; then $(PIP) uninstall --yes torch; fi
+	@$(PIP) install $$(grep -E '^setuptools==' $<) $$(grep -oE '^torch==[^ ]+' $<)
+	@touch $@
+
+.venv/.runtime: requirements.lock pyproject.toml $(TORCH) | .venv/bin/python
+	@echo "installing Python packages"
+	@$(PIP) install --no-deps --no-build-isolation -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: requirements-dev.lock .venv/.runtime
+	@echo "installing test tools"
+	@$(PIP) install --no-deps -r requirements-dev.lock
+	@touch $@
+
+# ---------------------------------------------------------------- the page
+web/node_modules/.done: web/package-lock.json
+	@command -v npm >/dev/null || { echo "The page is built with Node.js 20 or newer: install it (Debian: apt install nodejs npm)" >&2; exit 1; }
+	@echo "installing web packages"
+	@cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+web/build/.done: web/node_modules/.done $(WEB_SOURCES)
+	@echo "building the page"
+	@cd web && npm run --silent build
+	@touch $@
