@@ -1,0 +1,199 @@
+"""Sound out of a container, in blocks on the container's own timeline. Runs in a child process: it imports av and numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.filter
+import numpy as np
+import numpy.typing as npt
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+
+from app.domain.errors import AUDIO_TRACK_MISSING, MEDIA_DAMAGED, NOT_MEDIA, DubError
+from app.domain.media import FORMAT_WHITELIST
+from app.media.whitelists import CODEC_WHITELIST
+
+Block = npt.NDArray[np.float32]
+
+SAMPLE_RATE_HZ = 48_000
+_OPEN_TIMEOUT_S = 30.0
+_JUMP_N = SAMPLE_RATE_HZ  # from here on a hole is filled by us, lazily: swresample would allocate it in one piece
+_HOLE_S = 0.02  # up to here timestamps may jitter without the sound being cut; one lost AAC frame is 21 ms
+
+
+def open_input(path: Path) -> InputContainer:
+    """A stranger's file, opened for reading with FFmpeg's hands tied: known containers, known decoders, no other file, no network.
+
+    The caller closes it (`with`). Raises NOT_MEDIA.
+    """
+    try:
+        return av.open(
+            f"file:{path.resolve()}", timeout=_OPEN_TIMEOUT_S, metadata_errors="replace",
+            container_options={"format_whitelist": FORMAT_WHITELIST, "protocol_whitelist": "file", "codec_whitelist": CODEC_WHITELIST},
+        )
+    except FileNotFoundError:
+        raise
+    except (av.FFmpegError, ValueError) as error:
+        raise DubError(NOT_MEDIA, type(error).__name__) from error
+
+
+def restrict(codec_context: Any) -> None:
+    """Let a stream's decoder open only when it is one of the known ones. Call it before the first decode."""
+    codec_context.options = {**codec_context.options, "codec_whitelist": CODEC_WHITELIST}
+
+
+def audio_blocks(path: Path, track: int, *, block_n: int = SAMPLE_RATE_HZ) -> Iterator[Block]:
+    """The sound of audio stream `track`: float32 (block_n, 2) at 48 kHz; the last block may be shorter.
+
+    Sample 0 is the container's start, which is where a stream copy starts too: a late start, holes and packets that cannot be
+    decoded are silence. Mono goes to both sides at full level. Memory does not grow with the length. A truncated file ends
+    where its data ends.
+    Raises NOT_MEDIA, AUDIO_TRACK_MISSING, and MEDIA_DAMAGED when nothing at all decodes.
+    """
+    with open_input(path) as container:
+        if not 0 <= track < len(container.streams.audio):
+            raise DubError(AUDIO_TRACK_MISSING, f"Track {track} of {len(container.streams.audio)}.")
+        stream = container.streams.audio[track]
+        yield from _reblock(_on_timeline(_decoded(container, stream), container, stream), block_n)
+
+
+def _decoded(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+    """Every frame that decodes. A corrupt packet is skipped; its hole is filled later, by the timestamps around it."""
+    restrict(stream.codec_context)
+    any_frame = False
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:  # the container breaks off here
+            packet = None
+        if packet is None:
+            break
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:  # PermissionError among them: PyAV's name for one of AAC's errors
+            continue
+        for frame in frames:
+            if isinstance(frame, AudioFrame) and frame.samples and frame.sample_rate:
+                any_frame = True
+                yield frame
+    if not any_frame:
+        raise DubError(MEDIA_DAMAGED, "No sound could be decoded.")
+
+
+def _on_timeline(frames: Iterable[AudioFrame], container: InputContainer, stream: AudioStream) -> Iterator[Block]:
+    """Pieces of any length that follow each other without a hole, from the container's start on.
+
+    A run is a stretch of frames of one format without a jump; each has its own filter graph. Timestamps that go back by more
+    than a second, or jump in a format that is known for it (MPEG-TS joined from several), are taken as continuing, as ffmpeg does.
+    """
+    start = Fraction(container.start_time or 0, 1_000_000)
+    restarts = container.format.name in ("mpegts", "mpegtsraw", "mpeg")
+    tick = stream.time_base or Fraction(1, SAMPLE_RATE_HZ)
+    run: _Run | None = None
+    done_n = 0  # yielded so far
+    next_n = 0  # where the coming frame should start, when nothing is missing
+    offset_n = 0
+    for frame in frames:
+        at_n = next_n
+        if frame.pts is not None:
+            at_n = round((frame.pts * tick - start) * SAMPLE_RATE_HZ) + offset_n
+            back = at_n < next_n - _JUMP_N
+            if run is not None and (back or (restarts and at_n > next_n + 10 * SAMPLE_RATE_HZ)):
+                offset_n += next_n - at_n
+                at_n = next_n
+        if run is None or run.shape != _shape(frame) or at_n > next_n + _JUMP_N:
+            if run is not None:
+                for piece in run.flush():
+                    done_n += len(piece)
+                    yield piece
+            for piece in silence(at_n - done_n):
+                done_n += len(piece)
+                yield piece
+            run = _Run(frame, done_n)
+        for piece in run.push(frame, at_n):
+            done_n += len(piece)
+            yield piece
+        next_n = at_n + round(frame.samples * SAMPLE_RATE_HZ / frame.sample_rate)
+    if run is not None:
+        yield from run.flush()
+
+
+def silence(n: int) -> Iterator[Block]:
+    """`n` samples of silence in blocks of at most a second; nothing when n <= 0."""
+    while n > 0:
+        yield np.zeros((min(n, SAMPLE_RATE_HZ), 2), np.float32)
+        n -= SAMPLE_RATE_HZ
+
+
+def _reblock(pieces: Iterable[Block], block_n: int) -> Iterator[Block]:
+    """The same samples in blocks of exactly `block_n`, but for the last."""
+    waiting: list[Block] = []
+    waiting_n = 0
+    for piece in pieces:
+        waiting.append(piece)
+        waiting_n += len(piece)
+        if waiting_n >= block_n:
+            joined = np.concatenate(waiting)
+            whole_n = waiting_n - waiting_n % block_n
+            for at in range(0, whole_n, block_n):
+                yield joined[at : at + block_n]
+            waiting, waiting_n = [joined[whole_n:].copy()], waiting_n - whole_n
+    if waiting_n:
+        yield np.concatenate(waiting)
+
+
+def _shape(frame: AudioFrame) -> tuple[str, int, str, int]:
+    return frame.format.name, frame.sample_rate, frame.layout.name, frame.layout.nb_channels
+
+
+class _Run:
+    """Frames of one format -> 48 kHz stereo float32, starting at sample `base_n` of the timeline."""
+
+    def __init__(self, frame: AudioFrame, base_n: int) -> None:
+        self.shape = _shape(frame)
+        self._base_n = base_n
+        self._mono = frame.layout.nb_channels == 1
+        try:
+            self._graph = self._build(frame, f"aformat=sample_fmts=flt:channel_layouts={'mono' if self._mono else 'stereo'}")
+        except (av.FFmpegError, ValueError):  # a layout that swresample cannot mix ("7 channels"): the first two
+            self._graph = self._build(frame, "pan=stereo|c0=c0|c1=c1,aformat=sample_fmts=flt:channel_layouts=stereo")
+
+    def _build(self, frame: AudioFrame, to_stereo: str) -> av.filter.Graph:
+        graph = av.filter.Graph()
+        source = graph.add_abuffer(
+            sample_rate=frame.sample_rate, format=frame.format, layout=frame.layout, channels=frame.layout.nb_channels,
+            time_base=Fraction(1, SAMPLE_RATE_HZ),
+        )
+        chain = [source]
+        for text in (*to_stereo.split(","), f"aresample={SAMPLE_RATE_HZ}:async=1:first_pts=0:min_hard_comp={_HOLE_S}"):
+            name, _, args = text.partition("=")
+            chain.append(graph.add(name, args))
+        chain.append(graph.add("abuffersink"))
+        graph.link_nodes(*chain).configure()
+        return graph
+
+    def push(self, frame: AudioFrame, at_n: int) -> Iterator[Block]:
+        frame.pts = at_n - self._base_n
+        frame.time_base = Fraction(1, SAMPLE_RATE_HZ)
+        self._graph.push(frame)
+        yield from self._drain()
+
+    def flush(self) -> Iterator[Block]:
+        self._graph.push(None)
+        yield from self._drain()
+
+    def _drain(self) -> Iterator[Block]:
+        while True:
+            try:
+                frame = self._graph.pull()
+            except (av.BlockingIOError, av.EOFError):
+                return
+            samples = np.asarray(frame.to_ndarray(), np.float32).reshape(-1, 1 if self._mono else 2)
+            yield np.repeat(samples, 2, axis=1) if self._mono else samples
