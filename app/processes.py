@@ -94,7 +94,8 @@ async def run_python(
     """
     argv = [sys.executable, "-X", "faulthandler", "-m", module]
     async with child(argv, limits=limits, env=env, stdin=asyncio.subprocess.PIPE) as process:
-        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        if process.stdin is None or process.stdout is None or process.stderr is None:
+            raise RuntimeError("a child without pipes")
         errors = asyncio.create_task(tail(process.stderr))
         try:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):

@@ -18,7 +18,7 @@ Short = Annotated[str, msgspec.Meta(max_length=255)]
 class OptionsPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Changes to `DubOptions`; see there for what each means."""
 
-    language: Short | None | UnsetType = UNSET
+    language: Short | UnsetType | None = UNSET
     task: Task | UnsetType = UNSET
     recognizer: Short | UnsetType = UNSET
     model: Short | UnsetType = UNSET

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, insert, select, update
 
 from app.domain.errors import EDIT_CONFLICT, JOB_NOT_FOUND, JOB_STATE, DubError
 from app.domain.job import TRANSITIONS, DubOptions, Job, JobError, JobState, Phase, Stage
@@ -83,7 +83,7 @@ class JobStore:
 
     def page(self, *, states: Collection[JobState], query: str, limit: int, before: tuple[float, str] | None) -> tuple[list[Job], int]:
         """Up to `limit` jobs that match, newest first, older than `before` (created_at, id); and how many match in all."""
-        where = []
+        where: list[ColumnElement[bool]] = []
         if states:
             where.append(t.jobs.c.state.in_(list(states)))
         if query:

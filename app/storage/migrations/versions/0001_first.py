@@ -7,6 +7,10 @@ revision = "0001"
 down_revision = None
 
 
+def owner() -> "sa.Column[str]":
+    return sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+
+
 def upgrade() -> None:
     op.create_table(
         "uploads",
@@ -50,7 +54,6 @@ def upgrade() -> None:
     op.create_index("jobs_created_at", "jobs", ["created_at"])
     op.create_index("jobs_state", "jobs", ["state"])
     op.create_index("jobs_source_key", "jobs", ["source_key"])
-    owner = lambda: sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)  # noqa: E731
     op.create_table(
         "segments",
         owner(),

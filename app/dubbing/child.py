@@ -1,0 +1,74 @@
+"""The child process in which sound is computed: `python -m app.dubbing.child`.
+
+NumPy, SciPy and PyAV live here and never in the server: a file that crashes a decoder ends a child, a cancelled job's memory comes back at
+once, and the server's event loop shares no GIL with the work. One JSON request on stdin, JSON lines on stdout: progress, then a result or an error.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from app.domain.errors import INTERNAL, MEDIA_LIMIT, DubError
+
+# task -> module, function, request type. A function takes (request, report) and returns a Struct or a tuple of them.
+TASKS: Final[dict[str, tuple[str, str, str]]] = {
+    "probe": ("app.dubbing.probe", "probe_task", "ProbeRequest"),
+    "ingest": ("app.dubbing.ingest", "ingest", "IngestRequest"),
+    "fit": ("app.dubbing.fit", "place_task", "FitRequest"),
+    "mix": ("app.dubbing.mix", "mixdown", "MixRequest"),
+}
+_REPORT_EVERY_S: Final = 0.1
+
+
+class TaskRequest(msgspec.Struct, frozen=True):
+    task: str
+    request: msgspec.Raw
+
+
+def main() -> int:
+    out = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)  # a library that prints must not speak into the protocol
+
+    def say(**event: Any) -> None:
+        out.write(msgspec.json.encode(event) + b"\n")
+
+    asked = msgspec.json.decode(sys.stdin.buffer.readline(), type=TaskRequest)
+    module_name, function_name, request_name = TASKS[asked.task]
+    try:
+        module = importlib.import_module(module_name)
+        request = msgspec.json.decode(asked.request, type=getattr(module, request_name))
+        say(result=msgspec.to_builtins(getattr(module, function_name)(request, _throttled(say))))
+    except DubError as error:
+        say(error={"code": error.problem.code, "detail": error.detail})
+    except MemoryError:
+        say(error={"code": MEDIA_LIMIT.code, "detail": ""})
+    except Exception:  # the boundary of the process: the traceback goes to stderr, and from there to the server's log
+        import traceback
+
+        traceback.print_exc()
+        say(error={"code": INTERNAL.code, "detail": ""})
+    return 0
+
+
+def _throttled(say: Callable[..., None]) -> Callable[[float], None]:
+    last_s = 0.0
+
+    def report(fraction: float) -> None:
+        nonlocal last_s
+        now_s = time.monotonic()
+        if now_s - last_s >= _REPORT_EVERY_S:
+            last_s = now_s
+            say(progress=min(max(fraction, 0.0), 1.0))
+
+    return report
+
+
+if __name__ == "__main__":
+    sys.exit(main())
