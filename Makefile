@@ -14,21 +14,19 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TORCH := .venv/.torch-$(if $(filter 1,$(GPU)),cuda,cpu)
 # The address of torch's CPU builds. Where it cannot be reached, what the ordinary index has is taken, with the libraries that it needs.
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
-WEB_SOURCES := $(shell find web/src web/static web/messages web -maxdepth 1 -name '.*' -prune -o -type f -print 2>/dev/null | grep -v '^web/build' ; \
-                       find web/src web/static web/messages -type f 2>/dev/null)
-
-.PHONY: help setup run test test-web test-python check format clean docs
+TORCH_HERE := import torch; print("torch==" + torch.__version__.split("+")[0], torch.version.cuda)
+.PHONY: help setup run test test-web test-python check format clean docs web
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: .venv/.runtime .venv/.dev web/build/.done ## Python packages, web packages, web build (GPU=1: torch with CUDA)
+setup: .venv/.runtime .venv/.dev web ## Python packages, web packages, web build (GPU=1: torch with CUDA)
 
-run: .venv/.runtime web/build/.done ## Set up and serve (PORT=8000 DATA=data)
+run: .venv/.runtime web ## Set up and serve (PORT=8000 DATA=data)
 	@exec $(BIN)/autodubber serve --port $(PORT) --data $(DATA)
 
 test: test-web test-python ## Set up and run every test, Python and web
 
-test-web: web/build/.done
+test-web: web
 	@cd web && npm test
 
 test-python: setup
@@ -61,7 +59,7 @@ clean: ## Remove what setup made (not the data)
 	@echo "installing torch for the CPU (200 MB; GPU=1 takes CUDA's)"
 	@rm -f .venv/.torch-cuda
 	@$(PIP) install --no-deps $$(grep -E '^setuptools==' $<)
-	@if [ "$$($(BIN)/python -c 'import torch; print(torch.version.cuda)' 2>/dev/null)" != None ]; then \
+	@if [ "$$($(BIN)/python -c '$(TORCH_HERE)' 2>/dev/null)" != "$$(grep -oE '^torch==[^ ]+' $<) None" ]; then \
 	   $(PIP) uninstall --yes torch 2>/dev/null; \
 	   $(PIP) install --no-deps --retries 0 --timeout 15 --extra-index-url $(TORCH_CPU_INDEX) $$(grep -oE '^torch==[^ ]+' $<); \
 	 fi
@@ -72,7 +70,7 @@ clean: ## Remove what setup made (not the data)
 .venv/.torch-cuda: requirements.lock | .venv/bin/python
 	@echo "installing torch with CUDA (3 GB)"
 	@rm -f .venv/.torch-cpu
-	@if [ "$$($(BIN)/python -c 'import torch; print(torch.version.cuda)' 2>/dev/null)" = None ]; then $(PIP) uninstall --yes torch; fi
+	@case "$$($(BIN)/python -c '$(TORCH_HERE)' 2>/dev/null)" in *None) $(PIP) uninstall --yes torch;; esac
 	@$(PIP) install $$(grep -E '^setuptools==' $<) $$(grep -oE '^torch==[^ ]+' $<)
 	@touch $@
 
@@ -94,7 +92,9 @@ web/node_modules/.done: web/package-lock.json
 	@cd web && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-web/build/.done: web/node_modules/.done $(WEB_SOURCES)
-	@echo "building the page"
-	@cd web && npm run --silent build
-	@touch $@
+# Built again when anything under web/ has changed (by content: a branch switched there and back builds nothing, a removed file does).
+web: web/node_modules/.done
+	@now=$$(find web \( -name node_modules -o -path web/build -o -name .svelte-kit -o -name test-results \) -prune -o -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum); \
+	 if [ "$$now" != "$$(cat web/node_modules/.built 2>/dev/null)" ] || [ ! -f web/build/index.html ]; then \
+	   echo "building the page"; (cd web && npm run --silent build); echo "$$now" >web/node_modules/.built; \
+	 fi
