@@ -1,0 +1,41 @@
+"""What handlers ask for by name: the services that `app.server` keeps in the application's state."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.params import Parameter
+
+RequestKey = Annotated[
+    str | None, Parameter(header="xi-api-key", description="ElevenLabs API key for this request only; never stored in clear or logged.")
+]
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What the operator allows; see `app.settings`. Sizes are bytes, times seconds."""
+
+    version: str
+    max_upload_bytes: int
+    max_duration_s: float
+    upload_expiry_s: float
+    min_free_bytes: int
+    allowed_origins: frozenset[str]
+    metrics: bool
+
+
+_NAMES = ("service", "hub", "uploads", "registry", "secrets", "limits", "health", "closing")
+
+
+def providers() -> dict[str, Provide]:
+    """One provider per name: the attribute of the application's state."""
+
+    def provider(name: str) -> Provide:
+        def provide(state: State) -> Any:
+            return state[name]
+
+        return Provide(provide, sync_to_thread=False)
+
+    return {name: provider(name) for name in _NAMES}

@@ -1,0 +1,51 @@
+"""Finished files: as downloads with a speaking name, and inline for the player."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from litestar import Request, route
+from litestar.enums import HttpMethod
+from litestar.response import Response
+
+from app.api.problems import refuses
+from app.api.ranges import disposition, send_file
+from app.domain import errors
+from app.domain.errors import DubError
+from app.domain.media import ArtifactKind
+
+if TYPE_CHECKING:
+    from app.jobs.service import JobService
+
+_FOR_THE_PERSON: Final = frozenset({ArtifactKind.VIDEO, ArtifactKind.AUDIO, ArtifactKind.SRT, ArtifactKind.VTT})
+_INLINE: Final = frozenset(ArtifactKind) - {ArtifactKind.SRT}
+_READ: Final = [HttpMethod.GET, HttpMethod.HEAD]
+# A person's own file is shown from our origin: it must never run as a page.
+_INERT: Final = {"Content-Security-Policy": "default-src 'none'; media-src 'self'; sandbox", "X-Content-Type-Options": "nosniff"}
+
+
+def _kind(name: str, among: frozenset[ArtifactKind]) -> ArtifactKind:
+    if name not in among:
+        raise DubError(errors.NOT_FOUND)
+    return ArtifactKind(name)
+
+
+@route("/download/{kind:str}/{job_id:str}", http_method=_READ, tags=["files"], sync_to_thread=True, responses=refuses(404, 416), raises=[])
+def download(request: Request[Any, Any, Any], service: JobService, kind: str, job_id: str) -> Response[bytes]:
+    """The video, audio, srt or vtt of a job, as an attachment; ranges, ETag and HEAD as HTTP has them."""
+    wanted = _kind(kind, _FOR_THE_PERSON)
+    artifact, path = service.artifact(job_id, wanted)
+    name = f"{service.get(job_id).title}.{artifact.extension.lstrip('.')}"
+    headers = {"Content-Disposition": disposition("attachment", name), "Cache-Control": "private, no-cache", **_INERT}
+    return send_file(request, path, etag=f'"{artifact.sha256}"', media_type=artifact.media_type, headers=headers)
+
+
+@route("/media/{job_id:str}/{name:str}", http_method=_READ, tags=["files"], sync_to_thread=True, responses=refuses(404, 416), raises=[])
+def media(request: Request[Any, Any, Any], service: JobService, job_id: str, name: str) -> Response[bytes]:
+    """One of a job's files inline, for the player: video, audio, vtt, source, peaks, thumbnail."""
+    artifact, path = service.artifact(job_id, _kind(name, _INLINE))
+    headers = {"Content-Disposition": "inline", "Cache-Control": "private, no-cache", **_INERT}
+    return send_file(request, path, etag=f'"{artifact.sha256}"', media_type=artifact.media_type, headers=headers)
+
+
+handlers: Final = [download, media]

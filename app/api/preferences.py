@@ -1,0 +1,80 @@
+"""What the page needs to know of the server, and the API key that a person entered: kept encrypted, never sent back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+from litestar import Router, delete, get, put
+
+from app.api.depends import Limits
+from app.api.problems import refuses
+from app.domain.job import MAX_SPEED, MIN_SPEED, DubOptions
+from app.domain.media import MAX_TEXT_CHARACTERS
+
+if TYPE_CHECKING:
+    from app.jobs.service import JobService
+    from app.storage.secrets import SecretStore
+
+SECRET: Final = "elevenlabs_key"  # noqa: S105 - the secret's name
+CHUNK_BYTES: Final = 50 << 20
+
+
+class KeyStatus(msgspec.Struct, frozen=True):
+    """Whether a key is stored; of the key itself only its last four characters."""
+
+    stored: bool
+    last4: str | None
+
+
+class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    key: Annotated[str, msgspec.Meta(min_length=8, max_length=255, pattern=r"^[\x21-\x7e]+$")]
+
+
+class ServerSettings(msgspec.Struct, frozen=True):
+    """Limits and defaults. Sizes are bytes; browsers should upload in chunks of `chunk_bytes`."""
+
+    version: str
+    max_upload_bytes: int
+    chunk_bytes: int
+    max_duration_s: float
+    min_speed: float
+    max_speed: float
+    max_text_characters: int
+    defaults: DubOptions
+    elevenlabs_key: KeyStatus
+
+
+def _status(key: str | None) -> KeyStatus:
+    return KeyStatus(bool(key), key[-4:] if key else None)
+
+
+@get("/", sync_to_thread=True, responses=refuses())
+def get_settings(service: JobService, secrets: SecretStore, limits: Limits) -> ServerSettings:
+    """Limits, and what a job gets where it says nothing."""
+    return ServerSettings(
+        limits.version, limits.max_upload_bytes, CHUNK_BYTES, limits.max_duration_s, MIN_SPEED, MAX_SPEED, MAX_TEXT_CHARACTERS,
+        service.default_options(), _status(secrets.get(SECRET)),
+    )
+
+
+@get("/keys/elevenlabs", sync_to_thread=True, responses=refuses())
+def get_key(secrets: SecretStore) -> KeyStatus:
+    """Whether a key is stored."""
+    return _status(secrets.get(SECRET))
+
+
+@put("/keys/elevenlabs", sync_to_thread=True, responses=refuses())
+def put_key(secrets: SecretStore, data: KeyEntry) -> KeyStatus:
+    """Store the key, encrypted."""
+    secrets.set(SECRET, data.key)
+    return _status(data.key)
+
+
+@delete("/keys/elevenlabs", sync_to_thread=True)
+def delete_key(secrets: SecretStore) -> None:
+    """Forget the stored key."""
+    secrets.delete(SECRET)
+
+
+router = Router("/api/settings", tags=["settings"], route_handlers=[get_settings, get_key, put_key, delete_key])

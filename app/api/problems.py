@@ -1,0 +1,77 @@
+"""Errors become `application/problem+json` (RFC 9457), with a `code` of the catalogue and a `hint`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+import structlog
+from litestar import Request
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.response import Response
+
+from app.domain import errors
+from app.domain.errors import DubError
+
+MEDIA_TYPE: Final = "application/problem+json"
+_log = structlog.get_logger("api")
+
+
+class ProblemDetails(msgspec.Struct, frozen=True):
+    """What every refusal looks like. `code` is stable; `title` names it, `detail` adds the fact at hand, `hint` says what to do."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    hint: str
+    instance: str
+    request_id: str
+
+
+def details(problem: errors.Problem, detail: str, *, instance: str, request_id: str) -> ProblemDetails:
+    """The body of a refusal."""
+    return ProblemDetails(
+        f"/schema#{problem.code}", problem.message, problem.status, problem.code, detail or problem.message, problem.hint, instance, request_id
+    )
+
+
+def refuses(*statuses: int) -> dict[int, ResponseSpec]:
+    """The `responses=` of a handler: the statuses it refuses with, all of them problems."""
+    spec = ResponseSpec(ProblemDetails, generate_examples=False, description="A problem.", media_type=MEDIA_TYPE)
+    return dict.fromkeys(sorted({400, *statuses}), spec)
+
+
+def as_dub_error(error: Exception) -> DubError | None:
+    """The catalogue error that says what `error` means to a client; None when it is a fault of ours."""
+    match error:
+        case DubError():
+            return error
+        case NotFoundException():
+            return DubError(errors.NOT_FOUND)
+        case MethodNotAllowedException():
+            return DubError(errors.METHOD_NOT_ALLOWED, headers=dict(error.headers or {}))
+        case RequestEntityTooLarge():
+            return DubError(errors.BODY_TOO_LARGE)
+        case ValidationException() if isinstance(error.extra, list):
+            named = [f"{item.get('key') or 'body'}: {item['message']}" for item in error.extra if isinstance(item, dict) and "message" in item]
+            return DubError(errors.INVALID_REQUEST, "; ".join(named) or error.detail)
+        case msgspec.MsgspecError():
+            return DubError(errors.INVALID_REQUEST, str(error))
+        case HTTPException() if error.status_code < 500:
+            return DubError(errors.INVALID_REQUEST, error.detail)
+    return None
+
+
+def answer(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:
+    """Litestar's exception handler: a problem for the client; a traceback in the log when it is our fault."""
+    request_id = request.scope.get("state", {}).get("request_id", "")
+    known = as_dub_error(error)
+    if known is None:
+        _log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
+        known = DubError(errors.INTERNAL)
+    body = details(known.problem, known.detail, instance=request.url.path, request_id=request_id)
+    return Response(body, status_code=known.problem.status, media_type=MEDIA_TYPE, headers=known.headers)

@@ -1,0 +1,133 @@
+"""Files over HTTP: one byte range, ETag, 304, If-Range, HEAD (RFC 9110, sections 13 and 14)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator
+from email.utils import formatdate, parsedate_to_datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+from litestar import Request
+from litestar.response import Response, Stream
+
+_BLOCK_BYTES: Final = 1 << 20
+_RANGE: Final = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.IGNORECASE)
+_UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f"\\/:*?<>|]')
+
+
+class Unsatisfiable(Exception):
+    """The range lies wholly behind the end."""
+
+
+class Span(msgspec.Struct, frozen=True):
+    """Bytes `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+
+def parse_range(header: str | None, size: int) -> Span | None:
+    """The one range that is asked for; None for the whole file. A header that is malformed or names several ranges is ignored.
+
+    Raises Unsatisfiable when the file has none of those bytes.
+    """
+    match = _RANGE.fullmatch(header.strip()) if header else None
+    if match is None or not (match[1] or match[2]):
+        return None
+    if not match[1]:
+        length = int(match[2])
+        if length == 0 or size == 0:
+            raise Unsatisfiable
+        return Span(max(0, size - length), size - 1)
+    first = int(match[1])
+    if match[2] and int(match[2]) < first:
+        return None
+    if first >= size:
+        raise Unsatisfiable
+    return Span(first, min(int(match[2]), size - 1) if match[2] else size - 1)
+
+
+def tags(header: str | None) -> tuple[str, ...]:
+    """The entity tags of an If-None-Match header, without their weakness marks."""
+    return tuple(tag.strip().removeprefix("W/") for tag in header.split(",")) if header else ()
+
+
+def not_modified(if_none_match: str | None, if_modified_since: str | None, etag: str, modified_at: float) -> bool:
+    """Whether the client's copy is still good. If-None-Match outweighs If-Modified-Since."""
+    if if_none_match is not None:
+        found = tags(if_none_match)
+        return etag in found or "*" in found
+    return _date(if_modified_since) >= int(modified_at)
+
+
+def range_applies(if_range: str | None, etag: str, modified_at: float) -> bool:
+    """Whether the client's part is of this very file: a strong ETag or the exact date."""
+    if if_range is None:
+        return True
+    return if_range.strip() == etag or _date(if_range) == int(modified_at)
+
+
+def _date(header: str | None) -> float:
+    """An HTTP date as Unix seconds; -1 when there is none or it cannot be read."""
+    if not header:
+        return -1.0
+    try:
+        return parsedate_to_datetime(header).timestamp()
+    except (ValueError, TypeError):
+        return -1.0
+
+
+def disposition(kind: str, filename: str) -> str:
+    """Content-Disposition for any name (RFC 6266): an ASCII fallback, and the name itself in UTF-8."""
+    clean = _UNSAFE.sub("_", filename).strip(". ") or "file"
+    plain = clean.encode("ascii", "replace").decode().replace("?", "_")
+    if plain == clean:
+        return f'{kind}; filename="{plain}"'
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(clean, safe='')}"
+
+
+async def _read(fd: int, span: Span) -> AsyncIterator[bytes]:
+    loop, at = asyncio.get_running_loop(), span.first
+    try:
+        while at <= span.last:
+            block = await loop.run_in_executor(None, os.pread, fd, min(_BLOCK_BYTES, span.last - at + 1), at)
+            if not block:
+                return
+            at += len(block)
+            yield block
+    finally:
+        os.close(fd)
+
+
+def send_file(request: Request[Any, Any, Any], path: Path, *, etag: str, media_type: str, headers: dict[str, str]) -> Response[Any]:
+    """Answer with the file, the part of it that was asked for, or 304 or 416. Blocks while it opens the file: call it in a thread."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    keep = False
+    try:
+        status = os.fstat(fd)
+        size, modified_at = status.st_size, status.st_mtime
+        asked = request.headers
+        headers = {"Accept-Ranges": "bytes", "ETag": etag, "Last-Modified": formatdate(modified_at, usegmt=True), **headers}
+        if not_modified(asked.get("if-none-match"), asked.get("if-modified-since"), etag, modified_at):
+            return Response(b"", status_code=304, headers=headers, media_type=media_type)
+        try:
+            span = parse_range(asked.get("range"), size) if range_applies(asked.get("if-range"), etag, modified_at) else None
+        except Unsatisfiable:
+            return Response(b"", status_code=416, headers={**headers, "Content-Range": f"bytes */{size}"}, media_type=media_type)
+        code = 200 if span is None else 206
+        if span is not None:
+            headers["Content-Range"] = f"bytes {span.first}-{span.last}/{size}"
+        span = span or Span(0, size - 1)
+        headers["Content-Length"] = str(span.last - span.first + 1)
+        if request.method == "HEAD":
+            return Response(b"", status_code=code, headers=headers, media_type=media_type)
+        keep = True
+        return Stream(_read(fd, span), status_code=code, headers=headers, media_type=media_type)
+    finally:
+        if not keep:
+            os.close(fd)

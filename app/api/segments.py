@@ -1,0 +1,77 @@
+"""The lines of a job. The revision is their ETag: an edit says with If-Match which lines it is for, so no update is lost."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Final
+
+from litestar import Router, get, patch, post
+from litestar.params import Parameter
+from litestar.response import Response
+
+from app.api.depends import RequestKey
+from app.api.problems import refuses
+from app.domain import errors
+from app.domain.errors import DubError
+from app.jobs.requests import SegmentChanges, Segments, SplitSegment
+
+if TYPE_CHECKING:
+    from app.jobs.service import JobService
+
+IfMatch = Annotated[str | None, Parameter(header="If-Match", description="The ETag of the lines that the change is for.")]
+_TAG: Final = re.compile(r'(?:W/)?"(\d{1,18})"')
+
+
+def etag(revision: int) -> str:
+    return f'"{revision}"'
+
+
+def revision_of(if_match: str | None) -> int:
+    """The revision that an edit is for. Raises precondition_required without the header, edit_conflict for a tag that no revision ever had."""
+    if if_match is None:
+        raise DubError(errors.PRECONDITION_REQUIRED)
+    match = _TAG.fullmatch(if_match.strip())
+    if match is None:
+        raise DubError(errors.EDIT_CONFLICT)
+    return int(match[1])
+
+
+def _tagged(segments: Segments) -> Response[Segments]:
+    return Response(segments, headers={"ETag": etag(segments.revision), "Cache-Control": "no-cache"})
+
+
+@get("/", sync_to_thread=True, responses=refuses(404))
+def get_segments(service: JobService, job_id: str) -> Response[Segments]:
+    """All lines, with their revision as ETag."""
+    return _tagged(service.segments(job_id))
+
+
+@patch("/", sync_to_thread=True, responses=refuses(404, 409, 412, 422, 428))
+def edit_segments(service: JobService, job_id: str, data: SegmentChanges, if_match: IfMatch = None) -> Response[Segments]:
+    """Edit, add and remove lines: all of it or nothing."""
+    return _tagged(service.edit(job_id, revision_of(if_match), data))
+
+
+@post("/{segment_id:str}/split", status_code=200, sync_to_thread=True, responses=refuses(404, 409, 412, 422, 428))
+def split_segment(service: JobService, job_id: str, segment_id: str, data: SplitSegment, if_match: IfMatch = None) -> Response[Segments]:
+    """Cut a line in two."""
+    return _tagged(service.split(job_id, segment_id, revision_of(if_match), data))
+
+
+@post("/{segment_id:str}/merge", status_code=200, sync_to_thread=True, responses=refuses(404, 409, 412, 422, 428))
+def merge_segment(service: JobService, job_id: str, segment_id: str, if_match: IfMatch = None) -> Response[Segments]:
+    """Join a line with the following one."""
+    return _tagged(service.merge(job_id, segment_id, revision_of(if_match)))
+
+
+@post("/{segment_id:str}/preview", status_code=200, media_type="audio/wav", responses=refuses(401, 402, 404, 409, 422, 502, 503))
+async def preview_segment(service: JobService, job_id: str, segment_id: str, key: RequestKey = None) -> Response[bytes]:
+    """One line as a WAV file, as it will be spoken; kept, so that the render does not buy it again."""
+    return Response(await service.preview(job_id, segment_id, key=key), media_type="audio/wav", headers={"Cache-Control": "no-store"})
+
+
+router = Router(
+    "/api/jobs/{job_id:str}/segments",
+    tags=["segments"],
+    route_handlers=[get_segments, edit_segments, split_segment, merge_segment, preview_segment],
+)

@@ -1,0 +1,49 @@
+"""Engines and voices: what can recognise and speak here, and why not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from litestar import Router, get
+from litestar.params import Parameter
+
+from app.api.depends import RequestKey
+from app.api.problems import refuses
+from app.speech.ports import EngineInfo, VoiceInfo
+
+if TYPE_CHECKING:
+    from app.speech.registry import Registry
+    from app.storage.secrets import SecretStore
+
+
+class Engines(msgspec.Struct, frozen=True):
+    engines: tuple[EngineInfo, ...]
+
+
+class Voices(msgspec.Struct, frozen=True):
+    voices: tuple[VoiceInfo, ...]
+
+
+@get("/engines", responses=refuses())
+async def list_engines(registry: Registry, secrets: SecretStore, key: RequestKey = None) -> Engines:
+    """Every engine, whether it can work here, why not, and its models."""
+    return Engines(tuple(await registry.infos(key)))
+
+
+@get("/voices", responses=refuses(401, 502, 503))
+async def list_voices(
+    registry: Registry,
+    secrets: SecretStore,
+    key: RequestKey = None,
+    engine: Annotated[str | None, Parameter(description="Only this engine's voices.")] = None,
+    language: Annotated[str | None, Parameter(description="Only voices that speak this language (ISO 639-1) or any.")] = None,
+) -> Voices:
+    """The voices of all engines that are available."""
+    found = await registry.all_voices(key)
+    return Voices(
+        tuple(v for v in found if (engine is None or v.engine == engine) and (language is None or v.language is None or v.language == language))
+    )
+
+
+router = Router("/api", tags=["voices"], route_handlers=[list_engines, list_voices])
