@@ -1,0 +1,42 @@
+"""What every stage works with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from app.processes import Limits
+from app.speech.registry import Registry
+from app.storage.blobs import BlobStore
+from app.storage.workspace import Workspace
+
+Report = Callable[[float, str], None]  # fraction done (0..1) and a short fact for the person ("" for none)
+
+# Part of every fingerprint: raise it when a stage's output changes for the same inputs.
+PIPELINE_VERSION: Final = 1
+
+
+class Kit(msgspec.Struct, frozen=True):
+    """The stores, the engines and the limits. `cache` holds what may be deleted at any time and only costs time."""
+
+    blobs: BlobStore
+    workspace: Workspace
+    cache: Path
+    engines: Registry
+    threads: int
+    limits: Limits
+    max_duration_s: float
+
+
+def fingerprint(*parts: Any) -> str:
+    """The hash of JSON-able inputs: equal inputs, equal name."""
+    return hashlib.sha256(msgspec.json.encode([PIPELINE_VERSION, *parts], order="deterministic", enc_hook=str)).hexdigest()
+
+
+def fraction_only(report: Report) -> Callable[[float], None]:
+    """A report for work that has nothing to say but how far it is."""
+    return lambda fraction: report(fraction, "")

@@ -1,0 +1,155 @@
+"""Segments to clips: concurrent, cached by content, and no line is bought twice.
+
+A clip is on disk, under the hash of everything that made it, before anything else may fail. The cache is shared by all jobs and by previews; two
+that want the same line at the same moment wait for one purchase.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+import wave
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Final
+
+import msgspec
+
+from app.domain.errors import NOTHING_TO_SPEAK, DubError
+from app.domain.segment import Clip, Segment
+from app.dubbing.kit import Kit, Report, fingerprint
+from app.speech.ports import SpeechRequest, Voice
+from app.storage.blobs import BlobStore
+
+
+class ClipMeta(msgspec.Struct, frozen=True):
+    """Stored beside the WAV, and after it: where this is, the clip is whole."""
+
+    duration_s: float
+    sample_rate_hz: int
+    speed: float
+    cost_credits: float
+
+
+class VoiceChoice(msgspec.Struct, frozen=True):
+    """How a job's lines are spoken. `voice` is "ENGINE:VOICE"; `key` is the person's own API key, if one came with the request."""
+
+    voice: str
+    model: str
+    speed: float
+    language: str | None
+    key: str | None = None
+
+
+_flights: dict[str, Future[None]] = {}  # clips being spoken now, in any thread's event loop
+_flights_lock: Final = threading.Lock()
+
+
+def speakable(segments: Sequence[Segment]) -> tuple[Segment, ...]:
+    """The lines that get a voice."""
+    return tuple(segment for segment in segments if not segment.skip and segment.text.strip())
+
+
+def requests_for(segments: Sequence[Segment], choice: VoiceChoice, voice_id: str) -> tuple[tuple[Segment, SpeechRequest], ...]:
+    """Each speakable line with its request; neighbours of the same speaker give the intonation's context."""
+    lines = speakable(segments)
+    pairs = []
+    for i, line in enumerate(lines):
+        before = lines[i - 1].text if i and lines[i - 1].speaker == line.speaker else ""
+        after = lines[i + 1].text if i + 1 < len(lines) and lines[i + 1].speaker == line.speaker else ""
+        pairs.append((line, SpeechRequest(voice_id, choice.model, line.text.strip(), choice.language, choice.speed, before, after, choice.key)))
+    return tuple(pairs)
+
+
+def clip_key(voice: Voice, request: SpeechRequest) -> str:
+    return f"clips/{fingerprint(voice.name, voice.fingerprint(request))}"
+
+
+def clip_files(key: str) -> tuple[str, str]:
+    """The blobs of a clip: sound and meta."""
+    return f"{key}.wav", f"{key}.json"
+
+
+def cached(blobs: BlobStore, key: str) -> ClipMeta | None:
+    sound, meta = clip_files(key)
+    if not (blobs.exists(meta) and blobs.exists(sound)):
+        return None
+    return msgspec.json.decode(blobs.read(meta), type=ClipMeta)
+
+
+async def speak(blobs: BlobStore, voice: Voice, request: SpeechRequest) -> tuple[str, ClipMeta]:
+    """The clip of one line, from the cache or spoken now. On disk when this returns."""
+    key = clip_key(voice, request)
+    while True:
+        if (meta := await asyncio.to_thread(cached, blobs, key)) is not None:
+            return key, meta
+        with _flights_lock:
+            flight = _flights.get(key)
+            leading = flight is None
+            if flight is None:
+                flight = _flights[key] = Future()
+        if not leading:
+            await asyncio.wait([asyncio.wrap_future(flight)])  # then look again: the leader may have failed or been cancelled
+            continue
+        try:
+            spoken = await voice.speak(request)
+            meta = ClipMeta(len(spoken.pcm) / 2 / spoken.sample_rate_hz, spoken.sample_rate_hz, spoken.speed, spoken.cost_credits)
+            await asyncio.shield(asyncio.to_thread(_store, blobs, key, spoken.pcm, meta))
+            return key, meta
+        finally:
+            with _flights_lock:
+                del _flights[key]
+            flight.set_result(None)
+
+
+async def synthesize(
+    kit: Kit, segments: Sequence[Segment], choice: VoiceChoice, *, on_clip: Callable[[Clip], None], report: Report
+) -> tuple[Clip, ...]:
+    """Speak every line, as many at once as the engine allows.
+
+    Everything is checked before anything is paid for. When a line fails, no new line is begun, those in flight are finished and kept, and the
+    first error is raised. Raises nothing_to_speak and the engine's errors.
+    """
+    voice, voice_id = kit.engines.voice(choice.voice)
+    pairs = requests_for(segments, choice, voice_id)
+    if not pairs:
+        raise DubError(NOTHING_TO_SPEAK)
+    for _, request in pairs:
+        await voice.check(request)
+    clips: dict[str, Clip] = {}
+    failures: list[BaseException] = []
+    waiting = iter(pairs)
+
+    async def work() -> None:
+        for segment, request in waiting:
+            try:
+                key, meta = await speak(kit.blobs, voice, request)
+            except DubError as error:
+                failures.append(DubError(error.problem, f"{error.detail} Line: “{request.text[:60]}”.".strip(), retryable=error.retryable))
+            if failures:
+                return
+            clip = Clip(segment.id, key, meta.duration_s, meta.sample_rate_hz, meta.speed, len(request.text), meta.cost_credits)
+            clips[segment.id] = clip
+            on_clip(clip)
+            report(len(clips) / len(pairs), f"{len(clips)} of {len(pairs)} lines")
+
+    count = min(await voice.limit(pairs[0][1]), len(pairs))
+    async with asyncio.TaskGroup() as group:
+        for _ in range(max(count, 1)):
+            group.create_task(work())
+    if failures:
+        raise failures[0]
+    return tuple(clips[segment.id] for segment, _ in pairs)
+
+
+def _store(blobs: BlobStore, key: str, pcm: bytes, meta: ClipMeta) -> None:
+    sound, about = clip_files(key)
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(meta.sample_rate_hz)
+        file.writeframes(pcm)
+    blobs.put(sound, buffer.getvalue())
+    blobs.put(about, msgspec.json.encode(meta))
