@@ -1,0 +1,132 @@
+"""Publish and subscribe for job events, and how long things will take. In memory; the database has what must last."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+import msgspec
+
+from app.domain.events import JobEvent, Progress
+from app.domain.job import PREPARE_STAGES, RENDER_STAGES, Phase, Stage
+
+_QUEUE_SIZE: Final = 1000
+
+# A stage's share of its phase's progress bar, and its cost in seconds per second of media before this machine has told better.
+WEIGHTS: Final = {
+    Stage.PROBE: 0.02, Stage.INGEST: 0.13, Stage.TRANSCRIBE: 0.85, Stage.SYNTHESIZE: 0.5, Stage.FIT: 0.03, Stage.MIX: 0.32, Stage.MUX: 0.15,
+}  # fmt: skip
+FIRST_GUESS: Final = {
+    Stage.PROBE: 0.0, Stage.INGEST: 0.01, Stage.TRANSCRIBE: 0.4, Stage.SYNTHESIZE: 0.1, Stage.FIT: 0.001, Stage.MIX: 0.02, Stage.MUX: 0.005,
+}  # fmt: skip
+
+
+class Subscription:
+    """A bounded queue on a subscriber's loop. One that falls behind loses its backlog and is told so by `overflowed`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.queue: asyncio.Queue[JobEvent] = asyncio.Queue(_QUEUE_SIZE)
+        self.overflowed = False
+
+    def put(self, event: JobEvent) -> None:
+        if self.queue.full():
+            self.overflowed = True
+            while not self.queue.empty():
+                self.queue.get_nowait()
+        self.queue.put_nowait(event)
+
+
+class Hub:
+    """Events to subscribers. `publish` may be called from any thread; a subscriber reads on its own loop.
+
+    `seq` is one growing number for all jobs of this process. To miss nothing: subscribe, note `seq`, read the database, send the snapshot with
+    the noted number, then every event with a greater one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seq = 0
+        self._subscriptions: dict[str | None, set[Subscription]] = {}
+        self._latest: dict[str, Progress] = {}
+
+    @property
+    def seq(self) -> int:
+        return self._seq
+
+    @property
+    def subscribers(self) -> int:
+        return sum(len(found) for found in self._subscriptions.values())
+
+    def publish(self, event: JobEvent) -> None:
+        """Number the event and hand it to everyone who listens to its job, or to all jobs."""
+        with self._lock:
+            self._seq += 1
+            event = msgspec.structs.replace(event, seq=self._seq)
+            if isinstance(event, Progress):
+                self._latest[event.job_id] = event
+            for topic in (event.job_id, None):
+                for subscription in self._subscriptions.get(topic, ()):
+                    with contextlib.suppress(RuntimeError):  # its loop has closed
+                        subscription.loop.call_soon_threadsafe(subscription.put, event)
+
+    def latest(self, job_id: str) -> Progress | None:
+        """The newest progress of a running job; fresher than the database's."""
+        return self._latest.get(job_id)
+
+    def forget(self, job_id: str) -> None:
+        self._latest.pop(job_id, None)
+
+    @contextlib.asynccontextmanager
+    async def subscribe(self, job_id: str | None) -> AsyncIterator[Subscription]:
+        """Events of one job, or of all (None), from now on."""
+        subscription = Subscription(asyncio.get_running_loop())
+        with self._lock:
+            self._subscriptions.setdefault(job_id, set()).add(subscription)
+        try:
+            yield subscription
+        finally:
+            with self._lock:
+                self._subscriptions[job_id].discard(subscription)
+                if not self._subscriptions[job_id]:
+                    del self._subscriptions[job_id]
+
+
+def stages_of(phase: Phase) -> tuple[Stage, ...]:
+    return PREPARE_STAGES if phase is Phase.PREPARE else RENDER_STAGES
+
+
+class StageClock:
+    """Progress and ETA of one running stage. `costs` are seconds per media second as measured here (or the first guess)."""
+
+    def __init__(self, phase: Phase, stage: Stage, media_s: float, costs: dict[Stage, float]) -> None:
+        stages = stages_of(phase)
+        at = stages.index(stage)
+        self._done = sum(WEIGHTS[s] for s in stages[:at])
+        self._weight = WEIGHTS[stage]
+        self._expected_s = costs[stage] * media_s
+        self._later_s = sum(costs[s] * media_s for s in stages[at + 1 :])
+        self._started = time.monotonic()
+        self._base = 0.0
+
+    def begin_at(self, fraction: float) -> None:
+        """Work up to `fraction` was done in an earlier run."""
+        self._base = fraction
+
+    def overall(self, fraction: float) -> float:
+        return min(self._done + self._weight * fraction, 1.0)
+
+    def eta_s(self, fraction: float) -> float:
+        """Remaining seconds of the phase: what this stage's own pace says, weighed in as it has proven itself."""
+        elapsed_s = time.monotonic() - self._started
+        done = fraction - self._base
+        expected_left_s = max(self._expected_s * (1 - fraction), 0.0)
+        if done <= 0.01 or elapsed_s < 1.0:
+            return expected_left_s + self._later_s
+        paced_left_s = elapsed_s / done * (1 - fraction)
+        trust = min(done * 4, 1.0)
+        return trust * paced_left_s + (1 - trust) * expected_left_s + self._later_s
