@@ -1,0 +1,148 @@
+"""The ffmpeg program: the only place that builds its command line and runs it.
+
+Inputs are handed over as open file descriptors (`fd:`) with `fd` as the only protocol and a list of containers, so a hostile file cannot make
+ffmpeg open another one; measured against DASH, HLS and ffconcat files dressed as videos. Nothing a person wrote becomes an argument's
+name or a path: metadata values travel as one `key=value` item each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from app import processes
+from app.domain.errors import DISK_FULL, MEDIA_LIMIT, MEDIA_TOOL_FAILED, DubError
+from app.domain.media import FORMAT_WHITELIST
+from app.media.whitelists import CODEC_WHITELIST
+from app.processes import NO_LIMITS, Limits
+
+Report = Callable[[float], None]
+
+STALL_S: Final = 300.0  # no packet further for this long: given up (moving the index of a 2 GB MP4 to its front is silent work)
+
+
+class Input(msgspec.Struct, frozen=True):
+    """One file to read, the demuxers that may open it, and options that stand before its `-i`."""
+
+    path: Path
+    formats: str = FORMAT_WHITELIST
+    options: tuple[str, ...] = ()
+
+
+class Command(msgspec.Struct, frozen=True):
+    """What ffmpeg shall do: `options` hold the maps, codecs and metadata of the one output; `muxer` is its format.
+
+    `tail` are further options after the output (a second, null output). `duration_s` is what progress is measured against.
+    """
+
+    inputs: tuple[Input, ...]
+    options: tuple[str, ...]
+    output: Path
+    muxer: str
+    duration_s: float
+    tail: tuple[str, ...] = ()
+
+
+def tool() -> str:
+    """The absolute path of imageio-ffmpeg's static ffmpeg. Raises MEDIA_TOOL_FAILED when it is missing."""
+    import imageio_ffmpeg  # type: ignore[import-untyped]  # reads its folder at import: only when needed
+
+    try:
+        return str(Path(imageio_ffmpeg.get_ffmpeg_exe()).resolve())
+    except RuntimeError as error:
+        raise DubError(MEDIA_TOOL_FAILED, "There is no ffmpeg.") from error
+
+
+def metadata(where: str, key: str, value: str) -> tuple[str, str]:
+    """`-metadata:WHERE key=value` with a value that may be anything; control characters are dropped."""
+    return f"-metadata:{where}", f"{key}={''.join(c for c in value if c.isprintable())}"
+
+
+def argv(command: Command, fds: Sequence[int]) -> list[str]:
+    """The whole command line. `fds` are the inputs' file descriptors, in order; the output goes to `command.output`."""
+    line = [tool(), "-nostdin", "-hide_banner", "-v", "error", "-nostats", "-progress", "pipe:1", "-y"]
+    for source, fd in zip(command.inputs, fds, strict=True):
+        line += [*source.options, "-protocol_whitelist", "fd", "-format_whitelist", source.formats, "-codec_whitelist", CODEC_WHITELIST]
+        line += ["-fd", str(fd), "-i", "fd:"]
+    return [*line, *command.options, "-f", command.muxer, f"file:{command.output.resolve()}", *command.tail]
+
+
+async def run(
+    command: Command, report: Report, *, limits: Limits = NO_LIMITS, env: Mapping[str, str] | None = None, cwd: Path | None = None,
+    stall_s: float = STALL_S,
+) -> None:
+    """Run ffmpeg; `report` hears 0..1. When it returns, the output is complete; when it raises, there is no output.
+
+    Cancelling kills the child. Raises MEDIA_TOOL_FAILED, MEDIA_LIMIT (a limit, or no progress for `stall_s`), DISK_FULL.
+    """
+    partial = command.output.with_name(command.output.name + ".part")
+    try:
+        with _open_all(command.inputs) as fds:
+            done = await _watch(argv(msgspec.structs.replace(command, output=partial), fds), command, report, limits, env, cwd, fds, stall_s)
+        if done.code != 0:
+            raise _failure(done, partial)
+        partial.replace(command.output)
+    finally:
+        partial.unlink(missing_ok=True)
+    report(1.0)
+
+
+@contextlib.contextmanager
+def _open_all(inputs: Sequence[Input]) -> Iterator[list[int]]:
+    with contextlib.ExitStack() as stack:
+        fds: list[int] = []
+        for source in inputs:
+            fds.append(os.open(source.path, os.O_RDONLY | os.O_CLOEXEC))
+            stack.callback(os.close, fds[-1])
+        yield fds
+
+
+async def _watch(
+    line: list[str], command: Command, report: Report, limits: Limits, env: Mapping[str, str] | None, cwd: Path | None, fds: Sequence[int],
+    stall_s: float,
+) -> processes.Exit:
+    clock = asyncio.get_running_loop()
+    async with processes.child(line, limits=limits, env=env, cwd=cwd, pass_fds=fds) as process:
+        if process.stdout is None or process.stderr is None:
+            raise RuntimeError("child() pipes both")
+        errors = asyncio.create_task(processes.tail(process.stderr))
+        try:
+            async with asyncio.timeout(stall_s) as deadline:
+                reached: dict[bytes, bytes] = {}
+                async for text in process.stdout:
+                    key, _, value = text.strip().partition(b"=")
+                    if key in (b"out_time_us", b"total_size") and reached.get(key) != value:
+                        reached[key] = value
+                        deadline.reschedule(clock.time() + stall_s)
+                    if key == b"out_time_us" and value.lstrip(b"-").isdigit() and command.duration_s > 0:
+                        report(min(1.0, max(0.0, int(value) / 1e6 / command.duration_s)))
+                return processes.Exit(await process.wait(), await errors)
+        except TimeoutError as error:
+            raise DubError(MEDIA_LIMIT, f"No progress for {stall_s:.0f} s.") from error
+        finally:
+            errors.cancel()
+
+
+def _failure(done: processes.Exit, partial: Path) -> DubError:
+    if "No space left on device" in done.stderr:
+        return DubError(DISK_FULL)
+    if done.code in (-signal.SIGKILL, -signal.SIGXCPU, -signal.SIGXFSZ) or "Cannot allocate memory" in done.stderr or "File too large" in done.stderr:
+        return DubError(MEDIA_LIMIT)
+    return DubError(MEDIA_TOOL_FAILED, sanitise(done.stderr, partial) or f"Exit code {done.code}.")
+
+
+def sanitise(stderr: str, output: Path) -> str:
+    """The last of ffmpeg's words, without addresses and without where our files lie."""
+    text = stderr.replace(f"file:{output.resolve()}", "the output").replace(str(output.resolve()), "the output")
+    text = re.sub(r" @ 0x[0-9a-f]+", "", text)
+    text = re.sub(r"(?:file:)?(?<![\w.])/[^\s'\":]*", "...", text)
+    lines = ["".join(c for c in line if c.isprintable()).strip() for line in text.splitlines()]
+    return " | ".join(line for line in lines[-3:] if line)[:300]
