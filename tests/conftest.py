@@ -1,0 +1,24 @@
+"""What every test may use: a real Whisper checkpoint of 7 MB, and ffmpeg."""
+
+import lzma
+from pathlib import Path
+
+import pytest
+
+FIXTURES = Path(__file__).with_name("fixtures")
+
+
+@pytest.fixture(scope="session")
+def whisper_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained multilingual checkpoint that knows 32 sentences (tests/fixtures/clips)."""
+    path = tmp_path_factory.mktemp("model") / "micro.pt"
+    path.write_bytes(lzma.decompress((FIXTURES / "whisper-micro.pt.xz").read_bytes()))
+    return path
+
+
+@pytest.fixture(scope="session")
+def ffmpeg() -> str:
+    """The path of the ffmpeg program."""
+    import imageio_ffmpeg
+
+    return imageio_ffmpeg.get_ffmpeg_exe()
