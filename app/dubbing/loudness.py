@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import sosfilt
+from scipy.signal import sosfilt  # type: ignore[import-untyped]
 
 SAMPLE_RATE_HZ = 48_000
 ENERGY_N = 4_800  # samples per energy: 100 ms
