@@ -1,0 +1,205 @@
+"""The command line. Light at import: every command loads what it needs when it runs.
+
+Exit status: 0 done; 1 something went wrong inside AutoDubber; 2 wrong usage or a wrong setting; 3 the input cannot be dubbed (not media, no sound,
+too long, bad subtitles, ...); 4 the voice engine refused (key, credits, unknown voice); 5 the machine lacks something (disk, memory, network for
+a model, an engine, a free port); 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app import __version__
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+OK, INTERNAL, USAGE, BAD_INPUT, ENGINE, ENVIRONMENT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+_STATUSES = """exit status:
+  0  done
+  1  something went wrong inside AutoDubber
+  2  wrong usage or a wrong setting
+  3  the input cannot be dubbed (not media, no sound, too long, bad subtitles)
+  4  the voice engine refused (key, credits, unknown voice)
+  5  the machine lacks something (disk, memory, a model's download, an engine, a free port)
+  130  interrupted
+"""
+
+
+class UsageError(Exception):
+    """What was typed, or set, cannot work; the message is one line."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command and option."""
+    raw = argparse.RawDescriptionHelpFormatter
+    root = argparse.ArgumentParser(prog="autodubber", description="Re-voice and dub videos on a machine of your own.", epilog=_STATUSES, formatter_class=raw)
+    root.add_argument("--version", action="version", version=f"autodubber {__version__}")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="serve the page and the API")
+    serve.add_argument("--host", help="address to listen on (default: AUTODUBBER_HOST or 127.0.0.1)")
+    serve.add_argument("--port", type=int, help="port to listen on (default: AUTODUBBER_PORT or 8000)")
+    _add_data(serve)
+    serve.set_defaults(run=_serve)
+
+    dub = commands.add_parser("dub", help="dub one file without a server", epilog=_STATUSES, formatter_class=raw)
+    dub.add_argument("input", type=Path, metavar="INPUT", help="video or sound file")
+    dub.add_argument("--subtitles", type=Path, metavar="FILE", help="SRT or WebVTT to speak, instead of recognition")
+    dub.add_argument("--language", metavar="CODE", help="language spoken, ISO 639-1 (default: detected)")
+    dub.add_argument("--task", choices=("transcribe", "translate"), default="transcribe", help="translate: Whisper writes English")
+    dub.add_argument("--model", metavar="M", help="Whisper model's name, or the path of a checkpoint (default: AUTODUBBER_MODEL)")
+    dub.add_argument("--voice", metavar="ENGINE:VOICE", help="such as espeak:es or elevenlabs:VOICE_ID (default: AUTODUBBER_VOICE)")
+    dub.add_argument("--voice-model", metavar="M", default="", help="the voice engine's model (default: the engine's)")
+    dub.add_argument("--speed", type=float, default=1.0, metavar="X", help="0.7 to 1.2")
+    dub.add_argument("--background", choices=("duck", "keep", "replace"), default="duck", help="the original sound: lowered under the voice, left, removed")
+    dub.add_argument("--audio-track", type=int, default=0, metavar="N", help="which of the file's audio tracks, counted from 0")
+    dub.add_argument("--burn", action="store_true", help="burn the subtitles into the picture (encodes the video again)")
+    dub.add_argument("--keep-original-track", action="store_true", help="add the original sound as a second track")
+    dub.add_argument("--review", type=Path, metavar="FILE", help="stop after recognition and write an SRT to edit; pass it back with --subtitles")
+    dub.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder for the results (default: the input's)")
+    dub.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    _add_data(dub)
+    dub.set_defaults(run=_dub)
+
+    doctor = commands.add_parser("doctor", help="check this machine and say how to mend it")
+    doctor.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    _add_data(doctor)
+    doctor.set_defaults(run=_doctor)
+
+    openapi = commands.add_parser("openapi", help="print the API's OpenAPI schema")
+    openapi.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it there")
+    openapi.set_defaults(run=_openapi)
+
+    health = commands.add_parser("health", help="ask a running server how it is (for health checks)")
+    health.add_argument("--url", help="its address (default: this machine's, by AUTODUBBER_HOST and AUTODUBBER_PORT)")
+    health.set_defaults(run=_health)
+
+    version = commands.add_parser("version", help="print the version")
+    version.set_defaults(run=_version)
+    return root
+
+
+def _add_data(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", type=Path, metavar="DIR", help="folder for everything that is kept (default: AUTODUBBER_DATA or ./data)")
+
+
+def load_settings(arguments: argparse.Namespace) -> Settings:
+    """The settings, with the command line's on top. They are put into the environment, where a worker process reads them again."""
+    from app import settings
+
+    for option in ("host", "port", "data"):
+        value = getattr(arguments, option, None)
+        if value is not None:
+            os.environ[settings.PREFIX + option.upper()] = str(value)
+    try:
+        return settings.load()
+    except settings.SettingsError as error:
+        raise UsageError(str(error)) from None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    arguments = parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except UsageError as error:
+        print(f"autodubber: {error}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        print("autodubber: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    settings = load_settings(arguments)
+    from app import guard, serve
+
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(f"autodubber: the data folder {settings.data} cannot be made: {error.strerror}; choose another: --data DIR", file=sys.stderr)
+        return ENVIRONMENT
+    if not os.access(settings.data, os.W_OK):
+        print(f"autodubber: the data folder {settings.data} is not writable by user {os.getuid()}; make it so (chown), or choose another: --data DIR", file=sys.stderr)
+        return ENVIRONMENT
+    other = guard.owner(settings.data)
+    if other is not None:
+        print(f"autodubber: another server{f' (process {other})' if other else ''} works on {settings.data}; stop it, or choose another folder: --data DIR", file=sys.stderr)
+        return ENVIRONMENT
+    if not serve.is_free(settings.host, settings.port):
+        print(f"autodubber: cannot listen on {settings.host} port {settings.port}: it is taken or not allowed; choose another: --port N", file=sys.stderr)
+        return ENVIRONMENT
+    return serve.run(settings)
+
+
+def _dub(arguments: argparse.Namespace) -> int:
+    settings = load_settings(arguments)
+    from app import dub
+
+    return dub.run(arguments, settings)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    settings = load_settings(arguments)
+    from app import doctor
+
+    return doctor.run(settings, as_json=arguments.json)
+
+
+def _openapi(arguments: argparse.Namespace) -> int:
+    import msgspec
+
+    from app.server import create_app
+    from app.settings import Settings
+
+    text = msgspec.json.format(msgspec.json.encode(create_app(Settings()).openapi_schema.to_schema()), indent=2).decode() + "\n"
+    if arguments.output is None:
+        sys.stdout.write(text)
+    else:
+        arguments.output.write_text(text, encoding="utf-8")
+    return OK
+
+
+def _health(arguments: argparse.Namespace) -> int:
+    import http.client
+    import urllib.parse
+
+    url = arguments.url
+    if url is None:
+        from app.serve import url_of
+
+        settings = load_settings(arguments)
+        url = url_of(settings.host, settings.port)
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"{url!r} is no address of a server; it looks like http://127.0.0.1:8000")
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname, parts.port, timeout=5)
+    try:
+        connection.request("GET", f"{parts.path.rstrip('/')}/health", headers={"Accept": "application/json"})
+        response = connection.getresponse()
+        print(response.read().decode(errors="replace"))
+        return OK if response.status == 200 else INTERNAL
+    except (OSError, http.client.HTTPException) as error:
+        print(f"autodubber: no answer from {url}: {error}", file=sys.stderr)
+        return INTERNAL
+    finally:
+        connection.close()
+
+
+def _version(_: argparse.Namespace) -> int:
+    print(f"autodubber {__version__}")
+    return OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""One server for one data folder, and no server without its starter.
+
+A leaf: it may be called by any process. The lock is `flock`'s and ends with the process, however that ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import IO
+
+_held: dict[Path, IO[str]] = {}  # keeps the locked files open for the life of the process
+
+
+class InUse(Exception):
+    """Another server works on the data folder; `pid` is its process, when it could be read."""
+
+    def __init__(self, data: Path, pid: str) -> None:
+        super().__init__(f"{data} is in use by another AutoDubber" + (f" (process {pid})" if pid else ""))
+        self.pid = pid
+
+
+def _lock_path(data: Path) -> Path:
+    return data / ".lock"
+
+
+def claim(data: Path) -> None:
+    """Own the data folder until this process ends. Raises InUse; asking again for what is owned does nothing."""
+    path = _lock_path(data)
+    if path in _held:
+        return
+    data.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(path.open("a+"))
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise InUse(data, file.read().strip()) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        _held[path] = file
+        stack.pop_all()
+
+
+def owner(data: Path) -> str | None:
+    """The process that owns the data folder ("" when its number is not known), None when nobody does. Changes nothing."""
+    path = _lock_path(data)
+    if path in _held or not path.exists():
+        return str(os.getpid()) if path in _held else None
+    with path.open("r") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return file.read().strip()
+        return None
+
+
+def die_with(parent: int) -> None:
+    """End this process (SIGKILL) as soon as the thread that started it ends. `parent` is the starter's process number."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:  # it ended between the fork and the line above
+        os.kill(os.getpid(), signal.SIGKILL)

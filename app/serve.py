@@ -1,0 +1,116 @@
+"""`autodubber serve`: Granian with one worker, which dies with this process and owns the data folder."""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from multiprocessing.synchronize import Event
+from typing import Any, Final
+
+from app import __version__, guard
+from app.settings import Settings
+
+KILL_AFTER_S: Final = 10  # an open WebSocket would hold a graceful stop up for ever
+_READY_WITHIN_S: Final = 60.0
+_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104
+
+
+class JsonLines(logging.Formatter):
+    """The server program's own few lines, in the shape of the application's log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
+        return json.dumps({"event": record.getMessage(), "level": record.levelname.lower(), "logger": "granian", "timestamp": at})
+
+
+def url_of(host: str, port: int) -> str:
+    """The address to open in a browser on this machine."""
+    name = _LOOPBACK.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{name}:{port}"
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether nobody listens there. Granian shares a port (SO_REUSEPORT), so it would not notice."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def load(failed: Event, parent: int, _target: str) -> Any:
+    """In the worker: tie it to its parent, own the data folder, build the application. A failure stops the parent too, with its reason."""
+    guard.die_with(parent)
+    try:
+        from app import settings
+
+        guard.claim(settings.load().data)
+        from app.server import app_from_env
+
+        return app_from_env()
+    except BaseException as error:
+        if isinstance(error, guard.InUse):
+            print(f"autodubber: {error}", file=sys.stderr)
+        else:
+            traceback.print_exc()
+        failed.set()
+        os.kill(parent, signal.SIGTERM)
+        raise SystemExit(1) from None
+
+
+def _announce(settings: Settings, started: float) -> None:
+    """Say the address as soon as it answers."""
+    url = url_of(settings.host, settings.port)
+    host = url.removeprefix("http://").rsplit(":", 1)[0].strip("[]")
+    while time.monotonic() - started < _READY_WITHIN_S:
+        connection = http.client.HTTPConnection(host, settings.port, timeout=2)
+        try:
+            connection.request("GET", "/health/live")
+            if connection.getresponse().status == 200:
+                print(f"AutoDubber {__version__} answers on {url} after {time.monotonic() - started:.1f} s (data in {settings.data}; Ctrl-C stops it)", file=sys.stderr, flush=True)
+                return
+        except OSError:
+            time.sleep(0.05)
+        finally:
+            connection.close()
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGINT or SIGTERM; returns the exit status. The settings are in the environment too: the worker reads them there."""
+    started = time.monotonic()
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
+    failed = multiprocessing.Event()
+    formatter = {"()": JsonLines} if settings.log_format == "json" else {"format": "[%(levelname)s] %(message)s"}
+    server = Granian(
+        "app.server:app_from_env",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=1,
+        workers_kill_timeout=KILL_AFTER_S,
+        respawn_failed_workers=True,
+        log_level=LogLevels.debug if settings.log_level == "debug" else LogLevels.warning,
+        log_dictconfig={"formatters": {"generic": formatter, "access": formatter}},
+    )
+    server.on_startup(lambda: threading.Thread(target=_announce, args=(settings, started), daemon=True).start())
+    try:
+        server.serve(target_loader=functools.partial(load, failed, os.getpid()))
+    except SystemExit as stop:
+        return int(stop.code or 0) if isinstance(stop.code, int) else 1
+    return 1 if failed.is_set() else 0
