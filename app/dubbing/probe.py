@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from av.video.stream import VideoStream as AvVideoStream
 
 from app.domain.errors import FILE_EMPTY, NOT_MEDIA, PLAYLIST, DubError
 from app.domain.media import AudioStream, MediaInfo, VideoStream
+from app.dubbing.tasks import ProbeRequest
 from app.media.decode import open_input, restrict
 
 _HEAD_BYTES: Final = 64 << 10
@@ -34,6 +36,11 @@ _SCRIPTS: Final = (
     re.compile(rb"\[Reference\]", re.I),
     re.compile(rb"(?:https?|rtsp|rtmp|ftp|concat|subfile|data|file|crypto|cache|async|tcp|udp)(?::|\+|,,)\S+\s*\Z", re.I),
 )
+
+
+def probe_task(request: ProbeRequest, report: Callable[[float], None]) -> MediaInfo:
+    """`probe`, as the child process calls it."""
+    return probe(Path(request.path))
 
 
 def probe(path: Path) -> MediaInfo:
