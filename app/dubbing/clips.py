@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 import os
 import wave
+import zipfile
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import numpy as np
 import soxr  # type: ignore[import-untyped]
+from numpy.lib.npyio import NpzFile
 
 from app.domain.errors import SPEECH_FAILED, DubError
 from app.dubbing.loudness import SAMPLE_RATE_HZ, Doubles, Floats, energies_of
@@ -99,29 +102,33 @@ class ClipCache:
         self._folder = folder
         self.used: set[str] = set()
 
-    def file(self, path: Path, trim_start_s: float, trim_end_s: float, length_n: int) -> Path:
-        """The ready clip's file, prepared if it is not there; complete or absent."""
-        cut = f"{trim_start_s!r} {trim_end_s!r} {length_n}".encode()
-        name = hashlib.blake2b(_VERSION + cut + b"\0" + path.read_bytes(), digest_size=16).hexdigest() + ".clip.npz"
+    def samples(self, path: Path, trim_start_s: float, trim_end_s: float, length_n: int) -> Floats:
+        """The ready clip's samples: float32 (length_n,)."""
+        with self._open(path, trim_start_s, trim_end_s, length_n) as stored:
+            return np.asarray(stored["samples"].astype(np.float32) * np.float32(stored["peak"] / 32767), np.float32)
+
+    def energies(self, path: Path, trim_start_s: float, trim_end_s: float, length_n: int) -> Doubles:
+        """The ready clip's energies, without reading its samples."""
+        with self._open(path, trim_start_s, trim_end_s, length_n) as stored:
+            return np.asarray(stored["energies"], np.float64)
+
+    def _open(self, path: Path, trim_start_s: float, trim_end_s: float, length_n: int) -> NpzFile:
+        """The ready clip's file, prepared if it is not there or damaged; complete or absent."""
+        cut = f"{trim_start_s!r} {trim_end_s!r} {length_n}\0".encode()
+        name = hashlib.blake2b(_VERSION + cut + path.read_bytes(), digest_size=16).hexdigest() + ".clip.npz"
         target = self._folder / name
         self.used.add(name)
-        if not target.exists():
+        try:
+            return _load(target)
+        except (FileNotFoundError, EOFError, ValueError, zipfile.BadZipFile):
             ready = prepare(path, trim_start_s, trim_end_s, length_n)
-            peak = max(float(np.abs(ready.samples).max(initial=0.0)), 1e-9)  # 16 bits used fully: half the disk, nothing audible lost
-            written = target.with_suffix(f".{os.getpid()}.tmp")
-            with written.open("wb") as out:
-                np.savez(out, samples=np.rint(ready.samples * (32767 / peak)).astype("<i2"), peak=np.float64(peak), energies=ready.energies)
-            written.replace(target)
-        return target
+        peak = max(float(np.abs(ready.samples).max(initial=0.0)), 1e-9)  # 16 bits used fully: half the disk, nothing audible lost
+        written = target.with_suffix(f".{os.getpid()}.tmp")
+        with written.open("wb") as out:
+            np.savez(out, samples=np.rint(ready.samples * (32767 / peak)).astype("<i2"), peak=np.float64(peak), energies=ready.energies)
+        written.replace(target)
+        return _load(target)
 
 
-def load(file: Path) -> Floats:
-    """The samples of a file of the cache: float32 (n,)."""
-    with np.load(file, allow_pickle=False) as stored:
-        return np.asarray(stored["samples"].astype(np.float32) * np.float32(stored["peak"] / 32767), np.float32)
-
-
-def load_energies(file: Path) -> Doubles:
-    """The energies of a file of the cache, without reading its samples."""
-    with np.load(file, allow_pickle=False) as stored:
-        return np.asarray(stored["energies"], np.float64)
+def _load(file: Path) -> NpzFile:
+    return cast(NpzFile, np.load(file, allow_pickle=False))

@@ -34,7 +34,7 @@ class Weights(msgspec.Struct, frozen=True):
     slow: seconds of speech gained by playing slower. Only to even out the pace; a dragged voice is noticed sooner than a quick one.
     late, early: seconds that the start is off. ITU-R BT.1359: sound 125 ms late or 45 ms early is not noticed, but a start that is right
         costs nothing, so it is kept as long as 1.15 is enough.
-    moved: the same, beyond 20 ms, for a line that fits its own slot: it pays for its neighbours only when they would pass 1.4.
+    moved: the same, beyond 20 ms, for a line that fits its own slot: it pays for its neighbours only when they would pass 2.0.
     overrun: seconds past the original's end, into silence: better than 1.15, worse than 1.05.
     jump: a change of rate between neighbours of one speaker (per unit), fading over `jump_fade_s` of pause between them.
     gap_s: the least pause between two lines of one speaker.
@@ -44,7 +44,7 @@ class Weights(msgspec.Struct, frozen=True):
     slow: Tiers = ((0.95, 0.20), (0.90, 0.60), (0.75, 4.0))
     late: Tiers = ((0.02, 0.50), (0.125, 0.60), (0.40, 1.2), (1.0, 2.0), (_NEVER_ENDS, 5.0))
     early: Tiers = ((0.02, 0.50), (0.045, 1.0), (0.30, 2.5), (_NEVER_ENDS, 8.0))
-    moved: float = 8.0
+    moved: float = 30.0
     overrun: float = 0.30
     jump: float = 0.5
     jump_fade_s: float = 1.5
@@ -52,7 +52,7 @@ class Weights(msgspec.Struct, frozen=True):
 
 
 WEIGHTS = Weights()
-ON_TIME_S = 0.02  # a line that fits its slot starts within this, unless a neighbour would pass 1.4
+ON_TIME_S = 0.02  # a line that fits its slot starts within this, unless a neighbour would pass 2.0
 SHORTEN_ABOVE = 1.25
 LATE_ABOVE_S = 0.6
 _EXACT = 1e-6  # the solver's tolerance: below it a deviation is none
@@ -106,15 +106,12 @@ def place(request: FitRequest) -> tuple[Placement, ...]:
 def _does_not_fit(request: FitRequest, starts: Doubles, ends: Doubles, natural: Doubles) -> DubError:
     """Names what stands or would end after the video's end."""
     free = schedule_lines(starts, ends, natural, [line.speaker for line in request.lines], _NEVER_ENDS)
-    outside = np.flatnonzero((starts >= request.video_end_s) | (_ends(free) > request.video_end_s + _EXACT))
+    last_s = starts if free is None else free.start_s + free.duration_s
+    outside = np.flatnonzero((starts >= request.video_end_s) | (last_s > request.video_end_s + _EXACT))
     named = outside if len(outside) else np.arange(len(starts))
     ids = [request.lines[i].segment_id for i in named]
     shown = ", ".join(str(i + 1) for i in named[:10]) + (f" and {len(named) - 10} more" if len(named) > 10 else "")
     return DubError(DOES_NOT_FIT, f"Line {shown}." if len(named) == 1 else f"Lines {shown}.", segments=ids)
-
-
-def _ends(schedule: Schedule | None) -> Doubles:
-    return np.zeros(0) if schedule is None else schedule.start_s + schedule.duration_s
 
 
 def schedule_lines(
