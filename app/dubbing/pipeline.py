@@ -29,6 +29,20 @@ MEDIA_TYPES: Final = {
 }  # fmt: skip
 
 
+# FFmpeg's demuxer names -> media type, extension
+_SOURCE_TYPES: Final = (
+    (("webm",), "video/webm", "webm"),
+    (("mov", "mp4", "m4a", "3gp"), "video/mp4", "mp4"),
+    (("matroska",), "video/x-matroska", "mkv"),
+    (("avi",), "video/x-msvideo", "avi"),
+    (("mpegts",), "video/mp2t", "ts"),
+    (("mp3",), "audio/mpeg", "mp3"),
+    (("wav",), "audio/wav", "wav"),
+    (("flac",), "audio/flac", "flac"),
+    (("ogg",), "video/ogg", "ogg"),
+)
+
+
 class Sound(msgspec.Struct, frozen=True):
     """What ingest leaves in the blob store. `energies` are 100 ms K-weighted mean squares; `thumbnail` is None for sound alone."""
 
@@ -60,8 +74,7 @@ async def probe(kit: Kit, source: Path, options: DubOptions, *, has_subtitles: b
 
     Raises file_empty, not_media, playlist_refused, media_damaged, media_too_long, no_audio, audio_track_missing.
     """
-    size_bytes = source.stat().st_size
-    if size_bytes == 0:
+    if (await asyncio.to_thread(source.stat)).st_size == 0:
         raise DubError(FILE_EMPTY)
     info = await run_task("probe", {"path": str(source)}, MediaInfo, report=lambda _: None, limits=kit.limits)  # type: ignore[arg-type]
     if info.duration_s > kit.max_duration_s:
@@ -105,13 +118,22 @@ async def fit(kit: Kit, segments: Sequence[Segment], clips: Sequence[Clip], opti
     for clip in clips:
         line = by_id[clip.segment_id]
         path = str(kit.blobs.path(f"{clip.key}.wav"))
-        lines.append(Line(segment_id=line.id, start_s=line.start_s, end_s=line.end_s, speaker=line.speaker, clip=path, speed=options.speed / clip.speed))
+        lines.append(
+            Line(segment_id=line.id, start_s=line.start_s, end_s=line.end_s, speaker=line.speaker, clip=path, speed=options.speed / clip.speed)
+        )
     request = FitRequest(lines=tuple(lines), video_end_s=duration_s)
     return await run_task("fit", request, tuple[Placement, ...], report=lambda _: None, limits=kit.limits)
 
 
 async def mix(
-    kit: Kit, source: Path, info: MediaInfo, sound: Sound, clips: Sequence[Clip], placements: Sequence[Placement], options: DubOptions, cache: Path,
+    kit: Kit,
+    source: Path,
+    info: MediaInfo,
+    sound: Sound,
+    clips: Sequence[Clip],
+    placements: Sequence[Placement],
+    options: DubOptions,
+    cache: Path,
     report: Report,
 ) -> Mixed:
     """The voice over the background: one AAC track, exactly as long as the video. `cache` keeps encoded chunks for the next edit."""
@@ -125,7 +147,7 @@ async def mix(
         )
         for p in placements
     ]  # fmt: skip
-    cache.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(cache.mkdir, parents=True, exist_ok=True)
     with kit.workspace.folder("mix") as folder:
         out = folder / "track.m4a"
         request = MixRequest(
@@ -151,7 +173,15 @@ def cues_for(segments: Sequence[Segment], placements: Sequence[Placement]) -> tu
 
 
 async def mux(
-    kit: Kit, source: Path, info: MediaInfo, sound: Sound, track: Path, cues: Sequence[Cue], options: DubOptions, language: str | None, report: Report,
+    kit: Kit,
+    source: Path,
+    info: MediaInfo,
+    sound: Sound,
+    track: Path,
+    cues: Sequence[Cue],
+    options: DubOptions,
+    language: str | None,
+    report: Report,
 ) -> tuple[Artifact, ...]:
     """The finished files: subtitles always, the video unless the source is sound alone. The picture is stream-copied unless subtitles are burned."""
     from app.dubbing import burn as burning
@@ -172,7 +202,9 @@ async def mux(
                 copied = 0.95
                 burned = folder / "burned.mp4"
                 await burning.burn(
-                    burning.BurnRequest(source=source, out=burned, info=info, duration_s=sound.duration_s, cues=tuple(cues), work=folder, threads=kit.threads),
+                    burning.BurnRequest(
+                        source=source, out=burned, info=info, duration_s=sound.duration_s, cues=tuple(cues), work=folder, threads=kit.threads
+                    ),
                     lambda fraction: report(fraction * copied, "burning subtitles"),
                 )
             extension = "mp4" if burned is not None else muxing.output_extension(info)
@@ -199,6 +231,16 @@ def keep_artifact(kit: Kit, path: Path, kind: ArtifactKind) -> Artifact:
     key = f"artifacts/{digest}.{extension}"
     kit.blobs.adopt(path, key)
     return Artifact(kind, key, size_bytes, digest, MEDIA_TYPES[extension], extension)
+
+
+def source_artifact(key: str, info: MediaInfo, digest: str) -> Artifact:
+    """The person's own file, for the player: its media type follows what it is, never its name."""
+    for names, media_type, extension in _SOURCE_TYPES:
+        if any(name in names for name in info.format.split(",")):
+            if info.video is None:
+                media_type = media_type.replace("video/", "audio/")
+            return Artifact(ArtifactKind.SOURCE, key, info.size_bytes, digest, media_type, extension)
+    return Artifact(ArtifactKind.SOURCE, key, info.size_bytes, digest, "application/octet-stream", "bin")
 
 
 def studio_artifacts(kit: Kit, sound: Sound) -> tuple[Artifact, ...]:

@@ -17,8 +17,15 @@ SUBTITLES = "subtitles"  # the recognizer of a job whose lines the person brough
 
 
 async def transcribe(
-    kit: Kit, speech: Path, options: DubOptions, duration_s: float, *, language: str | None, resume_at_s: float,
-    on_chunk: Callable[[Recognised], None], report: Report,
+    kit: Kit,
+    speech: Path,
+    options: DubOptions,
+    duration_s: float,
+    *,
+    language: str | None,
+    resume_at_s: float,
+    on_chunk: Callable[[Recognised], None],
+    report: Report,
 ) -> str:
     """Recognise `speech` (16 kHz mono WAV) from `resume_at_s` on; every finished chunk goes to `on_chunk`. Returns the language.
 

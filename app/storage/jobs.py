@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, insert, select, update
 
 from app.domain.errors import EDIT_CONFLICT, JOB_NOT_FOUND, JOB_STATE, DubError
-from app.domain.job import TRANSITIONS, DubOptions, Job, JobError, JobState, Phase, Stage
+from app.domain.job import ACTIVE, TRANSITIONS, DubOptions, Job, JobError, JobState, Phase, Stage
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
 from app.domain.segment import Segment, Word
 from app.storage import tables as t
@@ -33,6 +33,9 @@ class StageRow(msgspec.Struct, frozen=True):
     fingerprint: str
     output: Any
     seconds: float
+
+
+_PREPARED = [ArtifactKind.SOURCE, ArtifactKind.PEAKS, ArtifactKind.THUMBNAIL]  # made by preparation; the rest by a render
 
 
 class JobStore:
@@ -71,6 +74,45 @@ class JobStore:
                 )
             )
             _refer(c, job_id, [key for key in (source_key, subtitles_key) if key])
+
+    def copy(self, job_id: str, new_id: str, *, title: str, options: DubOptions, state: JobState, stages: Collection[Stage]) -> None:
+        """A second job on the same source. With `stages`, what they made is shared; in review the lines come along."""
+        now = time.time()
+        with self._engine.begin() as c:
+            row = c.execute(select(t.jobs).where(t.jobs.c.id == job_id)).first()
+            if row is None:
+                raise DubError(JOB_NOT_FOUND)
+            values = dict(row._mapping) | {
+                "id": new_id,
+                "title": title,
+                "state": state,
+                "phase": Phase.PREPARE,
+                "stage": None,
+                "stage_progress": 0.0,
+                "progress": 0.0,
+                "eta_s": None,
+                "options": msgspec.to_builtins(options),
+                "revision": 1,
+                "rendered_revision": None,
+                "rendered_options": None,
+                "error": None,
+                "workflow_id": None,
+                "created_at": now,
+                "updated_at": now,
+            }
+            c.execute(insert(t.jobs).values(**values))
+            for table, only in ((t.stages, t.stages.c.stage.in_(list(stages))), (t.artifacts, t.artifacts.c.kind.in_(_PREPARED))):
+                if stages:
+                    rows = [dict(found._mapping) | {"job_id": new_id} for found in c.execute(select(table).where(table.c.job_id == job_id, only))]
+                    if rows:
+                        c.execute(insert(table), rows)
+            if state is JobState.REVIEW:
+                _write(c, new_id, _segments(c, job_id))
+            keys = [row.source_key, *([row.subtitles_key] if row.subtitles_key else [])]
+            if stages:
+                shared = select(t.blob_references.c.key).where(t.blob_references.c.job_id == job_id, ~t.blob_references.c.key.like("artifacts/%"))
+                keys += c.execute(shared).scalars()
+            _refer(c, new_id, keys)
 
     def row(self, job_id: str) -> JobRow:
         """Raises job_not_found."""
@@ -113,18 +155,25 @@ class JobStore:
             found = {JobState(row[0]): int(row[1]) for row in c.execute(select(t.jobs.c.state, func.count()).group_by(t.jobs.c.state))}
         return {state: found.get(state, 0) for state in JobState}
 
-    def transition(self, job_id: str, to: JobState, *, only_from: Collection[JobState] = (), workflow_id: str | None = None, **fields: Any) -> Job:
-        """Move the job to another state, if the rules allow it. `workflow_id`: only while that workflow owns the job.
+    def transition(self, job_id: str, to: JobState, *, only_from: Collection[JobState] = (), owner: str | None = None, **fields: Any) -> Job:
+        """Move the job to another state, if the rules allow it, and set columns. `owner`: only while that workflow owns the job.
 
         Raises job_not_found, or job_state when the job is elsewhere by now.
         """
         with self._engine.begin() as c:
             row = _job_row(c, job_id)
             state = row.job.state
-            if to not in TRANSITIONS[state] or (only_from and state not in only_from) or (workflow_id is not None and row.workflow_id != workflow_id):
+            if to not in TRANSITIONS[state] or (only_from and state not in only_from) or (owner is not None and row.workflow_id != owner):
                 raise DubError(JOB_STATE, f"The job is {state.value}.")
             _update(c, job_id, {"state": to, **fields})
             return _job_row(c, job_id).job
+
+    def requeue(self, job_id: str, workflow_id: str) -> None:
+        """Put an active job back into the queue under another workflow, whatever it was doing: its workflow is lost."""
+        with self._engine.begin() as c:
+            c.execute(
+                update(t.jobs).where(t.jobs.c.id == job_id, t.jobs.c.state.in_(list(ACTIVE))).values(state=JobState.QUEUED, workflow_id=workflow_id)
+            )
 
     def update(self, job_id: str, **fields: Any) -> Job:
         """Set columns. Raises job_not_found."""
@@ -153,10 +202,11 @@ class JobStore:
         with reading(self._engine) as c:
             return _job_row(c, job_id).job.revision, _segments(c, job_id)
 
-    def append_segments(self, job_id: str, added: Iterable[Segment]) -> int:
-        """Add recognised lines; returns the new revision."""
+    def append_segments(self, job_id: str, added: Iterable[Segment], *, stage: Stage, fingerprint: str, output: Any) -> int:
+        """Add recognised lines and, in the same transaction, remember how far recognition is; returns the new revision."""
         with self._engine.begin() as c:
             _write(c, job_id, added)
+            _put_stage(c, job_id, stage, fingerprint, output, 0.0)
             return _next_revision(c, job_id)
 
     def clear_segments(self, job_id: str) -> tuple[int, tuple[str, ...]]:
@@ -211,9 +261,7 @@ class JobStore:
     ) -> list[str]:
         """Record a finished stage with the blobs it needs; returns the keys that nobody needs any more."""
         with self._engine.begin() as c:
-            c.execute(delete(t.stages).where(t.stages.c.job_id == job_id, t.stages.c.stage == stage))
-            values = {"job_id": job_id, "stage": stage, "fingerprint": fingerprint, "output": msgspec.to_builtins(output)}
-            c.execute(insert(t.stages).values(**values, seconds=seconds, finished_at=time.time()))
+            _put_stage(c, job_id, stage, fingerprint, output, seconds)
             replaced = []
             for artifact in artifacts:
                 own = (t.artifacts.c.job_id == job_id, t.artifacts.c.kind == artifact.kind)
@@ -237,7 +285,7 @@ class JobStore:
             rows = c.execute(
                 select(t.stages.c.seconds, t.jobs.c.media)
                 .join(t.jobs, t.jobs.c.id == t.stages.c.job_id)
-                .where(t.stages.c.stage == stage)
+                .where(t.stages.c.stage == stage, t.stages.c.seconds > 0)
                 .order_by(t.stages.c.finished_at.desc())
                 .limit(recent)
             ).all()
@@ -299,6 +347,12 @@ def _update(c: Connection, job_id: str, fields: dict[str, Any]) -> None:
 def _next_revision(c: Connection, job_id: str) -> int:
     c.execute(update(t.jobs).where(t.jobs.c.id == job_id).values(revision=t.jobs.c.revision + 1, updated_at=time.time()))
     return int(c.execute(select(t.jobs.c.revision).where(t.jobs.c.id == job_id)).scalar_one())
+
+
+def _put_stage(c: Connection, job_id: str, stage: Stage, fingerprint: str, output: Any, seconds: float) -> None:
+    c.execute(delete(t.stages).where(t.stages.c.job_id == job_id, t.stages.c.stage == stage))
+    values = {"job_id": job_id, "stage": stage, "fingerprint": fingerprint, "output": msgspec.to_builtins(output)}
+    c.execute(insert(t.stages).values(**values, seconds=seconds, finished_at=time.time()))
 
 
 def _segments(c: Connection, job_id: str) -> tuple[Segment, ...]:

@@ -1,0 +1,39 @@
+"""From what the person asked to complete, checked options."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+from msgspec import UNSET
+
+from app.domain.errors import ENGINE_UNKNOWN, LANGUAGE_UNKNOWN, SPEED_RANGE, DubError
+from app.domain.job import MAX_SPEED, MIN_SPEED, DubOptions
+from app.dubbing.transcribe import SUBTITLES
+from app.jobs.requests import OptionsPatch
+from app.speech.registry import Registry
+
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+
+# What only matters before the lines are known: changing it later does not make a rendered job stale and is refused.
+PREPARE_ONLY: Final = frozenset({"language", "task", "recognizer", "model", "audio_track"})
+
+
+def patched(options: DubOptions, patch: OptionsPatch) -> DubOptions:
+    fields = {name: value for name in patch.__struct_fields__ if (value := getattr(patch, name)) is not UNSET}
+    return msgspec.structs.replace(options, **fields)
+
+
+def check(options: DubOptions, engines: Registry) -> None:
+    """Raise speed_range, language_unknown, engine_unknown for what can be known without asking anybody."""
+    if not MIN_SPEED <= options.speed <= MAX_SPEED:
+        raise DubError(SPEED_RANGE, f"It is {options.speed:g}.")
+    if options.language is not None and not _LANGUAGE.fullmatch(options.language):
+        raise DubError(LANGUAGE_UNKNOWN)
+    if options.recognizer != SUBTITLES:
+        engines.recognizer(options.recognizer)
+    engine, separator, _ = options.voice.partition(":")
+    if not separator:
+        raise DubError(ENGINE_UNKNOWN, f"A voice is ENGINE:VOICE, not “{engine[:40]}”.")
+    engines.voice(options.voice)

@@ -1,0 +1,103 @@
+"""What the person may do to the lines: pure rules over tuples of segments."""
+
+from __future__ import annotations
+
+import unicodedata
+import uuid
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import UNSET
+
+from app.domain.errors import INVALID_REQUEST, SEGMENT_NOT_FOUND, TEXT_INVALID, TIMES_INVALID, DubError
+from app.domain.segment import Segment, Word
+from app.jobs.requests import SegmentChanges
+
+_SHORTEST_S = 0.05
+
+
+def apply(changes: SegmentChanges, segments: Sequence[Segment], duration_s: float) -> list[Segment]:
+    """The lines after an edit. Raises segment_not_found, times_invalid, text_invalid."""
+    lines = {segment.id: segment for segment in segments}
+    for edit in changes.edit:
+        line = lines.get(edit.id)
+        if line is None:
+            raise DubError(SEGMENT_NOT_FOUND, f"Line {edit.id}.")
+        fields = {name: value for name in edit.__struct_fields__ if name != "id" and (value := getattr(edit, name)) is not UNSET}
+        if "text" in fields:
+            fields["text"] = clean(fields["text"])
+            if fields["text"] != line.text:
+                fields["words"] = ()  # their times belong to the words that were heard
+        lines[line.id] = _checked(msgspec.structs.replace(line, **fields), duration_s)
+    for new in changes.add:
+        text = clean(new.text)
+        line = Segment(uuid.uuid4().hex, new.start_s, new.end_s, text, "", new.speaker, False, ())
+        lines[line.id] = _checked(line, duration_s)
+    for segment_id in changes.remove:
+        if lines.pop(segment_id, None) is None:
+            raise DubError(SEGMENT_NOT_FOUND, f"Line {segment_id}.")
+    return list(lines.values())
+
+
+def split(segment_id: str, at: int, segments: Sequence[Segment]) -> list[Segment]:
+    """The line in two, before character `at` of its text. The time is cut where the words were heard, else by length."""
+    line = _find(segment_id, segments)
+    left, right = line.text[:at].strip(), line.text[at:].strip()
+    if not left or not right:
+        raise DubError(INVALID_REQUEST, "Both halves must have text.")
+    if line.end_s - line.start_s < 2 * _SHORTEST_S:
+        raise DubError(TIMES_INVALID, "The line is too short to be split.")
+    cut_s, first, second = _cut(line, len(left.split()), len(left) / len(line.text))
+    cut_s = min(max(cut_s, line.start_s + _SHORTEST_S), line.end_s - _SHORTEST_S)
+    source_at = at if line.source_text == line.text else round(len(line.source_text) * len(left) / len(line.text))
+    sources = (line.source_text[:source_at].strip(), line.source_text[source_at:].strip())
+    halves = [
+        msgspec.structs.replace(line, end_s=cut_s, text=left, source_text=sources[0], words=first),
+        msgspec.structs.replace(line, id=uuid.uuid4().hex, start_s=cut_s, text=right, source_text=sources[1], words=second),
+    ]
+    return [part for segment in segments for part in (halves if segment.id == segment_id else [segment])]
+
+
+def merge(segment_id: str, segments: Sequence[Segment]) -> list[Segment]:
+    """The line joined with the one that follows it."""
+    line = _find(segment_id, segments)
+    at = list(segments).index(line)
+    if at + 1 == len(segments):
+        raise DubError(SEGMENT_NOT_FOUND, "No line follows it.")
+    after = segments[at + 1]
+    joined = msgspec.structs.replace(
+        line,
+        end_s=max(line.end_s, after.end_s),
+        text=f"{line.text} {after.text}".strip(),
+        source_text=f"{line.source_text} {after.source_text}".strip(),
+        words=line.words + after.words if line.words and after.words else (),
+    )
+    return [*segments[:at], joined, *segments[at + 2 :]]
+
+
+def clean(text: str) -> str:
+    """The text as it is kept: composed Unicode, one line, single spaces. Raises text_invalid for control characters."""
+    text = unicodedata.normalize("NFC", " ".join(text.split()))
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        raise DubError(TEXT_INVALID)
+    return text
+
+
+def _checked(line: Segment, duration_s: float) -> Segment:
+    if not (line.start_s >= 0 and line.start_s + _SHORTEST_S <= line.end_s <= duration_s + 0.001):
+        raise DubError(TIMES_INVALID, f"Line {line.id}: {line.start_s} to {line.end_s} s in a video of {duration_s:.3f} s.")
+    return line
+
+
+def _find(segment_id: str, segments: Sequence[Segment]) -> Segment:
+    for segment in segments:
+        if segment.id == segment_id:
+            return segment
+    raise DubError(SEGMENT_NOT_FOUND)
+
+
+def _cut(line: Segment, words_left: int, share: float) -> tuple[float, tuple[Word, ...], tuple[Word, ...]]:
+    if len(line.words) == len(line.text.split()):
+        first, second = line.words[:words_left], line.words[words_left:]
+        return (first[-1].end_s + second[0].start_s) / 2, first, second
+    return line.start_s + (line.end_s - line.start_s) * share, (), ()

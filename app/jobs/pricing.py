@@ -1,0 +1,72 @@
+"""Before money is spent: hear one line, and know what the rest costs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from app.domain.errors import SEGMENT_NOT_FOUND, TEXT_INVALID, DubError
+from app.domain.job import Job, Phase, Stage
+from app.domain.segment import Segment
+from app.dubbing.kit import Kit
+from app.dubbing.pipeline import spoken_language
+from app.dubbing.synthesize import VoiceChoice, cached, clip_files, clip_key, requests_for, speak
+from app.jobs.progress import FIRST_GUESS, stages_of
+from app.jobs.requests import Estimate
+from app.storage.jobs import JobStore
+
+USD_PER_CREDIT: Final = {"elevenlabs": 0.08 / 1000}  # list price, October 2026
+
+
+def choice_of(job: Job, key: str | None) -> VoiceChoice:
+    """How the job's lines are spoken, as its options stand."""
+    options = job.options
+    return VoiceChoice(options.voice, options.voice_model, options.speed, spoken_language(options, job.language), key)
+
+
+async def preview(kit: Kit, store: JobStore, job_id: str, segment_id: str, *, key: str | None) -> bytes:
+    """One line as WAV, from the cache or spoken now; a render uses the same clip. Raises segment_not_found, text_invalid and the engine's errors."""
+    job, lines = await asyncio.to_thread(_read, store, job_id)
+    choice = choice_of(job, key)
+    voice, voice_id = kit.engines.voice(choice.voice)
+    line = next((line for line in lines if line.id == segment_id), None)
+    if line is None:
+        raise DubError(SEGMENT_NOT_FOUND)
+    request = next((request for found, request in requests_for(lines, choice, voice_id) if found.id == segment_id), None)
+    if request is None:
+        raise DubError(TEXT_INVALID, "The line is empty or keeps the original sound.")
+    await voice.check(request)
+    clip, _ = await speak(kit.blobs, voice, request)
+    await asyncio.to_thread(store.refer, job_id, clip_files(clip))
+    return await asyncio.to_thread(kit.blobs.read, clip_files(clip)[0])
+
+
+async def estimate(kit: Kit, store: JobStore, job_id: str, *, key: str | None) -> Estimate:
+    """What rendering would cost now: only lines that are not cached cost anything."""
+    job, lines = await asyncio.to_thread(_read, store, job_id)
+    choice = choice_of(job, key)
+    voice, voice_id = kit.engines.voice(choice.voice)
+    pairs = requests_for(lines, choice, voice_id)
+    known = await asyncio.to_thread(lambda: [cached(kit.blobs, clip_key(voice, request)) is not None for _, request in pairs])
+    new = [request for (_, request), have in zip(pairs, known, strict=True) if not have]
+    characters = sum(len(request.text) for request in new)
+    info = await voice.info(key)
+    models = {model.id: model for model in info.models}
+    model = models.get(choice.model) or (info.models[0] if info.models else None)
+    credits = characters * model.credits_per_character if model else 0.0
+    price = USD_PER_CREDIT.get(voice.name)
+    media_s = job.media.duration_s if job.media else 0.0
+    costs = await asyncio.to_thread(stage_costs, store, Phase.RENDER)
+    seconds = sum(cost * media_s * (len(new) / len(pairs) if stage is Stage.SYNTHESIZE and pairs else 1.0) for stage, cost in costs.items())
+    return Estimate(
+        len(pairs), sum(known), characters, credits, 0.0 if voice.name == "espeak" else None if price is None else credits * price, seconds
+    )
+
+
+def stage_costs(store: JobStore, phase: Phase) -> dict[Stage, float]:
+    """Seconds per second of media, as measured on this machine, else a first guess."""
+    return {stage: FIRST_GUESS[stage] if (cost := store.seconds_per_media_second(stage)) is None else cost for stage in stages_of(phase)}
+
+
+def _read(store: JobStore, job_id: str) -> tuple[Job, tuple[Segment, ...]]:
+    return store.get(job_id), store.segments(job_id)[1]

@@ -1,0 +1,281 @@
+"""What a person can do with jobs. Methods block on the database unless they are async: call them from threads."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import shutil
+import uuid
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from app.domain.errors import (
+    ARTIFACT_NOT_READY,
+    DISK_FULL,
+    FILE_EMPTY,
+    INVALID_REQUEST,
+    JOB_STATE,
+    NOTHING_TO_SPEAK,
+    SUBTITLES_INVALID,
+    UPLOAD_INCOMPLETE,
+    DubError,
+)  # fmt: skip
+from app.domain.events import Deleted, SegmentsChanged, StateChanged
+from app.domain.job import ACTIVE, EDITABLE, PREPARE_STAGES, DubOptions, Job, JobState, Phase, Stage
+from app.domain.media import Artifact, ArtifactKind
+from app.domain.segment import Segment
+from app.dubbing.kit import Kit
+from app.dubbing.subtitles import parse
+from app.dubbing.synthesize import speakable
+from app.dubbing.transcribe import SUBTITLES
+from app.jobs import choices, editing, pricing
+from app.jobs.progress import Hub
+from app.jobs.requests import CreateJob, Estimate, JobPage, JobPatch, SegmentChanges, Segments, SplitSegment
+from app.storage.jobs import JobStore
+from app.storage.secrets import SecretStore
+from app.storage.uploads import UploadStore
+
+log = logging.getLogger(__name__)
+
+MAX_SUBTITLE_BYTES: Final = 10 << 20
+_RENDERABLE: Final = frozenset({JobState.REVIEW, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
+
+
+class Queue(Protocol):
+    """Where work is put: `app.jobs.engine`."""
+
+    def enqueue(self, phase: Phase, job_id: str, workflow_id: str) -> None: ...
+
+    def cancel(self, workflow_id: str) -> None: ...
+
+
+class JobService:
+    """The rules of the journey. `defaults` are the operator's choices; `min_free_bytes` is the disk floor for new work."""
+
+    def __init__(
+        self, *, store: JobStore, uploads: UploadStore, keys: SecretStore, kit: Kit, hub: Hub, queue: Queue, defaults: DubOptions, min_free_bytes: int
+    ) -> None:
+        self._store, self._uploads, self._keys, self._kit, self._hub, self._queue = store, uploads, keys, kit, hub, queue
+        self._defaults, self._min_free_bytes = defaults, min_free_bytes
+
+    # ---------------------------------------------------------------- reading
+
+    def default_options(self) -> DubOptions:
+        return self._defaults
+
+    def get(self, job_id: str) -> Job:
+        return self._fresh(self._store.get(job_id))
+
+    def page(self, *, states: Collection[JobState] = frozenset(), query: str = "", limit: int = 50, cursor: str | None = None) -> JobPage:
+        before = _cursor(cursor)
+        jobs, total = self._store.page(states=states, query=query, limit=limit + 1, before=before)
+        more, jobs = len(jobs) > limit, jobs[:limit]
+        return JobPage(tuple(map(self._fresh, jobs)), f"{jobs[-1].created_at!r}_{jobs[-1].id}" if more else None, total)
+
+    def segments(self, job_id: str) -> Segments:
+        return Segments(*self._store.segments(job_id))
+
+    def artifact(self, job_id: str, kind: ArtifactKind) -> tuple[Artifact, Path]:
+        """A finished file and where it lies. Raises job_not_found, artifact_not_ready."""
+        for artifact in self._store.get(job_id).artifacts:
+            if artifact.kind is kind and self._kit.blobs.exists(artifact.key):
+                return artifact, self._kit.blobs.path(artifact.key)
+        raise DubError(ARTIFACT_NOT_READY)
+
+    # ---------------------------------------------------------------- a job's life
+
+    def create(self, request: CreateJob, *, key: str | None = None) -> Job:
+        """A new job from a finished upload, queued at once."""
+        upload = self._uploads.get(request.upload_id)
+        if not upload.complete:
+            raise DubError(UPLOAD_INCOMPLETE)
+        if upload.length_bytes == 0:
+            raise DubError(FILE_EMPTY)
+        options = choices.patched(self._defaults, request.options)
+        subtitles_key = None
+        if request.subtitles_upload_id is not None:
+            subtitles_key = self._subtitles(request.subtitles_upload_id)
+            options = msgspec.structs.replace(options, recognizer=SUBTITLES)
+        elif options.recognizer == SUBTITLES:
+            raise DubError(INVALID_REQUEST, "subtitles_upload_id is missing.")
+        choices.check(options, self._kit.engines)
+        self._check_disk()
+        job_id = uuid.uuid4().hex
+        title = editing.clean(request.title if isinstance(request.title, str) else Path(upload.filename).stem)[:255] or "Untitled"
+        self._store.insert(job_id, title=title, options=options, source_key=upload.key, subtitles_key=subtitles_key, size_bytes=upload.length_bytes)
+        return self._start(job_id, Phase.PREPARE, only_from={JobState.QUEUED}, key=key)
+
+    def update(self, job_id: str, patch: JobPatch) -> Job:
+        """Change the title or the options. What only matters to recognition can be changed while the job has not been prepared."""
+        job = self._store.get(job_id)
+        fields: dict[str, Any] = {}
+        if isinstance(patch.title, str):
+            fields["title"] = editing.clean(patch.title)[:255] or job.title
+        options = choices.patched(job.options, patch.options)
+        if options != job.options:
+            if job.state not in EDITABLE:
+                raise DubError(JOB_STATE, f"The job is {job.state.value}.")
+            prepared = job.phase is Phase.RENDER or job.state is JobState.REVIEW
+            if prepared and any(getattr(options, name) != getattr(job.options, name) for name in choices.PREPARE_ONLY):
+                raise DubError(JOB_STATE, "Recognition is done; duplicate the job to recognise it anew.")
+            choices.check(options, self._kit.engines)
+            fields["options"] = options
+        return self._changed(self._store.update(job_id, **fields)) if fields else self._fresh(job)
+
+    def approve(self, job_id: str, *, key: str | None = None) -> Job:
+        """The lines are right: render."""
+        return self._render(job_id, frozenset({JobState.REVIEW}), key)
+
+    def render(self, job_id: str, *, key: str | None = None) -> Job:
+        """Render, or render again: only what changed is done again."""
+        return self._render(job_id, _RENDERABLE, key)
+
+    def retry(self, job_id: str, *, key: str | None = None) -> Job:
+        """Go on from the stage that failed or was cancelled."""
+        job = self._store.get(job_id)
+        return self._start(job_id, job.phase, only_from={JobState.FAILED, JobState.CANCELLED}, key=key)
+
+    def cancel(self, job_id: str) -> Job:
+        """Stop within two seconds; what is finished is kept for a retry."""
+        row = self._store.row(job_id)
+        job = self._store.transition(job_id, JobState.CANCELLED, only_from=ACTIVE)
+        self._hub.forget(job_id)
+        if row.workflow_id:
+            self._queue.cancel(row.workflow_id)
+        return self._changed(job)
+
+    def duplicate(self, job_id: str, patch: JobPatch) -> Job:
+        """A second job on the same upload; with the same recognition it shares the transcript and waits for review."""
+        row = self._store.row(job_id)
+        options = choices.patched(row.job.options, patch.options)
+        choices.check(options, self._kit.engines)
+        title = editing.clean(patch.title)[:255] if isinstance(patch.title, str) else row.job.title
+        kept = all(getattr(options, name) == getattr(row.job.options, name) for name in choices.PREPARE_ONLY)
+        shared = kept and self._store.stage(job_id, Stage.TRANSCRIBE) is not None
+        new_id = uuid.uuid4().hex
+        state = JobState.REVIEW if shared else JobState.QUEUED
+        self._store.copy(job_id, new_id, title=title or row.job.title, options=options, state=state, stages=PREPARE_STAGES if shared else ())
+        if shared:
+            return self._changed(self._store.get(new_id))
+        return self._start(new_id, Phase.PREPARE, only_from={JobState.QUEUED})
+
+    def delete(self, job_id: str) -> None:
+        """Stop the job and delete it with everything that only it owns."""
+        row = self._store.row(job_id)
+        if row.job.state in ACTIVE and row.workflow_id:
+            self._queue.cancel(row.workflow_id)
+        self.discard(self._store.delete(job_id))
+        self._keys.delete(key_name(job_id))
+        self._hub.forget(job_id)
+        shutil.rmtree(self._kit.cache / job_id, ignore_errors=True)
+        self._hub.publish(Deleted(job_id, 0))
+
+    def discard(self, keys: Collection[str]) -> None:
+        for blob in keys:
+            self._kit.blobs.delete(blob)
+
+    # ---------------------------------------------------------------- lines
+
+    def edit(self, job_id: str, revision: int, changes: SegmentChanges) -> Segments:
+        return self._edit(job_id, revision, lambda job, lines: editing.apply(changes, lines, _duration_s(job)))
+
+    def split(self, job_id: str, segment_id: str, revision: int, request: SplitSegment) -> Segments:
+        return self._edit(job_id, revision, lambda job, lines: editing.split(segment_id, request.at, lines))
+
+    def merge(self, job_id: str, segment_id: str, revision: int) -> Segments:
+        return self._edit(job_id, revision, lambda job, lines: editing.merge(segment_id, lines))
+
+    async def preview(self, job_id: str, segment_id: str, *, key: str | None = None) -> bytes:
+        return await pricing.preview(self._kit, self._store, job_id, segment_id, key=key)
+
+    async def estimate(self, job_id: str, *, key: str | None = None) -> Estimate:
+        return await pricing.estimate(self._kit, self._store, job_id, key=key)
+
+    # ---------------------------------------------------------------- inside
+
+    def _edit(self, job_id: str, revision: int, change: Callable[[Job, tuple[Segment, ...]], list[Segment]]) -> Segments:
+        now, lines, changed, gone = self._store.edit_segments(job_id, revision, EDITABLE, change)
+        if changed or gone:
+            self._hub.publish(SegmentsChanged(job_id, 0, now, changed, gone))
+            self._changed(self._store.get(job_id))
+        return Segments(now, lines)
+
+    def _render(self, job_id: str, only_from: Collection[JobState], key: str | None) -> Job:
+        if self._store.stage(job_id, Stage.TRANSCRIBE) is None:
+            raise DubError(JOB_STATE, "The lines are not there yet.")
+        if not speakable(self._store.segments(job_id)[1]):
+            raise DubError(NOTHING_TO_SPEAK)
+        self._check_disk()
+        return self._start(job_id, Phase.RENDER, only_from=only_from, key=key)
+
+    def _start(self, job_id: str, phase: Phase, *, only_from: Collection[JobState], key: str | None = None) -> Job:
+        """Queue a phase. The row comes first: an engine that is not up yet, or that dies here, finds the job by its row."""
+        if key:
+            self._keys.set(key_name(job_id), key.strip())
+        workflow_id = f"{job_id}-{phase.value}-{secrets.token_hex(4)}"
+        fields: dict[str, Any] = {
+            "phase": phase,
+            "stage": None,
+            "stage_progress": 0.0,
+            "progress": 0.0,
+            "eta_s": None,
+            "error": None,
+            "workflow_id": workflow_id,
+        }
+        if self._store.get(job_id).state is JobState.QUEUED:
+            job = self._store.update(job_id, **fields)
+        else:
+            job = self._store.transition(job_id, JobState.QUEUED, only_from=only_from, **fields)
+        self._hub.forget(job_id)
+        job = self._changed(job)
+        self._queue.enqueue(phase, job_id, workflow_id)
+        return job
+
+    def _subtitles(self, upload_id: str) -> str:
+        upload = self._uploads.get(upload_id)
+        if not upload.complete:
+            raise DubError(UPLOAD_INCOMPLETE)
+        if upload.length_bytes > MAX_SUBTITLE_BYTES:
+            raise DubError(SUBTITLES_INVALID, "It is larger than 10 MB.")
+        parse(self._kit.blobs.read(upload.key))
+        return upload.key
+
+    def _check_disk(self) -> None:
+        free = self._kit.blobs.free_bytes()
+        if free < self._min_free_bytes:
+            raise DubError(DISK_FULL, f"{free >> 20} MB are free; {self._min_free_bytes >> 20} MB must stay free.")
+
+    def _changed(self, job: Job) -> Job:
+        job = self._fresh(job)
+        self._hub.publish(StateChanged(job.id, 0, job))
+        return job
+
+    def _fresh(self, job: Job) -> Job:
+        latest = self._hub.latest(job.id)
+        if latest is None or job.state not in ACTIVE:
+            return job
+        return msgspec.structs.replace(job, stage=latest.stage, stage_progress=latest.stage_progress, progress=latest.progress, eta_s=latest.eta_s)
+
+
+def key_name(job_id: str) -> str:
+    """The secret under which a job's own API key waits for its render."""
+    return f"job:{job_id}:key"
+
+
+def _duration_s(job: Job) -> float:
+    if job.media is None:
+        raise DubError(JOB_STATE, "The video has not been read yet.")
+    return job.media.duration_s
+
+
+def _cursor(cursor: str | None) -> tuple[float, str] | None:
+    if cursor is None:
+        return None
+    at, _, job_id = cursor.partition("_")
+    try:
+        return float(at), job_id
+    except ValueError:
+        raise DubError(INVALID_REQUEST, "The cursor is not one of ours.") from None
