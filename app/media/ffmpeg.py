@@ -28,6 +28,10 @@ Report = Callable[[float], None]
 
 STALL_S: Final = 300.0  # no packet further for this long: given up (moving the index of a 2 GB MP4 to its front is silent work)
 
+# A second output that keeps nothing. ffmpeg starts the clock of an MPEG-TS or Ogg at the first packet of the streams that are USED; with this, all
+# of them are, and the picture stays where it is relative to the sound that was decoded beside it.
+WHOLE_TIMELINE: Final = ("-map", "0:v?", "-map", "0:a?", "-c", "copy", "-f", "null", "-")
+
 
 class Input(msgspec.Struct, frozen=True):
     """One file to read, the demuxers that may open it, and options that stand before its `-i`."""

@@ -1,0 +1,114 @@
+"""The finished video: the source's picture as it is, the dub as its sound, subtitles beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from app.domain.media import MediaInfo
+from app.media import ffmpeg
+from app.media.ffmpeg import Input
+from app.media.languages import track_language
+from app.processes import NO_LIMITS, Limits
+
+# What players expect inside MP4. VP8 cannot be put there at all; ProRes, DNxHD and raw pictures are safer in Matroska.
+_MP4_VIDEO: Final = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video"})
+_MP4_AUDIO: Final = frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac"})
+_MKV_AUDIO: Final = _MP4_AUDIO | {"vorbis", "dts", "truehd", "mlp", "wavpack", "tta", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le"}
+
+
+class MuxRequest(msgspec.Struct, frozen=True):
+    """`track` is the dub (AAC in MP4) on the video's timeline. `out`'s extension is `output_extension(info)`, or "mp4" with a burned picture.
+
+    `language` and `source_language` are ISO 639-1 or None. `burned` is what `app.dubbing.burn` made: it replaces the source's picture.
+    """
+
+    source: Path
+    track: Path
+    out: Path
+    info: MediaInfo
+    duration_s: float
+    language: str | None
+    source_language: str | None
+    subtitles_srt: Path | None
+    keep_original_track: bool
+    audio_track: int
+    burned: Path | None
+    limits: Limits = NO_LIMITS
+
+
+def output_extension(info: MediaInfo) -> str:
+    """"mp4" when the picture may be copied into MP4, "mkv" when not, "m4a" for sound alone."""
+    if info.video is None:
+        return "m4a"
+    return "mp4" if info.video.codec in _MP4_VIDEO else "mkv"
+
+
+async def mux(request: MuxRequest, report: ffmpeg.Report) -> None:
+    """Write the output: the picture stream-copied, the dub first and default, then (when wished) the original sound, soft subtitles, the source's
+    metadata and chapters. Nothing is cut: the output lasts as long as the source. Raises as `ffmpeg.run`.
+    """
+    command = ffmpeg.Command(
+        inputs=_inputs(request), options=(*_streams(request), *_labels(request)), output=request.out, muxer=_muxer(request),
+        duration_s=request.duration_s, tail=ffmpeg.WHOLE_TIMELINE,
+    )  # fmt: skip
+    await ffmpeg.run(command, report, limits=request.limits)
+
+
+def _muxer(request: MuxRequest) -> str:
+    return {".mkv": "matroska", ".m4a": "ipod"}.get(request.out.suffix, "mp4")
+
+
+def _inputs(request: MuxRequest) -> tuple[Input, ...]:
+    # AVI and some MPEG-TS give no presentation times for H.264; ffmpeg works them out.
+    inputs = [Input(request.source, options=("-fflags", "+genpts")), Input(request.track, formats="mov")]
+    if request.subtitles_srt is not None:
+        inputs.append(Input(request.subtitles_srt, formats="srt", options=("-sub_charenc", "UTF-8")))
+    if request.burned is not None:
+        inputs.append(Input(request.burned, formats="mov"))
+    return tuple(inputs)
+
+
+def _streams(request: MuxRequest) -> list[str]:
+    video, is_mkv = request.info.video, request.out.suffix == ".mkv"
+    options = ["-c", "copy"]
+    if request.burned is not None:
+        options += ["-map", f"{3 if request.subtitles_srt else 2}:v:0"]
+    elif video is not None:
+        options += ["-map", f"0:{video.index}"]
+        if video.codec == "mpeg4":
+            options += ["-bsf:v", "mpeg4_unpack_bframes"]  # DivX in AVI packs two frames into one packet
+        if video.codec == "hevc" and not is_mkv:
+            options += ["-tag:v", "hvc1"]  # QuickTime and Safari play no other
+    options += ["-map", "1:a:0"]
+    if _keeps_original(request):
+        original = request.info.audio[request.audio_track]
+        options += ["-map", f"0:{original.index}"]
+        if original.codec not in (_MKV_AUDIO if is_mkv else _MP4_AUDIO):
+            options += ["-c:a:1", "aac", "-b:a:1", "192k", "-filter:a:1", "aresample=async=1"]
+    if request.subtitles_srt is not None and video is not None:
+        options += ["-map", "2:s:0", "-c:s", "srt" if is_mkv else "mov_text"]
+    options += ["-map_metadata", "0", "-map_chapters", "0"]
+    if not is_mkv:
+        options += ["-movflags", "+faststart", "-write_tmcd", "0"]
+    return options
+
+
+def _labels(request: MuxRequest) -> list[str]:
+    language = track_language(request.language)
+    options = [*ffmpeg.metadata("s:a:0", "language", language), *ffmpeg.metadata("s:a:0", "title", "Dub"), "-disposition:a:0", "default"]
+    if _keeps_original(request):
+        original = request.info.audio[request.audio_track]
+        options += [
+            *ffmpeg.metadata("s:a:1", "language", track_language(original.language or request.source_language)),
+            *ffmpeg.metadata("s:a:1", "title", original.title or "Original"), "-disposition:a:1", "0",
+        ]  # fmt: skip
+    if request.subtitles_srt is not None and request.info.video is not None:
+        options += [*ffmpeg.metadata("s:s:0", "language", language), "-disposition:s:0", "0"]
+    return options
+
+
+def _keeps_original(request: MuxRequest) -> bool:
+    return request.keep_original_track and request.audio_track < len(request.info.audio)
