@@ -44,7 +44,7 @@ format: .venv/.dev ## Put every Python file into its format
 	@$(BIN)/ruff format .
 
 docs: .venv/.runtime ## Write the generated pages of docs/ again
-	@$(BIN)/python -m app.settings > docs/environment.md
+	@$(BIN)/python docs/generate.py
 
 clean: ## Remove what setup made (not the data)
 	rm -rf .venv web/node_modules web/build web/.svelte-kit build *.egg-info

@@ -38,7 +38,9 @@ class UsageError(Exception):
 def parser() -> argparse.ArgumentParser:
     """Every command and option."""
     raw = argparse.RawDescriptionHelpFormatter
-    root = argparse.ArgumentParser(prog="autodubber", description="Re-voice and dub videos on a machine of your own.", epilog=_STATUSES, formatter_class=raw)
+    root = argparse.ArgumentParser(
+        prog="autodubber", description="Re-voice and dub videos on a machine of your own.", epilog=_STATUSES, formatter_class=raw
+    )
     root.add_argument("--version", action="version", version=f"autodubber {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -57,7 +59,9 @@ def parser() -> argparse.ArgumentParser:
     dub.add_argument("--voice", metavar="ENGINE:VOICE", help="such as espeak:es or elevenlabs:VOICE_ID (default: AUTODUBBER_VOICE)")
     dub.add_argument("--voice-model", metavar="M", default="", help="the voice engine's model (default: the engine's)")
     dub.add_argument("--speed", type=float, default=1.0, metavar="X", help="0.7 to 1.2")
-    dub.add_argument("--background", choices=("duck", "keep", "replace"), default="duck", help="the original sound: lowered under the voice, left, removed")
+    dub.add_argument(
+        "--background", choices=("duck", "keep", "replace"), default="duck", help="the original sound: lowered under the voice, left, removed"
+    )
     dub.add_argument("--audio-track", type=int, default=0, metavar="N", help="which of the file's audio tracks, counted from 0")
     dub.add_argument("--burn", action="store_true", help="burn the subtitles into the picture (encodes the video again)")
     dub.add_argument("--keep-original-track", action="store_true", help="add the original sound as a second track")
@@ -129,14 +133,21 @@ def _serve(arguments: argparse.Namespace) -> int:
         print(f"autodubber: the data folder {settings.data} cannot be made: {error.strerror}; choose another: --data DIR", file=sys.stderr)
         return ENVIRONMENT
     if not os.access(settings.data, os.W_OK):
-        print(f"autodubber: the data folder {settings.data} is not writable by user {os.getuid()}; make it so (chown), or choose another: --data DIR", file=sys.stderr)
+        print(
+            f"autodubber: the data folder {settings.data} is not writable by user {os.getuid()}; chown it, or choose another: --data DIR",
+            file=sys.stderr,
+        )
         return ENVIRONMENT
     other = guard.owner(settings.data)
     if other is not None:
-        print(f"autodubber: another server{f' (process {other})' if other else ''} works on {settings.data}; stop it, or choose another folder: --data DIR", file=sys.stderr)
+        who = f"another server (process {other})" if other else "another server"
+        print(f"autodubber: {who} works on {settings.data}; stop it, or choose another folder: --data DIR", file=sys.stderr)
         return ENVIRONMENT
     if not serve.is_free(settings.host, settings.port):
-        print(f"autodubber: cannot listen on {settings.host} port {settings.port}: it is taken or not allowed; choose another: --port N", file=sys.stderr)
+        print(
+            f"autodubber: cannot listen on {settings.host} port {settings.port}: it is taken or not allowed; choose another: --port N",
+            file=sys.stderr,
+        )
         return ENVIRONMENT
     return serve.run(settings)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import http.client
-import json
-import logging
 import multiprocessing
 import os
 import signal
@@ -17,20 +15,12 @@ import traceback
 from multiprocessing.synchronize import Event
 from typing import Any, Final
 
-from app import __version__, guard
+from app import __version__, guard, logs
 from app.settings import Settings
 
 KILL_AFTER_S: Final = 10  # an open WebSocket would hold a graceful stop up for ever
 _READY_WITHIN_S: Final = 60.0
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104
-
-
-class JsonLines(logging.Formatter):
-    """The server program's own few lines, in the shape of the application's log."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
-        return json.dumps({"event": record.getMessage(), "level": record.levelname.lower(), "logger": "granian", "timestamp": at})
 
 
 def url_of(host: str, port: int) -> str:
@@ -80,7 +70,11 @@ def _announce(settings: Settings, started: float) -> None:
         try:
             connection.request("GET", "/health/live")
             if connection.getresponse().status == 200:
-                print(f"AutoDubber {__version__} answers on {url} after {time.monotonic() - started:.1f} s (data in {settings.data}; Ctrl-C stops it)", file=sys.stderr, flush=True)
+                print(
+                    f"AutoDubber {__version__} answers on {url} after {time.monotonic() - started:.1f} s (data in {settings.data}; Ctrl-C stops it)",
+                    file=sys.stderr,
+                    flush=True,
+                )
                 return
         except OSError:
             time.sleep(0.05)
@@ -96,7 +90,7 @@ def run(settings: Settings) -> int:
     from granian.log import LogLevels
 
     failed = multiprocessing.Event()
-    formatter = {"()": JsonLines} if settings.log_format == "json" else {"format": "[%(levelname)s] %(message)s"}
+    logs.configure(settings.log_level, settings.log_format)
     server = Granian(
         "app.server:app_from_env",
         address=settings.host,
@@ -106,7 +100,7 @@ def run(settings: Settings) -> int:
         workers_kill_timeout=KILL_AFTER_S,
         respawn_failed_workers=True,
         log_level=LogLevels.debug if settings.log_level == "debug" else LogLevels.warning,
-        log_dictconfig={"formatters": {"generic": formatter, "access": formatter}},
+        log_dictconfig={"formatters": {}, "handlers": {}, "loggers": {"_granian": {}, "granian.access": {}}},  # to the root: one log
     )
     server.on_startup(lambda: threading.Thread(target=_announce, args=(settings, started), daemon=True).start())
     try:
