@@ -20,6 +20,7 @@ from scipy.optimize import linprog  # type: ignore[import-untyped]
 from app.domain.errors import DOES_NOT_FIT, DubError
 from app.domain.segment import Flag, Placement
 from app.dubbing.clips import edges
+from app.dubbing.tasks import FitRequest
 
 Doubles = npt.NDArray[np.float64]
 Tiers = Sequence[tuple[float, float]]
@@ -60,28 +61,19 @@ _TOUCHING_S = 0.02  # lines that overlap by less did not overlap: recognised tim
 _PAIRS_EACH = 64  # overlapping lines that are looked at from one line; order holds for all others
 
 
-class Line(msgspec.Struct, frozen=True):
-    """A line and its clip (a WAV's path). `speed` is what the person's wished speed still asks of us (1.0: nothing)."""
-
-    segment_id: str
-    start_s: float
-    end_s: float
-    speaker: str
-    clip: str
-    speed: float
-
-
-class FitRequest(msgspec.Struct, frozen=True):
-    lines: tuple[Line, ...]
-    video_end_s: float
-
-
 class Schedule(msgspec.Struct, frozen=True):
     """Float64 (n,) each, in the order asked for; `rate` relative to the natural length."""
 
     start_s: Doubles
     duration_s: Doubles
     rate: Doubles
+
+
+def place_task(request: FitRequest, report: Callable[[float], None]) -> tuple[Placement, ...]:
+    """`place`, as the child process calls it."""
+    placements = place(request)
+    report(1.0)
+    return placements
 
 
 def place(request: FitRequest) -> tuple[Placement, ...]:

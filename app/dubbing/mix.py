@@ -20,6 +20,7 @@ from app.dubbing.encode import ChunkedEncoder
 from app.dubbing.levels import Voice
 from app.dubbing.limiter import DELAY_N, Limiter, PeakMeter
 from app.dubbing.loudness import ENERGY_N, SAMPLE_RATE_HZ, Doubles, Floats, KMeter, integrated_lufs, linear
+from app.dubbing.tasks import MixClip, MixReport, MixRequest
 from app.media.decode import audio_blocks, open_input
 from app.media.encode import M4aWriter
 
@@ -29,49 +30,6 @@ _BLOCK_N = SAMPLE_RATE_HZ
 _PREPARING = 0.25  # the share of the work that is done when every clip is ready
 
 Report = Callable[[float], None]
-
-
-class MixClip(msgspec.Struct, frozen=True):
-    """A placed clip: `path` is its WAV; the rest is its placement (`app.domain.segment.Placement`)."""
-
-    path: str
-    start_s: float
-    duration_s: float
-    rate: float
-    trim_start_s: float
-    trim_end_s: float
-
-
-class MixRequest(msgspec.Struct, frozen=True):
-    """`source` may be None or without sound: silence then. `duration_s` is the video's, and the track's to the sample.
-
-    `energies` is a file of the source's 100 ms energies (raw little-endian float32, from ingest); None: they are measured here.
-    `target_lufs` None leaves the original's level. `chunk_cache` is a folder of this job's own: what a run does not use is deleted.
-    `kept` are spans (start_s, end_s) in which the original stays although the background is replaced.
-    """
-
-    source: str | None
-    audio_track: int
-    duration_s: float
-    clips: tuple[MixClip, ...]
-    background: Background
-    energies: str | None
-    target_lufs: float | None
-    chunk_cache: str
-    out: str
-    threads: int
-    kept: tuple[tuple[float, float], ...] = ()
-
-
-class MixReport(msgspec.Struct, frozen=True):
-    """What came out. `loudness_lufs` and `true_peak_db` are of the mix before coding; None for silence."""
-
-    duration_s: float
-    loudness_lufs: float | None
-    true_peak_db: float | None
-    clips: int
-    encoded_chunks: int
-    cached_chunks: int
 
 
 class _Placed(msgspec.Struct, frozen=True):
@@ -84,7 +42,11 @@ class _Placed(msgspec.Struct, frozen=True):
 
 
 def mixdown(request: MixRequest, report: Report) -> MixReport:
-    """Mix and encode; when it returns, `out` is complete. `report` gets 0..1. Raises speech_failed, not_media, media_damaged."""
+    """Mix and encode; when it returns, `out` is complete and lasts `duration_s` to the sample. `report` gets 0..1.
+
+    A source that ends early, has no sound or is None is silence from there on; without `energies` the source is measured first.
+    Raises speech_failed, not_media, audio_track_missing, media_damaged.
+    """
     total_n = round(request.duration_s * SAMPLE_RATE_HZ)
     folder = Path(request.chunk_cache)
     folder.mkdir(parents=True, exist_ok=True)

@@ -60,7 +60,8 @@ class MixClip(msgspec.Struct, frozen=True):
 
 class MixRequest(msgspec.Struct, frozen=True):
     """One dubbed track. `source` is None for a silent video; `energies` are ingest's 100 ms K-weighted mean squares (float32);
-    `target_lufs` None leaves the level; `chunk_cache` is a folder of encoded chunks; `out` is an .m4a.
+    `target_lufs` None leaves the level; `chunk_cache` is a folder of this job's own: what a run does not use is deleted; `out` is an .m4a.
+    `kept` are spans (start_s, end_s) in which the original stays although the background is replaced: skipped lines.
     """
 
     source: str | None
@@ -73,6 +74,7 @@ class MixRequest(msgspec.Struct, frozen=True):
     out: str
     threads: int
     target_lufs: float | None = -16.0
+    kept: tuple[tuple[float, float], ...] = ()
 
 
 class MixReport(msgspec.Struct, frozen=True):
