@@ -11,14 +11,14 @@ from typing import Final
 import av
 from av.audio.stream import AudioStream as AvAudioStream
 from av.container import InputContainer
-from av.stream import Disposition, Stream
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream as AvVideoStream
 
 from app.domain.errors import FILE_EMPTY, NOT_MEDIA, PLAYLIST, DubError
 from app.domain.media import AudioStream, MediaInfo, VideoStream
 from app.dubbing.tasks import ProbeRequest
-from app.media.decode import open_input, restrict
+from app.media.decode import moving_picture, open_input, restrict
 
 _HEAD_BYTES: Final = 64 << 10
 _ROTATION_PACKETS: Final = 400  # enough for the first key frame of a stream that was cut in the middle
@@ -55,7 +55,7 @@ def probe(path: Path) -> MediaInfo:
     refuse_scripts(path)
     with open_input(path) as container:
         audio = tuple(_audio(stream, track) for track, stream in enumerate(container.streams.audio))
-        moving = next(filter(_is_moving, container.streams.video), None)
+        moving = moving_picture(container)
         video = _video(container, moving) if moving is not None else None
         if video is None and not audio:
             raise DubError(NOT_MEDIA, "It has neither pictures nor sound.")
@@ -81,11 +81,6 @@ def _is_commented_concat(head: bytes) -> bool:
     lines = [line.strip() for line in head.splitlines()]
     spoken = next((line for line in lines if line and not line.startswith(b"#")), b"")
     return bool(re.match(rb"(?:file|ffconcat|stream|option|duration)\s+\S", spoken)) and b"\0" not in head
-
-
-def _is_moving(stream: Stream) -> bool:
-    """Pictures of a film, not a cover or a timed thumbnail."""
-    return not stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image)
 
 
 def _audio(stream: AvAudioStream, track: int) -> AudioStream:

@@ -14,6 +14,9 @@ import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
 
 from app.domain.errors import AUDIO_TRACK_MISSING, MEDIA_DAMAGED, NOT_MEDIA, DubError
 from app.domain.media import FORMAT_WHITELIST
@@ -24,6 +27,7 @@ Block = npt.NDArray[np.float32]
 SAMPLE_RATE_HZ = 48_000
 _OPEN_TIMEOUT_S = 30.0
 _JUMP_N = SAMPLE_RATE_HZ  # from here on a hole is filled by us, lazily: swresample would allocate it in one piece
+_LOUDEST = 16.0
 _HOLE_S = 0.02  # up to here timestamps may jitter without the sound being cut; one lost AAC frame is 21 ms
 
 
@@ -48,33 +52,80 @@ def restrict(codec_context: Any) -> None:
     codec_context.options = {**codec_context.options, "codec_whitelist": CODEC_WHITELIST}
 
 
-def audio_blocks(path: Path, track: int, *, block_n: int = SAMPLE_RATE_HZ) -> Iterator[Block]:
+class PictureEnd:
+    """Hears the packets of the first real video stream while the sound is read, and knows when the last picture ends.
+
+    `end_s` counts from the container's start; 0 when there is no picture.
+    """
+
+    def __init__(self) -> None:
+        self.end_s = 0.0
+
+    def hear(self, packet: Packet[Any], start_s: float) -> None:
+        at = packet.pts if packet.pts is not None else packet.dts
+        if at is None or packet.time_base is None or packet.is_discard:
+            return
+        length_s = float(packet.duration * packet.time_base) if packet.duration else 0.0
+        if not length_s and isinstance(packet.stream, VideoStream) and packet.stream.average_rate:
+            length_s = float(1 / packet.stream.average_rate)
+        self.end_s = max(self.end_s, float(at * packet.time_base) - start_s + length_s)
+
+
+def moving_picture(container: InputContainer) -> VideoStream | None:
+    """The first video stream that is a film: no cover, no thumbnail track."""
+    still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+    return next((stream for stream in container.streams.video if not stream.disposition & still), None)
+
+
+def picture_end_s(path: Path) -> float:
+    """When the last picture ends, from its packets, for a file without sound. Nothing is decoded."""
+    end = PictureEnd()
+    with open_input(path) as container:
+        picture = moving_picture(container)
+        for packet in _packets(container, picture) if picture is not None else ():
+            end.hear(packet, (container.start_time or 0) / 1e6)
+    return end.end_s
+
+
+def audio_blocks(path: Path, track: int, *, block_n: int = SAMPLE_RATE_HZ, pictures: PictureEnd | None = None) -> Iterator[Block]:
     """The sound of audio stream `track`: float32 (block_n, 2) at 48 kHz; the last block may be shorter.
 
     Sample 0 is the container's start, which is where a stream copy starts too: a late start, holes and packets that cannot be
     decoded are silence. Mono goes to both sides at full level. Memory does not grow with the length. A truncated file ends
-    where its data ends.
+    where its data ends. `pictures` hears the video packets on the way.
     Raises NOT_MEDIA, AUDIO_TRACK_MISSING, and MEDIA_DAMAGED when nothing at all decodes.
     """
     with open_input(path) as container:
         if not 0 <= track < len(container.streams.audio):
             raise DubError(AUDIO_TRACK_MISSING, f"Track {track} of {len(container.streams.audio)}.")
         stream = container.streams.audio[track]
-        yield from _reblock(_on_timeline(_decoded(container, stream), container, stream), block_n)
+        yield from _reblock(_on_timeline(_decoded(container, stream, pictures), container, stream), block_n)
 
 
-def _decoded(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    """Every frame that decodes. A corrupt packet is skipped; its hole is filled later, by the timestamps around it."""
-    restrict(stream.codec_context)
-    any_frame = False
-    packets = container.demux(stream)
+def _packets(container: InputContainer, *streams: Stream | None) -> Iterator[Packet[Any]]:
+    """The packets of these streams, as far as the container can be read."""
+    packets = container.demux(*[stream for stream in streams if stream is not None])
     while True:
         try:
             packet = next(packets, None)
         except av.FFmpegError:  # the container breaks off here
-            packet = None
+            return
         if packet is None:
-            break
+            return
+        yield packet
+
+
+def _decoded(container: InputContainer, stream: AudioStream, pictures: PictureEnd | None) -> Iterator[AudioFrame]:
+    """Every frame that decodes. A corrupt packet is skipped; its hole is filled later, by the timestamps around it."""
+    restrict(stream.codec_context)
+    any_frame = False
+    start_s = (container.start_time or 0) / 1e6
+    picture = moving_picture(container) if pictures is not None else None
+    for packet in _packets(container, stream, picture):
+        if packet.stream_index != stream.index:
+            if pictures is not None:
+                pictures.hear(packet, start_s)
+            continue
         try:
             frames = packet.decode()
         except av.FFmpegError:  # PermissionError among them: PyAV's name for one of AAC's errors
@@ -140,13 +191,20 @@ def _reblock(pieces: Iterable[Block], block_n: int) -> Iterator[Block]:
         waiting.append(piece)
         waiting_n += len(piece)
         if waiting_n >= block_n:
-            joined = np.concatenate(waiting)
+            joined = _sane(np.concatenate(waiting))
             whole_n = waiting_n - waiting_n % block_n
             for at in range(0, whole_n, block_n):
                 yield joined[at : at + block_n]
             waiting, waiting_n = [joined[whole_n:].copy()], waiting_n - whole_n
     if waiting_n:
-        yield np.concatenate(waiting)
+        yield _sane(np.concatenate(waiting))
+
+
+def _sane(block: Block) -> Block:
+    """Float formats may hold anything: no infinities, no numbers that are no numbers, nothing far beyond full scale."""
+    if np.abs(block).max() <= _LOUDEST:  # false for NaN, too
+        return block
+    return np.nan_to_num(block, nan=0.0).clip(-_LOUDEST, _LOUDEST)
 
 
 def _shape(frame: AudioFrame) -> tuple[str, int, str, int]:
