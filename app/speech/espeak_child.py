@@ -1,6 +1,7 @@
 """espeak-ng through ctypes, in a process of its own. A script with nothing but the standard library: it starts in 20 ms.
 
-The request is one JSON line on stdin: {"libraries": [[library, data folder or ""], ...], "do": "list"}, or "do": "speak" with "voice", "text", "rate".
+One JSON line on stdin is the request: {"libraries": [[library, data folder or ""], ...], "do": "list"}, or "do": "speak" with "voice",
+"text" and "rate" (words per minute).
 The answer is one JSON line, for "speak" followed by s16le mono PCM. {"error": ...} instead: "no_library", "no_voice", "no_sound" or "failed".
 """
 

@@ -1,0 +1,133 @@
+"""Calls to ElevenLabs through its official SDK, which loads when it is first used.
+
+Ours, and not the SDK's: the shared connections, the deadline of a whole call, the one retry layer, and the care for the key: it is in no
+error, no log and no cache.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from app.domain import errors
+from app.speech.elevenlabs_errors import Retry, Trouble, trouble
+
+if TYPE_CHECKING:
+    from elevenlabs.client import AsyncElevenLabs
+
+T = TypeVar("T")
+
+
+class _Loop:
+    """What belongs to one event loop."""
+
+    def __init__(self) -> None:
+        import httpx
+
+        limits = httpx.Limits(max_connections=64, max_keepalive_connections=16)
+        # no redirects: the key would go along to wherever they lead
+        self.http = httpx.AsyncClient(timeout=httpx.Timeout(60.0, connect=10.0), limits=limits, follow_redirects=False)
+        self.locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """One cached answer."""
+
+    value: Any
+    until: float
+
+
+class Service:
+    """The service at one address. `pause_s` is the first pause between tries, `deadline_s` the least time that a whole call may take."""
+
+    def __init__(self, base_url: str, *, pause_s: float, deadline_s: float) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._pause_s = pause_s
+        self._deadline_s = deadline_s
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
+        self._cache: dict[tuple[str, str], _Known] = {}
+
+    async def call(self, key: str, do: Callable[[AsyncElevenLabs], Awaitable[T]], *, extra_s: float = 0.0) -> T:
+        """Do it, as often as is worth it: the only retry layer there is. Raises what the last failure means."""
+        client = await self._client(key)
+        tries = 0
+        while True:
+            found = await _attempt(client, do, self._deadline_s + extra_s, key)
+            if not isinstance(found, Trouble):
+                return found
+            tries += 1
+            pause_s = found.pause_s(tries, self._pause_s)
+            if pause_s is None:
+                raise found.error()
+            await asyncio.sleep(pause_s)
+
+    async def _client(self, key: str) -> AsyncElevenLabs:
+        module = await sdk_module("elevenlabs.client")
+        client: AsyncElevenLabs = module.AsyncElevenLabs(api_key=key, base_url=self._base_url, httpx_client=self._here().http)
+        return client
+
+    def _here(self) -> _Loop:
+        loop = asyncio.get_running_loop()
+        if loop not in self._loops:
+            self._loops[loop] = _Loop()
+        return self._loops[loop]
+
+    async def cached(self, what: str, key: str, keep_s: float, fetch: Callable[[], Awaitable[Any]]) -> Any:
+        """What `fetch` gave for this key, for `keep_s`; many who ask at once cause one call. Failures are not kept."""
+        name = (what, digest(key))
+        async with self._here().locks[name]:
+            known = self._cache.get(name)
+            if known is None or known.until < time.monotonic():
+                known = _Known(await fetch(), time.monotonic() + keep_s)
+                self._cache[name] = known
+            return known.value
+
+    async def close(self) -> None:
+        """Close the connections on every loop that still runs."""
+        for loop, own in list(self._loops.items()):
+            if loop is asyncio.get_running_loop():
+                await own.http.aclose()
+            elif loop.is_running():
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(own.http.aclose(), loop))
+        self._loops.clear()
+
+
+async def _attempt(client: AsyncElevenLabs, do: Callable[[AsyncElevenLabs], Awaitable[T]], deadline_s: float, key: str) -> T | Trouble:
+    """One try. A failure is returned, not raised, so that no exception with the request (and the key) in it hangs on ours."""
+    import httpx
+    from elevenlabs.core.api_error import ApiError
+    from elevenlabs.core.parse_error import ParsingError
+
+    try:
+        async with asyncio.timeout(deadline_s):  # the SDK has none: a slow drip outlives any of its time-outs
+            return await do(client)
+    except Trouble as error:
+        return error
+    except ApiError as error:
+        return trouble(error.status_code, error.body, error.headers, key)
+    except ParsingError:
+        return Trouble(errors.SPEECH_FAILED, "Its answer was not understood.", Retry.ANSWER)
+    except (TimeoutError, httpx.TimeoutException):
+        return Trouble(errors.SPEECH_BUSY, "It did not answer in time.", Retry.BUSY)
+    except (httpx.ConnectError, httpx.UnsupportedProtocol):
+        return Trouble(errors.SPEECH_BUSY, "It cannot be reached.", Retry.BUSY)
+    except (httpx.TransportError, httpx.StreamError, httpx.DecodingError):
+        return Trouble(errors.SPEECH_FAILED, "The connection was cut.", Retry.BUSY)
+
+
+async def sdk_module(name: str) -> Any:
+    """A module of the SDK; its import takes a quarter of a second, which the loop does not wait for."""
+    return await asyncio.to_thread(importlib.import_module, name)
+
+
+def digest(key: str) -> str:
+    """What stands for a key in a cache."""
+    return hashlib.sha256(key.encode()).hexdigest()

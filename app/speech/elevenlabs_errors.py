@@ -1,0 +1,116 @@
+"""What ElevenLabs' answers mean: which catalogue error, and whether another try is worth it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, Final
+
+import msgspec
+
+from app.domain import errors
+from app.domain.errors import DubError, Problem
+
+MOST_TRIES: Final = 5
+_MOST_PAUSE_S: Final = 30.0
+
+
+class Retry(Enum):
+    """Why another try may work: a place frees up soon, the service recovers, or the answer was unusable (and may have been billed)."""
+
+    NEVER = "never"
+    PLACE = "place"
+    BUSY = "busy"
+    ANSWER = "answer"
+
+
+_TRIES: Final = {Retry.NEVER: 1, Retry.PLACE: MOST_TRIES, Retry.BUSY: MOST_TRIES, Retry.ANSWER: 2}
+
+
+class Trouble(Exception):
+    """One failed call. `after_s` is the service's Retry-After."""
+
+    def __init__(self, problem: Problem, detail: str = "", retry: Retry = Retry.NEVER, after_s: float = 0.0, *, scope: bool = False) -> None:
+        """`scope`: the key is right, but was not given this permission."""
+        super().__init__(problem.code)
+        self.scope = scope
+        self.problem = problem
+        self.detail = detail
+        self.retry = retry
+        self.after_s = after_s
+
+    def pause_s(self, tries: int, unit_s: float) -> float | None:
+        """How long to wait before the next try when `tries` have failed; None: give up. The first pause is `unit_s`, jittered."""
+        if tries >= _TRIES[self.retry]:
+            return None
+        step = 0.75 if self.retry is Retry.PLACE else 1.0
+        wait_s = unit_s * step * min(2.0 ** (tries - 1), 4.0 if self.retry is Retry.PLACE else 16.0)
+        return min(_MOST_PAUSE_S, max(self.after_s, wait_s * random.uniform(0.75, 1.25)))  # noqa: S311 - jitter is no secret
+
+    def error(self) -> DubError:
+        return DubError(self.problem, self.detail, retryable=self.retry is not Retry.NEVER, scope=self.scope)
+
+
+# code or status of the body -> problem; checked before the HTTP status, because 401 and 400 stand for many things
+_BY_CODE: Final[dict[str, Problem]] = {
+    **dict.fromkeys(("invalid_api_key", "needs_authorization", "missing_permissions", "api_key_not_found"), errors.KEY_INVALID),
+    **dict.fromkeys(("quota_exceeded", "insufficient_credits"), errors.QUOTA_EXCEEDED),
+    **dict.fromkeys(
+        ("paid_plan_required", "payment_required", "subscription_required", "output_format_not_allowed", "detected_unusual_activity"),
+        errors.PLAN_REQUIRED,
+    ),
+    **dict.fromkeys(("voice_not_found", "voice_does_not_exist"), errors.VOICE_UNKNOWN),
+    **dict.fromkeys(("model_not_found", "invalid_model_id"), errors.VOICE_MODEL_UNKNOWN),
+    **dict.fromkeys(("text_too_long", "max_character_limit_exceeded"), errors.TEXT_TOO_LONG),
+    "input_text_empty": errors.TEXT_INVALID,
+}
+_PLACE: Final = frozenset({"concurrent_limit_exceeded", "too_many_concurrent_requests"})
+_BUSY: Final = frozenset({"system_busy", "rate_limit_exceeded"})
+_BY_STATUS: Final[dict[int, Problem]] = {401: errors.KEY_INVALID, 402: errors.PLAN_REQUIRED, 413: errors.TEXT_TOO_LONG}
+
+
+class _Detail(msgspec.Struct, frozen=True):
+    words: frozenset[str]
+    message: str
+
+
+def trouble(status: int | None, body: Any, headers: Mapping[str, str] | None, key: str) -> Trouble:
+    """Classify an error answer. `key` is only used to keep it out of what is shown."""
+    found = _detail(body)
+    message = _shown(found.message, key)
+    after_s = _seconds((headers or {}).get("retry-after", ""))
+    if found.words & _PLACE:
+        return Trouble(errors.SPEECH_BUSY, "Too many lines at once for the plan.", Retry.PLACE, after_s)
+    for word in sorted(found.words & _BY_CODE.keys()):
+        return Trouble(_BY_CODE[word], message, scope=word == "missing_permissions")
+    if found.words & _BUSY or status in (408, 425, 429) or (status or 0) >= 500:
+        return Trouble(errors.SPEECH_BUSY, message or f"It answered {status}.", Retry.BUSY, after_s)
+    if status is None or status < 400:
+        return Trouble(errors.SPEECH_FAILED, "Its answer was not understood.", Retry.ANSWER)
+    return Trouble(_BY_STATUS.get(status, errors.SPEECH_REFUSED), message or f"It answered {status}.")
+
+
+def _detail(body: Any) -> _Detail:
+    """The body's words (code, status) and message, in each of the forms that the service has used."""
+    detail = body.get("detail", body) if isinstance(body, Mapping) else body
+    if isinstance(detail, Mapping):
+        words = {str(detail[name]).lower() for name in ("code", "status") if isinstance(detail.get(name), str)}
+        return _Detail(frozenset(words), str(detail.get("message") or ""))
+    if isinstance(detail, list):  # the schema's complaints: [{"loc": [...], "msg": ...}]
+        first = next((one for one in detail if isinstance(one, Mapping)), {})
+        return _Detail(frozenset(), str(first.get("msg") or ""))
+    text = detail if isinstance(detail, str) and "<" not in detail else ""  # never a web page
+    return _Detail(frozenset(), text)
+
+
+def _shown(message: str, key: str) -> str:
+    """The service's words, fit to be shown: one line, bounded, without the key."""
+    if key:
+        message = message.replace(key, "[key]")
+    return " ".join("".join(c if c.isprintable() else " " for c in message).split())[:200]
+
+
+def _seconds(value: str) -> float:
+    """Retry-After in seconds; a date is not worth parsing for at most 30 s."""
+    return float(value) if value.isdigit() else 0.0

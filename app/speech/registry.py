@@ -1,0 +1,82 @@
+"""Engines by name: what there is here, and why something is not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from app.domain.errors import ENGINE_UNKNOWN, VOICE_UNKNOWN, DubError
+from app.speech.elevenlabs import ElevenLabsVoice
+from app.speech.espeak import EspeakVoice
+from app.speech.models import ModelStore
+from app.speech.ports import EngineInfo, Recognizer, Voice, VoiceInfo
+from app.speech.whisper import OpenAIWhisper
+
+T = TypeVar("T")
+
+
+class Registry:
+    """The engines of this process."""
+
+    def __init__(self, recognizers: tuple[Recognizer, ...], voices: tuple[Voice, ...]) -> None:
+        self.recognizers: dict[str, Recognizer] = {one.name: one for one in recognizers}
+        self.voices: dict[str, Voice] = {one.name: one for one in voices}
+
+    def recognizer(self, name: str) -> Recognizer:
+        """Raises engine_unknown."""
+        if name not in self.recognizers:
+            raise DubError(ENGINE_UNKNOWN, f'"{name[:60]}" is not one of {", ".join(self.recognizers)}.')
+        return self.recognizers[name]
+
+    def voice(self, name: str) -> tuple[Voice, str]:
+        """The engine and the engine's own voice id for "ENGINE:ID". Raises engine_unknown, voice_unknown."""
+        engine, _, voice_id = name.partition(":")
+        if not voice_id:
+            raise DubError(VOICE_UNKNOWN, f'"{name[:60]}" is not of the form ENGINE:VOICE.')
+        if engine not in self.voices:
+            raise DubError(ENGINE_UNKNOWN, f'"{engine[:60]}" is not one of {", ".join(self.voices)}.')
+        return self.voices[engine], voice_id
+
+    async def infos(self, key: str | None = None) -> tuple[EngineInfo, ...]:
+        """Every engine; one that cannot work here says why and what to do. Raises nothing."""
+        asked = [one.info() for one in self.recognizers.values()] + [one.info(key) for one in self.voices.values()]
+        return tuple(await _together(asked))
+
+    async def all_voices(self, key: str | None = None) -> tuple[VoiceInfo, ...]:
+        """The voices of every engine that is available. An engine without a key, or out of reach, has none: `infos` says why."""
+        lists = await _together([_voices(engine, key) for engine in self.voices.values()])
+        return tuple(voice for found in lists for voice in found)
+
+    async def close(self) -> None:
+        await asyncio.gather(*(voice.close() for voice in self.voices.values()))
+
+
+async def _together(work: list[Coroutine[Any, Any, T]]) -> list[T]:
+    return list(await asyncio.gather(*work))
+
+
+async def _voices(engine: Voice, key: str | None) -> tuple[VoiceInfo, ...]:
+    try:
+        return await engine.voices(key)
+    except DubError:  # the engine's info says the same, with the remedy
+        return ()
+
+
+def build_registry(
+    *,
+    models: Path,
+    model_url: str = "",
+    threads: int = 0,
+    device: str = "auto",
+    elevenlabs_key: Callable[[], str | None] = lambda: None,
+    elevenlabs_url: str = "https://api.elevenlabs.io",
+    elevenlabs_model: str = "eleven_multilingual_v2",
+    elevenlabs_at_once: int = 0,
+) -> Registry:
+    """The engines with the operator's values; loads nothing heavy."""
+    whisper = OpenAIWhisper(ModelStore(models, model_url), threads=threads, device=device)
+    espeak = EspeakVoice(at_once=threads)
+    elevenlabs = ElevenLabsVoice(elevenlabs_key, base_url=elevenlabs_url, model=elevenlabs_model, most_at_once=elevenlabs_at_once)
+    return Registry((whisper,), (espeak, elevenlabs))
