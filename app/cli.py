@@ -196,7 +196,7 @@ def _health(arguments: argparse.Namespace) -> int:
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname, parts.port, timeout=5)
     try:
-        connection.request("GET", f"{parts.path.rstrip('/')}/health", headers={"Accept": "application/json"})
+        connection.request("GET", parts.path.rstrip("/") + "/health/ready", headers={"Accept": "application/json"})
         response = connection.getresponse()
         print(response.read().decode(errors="replace"))
         return OK if response.status == 200 else INTERNAL
