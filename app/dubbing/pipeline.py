@@ -20,6 +20,7 @@ from app.domain.media import Artifact, ArtifactKind, MediaInfo
 from app.domain.segment import Clip, Placement, Segment
 from app.dubbing.kit import Kit, Report, fingerprint, fraction_only
 from app.dubbing.subtitles import Cue, write_srt, write_vtt
+from app.dubbing.tasks import FitRequest, Ingested, IngestRequest, Line, MixClip, MixReport, MixRequest, ProbeRequest
 from app.dubbing.worker import run_task
 from app.storage.blobs import sha256_of
 
@@ -76,7 +77,7 @@ async def probe(kit: Kit, source: Path, options: DubOptions, *, has_subtitles: b
     """
     if (await asyncio.to_thread(source.stat)).st_size == 0:
         raise DubError(FILE_EMPTY)
-    info = await run_task("probe", {"path": str(source)}, MediaInfo, report=lambda _: None, limits=kit.limits)  # type: ignore[arg-type]
+    info = await run_task("probe", ProbeRequest(str(source)), MediaInfo, report=lambda _: None, limits=kit.limits)
     if info.duration_s > kit.max_duration_s:
         raise DubError(MEDIA_TOO_LONG, f"It lasts {info.duration_s / 60:.0f} minutes; the limit is {kit.max_duration_s / 60:.0f}.")
     if not info.audio and (not has_subtitles or info.video is None):
@@ -88,8 +89,6 @@ async def probe(kit: Kit, source: Path, options: DubOptions, *, has_subtitles: b
 
 async def ingest(kit: Kit, source: Path, source_id: str, info: MediaInfo, options: DubOptions, report: Report) -> Sound:
     """Decode the sound once: recognition track, peaks, energies, the true duration, and a thumbnail. `source_id` names the bytes."""
-    from app.dubbing.tasks import Ingested, IngestRequest
-
     base = f"ingest/{fingerprint(source_id, options.audio_track)}"
     with kit.workspace.folder("ingest") as folder:
         request = IngestRequest(
@@ -111,8 +110,6 @@ async def ingest(kit: Kit, source: Path, source_id: str, info: MediaInfo, option
 
 async def fit(kit: Kit, segments: Sequence[Segment], clips: Sequence[Clip], options: DubOptions, duration_s: float) -> tuple[Placement, ...]:
     """Place every clip. Raises does_not_fit."""
-    from app.dubbing.tasks import FitRequest, Line
-
     by_id = {segment.id: segment for segment in segments}
     lines = []
     for clip in clips:
@@ -130,6 +127,7 @@ async def mix(
     source: Path,
     info: MediaInfo,
     sound: Sound,
+    segments: Sequence[Segment],
     clips: Sequence[Clip],
     placements: Sequence[Placement],
     options: DubOptions,
@@ -137,8 +135,6 @@ async def mix(
     report: Report,
 ) -> Mixed:
     """The voice over the background: one AAC track, exactly as long as the video. `cache` keeps encoded chunks for the next edit."""
-    from app.dubbing.tasks import MixClip, MixReport, MixRequest
-
     keys = {clip.segment_id: clip.key for clip in clips}
     placed = [
         MixClip(
@@ -153,11 +149,16 @@ async def mix(
         request = MixRequest(
             source=str(source) if info.audio else None, audio_track=options.audio_track, duration_s=sound.duration_s, clips=tuple(placed),
             background=options.background if info.audio else Background.REPLACE, energies=str(kit.blobs.path(sound.energies)),
-            chunk_cache=str(cache), out=str(out), threads=kit.threads,
+            chunk_cache=str(cache), out=str(out), threads=kit.threads, kept=kept_spans(segments),
         )  # fmt: skip
         done = await run_task("mix", request, MixReport, report=fraction_only(report), limits=kit.limits)
         track = await asyncio.to_thread(keep_artifact, kit, out, ArtifactKind.AUDIO)
     return Mixed(track, done.loudness_lufs, done.true_peak_db)
+
+
+def kept_spans(segments: Sequence[Segment]) -> tuple[tuple[float, float], ...]:
+    """Where the original is to be heard although the background is replaced: the lines that keep it."""
+    return tuple((segment.start_s, segment.end_s) for segment in segments if segment.skip)
 
 
 def cues_for(segments: Sequence[Segment], placements: Sequence[Placement]) -> tuple[Cue, ...]:

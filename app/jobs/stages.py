@@ -305,12 +305,14 @@ class StageRunner:
 
     def _mix_inputs(self, row: JobRow) -> Any:
         options = row.job.options
-        return [self._output(row.job.id, Stage.PROBE, str), self._clips(row), self._placements(row), options.background, options.audio_track]
+        kept = pipeline.kept_spans(self._lines(row.job.id))
+        return [self._output(row.job.id, Stage.PROBE, str), self._clips(row), self._placements(row), kept, options.background, options.audio_track]
 
     async def _mix(self, row: JobRow, name: str, report: Report) -> Done:
-        clips, placements, sound = await asyncio.to_thread(lambda: (self._clips(row), self._placements(row), self._sound(row)))
+        lines, clips = await asyncio.to_thread(lambda: (self._lines(row.job.id), self._clips(row)))
+        placements, sound = await asyncio.to_thread(lambda: (self._placements(row), self._sound(row)))
         source, cache = self._kit.blobs.path(row.source_key), self._kit.cache / row.job.id
-        mixed = await pipeline.mix(self._kit, source, _media(row.job), sound, clips, placements, row.job.options, cache, report)
+        mixed = await pipeline.mix(self._kit, source, _media(row.job), sound, lines, clips, placements, row.job.options, cache, report)
         return Done(mixed, artifacts=(mixed.track,))
 
     def _mux_inputs(self, row: JobRow) -> Any:
