@@ -1,0 +1,29 @@
+import { base } from '$app/paths';
+import createClient from 'openapi-fetch';
+import { toApiError, unreachable } from './problems';
+import type { paths } from './schema';
+
+async function reach(request: Request): Promise<Response> {
+	try {
+		return await fetch(request);
+	} catch (thrown) {
+		if (thrown instanceof DOMException && thrown.name === 'AbortError') throw thrown;
+		throw unreachable();
+	}
+}
+
+// Requests need an absolute address outside a browser, which is where the tests run.
+const origin = typeof location === 'undefined' ? 'http://studio.test' : location.origin;
+
+export const client = createClient<paths>({ baseUrl: origin + base, fetch: reach });
+
+/** An address of the server, for links, media and sockets. */
+export function address(path: string): string {
+	return base + path;
+}
+
+/** The answer's data, or its problem thrown as an ApiError. */
+export function unwrap<T>(result: { data?: T; error?: unknown; response: Response }): T {
+	if (!result.response.ok) throw toApiError(result.error, result.response.status);
+	return result.data as T;
+}

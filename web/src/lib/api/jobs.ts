@@ -1,0 +1,49 @@
+import { address, client, unwrap } from './client';
+import type { ArtifactKind, CreateJob, Estimate, Job, JobPage, JobPatch, JobState } from './types';
+
+export interface JobFilter {
+	text: string;
+	states: JobState[];
+	cursor?: string;
+}
+
+export async function listJobs({ text, states, cursor }: JobFilter, signal?: AbortSignal): Promise<JobPage> {
+	const query = { q: text || undefined, state: states.length ? states : undefined, cursor, limit: 50 };
+	return unwrap(await client.GET('/api/jobs', { params: { query }, signal }));
+}
+
+export async function createJob(body: CreateJob): Promise<Job> {
+	return unwrap(await client.POST('/api/jobs', { body }));
+}
+
+export async function updateJob(job_id: string, body: JobPatch): Promise<Job> {
+	return unwrap(await client.PATCH('/api/jobs/{job_id}', { params: { path: { job_id } }, body }));
+}
+
+export async function deleteJob(job_id: string): Promise<void> {
+	unwrap(await client.DELETE('/api/jobs/{job_id}', { params: { path: { job_id } } }));
+}
+
+export type JobAction = 'approve' | 'render' | 'cancel' | 'retry';
+
+export async function steerJob(job_id: string, action: JobAction): Promise<Job> {
+	return unwrap(await client.POST(`/api/jobs/{job_id}/${action}`, { params: { path: { job_id } } }));
+}
+
+export async function duplicateJob(job_id: string, body: JobPatch): Promise<Job> {
+	return unwrap(await client.POST('/api/jobs/{job_id}/duplicate', { params: { path: { job_id } }, body }));
+}
+
+export async function estimateJob(job_id: string): Promise<Estimate> {
+	return unwrap(await client.GET('/api/jobs/{job_id}/estimate', { params: { path: { job_id } } }));
+}
+
+/** Where the player finds one of a job's files; null until it exists. The ETag's head makes a new render a new address. */
+export function mediaUrl(job: Job, kind: ArtifactKind): string | null {
+	const artifact = job.artifacts.find((a) => a.kind === kind);
+	return artifact ? address(`/media/${job.id}/${kind}?v=${artifact.sha256.slice(0, 12)}`) : null;
+}
+
+export function downloadUrl(job: Job, kind: ArtifactKind): string {
+	return address(`/download/${kind}/${job.id}`);
+}

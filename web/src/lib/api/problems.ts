@@ -1,0 +1,39 @@
+import type { ProblemDetails } from './types';
+
+/** A refusal in the catalogue's words: `code` is stable, `hint` says what to do. */
+export class ApiError extends Error {
+	constructor(
+		readonly code: string,
+		readonly status: number,
+		message: string,
+		readonly hint: string
+	) {
+		super(message);
+		this.name = 'ApiError';
+	}
+}
+
+export const UNREACHABLE = 'unreachable';
+
+export function unreachable(): ApiError {
+	return new ApiError(UNREACHABLE, 0, 'The server does not answer.', 'Check that AutoDubber is running; nothing you wrote is lost.');
+}
+
+function isProblem(body: unknown): body is ProblemDetails {
+	return typeof body === 'object' && body !== null && 'code' in body && 'hint' in body;
+}
+
+/** The error that an answer's body stands for, be it ours or that of a proxy in between. */
+export function toApiError(body: unknown, status: number): ApiError {
+	if (!isProblem(body)) {
+		return new ApiError('unknown', status, `The server answered with status ${status}.`, 'A proxy in between may have refused it; try again.');
+	}
+	const said = body.title === body.detail || !body.detail ? body.title : `${body.title} ${body.detail}`;
+	return new ApiError(body.code, body.status, said, body.hint);
+}
+
+/** Whatever was thrown, as something that can be shown. */
+export function asApiError(thrown: unknown): ApiError {
+	if (thrown instanceof ApiError) return thrown;
+	return new ApiError('page', 0, thrown instanceof Error ? thrown.message : String(thrown), 'Reload the page.');
+}

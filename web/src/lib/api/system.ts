@@ -1,0 +1,22 @@
+import { client, unwrap } from './client';
+import type { EngineInfo, KeyStatus, ServerSettings, VoiceInfo } from './types';
+
+export async function getSettings(): Promise<ServerSettings> {
+	return unwrap(await client.GET('/api/settings'));
+}
+
+export async function getEngines(): Promise<EngineInfo[]> {
+	return unwrap(await client.GET('/api/engines')).engines;
+}
+
+export async function getVoices(): Promise<VoiceInfo[]> {
+	return unwrap(await client.GET('/api/voices')).voices;
+}
+
+export async function putKey(key: string): Promise<KeyStatus> {
+	return unwrap(await client.PUT('/api/settings/keys/elevenlabs', { body: { key } }));
+}
+
+export async function deleteKey(): Promise<void> {
+	unwrap(await client.DELETE('/api/settings/keys/elevenlabs'));
+}

@@ -1,0 +1,122 @@
+import { deleteJob, duplicateJob, estimateJob, steerJob, updateJob, type JobAction } from '$lib/api/jobs';
+import { asApiError, type ApiError } from '$lib/api/problems';
+import { LiveSocket, type Connection } from '$lib/api/socket';
+import type { Estimate, Job, JobMessage, JobPatch } from '$lib/api/types';
+import { isRunning, steps } from '$lib/format/stages';
+import { LinesStore } from './lines.svelte';
+
+/** One job, alive: its row, its lines, and what a person can do with it. */
+export class JobStore {
+	readonly lines: LinesStore;
+	#job = $state.raw<Job | null>(null);
+	#gone = $state(false);
+	#message = $state('');
+	#connection = $state<Connection>('connecting');
+	#estimate = $state.raw<Estimate | null>(null);
+	#estimateError = $state.raw<ApiError | null>(null);
+	#socket: LiveSocket<JobMessage> | null = null;
+
+	readonly running = $derived.by(() => this.#job !== null && isRunning(this.#job));
+	readonly steps = $derived.by(() => (this.#job ? steps(this.#job) : []));
+	/** Lines can be changed: nothing is working on them. */
+	readonly editable = $derived.by(() => this.#job !== null && !this.running && this.lines.all.length > 0);
+	readonly rendered = $derived.by(() => this.#job?.artifacts.some((a) => a.kind === 'video' || a.kind === 'audio') ?? false);
+	/** What was made is no longer what the lines and options say. */
+	readonly stale = $derived.by(() => this.rendered && ((this.#job?.stale ?? false) || this.lines.dirty));
+
+	constructor(readonly id: string) {
+		this.lines = new LinesStore(id);
+	}
+
+	get job(): Job | null {
+		return this.#job;
+	}
+	get gone(): boolean {
+		return this.#gone;
+	}
+	get message(): string {
+		return this.#message;
+	}
+	get connection(): Connection {
+		return this.#connection;
+	}
+	get estimate(): Estimate | null {
+		return this.#estimate;
+	}
+	get estimateError(): ApiError | null {
+		return this.#estimateError;
+	}
+
+	/** Lives until the returned function is called. */
+	open(): () => void {
+		this.#socket = new LiveSocket<JobMessage>(
+			`/ws/${this.id}`,
+			(message) => this.handle(message),
+			(connection) => this.#connected(connection)
+		);
+		return () => {
+			this.#socket?.close();
+			this.lines.close();
+		};
+	}
+
+	handle(message: JobMessage): void {
+		switch (message.type) {
+			case 'snapshot':
+				this.#job = message.job;
+				this.lines.take({ revision: message.job.revision, segments: message.segments });
+				return;
+			case 'state':
+				this.#job = message.job;
+				if (!isRunning(message.job)) this.#message = '';
+				return;
+			case 'progress': {
+				const { stage, stage_progress, progress, eta_s } = message;
+				if (this.#job) this.#job = { ...this.#job, stage, stage_progress, progress, eta_s };
+				this.#message = message.message;
+				return;
+			}
+			case 'segments':
+				this.lines.apply(message.revision, message.segments, message.removed);
+				return;
+			case 'deleted':
+				this.#gone = true;
+		}
+	}
+
+	/** Approve, render, cancel or retry; unsaved lines are saved first. */
+	async steer(action: JobAction): Promise<void> {
+		if (this.lines.dirty) await this.lines.flush();
+		this.#job = await steerJob(this.id, action);
+	}
+
+	async update(patch: JobPatch): Promise<void> {
+		this.#job = await updateJob(this.id, patch);
+		void this.refreshEstimate();
+	}
+
+	/** A new job from the same upload; its id. */
+	async duplicate(patch: JobPatch): Promise<string> {
+		return (await duplicateJob(this.id, patch)).id;
+	}
+
+	async delete(): Promise<void> {
+		await deleteJob(this.id);
+		this.#gone = true;
+	}
+
+	async refreshEstimate(): Promise<void> {
+		try {
+			this.#estimate = await estimateJob(this.id);
+			this.#estimateError = null;
+		} catch (thrown) {
+			this.#estimate = null;
+			this.#estimateError = asApiError(thrown);
+		}
+	}
+
+	#connected(connection: Connection): void {
+		this.#connection = connection;
+		if (connection === 'gone') this.#gone = true;
+	}
+}

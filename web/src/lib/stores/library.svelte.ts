@@ -1,0 +1,151 @@
+import { deleteJob, listJobs } from '$lib/api/jobs';
+import { asApiError, type ApiError } from '$lib/api/problems';
+import { LiveSocket, type Connection } from '$lib/api/socket';
+import type { Job, JobState, LibraryMessage } from '$lib/api/types';
+
+export type StateFilter = 'all' | 'running' | 'review' | 'completed' | 'failed';
+
+const STATES: Record<StateFilter, JobState[]> = {
+	all: [],
+	running: ['queued', 'preparing', 'rendering'],
+	review: ['review'],
+	completed: ['completed'],
+	failed: ['failed', 'cancelled']
+};
+
+/** The list of jobs, newest first, alive over one socket; what is searched for is asked of the server. */
+export class LibraryStore {
+	#jobs = $state.raw<Map<string, Job>>(new Map());
+	#next = $state<string | null>(null);
+	#total = $state(0);
+	#loaded = $state(false);
+	#error = $state.raw<ApiError | null>(null);
+	#text = $state('');
+	#filter = $state<StateFilter>('all');
+	#connection = $state<Connection>('connecting');
+	#messages = $state.raw<Map<string, string>>(new Map());
+	#socket: LiveSocket<LibraryMessage> | null = null;
+	#asking: AbortController | null = null;
+
+	readonly shown = $derived.by(() => {
+		const states = STATES[this.#filter];
+		const text = this.#text.trim().toLowerCase();
+		return [...this.#jobs.values()]
+			.filter((job) => (!states.length || states.includes(job.state)) && job.title.toLowerCase().includes(text))
+			.sort((a, b) => b.created_at - a.created_at);
+	});
+
+	get loaded(): boolean {
+		return this.#loaded;
+	}
+	get error(): ApiError | null {
+		return this.#error;
+	}
+	get more(): boolean {
+		return this.#next !== null;
+	}
+	get total(): number {
+		return this.#total;
+	}
+	get text(): string {
+		return this.#text;
+	}
+	get filter(): StateFilter {
+		return this.#filter;
+	}
+	get connection(): Connection {
+		return this.#connection;
+	}
+	get filtered(): boolean {
+		return this.#filter !== 'all' || this.#text.trim() !== '';
+	}
+
+	/** The fact that goes with a job's progress ("model: 120 of 144 MB"), or "". */
+	message(job: Job): string {
+		return this.#messages.get(job.id) ?? '';
+	}
+
+	/** Lives until the returned function is called. */
+	open(): () => void {
+		this.#socket = new LiveSocket<LibraryMessage>(
+			'/ws',
+			(message) => this.handle(message),
+			(connection) => (this.#connection = connection)
+		);
+		void this.load();
+		return () => this.#socket?.close();
+	}
+
+	async search(text: string, filter: StateFilter): Promise<void> {
+		this.#text = text;
+		this.#filter = filter;
+		await this.load();
+	}
+
+	/** The first page, or with `further` the one after what is shown. */
+	async load(further = false): Promise<void> {
+		this.#asking?.abort();
+		const asking = (this.#asking = new AbortController());
+		const cursor = further ? (this.#next ?? undefined) : undefined;
+		try {
+			const page = await listJobs({ text: this.#text.trim(), states: STATES[this.#filter], cursor }, asking.signal);
+			if (asking.signal.aborted) return;
+			this.#put(page.jobs);
+			this.#next = page.next;
+			this.#total = page.total;
+			this.#error = null;
+		} catch (thrown) {
+			if (asking.signal.aborted) return;
+			this.#error = asApiError(thrown);
+		}
+		this.#loaded = true;
+	}
+
+	handle(message: LibraryMessage): void {
+		switch (message.type) {
+			case 'library':
+				this.#put(message.jobs);
+				this.#loaded = true;
+				return;
+			case 'state':
+				if (!this.#jobs.has(message.job_id)) this.#total += 1;
+				this.#put([message.job]);
+				return;
+			case 'progress':
+				this.#progress(message);
+				return;
+			case 'deleted':
+				this.#remove(message.job_id);
+		}
+	}
+
+	add(job: Job): void {
+		this.#put([job]);
+	}
+
+	async delete(job: Job): Promise<void> {
+		await deleteJob(job.id);
+		this.#remove(job.id);
+	}
+
+	#progress({ job_id, stage, stage_progress, progress, eta_s, message }: Extract<LibraryMessage, { type: 'progress' }>): void {
+		const job = this.#jobs.get(job_id);
+		if (!job) return;
+		this.#put([{ ...job, stage, stage_progress, progress, eta_s }]);
+		if (this.message(job) !== message) this.#messages = new Map(this.#messages).set(job_id, message);
+	}
+
+	#put(jobs: Job[]): void {
+		const all = new Map(this.#jobs);
+		for (const job of jobs) all.set(job.id, job);
+		this.#jobs = all;
+	}
+
+	#remove(job_id: string): void {
+		if (!this.#jobs.has(job_id)) return;
+		const all = new Map(this.#jobs);
+		all.delete(job_id);
+		this.#jobs = all;
+		this.#total = Math.max(0, this.#total - 1);
+	}
+}

@@ -1,0 +1,214 @@
+import { ApiError, asApiError } from '$lib/api/problems';
+import { editSegments, getSegments, mergeSegment, splitSegment } from '$lib/api/segments';
+import type { Segment, SegmentChanges, Segments } from '$lib/api/types';
+import { History, type Snapshot } from './history.svelte';
+import { Line, pick, type Draft } from './line.svelte';
+
+export type Saving = 'saved' | 'waiting' | 'saving' | 'failed' | 'conflict';
+
+const AUTOSAVE_MS = 700;
+
+/**
+ * The lines of a job, editable. What the person writes is kept here until the server has it, whatever happens to the
+ * connection; saves follow one another, each for the revision it was made on (If-Match).
+ */
+export class LinesStore {
+	#lines = $state.raw<Line[]>([]);
+	#revision = 0;
+	#busy = $state(false);
+	#error = $state.raw<ApiError | null>(null);
+	#timer: ReturnType<typeof setTimeout> | undefined;
+	#queue: Promise<unknown> = Promise.resolve();
+	#history = new History();
+
+	readonly dirty = $derived.by(() => this.#lines.some((line) => line.dirty));
+	readonly conflicts = $derived.by(() => this.#lines.filter((line) => line.theirs));
+	readonly saving = $derived.by((): Saving => {
+		if (this.#busy) return 'saving';
+		if (this.conflicts.length) return 'conflict';
+		if (this.#error) return 'failed';
+		return this.dirty ? 'waiting' : 'saved';
+	});
+
+	constructor(
+		readonly job_id: string,
+		private readonly autosave_ms = AUTOSAVE_MS
+	) {}
+
+	get all(): readonly Line[] {
+		return this.#lines;
+	}
+	get revision(): number {
+		return this.#revision;
+	}
+	get error(): ApiError | null {
+		return this.#error;
+	}
+	get history(): History {
+		return this.#history;
+	}
+
+	find(id: string): Line | undefined {
+		return this.#lines.find((line) => line.id === id);
+	}
+
+	// ---- what the server says
+
+	/** All lines as the server has them; what the person has not saved yet stays. */
+	take({ revision, segments }: Segments): void {
+		if (revision < this.#revision) return;
+		const known = new Map(this.#lines.map((line) => [line.id, line]));
+		this.#lines = segments.map((segment) => merged(known.get(segment.id), segment));
+		this.#revision = revision;
+	}
+
+	/** Some lines as the server has them now, and those that are gone. */
+	apply(revision: number, changed: readonly Segment[], removed: readonly string[]): void {
+		if (revision < this.#revision) return;
+		const lines = new Map(this.#lines.map((line) => [line.id, line]));
+		for (const id of removed) lines.delete(id);
+		for (const segment of changed) lines.set(segment.id, merged(lines.get(segment.id), segment));
+		this.#lines = [...lines.values()].sort((a, b) => a.saved.start_s - b.saved.start_s);
+		this.#revision = revision;
+	}
+
+	// ---- what the person does
+
+	write(line: Line, changes: Partial<Draft>): void {
+		this.#history.remember(this.#snapshot(), `${line.id} ${Object.keys(changes).join(' ')}`);
+		line.write(changes);
+		this.#soon();
+	}
+
+	async add(draft: Draft): Promise<void> {
+		this.#history.remember(this.#snapshot());
+		const { text, start_s, end_s, speaker } = draft;
+		await this.#now(() => this.#change({ add: [{ text, start_s, end_s, speaker }] }));
+	}
+
+	async remove(line: Line): Promise<void> {
+		this.#history.remember(this.#snapshot());
+		await this.#now(() => this.#change({ remove: [line.id] }));
+	}
+
+	async split(line: Line, at: number): Promise<void> {
+		await this.#saved();
+		this.#history.remember(this.#snapshot());
+		await this.#now(() => splitSegment(this.job_id, line.id, this.#revision, at));
+	}
+
+	async merge(line: Line): Promise<void> {
+		await this.#saved();
+		this.#history.remember(this.#snapshot());
+		await this.#now(() => mergeSegment(this.job_id, line.id, this.#revision));
+	}
+
+	settle(line: Line, choice: 'mine' | 'theirs'): void {
+		line.settle(choice);
+		this.#soon();
+	}
+
+	undo = () => this.#restore(this.#history.undo(this.#snapshot()));
+	redo = () => this.#restore(this.#history.redo(this.#snapshot()));
+
+	/** Saves what is unsaved, now. Rejects when it could not be saved. */
+	async flush(): Promise<void> {
+		clearTimeout(this.#timer);
+		await this.#now(() => this.#change({}));
+	}
+
+	close(): void {
+		clearTimeout(this.#timer);
+		if (this.dirty) void this.flush().catch(() => undefined); // the page is left: nobody is there to be told
+	}
+
+	// ---- how it is saved
+
+	#soon(): void {
+		clearTimeout(this.#timer);
+		this.#timer = setTimeout(() => void this.flush().catch(() => undefined), this.autosave_ms); // shown by `saving` and `error`
+	}
+
+	async #saved(): Promise<void> {
+		if (this.dirty) await this.flush();
+	}
+
+	/** One change of the lines after the other; a lost race is told from a failure by reading the lines again. */
+	#now(send: () => Promise<Segments | null>): Promise<void> {
+		const turn = this.#queue.then(() => this.#attempt(send));
+		this.#queue = turn.catch(() => undefined);
+		return turn;
+	}
+
+	async #attempt(send: () => Promise<Segments | null>): Promise<void> {
+		this.#busy = true;
+		try {
+			const result = await this.#retrying(send);
+			if (result) this.take(result);
+			this.#error = null;
+		} catch (thrown) {
+			this.#error = asApiError(thrown);
+			throw thrown;
+		} finally {
+			this.#lines.forEach((line) => line.sent());
+			this.#busy = false;
+			if (!this.#error && this.#lines.some((line) => line.dirty && !line.theirs)) this.#soon();
+		}
+	}
+
+	async #retrying(send: () => Promise<Segments | null>): Promise<Segments | null> {
+		try {
+			return await send();
+		} catch (thrown) {
+			if (!(thrown instanceof ApiError) || thrown.status !== 412) throw thrown;
+			this.#lines.forEach((line) => line.sent());
+			this.take(await getSegments(this.job_id));
+			return send(); // for the new revision; lines in conflict wait for the person
+		}
+	}
+
+	/** Unsaved edits, together with `changes`; null when there is nothing to send. */
+	async #change(changes: SegmentChanges): Promise<Segments | null> {
+		const gone = new Set(changes.remove);
+		const edit = this.#lines.filter((line) => !gone.has(line.id)).flatMap((line) => line.send() ?? []);
+		if (!edit.length && !changes.add?.length && !changes.remove?.length) return null;
+		return editSegments(this.job_id, this.#revision, { ...changes, edit });
+	}
+
+	// ---- undo
+
+	#snapshot(): Snapshot {
+		return this.#lines.map((line) => ({ id: line.id, draft: line.draft }));
+	}
+
+	async #restore(target: Snapshot | null): Promise<void> {
+		if (!target) return;
+		const here = new Map(this.#lines.map((line) => [line.id, line]));
+		for (const { id, draft } of target) here.get(id)?.write(draft);
+		const wanted = new Set(target.map(({ id }) => id));
+		const add = target.filter(({ id }) => !here.has(id));
+		const remove = [...here.keys()].filter((id) => !wanted.has(id));
+		if (!add.length && !remove.length) return this.#soon();
+		const news = add.map(({ draft: { text, start_s, end_s, speaker } }) => ({ text, start_s, end_s, speaker }));
+		await this.#now(() => this.#change({ add: news, remove }));
+		this.#adopt(add, here);
+	}
+
+	/** Lines that came back have new ids: the history must know them by these. */
+	#adopt(added: Snapshot, before: Map<string, Line>): void {
+		const fresh = this.#lines.filter((line) => !before.has(line.id));
+		for (const { id, draft } of added) {
+			const line = fresh.find((l) => Math.abs(l.start_s - draft.start_s) < 0.01 && l.text === draft.text.trim());
+			if (!line) continue;
+			this.#history.rename(id, line.id);
+			if (draft.skip) line.write(pick(draft));
+		}
+		if (this.dirty) this.#soon();
+	}
+}
+
+function merged(line: Line | undefined, segment: Segment): Line {
+	if (!line) return new Line(segment);
+	line.merge(segment);
+	return line;
+}

@@ -1,0 +1,64 @@
+import { getEngines, getSettings, getVoices, deleteKey, putKey } from '$lib/api/system';
+import { asApiError, type ApiError } from '$lib/api/problems';
+import type { EngineInfo, ServerSettings, VoiceInfo } from '$lib/api/types';
+
+/** What the server can do and how it is set: limits, defaults, engines, voices, whether a key is stored. */
+export class ServerStore {
+	#settings = $state.raw<ServerSettings | null>(null);
+	#engines = $state.raw<EngineInfo[]>([]);
+	#voices = $state.raw<VoiceInfo[]>([]);
+	#error = $state.raw<ApiError | null>(null);
+	#loading: Promise<void> | null = null;
+
+	readonly models = $derived(this.#engines.find((e) => e.kind === 'recognizer')?.models ?? []);
+	readonly voiceEngines = $derived(this.#engines.filter((e) => e.kind === 'voice'));
+
+	get settings(): ServerSettings | null {
+		return this.#settings;
+	}
+	get engines(): readonly EngineInfo[] {
+		return this.#engines;
+	}
+	get voices(): readonly VoiceInfo[] {
+		return this.#voices;
+	}
+	get error(): ApiError | null {
+		return this.#error;
+	}
+
+	/** Asks the server once; again after a failure. */
+	load(): Promise<void> {
+		this.#loading ??= this.refresh();
+		return this.#loading;
+	}
+
+	async refresh(): Promise<void> {
+		this.#error = null;
+		try {
+			[this.#settings, this.#engines] = await Promise.all([getSettings(), getEngines()]);
+			this.#voices = await getVoices();
+		} catch (thrown) {
+			this.#error = asApiError(thrown);
+			this.#loading = null;
+		}
+	}
+
+	async storeKey(key: string): Promise<void> {
+		const elevenlabs_key = await putKey(key);
+		if (this.#settings) this.#settings = { ...this.#settings, elevenlabs_key };
+		await this.refresh();
+	}
+
+	async forgetKey(): Promise<void> {
+		await deleteKey();
+		await this.refresh();
+	}
+
+	/** How a person calls a voice: `espeak:en-gb` becomes "English (Great Britain)". */
+	voiceName(voice: string): string {
+		const found = this.#voices.find((v) => `${v.engine}:${v.id}` === voice);
+		return found?.name ?? voice;
+	}
+}
+
+export const server = new ServerStore();

@@ -1,0 +1,178 @@
+import { createJob } from '$lib/api/jobs';
+import { asApiError, type ApiError } from '$lib/api/problems';
+import type { Job, OptionsPatch } from '$lib/api/types';
+import { FileUpload, forgetUpload, rememberedUploads, uploadOffset, uploadSmall, type Remembered } from '$lib/api/uploads';
+import { SpeedMeter } from '$lib/format/speed';
+
+export type UploadState = 'sending' | 'paused' | 'creating' | 'failed';
+
+const SUBTITLES = /\.(srt|vtt)$/i;
+export const isSubtitles = (file: File) => SUBTITLES.test(file.name);
+const stem = (name: string) => name.replace(/\.[^.]+$/, '').toLowerCase();
+const MIB = 1 << 20;
+
+/** One file on its way to becoming a job. */
+export class Sending {
+	state = $state<UploadState>('sending');
+	sent_bytes = $state(0);
+	bytes_per_s = $state(0);
+	error = $state.raw<ApiError | null>(null);
+	readonly progress = $derived.by(() => (this.file.size ? this.sent_bytes / this.file.size : 0));
+	readonly eta_s = $derived.by(() => (this.bytes_per_s > 0 ? (this.file.size - this.sent_bytes) / this.bytes_per_s : null));
+	upload_id = '';
+	#meter = new SpeedMeter();
+
+	constructor(
+		readonly id: number,
+		readonly file: File,
+		readonly subtitles: File | null
+	) {}
+
+	sent(total_bytes: number): void {
+		this.sent_bytes = total_bytes;
+		this.bytes_per_s = this.#meter.mark(total_bytes, performance.now() / 1000);
+	}
+
+	rest(): void {
+		this.#meter = new SpeedMeter();
+		this.bytes_per_s = 0;
+	}
+}
+
+/** An upload of an earlier visit that waits for its file, or, when all of it is there, for its job. */
+export interface Unfinished extends Remembered {
+	sent_bytes: number;
+}
+
+/** Files being uploaded, and those that an earlier visit left unfinished. Every finished upload becomes a job. */
+export class UploadStore {
+	#sending = $state.raw<Sending[]>([]);
+	#unfinished = $state.raw<Unfinished[]>([]);
+	#uploads = new Map<Sending, FileUpload>();
+	#next = 1;
+	chunk_bytes = 50 * MIB;
+	/** The options that the next job gets; the page's form writes them. */
+	options = $state.raw<OptionsPatch>({});
+	/** A subtitle file that goes with the next video. */
+	subtitles = $state.raw<File | null>(null);
+	onCreated: (job: Job) => void = () => {};
+
+	get sending(): readonly Sending[] {
+		return this.#sending;
+	}
+
+	get unfinished(): readonly Unfinished[] {
+		return this.#unfinished.filter((u) => !this.#sending.some((s) => s.upload_id === u.id || (s.file.name === u.name && s.file.size === u.size_bytes)));
+	}
+
+	get busy(): boolean {
+		return this.#sending.some((s) => s.state === 'sending' || s.state === 'creating');
+	}
+
+	/** Takes what was dropped: videos are sent, a subtitle file goes with the video of the same name, or the only one. */
+	add(files: File[]): void {
+		const texts = files.filter(isSubtitles);
+		const videos = files.filter((file) => !isSubtitles(file));
+		if (!videos.length) {
+			this.subtitles = texts[0] ?? this.subtitles;
+			return;
+		}
+		for (const video of videos) {
+			const paired = texts.find((text) => stem(text.name).startsWith(stem(video.name)));
+			const brought = paired ?? (videos.length === 1 ? (texts[0] ?? this.subtitles) : null);
+			if (brought && brought === this.subtitles) this.subtitles = null;
+			this.#begin(new Sending(this.#next++, video, brought));
+		}
+	}
+
+	/** Looks for what earlier visits left; what the server no longer has is forgotten. */
+	async recall(): Promise<void> {
+		const found: Unfinished[] = [];
+		for (const upload of await rememberedUploads()) {
+			const sent_bytes = await uploadOffset(upload.id);
+			if (sent_bytes === null) await forgetUpload(upload.id, false);
+			else found.push({ ...upload, sent_bytes });
+		}
+		this.#unfinished = found;
+	}
+
+	async pause(item: Sending): Promise<void> {
+		item.state = 'paused';
+		item.rest();
+		await this.#uploads.get(item)?.pause();
+	}
+
+	/** Goes on after a pause or a failure, from where the server is. */
+	async resume(item: Sending): Promise<void> {
+		item.error = null;
+		if (item.upload_id) return this.#create(item);
+		item.state = 'sending';
+		item.rest();
+		await this.#uploads.get(item)?.start();
+	}
+
+	async cancel(item: Sending): Promise<void> {
+		const upload = this.#uploads.get(item);
+		this.#forget(item);
+		await upload?.cancel();
+		await this.recall();
+	}
+
+	/** Turns an upload that is whole into its job, without the file. */
+	async finish(upload: Unfinished): Promise<void> {
+		const job = await createJob({ upload_id: upload.id, options: this.options });
+		await this.#made(upload.id, job);
+	}
+
+	async discard(upload: Unfinished): Promise<void> {
+		await forgetUpload(upload.id, true);
+		this.#unfinished = this.#unfinished.filter((u) => u.id !== upload.id);
+	}
+
+	#begin(item: Sending): void {
+		const upload = new FileUpload(item.file, this.chunk_bytes, {
+			onProgress: (sent_bytes) => item.sent(sent_bytes),
+			onDone: (id) => {
+				item.upload_id = id;
+				void this.#create(item);
+			},
+			onError: (error) => this.#fail(item, error)
+		});
+		this.#uploads.set(item, upload);
+		this.#sending = [...this.#sending, item];
+		upload.start().catch((thrown: unknown) => this.#fail(item, asApiError(thrown)));
+	}
+
+	async #create(item: Sending): Promise<void> {
+		item.state = 'creating';
+		item.rest();
+		try {
+			const subtitles_upload_id = item.subtitles ? await uploadSmall(item.subtitles) : null;
+			const options: OptionsPatch = subtitles_upload_id ? { ...this.options, recognizer: 'subtitles' } : this.options;
+			const job = await createJob({ upload_id: item.upload_id, options, subtitles_upload_id });
+			this.#forget(item);
+			await this.#made(item.upload_id, job);
+		} catch (thrown) {
+			this.#fail(item, asApiError(thrown));
+		}
+	}
+
+	async #made(upload_id: string, job: Job): Promise<void> {
+		await forgetUpload(upload_id, false);
+		this.#unfinished = this.#unfinished.filter((u) => u.id !== upload_id);
+		this.onCreated(job);
+	}
+
+	#fail(item: Sending, error: ApiError): void {
+		item.state = 'failed';
+		item.error = error;
+		item.rest();
+	}
+
+	#forget(item: Sending): void {
+		this.#uploads.delete(item);
+		this.#sending = this.#sending.filter((other) => other !== item);
+	}
+}
+
+export const uploads = new UploadStore();
