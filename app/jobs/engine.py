@@ -124,9 +124,21 @@ def _workflows(dbos: Any, runner: StageRunner) -> dict[Phase, Any]:
     """The two workflows. A long step is preemptible: cancelling its workflow cancels the task, and with it the child process."""
     from dbos import SetWorkflowID
 
-    short = dbos.step
-    begin, finish, follow = short(name="begin")(runner.begin), short(name="finish")(runner.finish), short(name="follow")(runner.follow)
-    stage = dbos.step(name="stage", preemptible=True)(runner.run)
+    @dbos.step(name="begin")
+    async def begin(job_id: str, phase: str, workflow_id: str) -> bool:
+        return await runner.begin(job_id, phase, workflow_id)
+
+    @dbos.step(name="stage", preemptible=True)
+    async def stage(job_id: str, name: str, workflow_id: str) -> bool:
+        return await runner.run(job_id, name, workflow_id)
+
+    @dbos.step(name="finish")
+    async def finish(job_id: str, phase: str, workflow_id: str) -> bool:
+        return await runner.finish(job_id, phase, workflow_id)
+
+    @dbos.step(name="follow")
+    async def follow(job_id: str, workflow_id: str, next_workflow_id: str) -> bool:
+        return await runner.follow(job_id, workflow_id, next_workflow_id)
 
     async def run(job_id: str, phase: Phase, stages: tuple[Stage, ...]) -> bool:
         workflow_id: str = dbos.workflow_id
@@ -137,6 +149,11 @@ def _workflows(dbos: Any, runner: StageRunner) -> dict[Phase, Any]:
                 return False
         return bool(await finish(job_id, phase.value, workflow_id))
 
+    @dbos.workflow(name="render", max_recovery_attempts=_RECOVERIES)
+    async def render(job_id: str) -> None:
+        await run(job_id, Phase.RENDER, RENDER_STAGES)
+
+    @dbos.workflow(name="prepare", max_recovery_attempts=_RECOVERIES)
     async def prepare(job_id: str) -> None:
         if await run(job_id, Phase.PREPARE, PREPARE_STAGES):
             render_id = f"{job_id}-{Phase.RENDER.value}-{dbos.workflow_id.rpartition('-')[2]}"
@@ -144,12 +161,6 @@ def _workflows(dbos: Any, runner: StageRunner) -> dict[Phase, Any]:
                 with SetWorkflowID(render_id):
                     await dbos.enqueue_workflow_async(Phase.RENDER.value, render, job_id)
 
-    async def render(job_id: str) -> None:
-        await run(job_id, Phase.RENDER, RENDER_STAGES)
-
-    durable = dbos.workflow
-    render = durable(name="render", max_recovery_attempts=_RECOVERIES)(render)
-    prepare = durable(name="prepare", max_recovery_attempts=_RECOVERIES)(prepare)
     return {Phase.PREPARE: prepare, Phase.RENDER: render}
 
 

@@ -81,7 +81,7 @@ class JobService:
     def artifact(self, job_id: str, kind: ArtifactKind) -> tuple[Artifact, Path]:
         """A finished file and where it lies. Raises job_not_found, artifact_not_ready."""
         for artifact in self._store.get(job_id).artifacts:
-            if artifact.kind is kind and self._kit.blobs.exists(artifact.key):
+            if artifact.kind == kind and self._kit.blobs.exists(artifact.key):
                 return artifact, self._kit.blobs.path(artifact.key)
         raise DubError(ARTIFACT_NOT_READY)
 
