@@ -47,8 +47,8 @@ _flights_lock: Final = threading.Lock()
 
 
 def speakable(segments: Sequence[Segment]) -> tuple[Segment, ...]:
-    """The lines that get a voice."""
-    return tuple(segment for segment in segments if not segment.skip and segment.text.strip())
+    """The lines that get a voice: not skipped, and with something to say ("..." has nothing)."""
+    return tuple(segment for segment in segments if not segment.skip and any(character.isalnum() for character in segment.text))
 
 
 def requests_for(segments: Sequence[Segment], choice: VoiceChoice, voice_id: str) -> tuple[tuple[Segment, SpeechRequest], ...]:
