@@ -1,0 +1,274 @@
+"""`autodubber doctor`: what this machine has, what it lacks, and how to mend each.
+
+A check says what was found; `needed` ones that fail make the exit status 1. Nothing is changed, nothing is downloaded, and nothing leaves the
+machine unless an ElevenLabs key is set: then ElevenLabs is asked whether it is good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from app import guard
+from app.domain.errors import DubError
+from app.settings import Settings
+
+PROBE_S: Final = 60.0
+_NEEDED_MEMORY_BYTES: Final = 2 << 30
+_NETWORK_FILE_SYSTEMS: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs"})
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One answer. `ok` with a `fix` is advice; not `ok` and `needed` is what keeps AutoDubber from working."""
+
+    name: str
+    ok: bool
+    needed: bool
+    found: str
+    fix: str = ""
+
+
+def run(settings: Settings, *, as_json: bool) -> int:
+    """Print every check; returns 0 when all that is needed is there, else 1."""
+    checks = asyncio.run(examine(settings))
+    healthy = all(check.ok for check in checks if check.needed)
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode({"ok": healthy, "checks": checks}), indent=2).decode())
+        return 0 if healthy else 1
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    for check in checks:
+        mark = "[green]ok  [/]" if check.ok else "[red]FAIL[/]" if check.needed else "[yellow]--  [/]"
+        console.print(mark, f"[bold]{check.name}[/]:", end=" ")
+        console.print(check.found, markup=False)
+        if check.fix:
+            console.print(f"       fix: {check.fix}", markup=False)
+    console.print("\nEverything that is needed is here." if healthy else "\nSomething that is needed is missing: see the lines that say FAIL.")
+    return 0 if healthy else 1
+
+
+async def examine(settings: Settings) -> tuple[Check, ...]:
+    """Every check, in the order in which they are shown."""
+    plain: Sequence[Callable[[], Sequence[Check]]] = (
+        check_python, lambda: check_data(settings.data), lambda: check_disk(settings.data, settings.min_free_bytes), check_memory,
+        check_ffmpeg, check_fonts, lambda: check_whisper(settings.device), check_page,
+    )  # fmt: skip
+    found: list[Check] = []
+    for one in plain:
+        found += await asyncio.to_thread(one)
+    found += await check_engines(settings)
+    return tuple(found)
+
+
+# ---------------------------------------------------------------- the machine
+
+
+def check_python() -> list[Check]:
+    right = sys.version_info[:2] == (3, 11)
+    fix = "" if right else "AutoDubber is made for Python 3.11: install it and run `make clean setup`."
+    return [Check("Python", right, True, f"{platform.python_version()} on {platform.system()} {platform.machine()}", fix)]
+
+
+def check_data(data: Path) -> list[Check]:
+    """The data folder: there, writable, on a local file system; and whether a server works on it."""
+    place = next(path for path in (data, *data.parents) if path.exists())
+    writable = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
+    state = "exists" if place == data else "will be made"
+    fix = "" if writable else f"Make {place} writable for user {os.getuid()} (chown), or choose another folder: AUTODUBBER_DATA or --data."
+    checks = [Check("data folder", writable, True, f"{data} ({state}, {'writable' if writable else 'not writable'})", fix)]
+    kind = file_system(place)
+    if kind in _NETWORK_FILE_SYSTEMS:
+        checks.append(
+            Check(
+                "file system", False, True, f"{data} is on {kind}", "SQLite is damaged by network file systems: put the data folder on a local disk."
+            )
+        )
+    server = guard.owner(data) if place == data and writable else None
+    if server is not None:
+        checks.append(Check("server", True, False, f"one works on this folder{f' (process {server})' if server else ''}"))
+    return checks
+
+
+def file_system(path: Path) -> str:
+    """The type of the file system that holds `path`, "" where it cannot be told."""
+    mounts = Path("/proc/self/mounts")
+    if not mounts.exists():
+        return ""
+    best, kind = "", ""
+    for line in mounts.read_text().splitlines():
+        _, point, type_, *_ = line.split(" ")
+        point = point.replace("\\040", " ")
+        if len(point) >= len(best) and path.resolve().is_relative_to(point):
+            best, kind = point, type_
+    return kind
+
+
+def check_disk(data: Path, min_free_bytes: int) -> list[Check]:
+    place = next(path for path in (data, *data.parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    enough = free >= min_free_bytes + (2 << 30)
+    fix = "" if enough else "A job needs about three times its video's size: free some space, or move the data folder to a larger disk."
+    return [Check("disk", free >= min_free_bytes, True, f"{free / 1e9:.1f} GB free", fix)]
+
+
+def memory_bytes(root: Path = Path("/")) -> int:
+    """What this process may use: the machine's memory or its container's limit, whichever is less. 0 when it cannot be told."""
+    found = []
+    total = root / "proc/meminfo"
+    if total.exists():
+        found.append(next(int(line.split()[1]) * 1024 for line in total.read_text().splitlines() if line.startswith("MemTotal")))
+    for limit in (root / "sys/fs/cgroup/memory.max", root / "sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        if limit.exists() and (text := limit.read_text().strip()).isdigit():
+            found.append(int(text))
+    if not found and hasattr(os, "sysconf"):
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return min(found, default=0)
+
+
+def check_memory() -> list[Check]:
+    total = memory_bytes()
+    enough = total >= _NEEDED_MEMORY_BYTES
+    fix = "" if enough else "Whisper base takes about 1 GB, small 2, medium 5, turbo 6, large 10: give the machine more, or choose the model tiny."
+    return [Check("memory", enough, False, f"{total / 1e9:.1f} GB, {os.cpu_count()} processors", fix)]
+
+
+# ---------------------------------------------------------------- the tools
+
+
+def check_ffmpeg() -> list[Check]:
+    """FFmpeg, and what it must have been built with."""
+    from app.media.ffmpeg import tool
+
+    reinstall = "Install the packages again: `make clean setup`."
+    try:
+        program = tool()
+        first = _output([program, "-hide_banner", "-version"]).split("\n", 1)[0]
+        encoders, filters = _output([program, "-hide_banner", "-encoders"]), _output([program, "-hide_banner", "-filters"])
+    except (DubError, OSError, subprocess.SubprocessError) as error:
+        return [Check("ffmpeg", False, True, f"does not run: {error}", reinstall)]
+    checks = [Check("ffmpeg", True, True, first)]
+    for name, listing, use in (
+        ("libx264", encoders, "burned subtitles"),
+        ("aac", encoders, "the dubbed sound"),
+        ("ass", filters, "burned subtitles (libass)"),
+    ):
+        there = any(name in line.split()[1:2] for line in listing.splitlines())
+        checks.append(Check(f"ffmpeg {name}", there, True, f"{'there' if there else 'missing'}, for {use}", "" if there else reinstall))
+    return checks
+
+
+def check_fonts() -> list[Check]:
+    """The fonts for burned subtitles, which are shipped."""
+    folder = Path(__file__).with_name("media") / "fonts"
+    names = {path.stem for path in folder.glob("*.ttf")}
+    there = {"NotoSans-Regular", "NotoSansArabic-Regular", "DroidSansFallbackFull"} <= names
+    found = f"{len(names)} shipped" + (", Latin to Chinese, Japanese and Korean" if there else ": some are missing")
+    return [Check("fonts", there, True, found, "" if there else "Install AutoDubber again: files of app/media/fonts are missing.")]
+
+
+def check_whisper(device: str) -> list[Check]:
+    """Whisper and torch, looked at in a child process: torch would stay in this one's memory."""
+    if importlib.util.find_spec("whisper") is None:
+        return [Check("Whisper", False, True, "openai-whisper is not installed", "Run `make setup`.")]
+    gpu_name = "torch.cuda.is_available() and torch.cuda.get_device_name()"
+    code = f"import json, torch, whisper; print(json.dumps([whisper.__version__, torch.__version__, {gpu_name}]))"
+    try:
+        version, torch, gpu = json.loads(_output([sys.executable, "-c", code]))
+    except (subprocess.SubprocessError, ValueError) as error:
+        detail = getattr(error, "stderr", "") or str(error)
+        return [Check("Whisper", False, True, f"cannot be loaded: {detail.strip().splitlines()[-1]}", "Run `make clean setup`.")]
+    checks = [Check("Whisper", True, True, f"openai-whisper {version}, torch {torch}")]
+    card = _graphics_card()
+    if gpu:
+        checks.append(Check("GPU", True, False, f"{gpu}, used by torch"))
+    elif card:
+        checks.append(
+            Check("GPU", device != "cuda", device == "cuda", f"{card}, not used: this torch is built for the processor", "Run `make setup GPU=1`.")
+        )
+    else:
+        fix = "AUTODUBBER_DEVICE=cuda asks for one: set it to auto." if device == "cuda" else ""
+        checks.append(Check("GPU", device != "cuda", device == "cuda", "none; recognition runs on the processor", fix))
+    return checks
+
+
+def _graphics_card() -> str:
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return ""
+    try:
+        return _output([tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]).strip().replace("\n", "; ")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def check_page() -> list[Check]:
+    page = Path(__file__).resolve().parent.parent / "web" / "build" / "index.html"
+    there = page.is_file()
+    return [
+        Check(
+            "page",
+            there,
+            False,
+            "built" if there else "not built: the API works, the page does not",
+            "" if there else "Run `make setup` (needs Node.js 20 or newer).",
+        )
+    ]
+
+
+# ---------------------------------------------------------------- the engines
+
+
+async def check_engines(settings: Settings) -> list[Check]:
+    """Every recogniser and voice; the ElevenLabs key when there is one; the models that are here."""
+    from app.engines import engines_of
+
+    engines = engines_of(settings)
+    try:
+        checks = []
+        for info in await engines.infos(None):
+            state = info.availability
+            needed = info.name in (settings.recognizer, settings.voice.split(":", 1)[0])
+            checks.append(
+                Check(f"{info.kind} {info.name}", state.available, needed, state.reason or "available", "" if state.available else state.remedy)
+            )
+            if info.kind == "recognizer" and info.models:
+                here = [model.id for model in info.models if model.ready]
+                text = (
+                    f"{', '.join(here)} in {settings.models}"
+                    if here
+                    else f"none in {settings.models} yet; {settings.model} is downloaded when first used"
+                )
+                checks.append(Check("models", True, False, text))
+        if settings.elevenlabs_key:
+            checks.append(await _key(engines.voices["elevenlabs"].voices))
+        return checks
+    finally:
+        await engines.close()
+
+
+async def _key(voices: Callable[[], Awaitable[Sequence[object]]]) -> Check:
+    try:
+        async with asyncio.timeout(PROBE_S):
+            found = await voices()
+    except DubError as error:
+        return Check("ElevenLabs key", False, False, error.message, error.problem.hint)
+    except TimeoutError:
+        return Check("ElevenLabs key", False, False, "ElevenLabs does not answer", "Check the network and the proxy settings.")
+    return Check("ElevenLabs key", True, False, f"good, {len(found)} voices")
+
+
+def _output(argv: Sequence[str]) -> str:
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=PROBE_S, check=True, stdin=subprocess.DEVNULL)  # noqa: S603
+    return done.stdout

@@ -1,0 +1,109 @@
+"""Progress on a terminal as bars, elsewhere as plain lines."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Protocol, TextIO
+
+from app.domain.job import Stage
+
+TITLES: Final = {
+    Stage.PROBE: "reading the file",
+    Stage.INGEST: "decoding the sound",
+    Stage.TRANSCRIBE: "transcribing",
+    Stage.SYNTHESIZE: "speaking",
+    Stage.FIT: "fitting",
+    Stage.MIX: "mixing",
+    Stage.MUX: "writing the video",
+}
+_PLAIN_EVERY_S: Final = 5.0
+
+Report = Callable[[float, str], None]
+
+
+class Display(Protocol):
+    """Shows one stage after the other and remembers how long each took."""
+
+    def stage(self, stage: Stage) -> contextlib.AbstractContextManager[Report]: ...
+
+    def note(self, text: str) -> None: ...
+
+    def stages_s(self) -> dict[str, float]: ...
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self._took_s: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def timed(self, stage: Stage) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self._took_s[stage.value] = round(time.monotonic() - started, 3)
+
+    def stages_s(self) -> dict[str, float]:
+        return dict(self._took_s)
+
+
+class PlainDisplay(_Clock):
+    """A line when a stage begins and ends, and one every 5 s in between."""
+
+    def __init__(self, out: TextIO, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._out = out
+        self._now = now
+
+    @contextlib.contextmanager
+    def stage(self, stage: Stage) -> Iterator[Report]:
+        self.note(f"{TITLES[stage]} ...")
+        started = last = self._now()
+
+        def report(fraction: float, message: str) -> None:
+            nonlocal last
+            if self._now() - last >= _PLAIN_EVERY_S:
+                last = self._now()
+                self.note(f"{TITLES[stage]}: {fraction:.0%}{f' ({message})' if message else ''}")
+
+        with self.timed(stage):
+            yield report
+        self.note(f"{TITLES[stage]}: done in {self._now() - started:.1f} s")
+
+    def note(self, text: str) -> None:
+        print(text, file=self._out, flush=True)
+
+
+class BarDisplay(_Clock):
+    """A bar for every stage."""
+
+    def __init__(self, progress: Any) -> None:
+        super().__init__()
+        self._progress = progress
+
+    @contextlib.contextmanager
+    def stage(self, stage: Stage) -> Iterator[Report]:
+        task = self._progress.add_task(TITLES[stage], total=1.0, message="")
+        with self.timed(stage):
+            yield lambda fraction, message: self._progress.update(task, completed=fraction, message=message)
+        self._progress.update(task, completed=1.0, message="")
+
+    def note(self, text: str) -> None:
+        self._progress.console.print(text, markup=False, highlight=False)
+
+
+@contextlib.contextmanager
+def display(out: TextIO) -> Iterator[Display]:
+    """The display that fits `out`."""
+    if not out.isatty():
+        yield PlainDisplay(out)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description:<18}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[message]}", markup=False),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(file=out)) as progress:
+        yield BarDisplay(progress)

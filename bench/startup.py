@@ -1,0 +1,43 @@
+"""Seconds from the start of an already set-up server to its first 200, and its memory when idle. Goals: under 2 s, under 150 MB.
+
+usage: python -m bench.startup [RUNS]
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.server import serving
+
+SETTLE_S = 8.0  # the job engine starts after the first answer; measured when it is there
+
+
+def main() -> int:
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    with tempfile.TemporaryDirectory(prefix="autodubber-bench-") as folder:
+        data = Path(folder) / "data"
+        times, ready = [], []
+        for number in range(runs + 1):
+            with serving(data=data) as server:
+                if number == 0:
+                    print(f"first start on an empty data folder: {server.started_s:.2f} s")
+                else:
+                    times.append(server.started_s)
+            with serving("/health/ready", data=data) as server:
+                if number:
+                    ready.append(server.started_s)
+        for what, found in (("first 200 of /health/live", times), ("first 200 of /health/ready", ready)):
+            print(f"{what}: median {statistics.median(found):.2f} s, worst {max(found):.2f} s, {runs} runs")
+        with serving("/health/ready", data=data) as server:
+            time.sleep(SETTLE_S)
+            print(f"idle memory, {SETTLE_S:.0f} s after the start: {server.memory_bytes() / 1e6:.0f} MB (PSS, all processes)")
+            print(f"heavy libraries in the server: {', '.join(server.modules('libtorch', 'numpy', 'libav', 'onnxruntime')) or 'none'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
