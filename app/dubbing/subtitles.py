@@ -197,6 +197,12 @@ Style: Default,{font},{size},&H00FFFFFF,&H00FFFFFF,&H00000000,&H80000000,0,0,0,0
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 """
 
+# libass sizes a font by its tallest glyph; in fonts with tall marks the letters come out small.
+_SMALL_SCRIPTS: Final = (
+    (re.compile("[\u0600-\u06ff\u0750-\u077f]"), "Noto Sans Arabic", 1.5),
+    (re.compile("[\u0e00-\u0e7f]"), "Noto Sans Thai", 1.25),
+)
+
 
 def write_ass(cues: Sequence[Cue], width: int, height: int, *, font: str = "Noto Sans") -> str:
     """ASS for libass at the picture's size; sizes follow the shorter side, so that an upright phone video reads as well as a wide one.
@@ -204,12 +210,16 @@ def write_ass(cues: Sequence[Cue], width: int, height: int, *, font: str = "Noto
     Encoding -1 lets libass find each line's direction: right-to-left lines come out right.
     """
     unit = min(width, height, width * 9 // 12)
+    size = max(10, round(unit / 15))
     head = _ASS_HEAD.format(
-        width=width, height=height, font=font, size=max(10, round(unit / 15)), outline=round(max(1.0, unit / 300), 2), shadow=round(unit / 900, 2),
+        width=width, height=height, font=font, size=size, outline=round(max(1.0, unit / 300), 2), shadow=round(unit / 900, 2),
         side=round(width * 0.05), bottom=round(height * 0.05),
     )
-    lines = (f"Dialogue: 0,{_ass_clock(c.start_s)},{_ass_clock(c.end_s)},Default,,0,0,0,,{escape_ass(c.text)}\n" for c in cues)
-    return head + "".join(lines)
+    events = []
+    for cue in cues:
+        larger = next((f"{{\\fn{name}\\fs{round(size * factor)}}}" for script, name, factor in _SMALL_SCRIPTS if script.search(cue.text)), "")
+        events.append(f"Dialogue: 0,{_ass_clock(cue.start_s)},{_ass_clock(cue.end_s)},Default,,0,0,0,,{larger}{escape_ass(cue.text)}\n")
+    return head + "".join(events)
 
 
 def escape_ass(text: str) -> str:
