@@ -2,38 +2,163 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from importlib import metadata
+import ipaddress
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Final
 
+import structlog
 from litestar import Litestar
 
+from app import __version__, guard, logs
 from app.api import routes
 from app.api.depends import Limits
+from app.api.pages import Pages
 from app.settings import Settings, load
 
+if TYPE_CHECKING:
+    from app.storage.uploads import UploadStore
 
-def version() -> str:
-    try:
-        return metadata.version("autodubber")
-    except metadata.PackageNotFoundError:
-        return "0"
+SWEEP_S: Final = 3600.0
+_log = structlog.get_logger("server")
 
 
 def create_app(settings: Settings) -> Litestar:
     """The application. Touches neither disk nor network until it is started."""
     limits = Limits(
-        version(), settings.max_upload_bytes, settings.max_duration_s, settings.upload_expiry_s, settings.min_free_bytes,
-        frozenset(origin.strip().rstrip("/") for origin in settings.allowed_origins.split(",") if origin.strip()), settings.metrics,
+        __version__,
+        settings.max_upload_bytes,
+        settings.max_duration_s,
+        settings.upload_expiry_s,
+        settings.min_free_bytes,
+        frozenset(origin.strip().rstrip("/") for origin in settings.allowed_origins.split(",") if origin.strip()),
+        settings.metrics,
     )
 
     @contextlib.asynccontextmanager
     async def life(app: Litestar) -> AsyncIterator[None]:
-        yield
+        async with _life(app, settings):
+            yield
 
-    return routes.build(limits, [life])
+    return routes.build(limits, [life], local=_is_local(settings.host))
 
 
 def app_from_env() -> Litestar:
-    """The factory for Granian: `granian --factory app.server:app_from_env`."""
-    return create_app(load())
+    """The factory for Granian. Configures this process's log."""
+    settings = load()
+    logs.configure(settings.log_level, settings.log_format)
+    return create_app(settings)
+
+
+@contextlib.asynccontextmanager
+async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
+    """Own the data folder, open the rooms, answer; the engine launches meanwhile. At the end: sockets, engine, voices, database."""
+    _own(settings.data)
+    from app.api.health import Health, room, writable
+    from app.api.metrics import Metrics
+    from app.rooms import Rooms
+
+    rooms = await asyncio.to_thread(Rooms, settings)
+    closing = asyncio.Event()
+    probes = {
+        "database": rooms.database_trouble,
+        "storage": writable(settings.data),
+        "disk": room(rooms.blobs.free_bytes, settings.min_free_bytes),
+        "ffmpeg": rooms.ffmpeg_trouble,
+        "engine": rooms.engine_trouble,
+    }
+    health = Health(
+        version=__version__, probes=probes, jobs=rooms.store.counts, sockets=lambda: rooms.hub.subscribers, free_bytes=rooms.blobs.free_bytes
+    )
+    app.state.update(
+        service=rooms.service,
+        hub=rooms.hub,
+        uploads=rooms.uploads,
+        registry=rooms.registry,
+        secrets=rooms.secrets,
+        environment_key=settings.elevenlabs_key,
+        health=health,
+        metrics=Metrics(health, rooms.stage_totals, rooms.queue_lengths),
+        pages=await asyncio.to_thread(Pages, page_folder()),
+        closing=closing,
+    )
+    with _told_to_stop(closing):
+        launch = asyncio.create_task(asyncio.to_thread(rooms.launch))
+        sweep = asyncio.create_task(_sweep(rooms.uploads))
+        try:
+            yield
+        finally:
+            closing.set()
+            sweep.cancel()
+            await asyncio.gather(sweep, launch, return_exceptions=True)
+            await rooms.close()
+
+
+def _own(data: Path) -> None:
+    """One server for one data folder: a second one ends here with one line."""
+    try:
+        guard.claim(data)
+    except guard.InUse as error:
+        sys.stderr.write(f"autodubber: {error}\n")
+        raise
+
+
+@contextlib.contextmanager
+def _told_to_stop(closing: asyncio.Event) -> Iterator[None]:
+    """Set `closing` at SIGTERM or SIGINT, before the server waits for its connections: an open WebSocket would hold it up.
+
+    What handled the signal before still does. asyncio's own handlers hang on the wake-up descriptor and are not disturbed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: too late to matter
+            loop.call_soon_threadsafe(closing.set)
+        previous = before[signal.Signals(number)]
+        if callable(previous):
+            previous(number, frame)
+
+    for number in before:
+        signal.signal(number, stop)
+        signal.siginterrupt(number, False)
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
+async def _sweep(uploads: UploadStore) -> None:
+    """Delete expired uploads, every hour."""
+    while True:
+        await asyncio.sleep(SWEEP_S)
+        try:
+            if count := await asyncio.to_thread(uploads.sweep):
+                _log.info("expired uploads deleted", count=count)
+        except Exception:
+            _log.exception("the sweep of uploads failed; the next one is in an hour")
+
+
+def page_folder() -> Path:
+    """Where the built page lies: beside the package, in a checkout as in the image."""
+    return Path(__file__).resolve().parent.parent / "web" / "build"
+
+
+def _is_local(host: str) -> bool:
+    """Whether an address to listen on is reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -26,7 +26,7 @@ class Limits(msgspec.Struct, frozen=True):
     metrics: bool
 
 
-_NAMES = ("service", "hub", "uploads", "registry", "secrets", "limits", "health", "closing")
+_NAMES = ("service", "hub", "uploads", "leases", "registry", "secrets", "environment_key", "limits", "health", "metrics", "pages", "closing")
 
 
 def providers() -> dict[str, Provide]:

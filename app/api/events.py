@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+import structlog
 from litestar import WebSocket, get, websocket
+from litestar.exceptions import WebSocketException
 from litestar.openapi.datastructures import ResponseSpec
 
 from app.api.problems import refuses
 from app.domain import errors
 from app.domain.errors import DubError
-from app.domain.events import Deleted, Heartbeat, Progress, SegmentsChanged, Snapshot, StateChanged
+from app.domain.events import Deleted, Heartbeat, JobEvent, Progress, SegmentsChanged, Snapshot, StateChanged
 from app.domain.job import Job
 
 if TYPE_CHECKING:
@@ -22,14 +27,21 @@ if TYPE_CHECKING:
 HEARTBEAT_S: Final = 5.0
 UNKNOWN_JOB: Final = 4404
 GOING_AWAY: Final = 1001
+FAILED: Final = 1011
+TRY_AGAIN: Final = 1013
+LIBRARY_JOBS: Final = 200
+_PATIENCE_S: Final = 20.0  # a client that takes nothing for this long is given up
 
 
 class Library(msgspec.Struct, frozen=True, tag="library", tag_field="type"):
     """The first message on `/ws`: the newest jobs. `total` counts all there are."""
 
+    seq: int
     jobs: tuple[Job, ...]
     total: int
 
+
+_log = structlog.get_logger("api")
 
 JobMessage = Snapshot | StateChanged | Progress | SegmentsChanged | Deleted | Heartbeat
 LibraryMessage = Library | StateChanged | Progress | Deleted | Heartbeat
@@ -37,14 +49,99 @@ LibraryMessage = Library | StateChanged | Progress | Deleted | Heartbeat
 
 @websocket("/ws/{job_id:str}")
 async def job_events(socket: WebSocket[Any, Any, Any], job_id: str, service: JobService, hub: Hub, closing: asyncio.Event) -> None:
-    """One job: its snapshot, then every event. Closed with 4404 when there is no such job."""
-    await socket.accept()
+    """One job: its snapshot, then every event. Closed with 4404 when there is no such job, or no more."""
+
+    def snapshot(seq: int) -> Snapshot:
+        return Snapshot(job_id, seq, service.get(job_id), service.segments(job_id).segments)
+
+    await _serve(socket, hub, job_id, snapshot, lambda event: True, closing)
 
 
 @websocket("/ws")
 async def library_events(socket: WebSocket[Any, Any, Any], service: JobService, hub: Hub, closing: asyncio.Event) -> None:
     """All jobs: the newest ones, then every change of state and progress."""
+
+    def snapshot(seq: int) -> Library:
+        page = service.page(limit=LIBRARY_JOBS)
+        return Library(seq, page.jobs, page.total)
+
+    await _serve(socket, hub, None, snapshot, lambda event: not isinstance(event, SegmentsChanged), closing)
+
+
+async def _serve(
+    socket: WebSocket[Any, Any, Any], hub: Hub, topic: str | None, snapshot: Callable[[int], Snapshot | Library], wanted: Callable[[JobEvent], bool],
+    closing: asyncio.Event,
+) -> None:
+    """Talk until the client goes, the job is gone, or the server stops. Granian's `send` never says that the client is gone; `receive` does."""
     await socket.accept()
+    talk = asyncio.create_task(_talk(socket, hub, topic, snapshot, wanted))
+    gone = asyncio.create_task(_until_gone(socket))
+    ending = asyncio.create_task(closing.wait())
+    try:
+        await asyncio.wait({talk, gone, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if gone.done():
+            return
+        code = GOING_AWAY
+        if talk.done() and not ending.done():
+            code = _code_of(talk)
+        with contextlib.suppress(WebSocketException, RuntimeError):  # it may go at this very moment
+            async with asyncio.timeout(_PATIENCE_S):
+                await socket.close(code)
+    finally:
+        for task in (talk, gone, ending):
+            task.cancel()
+        await asyncio.gather(talk, gone, ending, return_exceptions=True)
+
+
+def _code_of(talk: asyncio.Task[int]) -> int:
+    error = talk.exception()
+    if error is None:
+        return talk.result()
+    if isinstance(error, TimeoutError):
+        return TRY_AGAIN
+    _log.error("a socket failed", exc_info=error)
+    return FAILED
+
+
+async def _until_gone(socket: WebSocket[Any, Any, Any]) -> None:
+    """Read, and drop, what the client sends; returns when it has disconnected."""
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+async def _talk(
+    socket: WebSocket[Any, Any, Any], hub: Hub, topic: str | None, snapshot: Callable[[int], Snapshot | Library], wanted: Callable[[JobEvent], bool]
+) -> int:
+    """Snapshot, events, heartbeats; a client that fell behind gets a new snapshot. Returns the close code."""
+    clock = asyncio.get_running_loop().time
+    async with hub.subscribe(topic) as subscription:
+        seq, beat_at, fresh = hub.seq, 0.0, False
+        while True:
+            if subscription.overflowed or not fresh:
+                subscription.overflowed, seq = False, hub.seq
+                try:
+                    await _send(socket, await asyncio.to_thread(snapshot, seq))
+                except DubError as error:
+                    if error.problem is not errors.JOB_NOT_FOUND:
+                        raise
+                    return UNKNOWN_JOB
+                fresh, beat_at = True, clock() + HEARTBEAT_S
+            try:
+                async with asyncio.timeout_at(beat_at):
+                    event = await subscription.queue.get()
+            except TimeoutError:
+                await _send(socket, Heartbeat(time.time()))
+                beat_at = clock() + HEARTBEAT_S
+                continue
+            if event.seq > seq and wanted(event):
+                await _send(socket, event)
+                if topic is not None and isinstance(event, Deleted):
+                    return UNKNOWN_JOB
+
+
+async def _send(socket: WebSocket[Any, Any, Any], message: Any) -> None:
+    async with asyncio.timeout(_PATIENCE_S):
+        await socket.send_data(msgspec.json.encode(message).decode(), "text")
 
 
 _UPGRADE: Final = errors.Problem(

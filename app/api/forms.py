@@ -1,18 +1,124 @@
-"""A whole job in one multipart request, for curl: the file is streamed to disk, never held in memory."""
+"""A whole job in one multipart request, for curl: files are streamed to disk, never held in memory."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from litestar import Request
+from multipart import MultipartError, MultipartSegment, PushMultipartParser  # type: ignore[import-untyped]
 
+from app.api.bodies import Pace, blocks
 from app.api.depends import Limits
+from app.api.uploads import check_room, clean_filename
+from app.domain import errors
+from app.domain.errors import DubError
 from app.domain.job import Job
+from app.domain.upload import Upload
+from app.jobs.requests import CreateJob, OptionsPatch
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService
-    from app.storage.uploads import UploadStore
+    from app.storage.uploads import UploadStore, Writer
+
+_FILES: Final = frozenset({"file", "subtitles"})
+_FIELD_BYTES: Final = 64 << 10
+_PARTS: Final = 64
+_OVERHEAD_BYTES: Final = 16 << 20  # a body may be this much longer than the file in it: subtitles, fields, boundaries
+
+
+class _Form:
+    """What has arrived so far: text fields, finished uploads by field, and the part that is arriving now."""
+
+    def __init__(self, uploads: UploadStore, length_bound: int) -> None:
+        self.fields: dict[str, str] = {}
+        self.files: dict[str, Upload] = {}
+        self._uploads = uploads
+        self._length_bound = length_bound
+        self._name = ""
+        self._text = bytearray()
+        self._open: tuple[Upload, Writer] | None = None
+
+    async def take(self, part: MultipartSegment | bytes | bytearray | None) -> None:
+        """One event of the parser: a part's head, some of its bytes, or its end."""
+        if isinstance(part, MultipartSegment):
+            await self._begin(part)
+        elif part is None:
+            await self._end()
+        elif self._open is not None:
+            await asyncio.to_thread(self._open[1].write, bytes(part))
+        else:
+            self._text += part
+            if len(self._text) > _FIELD_BYTES:
+                raise DubError(errors.BODY_TOO_LARGE, f"The field {self._name} is too long.")
+
+    async def _begin(self, part: MultipartSegment) -> None:
+        self._name, self._text = part.name, bytearray()
+        if self._name in self.fields or self._name in self.files:
+            raise DubError(errors.INVALID_REQUEST, f"The field {self._name} comes twice.")
+        if self._name not in _FILES:
+            return
+        upload = await asyncio.to_thread(
+            self._uploads.create,
+            filename=clean_filename(part.filename or ""), media_type=part.content_type or "", length_bytes=self._length_bound, metadata={},
+        )
+        self.files[self._name] = upload
+        self._open = upload, await asyncio.to_thread(self._uploads.writer, upload)
+
+    async def _end(self) -> None:
+        if self._open is None:
+            self.fields[self._name] = self._text.decode("utf-8", "replace")
+            return
+        (upload, writer), self._open = self._open, None
+        length = writer.offset_bytes
+        await asyncio.to_thread(writer.settle, whole=True)
+        if length == 0:
+            raise DubError(errors.FILE_EMPTY, f"The field {self._name} has no content.")
+        self.files[self._name] = await asyncio.to_thread(self._uploads.finish, upload.id, length)
+
+    async def discard(self) -> None:
+        """Give back the disk: the request did not become a job."""
+        if self._open is not None:
+            await asyncio.to_thread(self._open[1].settle, whole=False)
+        for upload in self.files.values():
+            await asyncio.to_thread(self._uploads.delete, upload.id)
 
 
 async def create_from_form(request: Request[Any, Any, Any], service: JobService, uploads: UploadStore, limits: Limits) -> Job:
-    raise NotImplementedError
+    """Read the form and create the job. Raises file_empty, upload_too_large, disk_full, invalid_request and what the service raises."""
+    boundary = request.content_type[1].get("boundary")
+    if not boundary:
+        raise DubError(errors.INVALID_REQUEST, "The multipart body has no boundary.")
+    announced = max(0, (request.content_length or 0) - _OVERHEAD_BYTES)
+    await asyncio.to_thread(check_room, uploads, limits, announced)
+    form = _Form(uploads, limits.max_upload_bytes)
+    try:
+        try:
+            with PushMultipartParser(boundary, max_segment_count=_PARTS) as parser:
+                async for block in blocks(request, Pace()):
+                    for part in parser.parse(block):
+                        await form.take(part)
+        except MultipartError as error:
+            raise DubError(errors.INVALID_REQUEST, f"The multipart body: {error}.") from None
+        return await asyncio.to_thread(service.create, _request(form), key=request.headers.get("xi-api-key"))
+    except BaseException:
+        await asyncio.shield(form.discard())
+        raise
+
+
+def _request(form: _Form) -> CreateJob:
+    if "file" not in form.files:
+        raise DubError(errors.INVALID_REQUEST, "The field file is missing.")
+    fields = dict(form.fields)
+    title = fields.pop("title", msgspec.UNSET)
+    try:
+        options = msgspec.convert(fields, OptionsPatch, strict=False)
+        subtitles = form.files.get("subtitles")
+        return msgspec.convert(
+            {"upload_id": form.files["file"].id, "options": options, "subtitles_upload_id": subtitles.id if subtitles else None}
+            | ({} if title is msgspec.UNSET else {"title": title}),
+            CreateJob,
+        )
+    except msgspec.ValidationError as error:
+        raise DubError(errors.INVALID_REQUEST, str(error)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
@@ -20,10 +21,16 @@ SECRET: Final = "elevenlabs_key"  # noqa: S105 - the secret's name
 CHUNK_BYTES: Final = 50 << 20
 
 
+class KeySource(StrEnum):
+    PAGE = "page"
+    ENVIRONMENT = "environment"
+
+
 class KeyStatus(msgspec.Struct, frozen=True):
-    """Whether a key is stored; of the key itself only its last four characters."""
+    """Whether a key was entered in the page (`stored`), which one is used (`source`, None: none), and that one's last four characters."""
 
     stored: bool
+    source: KeySource | None
     last4: str | None
 
 
@@ -45,30 +52,33 @@ class ServerSettings(msgspec.Struct, frozen=True):
     elevenlabs_key: KeyStatus
 
 
-def _status(key: str | None) -> KeyStatus:
-    return KeyStatus(bool(key), key[-4:] if key else None)
+def _status(secrets: SecretStore, environment_key: str) -> KeyStatus:
+    stored = secrets.get(SECRET)
+    if stored:
+        return KeyStatus(True, KeySource.PAGE, stored[-4:])
+    return KeyStatus(False, KeySource.ENVIRONMENT if environment_key else None, environment_key[-4:] or None)
 
 
 @get("/", sync_to_thread=True, responses=refuses())
-def get_settings(service: JobService, secrets: SecretStore, limits: Limits) -> ServerSettings:
+def get_settings(service: JobService, secrets: SecretStore, limits: Limits, environment_key: str) -> ServerSettings:
     """Limits, and what a job gets where it says nothing."""
     return ServerSettings(
         limits.version, limits.max_upload_bytes, CHUNK_BYTES, limits.max_duration_s, MIN_SPEED, MAX_SPEED, MAX_TEXT_CHARACTERS,
-        service.default_options(), _status(secrets.get(SECRET)),
+        service.default_options(), _status(secrets, environment_key),
     )
 
 
 @get("/keys/elevenlabs", sync_to_thread=True, responses=refuses())
-def get_key(secrets: SecretStore) -> KeyStatus:
-    """Whether a key is stored."""
-    return _status(secrets.get(SECRET))
+def get_key(secrets: SecretStore, environment_key: str) -> KeyStatus:
+    """Whether there is a key."""
+    return _status(secrets, environment_key)
 
 
 @put("/keys/elevenlabs", sync_to_thread=True, responses=refuses())
-def put_key(secrets: SecretStore, data: KeyEntry) -> KeyStatus:
-    """Store the key, encrypted."""
+def put_key(secrets: SecretStore, data: KeyEntry, environment_key: str) -> KeyStatus:
+    """Store the key, encrypted. It is used instead of the environment's."""
     secrets.set(SECRET, data.key)
-    return _status(data.key)
+    return _status(secrets, environment_key)
 
 
 @delete("/keys/elevenlabs", sync_to_thread=True)

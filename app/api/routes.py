@@ -4,35 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from litestar import Litestar
+from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
-from litestar.openapi import OpenAPIConfig
 
-from app.api import downloads, events, jobs, preferences, problems, segments, system, uploads, voices
+from app.api import downloads, events, jobs, pages, preferences, problems, segments, system, uploads, voices
 from app.api.depends import Limits, providers
-from app.api.schema import operation_id
+from app.api.leases import Leases
+from app.api.schema import openapi_config
+from app.api.security import Guard
 
 _BODY_BYTES: Final = 8 << 20  # of a JSON body; uploads have a limit of their own
-_NAMES: Final = ("JobService", "Hub", "UploadStore", "Registry", "SecretStore", "Health")
+_NAMES: Final = ("JobService", "Hub", "UploadStore", "Registry", "SecretStore")  # not imported here: they would bring the database along
+_EXPOSED: Final = ["ETag", "Location", "Content-Disposition", "Content-Range", "X-Request-Id", *uploads.HEADERS]
 
 
-def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]]) -> Litestar:
-    """The application; what its handlers ask for is put into `state` by the lifespan."""
-    return Litestar(
+def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]], *, local: bool) -> Litestar:
+    """The application; what its handlers ask for is put into `state` by the lifespan. `local`: it is for this machine only."""
+    cors = CORSConfig(allow_origins=sorted(limits.allowed_origins), expose_headers=_EXPOSED) if limits.allowed_origins else None
+    app = Litestar(
         route_handlers=[
             jobs.router, segments.router, voices.router, preferences.router, uploads.router,
-            *downloads.handlers, *events.handlers, *system.handlers,
+            *downloads.handlers, *events.handlers, *system.handlers, pages.page,
         ],
         dependencies=providers(),
         exception_handlers={Exception: problems.answer},
         signature_namespace=dict.fromkeys(_NAMES, Any),
-        openapi_config=OpenAPIConfig(
-            "AutoDubber", limits.version, path="/schema", render_plugins=[], use_handler_docstrings=True, operation_id_creator=operation_id
-        ),
+        openapi_config=openapi_config(limits.version),
         request_max_body_size=_BODY_BYTES,
         lifespan=list(lifespan),
-        state=State({"limits": limits}),
+        state=State({"limits": limits, "leases": Leases()}),
         logging_config=None,
+        cors_config=cors,
     )
+    app.asgi_handler = cast(Any, Guard(app.asgi_handler, limits.allowed_origins, local=local))
+    return app

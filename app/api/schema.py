@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import re
+from html import escape
+from typing import Any, Final, cast
 
 import msgspec
-from litestar import Litestar
+from litestar import Litestar, MediaType, Request, Router
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import OpenAPIRenderPlugin
+from litestar.response import Response
+
+from app.domain.errors import NOT_FOUND, DubError, catalogue
 
 _FORM: Final = {
     "type": "object",
@@ -18,6 +25,13 @@ _FORM: Final = {
         "title": {"type": "string"},
     },
 }
+_REFERENCE: Final = re.compile(r"#/components/schemas/(\w+)")
+_HEAD: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>AutoDubber: the interface</title>
+<style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
+code,pre{font-family:ui-monospace,monospace;font-size:.92em}details{border-bottom:1px solid #8884;padding:.4rem 0}summary{cursor:pointer}
+dt{margin-top:.6rem;font-weight:600}:target{background:#fd05}</style>"""
+_INTRO: Final = '<p>OpenAPI 3.1: <a href="/schema/openapi.json">/schema/openapi.json</a>. Uploads speak <a href="https://tus.io">tus 1.0.0</a>.</p>'
 
 
 def operation_id(handler: HTTPRouteHandler, method: str, _path: Any) -> str:
@@ -41,3 +55,91 @@ def document(app: Litestar) -> dict[str, Any]:
 def document_json(app: Litestar) -> bytes:
     """The same as indented JSON with sorted keys, for a file that is compared."""
     return msgspec.json.format(msgspec.json.encode(document(app), order="deterministic"), indent=2) + b"\n"
+
+
+def openapi_config(version: str) -> OpenAPIConfig:
+    """Litestar's configuration: the document and the page, and nothing that asks another server for scripts."""
+    return OpenAPIConfig(
+        "AutoDubber",
+        version,
+        path="/schema",
+        render_plugins=[_Json(), _Page()],
+        openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, after_request=_found),
+        use_handler_docstrings=True,
+        operation_id_creator=operation_id,
+    )
+
+
+def _found(response: Response[Any]) -> Response[Any]:
+    if response.status_code == 404:  # Litestar's own handler for other paths below /schema answers in HTML
+        raise DubError(NOT_FOUND)
+    return response
+
+
+class _Kept(OpenAPIRenderPlugin):
+    """Rendered when first asked, then kept."""
+
+    def __init__(self, path: str, media_type: str) -> None:
+        super().__init__(path=path, media_type=cast(MediaType, media_type))
+        self._rendered: bytes | None = None
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        if self._rendered is None:
+            self._rendered = self.made_from(document_json(request.app))
+        return self._rendered
+
+    def made_from(self, document: bytes) -> bytes:
+        raise NotImplementedError
+
+
+class _Json(_Kept):
+    def __init__(self) -> None:
+        super().__init__("/openapi.json", "application/vnd.oai.openapi+json")
+
+    def made_from(self, document: bytes) -> bytes:
+        return document
+
+
+class _Page(_Kept):
+    def __init__(self) -> None:
+        super().__init__("/", "text/html; charset=utf-8")
+
+    def made_from(self, document: bytes) -> bytes:
+        return page_html(document)
+
+
+def page_html(document: bytes) -> bytes:
+    """The document and the error catalogue as one HTML page without scripts."""
+    described = msgspec.json.decode(document)
+    parts = [_HEAD, f"<h1>{escape(described['info']['title'])} {escape(described['info']['version'])}: the interface</h1>", _INTRO]
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            parts.append(_operation(method, path, operation))
+    parts.append("<h2>Errors</h2><p>Every refusal is <code>application/problem+json</code> with one of these codes.</p><dl>")
+    for code, problem in sorted(catalogue().items()):
+        parts.append(f'<dt id="{code}"><code>{code}</code> {problem.status}</dt><dd>{escape(problem.message)} <em>{escape(problem.hint)}</em></dd>')
+    parts.append("</dl><h2>Types</h2>")
+    for name, schema in sorted(described["components"]["schemas"].items()):
+        body = escape(msgspec.json.format(msgspec.json.encode(schema), indent=2).decode())
+        parts.append(f'<details id="type-{name}"><summary><code>{name}</code></summary><pre>{body}</pre></details>')
+    return "\n".join([*parts, "</html>"]).encode()
+
+
+def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
+    rows = [
+        f"<li><code>{escape(p['name'])}</code> ({p['in']}{', needed' if p.get('required') else ''}) {escape(p.get('description', ''))}</li>"
+        for p in operation.get("parameters", ())
+    ]
+    bodies = [_types(content) for content in operation.get("requestBody", {}).get("content", {}).values()]
+    answers = [f"{status} {_types(next(iter(r.get('content', {}).values()), {}))}".strip() for status, r in sorted(operation["responses"].items())]
+    takes = f"<p>Takes {', '.join(filter(None, bodies))}</p>" if any(bodies) else ""
+    return (
+        f"<details><summary><b>{method.upper()}</b> <code>{escape(path)}</code> {escape(operation.get('description', ''))}</summary>"
+        f"{takes}<ul>{''.join(rows)}</ul><p>Answers {'; '.join(answers)}</p></details>"
+    )
+
+
+def _types(content: dict[str, Any]) -> str:
+    """Links to the types that a body refers to."""
+    names = dict.fromkeys(_REFERENCE.findall(msgspec.json.encode(content).decode()))
+    return " | ".join(f'<a href="#type-{name}">{name}</a>' for name in names)

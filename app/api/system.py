@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-import msgspec
 from litestar import get
 from litestar.response import Response
 
-if TYPE_CHECKING:
-    from app.api.health import Health
+from app.api.depends import Limits
+from app.api.health import Health, HealthReport
+from app.api.metrics import CONTENT_TYPE, Metrics
+from app.api.problems import refuses
+from app.domain import errors
+from app.domain.errors import DubError
 
-
-class Check(msgspec.Struct, frozen=True):
-    """One condition of readiness; `detail` says what is wrong, "" when nothing is."""
-
-    name: str
-    ok: bool
-    detail: str
-
-
-class HealthReport(msgspec.Struct, frozen=True):
-    """`ready` is the conjunction of the checks. Sizes are bytes, times seconds."""
-
-    ready: bool
-    version: str
-    uptime_s: float
-    checks: tuple[Check, ...]
-    jobs: dict[str, int]
-    sockets: int
-    disk_free_bytes: int
+_FRESH: Final = {"Cache-Control": "no-store"}
 
 
 @get("/health/live", sync_to_thread=False, tags=["system"])
@@ -42,13 +27,21 @@ def live() -> dict[str, str]:
 def ready(health: Health) -> Response[HealthReport]:
     """Work can be taken: 200, else 503 with the failed checks."""
     report = health.report()
-    return Response(report, status_code=200 if report.ready else 503)
+    return Response(report, status_code=200 if report.ready else 503, headers=_FRESH)
 
 
 @get("/health", sync_to_thread=True, tags=["system"])
-def health_for_people(health: Health) -> HealthReport:
+def health_for_people(health: Health) -> Response[HealthReport]:
     """The same for people: always 200."""
-    return health.report()
+    return Response(health.report(), headers=_FRESH)
 
 
-handlers: Final = [live, ready, health_for_people]
+@get("/metrics", sync_to_thread=True, tags=["system"], media_type="text/plain", responses=refuses(404))
+def metrics(limits: Limits, metrics: Metrics) -> Response[bytes]:
+    """Figures for Prometheus; 404 when AUTODUBBER_METRICS is off."""
+    if not limits.metrics:
+        raise DubError(errors.NOT_FOUND)
+    return Response(metrics.text(), media_type=CONTENT_TYPE, headers=_FRESH)
+
+
+handlers: Final = [live, ready, health_for_people, metrics]

@@ -1,0 +1,67 @@
+"""Request bodies in blocks: flat memory, a time-out between bytes, and what has arrived is handed over before a break is reported."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from litestar import Request
+
+from app.domain.errors import INVALID_REQUEST, DubError
+
+BLOCK_BYTES: Final = 1 << 20
+_SILENCE_S: Final = 60.0
+
+
+class Pace:
+    """How a body arrives: since when it is silent, and the means to end the wait for it from outside."""
+
+    def __init__(self) -> None:
+        self._silent_since: float | None = None
+        self._wait: asyncio.Timeout | None = None
+        self._interrupted = False
+
+    def silent_s(self) -> float:
+        """For how long the reader has been waiting for the client; 0 while it works."""
+        return 0.0 if self._silent_since is None else asyncio.get_running_loop().time() - self._silent_since
+
+    def interrupt(self) -> None:
+        """End the wait, now or the next time, as if the client had been silent for too long."""
+        self._interrupted = True
+        if self._wait is not None:
+            self._wait.reschedule(asyncio.get_running_loop().time())
+
+    async def receive(self, request: Request[Any, Any, Any]) -> Any:
+        """The next ASGI message. Raises TimeoutError after 60 s of silence or when interrupted."""
+        self._silent_since = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(0 if self._interrupted else _SILENCE_S) as self._wait:
+                return await request.receive()
+        finally:
+            self._silent_since = self._wait = None
+
+
+async def blocks(request: Request[Any, Any, Any], pace: Pace) -> AsyncIterator[bytes]:
+    """The body in blocks of about 1 MiB. When the client is gone or silent, its last bytes come first, then invalid_request is raised."""
+    held, held_bytes, more = [], 0, True
+    problem: DubError | None = None
+    while more and problem is None:
+        try:
+            message = await pace.receive(request)
+        except TimeoutError:
+            problem = DubError(INVALID_REQUEST, "No byte arrived in time, or another request took over.")
+            message = {"type": "silence"}
+        if message["type"] == "http.request":
+            more = message.get("more_body", False)
+            if body := message.get("body", b""):
+                held.append(body)
+                held_bytes += len(body)
+        elif message["type"] == "http.disconnect":
+            problem = DubError(INVALID_REQUEST, "The connection broke.")
+        if held and (held_bytes >= BLOCK_BYTES or not more or problem is not None):
+            block = held[0] if len(held) == 1 else b"".join(held)
+            held, held_bytes = [], 0
+            yield block
+    if problem is not None:
+        raise problem

@@ -1,0 +1,50 @@
+"""One writer per upload. A client whose connection died comes back before the server has noticed: the silent writer gives way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Final
+
+from app.api.bodies import Pace
+from app.domain.errors import UPLOAD_LOCKED, DubError
+
+_SILENT_S: Final = 2.0
+_PATIENCE_S: Final = 10.0  # for a silent writer to sync what it has
+
+
+class _Lease:
+    def __init__(self) -> None:
+        self.pace = Pace()
+        self.released = asyncio.Event()
+
+
+class Leases:
+    """Who writes to which upload, in this process."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, _Lease] = {}
+
+    async def vacate(self, upload_id: str, *, by_force: bool = False) -> None:
+        """Return once nobody writes. A writer that has been silent for 2 s (`by_force`: any) is interrupted; raises upload_locked otherwise."""
+        while (lease := self._held.get(upload_id)) is not None:
+            if not by_force and lease.pace.silent_s() < _SILENT_S:
+                raise DubError(UPLOAD_LOCKED, headers={"Retry-After": "1"})
+            lease.pace.interrupt()
+            try:
+                async with asyncio.timeout(_PATIENCE_S):
+                    await lease.released.wait()
+            except TimeoutError:
+                raise DubError(UPLOAD_LOCKED, headers={"Retry-After": "1"}) from None
+
+    @contextlib.asynccontextmanager
+    async def hold(self, upload_id: str, *, by_force: bool = False) -> AsyncIterator[Pace]:
+        """Be the only writer, after `vacate`."""
+        await self.vacate(upload_id, by_force=by_force)
+        lease = self._held[upload_id] = _Lease()
+        try:
+            yield lease.pace
+        finally:
+            del self._held[upload_id]
+            lease.released.set()

@@ -1,0 +1,150 @@
+"""At the door, for every request and socket: a request id, a sane Host, no foreign web sites, safe headers, one log line at the end."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+import structlog
+
+from app.api.problems import MEDIA_TYPE, details
+from app.domain import errors
+from app.domain.errors import DubError
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_HOST: Final = re.compile(r"(?:\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::\d{1,5})?")
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{8,64}")
+_QUIET: Final = ("/health", "/metrics", "/_app/")
+_log = structlog.get_logger("api")
+
+
+def content_security_policy(script_hashes: Iterable[str] = ()) -> str:
+    """What the page may do: load from this server only, run its own scripts and those whose hash is named; nobody may frame it."""
+    scripts = " ".join(["'self'", *(f"'sha256-{value}'" for value in script_hashes)])
+    return (
+        f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob: https:; "
+        "font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    )
+
+
+# For everything but the page: nothing may load, nothing may run.
+STRICT_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_HEADERS: Final = {
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"same-origin",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"permissions-policy": b"camera=(), geolocation=(), microphone=()",
+    b"content-security-policy": STRICT_POLICY.encode(),
+}
+
+
+class Guard:
+    """The outermost ASGI layer. `allowed` are further web origins that may call the API; `local`: the server listens on this machine only."""
+
+    def __init__(self, app: App, allowed: frozenset[str], *, local: bool) -> None:
+        self._app = app
+        self._allowed = allowed
+        self._local = local
+        resource_policy = b"cross-origin" if allowed else b"same-origin"
+        self._headers = {**_HEADERS, b"cross-origin-resource-policy": resource_policy}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        given = headers.get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        began, status = time.perf_counter(), 0
+
+        async def answer(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = self._completed(message.get("headers", []), request_id)
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                check(scope, headers, self._allowed, local=self._local)
+            except DubError as error:
+                await _refuse(scope, receive, answer, error, request_id)
+            else:
+                await self._app(scope, receive, answer)
+            finally:
+                path = scope["path"]
+                line = _log.debug if path.startswith(_QUIET) or scope["type"] == "websocket" else _log.info
+                line("request", method=scope.get("method", "WS"), path=path, status=status, ms=round((time.perf_counter() - began) * 1000, 1))
+
+    def _completed(self, present: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+        headers = list(present)
+        names = {name.lower() for name, _ in headers}
+        headers += [(name, value) for name, value in self._headers.items() if name not in names]
+        return [*headers, (b"x-request-id", request_id.encode())]
+
+
+def check(scope: Scope, headers: dict[str, str], allowed: frozenset[str], *, local: bool) -> None:
+    """Raises invalid_request for a Host that is none, forbidden_origin for another web site's request that could change or read something.
+
+    A server for this machine only answers to an address, to localhost and to the named sites: any other name may be a web site's that was
+    pointed at us (DNS rebinding). Without Origin and Sec-Fetch-Site it is no browser: curl may. A browser sends at least one with every
+    request that is not plain reading.
+    """
+    host = headers.get("host", "")
+    if not _HOST.fullmatch(host):
+        raise DubError(errors.INVALID_REQUEST, "The Host header is missing or malformed.")
+    if local and _rebound(host, allowed):
+        raise DubError(errors.FORBIDDEN_ORIGIN, f"This server listens on this machine only and does not know the name {host}.")
+    if scope["type"] == "http" and scope["method"] in _SAFE:
+        return
+    origin = headers.get("origin")
+    if origin is not None:
+        if origin.rstrip("/") not in allowed and not _same_host(origin, host):
+            raise DubError(errors.FORBIDDEN_ORIGIN)
+    elif headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        raise DubError(errors.FORBIDDEN_ORIGIN)
+
+
+def _rebound(host: str, allowed: frozenset[str]) -> bool:
+    name = urlsplit(f"//{host}").hostname or ""
+    if name == "localhost" or name.endswith(".localhost") or ":" in name or name.replace(".", "").isdigit():
+        return False
+    return name not in {urlsplit(origin).hostname for origin in allowed}
+
+
+def _same_host(origin: str, host: str) -> bool:
+    """Whether the page was loaded from this very host and port. The scheme may differ: a proxy in front may speak TLS."""
+    try:
+        split = urlsplit(origin)
+        port = split.port
+    except ValueError:
+        return False
+    if split.scheme not in ("http", "https") or not split.hostname:
+        return False
+    default = {"http": 80, "https": 443}[split.scheme]
+    ours = urlsplit(f"//{host}")
+    return split.hostname == ours.hostname and (port or default) == (ours.port or default)
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, error: DubError, request_id: str) -> None:
+    if scope["type"] == "websocket":
+        await receive()  # websocket.connect
+        await send({"type": "websocket.close", "code": 4403, "reason": error.problem.code})
+        return
+    body = msgspec.json.encode(details(error.problem, error.detail, instance=scope["path"], request_id=request_id))
+    start = {
+        "type": "http.response.start", "status": error.problem.status,
+        "headers": [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())],
+    }
+    await send(start)
+    await send({"type": "http.response.body", "body": body, "more_body": False})

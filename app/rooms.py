@@ -1,0 +1,111 @@
+"""Everything that a server holds open: stores, engines, service, the durable engine. Imported when a server starts, not before."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Engine as Database
+
+from app.domain.errors import DubError
+from app.domain.job import Background, DubOptions, Phase, Task
+from app.dubbing.kit import Kit
+from app.engines import engines_of, limits_of
+from app.jobs.engine import Engine
+from app.jobs.progress import Hub
+from app.jobs.service import JobService
+from app.jobs.stages import StageRunner
+from app.media.ffmpeg import tool
+from app.settings import Settings
+from app.storage import figures
+from app.storage.blobs import BlobStore
+from app.storage.database import migrate, open_database
+from app.storage.jobs import JobStore
+from app.storage.secrets import SecretStore
+from app.storage.uploads import UploadStore
+from app.storage.workspace import Workspace
+
+ELEVENLABS_KEY = "elevenlabs_key"
+_log = structlog.get_logger("server")
+
+
+class Rooms:
+    """Opened by the constructor (blocks; migrates the database, sweeps what a killed server left), closed by `close`."""
+
+    def __init__(self, settings: Settings) -> None:
+        data = settings.data
+        data.mkdir(parents=True, exist_ok=True)
+        self.database: Database = open_database(settings.database_url)
+        migrate(self.database)
+        self.blobs = BlobStore(settings.blobs)
+        self.secrets = SecretStore(self.database, data / "secret.key")
+        self.uploads = UploadStore(self.database, self.blobs, settings.uploads, expiry_s=settings.upload_expiry_s)
+        self.store = JobStore(self.database)
+        self.hub = Hub()
+        own_key = settings.elevenlabs_key or None
+        self.registry = engines_of(settings, lambda: self.secrets.get(ELEVENLABS_KEY) or own_key)
+        workspace = Workspace(settings.scratch)
+        _log.info("swept", scratch=workspace.sweep(), blobs=self.blobs.sweep(), uploads=self.uploads.sweep())
+        cache = data / "cache"
+        cache.mkdir(exist_ok=True)
+        kit = Kit(
+            blobs=self.blobs, workspace=workspace, cache=cache, engines=self.registry, threads=settings.thread_count,
+            limits=limits_of(settings), max_duration_s=settings.max_duration_s,
+        )  # fmt: skip
+        runner = StageRunner(store=self.store, keys=self.secrets, kit=kit, hub=self.hub, discard=self._discard)
+        at_once = {Phase.PREPARE: settings.prepare_at_once, Phase.RENDER: settings.render_at_once}
+        self.engine = Engine(path=settings.engine_path, store=self.store, runner=runner, at_once=at_once)
+        self.service = JobService(
+            store=self.store, uploads=self.uploads, keys=self.secrets, kit=kit, hub=self.hub, queue=self.engine,
+            defaults=defaults(settings), min_free_bytes=settings.min_free_bytes,
+        )  # fmt: skip
+        self._engine_failure = ""
+
+    def launch(self) -> None:
+        """Start the durable engine; blocks for about a second. A failure is logged and shown by `engine_trouble`."""
+        try:
+            self.engine.launch()
+        except Exception as error:
+            self._engine_failure = f"{type(error).__name__}: {error}"[:300]
+            _log.exception("the engine did not start")
+        else:
+            _log.info("the engine runs")
+
+    async def close(self) -> None:
+        """Stop the engine, hang up on the voice services, close the database."""
+        await asyncio.to_thread(self.engine.shutdown)
+        await self.registry.close()
+        await asyncio.to_thread(self.database.dispose)
+
+    # ---------------------------------------------------------------- what health and metrics ask; "" when nothing is wrong
+
+    def engine_trouble(self) -> str:
+        return "" if self.engine.launched else self._engine_failure or "It is starting."
+
+    def database_trouble(self) -> str:
+        return "" if figures.answers(self.database) else "It does not answer."
+
+    def ffmpeg_trouble(self) -> str:
+        try:
+            return "" if Path(tool()).is_file() else "ffmpeg is missing."
+        except DubError as error:
+            return error.message
+
+    def queue_lengths(self) -> dict[str, int]:
+        return figures.queue_lengths(self.database)
+
+    def stage_totals(self) -> dict[str, tuple[int, float]]:
+        return figures.stage_totals(self.database)
+
+    def _discard(self, keys: list[str]) -> None:
+        for key in keys:
+            self.blobs.delete(key)
+
+
+def defaults(settings: Settings) -> DubOptions:
+    """What a job gets where it says nothing."""
+    return DubOptions(
+        language=None, task=Task.TRANSCRIBE, recognizer=settings.recognizer, model=settings.model, voice=settings.voice, voice_model="", speed=1.0,
+        background=Background.DUCK, keep_original_track=False, burn_subtitles=False, audio_track=0, review=settings.review,
+    )  # fmt: skip

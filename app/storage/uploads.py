@@ -1,0 +1,200 @@
+"""Uploads: bytes that arrive in pieces, over connections that break, across crashes of the server.
+
+Who guarantees what. The caller lets only one `Writer` write to an upload at a time. The store guarantees that the stored offset never
+says more than what is on disk: bytes are synced before the offset is written. After a crash the file may be longer than the offset; what is
+beyond is cut off before the next byte is written. A finished upload lies in the blob store under `uploads/ID`. All methods block.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from sqlalchemy import Engine, Row, delete, insert, select, update
+
+from app.domain.errors import DISK_FULL, UPLOAD_CHECKSUM, UPLOAD_NOT_FOUND, UPLOAD_TOO_LARGE, DubError
+from app.domain.upload import Checksum, Upload
+from app.storage import tables as t
+from app.storage.blobs import BlobStore
+from app.storage.database import reading
+
+_SYNC_EVERY_BYTES: Final = 64 << 20
+_GRACE_S: Final = 60.0  # between the end of an upload's life and its deletion, so that none vanishes under a request
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class UploadStore:
+    """The uploads table and the folder of unfinished files."""
+
+    def __init__(self, engine: Engine, blobs: BlobStore, folder: Path, *, expiry_s: float) -> None:
+        self._engine = engine
+        self._blobs = blobs
+        self._folder = folder
+        self._expiry_s = expiry_s
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def create(self, *, filename: str, media_type: str, length_bytes: int, metadata: dict[str, str]) -> Upload:
+        """A new, empty upload. `length_bytes` may be an upper bound when `finish` tells the truth later."""
+        now = time.time()
+        upload = Upload(secrets.token_hex(16), filename, media_type, length_bytes, 0, metadata, False, "", now, now, now + self._expiry_s)
+        with self._engine.begin() as c:
+            c.execute(insert(t.uploads).values(**msgspec.structs.asdict(upload)))
+        return upload
+
+    def get(self, upload_id: str) -> Upload:
+        """The upload as it is on disk; one that a crash interrupted between its last byte and its blob is finished now.
+
+        Raises upload_not_found, also when it has expired or its file is gone.
+        """
+        with reading(self._engine) as c:
+            row = c.execute(select(t.uploads).where(t.uploads.c.id == upload_id)).one_or_none()
+        if row is None or row.expires_at <= time.time():
+            raise DubError(UPLOAD_NOT_FOUND)
+        upload = _upload(row)
+        if not upload.complete and upload.length_bytes and upload.offset_bytes == upload.length_bytes:
+            return self.finish(upload_id)
+        return upload
+
+    def writer(self, upload: Upload, checksum: Checksum | None = None) -> Writer:
+        """Open the upload for appending at its offset. Raises upload_not_found when bytes that were stored are gone."""
+        return Writer(self, self._path(upload.id), upload, checksum)
+
+    def advance(self, upload_id: str, offset_bytes: int) -> Upload:
+        """Store an offset whose bytes are on disk; the upload lives on for another while. Raises upload_not_found."""
+        now = time.time()
+        changed = {"offset_bytes": offset_bytes, "updated_at": now, "expires_at": now + self._expiry_s}
+        return self._update(upload_id, changed)
+
+    def finish(self, upload_id: str, length_bytes: int | None = None) -> Upload:
+        """All bytes are there: move them into the blob store. Safe to repeat after a crash. Raises upload_not_found, disk_full."""
+        if length_bytes is not None:
+            self._update(upload_id, {"length_bytes": length_bytes, "offset_bytes": length_bytes})
+        path, key = self._path(upload_id), f"uploads/{upload_id}"
+        if path.exists():
+            self._blobs.adopt(path, key)
+        elif not self._blobs.exists(key):
+            self.delete(upload_id)
+            raise DubError(UPLOAD_NOT_FOUND)
+        now = time.time()
+        return self._update(upload_id, {"complete": True, "key": key, "updated_at": now, "expires_at": now + self._expiry_s})
+
+    def delete(self, upload_id: str) -> None:
+        """Forget an upload and its bytes; the blob stays while a job needs it. Raises upload_not_found."""
+        with self._engine.begin() as c:
+            if c.execute(delete(t.uploads).where(t.uploads.c.id == upload_id)).rowcount == 0:
+                raise DubError(UPLOAD_NOT_FOUND)
+            needed = c.execute(select(t.blob_references.c.key).where(t.blob_references.c.key == f"uploads/{upload_id}").limit(1)).scalar()
+        self._path(upload_id).unlink(missing_ok=True)
+        if needed is None:
+            self._blobs.delete(f"uploads/{upload_id}")
+
+    def sweep(self) -> int:
+        """Delete the uploads whose time is over, and files that belong to none; returns how many uploads."""
+        now = time.time()
+        with reading(self._engine) as c:
+            known = dict(c.execute(select(t.uploads.c.id, t.uploads.c.expires_at)).tuples().all())
+        expired = [upload_id for upload_id, expires_at in known.items() if expires_at + _GRACE_S <= now]
+        for upload_id in expired:
+            with contextlib.suppress(DubError):  # another sweep was faster
+                self.delete(upload_id)
+        for path in self._folder.iterdir():
+            if path.name not in known and path.stat().st_mtime + _GRACE_S <= now:
+                path.unlink(missing_ok=True)
+        return len(expired)
+
+    def free_bytes(self) -> int:
+        return self._blobs.free_bytes()
+
+    def _path(self, upload_id: str) -> Path:
+        return self._folder / upload_id
+
+    def _update(self, upload_id: str, values: Mapping[str, object]) -> Upload:
+        with self._engine.begin() as c:
+            c.execute(update(t.uploads).where(t.uploads.c.id == upload_id).values(**values))
+            row = c.execute(select(t.uploads).where(t.uploads.c.id == upload_id)).one_or_none()
+        if row is None:
+            raise DubError(UPLOAD_NOT_FOUND)
+        return _upload(row)
+
+
+class Writer:
+    """Appends to one upload. `write` from a thread; `settle` once at the end, whatever happened, then the offset is what is on disk.
+
+    With a checksum nothing counts before all of it has been verified. Raises disk_full; upload_too_large beyond the length.
+    """
+
+    def __init__(self, store: UploadStore, path: Path, upload: Upload, checksum: Checksum | None) -> None:
+        self.offset_bytes = upload.offset_bytes
+        self._store = store
+        self._upload = upload
+        self._checksum = checksum
+        self._hash = hashlib.new(checksum.algorithm, usedforsecurity=False) if checksum else None
+        self._stored = upload.offset_bytes
+        self._lock = threading.Lock()  # a request that is cancelled settles while its last write may still run
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if os.fstat(self._fd).st_size < upload.offset_bytes:
+            os.close(self._fd)
+            raise DubError(UPLOAD_NOT_FOUND, "Its bytes are gone from the disk.")
+        os.ftruncate(self._fd, upload.offset_bytes)
+
+    def write(self, block: bytes) -> None:
+        """Append; the bytes count once they are synced, every 64 MiB and at the end."""
+        with self._lock:
+            if self.offset_bytes + len(block) > self._upload.length_bytes:
+                raise DubError(UPLOAD_TOO_LARGE, f"{self._upload.length_bytes} bytes were expected.")
+            if self._hash is not None:
+                self._hash.update(block)
+            view = memoryview(block)
+            try:
+                while view:
+                    written = os.pwrite(self._fd, view, self.offset_bytes)
+                    self.offset_bytes += written
+                    view = view[written:]
+                if self._hash is None and self.offset_bytes - self._stored >= _SYNC_EVERY_BYTES:
+                    self._store_offset()
+            except OSError as error:
+                raise _disk(error) from error
+
+    def settle(self, *, whole: bool) -> Upload:
+        """Sync, store the offset, close, and finish the upload when it is complete. `whole`: the chunk came to its end.
+
+        Raises upload_checksum_mismatch after dropping the chunk. A chunk with a checksum that did not come to its end is dropped too.
+        """
+        with self._lock:
+            try:
+                good = self._hash is None or (whole and self._checksum is not None and self._hash.digest() == self._checksum.digest)
+                if not good:
+                    os.ftruncate(self._fd, self._upload.offset_bytes)
+                    self.offset_bytes = self._upload.offset_bytes
+                upload = self._store_offset()
+            except OSError as error:
+                raise _disk(error) from error
+            finally:
+                os.close(self._fd)
+        if whole and not good:
+            raise DubError(UPLOAD_CHECKSUM)
+        if upload.offset_bytes == upload.length_bytes:
+            return self._store.finish(upload.id)
+        return upload
+
+    def _store_offset(self) -> Upload:
+        os.fdatasync(self._fd)
+        self._stored = self.offset_bytes
+        return self._store.advance(self._upload.id, self.offset_bytes)
+
+
+def _upload(row: Row[tuple[object, ...]]) -> Upload:
+    return msgspec.convert(dict(row._mapping), Upload)
+
+
+def _disk(error: OSError) -> Exception:
+    return DubError(DISK_FULL) if error.errno in _NO_SPACE else error
