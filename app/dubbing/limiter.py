@@ -59,6 +59,8 @@ class Limiter:
     def push(self, block: Floats) -> Floats:
         """As many samples as come in, DELAY_N later."""
         count_n = len(block)
+        if not count_n:
+            return block
         seen = np.concatenate([self._tail, block])  # history, the block to give out, look-ahead
         self._tail = seen[-(_HISTORY_N + DELAY_N) :].copy()
         out = seen[_HISTORY_N : _HISTORY_N + count_n]
@@ -106,6 +108,8 @@ class PeakMeter:
 
     def push(self, block: Floats) -> None:
         """Take the next samples: float32 (n, 2), 48 kHz."""
+        if not len(block):
+            return
         seen = np.concatenate([self._tail, block])
         self._tail = seen[-2 * REACH_N :].copy()
         self._peak = max(self._peak, float(np.abs(block).max(initial=0.0)))

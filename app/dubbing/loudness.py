@@ -47,6 +47,8 @@ class KMeter:
 
     def push(self, block: Floats) -> None:
         """Take the next samples: float32 (n, channels), 48 kHz."""
+        if not len(block):
+            return
         weighted, self._state = sosfilt(self._filter, block.T.astype(np.float32, copy=False), zi=self._state)
         samples = np.concatenate([self._rest, weighted.T]) if len(self._rest) else weighted.T
         whole_n = len(samples) // ENERGY_N * ENERGY_N

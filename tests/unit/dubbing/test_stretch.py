@@ -1,0 +1,77 @@
+import importlib.util
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from app.dubbing import stretch as module
+from app.dubbing.stretch import atempo, signalsmith, stretch
+from tests.unit.dubbing.sounds import RATE_HZ, noise, tone
+
+Engine = Callable[[np.ndarray, int], np.ndarray]
+_no_wheel = pytest.mark.skipif(importlib.util.find_spec("python_stretch") is None, reason="python-stretch has no wheel here")
+ENGINES = [pytest.param(signalsmith, marks=_no_wheel), atempo]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("rate", [0.5, 0.7, 0.93, 1.003, 1.15, 1.4, 2.5, 8.0, 24.0])
+def test_the_length_is_exact_at_any_rate(engine: Engine, rate: float) -> None:
+    length_n = round(2 * RATE_HZ / rate) + 1
+    out = engine(noise(2), length_n)
+    assert out.shape == (length_n,)
+    assert out.dtype == np.float32
+    assert np.isfinite(out).all()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("rate", [0.75, 0.9, 1.1, 1.3, 1.6])
+def test_the_pitch_is_kept(engine: Engine, rate: float) -> None:
+    out = engine(tone(3, 440), round(3 * RATE_HZ / rate))
+    middle = out[len(out) // 4 : len(out) * 3 // 4]
+    spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle)), 1 << 19))
+    assert spectrum.argmax() * RATE_HZ / (1 << 19) == pytest.approx(440, abs=3)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("rate", [0.75, 0.9, 1.1, 1.25, 1.6])
+def test_every_sound_stays_at_its_place_and_at_its_level(engine: Engine, rate: float) -> None:
+    samples = np.zeros(4 * RATE_HZ, np.float32)
+    for at_s in (0.0, 1.0, 2.0, 3.5):
+        samples[round(at_s * RATE_HZ) :][: RATE_HZ // 4] = noise(0.25, seed=round(at_s * 10))
+    out = engine(samples, round(len(samples) / rate)).astype(np.float64)
+    for at_s in (0.0, 1.0, 2.0, 3.5):
+        first_n = max(0, round((at_s - 0.1) / rate * RATE_HZ))
+        power = out[first_n : round((at_s + 0.35) / rate * RATE_HZ)] ** 2
+        centre_s = (first_n + (power * np.arange(len(power))).sum() / power.sum()) / RATE_HZ
+        assert centre_s == pytest.approx((at_s + 0.125) / rate, abs=0.02)
+    assert np.sqrt((out**2).mean()) == pytest.approx(float(np.sqrt((samples**2).mean())), rel=0.15)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("length_n", [1, 10, 480, 5_000])
+def test_the_shortest_sounds_work(engine: Engine, length_n: int) -> None:
+    assert len(engine(noise(0.05), length_n)) == length_n
+    assert len(engine(noise(0.05)[:3], length_n)) == length_n
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_same_speech_gives_the_same_samples(engine: Engine) -> None:
+    assert np.array_equal(engine(noise(1), 40_000), engine(noise(1), 40_000))
+
+
+def test_speech_that_has_its_length_is_not_touched() -> None:
+    samples = noise(1)
+    assert np.array_equal(stretch(samples, len(samples)), samples)
+    assert np.array_equal(stretch(samples, len(samples) + 10)[:-10], samples)
+    assert np.array_equal(stretch(samples, len(samples) - 10), samples[:-10])
+
+
+def test_nothing_stretched_is_silence() -> None:
+    assert np.array_equal(stretch(np.zeros(0, np.float32), 100), np.zeros(100, np.float32))
+    assert len(stretch(noise(1), 0)) == 0
+
+
+def test_atempo_takes_over_where_there_is_no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    samples = noise(1)
+    assert np.array_equal(stretch(samples, 40_000), atempo(samples, 40_000))
