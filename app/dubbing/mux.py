@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from app.domain.media import MediaInfo
+from app.dubbing.subtitles import Cue, parse, write_srt
 from app.media import ffmpeg
 from app.media.ffmpeg import Input
 from app.media.languages import track_language
@@ -17,6 +19,9 @@ from app.processes import NO_LIMITS, Limits
 _MP4_VIDEO: Final = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video"})
 _MP4_AUDIO: Final = frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac"})
 _MKV_AUDIO: Final = _MP4_AUDIO | {"vorbis", "dts", "truehd", "mlp", "wavpack", "tta", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le"}
+
+# One damaged packet may claim to be shown hours after it is decoded, which MP4 cannot say.
+_SANE_TIMES: Final = r"setts=pts=if(lt(abs(PTS-DTS)*TB\,10)\,PTS\,DTS)"
 
 
 class MuxRequest(msgspec.Struct, frozen=True):
@@ -50,11 +55,28 @@ async def mux(request: MuxRequest, report: ffmpeg.Report) -> None:
     """Write the output: the picture stream-copied, the dub first and default, then (when wished) the original sound, soft subtitles, the source's
     metadata and chapters. Nothing is cut: the output lasts as long as the source. Raises as `ffmpeg.run`.
     """
-    command = ffmpeg.Command(
-        inputs=_inputs(request), options=(*_streams(request), *_labels(request)), output=request.out, muxer=_muxer(request),
-        duration_s=request.duration_s, tail=ffmpeg.WHOLE_TIMELINE,
-    )  # fmt: skip
-    await ffmpeg.run(command, report, limits=request.limits)
+    clipped = request.out.with_name(request.out.name + ".srt")
+    try:
+        request = msgspec.structs.replace(request, subtitles_srt=await asyncio.to_thread(_clip_subtitles, request, clipped))
+        command = ffmpeg.Command(
+            inputs=_inputs(request), options=(*_streams(request), *_labels(request)), output=request.out, muxer=_muxer(request),
+            duration_s=request.duration_s, tail=ffmpeg.WHOLE_TIMELINE,
+        )  # fmt: skip
+        await ffmpeg.run(command, report, limits=request.limits)
+    finally:
+        clipped.unlink(missing_ok=True)
+
+
+def _clip_subtitles(request: MuxRequest, clipped: Path) -> Path | None:
+    """The subtitles within the picture's time: a cue that goes on beyond it would make the file longer. None when none is left."""
+    if request.subtitles_srt is None or request.info.video is None:
+        return None
+    end_s = request.duration_s
+    cues = [Cue(cue.start_s, min(cue.end_s, end_s), cue.text) for cue in parse(request.subtitles_srt.read_bytes()) if cue.start_s < end_s - 0.001]
+    if not cues:
+        return None
+    clipped.write_text(write_srt(cues), encoding="utf-8")
+    return clipped
 
 
 def _muxer(request: MuxRequest) -> str:
@@ -72,13 +94,15 @@ def _inputs(request: MuxRequest) -> tuple[Input, ...]:
 
 
 def _streams(request: MuxRequest) -> list[str]:
-    video, is_mkv = request.info.video, request.out.suffix == ".mkv"
+    video, is_mkv, is_broadcast = request.info.video, request.out.suffix == ".mkv", request.info.format.startswith("mpegts")
     options = ["-c", "copy"]
     if request.burned is not None:
         options += ["-map", f"{3 if request.subtitles_srt else 2}:v:0"]
     elif video is not None:
         options += ["-map", f"0:{video.index}"]
-        if video.codec == "mpeg4":
+        if is_broadcast:
+            options += ["-bsf:v", _SANE_TIMES]
+        elif video.codec == "mpeg4":
             options += ["-bsf:v", "mpeg4_unpack_bframes"]  # DivX in AVI packs two frames into one packet
         if video.codec == "hevc" and not is_mkv:
             options += ["-tag:v", "hvc1"]  # QuickTime and Safari play no other
@@ -86,9 +110,10 @@ def _streams(request: MuxRequest) -> list[str]:
     if _keeps_original(request):
         original = request.info.audio[request.audio_track]
         options += ["-map", f"0:{original.index}"]
-        if original.codec not in (_MKV_AUDIO if is_mkv else _MP4_AUDIO):
+        # A recorded broadcast has broken packets; a decoder steps over them, repacking AAC for MP4 would give up.
+        if original.codec not in (_MKV_AUDIO if is_mkv else _MP4_AUDIO) or (is_broadcast and original.codec == "aac"):
             options += ["-c:a:1", "aac", "-b:a:1", "192k", "-filter:a:1", "aresample=async=1"]
-    if request.subtitles_srt is not None and video is not None:
+    if request.subtitles_srt is not None:
         options += ["-map", "2:s:0", "-c:s", "srt" if is_mkv else "mov_text"]
     options += ["-map_metadata", "0", "-map_chapters", "0"]
     if not is_mkv:
@@ -105,7 +130,7 @@ def _labels(request: MuxRequest) -> list[str]:
             *ffmpeg.metadata("s:a:1", "language", track_language(original.language or request.source_language)),
             *ffmpeg.metadata("s:a:1", "title", original.title or "Original"), "-disposition:a:1", "0",
         ]  # fmt: skip
-    if request.subtitles_srt is not None and request.info.video is not None:
+    if request.subtitles_srt is not None:
         options += [*ffmpeg.metadata("s:s:0", "language", language), "-disposition:s:0", "0"]
     return options
 

@@ -27,14 +27,15 @@ Block = npt.NDArray[np.float32]
 SAMPLE_RATE_HZ = 48_000
 _OPEN_TIMEOUT_S = 30.0
 _JUMP_N = SAMPLE_RATE_HZ  # from here on a hole is filled by us, lazily: swresample would allocate it in one piece
-_LOUDEST = 16.0
+_RESTART_S = 10  # ffmpeg's own threshold (dts_delta_threshold)
+_LOUDEST = 4.0  # a surround mix folded to stereo may reach 3.4; what a damaged frame decodes to may be anything
 _HOLE_S = 0.02  # up to here timestamps may jitter without the sound being cut; one lost AAC frame is 21 ms
 
 
 def open_input(path: Path) -> InputContainer:
     """A stranger's file, opened for reading with FFmpeg's hands tied: known containers, known decoders, no other file, no network.
 
-    The caller closes it (`with`). Raises NOT_MEDIA.
+    The caller closes it (`with`). Raises NOT_MEDIA, or MEDIA_DAMAGED when it begins like a container and cannot be opened.
     """
     try:
         return av.open(
@@ -44,7 +45,13 @@ def open_input(path: Path) -> InputContainer:
     except FileNotFoundError:
         raise
     except (av.FFmpegError, ValueError) as error:
-        raise DubError(NOT_MEDIA, type(error).__name__) from error
+        raise DubError(MEDIA_DAMAGED if _begins_like_media(path) else NOT_MEDIA) from error
+
+
+def _begins_like_media(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(12)
+    return head[4:8] in (b"ftyp", b"moov", b"mdat") or head.startswith((b"\x1a\x45\xdf\xa3", b"OggS", b"fLaC")) or head[8:12] in (b"AVI ", b"WAVE")
 
 
 def restrict(codec_context: Any) -> None:
@@ -55,20 +62,29 @@ def restrict(codec_context: Any) -> None:
 class PictureEnd:
     """Hears the packets of the first real video stream while the sound is read, and knows when the last picture ends.
 
-    `end_s` counts from the container's start; 0 when there is no picture.
+    `end_s` counts from the container's start; 0 when there is no picture. Jumps are taken as the sound's are.
     """
 
     def __init__(self) -> None:
         self.end_s = 0.0
+        self._offset_s = 0.0
 
-    def hear(self, packet: Packet[Any], start_s: float) -> None:
+    def hear(self, packet: Packet[Any], container: InputContainer) -> None:
         at = packet.pts if packet.pts is not None else packet.dts
         if at is None or packet.time_base is None or packet.is_discard:
             return
         length_s = float(packet.duration * packet.time_base) if packet.duration else 0.0
         if not length_s and isinstance(packet.stream, VideoStream) and packet.stream.average_rate:
             length_s = float(1 / packet.stream.average_rate)
-        self.end_s = max(self.end_s, float(at * packet.time_base) - start_s + length_s)
+        at_s = float(at * packet.time_base) - (container.start_time or 0) / 1e6
+        if self.end_s and _restarts(container) and abs(at_s + self._offset_s - self.end_s) > _RESTART_S:
+            self._offset_s = self.end_s - at_s
+        self.end_s = max(self.end_s, at_s + self._offset_s + length_s)
+
+
+def _restarts(container: InputContainer) -> bool:
+    """Whether the format is known for clocks that jump, where several recordings were joined."""
+    return container.format.name in ("mpegts", "mpegtsraw", "mpeg")
 
 
 def moving_picture(container: InputContainer) -> VideoStream | None:
@@ -83,7 +99,7 @@ def picture_end_s(path: Path) -> float:
     with open_input(path) as container:
         picture = moving_picture(container)
         for packet in _packets(container, picture) if picture is not None else ():
-            end.hear(packet, (container.start_time or 0) / 1e6)
+            end.hear(packet, container)
     return end.end_s
 
 
@@ -119,12 +135,11 @@ def _decoded(container: InputContainer, stream: AudioStream, pictures: PictureEn
     """Every frame that decodes. A corrupt packet is skipped; its hole is filled later, by the timestamps around it."""
     restrict(stream.codec_context)
     any_frame = False
-    start_s = (container.start_time or 0) / 1e6
     picture = moving_picture(container) if pictures is not None else None
     for packet in _packets(container, stream, picture):
         if packet.stream_index != stream.index:
             if pictures is not None:
-                pictures.hear(packet, start_s)
+                pictures.hear(packet, container)
             continue
         try:
             frames = packet.decode()
@@ -145,7 +160,7 @@ def _on_timeline(frames: Iterable[AudioFrame], container: InputContainer, stream
     than a second, or jump in a format that is known for it (MPEG-TS joined from several), are taken as continuing, as ffmpeg does.
     """
     start = Fraction(container.start_time or 0, 1_000_000)
-    restarts = container.format.name in ("mpegts", "mpegtsraw", "mpeg")
+    restarts = _restarts(container)
     tick = stream.time_base or Fraction(1, SAMPLE_RATE_HZ)
     run: _Run | None = None
     done_n = 0  # yielded so far
@@ -156,7 +171,7 @@ def _on_timeline(frames: Iterable[AudioFrame], container: InputContainer, stream
         if frame.pts is not None:
             at_n = round((frame.pts * tick - start) * SAMPLE_RATE_HZ) + offset_n
             back = at_n < next_n - _JUMP_N
-            if run is not None and (back or (restarts and at_n > next_n + 10 * SAMPLE_RATE_HZ)):
+            if run is not None and (back or (restarts and at_n > next_n + _RESTART_S * SAMPLE_RATE_HZ)):
                 offset_n += next_n - at_n
                 at_n = next_n
         if run is None or run.shape != _shape(frame) or at_n > next_n + _JUMP_N:

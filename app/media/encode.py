@@ -58,7 +58,8 @@ class M4aWriter:
         self._path = path
         self._written = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         self._duration_n = duration_n
-        self._container = av.open(str(self._written), "w", format="ipod", container_options={"movflags": "+faststart"})
+        options = {"movflags": "+faststart", "movie_timescale": str(SAMPLE_RATE_HZ)}  # the edit list then ends at a sample, not at a millisecond
+        self._container = av.open(str(self._written), "w", format="ipod", container_options=options)
         stream = self._container.add_stream("aac", rate=SAMPLE_RATE_HZ)
         if not isinstance(stream, AudioStream):
             raise DubError(MEDIA_TOOL_FAILED, "There is no AAC encoder.")
