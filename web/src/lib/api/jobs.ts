@@ -1,4 +1,5 @@
 import { address, client, unwrap } from './client';
+import { toApiError } from './problems';
 import type { ArtifactKind, CreateJob, Estimate, Job, JobPage, JobPatch, JobState } from './types';
 
 export interface JobFilter {
@@ -46,4 +47,13 @@ export function mediaUrl(job: Job, kind: ArtifactKind): string | null {
 
 export function downloadUrl(job: Job, kind: ArtifactKind): string {
 	return address(`/download/${kind}/${job.id}`);
+}
+
+/** The source's waveform, as audiowaveform writes it. */
+export async function getPeaks(job: Job): Promise<ArrayBuffer | null> {
+	const url = mediaUrl(job, 'peaks');
+	if (!url) return null;
+	const response = await fetch(url);
+	if (!response.ok) throw toApiError(null, response.status);
+	return response.arrayBuffer();
 }

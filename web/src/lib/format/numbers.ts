@@ -1,7 +1,9 @@
+const GIB = 1 << 30;
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 
-/** `1.4 GB`; decimal units, as file managers show them. */
+/** `1.4 GB`; decimal units, as file managers show them. A round number of GiB (a limit) is said as people say it: `2 GB`. */
 export function bytes(count: number): string {
+	if (count > 0 && count % GIB === 0) return `${count / GIB} GB`;
 	let value = count;
 	let unit = 0;
 	while (value >= 999.5 && unit < UNITS.length - 1) {

@@ -14,7 +14,7 @@ const AUTOSAVE_MS = 700;
  */
 export class LinesStore {
 	#lines = $state.raw<Line[]>([]);
-	#revision = 0;
+	#revision = $state(0);
 	#busy = $state(false);
 	#error = $state.raw<ApiError | null>(null);
 	#timer: ReturnType<typeof setTimeout> | undefined;
