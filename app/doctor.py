@@ -171,11 +171,12 @@ def check_ffmpeg() -> list[Check]:
 
 def check_fonts() -> list[Check]:
     """The fonts for burned subtitles, which are shipped."""
-    folder = Path(__file__).with_name("media") / "fonts"
-    names = {path.stem for path in folder.glob("*.ttf")}
-    there = {"NotoSans-Regular", "NotoSansArabic-Regular", "DroidSansFallbackFull"} <= names
+    from app.dubbing.burn import FONTS
+
+    names = {path.name for path in FONTS.glob("*.tt[fc]")}
+    there = "NotoSans-Regular.ttf" in names and any(name.endswith(".ttc") for name in names)
     found = f"{len(names)} shipped" + (", Latin to Chinese, Japanese and Korean" if there else ": some are missing")
-    return [Check("fonts", there, True, found, "" if there else "Install AutoDubber again: files of app/media/fonts are missing.")]
+    return [Check("fonts", there, True, found, "" if there else f"Install AutoDubber again: files of {FONTS} are missing.")]
 
 
 def check_whisper(device: str) -> list[Check]:

@@ -1,0 +1,312 @@
+"""The command line: what it prints, what it leaves behind, and its exit status. Real files, real processes."""
+
+from __future__ import annotations
+
+import http.server
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app import cli, dub, dub_display
+from app.domain.errors import catalogue
+from app.domain.job import Stage
+from app.media.ffmpeg import tool
+
+ROOT = Path(__file__).resolve().parents[2]
+FIXTURES = ROOT / "tests" / "fixtures"
+LINES = "1\n00:00:00,600 --> 00:00:02,800\nNow turn the table.\n\n2\n00:00:03,400 --> 00:00:05,000\nThis is how it looks.\n"
+
+
+def environment(data: Path, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AUTODUBBER_", "ELEVENLABS_"))}
+    return {**kept, "AUTODUBBER_DATA": str(data), **more}
+
+
+def run(data: Path, *arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "app.cli", *map(str, arguments)]
+    return subprocess.run(command, env=environment(data, **more), cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten seconds of a moving picture and four spoken sentences."""
+    path = tmp_path_factory.mktemp("video") / "talk.mp4"
+    picture = ["-f", "lavfi", "-i", "testsrc2=size=160x120:rate=10:duration=10"]
+    codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-shortest"]
+    subprocess.run([tool(), "-v", "error", *picture, "-i", FIXTURES / "clips" / "en_short.flac", *codecs, path], check=True)
+    return path
+
+
+def at(folder: Path, talk: Path) -> Path:
+    """A copy of the video in a folder of the test's own."""
+    folder.mkdir(exist_ok=True)
+    copy = folder / talk.name
+    copy.write_bytes(talk.read_bytes())
+    return copy
+
+
+# ---------------------------------------------------------------- start and usage
+
+
+def test_the_command_line_loads_nothing_but_the_standard_library() -> None:
+    code = "import sys, app.cli; sys.exit(app.cli.main(['version']) or ('msgspec' in sys.modules) or ('asyncio' in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout == "autodubber 0.1.0\n"
+
+
+def test_the_server_loads_nothing_heavy() -> None:
+    heavy = "torch whisper numpy scipy av onnxruntime elevenlabs dbos faster_whisper numba alembic"
+    code = f"""
+import sys, app.server, app.settings
+app.server.create_app(app.settings.Settings())
+print([name for name in '{heavy}'.split() if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_a_wrong_setting_is_one_line_and_status_2(tmp_path: Path) -> None:
+    done = run(tmp_path, "doctor", AUTODUBBER_PORT="eighty")
+    assert done.returncode == cli.USAGE
+    assert done.stderr.startswith("autodubber: AUTODUBBER_PORT: ") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["absent.mp4"], "there is no file absent.mp4"),
+        ([__file__, "--speed", "2"], "--speed is 0.7 to 1.2"),
+        ([__file__, "--subtitles", "absent.srt"], "there is no file absent.srt"),
+        ([__file__, "--review", __file__], "--review would overwrite the input"),
+        ([__file__, "--review", "x.srt", "--subtitles", __file__], "there is no recognition"),
+        ([__file__, "--audio-track", "-1"], "counts from 0"),
+    ],
+)
+def test_what_cannot_work_is_told_at_once(
+    arguments: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTODUBBER_DATA", str(tmp_path / "data"))
+    assert cli.main(["dub", *arguments]) == cli.USAGE
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+
+
+def test_every_error_has_an_exit_status_and_none_has_two() -> None:
+    groups = (dub._BAD_INPUT, dub._ENGINE, dub._ENVIRONMENT)
+    codes = [problem.code for group in groups for problem in group]
+    assert len(codes) == len(set(codes))
+    statuses = {code: dub.exit_status(problem) for code, problem in catalogue().items()}
+    assert statuses["not_media"] == cli.BAD_INPUT
+    assert statuses["quota_exceeded"] == cli.ENGINE
+    assert statuses["disk_full"] == cli.ENVIRONMENT
+    assert statuses["internal"] == cli.INTERNAL
+
+
+# ---------------------------------------------------------------- dub
+
+
+def test_a_video_and_its_subtitles_become_a_dub(talk: Path, tmp_path: Path) -> None:
+    video = at(tmp_path / "in", talk)
+    lines = tmp_path / "in" / "lines.srt"
+    lines.write_text(LINES)
+    done = run(tmp_path / "data", "dub", video, "--subtitles", lines, "--language", "en", "--json", "-o", tmp_path / "out")
+    assert done.returncode == cli.OK, done.stderr
+    said = json.loads(done.stdout)
+    assert said["ok"] and said["lines"] == 2 and said["duration_s"] == pytest.approx(10.0, abs=0.1)
+    assert set(said["outputs"]) == {"video", "audio", "srt", "vtt"}
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["talk.dub.m4a", "talk.dub.mp4", "talk.dub.srt", "talk.dub.vtt"]
+    assert video.read_bytes() == talk.read_bytes()
+    assert "mixing: done in" in done.stderr
+    assert [path.name for path in (tmp_path / "data" / "cli").iterdir()] == ["clips"], "the scratch is gone"
+
+    clips = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "data" / "cli" / "clips").iterdir()}
+    assert len(clips) == 4  # sound and meta of two lines
+    again = run(tmp_path / "data", "dub", video, "--subtitles", lines, "--language", "en", "--json", "-o", tmp_path / "out")
+    assert again.returncode == cli.OK
+    assert clips == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "data" / "cli" / "clips").iterdir()}, "no line is spoken twice"
+
+
+def test_lines_are_written_corrected_and_passed_back(talk: Path, whisper_checkpoint: Path, tmp_path: Path) -> None:
+    video, lines = at(tmp_path, talk), tmp_path / "talk.dub.srt"  # a name that a result would take
+    first = run(tmp_path / "data", "dub", video, "--model", whisper_checkpoint, "--review", lines, "--json")
+    assert first.returncode == cli.OK, first.stderr
+    said = json.loads(first.stdout)
+    assert said["language"] == "en" and said["outputs"] == {"review": str(lines)}
+    assert "This is how it looks from above." in lines.read_text()
+    lines.write_text(lines.read_text().replace("above", "below"))
+    before = lines.read_bytes()
+    second = run(tmp_path / "data", "dub", video, "--subtitles", lines, "--json")
+    assert second.returncode == cli.OK, second.stderr
+    outputs = json.loads(second.stdout)["outputs"]
+    assert lines.read_bytes() == before, "an input is never overwritten"
+    assert Path(outputs["srt"]).name == "talk.dub-2.srt"
+    assert "from below" in Path(outputs["srt"]).read_text()
+
+
+def test_what_is_no_media_is_status_3_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "notes.mp4").write_text("not a video at all")
+    done = run(tmp_path / "data", "dub", tmp_path / "notes.mp4", "--json")
+    assert done.returncode == cli.BAD_INPUT
+    assert json.loads(done.stdout)["error"]["code"] == "not_media"
+    assert "Use MP4, MOV" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "notes.mp4"]
+
+
+def test_a_voice_without_its_key_is_status_4_before_anything_is_decoded(talk: Path, tmp_path: Path) -> None:
+    done = run(tmp_path / "data", "dub", talk, "--voice", "elevenlabs:x", "--json")
+    assert done.returncode == cli.ENGINE
+    assert json.loads(done.stdout)["error"]["code"] == "key_missing"
+    assert "decoding" not in done.stderr
+
+
+def test_too_little_disk_is_status_5(talk: Path, tmp_path: Path) -> None:
+    done = run(tmp_path / "data", "dub", talk, "--json", AUTODUBBER_MIN_FREE_BYTES=str(1 << 60))
+    assert done.returncode == cli.ENVIRONMENT
+    assert json.loads(done.stdout)["error"]["code"] == "disk_full"
+
+
+def children_of(pid: int) -> set[int]:
+    found: set[int] = set()
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            found |= {child, *children_of(child)}
+    return found
+
+
+def ended(pid: int) -> bool:
+    try:
+        return "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return True
+
+
+@pytest.fixture
+def transcribing(talk: Path, whisper_checkpoint: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A run whose recognition has just begun."""
+    command = [sys.executable, "-m", "app.cli", "dub", str(talk), "--model", str(whisper_checkpoint), "-o", str(tmp_path / "out")]
+    process = subprocess.Popen(command, env=environment(tmp_path / "data"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("transcribing ..."):
+            break
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_kills_the_children_and_removes_the_scratch(number: signal.Signals, transcribing: subprocess.Popen[str], tmp_path: Path) -> None:
+    while not (children := children_of(transcribing.pid)):
+        time.sleep(0.01)
+    started = time.monotonic()
+    transcribing.send_signal(number)
+    _, err = transcribing.communicate(timeout=10)
+    assert transcribing.returncode == cli.INTERRUPTED and "interrupted" in err and "Traceback" not in err
+    assert time.monotonic() - started < 2
+    assert all(ended(child) for child in children)
+    assert [path.name for path in (tmp_path / "data" / "cli").iterdir()] == ["clips"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_a_killed_run_left_is_swept_by_the_next_but_a_running_ones_is_not(transcribing: subprocess.Popen[str], tmp_path: Path) -> None:
+    home = tmp_path / "data" / "cli"
+    (left,) = home.glob("run-*")
+    with dub.run_folder(tmp_path / "data"):
+        assert left.exists(), "it is in use"
+    transcribing.kill()
+    transcribing.wait()
+    with dub.run_folder(tmp_path / "data") as mine:
+        assert not left.exists() and mine.exists()
+    assert not mine.exists()
+
+
+# ---------------------------------------------------------------- progress
+
+
+def test_plain_progress_is_a_line_at_both_ends_and_one_every_five_seconds() -> None:
+    out, now = io.StringIO(), 0.0
+    shown = dub_display.PlainDisplay(out, now=lambda: now)
+    with shown.stage(Stage.MIX) as report:
+        for second in range(1, 13):
+            now = float(second)
+            report(second / 12, "loud" if second == 10 else "")
+    assert out.getvalue().splitlines() == ["mixing ...", "mixing: 42%", "mixing: 83% (loud)", "mixing: done in 12.0 s"]
+    assert list(shown.stages_s()) == ["mix"]
+
+
+def test_a_terminal_gets_bars() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    out = Terminal()
+    with dub_display.display(out) as shown, shown.stage(Stage.MIX) as report:
+        report(0.5, "[not markup]")
+    assert "mixing" in out.getvalue() and "100%" in out.getvalue() and "MIX ..." not in out.getvalue()
+
+
+# ---------------------------------------------------------------- doctor, openapi, health
+
+
+def test_doctor_finds_a_sound_machine_and_says_what_it_found(tmp_path: Path) -> None:
+    done = run(tmp_path / "data", "doctor", "--json")
+    report = json.loads(done.stdout)
+    checks = {check["name"]: check for check in report["checks"]}
+    assert done.returncode == cli.OK and report["ok"], report
+    assert {"Python", "data folder", "disk", "memory", "ffmpeg", "ffmpeg libx264", "ffmpeg aac", "ffmpeg ass", "fonts", "Whisper"} <= set(checks)
+    assert {"GPU", "page", "models", "recognizer openai-whisper", "voice espeak", "voice elevenlabs"} <= set(checks)
+    assert not checks["voice elevenlabs"]["ok"] and "ELEVENLABS_API_KEY" in checks["voice elevenlabs"]["fix"]
+    assert not (tmp_path / "data").exists(), "doctor changes nothing"
+
+
+def test_doctor_names_the_fix_and_fails_when_something_needed_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run(tmp_path / "file" / "data", "doctor")
+    assert done.returncode == cli.INTERNAL
+    assert "FAIL data folder" in done.stdout and "fix: Make" in done.stdout
+
+
+def test_the_schema_is_written_whole(tmp_path: Path) -> None:
+    assert cli.main(["openapi", "-o", str(tmp_path / "schema.json")]) == cli.OK
+    schema = json.loads((tmp_path / "schema.json").read_text())
+    assert schema["openapi"].startswith("3.1") and "/api/jobs" in schema["paths"]
+
+
+@pytest.mark.parametrize(("status", "expected"), [(200, cli.OK), (503, cli.INTERNAL)])
+def test_health_asks_the_server_and_passes_its_word_on(status: int, expected: int, capsys: pytest.CaptureFixture[str]) -> None:
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/base/health/ready" else 404)
+            self.end_headers()
+            self.wfile.write(b'{"ready": true}')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert cli.main(["health", "--url", f"http://127.0.0.1:{server.server_port}/base/"]) == expected
+        server.shutdown()
+    assert capsys.readouterr().out == '{"ready": true}\n'
+
+
+def test_health_says_when_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        assert cli.main(["health", "--url", f"http://127.0.0.1:{unused.getsockname()[1]}"]) == cli.INTERNAL
+    assert "no answer" in capsys.readouterr().err
+
+
+def test_an_address_that_is_none_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["health", "--url", "localhost"]) == cli.USAGE
+    assert "is no address" in capsys.readouterr().err
