@@ -193,7 +193,7 @@ class Writer:
 
 
 def _upload(row: Row[tuple[object, ...]]) -> Upload:
-    return msgspec.convert(dict(row._mapping), Upload)
+    return Upload(**{name: getattr(row, name) for name in Upload.__struct_fields__})
 
 
 def _disk(error: OSError) -> Exception:
