@@ -204,13 +204,16 @@ async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, 
     from app.dubbing.subtitles import write_srt
     from app.dubbing.synthesize import VoiceChoice, synthesize
     from app.dubbing.transcribe import from_subtitles, transcribe
+    from app.speech.ports import SpeechRequest
 
     source: Path = arguments.input.resolve()
     with shown.stage(Stage.PROBE):
         brought = arguments.subtitles.read_bytes() if arguments.subtitles else None
         info = await pipeline.probe(kit, source, options, has_subtitles=brought is not None)
-    if not arguments.review:
-        kit.engines.voice(options.voice)  # an unknown engine is told before an hour of recognition
+    if not arguments.review:  # a voice that cannot speak is told now, not after an hour of recognition
+        voice, voice_id = kit.engines.voice(options.voice)
+        language = pipeline.spoken_language(options, None)
+        await voice.check(SpeechRequest(voice_id, options.voice_model, "a", language, options.speed, "", "", None))
     with shown.stage(Stage.INGEST) as report:
         sound = await pipeline.ingest(kit, source, "cli", info, options, report)
     language = options.language
