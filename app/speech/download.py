@@ -8,9 +8,9 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from app.domain.errors import DISK_FULL, MODEL_DAMAGED, MODEL_DOWNLOAD, DubError
 
@@ -84,15 +84,7 @@ async def _attempt(client: httpx.AsyncClient, url: str, part: Path, on_progress:
         digest = await _hash(part, have)
         with part.open("r+b" if have else "wb") as file:
             file.seek(have)
-            reported_at = 0.0
-            async for block in response.aiter_raw(_BLOCK_BYTES):
-                await asyncio.to_thread(_take, file.write, digest.update, block)
-                have += len(block)
-                if time.monotonic() - reported_at >= _EVERY_S:
-                    reported_at = time.monotonic()
-                    on_progress(have, total or have)
-            file.truncate()
-            file.flush()
+            have += await _receive(response, file, digest, lambda received: on_progress(have + received, total or have + received))
             await asyncio.to_thread(os.fsync, file.fileno())
     if length and have < total:
         raise _Again("the connection was cut")
@@ -100,9 +92,39 @@ async def _attempt(client: httpx.AsyncClient, url: str, part: Path, on_progress:
     return digest.hexdigest()
 
 
-def _take(write: Callable[[bytes], int], update: Callable[[bytes], None], block: bytes) -> None:
-    write(block)
-    update(block)
+async def _receive(response: httpx.Response, file: BinaryIO, digest: hashlib._Hash, report: Callable[[int], None]) -> int:
+    """Write the body to the file, and what had come even when it breaks off; the number of bytes."""
+    received, reported_at, waiting = 0, 0.0, bytearray()
+
+    def take(blocks: bytearray) -> None:
+        file.write(blocks)
+        digest.update(blocks)
+
+    try:
+        async for block in response.aiter_raw():
+            waiting += block
+            received += len(block)
+            if len(waiting) >= _BLOCK_BYTES:
+                full, waiting = waiting, bytearray()
+                await _to_the_end(asyncio.to_thread(take, full))
+            if time.monotonic() - reported_at >= _EVERY_S:
+                reported_at = time.monotonic()
+                report(received)
+    finally:
+        take(waiting)
+        file.truncate()
+        file.flush()
+    return received
+
+
+async def _to_the_end(write: Coroutine[Any, Any, None]) -> None:
+    """Await a thread's short work; when cancelled, only after it has ended: the file is ours again then."""
+    task = asyncio.ensure_future(write)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 async def _hash(part: Path, length: int) -> hashlib._Hash:

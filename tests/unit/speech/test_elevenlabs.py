@@ -1,0 +1,303 @@
+"""The real SDK against the strict double: every fault, the limits, the money and the key."""
+
+import asyncio
+import copy
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.domain import errors
+from app.domain.errors import DubError, Problem
+from app.speech.elevenlabs import ElevenLabsVoice
+from app.speech.ports import SpeechRequest
+from tests.doubles.elevenlabs import KEY, LIBRARY_VOICE, VOICES_IN_ALL, Double, Fault
+
+VOICE = "EnglishMale000000002"
+
+
+def line(text: str = "Welcome to the workshop.", **changes: object) -> SpeechRequest:
+    given = {"voice": VOICE, "model": "", "text": text, "language": "en", "speed": 1.0, "previous_text": "", "next_text": "", "key": None}
+    return SpeechRequest(**(given | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def double() -> AsyncIterator[Double]:
+    async with Double(tones=True) as running:
+        yield running
+        assert running.violations == []
+
+
+@pytest.fixture
+async def voice(double: Double) -> AsyncIterator[ElevenLabsVoice]:
+    engine = ElevenLabsVoice(lambda: KEY, base_url=double.url, pause_s=0.01, deadline_s=5)
+    yield engine
+    await engine.close()
+
+
+async def test_a_line_is_spoken_and_costs_what_the_service_books(voice: ElevenLabsVoice, double: Double) -> None:
+    spoken = await voice.speak(line())
+    assert spoken.sample_rate_hz == 24_000
+    assert len(spoken.pcm) / 2 / 24_000 == pytest.approx(24 / 15, abs=0.01)
+    assert spoken.cost_credits == 24 == double.calls[0].charged
+    assert double.calls[0].delivered
+
+
+async def test_speed_goes_to_models_that_honour_it_and_only_to_those(voice: ElevenLabsVoice, double: Double) -> None:
+    fast = await voice.speak(line(speed=1.2))
+    ignored = await voice.speak(line(speed=1.2, model="eleven_v3"))
+    assert (fast.speed, ignored.speed) == (1.2, 1.0)
+    assert double.calls[0].body["voice_settings"] == {"speed": 1.2}
+    assert "voice_settings" not in double.calls[1].body
+
+
+async def test_neighbours_go_to_models_that_stitch_and_do_not_change_the_fingerprint(voice: ElevenLabsVoice, double: Double) -> None:
+    request = line(previous_text="Hello.", next_text="Goodbye.")
+    await voice.speak(request)
+    await voice.speak(line(previous_text="Hello.", model="eleven_v3"))
+    assert (double.calls[0].body["previous_text"], double.calls[0].body["next_text"]) == ("Hello.", "Goodbye.")
+    assert "previous_text" not in double.calls[1].body
+    assert voice.fingerprint(request) == voice.fingerprint(line())
+    assert voice.fingerprint(line(text="Other.")) != voice.fingerprint(line()) != voice.fingerprint(line(speed=1.1))
+    assert KEY not in voice.fingerprint(line(key=KEY))
+
+
+async def test_language_goes_to_models_that_take_it(voice: ElevenLabsVoice, double: Double) -> None:
+    await voice.speak(line(model="eleven_flash_v2_5"))
+    await voice.speak(line())
+    await voice.speak(line(model="eleven_flash_v2_5", language="xx"))
+    assert [call.body.get("language_code") for call in double.calls] == ["en", None, None]
+
+
+@pytest.mark.parametrize("fault", [
+    Fault("status", times=2, status=500), Fault("status", times=1, status=503, body="<html>Bad gateway</html>"),
+    Fault("status", times=3, status=429, body={"detail": {"status": "system_busy"}}),
+    Fault("status", times=3, status=429, body={"detail": {"code": "concurrent_limit_exceeded", "status": "too_many_concurrent_requests"}}),
+    Fault("status", times=1, status=429, headers={"retry-after": "0"}),
+    Fault("truncated"), Fault("disconnect"), Fault("odd"), Fault("json"), Fault("html"), Fault("empty"), Fault("silence"),
+], ids=lambda fault: f"{fault.kind}{fault.status if fault.kind == 'status' else ''}x{fault.times}")  # fmt: skip
+async def test_what_passes_is_tried_again(voice: ElevenLabsVoice, double: Double, fault: Fault) -> None:
+    double.faults.append(copy.copy(fault))
+    assert len((await voice.speak(line())).pcm) > 0
+    assert len(double.calls) == fault.times + 1
+
+
+@pytest.mark.parametrize("kind", ["odd", "json", "html", "empty", "silence"])
+async def test_an_unusable_answer_is_bought_at_most_twice(voice: ElevenLabsVoice, double: Double, kind: str) -> None:
+    double.faults.append(Fault(kind, times=9))
+    with pytest.raises(DubError) as caught:
+        await voice.speak(line())
+    assert caught.value.problem is errors.SPEECH_FAILED
+    assert len(double.calls) == 2
+
+
+async def test_a_service_that_stays_busy_is_given_up_after_five_tries(voice: ElevenLabsVoice, double: Double) -> None:
+    double.faults.append(Fault("status", times=99, status=503))
+    with pytest.raises(DubError) as caught:
+        await voice.speak(line())
+    assert caught.value.problem is errors.SPEECH_BUSY and caught.value.retryable
+    assert len(double.calls) == 5
+
+
+async def test_retry_after_is_obeyed(double: Double) -> None:
+    engine = ElevenLabsVoice(lambda: KEY, base_url=double.url, pause_s=0.001)
+    double.faults.append(Fault("status", status=429, headers={"retry-after": "1"}))
+    await engine.speak(line())
+    assert double.calls[1].at - double.calls[0].at >= 0.99
+    await engine.close()
+
+
+async def test_a_slow_drip_ends_at_the_deadline(double: Double) -> None:
+    engine = ElevenLabsVoice(lambda: KEY, base_url=double.url, pause_s=0.001, deadline_s=0.2)
+    await engine.limit(line())
+    double.faults.append(Fault("drip", times=99, delay_s=0.02))
+    with pytest.raises(DubError) as caught:
+        await engine.speak(line("A. " * 3))
+    assert caught.value.problem is errors.SPEECH_BUSY
+    assert "in time" in caught.value.detail
+    await engine.close()
+
+
+def refusal(code: str, status: str = "") -> dict[str, object]:
+    return {"detail": {"type": "x", "code": code, "message": "Sorry", "status": status or code}}
+
+
+@pytest.mark.parametrize(("status", "body", "problem"), [
+    (401, refusal("unauthorized", "invalid_api_key"), errors.KEY_INVALID),
+    (401, refusal("unauthorized", "needs_authorization"), errors.KEY_INVALID),
+    (401, refusal("unauthorized", "missing_permissions"), errors.KEY_INVALID),
+    (401, refusal("quota_exceeded"), errors.QUOTA_EXCEEDED),
+    (401, {"detail": {"status": "quota_exceeded", "message": "older form"}}, errors.QUOTA_EXCEEDED),
+    (402, refusal("insufficient_credits"), errors.QUOTA_EXCEEDED),
+    (402, refusal("paid_plan_required"), errors.PLAN_REQUIRED),
+    (401, refusal("detected_unusual_activity"), errors.PLAN_REQUIRED),
+    (403, refusal("subscription_required", "output_format_not_allowed"), errors.PLAN_REQUIRED),
+    (404, refusal("voice_not_found"), errors.VOICE_UNKNOWN),
+    (400, {"detail": {"status": "model_not_found"}}, errors.VOICE_MODEL_UNKNOWN),
+    (400, refusal("text_too_long", "max_character_limit_exceeded"), errors.TEXT_TOO_LONG),
+    (400, refusal("input_text_empty"), errors.TEXT_INVALID),
+    (400, refusal("unsupported_model"), errors.SPEECH_REFUSED),
+    (404, {"detail": "Not Found"}, errors.SPEECH_REFUSED),
+    (422, {"detail": [{"loc": ["body", "text"], "msg": "field required", "type": "missing"}]}, errors.SPEECH_REFUSED),
+    (401, "<html>proxy</html>", errors.KEY_INVALID),
+])  # fmt: skip
+async def test_a_refusal_is_named_and_never_tried_again(
+    voice: ElevenLabsVoice, double: Double, status: int, body: object, problem: Problem
+) -> None:
+    await voice.limit(line())
+    double.faults.append(Fault("status", times=9, status=status, body=body))
+    with pytest.raises(DubError) as caught:
+        await voice.speak(line())
+    assert caught.value.problem is problem
+    assert not caught.value.retryable and len(double.calls) == 1
+    assert "<" not in caught.value.message
+
+
+async def test_the_double_refuses_a_spent_quota_a_wrong_voice_and_a_wrong_key(voice: ElevenLabsVoice, double: Double) -> None:
+    double.limit = 30
+    await voice.speak(line())
+    for request, problem in (
+        (line(), errors.QUOTA_EXCEEDED),
+        (line(voice="NoSuchVoice"), errors.VOICE_UNKNOWN),
+        (line(key="sk_wrong_key_123"), errors.KEY_INVALID),
+    ):
+        with pytest.raises(DubError) as caught:
+            await voice.speak(request)
+        assert caught.value.problem is problem
+
+
+async def test_the_key_stands_in_no_error(voice: ElevenLabsVoice, double: Double) -> None:
+    secret = "sk_secret_987654321"
+    with pytest.raises(DubError) as caught:
+        await voice.speak(line(key=secret))
+    told = caught.value
+    assert "[key]" in told.message  # the service repeats the key; we do not
+    assert secret not in f"{told} {told.message} {told.detail} {told!r} {told.__cause__!r} {told.__context__!r}"
+
+
+@pytest.mark.parametrize("key", ["sk with spaces", "schlüssel", "sk\nnewline", "x" * 300])
+async def test_a_key_that_cannot_be_one_is_refused_without_a_call(voice: ElevenLabsVoice, double: Double, key: str) -> None:
+    with pytest.raises(DubError) as caught:
+        await voice.speak(line(key=key))
+    assert caught.value.problem is errors.KEY_INVALID
+    assert key not in str(caught.value) and double.calls == []
+
+
+async def test_a_key_with_a_stray_line_end_works(voice: ElevenLabsVoice) -> None:
+    await voice.speak(line(key=f" {KEY}\n"))
+
+
+async def test_without_a_key_the_engine_says_so(double: Double) -> None:
+    engine = ElevenLabsVoice(lambda: None, base_url=double.url)
+    info = await engine.info()
+    assert not info.availability.available and info.models and "key" in info.availability.remedy
+    with pytest.raises(DubError) as caught:
+        await engine.speak(line())
+    assert caught.value.problem is errors.KEY_MISSING
+
+
+@pytest.mark.parametrize("voice_id", ["../voices/add", "a b", "", "x/y", "é"])
+async def test_a_voice_id_that_would_reach_another_route_is_refused(voice: ElevenLabsVoice, double: Double, voice_id: str) -> None:
+    with pytest.raises(DubError) as caught:
+        await voice.speak(line(voice=voice_id))
+    assert caught.value.problem is errors.VOICE_UNKNOWN and double.calls == []
+
+
+async def test_voices_are_listed_to_the_last_page_once(voice: ElevenLabsVoice, double: Double) -> None:
+    double.faults.append(Fault("status", route="voices", status=502))
+    found = await asyncio.gather(*(voice.voices() for _ in range(3)))
+    assert len(found[0]) == VOICES_IN_ALL and found[0] == found[1]
+    assert found[0][2].language == "es" and found[0][2].gender == "female" and found[0][2].preview_url
+    double.faults.append(Fault("status", route="voices", times=99, status=400))
+    assert await voice.voices() == found[0]
+
+
+async def test_check_finds_problems_before_money_is_spent(voice: ElevenLabsVoice, double: Double) -> None:
+    await voice.check(line())
+    await voice.check(line(voice=LIBRARY_VOICE))
+    for request, problem in (
+        (line(voice="NoSuchVoice"), errors.VOICE_UNKNOWN),
+        (line(model="eleven_v99"), errors.VOICE_MODEL_UNKNOWN),
+        (line("a" * 5001, model="eleven_v3"), errors.TEXT_TOO_LONG),
+        (line(" ... "), errors.TEXT_INVALID),
+    ):
+        with pytest.raises(DubError) as caught:
+            await voice.check(request)
+        assert caught.value.problem is problem
+    assert double.calls == []
+
+
+async def test_a_key_that_may_only_speak_is_enough(voice: ElevenLabsVoice, double: Double) -> None:
+    double.scopes = ["speech"]
+    await voice.check(line())
+    assert await voice.limit(line()) == 2
+    assert (await voice.speak(line())).cost_credits == 24
+    assert (await voice.info()).availability.available
+
+
+@pytest.mark.parametrize(("tier", "model", "width"), [
+    ("free", "eleven_multilingual_v2", 2), ("creator", "eleven_flash_v2_5", 10), ("pro", "eleven_multilingual_v2", 10), ("scale", "eleven_v3", 15),
+])  # fmt: skip
+async def test_the_plan_decides_how_many_lines_are_spoken_at_once(
+    voice: ElevenLabsVoice, double: Double, tier: str, model: str, width: int
+) -> None:
+    double.tier = tier
+    assert await voice.limit(line(model=model)) == width
+
+
+async def test_never_more_at_once_than_the_plan_allows_even_from_two_loops(double: Double) -> None:
+    double.tier = "free"
+    engine = ElevenLabsVoice(lambda: KEY, base_url=double.url, pause_s=0.01)
+    double.faults.append(Fault("drip", times=99, delay_s=0.0001))
+    failed: list[BaseException] = []
+
+    async def many() -> None:
+        await asyncio.gather(*(engine.speak(line(f"Line {number}.")) for number in range(6)))
+
+    def elsewhere() -> None:
+        async def run() -> None:
+            await many()
+            await engine._service.close()
+
+        try:
+            asyncio.run(run())
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    await many()
+    await asyncio.to_thread(thread.join)
+    await engine.close()
+    assert failed == []
+    assert double.most_at_once == 2
+    assert [call.status for call in double.calls] == [200] * 12
+
+
+async def test_cancelling_frees_the_place(double: Double) -> None:
+    engine = ElevenLabsVoice(lambda: KEY, base_url=double.url, most_at_once=1)
+    double.faults.append(Fault("delay", delay_s=30))
+    task = asyncio.create_task(engine.speak(line()))
+    await double.called.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with asyncio.timeout(5):
+        await engine.speak(line())
+    await engine.close()
+
+
+async def test_no_network_is_said_in_plain_words() -> None:
+    engine = ElevenLabsVoice(lambda: KEY, base_url="http://127.0.0.1:9", pause_s=0.001)
+    info = await engine.info()
+    assert not info.availability.available and "cannot be reached" in info.availability.reason
+    await engine.close()
+
+
+@pytest.mark.parametrize("kind", ["html", "status"])
+async def test_a_page_instead_of_a_list_is_an_error_and_no_crash(voice: ElevenLabsVoice, double: Double, kind: str) -> None:
+    double.faults.append(Fault(kind, route="", times=99, status=200, body={"unexpected": 1}))
+    for work in (voice.voices(), voice.limit(line())):
+        with pytest.raises(DubError) as caught:
+            await work
+        assert caught.value.problem is errors.SPEECH_FAILED
