@@ -144,11 +144,6 @@ async def _send(socket: WebSocket[Any, Any, Any], message: Any) -> None:
         await socket.send_data(msgspec.json.encode(message).decode(), "text")
 
 
-_UPGRADE: Final = errors.Problem(
-    "upgrade_required", 426, "This address speaks WebSocket.", "Open it as a WebSocket; each message is one JSON object with a `type`."
-)
-
-
 def _talks(messages: Any) -> dict[int, ResponseSpec]:
     return {101: ResponseSpec(messages, generate_examples=False, description="Every message is one of these, as JSON text."), **refuses(426)}
 
@@ -156,13 +151,13 @@ def _talks(messages: Any) -> dict[int, ResponseSpec]:
 @get("/ws/{job_id:str}", tags=["events"], responses=_talks(JobMessage), sync_to_thread=False)
 def job_events_over_http(job_id: str) -> None:
     """A WebSocket: the job's snapshot first, then its events, a heartbeat every 5 s. Close code 4404: there is no such job."""
-    raise DubError(_UPGRADE, headers={"Upgrade": "websocket"})
+    raise DubError(errors.UPGRADE_REQUIRED, headers={"Upgrade": "websocket"})
 
 
 @get("/ws", tags=["events"], responses=_talks(LibraryMessage), sync_to_thread=False)
 def library_events_over_http() -> None:
     """A WebSocket: the newest jobs first, then every change of state and progress of any job, a heartbeat every 5 s."""
-    raise DubError(_UPGRADE, headers={"Upgrade": "websocket"})
+    raise DubError(errors.UPGRADE_REQUIRED, headers={"Upgrade": "websocket"})
 
 
 handlers: Final = [job_events, library_events, job_events_over_http, library_events_over_http]

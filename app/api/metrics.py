@@ -10,7 +10,7 @@ from app.api.health import Health
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE: Final = "text/plain; version=0.0.4"
 
 
 class Metrics:

@@ -79,8 +79,6 @@ def _asset(path: Path, folder: Path) -> Asset:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:32]
     kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    if kind.startswith("text/") or kind.endswith(("json", "xml")):
-        kind += "; charset=utf-8"
     immutable = "immutable" in path.relative_to(folder).parts
     copies = {name: copy for name, suffix in _ENCODINGS if (copy := path.with_name(path.name + suffix)).is_file()}
     return Asset(path, f'"{digest}"', kind, path.stat().st_mtime, _IMMUTABLE if immutable else "no-cache", copies)
@@ -121,4 +119,4 @@ async def page(request: Request[Any, Any, Any], pages: Pages, file_path: str = "
     headers = {"ETag": shown.etag, "Cache-Control": "no-cache", "Content-Security-Policy": shown.policy}
     if shown.etag in tags(request.headers.get("if-none-match")):
         return Response(b"", status_code=304, headers=headers, media_type="text/html")
-    return Response(shown.body, headers=headers, media_type="text/html; charset=utf-8")
+    return Response(shown.body, headers=headers, media_type="text/html")

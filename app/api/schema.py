@@ -102,7 +102,7 @@ class _Json(_Kept):
 
 class _Page(_Kept):
     def __init__(self) -> None:
-        super().__init__("/", "text/html; charset=utf-8")
+        super().__init__("/", "text/html")
 
     def made_from(self, document: bytes) -> bytes:
         return page_html(document)

@@ -24,6 +24,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _HOST: Final = re.compile(r"(?:\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::\d{1,5})?")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{8,64}")
+_ANSWER_HEAD: Final = ("/api/uploads", "/download/", "/media/")  # elsewhere HEAD is GET without the body
 _QUIET: Final = ("/health", "/metrics", "/_app/")
 _log = structlog.get_logger("api")
 
@@ -66,13 +67,19 @@ class Guard:
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
         began, status = time.perf_counter(), 0
+        bodiless = scope["type"] == "http" and scope["method"] == "HEAD" and not scope["path"].startswith(_ANSWER_HEAD)
 
         async def answer(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = self._completed(message.get("headers", []), request_id)
+            elif bodiless and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             await send(message)
+
+        if bodiless:
+            scope = {**scope, "method": "GET"}
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:

@@ -1,0 +1,47 @@
+"""One real server for the tests that only need one, with a completed job in it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.domain.media import ArtifactKind
+from tests.unit.api.serving import Server, seed_job
+
+VIDEO = secrets.token_bytes(3 * (1 << 20) + 12345)
+SRT = "1\n00:00:00,000 --> 00:00:01,000\nПривет\n".encode()
+
+
+class Seeded:
+    """A server and the id of the job that it was started with."""
+
+    def __init__(self, server: Server, job_id: str) -> None:
+        self.server = server
+        self.job_id = job_id
+        self.url = server.url
+
+
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeded]:
+    """A real server with one completed job. Tests may add jobs and uploads, but leave this job as it is."""
+    data: Path = tmp_path_factory.mktemp("server") / "data"
+    job_id = seed_job(
+        data,
+        {
+            ArtifactKind.VIDEO: (VIDEO, "video/mp4", "mp4"),
+            ArtifactKind.SRT: (SRT, "application/x-subrip", "srt"),
+            ArtifactKind.VTT: (b"WEBVTT\n", "text/vtt", "vtt"),
+        },
+    )
+    with Server(data, AUTODUBBER_MAX_UPLOAD_BYTES=str(300 << 20), AUTODUBBER_LOG_LEVEL="debug") as server:
+        yield Seeded(server, job_id)
+
+
+@pytest.fixture
+def client(seeded: Seeded) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=seeded.url, timeout=30) as client:
+        yield client

@@ -1,0 +1,161 @@
+"""Finished files over a real server: ranges, conditions, names."""
+
+from __future__ import annotations
+
+import hashlib
+from urllib.parse import unquote
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.api.ranges import Span, Unsatisfiable, disposition, parse_range
+from tests.unit.api.conftest import SRT, VIDEO, Seeded
+from tests.unit.api.serving import TITLE
+
+SIZE = len(VIDEO)
+ETAG = f'"{hashlib.sha256(VIDEO).hexdigest()}"'
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("bytes=0-0", (0, 0)),
+        ("bytes=5-9", (5, 9)),
+        (f"bytes={SIZE - 1}-", (SIZE - 1, SIZE - 1)),
+        ("bytes=-7", (SIZE - 7, SIZE - 1)),
+        (f"bytes=-{SIZE * 2}", (0, SIZE - 1)),
+        (f"bytes=1048570-{SIZE * 3}", (1048570, SIZE - 1)),
+        ("BYTES = 3 - 4", (3, 4)),
+    ],
+)
+def test_a_range_gives_exactly_its_bytes(client: httpx.Client, seeded: Seeded, header: str, expected: tuple[int, int]) -> None:
+    response = client.get(f"/media/{seeded.job_id}/video", headers={"Range": header})
+    first, last = expected
+    assert response.status_code == 206
+    assert response.headers["content-range"] == f"bytes {first}-{last}/{SIZE}"
+    assert response.headers["content-length"] == str(last - first + 1)
+    assert response.content == VIDEO[first : last + 1]
+
+
+@pytest.mark.parametrize("header", ["bytes=9-5", "bytes=0-1,5-6", "bytes=a-b", "bytes=-", "lines=0-1", "bytes=--1", "bytes=1"])
+def test_a_range_that_means_nothing_is_ignored(client: httpx.Client, seeded: Seeded, header: str) -> None:
+    response = client.get(f"/media/{seeded.job_id}/video", headers={"Range": header})
+    assert response.status_code == 200
+    assert response.content == VIDEO
+
+
+@pytest.mark.parametrize("header", [f"bytes={SIZE}-", f"bytes={SIZE}-{SIZE + 5}", "bytes=-0"])
+def test_a_range_beyond_the_end_is_refused_with_the_size(client: httpx.Client, seeded: Seeded, header: str) -> None:
+    response = client.get(f"/download/video/{seeded.job_id}", headers={"Range": header})
+    assert response.status_code == 416
+    assert response.headers["content-range"] == f"bytes */{SIZE}"
+
+
+def test_a_whole_download_names_the_file_as_the_person_did(client: httpx.Client, seeded: Seeded) -> None:
+    response = client.get(f"/download/video/{seeded.job_id}")
+    assert response.content == VIDEO
+    assert response.headers["etag"] == ETAG
+    assert response.headers["accept-ranges"] == "bytes"
+    assert response.headers["content-type"] == "video/mp4"
+    kind, plain, extended = response.headers["content-disposition"].split("; ")
+    assert kind == "attachment"
+    assert plain.isascii()
+    assert unquote(extended.removeprefix("filename*=UTF-8''")) == f"{TITLE}.mp4"
+
+
+def test_subtitles_come_as_utf8(client: httpx.Client, seeded: Seeded) -> None:
+    response = client.get(f"/download/srt/{seeded.job_id}")
+    assert response.content == SRT
+    assert response.headers["content-type"].startswith("application/x-subrip")
+
+
+def test_head_says_what_get_would_give(client: httpx.Client, seeded: Seeded) -> None:
+    got, asked = client.get(f"/download/video/{seeded.job_id}"), client.head(f"/download/video/{seeded.job_id}")
+    assert (asked.status_code, asked.content) == (200, b"")
+    for name in ("content-length", "etag", "last-modified", "accept-ranges", "content-type", "content-disposition"):
+        assert asked.headers[name] == got.headers[name], name
+    part = client.head(f"/download/video/{seeded.job_id}", headers={"Range": "bytes=0-9"})
+    assert (part.status_code, part.headers["content-length"]) == (206, "10")
+
+
+def test_an_unchanged_file_is_not_sent_again(client: httpx.Client, seeded: Seeded) -> None:
+    path = f"/media/{seeded.job_id}/video"
+    modified = client.head(path).headers["last-modified"]
+    for headers in ({"If-None-Match": f'"x", W/{ETAG}'}, {"If-None-Match": "*"}, {"If-Modified-Since": modified}):
+        response = client.get(path, headers=headers)
+        assert (response.status_code, response.content, response.headers["etag"]) == (304, b"", ETAG)
+    for headers in ({"If-None-Match": '"other"', "If-Modified-Since": modified}, {"If-Modified-Since": "Thu, 01 Jan 1970 00:00:10 GMT"}, {"If-Modified-Since": "soon"}):
+        assert client.get(path, headers=headers).status_code == 200
+
+
+def test_a_part_of_another_version_becomes_the_whole_file(client: httpx.Client, seeded: Seeded) -> None:
+    path, wanted = f"/media/{seeded.job_id}/video", {"Range": "bytes=0-9"}
+    modified = client.head(path).headers["last-modified"]
+    assert client.get(path, headers={**wanted, "If-Range": ETAG}).status_code == 206
+    assert client.get(path, headers={**wanted, "If-Range": modified}).status_code == 206
+    for other in (f"W/{ETAG}", '"other"', "Thu, 01 Jan 1970 00:00:10 GMT"):
+        response = client.get(path, headers={**wanted, "If-Range": other})
+        assert (response.status_code, len(response.content)) == (200, SIZE)
+
+
+def test_media_is_inline_and_can_never_run_as_a_page(client: httpx.Client, seeded: Seeded) -> None:
+    response = client.get(f"/media/{seeded.job_id}/vtt")
+    assert response.headers["content-disposition"] == "inline"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in response.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/download/video/{job}x", "job_not_found"),
+        ("/download/audio/{job}", "artifact_not_ready"),
+        ("/download/source/{job}", "not_found"),
+        ("/download/exe/{job}", "not_found"),
+        ("/media/{job}/srt", "not_found"),
+        ("/media/{job}/..%2f..%2fsecret.key", "not_found"),
+        ("/download/..%2f..%2fsecret.key/{job}", "not_found"),
+    ],
+)
+def test_what_is_not_there_is_a_problem(client: httpx.Client, seeded: Seeded, path: str, code: str) -> None:
+    response = client.get(path.format(job=seeded.job_id))
+    assert response.status_code == 404
+    assert response.json()["code"] == code
+
+
+def test_a_client_that_goes_away_leaves_no_open_file(client: httpx.Client, seeded: Seeded) -> None:
+    from pathlib import Path
+
+    def open_videos() -> int:
+        folder = Path(f"/proc/{seeded.server.worker()}/fd")
+        return sum(str(fd.readlink()).endswith("/video") for fd in folder.iterdir() if fd.is_symlink())
+
+    for _ in range(5):
+        with httpx.Client(base_url=seeded.url) as other, other.stream("GET", f"/media/{seeded.job_id}/video") as response:
+            next(response.iter_raw(1000))
+    for _ in range(2000):
+        if open_videos() == 0:
+            break
+        client.get("/health/live")
+    assert open_videos() == 0
+
+
+@given(st.text(max_size=80))
+def test_any_title_makes_a_header_that_is_one_line_of_ascii(title: str) -> None:
+    header = disposition("attachment", title)
+    assert header.isascii() and header.isprintable()
+    assert header.count('"') == 2
+
+
+@given(st.integers(0, 10_000), st.integers(0, 20_000), st.integers(0, 20_000))
+def test_a_parsed_range_lies_within_the_file(size: int, first: int, last: int) -> None:
+    for header in (f"bytes={first}-{last}", f"bytes={first}-", f"bytes=-{last}"):
+        try:
+            span = parse_range(header, size)
+        except Unsatisfiable:
+            continue
+        assert span is None or 0 <= span.first <= span.last < size
+    if first <= last < size:
+        assert parse_range(f"bytes={first}-{last}", size) == Span(first, last)
