@@ -17,6 +17,8 @@ from app.domain.job import ACTIVE, PREPARE_STAGES, RENDER_STAGES, Phase, Stage
 from app.storage.jobs import JobStore
 
 if TYPE_CHECKING:
+    from dbos import DBOS
+
     from app.jobs.stages import StageRunner
 
 log = logging.getLogger(__name__)
@@ -120,7 +122,7 @@ class Engine:
             self._dbos.delete_workflows([workflow.workflow_id for workflow in ended])
 
 
-def _workflows(dbos: Any, runner: StageRunner) -> dict[Phase, Any]:
+def _workflows(dbos: type[DBOS], runner: StageRunner) -> dict[Phase, Any]:
     """The two workflows. A long step is preemptible: cancelling its workflow cancels the task, and with it the child process."""
     from dbos import SetWorkflowID
 
@@ -141,7 +143,7 @@ def _workflows(dbos: Any, runner: StageRunner) -> dict[Phase, Any]:
         return await runner.follow(job_id, workflow_id, next_workflow_id)
 
     async def run(job_id: str, phase: Phase, stages: tuple[Stage, ...]) -> bool:
-        workflow_id: str = dbos.workflow_id
+        workflow_id = _own_id(dbos)
         if not await begin(job_id, phase.value, workflow_id):
             return False
         for each in stages:
@@ -156,12 +158,19 @@ def _workflows(dbos: Any, runner: StageRunner) -> dict[Phase, Any]:
     @dbos.workflow(name="prepare", max_recovery_attempts=_RECOVERIES)
     async def prepare(job_id: str) -> None:
         if await run(job_id, Phase.PREPARE, PREPARE_STAGES):
-            render_id = f"{job_id}-{Phase.RENDER.value}-{dbos.workflow_id.rpartition('-')[2]}"
-            if await follow(job_id, dbos.workflow_id, render_id):
+            workflow_id = _own_id(dbos)
+            render_id = f"{job_id}-{Phase.RENDER.value}-{workflow_id.rpartition('-')[2]}"
+            if await follow(job_id, workflow_id, render_id):
                 with SetWorkflowID(render_id):
                     await dbos.enqueue_workflow_async(Phase.RENDER.value, render, job_id)
 
     return {Phase.PREPARE: prepare, Phase.RENDER: render}
+
+
+def _own_id(dbos: type[DBOS]) -> str:
+    if (workflow_id := dbos.workflow_id) is None:
+        raise RuntimeError("not within a workflow")
+    return workflow_id
 
 
 def _wal(path: Path) -> None:

@@ -7,24 +7,16 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Engine, delete, func, insert, select, update
 
 from app.domain.errors import EDIT_CONFLICT, JOB_NOT_FOUND, JOB_STATE, DubError
-from app.domain.job import ACTIVE, TRANSITIONS, DubOptions, Job, JobError, JobState, Phase, Stage
-from app.domain.media import Artifact, ArtifactKind, MediaInfo
-from app.domain.segment import Segment, Word
+from app.domain.job import ACTIVE, TRANSITIONS, DubOptions, Job, JobState, Phase, Stage
+from app.domain.media import Artifact, ArtifactKind
+from app.domain.segment import Segment
+from app.storage import rows
 from app.storage import tables as t
 from app.storage.database import reading
-
-
-class JobRow(msgspec.Struct, frozen=True):
-    """What the job's workers need besides the public `Job`."""
-
-    job: Job
-    source_key: str
-    subtitles_key: str | None
-    workflow_id: str | None
-    rendered_options: DubOptions | None
+from app.storage.rows import JobRow
 
 
 class StageRow(msgspec.Struct, frozen=True):
@@ -73,7 +65,7 @@ class JobStore:
                     updated_at=now,
                 )
             )
-            _refer(c, job_id, [key for key in (source_key, subtitles_key) if key])
+            rows.refer(c, job_id, [key for key in (source_key, subtitles_key) if key])
 
     def copy(self, job_id: str, new_id: str, *, title: str, options: DubOptions, state: JobState, stages: Collection[Stage]) -> None:
         """A second job on the same source. With `stages`, what they made is shared; in review the lines come along."""
@@ -103,21 +95,21 @@ class JobStore:
             c.execute(insert(t.jobs).values(**values))
             for table, only in ((t.stages, t.stages.c.stage.in_(list(stages))), (t.artifacts, t.artifacts.c.kind.in_(_PREPARED))):
                 if stages:
-                    rows = [dict(found._mapping) | {"job_id": new_id} for found in c.execute(select(table).where(table.c.job_id == job_id, only))]
-                    if rows:
-                        c.execute(insert(table), rows)
+                    listed = [dict(found._mapping) | {"job_id": new_id} for found in c.execute(select(table).where(table.c.job_id == job_id, only))]
+                    if listed:
+                        c.execute(insert(table), listed)
             if state is JobState.REVIEW:
-                _write(c, new_id, _segments(c, job_id))
+                rows.write_segments(c, new_id, rows.segments_of(c, job_id))
             keys = [row.source_key, *([row.subtitles_key] if row.subtitles_key else [])]
             if stages:
                 shared = select(t.blob_references.c.key).where(t.blob_references.c.job_id == job_id, ~t.blob_references.c.key.like("artifacts/%"))
                 keys += c.execute(shared).scalars()
-            _refer(c, new_id, keys)
+            rows.refer(c, new_id, keys)
 
     def row(self, job_id: str) -> JobRow:
         """Raises job_not_found."""
         with reading(self._engine) as c:
-            return _job_row(c, job_id)
+            return rows.job_row(c, job_id)
 
     def get(self, job_id: str) -> Job:
         """Raises job_not_found."""
@@ -135,16 +127,16 @@ class JobStore:
             if before is not None:
                 at, job_id = before
                 where.append((t.jobs.c.created_at < at) | ((t.jobs.c.created_at == at) & (t.jobs.c.id < job_id)))
-            rows = c.execute(select(t.jobs).where(*where).order_by(t.jobs.c.created_at.desc(), t.jobs.c.id.desc()).limit(limit)).all()
-            ids = [row.id for row in rows]
+            listed = c.execute(select(t.jobs).where(*where).order_by(t.jobs.c.created_at.desc(), t.jobs.c.id.desc()).limit(limit)).all()
+            ids = [row.id for row in listed]
             counts: dict[str, int] = {
                 row[0]: row[1]
                 for row in c.execute(select(t.segments.c.job_id, func.count()).where(t.segments.c.job_id.in_(ids)).group_by(t.segments.c.job_id))
             }
             owned: dict[str, list[Artifact]] = {}
             for row in c.execute(select(t.artifacts).where(t.artifacts.c.job_id.in_(ids))):
-                owned.setdefault(row.job_id, []).append(_artifact(row))
-        return [_job(row, counts.get(row.id, 0), owned.get(row.id, [])).job for row in rows], total
+                owned.setdefault(row.job_id, []).append(rows.to_artifact(row))
+        return [rows.to_job(row, counts.get(row.id, 0), owned.get(row.id, [])).job for row in listed], total
 
     def ids(self, states: Collection[JobState]) -> list[str]:
         with reading(self._engine) as c:
@@ -161,12 +153,12 @@ class JobStore:
         Raises job_not_found, or job_state when the job is elsewhere by now.
         """
         with self._engine.begin() as c:
-            row = _job_row(c, job_id)
+            row = rows.job_row(c, job_id)
             state = row.job.state
             if to not in TRANSITIONS[state] or (only_from and state not in only_from) or (owner is not None and row.workflow_id != owner):
                 raise DubError(JOB_STATE, f"The job is {state.value}.")
-            _update(c, job_id, {"state": to, **fields})
-            return _job_row(c, job_id).job
+            rows.update_job(c, job_id, {"state": to, **fields})
+            return rows.job_row(c, job_id).job
 
     def requeue(self, job_id: str, workflow_id: str) -> None:
         """Put an active job back into the queue under another workflow, whatever it was doing: its workflow is lost."""
@@ -178,8 +170,8 @@ class JobStore:
     def update(self, job_id: str, **fields: Any) -> Job:
         """Set columns. Raises job_not_found."""
         with self._engine.begin() as c:
-            _update(c, job_id, fields)
-            return _job_row(c, job_id).job
+            rows.update_job(c, job_id, fields)
+            return rows.job_row(c, job_id).job
 
     def progress(self, job_id: str, *, stage: Stage | None, stage_progress: float, progress: float, eta_s: float | None) -> None:
         """Keep the last known progress; a deleted job is no error."""
@@ -190,30 +182,30 @@ class JobStore:
     def delete(self, job_id: str) -> list[str]:
         """Delete the job and all its rows; returns the keys of the blobs that nobody needs any more. Raises job_not_found."""
         with self._engine.begin() as c:
-            _job_row(c, job_id)
+            rows.job_row(c, job_id)
             keys = list(c.execute(select(t.blob_references.c.key).where(t.blob_references.c.job_id == job_id)).scalars())
             c.execute(delete(t.jobs).where(t.jobs.c.id == job_id))  # the rest cascades
-            return _unreferenced(c, keys)
+            return rows.unreferenced(c, keys)
 
     # ---------------------------------------------------------------- segments
 
     def segments(self, job_id: str) -> tuple[int, tuple[Segment, ...]]:
         """The revision and the lines by start. Raises job_not_found."""
         with reading(self._engine) as c:
-            return _job_row(c, job_id).job.revision, _segments(c, job_id)
+            return rows.job_row(c, job_id).job.revision, rows.segments_of(c, job_id)
 
     def append_segments(self, job_id: str, added: Iterable[Segment], *, stage: Stage, fingerprint: str, output: Any) -> int:
         """Add recognised lines and, in the same transaction, remember how far recognition is; returns the new revision."""
         with self._engine.begin() as c:
-            _write(c, job_id, added)
-            _put_stage(c, job_id, stage, fingerprint, output, 0.0)
-            return _next_revision(c, job_id)
+            rows.write_segments(c, job_id, added)
+            rows.put_stage(c, job_id, stage, fingerprint, output, 0.0)
+            return rows.next_revision(c, job_id)
 
     def clear_segments(self, job_id: str) -> tuple[int, tuple[str, ...]]:
         with self._engine.begin() as c:
             gone = tuple(c.execute(select(t.segments.c.id).where(t.segments.c.job_id == job_id)).scalars())
             c.execute(delete(t.segments).where(t.segments.c.job_id == job_id))
-            return _next_revision(c, job_id), gone
+            return rows.next_revision(c, job_id), gone
 
     def edit_segments(
         self, job_id: str, revision: int, allowed: Collection[JobState], change: Callable[[Job, tuple[Segment, ...]], Sequence[Segment]]
@@ -224,12 +216,12 @@ class JobStore:
         `revision` is not the current one, job_state, job_not_found, and whatever `change` raises.
         """
         with self._engine.begin() as c:
-            job = _job_row(c, job_id).job
+            job = rows.job_row(c, job_id).job
             if job.state not in allowed:
                 raise DubError(JOB_STATE, f"The job is {job.state.value}.")
             if job.revision != revision:
                 raise DubError(EDIT_CONFLICT, revision=job.revision)
-            before = _segments(c, job_id)
+            before = rows.segments_of(c, job_id)
             known = {segment.id: segment for segment in before}
             after = {segment.id: segment for segment in change(job, before)}
             changed = tuple(segment for segment in after.values() if known.get(segment.id) != segment)
@@ -237,9 +229,9 @@ class JobStore:
             touched = [*gone, *(segment.id for segment in changed if segment.id in known)]
             for start in range(0, len(touched), 500):
                 c.execute(delete(t.segments).where(t.segments.c.job_id == job_id, t.segments.c.id.in_(touched[start : start + 500])))
-            _write(c, job_id, changed)
-            now = _next_revision(c, job_id) if changed or gone else revision
-            return now, _segments(c, job_id), changed, gone
+            rows.write_segments(c, job_id, changed)
+            now = rows.next_revision(c, job_id) if changed or gone else revision
+            return now, rows.segments_of(c, job_id), changed, gone
 
     # ---------------------------------------------------------------- stages, artifacts, blobs
 
@@ -261,7 +253,7 @@ class JobStore:
     ) -> list[str]:
         """Record a finished stage with the blobs it needs; returns the keys that nobody needs any more."""
         with self._engine.begin() as c:
-            _put_stage(c, job_id, stage, fingerprint, output, seconds)
+            rows.put_stage(c, job_id, stage, fingerprint, output, seconds)
             replaced = []
             for artifact in artifacts:
                 own = (t.artifacts.c.job_id == job_id, t.artifacts.c.kind == artifact.kind)
@@ -270,114 +262,24 @@ class JobStore:
                     replaced.append(old)
                 c.execute(delete(t.artifacts).where(*own))
                 c.execute(insert(t.artifacts).values(job_id=job_id, **msgspec.to_builtins(artifact)))
-            _refer(c, job_id, [*keys, *(artifact.key for artifact in artifacts)])
+            rows.refer(c, job_id, [*keys, *(artifact.key for artifact in artifacts)])
             c.execute(delete(t.blob_references).where(t.blob_references.c.job_id == job_id, t.blob_references.c.key.in_(replaced)))
-            return _unreferenced(c, replaced)
+            return rows.unreferenced(c, replaced)
 
     def refer(self, job_id: str, keys: Collection[str]) -> None:
         """Say that the job needs these blobs."""
         with self._engine.begin() as c:
-            _refer(c, job_id, keys)
+            rows.refer(c, job_id, keys)
 
     def seconds_per_media_second(self, stage: Stage, recent: int = 8) -> float | None:
         """How long a stage took lately, per second of media; None when it never ran here. For estimates."""
         with reading(self._engine) as c:
-            rows = c.execute(
+            listed = c.execute(
                 select(t.stages.c.seconds, t.jobs.c.media)
                 .join(t.jobs, t.jobs.c.id == t.stages.c.job_id)
                 .where(t.stages.c.stage == stage, t.stages.c.seconds > 0)
                 .order_by(t.stages.c.finished_at.desc())
                 .limit(recent)
             ).all()
-        pairs = [(row.seconds, row.media["duration_s"]) for row in rows if row.media and row.media["duration_s"] > 0]
+        pairs = [(row.seconds, row.media["duration_s"]) for row in listed if row.media and row.media["duration_s"] > 0]
         return sum(s for s, _ in pairs) / sum(d for _, d in pairs) if pairs else None
-
-
-# ---------------------------------------------------------------- rows
-
-
-def _job_row(c: Connection, job_id: str) -> JobRow:
-    row = c.execute(select(t.jobs).where(t.jobs.c.id == job_id)).first()
-    if row is None:
-        raise DubError(JOB_NOT_FOUND)
-    count = c.execute(select(func.count()).select_from(t.segments).where(t.segments.c.job_id == job_id)).scalar_one()
-    owned = [_artifact(found) for found in c.execute(select(t.artifacts).where(t.artifacts.c.job_id == job_id))]
-    return _job(row, count, owned)
-
-
-def _job(row: Row[Any], segment_count: int, owned: list[Artifact]) -> JobRow:
-    options = msgspec.convert(row.options, DubOptions)
-    rendered = None if row.rendered_options is None else msgspec.convert(row.rendered_options, DubOptions)
-    stale = row.rendered_revision is not None and (row.rendered_revision != row.revision or rendered != options)
-    job = Job(
-        id=row.id,
-        title=row.title,
-        state=JobState(row.state),
-        phase=Phase(row.phase),
-        stage=None if row.stage is None else Stage(row.stage),
-        stage_progress=row.stage_progress,
-        progress=row.progress,
-        eta_s=row.eta_s,
-        options=options,
-        language=row.language,
-        media=None if row.media is None else msgspec.convert(row.media, MediaInfo),
-        size_bytes=row.size_bytes,
-        segment_count=segment_count,
-        revision=row.revision,
-        rendered_revision=row.rendered_revision,
-        stale=stale,
-        error=None if row.error is None else msgspec.convert(row.error, JobError),
-        artifacts=tuple(sorted(owned, key=lambda a: list(ArtifactKind).index(a.kind))),
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
-    return JobRow(job, row.source_key, row.subtitles_key, row.workflow_id, rendered)
-
-
-def _artifact(row: Row[Any]) -> Artifact:
-    return Artifact(ArtifactKind(row.kind), row.key, row.size_bytes, row.sha256, row.media_type, row.extension)
-
-
-def _update(c: Connection, job_id: str, fields: dict[str, Any]) -> None:
-    values = {name: msgspec.to_builtins(value) for name, value in fields.items()}
-    if c.execute(update(t.jobs).where(t.jobs.c.id == job_id).values(**values, updated_at=time.time())).rowcount == 0:
-        raise DubError(JOB_NOT_FOUND)
-
-
-def _next_revision(c: Connection, job_id: str) -> int:
-    c.execute(update(t.jobs).where(t.jobs.c.id == job_id).values(revision=t.jobs.c.revision + 1, updated_at=time.time()))
-    return int(c.execute(select(t.jobs.c.revision).where(t.jobs.c.id == job_id)).scalar_one())
-
-
-def _put_stage(c: Connection, job_id: str, stage: Stage, fingerprint: str, output: Any, seconds: float) -> None:
-    c.execute(delete(t.stages).where(t.stages.c.job_id == job_id, t.stages.c.stage == stage))
-    values = {"job_id": job_id, "stage": stage, "fingerprint": fingerprint, "output": msgspec.to_builtins(output)}
-    c.execute(insert(t.stages).values(**values, seconds=seconds, finished_at=time.time()))
-
-
-def _segments(c: Connection, job_id: str) -> tuple[Segment, ...]:
-    found = c.execute(select(t.segments).where(t.segments.c.job_id == job_id).order_by(t.segments.c.start_s, t.segments.c.end_s, t.segments.c.id))
-    return tuple(
-        Segment(r.id, r.start_s, r.end_s, r.text, r.source_text, r.speaker, r.skip, msgspec.convert(r.words, tuple[Word, ...])) for r in found
-    )
-
-
-def _write(c: Connection, job_id: str, added: Iterable[Segment]) -> None:
-    rows = [{"job_id": job_id, **msgspec.to_builtins(segment)} for segment in added]
-    if rows:
-        c.execute(insert(t.segments), rows)
-
-
-def _refer(c: Connection, job_id: str, keys: Collection[str]) -> None:
-    known = set(c.execute(select(t.blob_references.c.key).where(t.blob_references.c.job_id == job_id)).scalars())
-    fresh = sorted(set(keys) - known)
-    if fresh:
-        c.execute(insert(t.blob_references), [{"job_id": job_id, "key": key} for key in fresh])
-
-
-def _unreferenced(c: Connection, keys: Collection[str]) -> list[str]:
-    gone = []
-    for key in keys:
-        if c.execute(select(t.blob_references.c.job_id).where(t.blob_references.c.key == key).limit(1)).first() is None:
-            gone.append(key)
-    return gone

@@ -1,0 +1,113 @@
+"""From rows to Structs and back: the statements that several queries about jobs share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from app.domain.errors import JOB_NOT_FOUND, DubError
+from app.domain.job import DubOptions, Job, JobError, JobState, Phase, Stage
+from app.domain.media import Artifact, ArtifactKind, MediaInfo
+from app.domain.segment import Segment, Word
+from app.storage import tables as t
+
+
+class JobRow(msgspec.Struct, frozen=True):
+    """What the job's workers need besides the public `Job`."""
+
+    job: Job
+    source_key: str
+    subtitles_key: str | None
+    workflow_id: str | None
+    rendered_options: DubOptions | None
+
+
+def job_row(c: Connection, job_id: str) -> JobRow:
+    row = c.execute(select(t.jobs).where(t.jobs.c.id == job_id)).first()
+    if row is None:
+        raise DubError(JOB_NOT_FOUND)
+    count = c.execute(select(func.count()).select_from(t.segments).where(t.segments.c.job_id == job_id)).scalar_one()
+    owned = [to_artifact(found) for found in c.execute(select(t.artifacts).where(t.artifacts.c.job_id == job_id))]
+    return to_job(row, count, owned)
+
+
+def to_job(row: Row[Any], segment_count: int, owned: list[Artifact]) -> JobRow:
+    options = msgspec.convert(row.options, DubOptions)
+    rendered = None if row.rendered_options is None else msgspec.convert(row.rendered_options, DubOptions)
+    stale = row.rendered_revision is not None and (row.rendered_revision != row.revision or rendered != options)
+    job = Job(
+        id=row.id,
+        title=row.title,
+        state=JobState(row.state),
+        phase=Phase(row.phase),
+        stage=None if row.stage is None else Stage(row.stage),
+        stage_progress=row.stage_progress,
+        progress=row.progress,
+        eta_s=row.eta_s,
+        options=options,
+        language=row.language,
+        media=None if row.media is None else msgspec.convert(row.media, MediaInfo),
+        size_bytes=row.size_bytes,
+        segment_count=segment_count,
+        revision=row.revision,
+        rendered_revision=row.rendered_revision,
+        stale=stale,
+        error=None if row.error is None else msgspec.convert(row.error, JobError),
+        artifacts=tuple(sorted(owned, key=lambda a: list(ArtifactKind).index(a.kind))),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+    return JobRow(job, row.source_key, row.subtitles_key, row.workflow_id, rendered)
+
+
+def to_artifact(row: Row[Any]) -> Artifact:
+    return Artifact(ArtifactKind(row.kind), row.key, row.size_bytes, row.sha256, row.media_type, row.extension)
+
+
+def update_job(c: Connection, job_id: str, fields: dict[str, Any]) -> None:
+    values = {name: msgspec.to_builtins(value) for name, value in fields.items()}
+    if c.execute(update(t.jobs).where(t.jobs.c.id == job_id).values(**values, updated_at=time.time())).rowcount == 0:
+        raise DubError(JOB_NOT_FOUND)
+
+
+def next_revision(c: Connection, job_id: str) -> int:
+    c.execute(update(t.jobs).where(t.jobs.c.id == job_id).values(revision=t.jobs.c.revision + 1, updated_at=time.time()))
+    return int(c.execute(select(t.jobs.c.revision).where(t.jobs.c.id == job_id)).scalar_one())
+
+
+def put_stage(c: Connection, job_id: str, stage: Stage, fingerprint: str, output: Any, seconds: float) -> None:
+    c.execute(delete(t.stages).where(t.stages.c.job_id == job_id, t.stages.c.stage == stage))
+    values = {"job_id": job_id, "stage": stage, "fingerprint": fingerprint, "output": msgspec.to_builtins(output)}
+    c.execute(insert(t.stages).values(**values, seconds=seconds, finished_at=time.time()))
+
+
+def segments_of(c: Connection, job_id: str) -> tuple[Segment, ...]:
+    found = c.execute(select(t.segments).where(t.segments.c.job_id == job_id).order_by(t.segments.c.start_s, t.segments.c.end_s, t.segments.c.id))
+    return tuple(
+        Segment(r.id, r.start_s, r.end_s, r.text, r.source_text, r.speaker, r.skip, msgspec.convert(r.words, tuple[Word, ...])) for r in found
+    )
+
+
+def write_segments(c: Connection, job_id: str, added: Iterable[Segment]) -> None:
+    rows = [{"job_id": job_id, **msgspec.to_builtins(segment)} for segment in added]
+    if rows:
+        c.execute(insert(t.segments), rows)
+
+
+def refer(c: Connection, job_id: str, keys: Collection[str]) -> None:
+    known = set(c.execute(select(t.blob_references.c.key).where(t.blob_references.c.job_id == job_id)).scalars())
+    fresh = sorted(set(keys) - known)
+    if fresh:
+        c.execute(insert(t.blob_references), [{"job_id": job_id, "key": key} for key in fresh])
+
+
+def unreferenced(c: Connection, keys: Collection[str]) -> list[str]:
+    gone = []
+    for key in keys:
+        if c.execute(select(t.blob_references.c.job_id).where(t.blob_references.c.key == key).limit(1)).first() is None:
+            gone.append(key)
+    return gone
