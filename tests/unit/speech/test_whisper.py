@@ -50,7 +50,8 @@ def engine(tmp_path: Path) -> OpenAIWhisper:
 
 
 def request(recording: Recording, model: Path, **changes: object) -> RecognitionRequest:
-    given: dict[str, object] = {"speech": recording.path, "model": str(model), "language": None, "task": Task.TRANSCRIBE, "duration_s": recording.duration_s}
+    given: dict[str, object] = {"speech": recording.path, "model": str(model), "language": None, "task": Task.TRANSCRIBE}
+    given["duration_s"] = recording.duration_s
     return RecognitionRequest(**(given | {"resume_at_s": 0.0} | changes))  # type: ignore[arg-type]
 
 

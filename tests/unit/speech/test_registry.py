@@ -1,0 +1,55 @@
+"""Engines by name, and a server that stays light."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.domain import errors
+from app.domain.errors import DubError
+from app.speech.registry import Registry, build_registry
+from tests.doubles.elevenlabs import KEY, Double
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return build_registry(models=tmp_path / "models", threads=1, elevenlabs_url="http://127.0.0.1:9")
+
+
+async def test_every_engine_is_told_and_why_it_is_not_available(registry: Registry) -> None:
+    infos = {info.name: info for info in await registry.infos()}
+    assert set(infos) == {"openai-whisper", "espeak", "elevenlabs"}
+    assert infos["openai-whisper"].kind == "recognizer" and infos["espeak"].availability.available
+    assert not infos["elevenlabs"].availability.available and infos["elevenlabs"].availability.remedy
+    await registry.close()
+
+
+async def test_a_key_that_comes_with_the_request_brings_its_voices(tmp_path: Path) -> None:
+    async with Double() as double:
+        registry = build_registry(models=tmp_path, elevenlabs_url=double.url)
+        without, with_key = await registry.all_voices(), await registry.all_voices(KEY)
+        assert {voice.engine for voice in without} == {"espeak"}
+        assert {voice.engine for voice in with_key} == {"espeak", "elevenlabs"}
+        infos = {info.name: info for info in await registry.infos(KEY)}
+        assert infos["elevenlabs"].availability.available and len(infos["elevenlabs"].models) == 4
+        await registry.close()
+
+
+def test_names_that_are_none_are_refused(registry: Registry) -> None:
+    voice, voice_id = registry.voice("espeak:en-us+f3")
+    assert (voice.name, voice_id) == ("espeak", "en-us+f3")
+    for name, problem in (("espeak", errors.VOICE_UNKNOWN), ("espeak:", errors.VOICE_UNKNOWN), ("nobody:x", errors.ENGINE_UNKNOWN)):
+        with pytest.raises(DubError) as caught:
+            registry.voice(name)
+        assert caught.value.problem is problem
+    with pytest.raises(DubError) as caught:
+        registry.recognizer("nobody")
+    assert caught.value.problem is errors.ENGINE_UNKNOWN
+    assert registry.recognizer("openai-whisper").name == "openai-whisper"
+
+
+def test_nothing_heavy_is_imported_with_the_registry() -> None:
+    code = "import sys, app.speech.registry; print(*sys.modules)"
+    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    assert not loaded & {"torch", "whisper", "numpy", "elevenlabs", "onnxruntime", "faster_whisper", "httpx", "av", "scipy", "pydantic"}
