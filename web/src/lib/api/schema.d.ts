@@ -15,13 +15,13 @@ export interface paths {
          * ListJobs
          * @description A page of jobs, newest first.
          */
-        get: operations["ApiJobsListJobs"];
+        get: operations["listJobs"];
         put?: never;
         /**
          * CreateJob
          * @description Create a job from a finished upload. With `multipart/form-data` (`file`, `subtitles`, and the options as fields) the upload comes along.
          */
-        post: operations["ApiJobsCreateJob"];
+        post: operations["createJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -39,21 +39,21 @@ export interface paths {
          * GetJob
          * @description One job.
          */
-        get: operations["ApiJobsJobIdGetJob"];
+        get: operations["getJob"];
         put?: never;
         post?: never;
         /**
          * DeleteJob
          * @description Delete a job with everything it owns; running work is cancelled first.
          */
-        delete: operations["ApiJobsJobIdDeleteJob"];
+        delete: operations["deleteJob"];
         options?: never;
         head?: never;
         /**
          * UpdateJob
          * @description Change the title or options.
          */
-        patch: operations["ApiJobsJobIdUpdateJob"];
+        patch: operations["updateJob"];
         trace?: never;
     };
     "/api/jobs/{job_id}/approve": {
@@ -69,7 +69,7 @@ export interface paths {
          * ApproveJob
          * @description The lines are right: render.
          */
-        post: operations["ApiJobsJobIdApproveApproveJob"];
+        post: operations["approveJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -89,7 +89,7 @@ export interface paths {
          * RenderJob
          * @description Render again; only what changed is spoken again.
          */
-        post: operations["ApiJobsJobIdRenderRenderJob"];
+        post: operations["renderJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -109,7 +109,7 @@ export interface paths {
          * CancelJob
          * @description Stop the running work within two seconds; finished lines are kept.
          */
-        post: operations["ApiJobsJobIdCancelCancelJob"];
+        post: operations["cancelJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -129,7 +129,7 @@ export interface paths {
          * RetryJob
          * @description Go on from the stage that failed or was cancelled.
          */
-        post: operations["ApiJobsJobIdRetryRetryJob"];
+        post: operations["retryJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -149,7 +149,7 @@ export interface paths {
          * DuplicateJob
          * @description A new job from the same upload, with other options.
          */
-        post: operations["ApiJobsJobIdDuplicateDuplicateJob"];
+        post: operations["duplicateJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -167,7 +167,7 @@ export interface paths {
          * EstimateJob
          * @description What rendering would cost now: characters, credits, money, seconds.
          */
-        get: operations["ApiJobsJobIdEstimateEstimateJob"];
+        get: operations["estimateJob"];
         put?: never;
         post?: never;
         delete?: never;
@@ -187,7 +187,7 @@ export interface paths {
          * GetSegments
          * @description All lines, with their revision as ETag.
          */
-        get: operations["ApiJobsJobIdSegmentsGetSegments"];
+        get: operations["getSegments"];
         put?: never;
         post?: never;
         delete?: never;
@@ -197,7 +197,7 @@ export interface paths {
          * EditSegments
          * @description Edit, add and remove lines: all of it or nothing.
          */
-        patch: operations["ApiJobsJobIdSegmentsEditSegments"];
+        patch: operations["editSegments"];
         trace?: never;
     };
     "/api/jobs/{job_id}/segments/{segment_id}/split": {
@@ -213,7 +213,7 @@ export interface paths {
          * SplitSegment
          * @description Cut a line in two.
          */
-        post: operations["ApiJobsJobIdSegmentsSegmentIdSplitSplitSegment"];
+        post: operations["splitSegment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -233,7 +233,7 @@ export interface paths {
          * MergeSegment
          * @description Join a line with the following one.
          */
-        post: operations["ApiJobsJobIdSegmentsSegmentIdMergeMergeSegment"];
+        post: operations["mergeSegment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -253,7 +253,7 @@ export interface paths {
          * PreviewSegment
          * @description One line as a WAV file, as it will be spoken; kept, so that the render does not buy it again.
          */
-        post: operations["ApiJobsJobIdSegmentsSegmentIdPreviewPreviewSegment"];
+        post: operations["previewSegment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -271,7 +271,7 @@ export interface paths {
          * ListEngines
          * @description Every engine, whether it can work here, why not, and its models.
          */
-        get: operations["ApiEnginesListEngines"];
+        get: operations["listEngines"];
         put?: never;
         post?: never;
         delete?: never;
@@ -291,7 +291,7 @@ export interface paths {
          * ListVoices
          * @description The voices of all engines that are available.
          */
-        get: operations["ApiVoicesListVoices"];
+        get: operations["listVoices"];
         put?: never;
         post?: never;
         delete?: never;
@@ -311,7 +311,7 @@ export interface paths {
          * GetSettings
          * @description Limits, and what a job gets where it says nothing.
          */
-        get: operations["ApiSettingsGetSettings"];
+        get: operations["getSettings"];
         put?: never;
         post?: never;
         delete?: never;
@@ -329,20 +329,40 @@ export interface paths {
         };
         /**
          * GetKey
-         * @description Whether a key is stored.
+         * @description Whether there is a key.
          */
-        get: operations["ApiSettingsKeysElevenlabsGetKey"];
+        get: operations["getKey"];
         /**
          * PutKey
-         * @description Store the key, encrypted.
+         * @description Store the key, encrypted. It is used instead of the environment's.
          */
-        put: operations["ApiSettingsKeysElevenlabsPutKey"];
+        put: operations["putKey"];
         post?: never;
         /**
          * DeleteKey
          * @description Forget the stored key.
          */
-        delete: operations["ApiSettingsKeysElevenlabsDeleteKey"];
+        delete: operations["deleteKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * CreateUpload
+         * @description Start an upload (`Upload-Length`, `Upload-Metadata` with `filename` and `filetype`); the answer's Location is its address.
+         */
+        post: operations["createUpload"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -362,34 +382,14 @@ export interface paths {
          * TerminateUpload
          * @description Give up an upload.
          */
-        delete: operations["ApiUploadsUploadIdTerminateUpload"];
+        delete: operations["terminateUpload"];
         options?: never;
         head?: never;
         /**
          * AppendUpload
          * @description Append bytes at `Upload-Offset`. What has arrived is kept when the connection breaks.
          */
-        patch: operations["ApiUploadsUploadIdAppendUpload"];
-        trace?: never;
-    };
-    "/api/uploads": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * CreateUpload
-         * @description Start an upload (`Upload-Length`, `Upload-Metadata` with `filename` and `filetype`); the answer's Location is its address.
-         */
-        post: operations["ApiUploadsCreateUpload"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
+        patch: operations["appendUpload"];
         trace?: never;
     };
     "/download/{kind}/{job_id}": {
@@ -403,7 +403,7 @@ export interface paths {
          * Download
          * @description The video, audio, srt or vtt of a job, as an attachment; ranges, ETag and HEAD as HTTP has them.
          */
-        get: operations["DownloadKindJobIdGetDownload"];
+        get: operations["getDownload"];
         put?: never;
         post?: never;
         delete?: never;
@@ -412,7 +412,7 @@ export interface paths {
          * Download
          * @description The video, audio, srt or vtt of a job, as an attachment; ranges, ETag and HEAD as HTTP has them.
          */
-        head: operations["DownloadKindJobIdHeadDownload"];
+        head: operations["headDownload"];
         patch?: never;
         trace?: never;
     };
@@ -427,7 +427,7 @@ export interface paths {
          * Media
          * @description One of a job's files inline, for the player: video, audio, vtt, source, peaks, thumbnail.
          */
-        get: operations["MediaJobIdNameGetMedia"];
+        get: operations["getMedia"];
         put?: never;
         post?: never;
         delete?: never;
@@ -436,7 +436,7 @@ export interface paths {
          * Media
          * @description One of a job's files inline, for the player: video, audio, vtt, source, peaks, thumbnail.
          */
-        head: operations["MediaJobIdNameHeadMedia"];
+        head: operations["headMedia"];
         patch?: never;
         trace?: never;
     };
@@ -451,7 +451,7 @@ export interface paths {
          * JobEventsOverHttp
          * @description A WebSocket: the job's snapshot first, then its events, a heartbeat every 5 s. Close code 4404: there is no such job.
          */
-        get: operations["WsJobIdJobEventsOverHttp"];
+        get: operations["jobEventsOverHttp"];
         put?: never;
         post?: never;
         delete?: never;
@@ -471,7 +471,7 @@ export interface paths {
          * LibraryEventsOverHttp
          * @description A WebSocket: the newest jobs first, then every change of state and progress of any job, a heartbeat every 5 s.
          */
-        get: operations["WsLibraryEventsOverHttp"];
+        get: operations["libraryEventsOverHttp"];
         put?: never;
         post?: never;
         delete?: never;
@@ -491,7 +491,7 @@ export interface paths {
          * Live
          * @description The process answers.
          */
-        get: operations["HealthLiveLive"];
+        get: operations["live"];
         put?: never;
         post?: never;
         delete?: never;
@@ -511,7 +511,7 @@ export interface paths {
          * Ready
          * @description Work can be taken: 200, else 503 with the failed checks.
          */
-        get: operations["HealthReadyReady"];
+        get: operations["ready"];
         put?: never;
         post?: never;
         delete?: never;
@@ -531,7 +531,27 @@ export interface paths {
          * HealthForPeople
          * @description The same for people: always 200.
          */
-        get: operations["HealthHealthForPeople"];
+        get: operations["healthForPeople"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics
+         * @description Figures for Prometheus; 404 when AUTODUBBER_METRICS is off.
+         */
+        get: operations["metrics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -706,13 +726,20 @@ export interface components {
         KeyEntry: {
             key: string;
         };
+        /**
+         * KeySource
+         * @enum {string}
+         */
+        KeySource: "page" | "environment";
         /** KeyStatus */
         KeyStatus: {
             stored: boolean;
+            source: components["schemas"]["KeySource"] | null;
             last4: string | null;
         };
         /** Library */
         Library: {
+            seq: number;
             jobs: components["schemas"]["Job"][];
             total: number;
             /** @constant */
@@ -918,7 +945,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    ApiJobsListJobs: {
+    listJobs: {
         parameters: {
             query?: {
                 /** @description Only jobs in one of these states. */
@@ -955,7 +982,7 @@ export interface operations {
             };
         };
     };
-    ApiJobsCreateJob: {
+    createJob: {
         parameters: {
             query?: never;
             header?: {
@@ -1045,7 +1072,7 @@ export interface operations {
             };
         };
     };
-    ApiJobsJobIdGetJob: {
+    getJob: {
         parameters: {
             query?: never;
             header?: never;
@@ -1085,7 +1112,7 @@ export interface operations {
             };
         };
     };
-    ApiJobsJobIdDeleteJob: {
+    deleteJob: {
         parameters: {
             query?: never;
             header?: never;
@@ -1123,7 +1150,7 @@ export interface operations {
             };
         };
     };
-    ApiJobsJobIdUpdateJob: {
+    updateJob: {
         parameters: {
             query?: never;
             header?: never;
@@ -1185,7 +1212,7 @@ export interface operations {
             };
         };
     };
-    ApiJobsJobIdApproveApproveJob: {
+    approveJob: {
         parameters: {
             query?: never;
             header?: {
@@ -1264,7 +1291,7 @@ export interface operations {
             };
         };
     };
-    ApiJobsJobIdRenderRenderJob: {
+    renderJob: {
         parameters: {
             query?: never;
             header?: {
@@ -1343,7 +1370,7 @@ export interface operations {
             };
         };
     };
-    ApiJobsJobIdCancelCancelJob: {
+    cancelJob: {
         parameters: {
             query?: never;
             header?: never;
@@ -1392,7 +1419,7 @@ export interface operations {
             };
         };
     };
-    ApiJobsJobIdRetryRetryJob: {
+    retryJob: {
         parameters: {
             query?: never;
             header?: {
@@ -1462,7 +1489,7 @@ export interface operations {
             };
         };
     };
-    ApiJobsJobIdDuplicateDuplicateJob: {
+    duplicateJob: {
         parameters: {
             query?: never;
             header?: never;
@@ -1524,7 +1551,7 @@ export interface operations {
             };
         };
     };
-    ApiJobsJobIdEstimateEstimateJob: {
+    estimateJob: {
         parameters: {
             query?: never;
             header?: {
@@ -1603,7 +1630,7 @@ export interface operations {
             };
         };
     };
-    ApiJobsJobIdSegmentsGetSegments: {
+    getSegments: {
         parameters: {
             query?: never;
             header?: never;
@@ -1643,7 +1670,7 @@ export interface operations {
             };
         };
     };
-    ApiJobsJobIdSegmentsEditSegments: {
+    editSegments: {
         parameters: {
             query?: never;
             header?: {
@@ -1726,7 +1753,7 @@ export interface operations {
             };
         };
     };
-    ApiJobsJobIdSegmentsSegmentIdSplitSplitSegment: {
+    splitSegment: {
         parameters: {
             query?: never;
             header?: {
@@ -1810,7 +1837,7 @@ export interface operations {
             };
         };
     };
-    ApiJobsJobIdSegmentsSegmentIdMergeMergeSegment: {
+    mergeSegment: {
         parameters: {
             query?: never;
             header?: {
@@ -1890,7 +1917,7 @@ export interface operations {
             };
         };
     };
-    ApiJobsJobIdSegmentsSegmentIdPreviewPreviewSegment: {
+    previewSegment: {
         parameters: {
             query?: never;
             header?: {
@@ -1988,7 +2015,7 @@ export interface operations {
             };
         };
     };
-    ApiEnginesListEngines: {
+    listEngines: {
         parameters: {
             query?: never;
             header?: {
@@ -2020,7 +2047,7 @@ export interface operations {
             };
         };
     };
-    ApiVoicesListVoices: {
+    listVoices: {
         parameters: {
             query?: {
                 /** @description Only this engine's voices. */
@@ -2084,7 +2111,7 @@ export interface operations {
             };
         };
     };
-    ApiSettingsGetSettings: {
+    getSettings: {
         parameters: {
             query?: never;
             header?: never;
@@ -2113,7 +2140,7 @@ export interface operations {
             };
         };
     };
-    ApiSettingsKeysElevenlabsGetKey: {
+    getKey: {
         parameters: {
             query?: never;
             header?: never;
@@ -2142,7 +2169,7 @@ export interface operations {
             };
         };
     };
-    ApiSettingsKeysElevenlabsPutKey: {
+    putKey: {
         parameters: {
             query?: never;
             header?: never;
@@ -2175,7 +2202,7 @@ export interface operations {
             };
         };
     };
-    ApiSettingsKeysElevenlabsDeleteKey: {
+    deleteKey: {
         parameters: {
             query?: never;
             header?: never;
@@ -2193,7 +2220,81 @@ export interface operations {
             };
         };
     };
-    ApiUploadsUploadIdTerminateUpload: {
+    createUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": null;
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            460: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    terminateUpload: {
         parameters: {
             query?: never;
             header?: never;
@@ -2251,7 +2352,7 @@ export interface operations {
             };
         };
     };
-    ApiUploadsUploadIdAppendUpload: {
+    appendUpload: {
         parameters: {
             query?: never;
             header?: never;
@@ -2354,81 +2455,7 @@ export interface operations {
             };
         };
     };
-    ApiUploadsCreateUpload: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Document created, URL follows */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": null;
-                };
-            };
-            /** @description A problem. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            460: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-        };
-    };
-    DownloadKindJobIdGetDownload: {
+    getDownload: {
         parameters: {
             query?: never;
             header?: never;
@@ -2478,7 +2505,7 @@ export interface operations {
             };
         };
     };
-    DownloadKindJobIdHeadDownload: {
+    headDownload: {
         parameters: {
             query?: never;
             header?: never;
@@ -2528,7 +2555,7 @@ export interface operations {
             };
         };
     };
-    MediaJobIdNameGetMedia: {
+    getMedia: {
         parameters: {
             query?: never;
             header?: never;
@@ -2578,7 +2605,7 @@ export interface operations {
             };
         };
     };
-    MediaJobIdNameHeadMedia: {
+    headMedia: {
         parameters: {
             query?: never;
             header?: never;
@@ -2628,7 +2655,7 @@ export interface operations {
             };
         };
     };
-    WsJobIdJobEventsOverHttp: {
+    jobEventsOverHttp: {
         parameters: {
             query?: never;
             header?: never;
@@ -2639,7 +2666,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description WebSocket: every message is one of these, as JSON text. */
+            /** @description Every message is one of these, as JSON text. */
             101: {
                 headers: {
                     [name: string]: unknown;
@@ -2655,24 +2682,27 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Bad request syntax or unsupported method */
+            /** @description A problem. */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        status_code: number;
-                        detail: string;
-                        extra?: null | {
-                            [key: string]: unknown;
-                        } | unknown[];
-                    };
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            426: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
     };
-    WsLibraryEventsOverHttp: {
+    libraryEventsOverHttp: {
         parameters: {
             query?: never;
             header?: never;
@@ -2681,7 +2711,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description WebSocket: every message is one of these, as JSON text. */
+            /** @description Every message is one of these, as JSON text. */
             101: {
                 headers: {
                     [name: string]: unknown;
@@ -2697,9 +2727,27 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            426: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
         };
     };
-    HealthLiveLive: {
+    live: {
         parameters: {
             query?: never;
             header?: never;
@@ -2721,7 +2769,7 @@ export interface operations {
             };
         };
     };
-    HealthReadyReady: {
+    ready: {
         parameters: {
             query?: never;
             header?: never;
@@ -2741,7 +2789,7 @@ export interface operations {
             };
         };
     };
-    HealthHealthForPeople: {
+    healthForPeople: {
         parameters: {
             query?: never;
             header?: never;
@@ -2757,6 +2805,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HealthReport"];
+                };
+            };
+        };
+    };
+    metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
         };

@@ -1,5 +1,5 @@
 // The server's words, from its OpenAPI document (npm run api).
-import type { components, operations } from './schema';
+import type { components, paths } from './schema';
 
 type Schemas = components['schemas'];
 
@@ -24,11 +24,7 @@ export type ServerSettings = Schemas['ServerSettings'];
 export type KeyStatus = Schemas['KeyStatus'];
 export type ProblemDetails = Schemas['ProblemDetails'];
 
-type Messages<Operation extends keyof operations> = operations[Operation]['responses'] extends {
-	101: { content: { 'application/json': infer Message } };
-}
-	? Message
-	: never;
+type Messages<Path extends '/ws' | '/ws/{job_id}'> = paths[Path]['get']['responses'][101]['content']['application/json'];
 
-export type JobMessage = Messages<'WsJobIdJobEventsOverHttp'>;
-export type LibraryMessage = Messages<'WsLibraryEventsOverHttp'>;
+export type JobMessage = Messages<'/ws/{job_id}'>;
+export type LibraryMessage = Messages<'/ws'>;

@@ -5,6 +5,8 @@ export type StepState = 'done' | 'active' | 'waiting' | 'failed' | 'stopped' | '
 export interface Step {
 	name: string;
 	state: StepState;
+	/** It waits for the person, not for the machine. */
+	yours: boolean;
 	progress: number;
 }
 
@@ -61,7 +63,8 @@ export function steps(job: Job): Step[] {
 		return {
 			name: id === 'transcribe' && job.options.recognizer === 'subtitles' ? 'Read lines' : name,
 			state: skipped && reached !== 'active' ? 'skipped' : reached,
-			progress: index === here && state === 'active' && id !== 'review' ? job.stage_progress : 0
+			yours: id === 'review' && reached === 'active',
+			progress: index === here && state === 'active' ? job.stage_progress : 0
 		};
 	});
 }

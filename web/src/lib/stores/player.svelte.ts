@@ -76,6 +76,11 @@ export class PlayerStore {
 		if (media) media.currentTime = this.#time_s;
 	}
 
+	async playFrom(time_s: number): Promise<void> {
+		this.seek(time_s);
+		await this.#media[this.#take]?.play();
+	}
+
 	pause(): void {
 		this.#media[this.#take]?.pause();
 	}
