@@ -27,6 +27,7 @@ _VOICE_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")  # the SDK does not quote it: ".
 _MOST_PAGES: Final = 100
 _ACCOUNT_S: Final = 600.0  # how long models and plan are believed
 _VOICES_S: Final = 120.0
+_TROUBLE_S: Final = 30.0
 _REQUEST_OPTIONS: Final[Any] = {"max_retries": 0}
 
 
@@ -58,26 +59,25 @@ class ElevenLabsVoice:
         try:
             if importlib.util.find_spec("elevenlabs") is None:
                 raise DubError(errors.ENGINE_UNAVAILABLE, "The elevenlabs package is not installed.")
-            models = await self._models(self._key(key))
+            own = self._key(key)
+            if (trouble := await self._trouble(own)) is not None:
+                raise DubError(trouble.problem, trouble.detail)
+            models = await self._models(own)
         except DubError as error:
             availability = Availability(False, error.message, error.problem.hint)
         return EngineInfo(self.name, "voice", "ElevenLabs", True, availability, tuple(model.info() for model in models))
 
     async def voices(self, key: str | None = None) -> tuple[VoiceInfo, ...]:
         own = self._key(key)
-        found: tuple[VoiceInfo, ...] = await self._service.cached("voices", own, _VOICES_S, lambda: self._list_voices(own))
-        return found
+        if (trouble := await self._trouble(own)) is not None:
+            raise DubError(trouble.problem, trouble.detail, retryable=trouble.retryable)
+        return await self._listed(own)
 
     async def check(self, request: SpeechRequest) -> None:
         key = self._key(request.key)
         self._ready(request, await self._find_model(key, request.model))
-        try:
-            listed = {voice.id for voice in await self.voices(request.key)}
-        except DubError as error:
-            if error.problem is not errors.KEY_INVALID or not error.extra.get("scope"):
-                raise
-            return  # the key may speak but not list; whether the voice exists shows when it speaks
-        if request.voice not in listed:  # a voice of the public library can be used without being listed
+        listed = await self._service.cached("ids", key, _VOICES_S, lambda: self._ids(key))
+        if listed is not None and request.voice not in listed:  # a voice of the public library can be used without being listed
             await self._service.cached(f"voice {request.voice}", key, _VOICES_S, lambda: self._get_voice(key, request.voice))
 
     def fingerprint(self, request: SpeechRequest) -> str:
@@ -125,6 +125,32 @@ class ElevenLabsVoice:
 
     # ---- what the account has
 
+    async def _trouble(self, key: str) -> DubError | None:
+        """Whether the service can be reached with this key, by one short try; the answer is believed for half a minute."""
+
+        async def fetch() -> DubError | None:
+            try:
+                await self._models(key, hasty=True)
+            except DubError as error:
+                return error
+            return None
+
+        found: DubError | None = await self._service.cached("trouble", key, _TROUBLE_S, fetch)
+        return found
+
+    async def _listed(self, key: str) -> tuple[VoiceInfo, ...]:
+        found: tuple[VoiceInfo, ...] = await self._service.cached("voices", key, _VOICES_S, lambda: self._list_voices(key))
+        return found
+
+    async def _ids(self, key: str) -> frozenset[str] | None:
+        """The ids of the listed voices; None for a key that may speak but not list: whether a voice exists shows when it speaks."""
+        try:
+            return frozenset(voice.id for voice in await self._listed(key))
+        except DubError as error:
+            if error.extra.get("scope"):
+                return None
+            raise
+
     async def _list_voices(self, key: str) -> tuple[VoiceInfo, ...]:
         found: dict[str, VoiceInfo] = {}
         token: str | None = None
@@ -144,10 +170,10 @@ class ElevenLabsVoice:
         await self._service.call(key, lambda client: client.voices.get(voice_id, request_options=_REQUEST_OPTIONS))
         return True
 
-    async def _models(self, key: str) -> tuple[SpeechModel, ...]:
+    async def _models(self, key: str, *, hasty: bool = False) -> tuple[SpeechModel, ...]:
         async def fetch() -> tuple[SpeechModel, ...]:
             try:
-                listed = await self._service.call(key, lambda client: client.models.list(request_options=_REQUEST_OPTIONS))
+                listed = await self._service.call(key, lambda client: client.models.list(request_options=_REQUEST_OPTIONS), hasty=hasty)
             except DubError as error:
                 if not error.extra.get("scope"):
                     raise

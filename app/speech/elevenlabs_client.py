@@ -12,7 +12,7 @@ import importlib
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -21,21 +21,29 @@ from app.domain import errors
 from app.speech.elevenlabs_errors import Retry, Trouble, trouble
 
 if TYPE_CHECKING:
+    import httpx
     from elevenlabs.client import AsyncElevenLabs
 
 T = TypeVar("T")
+
+_HASTY_S: Final = 8.0
 
 
 class _Loop:
     """What belongs to one event loop."""
 
     def __init__(self) -> None:
-        import httpx
-
-        limits = httpx.Limits(max_connections=64, max_keepalive_connections=16)
-        # no redirects: the key would go along to wherever they lead
-        self.http = httpx.AsyncClient(timeout=httpx.Timeout(60.0, connect=10.0), limits=limits, follow_redirects=False)
+        self.http: httpx.AsyncClient | None = None
         self.locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+
+
+def _connections() -> httpx.AsyncClient:
+    """Costs 50 ms of processor time: not on the loop."""
+    import httpx
+
+    limits = httpx.Limits(max_connections=64, max_keepalive_connections=16)
+    # no redirects: the key would go along to wherever they lead
+    return httpx.AsyncClient(timeout=httpx.Timeout(60.0, connect=10.0), limits=limits, follow_redirects=False)
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -55,23 +63,30 @@ class Service:
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
         self._cache: dict[tuple[str, str], _Known] = {}
 
-    async def call(self, key: str, do: Callable[[AsyncElevenLabs], Awaitable[T]], *, extra_s: float = 0.0) -> T:
-        """Do it, as often as is worth it: the only retry layer there is. Raises what the last failure means."""
+    async def call(self, key: str, do: Callable[[AsyncElevenLabs], Awaitable[T]], *, extra_s: float = 0.0, hasty: bool = False) -> T:
+        """Do it, as often as is worth it: the only retry layer there is. Raises what the last failure means.
+
+        The deadline of a try is prolonged by `extra_s`. `hasty`: one short try, for a person who looks at a page.
+        """
         client = await self._client(key)
         tries = 0
         while True:
-            found = await _attempt(client, do, self._deadline_s + extra_s, key)
+            found = await _attempt(client, do, min(_HASTY_S, self._deadline_s) if hasty else self._deadline_s + extra_s, key)
             if not isinstance(found, Trouble):
                 return found
             tries += 1
-            pause_s = found.pause_s(tries, self._pause_s)
+            pause_s = None if hasty else found.pause_s(tries, self._pause_s)
             if pause_s is None:
                 raise found.error()
             await asyncio.sleep(pause_s)
 
     async def _client(self, key: str) -> AsyncElevenLabs:
         module = await sdk_module("elevenlabs.client")
-        client: AsyncElevenLabs = module.AsyncElevenLabs(api_key=key, base_url=self._base_url, httpx_client=self._here().http)
+        here = self._here()
+        if here.http is None:
+            made = await asyncio.to_thread(_connections)
+            here.http = here.http or made  # another task may have been faster; an unused client holds nothing open
+        client: AsyncElevenLabs = module.AsyncElevenLabs(api_key=key, base_url=self._base_url, httpx_client=here.http)
         return client
 
     def _here(self) -> _Loop:
@@ -93,6 +108,8 @@ class Service:
     async def close(self) -> None:
         """Close the connections on every loop that still runs."""
         for loop, own in list(self._loops.items()):
+            if own.http is None:
+                continue
             if loop is asyncio.get_running_loop():
                 await own.http.aclose()
             elif loop.is_running():

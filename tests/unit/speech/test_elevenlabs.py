@@ -230,6 +230,8 @@ async def test_check_finds_problems_before_money_is_spent(voice: ElevenLabsVoice
 async def test_a_key_that_may_only_speak_is_enough(voice: ElevenLabsVoice, double: Double) -> None:
     double.scopes = ["speech"]
     await voice.check(line())
+    double.faults.append(Fault("status", route="voices", times=99))
+    await voice.check(line())  # the refusal is remembered
     assert await voice.limit(line()) == 2
     assert (await voice.speak(line())).cost_credits == 24
     assert (await voice.info()).availability.available
@@ -255,12 +257,8 @@ async def test_never_more_at_once_than_the_plan_allows_even_from_two_loops(doubl
         await asyncio.gather(*(engine.speak(line(f"Line {number}.")) for number in range(6)))
 
     def elsewhere() -> None:
-        async def run() -> None:
-            await many()
-            await engine._service.close()
-
         try:
-            asyncio.run(run())
+            asyncio.run(many())
         except BaseException as error:
             failed.append(error)
 
@@ -287,10 +285,14 @@ async def test_cancelling_frees_the_place(double: Double) -> None:
     await engine.close()
 
 
-async def test_no_network_is_said_in_plain_words() -> None:
-    engine = ElevenLabsVoice(lambda: KEY, base_url="http://127.0.0.1:9", pause_s=0.001)
-    info = await engine.info()
+async def test_no_network_is_said_in_plain_words_and_at_once() -> None:
+    engine = ElevenLabsVoice(lambda: KEY, base_url="http://127.0.0.1:9", pause_s=60)
+    async with asyncio.timeout(10):
+        info = await engine.info()
+        with pytest.raises(DubError) as caught:
+            await engine.voices()
     assert not info.availability.available and "cannot be reached" in info.availability.reason
+    assert caught.value.problem is errors.SPEECH_BUSY
     await engine.close()
 
 
