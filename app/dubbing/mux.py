@@ -123,16 +123,21 @@ def _streams(request: MuxRequest) -> list[str]:
 
 def _labels(request: MuxRequest) -> list[str]:
     language = track_language(request.language)
-    options = [*ffmpeg.metadata("s:a:0", "language", language), *ffmpeg.metadata("s:a:0", "title", "Dub"), "-disposition:a:0", "default"]
+    options = [*ffmpeg.metadata("s:a:0", "language", language), *_title("s:a:0", "Dub"), "-disposition:a:0", "default"]
     if _keeps_original(request):
         original = request.info.audio[request.audio_track]
         options += [
             *ffmpeg.metadata("s:a:1", "language", track_language(original.language or request.source_language)),
-            *ffmpeg.metadata("s:a:1", "title", original.title or "Original"), "-disposition:a:1", "0",
+            *_title("s:a:1", original.title or "Original"), "-disposition:a:1", "0",
         ]  # fmt: skip
     if request.subtitles_srt is not None:
         options += [*ffmpeg.metadata("s:s:0", "language", language), "-disposition:s:0", "0"]
     return options
+
+
+def _title(stream: str, title: str) -> tuple[str, ...]:
+    """Matroska has titles; MP4 has names of handlers, and players show those."""
+    return *ffmpeg.metadata(stream, "title", title), *ffmpeg.metadata(stream, "handler_name", title)
 
 
 def _keeps_original(request: MuxRequest) -> bool:

@@ -93,7 +93,7 @@ def track_of(sound: np.ndarray, out: Path) -> Path:
 
 def lag_ms(reference: np.ndarray, sound: np.ndarray) -> float:
     """How much later `sound` is than `reference`, both 48 kHz, by cross-correlation."""
-    n = 1 << 20
+    n = 1 << (len(reference) + len(sound)).bit_length()
     correlation = np.fft.irfft(np.fft.rfft(reference, n).conj() * np.fft.rfft(sound, n))
     at = int(correlation.argmax())
     return (at - n if at > n // 2 else at) / 48

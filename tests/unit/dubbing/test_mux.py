@@ -1,0 +1,162 @@
+"""The finished file: the picture untouched, the dub in sync, everything labelled."""
+
+from pathlib import Path
+
+import av
+import msgspec
+import numpy as np
+import pytest
+
+from app.domain.media import MediaInfo
+from app.dubbing.ingest import ingest
+from app.dubbing.mux import MuxRequest, mux, output_extension
+from app.dubbing.probe import probe
+from app.dubbing.subtitles import Cue, write_srt
+from app.dubbing.tasks import IngestRequest
+from app.media.decode import audio_blocks
+from tests.unit.media.samples import DURATION_S, lag_ms, make, picture_times, sample, track_of
+
+CUES = (Cue(0.5, 2.0, "Hola, <mundo> {x}"), Cue(3.0, 60.0, "שלום"))
+
+
+def sound_of(path: Path, track: int = 0) -> np.ndarray:
+    return np.concatenate(list(audio_blocks(path, track)))
+
+
+async def dubbed(source: Path, folder: Path, **more: object) -> tuple[Path, np.ndarray, MediaInfo]:
+    """Mux `source` with a dub that is its own sound, so that any shift between them can be measured."""
+    info = probe(source)
+    request = IngestRequest(path=str(source), out=str(folder), audio_track=0, max_duration_s=3600, size_bytes=info.size_bytes)
+    duration_s = ingest(request, lambda _: None).duration_s
+    n = round(duration_s * 48_000)
+    sound = sound_of(source) if info.audio else sound_of(sample("plain.flac"))
+    sound = np.pad(sound, ((0, max(0, n - len(sound))), (0, 0)))[:n]
+    (folder / "lines.srt").write_text(write_srt(CUES), encoding="utf-8")
+    asked = MuxRequest(
+        source=source, track=track_of(sound, folder / "track.m4a"), out=folder / f"out.{output_extension(info)}", info=info, duration_s=duration_s,
+        language="es", source_language="en", subtitles_srt=folder / "lines.srt", keep_original_track=True, audio_track=0, burned=None,
+    )  # fmt: skip
+    asked = msgspec.structs.replace(asked, **more)
+    await mux(asked, lambda _: None)
+    return asked.out, sound, info
+
+
+SOURCES = [
+    "plain.mp4", "fragmented.mp4", "plain.mkv", "pcm.mov", "plain.webm", "vp9.webm", "plain.avi", "h264.avi", "offset.ts", "vfr.mp4", "turned.mp4",
+    "late_sound.mp4", "late_sound.mkv", "late_sound.ts", "late_picture.mp4", "late_picture.ts", "hole.mkv", "covered.mp4", "timecode.mov",
+    "magicyuv.mkv",
+]  # fmt: skip
+# Without the original's packets ffmpeg would start these clocks elsewhere.
+ALONE = ["plain.mp4", "plain.webm", "offset.ts", "late_sound.ts", "late_picture.ts"]
+
+
+@pytest.mark.parametrize(("name", "keep"), [*((name, True) for name in SOURCES), *((name, False) for name in ALONE)])
+async def test_picture_and_sound_stay_where_they_were(tmp_path: Path, name: str, keep: bool) -> None:
+    out, sound, info = await dubbed(sample(name), tmp_path, keep_original_track=keep)
+    made = probe(out)
+    before, after = picture_times(sample(name)), picture_times(out)
+    assert len(before) == len(after)
+    assert np.abs(before - after).max() <= 0.001
+    assert lag_ms(sound[:, 0], sound_of(out, 0)[:, 0]) == pytest.approx(0, abs=1.0)
+    if keep:
+        assert lag_ms(sound[:, 0], sound_of(out, 1)[:, 0]) == pytest.approx(0, abs=1.5)
+    assert made.duration_s == pytest.approx(len(sound) / 48_000, abs=0.045)
+    assert made.video is not None and info.video is not None
+    assert (made.video.codec, made.video.rotation_deg) == (info.video.codec, info.video.rotation_deg)
+
+
+@pytest.mark.parametrize(
+    ("name", "extension"),
+    [("plain.mp4", "mp4"), ("plain.mkv", "mp4"), ("plain.webm", "mkv"), ("vp9.webm", "mp4"), ("plain.mp3", "m4a"), ("magicyuv.mkv", "mkv")],
+)
+def test_the_container_is_one_that_takes_the_picture(name: str, extension: str) -> None:
+    assert output_extension(probe(sample(name))) == extension
+
+
+@pytest.mark.parametrize("name", ["plain.mp4", "plain.webm"])
+async def test_tracks_are_labelled_and_the_dub_comes_first(tmp_path: Path, name: str) -> None:
+    out, _, _ = await dubbed(sample(name), tmp_path)
+    with av.open(str(out)) as container:
+        dub, original = container.streams.audio
+        (lines,) = container.streams.subtitles
+        default = av.stream.Disposition.default
+        assert (dub.metadata["language"], original.metadata["language"], lines.metadata["language"]) == ("spa", "eng", "spa")
+        titles = [stream.metadata.get("title") or stream.metadata.get("handler_name") for stream in (dub, original)]
+        assert titles == ["Dub", "Original"]
+        assert dub.disposition & default and not original.disposition & default and not lines.disposition & default
+
+
+@pytest.mark.parametrize("name", ["plain.mp4", "plain.webm"])
+async def test_soft_subtitles_say_what_was_written(tmp_path: Path, name: str) -> None:
+    out, _, _ = await dubbed(sample(name), tmp_path)
+    lines = make(tmp_path / "read.vtt", "-i", str(out), "-map", "0:s:0").read_text(encoding="utf-8")
+    assert "00:00.500 --> 00:02.000\nHola, " in lines
+    assert "{x}" in lines and "שלום" in lines
+    assert "00:03.000 --> 00:04.0" in lines  # it was to last a minute: the picture ends here
+
+
+async def test_the_track_that_was_dubbed_is_the_one_that_is_kept(tmp_path: Path) -> None:
+    out, _, _ = await dubbed(sample("two_languages.mkv"), tmp_path, audio_track=1)
+    with av.open(str(out)) as container:
+        assert [stream.metadata["language"] for stream in container.streams.audio] == ["spa", "fra"]
+        assert container.metadata["title"] == "A film"
+    second = sound_of(sample("two_languages.mkv"), 1)
+    assert lag_ms(second[:, 0], sound_of(out, 1)[:, 0]) == pytest.approx(0, abs=1.5)
+
+
+async def test_chapters_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "chapters.txt").write_text(";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=2000\ntitle=One\n[CHAPTER]\nTIMEBASE=1/1000\n"
+                                           "START=2000\nEND=4000\ntitle=Zwei é\n")  # fmt: skip
+    source = make(tmp_path / "s.mp4", "-i", str(sample("plain.mp4")), "-i", str(tmp_path / "chapters.txt"), "-map_metadata", "1", "-c", "copy")
+    out, _, _ = await dubbed(source, tmp_path)
+    with av.open(str(out)) as container:
+        found = container.chapters()
+    assert [chapter["metadata"]["title"] for chapter in found] == ["One", "Zwei é"]
+
+
+async def test_a_silent_film_gets_its_voice(tmp_path: Path) -> None:
+    out, sound, _ = await dubbed(sample("silent.mp4"), tmp_path)
+    assert len(probe(out).audio) == 1
+    assert lag_ms(sound[:, 0], sound_of(out)[:, 0]) == pytest.approx(0, abs=1.0)
+
+
+async def test_sound_alone_becomes_sound_alone(tmp_path: Path) -> None:
+    out, sound, _ = await dubbed(sample("covered.mp3"), tmp_path, keep_original_track=False)
+    assert out.suffix == ".m4a"
+    made = probe(out)
+    assert made.video is None
+    assert made.duration_s == pytest.approx(len(sound) / 48_000, abs=0.045)
+
+
+async def test_subtitles_that_all_lie_beyond_the_end_are_left_out(tmp_path: Path) -> None:
+    late = tmp_path / "late.srt"
+    late.write_text(write_srt((Cue(DURATION_S + 1, DURATION_S + 2, "too late"),)))
+    out, _, _ = await dubbed(sample("plain.mp4"), tmp_path, subtitles_srt=late)
+    with av.open(str(out)) as container:
+        assert not container.streams.subtitles
+
+
+async def test_the_index_comes_first_so_that_playing_starts_at_once(tmp_path: Path) -> None:
+    out, _, _ = await dubbed(sample("plain.mp4"), tmp_path)
+    data = out.read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+
+
+@pytest.mark.parametrize("name", ["front.mp4", "plain.mkv", "offset.ts", "plain.avi", "plain.webm"])
+async def test_a_truncated_film_is_dubbed_as_far_as_it_goes(tmp_path: Path, name: str) -> None:
+    whole = sample(name).read_bytes()
+    cut = tmp_path / name
+    cut.write_bytes(whole[: len(whole) * 6 // 10])
+    out, sound, _ = await dubbed(cut, tmp_path)
+    assert probe(out).duration_s == pytest.approx(len(sound) / 48_000, abs=0.06)
+    assert lag_ms(sound[:, 0], sound_of(out)[:, 0]) == pytest.approx(0, abs=1.0)
+
+
+async def test_a_damaged_broadcast_is_dubbed_all_the_same(tmp_path: Path) -> None:
+    data = bytearray(sample("offset.ts").read_bytes())
+    for at in np.random.default_rng(3).integers(len(data) // 10, len(data), 150):
+        data[at] ^= 0x55
+    broken = tmp_path / "broken.ts"
+    broken.write_bytes(data)
+    out, sound, _ = await dubbed(broken, tmp_path)
+    assert lag_ms(sound[:, 0], sound_of(out)[:, 0]) == pytest.approx(0, abs=1.0)
