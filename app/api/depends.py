@@ -6,11 +6,15 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar.datastructures import State
+from litestar.di import NamedDependency as Given  # a parameter that is one of `providers`, by its name
 from litestar.di import Provide
-from litestar.params import Parameter
+from litestar.params import HeaderParameter
+
+
+__all__ = ["Given", "Limits", "RequestKey", "providers"]
 
 RequestKey = Annotated[
-    str | None, Parameter(header="xi-api-key", description="ElevenLabs API key for this request only; never stored in clear or logged.")
+    str | None, HeaderParameter(name="xi-api-key", description="ElevenLabs API key for this request only; never stored in clear or logged.")
 ]
 
 

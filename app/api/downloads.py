@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from litestar import Request, route
 from litestar.enums import HttpMethod
+from litestar.params import FromPath
 from litestar.response import Response
 
+from app.api.depends import Given
 from app.api.problems import refuses
 from app.api.ranges import disposition, send_file
 from app.domain import errors
@@ -31,7 +33,7 @@ def _kind(name: str, among: frozenset[ArtifactKind]) -> ArtifactKind:
 
 
 @route("/download/{kind:str}/{job_id:str}", http_method=_READ, tags=["files"], sync_to_thread=True, responses=refuses(404, 416), raises=[])
-def download(request: Request[Any, Any, Any], service: JobService, kind: str, job_id: str) -> Response[bytes]:
+def download(request: Request[Any, Any, Any], service: Given[JobService], kind: FromPath[str], job_id: FromPath[str]) -> Response[bytes]:
     """The video, audio, srt or vtt of a job, as an attachment; ranges, ETag and HEAD as HTTP has them."""
     wanted = _kind(kind, _FOR_THE_PERSON)
     artifact, path = service.artifact(job_id, wanted)
@@ -41,7 +43,7 @@ def download(request: Request[Any, Any, Any], service: JobService, kind: str, jo
 
 
 @route("/media/{job_id:str}/{name:str}", http_method=_READ, tags=["files"], sync_to_thread=True, responses=refuses(404, 416), raises=[])
-def media(request: Request[Any, Any, Any], service: JobService, job_id: str, name: str) -> Response[bytes]:
+def media(request: Request[Any, Any, Any], service: Given[JobService], job_id: FromPath[str], name: FromPath[str]) -> Response[bytes]:
     """One of a job's files inline, for the player: video, audio, vtt, source, peaks, thumbnail."""
     artifact, path = service.artifact(job_id, _kind(name, _INLINE))
     headers = {"Content-Disposition": "inline", "Cache-Control": "private, no-cache", **_INERT}

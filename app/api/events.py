@@ -13,7 +13,9 @@ import structlog
 from litestar import WebSocket, get, websocket
 from litestar.exceptions import WebSocketException
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
 
+from app.api.depends import Given
 from app.api.problems import refuses
 from app.domain import errors
 from app.domain.errors import DubError
@@ -48,7 +50,9 @@ LibraryMessage = Library | StateChanged | Progress | Deleted | Heartbeat
 
 
 @websocket("/ws/{job_id:str}")
-async def job_events(socket: WebSocket[Any, Any, Any], job_id: str, service: JobService, hub: Hub, closing: asyncio.Event) -> None:
+async def job_events(
+    socket: WebSocket[Any, Any, Any], job_id: FromPath[str], service: Given[JobService], hub: Given[Hub], closing: Given[asyncio.Event]
+) -> None:
     """One job: its snapshot, then every event. Closed with 4404 when there is no such job, or no more."""
 
     def snapshot(seq: int) -> Snapshot:
@@ -58,7 +62,7 @@ async def job_events(socket: WebSocket[Any, Any, Any], job_id: str, service: Job
 
 
 @websocket("/ws")
-async def library_events(socket: WebSocket[Any, Any, Any], service: JobService, hub: Hub, closing: asyncio.Event) -> None:
+async def library_events(socket: WebSocket[Any, Any, Any], service: Given[JobService], hub: Given[Hub], closing: Given[asyncio.Event]) -> None:
     """All jobs: the newest ones, then every change of state and progress."""
 
     def snapshot(seq: int) -> Library:
@@ -69,7 +73,11 @@ async def library_events(socket: WebSocket[Any, Any, Any], service: JobService, 
 
 
 async def _serve(
-    socket: WebSocket[Any, Any, Any], hub: Hub, topic: str | None, snapshot: Callable[[int], Snapshot | Library], wanted: Callable[[JobEvent], bool],
+    socket: WebSocket[Any, Any, Any],
+    hub: Hub,
+    topic: str | None,
+    snapshot: Callable[[int], Snapshot | Library],
+    wanted: Callable[[JobEvent], bool],
     closing: asyncio.Event,
 ) -> None:
     """Talk until the client goes, the job is gone, or the server stops. Granian's `send` never says that the client is gone; `receive` does."""
@@ -84,6 +92,8 @@ async def _serve(
         code = GOING_AWAY
         if talk.done() and not ending.done():
             code = _code_of(talk)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)  # Granian does not send a close while a receive is pending
         with contextlib.suppress(WebSocketException, RuntimeError):  # it may go at this very moment
             async with asyncio.timeout(_PATIENCE_S):
                 await socket.close(code)
@@ -149,7 +159,7 @@ def _talks(messages: Any) -> dict[int, ResponseSpec]:
 
 
 @get("/ws/{job_id:str}", tags=["events"], responses=_talks(JobMessage), sync_to_thread=False)
-def job_events_over_http(job_id: str) -> None:
+def job_events_over_http(job_id: FromPath[str]) -> None:
     """A WebSocket: the job's snapshot first, then its events, a heartbeat every 5 s. Close code 4404: there is no such job."""
     raise DubError(errors.UPGRADE_REQUIRED, headers={"Upgrade": "websocket"})
 

@@ -61,7 +61,10 @@ class _Form:
             return
         upload = await asyncio.to_thread(
             self._uploads.create,
-            filename=clean_filename(part.filename or ""), media_type=part.content_type or "", length_bytes=self._length_bound, metadata={},
+            filename=clean_filename(part.filename or ""),
+            media_type=part.content_type or "",
+            length_bytes=self._length_bound,
+            metadata={},
         )
         self.files[self._name] = upload
         self._open = upload, await asyncio.to_thread(self._uploads.writer, upload)
@@ -112,8 +115,11 @@ def _request(form: _Form) -> CreateJob:
         raise DubError(errors.INVALID_REQUEST, "The field file is missing.")
     fields = dict(form.fields)
     title = fields.pop("title", msgspec.UNSET)
+    chosen: dict[str, str | None] = {**fields}
+    if chosen.get("language") in ("", "auto"):  # a form has no null
+        chosen["language"] = None
     try:
-        options = msgspec.convert(fields, OptionsPatch, strict=False)
+        options = msgspec.convert(chosen, OptionsPatch, strict=False)
         subtitles = form.files.get("subtitles")
         return msgspec.convert(
             {"upload_id": form.files["file"].id, "options": options, "subtitles_upload_id": subtitles.id if subtitles else None}

@@ -42,7 +42,12 @@ class Health:
     """`probes` are the conditions by name; `jobs` counts jobs by state, `sockets` open ones, `free_bytes` the disk's room."""
 
     def __init__(
-        self, *, version: str, probes: Mapping[str, Probe], jobs: Callable[[], Mapping[JobState, int]], sockets: Callable[[], int],
+        self,
+        *,
+        version: str,
+        probes: Mapping[str, Probe],
+        jobs: Callable[[], Mapping[JobState, int]],
+        sockets: Callable[[], int],
         free_bytes: Callable[[], int],
     ) -> None:
         self._version, self._probes, self._jobs, self._sockets, self._free_bytes = version, dict(probes), jobs, sockets, free_bytes

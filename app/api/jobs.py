@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Router, delete, get, patch, post
-from litestar.params import Parameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Response
 
-from app.api.depends import RequestKey
+from app.api.depends import Given, RequestKey
 from app.api.forms import create_from_form
 from app.api.problems import refuses
 from app.domain.job import Job, JobState
@@ -27,73 +27,73 @@ async def _accept_form(request: Request[Any, Any, Any]) -> Response[Job] | None:
 
 
 @post("/", before_request=_accept_form, sync_to_thread=True, responses=refuses(401, 404, 409, 413, 422, 507))
-def create_job(service: JobService, data: CreateJob, key: RequestKey = None) -> Job:
+def create_job(service: Given[JobService], data: JSONBody[CreateJob], key: RequestKey = None) -> Job:
     """Create a job from a finished upload. With `multipart/form-data` (`file`, `subtitles`, and the options as fields) the upload comes along."""
     return service.create(data, key=key)
 
 
 @get("/", sync_to_thread=True, responses=refuses())
 def list_jobs(
-    service: JobService,
-    state_filter: Annotated[list[JobState] | None, Parameter(query="state", description="Only jobs in one of these states.")] = None,
-    text: Annotated[str, Parameter(query="q", max_length=255, description="Only jobs with this in their title.")] = "",
-    limit: Annotated[int, Parameter(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Parameter(max_length=255, description="`next` of the page before.")] = None,
+    service: Given[JobService],
+    state_filter: Annotated[list[JobState] | None, QueryParameter(name="state", description="Only jobs in one of these states.")] = None,
+    text: Annotated[str, QueryParameter(name="q", max_length=255, description="Only jobs with this in their title.")] = "",
+    limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, QueryParameter(max_length=255, description="`next` of the page before.")] = None,
 ) -> JobPage:
     """A page of jobs, newest first."""
     return service.page(states=frozenset(state_filter or ()), query=text, limit=limit, cursor=cursor)
 
 
 @get("/{job_id:str}", sync_to_thread=True, responses=refuses(404))
-def get_job(service: JobService, job_id: str) -> Job:
+def get_job(service: Given[JobService], job_id: FromPath[str]) -> Job:
     """One job."""
     return service.get(job_id)
 
 
 @patch("/{job_id:str}", sync_to_thread=True, responses=refuses(404, 409, 422))
-def update_job(service: JobService, job_id: str, data: JobPatch) -> Job:
+def update_job(service: Given[JobService], job_id: FromPath[str], data: JSONBody[JobPatch]) -> Job:
     """Change the title or options."""
     return service.update(job_id, data)
 
 
 @delete("/{job_id:str}", sync_to_thread=True, responses=refuses(404))
-def delete_job(service: JobService, job_id: str) -> None:
+def delete_job(service: Given[JobService], job_id: FromPath[str]) -> None:
     """Delete a job with everything it owns; running work is cancelled first."""
     service.delete(job_id)
 
 
 @post("/{job_id:str}/approve", status_code=200, sync_to_thread=True, responses=refuses(401, 402, 404, 409, 422))
-def approve_job(service: JobService, job_id: str, key: RequestKey = None) -> Job:
+def approve_job(service: Given[JobService], job_id: FromPath[str], key: RequestKey = None) -> Job:
     """The lines are right: render."""
     return service.approve(job_id, key=key)
 
 
 @post("/{job_id:str}/render", status_code=200, sync_to_thread=True, responses=refuses(401, 402, 404, 409, 422))
-def render_job(service: JobService, job_id: str, key: RequestKey = None) -> Job:
+def render_job(service: Given[JobService], job_id: FromPath[str], key: RequestKey = None) -> Job:
     """Render again; only what changed is spoken again."""
     return service.render(job_id, key=key)
 
 
 @post("/{job_id:str}/cancel", status_code=200, sync_to_thread=True, responses=refuses(404, 409))
-def cancel_job(service: JobService, job_id: str) -> Job:
+def cancel_job(service: Given[JobService], job_id: FromPath[str]) -> Job:
     """Stop the running work within two seconds; finished lines are kept."""
     return service.cancel(job_id)
 
 
 @post("/{job_id:str}/retry", status_code=200, sync_to_thread=True, responses=refuses(401, 402, 404, 409))
-def retry_job(service: JobService, job_id: str, key: RequestKey = None) -> Job:
+def retry_job(service: Given[JobService], job_id: FromPath[str], key: RequestKey = None) -> Job:
     """Go on from the stage that failed or was cancelled."""
     return service.retry(job_id, key=key)
 
 
 @post("/{job_id:str}/duplicate", sync_to_thread=True, responses=refuses(404, 409, 422))
-def duplicate_job(service: JobService, job_id: str, data: JobPatch) -> Job:
+def duplicate_job(service: Given[JobService], job_id: FromPath[str], data: JSONBody[JobPatch]) -> Job:
     """A new job from the same upload, with other options."""
     return service.duplicate(job_id, data)
 
 
 @get("/{job_id:str}/estimate", responses=refuses(401, 402, 404, 409, 422))
-async def estimate_job(service: JobService, job_id: str, key: RequestKey = None) -> Estimate:
+async def estimate_job(service: Given[JobService], job_id: FromPath[str], key: RequestKey = None) -> Estimate:
     """What rendering would cost now: characters, credits, money, seconds."""
     return await service.estimate(job_id, key=key)
 
@@ -102,6 +102,16 @@ router = Router(
     "/api/jobs",
     tags=["jobs"],
     route_handlers=[
-        create_job, list_jobs, get_job, update_job, delete_job, approve_job, render_job, cancel_job, retry_job, duplicate_job, estimate_job,
+        create_job,
+        list_jobs,
+        get_job,
+        update_job,
+        delete_job,
+        approve_job,
+        render_job,
+        cancel_job,
+        retry_job,
+        duplicate_job,
+        estimate_job,
     ],
 )

@@ -16,9 +16,7 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4"
 class Metrics:
     """`stages` tells, per stage, how many have finished and the seconds they took; `queues` how many jobs wait in each."""
 
-    def __init__(
-        self, health: Health, stages: Callable[[], Mapping[str, tuple[int, float]]], queues: Callable[[], Mapping[str, int]]
-    ) -> None:
+    def __init__(self, health: Health, stages: Callable[[], Mapping[str, tuple[int, float]]], queues: Callable[[], Mapping[str, int]]) -> None:
         self._health, self._stages, self._queues = health, stages, queues
         self._registry: Any = None
 

@@ -13,8 +13,10 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, get
+from litestar.params import FromPath
 from litestar.response import Response
 
+from app.api.depends import Given
 from app.api.ranges import tags
 from app.api.security import content_security_policy
 from app.domain import errors
@@ -108,7 +110,7 @@ async def _send_asset(request: Request[Any, Any, Any], asset: Asset) -> Response
 
 
 @get(["/", "/{file_path:path}"], include_in_schema=False)
-async def page(request: Request[Any, Any, Any], pages: Pages, file_path: str = "") -> Response[bytes]:
+async def page(request: Request[Any, Any, Any], pages: Given[Pages], file_path: FromPath[str] = "") -> Response[bytes]:
     """A file of the build by its name; else the studio itself, which knows its own pages."""
     name = file_path.strip("/")
     if (asset := pages.assets.get(name)) is not None:

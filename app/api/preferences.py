@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 from litestar import Router, delete, get, put
+from litestar.params import JSONBody
 
-from app.api.depends import Limits
+from app.api.depends import Given, Limits
 from app.api.problems import refuses
 from app.domain.job import MAX_SPEED, MIN_SPEED, DubOptions
 from app.domain.media import MAX_TEXT_CHARACTERS
@@ -60,29 +61,36 @@ def _status(secrets: SecretStore, environment_key: str) -> KeyStatus:
 
 
 @get("/", sync_to_thread=True, responses=refuses())
-def get_settings(service: JobService, secrets: SecretStore, limits: Limits, environment_key: str) -> ServerSettings:
+def get_settings(service: Given[JobService], secrets: Given[SecretStore], limits: Given[Limits], environment_key: Given[str]) -> ServerSettings:
     """Limits, and what a job gets where it says nothing."""
     return ServerSettings(
-        limits.version, limits.max_upload_bytes, CHUNK_BYTES, limits.max_duration_s, MIN_SPEED, MAX_SPEED, MAX_TEXT_CHARACTERS,
-        service.default_options(), _status(secrets, environment_key),
+        limits.version,
+        limits.max_upload_bytes,
+        CHUNK_BYTES,
+        limits.max_duration_s,
+        MIN_SPEED,
+        MAX_SPEED,
+        MAX_TEXT_CHARACTERS,
+        service.default_options(),
+        _status(secrets, environment_key),
     )
 
 
 @get("/keys/elevenlabs", sync_to_thread=True, responses=refuses())
-def get_key(secrets: SecretStore, environment_key: str) -> KeyStatus:
+def get_key(secrets: Given[SecretStore], environment_key: Given[str]) -> KeyStatus:
     """Whether there is a key."""
     return _status(secrets, environment_key)
 
 
 @put("/keys/elevenlabs", sync_to_thread=True, responses=refuses())
-def put_key(secrets: SecretStore, data: KeyEntry, environment_key: str) -> KeyStatus:
+def put_key(secrets: Given[SecretStore], data: JSONBody[KeyEntry], environment_key: Given[str]) -> KeyStatus:
     """Store the key, encrypted. It is used instead of the environment's."""
     secrets.set(SECRET, data.key)
     return _status(secrets, environment_key)
 
 
 @delete("/keys/elevenlabs", sync_to_thread=True)
-def delete_key(secrets: SecretStore) -> None:
+def delete_key(secrets: Given[SecretStore]) -> None:
     """Forget the stored key."""
     secrets.delete(SECRET)
 

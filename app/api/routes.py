@@ -26,8 +26,15 @@ def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncC
     cors = CORSConfig(allow_origins=sorted(limits.allowed_origins), expose_headers=_EXPOSED) if limits.allowed_origins else None
     app = Litestar(
         route_handlers=[
-            jobs.router, segments.router, voices.router, preferences.router, uploads.router,
-            *downloads.handlers, *events.handlers, *system.handlers, pages.page,
+            jobs.router,
+            segments.router,
+            voices.router,
+            preferences.router,
+            uploads.router,
+            *downloads.handlers,
+            *events.handlers,
+            *system.handlers,
+            pages.page,
         ],
         dependencies=providers(),
         exception_handlers={Exception: problems.answer},

@@ -150,7 +150,8 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, error: DubError, r
         return
     body = msgspec.json.encode(details(error.problem, error.detail, instance=scope["path"], request_id=request_id))
     start = {
-        "type": "http.response.start", "status": error.problem.status,
+        "type": "http.response.start",
+        "status": error.problem.status,
         "headers": [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())],
     }
     await send(start)

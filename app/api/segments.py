@@ -6,10 +6,10 @@ import re
 from typing import TYPE_CHECKING, Annotated, Final
 
 from litestar import Router, get, patch, post
-from litestar.params import Parameter
+from litestar.params import FromPath, HeaderParameter, JSONBody
 from litestar.response import Response
 
-from app.api.depends import RequestKey
+from app.api.depends import Given, RequestKey
 from app.api.problems import refuses
 from app.domain import errors
 from app.domain.errors import DubError
@@ -18,7 +18,7 @@ from app.jobs.requests import SegmentChanges, Segments, SplitSegment
 if TYPE_CHECKING:
     from app.jobs.service import JobService
 
-IfMatch = Annotated[str | None, Parameter(header="If-Match", description="The ETag of the lines that the change is for.")]
+IfMatch = Annotated[str | None, HeaderParameter(name="If-Match", description="The ETag of the lines that the change is for.")]
 _TAG: Final = re.compile(r'(?:W/)?"(\d{1,18})"')
 
 
@@ -41,31 +41,33 @@ def _tagged(segments: Segments) -> Response[Segments]:
 
 
 @get("/", sync_to_thread=True, responses=refuses(404))
-def get_segments(service: JobService, job_id: str) -> Response[Segments]:
+def get_segments(service: Given[JobService], job_id: FromPath[str]) -> Response[Segments]:
     """All lines, with their revision as ETag."""
     return _tagged(service.segments(job_id))
 
 
 @patch("/", sync_to_thread=True, responses=refuses(404, 409, 412, 422, 428))
-def edit_segments(service: JobService, job_id: str, data: SegmentChanges, if_match: IfMatch = None) -> Response[Segments]:
+def edit_segments(service: Given[JobService], job_id: FromPath[str], data: JSONBody[SegmentChanges], if_match: IfMatch = None) -> Response[Segments]:
     """Edit, add and remove lines: all of it or nothing."""
     return _tagged(service.edit(job_id, revision_of(if_match), data))
 
 
 @post("/{segment_id:str}/split", status_code=200, sync_to_thread=True, responses=refuses(404, 409, 412, 422, 428))
-def split_segment(service: JobService, job_id: str, segment_id: str, data: SplitSegment, if_match: IfMatch = None) -> Response[Segments]:
+def split_segment(
+    service: Given[JobService], job_id: FromPath[str], segment_id: FromPath[str], data: JSONBody[SplitSegment], if_match: IfMatch = None
+) -> Response[Segments]:
     """Cut a line in two."""
     return _tagged(service.split(job_id, segment_id, revision_of(if_match), data))
 
 
 @post("/{segment_id:str}/merge", status_code=200, sync_to_thread=True, responses=refuses(404, 409, 412, 422, 428))
-def merge_segment(service: JobService, job_id: str, segment_id: str, if_match: IfMatch = None) -> Response[Segments]:
+def merge_segment(service: Given[JobService], job_id: FromPath[str], segment_id: FromPath[str], if_match: IfMatch = None) -> Response[Segments]:
     """Join a line with the following one."""
     return _tagged(service.merge(job_id, segment_id, revision_of(if_match)))
 
 
 @post("/{segment_id:str}/preview", status_code=200, media_type="audio/wav", responses=refuses(401, 402, 404, 409, 422, 502, 503))
-async def preview_segment(service: JobService, job_id: str, segment_id: str, key: RequestKey = None) -> Response[bytes]:
+async def preview_segment(service: Given[JobService], job_id: FromPath[str], segment_id: FromPath[str], key: RequestKey = None) -> Response[bytes]:
     """One line as a WAV file, as it will be spoken; kept, so that the render does not buy it again."""
     return Response(await service.preview(job_id, segment_id, key=key), media_type="audio/wav", headers={"Cache-Control": "no-store"})
 

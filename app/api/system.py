@@ -7,7 +7,7 @@ from typing import Final
 from litestar import get
 from litestar.response import Response
 
-from app.api.depends import Limits
+from app.api.depends import Given, Limits
 from app.api.health import Health, HealthReport
 from app.api.metrics import CONTENT_TYPE, Metrics
 from app.api.problems import refuses
@@ -24,20 +24,20 @@ def live() -> dict[str, str]:
 
 
 @get("/health/ready", sync_to_thread=True, tags=["system"])
-def ready(health: Health) -> Response[HealthReport]:
+def ready(health: Given[Health]) -> Response[HealthReport]:
     """Work can be taken: 200, else 503 with the failed checks."""
     report = health.report()
     return Response(report, status_code=200 if report.ready else 503, headers=_FRESH)
 
 
 @get("/health", sync_to_thread=True, tags=["system"])
-def health_for_people(health: Health) -> Response[HealthReport]:
+def health_for_people(health: Given[Health]) -> Response[HealthReport]:
     """The same for people: always 200."""
     return Response(health.report(), headers=_FRESH)
 
 
 @get("/metrics", sync_to_thread=True, tags=["system"], media_type="text/plain", responses=refuses(404))
-def metrics(limits: Limits, metrics: Metrics) -> Response[bytes]:
+def metrics(limits: Given[Limits], metrics: Given[Metrics]) -> Response[bytes]:
     """Figures for Prometheus; 404 when AUTODUBBER_METRICS is off."""
     if not limits.metrics:
         raise DubError(errors.NOT_FOUND)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from litestar import Request, Router, route
 from litestar.enums import HttpMethod
+from litestar.params import FromPath
 from litestar.response import Response
 
 from app.api.bodies import Pace, blocks
-from app.api.depends import Limits
+from app.api.depends import Given, Limits
 from app.api.leases import Leases
 from app.api.problems import ProblemDetails, answer, refuses
 from app.domain import errors
@@ -111,17 +112,20 @@ def _headers(upload: Upload) -> dict[str, str]:
 
 
 @route(["/", "/{upload_id:str}"], http_method=[HttpMethod.OPTIONS], status_code=204, sync_to_thread=False, include_in_schema=False)
-def capabilities(limits: Limits) -> Response[None]:
+def capabilities(limits: Given[Limits]) -> Response[None]:
     """What this server speaks and takes."""
     headers = {
-        "Tus-Resumable": VERSION, "Tus-Version": VERSION, "Tus-Extension": EXTENSIONS,
-        "Tus-Max-Size": str(limits.max_upload_bytes), "Tus-Checksum-Algorithm": ",".join(CHECKSUMS),
+        "Tus-Resumable": VERSION,
+        "Tus-Version": VERSION,
+        "Tus-Extension": EXTENSIONS,
+        "Tus-Max-Size": str(limits.max_upload_bytes),
+        "Tus-Checksum-Algorithm": ",".join(CHECKSUMS),
     }
     return Response(None, status_code=204, headers=headers)
 
 
 @route("/", http_method=[HttpMethod.POST], status_code=201, responses=refuses(412, 413, 422, 460, 507))
-async def create_upload(request: Request[Any, Any, Any], uploads: UploadStore, leases: Leases, limits: Limits) -> Response[None]:
+async def create_upload(request: Request[Any, Any, Any], uploads: Given[UploadStore], leases: Given[Leases], limits: Given[Limits]) -> Response[None]:
     """Start an upload (`Upload-Length`, `Upload-Metadata` with `filename` and `filetype`); the answer's Location is its address."""
     _speaks_tus(request)
     length = _number(request.headers, "upload-length")
@@ -143,7 +147,9 @@ async def create_upload(request: Request[Any, Any, Any], uploads: UploadStore, l
 
 
 @route("/{upload_id:str}", http_method=[HttpMethod.HEAD], status_code=200, include_in_schema=False)
-async def upload_offset(request: Request[Any, Any, Any], upload_id: str, uploads: UploadStore, leases: Leases) -> Response[None]:
+async def upload_offset(
+    request: Request[Any, Any, Any], upload_id: FromPath[str], uploads: Given[UploadStore], leases: Given[Leases]
+) -> Response[None]:
     """Where to go on: `Upload-Offset`."""
     _speaks_tus(request)
     await leases.vacate(upload_id)
@@ -155,7 +161,7 @@ async def upload_offset(request: Request[Any, Any, Any], upload_id: str, uploads
 
 @route("/{upload_id:str}", http_method=[HttpMethod.PATCH], status_code=204, responses=refuses(404, 409, 412, 413, 415, 423, 460, 507))
 async def append_upload(
-    request: Request[Any, Any, Any], upload_id: str, uploads: UploadStore, leases: Leases, limits: Limits
+    request: Request[Any, Any, Any], upload_id: FromPath[str], uploads: Given[UploadStore], leases: Given[Leases], limits: Given[Limits]
 ) -> Response[None]:
     """Append bytes at `Upload-Offset`. What has arrived is kept when the connection breaks."""
     _speaks_tus(request)
@@ -175,7 +181,9 @@ async def append_upload(
 
 
 @route("/{upload_id:str}", http_method=[HttpMethod.DELETE], status_code=204, responses=refuses(404, 412, 423))
-async def terminate_upload(request: Request[Any, Any, Any], upload_id: str, uploads: UploadStore, leases: Leases) -> Response[None]:
+async def terminate_upload(
+    request: Request[Any, Any, Any], upload_id: FromPath[str], uploads: Given[UploadStore], leases: Given[Leases]
+) -> Response[None]:
     """Give up an upload."""
     _speaks_tus(request)
     async with leases.hold(upload_id, by_force=True):

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from litestar import Router, get
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
-from app.api.depends import RequestKey
+from app.api.depends import Given, RequestKey
 from app.api.problems import refuses
 from app.speech.ports import EngineInfo, VoiceInfo
 
@@ -26,18 +26,18 @@ class Voices(msgspec.Struct, frozen=True):
 
 
 @get("/engines", responses=refuses())
-async def list_engines(registry: Registry, secrets: SecretStore, key: RequestKey = None) -> Engines:
+async def list_engines(registry: Given[Registry], secrets: Given[SecretStore], key: RequestKey = None) -> Engines:
     """Every engine, whether it can work here, why not, and its models."""
     return Engines(tuple(await registry.infos(key)))
 
 
 @get("/voices", responses=refuses(401, 502, 503))
 async def list_voices(
-    registry: Registry,
-    secrets: SecretStore,
+    registry: Given[Registry],
+    secrets: Given[SecretStore],
     key: RequestKey = None,
-    engine: Annotated[str | None, Parameter(description="Only this engine's voices.")] = None,
-    language: Annotated[str | None, Parameter(description="Only voices that speak this language (ISO 639-1) or any.")] = None,
+    engine: Annotated[str | None, QueryParameter(description="Only this engine's voices.")] = None,
+    language: Annotated[str | None, QueryParameter(description="Only voices that speak this language (ISO 639-1) or any.")] = None,
 ) -> Voices:
     """The voices of all engines that are available."""
     found = await registry.all_voices(key)

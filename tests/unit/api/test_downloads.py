@@ -86,7 +86,11 @@ def test_an_unchanged_file_is_not_sent_again(client: httpx.Client, seeded: Seede
     for headers in ({"If-None-Match": f'"x", W/{ETAG}'}, {"If-None-Match": "*"}, {"If-Modified-Since": modified}):
         response = client.get(path, headers=headers)
         assert (response.status_code, response.content, response.headers["etag"]) == (304, b"", ETAG)
-    for headers in ({"If-None-Match": '"other"', "If-Modified-Since": modified}, {"If-Modified-Since": "Thu, 01 Jan 1970 00:00:10 GMT"}, {"If-Modified-Since": "soon"}):
+    for headers in (
+        {"If-None-Match": '"other"', "If-Modified-Since": modified},
+        {"If-Modified-Since": "Thu, 01 Jan 1970 00:00:10 GMT"},
+        {"If-Modified-Since": "soon"},
+    ):
         assert client.get(path, headers=headers).status_code == 200
 
 

@@ -1,0 +1,253 @@
+"""Live events over a real server, and what needs a hand on the hub in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import httpx
+import pytest
+from litestar import Litestar
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from app.api import routes
+from app.api.depends import Limits
+from app.domain.errors import JOB_NOT_FOUND, DubError
+from app.domain.events import Deleted, Progress
+from app.domain.job import Job, JobState, Phase, Stage
+from app.jobs.progress import Hub
+from app.jobs.requests import JobPage, Segments
+from tests.unit.api.conftest import Seeded
+from tests.unit.api.serving import OPTIONS, Server, seed_job
+
+JOB = Job(
+    id="j1", title="t", state=JobState.RENDERING, phase=Phase.RENDER, stage=None, stage_progress=0.0, progress=0.0, eta_s=None, options=OPTIONS,
+    language=None, media=None, size_bytes=1, segment_count=0, revision=1, rendered_revision=None, stale=False, error=None, artifacts=(),
+    created_at=0.0, updated_at=0.0,
+)  # fmt: skip
+
+
+async def message(socket: ClientConnection, *kinds: str) -> dict[str, Any]:
+    """The next message of one of these kinds."""
+    async with asyncio.timeout(15):
+        while True:
+            found: dict[str, Any] = json.loads(await socket.recv())
+            if found["type"] in kinds:
+                return found
+
+
+def ws(seeded: Seeded, path: str) -> str:
+    return seeded.url.replace("http", "ws") + path
+
+
+async def test_a_snapshot_comes_first_and_every_change_after_it(seeded: Seeded) -> None:
+    async with httpx.AsyncClient(base_url=seeded.url) as client, connect(ws(seeded, f"/ws/{seeded.job_id}")) as socket:
+        first = json.loads(await socket.recv())
+        assert (first["type"], first["job"]["id"]) == ("snapshot", seeded.job_id)
+        assert [line["id"] for line in first["segments"]] == ["s0", "s1"]
+        revision = first["job"]["revision"]
+        edit = {"edit": [{"id": "s1", "text": f"Changed {time.time_ns()}."}]}
+        response = await client.patch(f"/api/jobs/{seeded.job_id}/segments", json=edit, headers={"If-Match": f'"{revision}"'})
+        assert response.status_code == 200, response.text
+        changed = await message(socket, "segments")
+        state = await message(socket, "state")
+        assert changed["revision"] == revision + 1 == state["job"]["revision"]
+        assert [line["text"] for line in changed["segments"]] == [edit["edit"][0]["text"]]
+        assert first["seq"] < changed["seq"] < state["seq"]
+
+
+async def test_the_library_hears_of_every_job(seeded: Seeded) -> None:
+    async with httpx.AsyncClient(base_url=seeded.url) as client, connect(ws(seeded, "/ws")) as socket:
+        first = json.loads(await socket.recv())
+        assert first["type"] == "library"
+        assert seeded.job_id in [job["id"] for job in first["jobs"]]
+        made = await client.post("/api/jobs", files={"file": ("nonsense.mp4", b"nonsense")})
+        job_id = made.json()["id"]
+        while (found := await message(socket, "state"))["job_id"] != job_id or found["job"]["state"] != "failed":
+            assert found["type"] != "segments"
+        assert found["job"]["error"]["code"] == "not_media"
+        await client.delete(f"/api/jobs/{job_id}")
+        while (await message(socket, "deleted"))["job_id"] != job_id:
+            pass
+
+
+async def test_a_silent_connection_beats(seeded: Seeded) -> None:
+    async with connect(ws(seeded, f"/ws/{seeded.job_id}")) as socket:
+        await message(socket, "snapshot")
+        began = time.monotonic()
+        await message(socket, "heartbeat")
+        await message(socket, "heartbeat")
+        assert 9 < time.monotonic() - began < 13
+
+
+async def test_an_unknown_job_is_told_by_the_close_code(seeded: Seeded) -> None:
+    async with connect(ws(seeded, "/ws/nobody")) as socket:
+        with pytest.raises(ConnectionClosed) as closed:
+            await socket.recv()
+    assert closed.value.rcvd is not None and closed.value.rcvd.code == 4404
+
+
+@pytest.mark.parametrize("path", ["/ws", "/ws/x"])
+async def test_another_web_site_gets_no_socket(seeded: Seeded, path: str) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        async with connect(ws(seeded, path), origin="https://evil.example"):  # type: ignore[arg-type]
+            pass
+    assert refused.value.response.status_code == 403
+
+
+async def test_our_own_page_gets_one(seeded: Seeded) -> None:
+    async with connect(ws(seeded, f"/ws/{seeded.job_id}"), origin=seeded.url) as socket:  # type: ignore[arg-type]
+        await message(socket, "snapshot")
+
+
+async def test_a_client_that_left_is_forgotten(seeded: Seeded) -> None:
+    async with httpx.AsyncClient(base_url=seeded.url) as client:
+        before = (await client.get("/health")).json()["sockets"]
+        sockets = [await connect(ws(seeded, f"/ws/{seeded.job_id}")) for _ in range(5)]
+        for socket in sockets:
+            await message(socket, "snapshot")
+        assert (await client.get("/health")).json()["sockets"] == before + 5
+        await sockets[0].close()
+        for socket in sockets[1:]:
+            socket.transport.abort()
+        async with asyncio.timeout(10):
+            while (await client.get("/health")).json()["sockets"] != before:
+                pass
+
+
+async def test_open_sockets_do_not_hold_a_stop_up(tmp_path_factory: pytest.TempPathFactory) -> None:
+    data = tmp_path_factory.mktemp("stopping") / "data"
+    job_id = seed_job(data, {})
+    with Server(data) as server:
+        sockets = [await connect(f"{server.url.replace('http', 'ws')}/ws/{job_id}") for _ in range(10)]
+        for socket in sockets:
+            await message(socket, "snapshot")
+        seconds = await asyncio.to_thread(server.stop)
+        for socket in sockets:
+            with pytest.raises(ConnectionClosed) as closed:
+                await socket.recv()
+            assert closed.value.rcvd is not None and closed.value.rcvd.code == 1001
+    print(f"stopped within {seconds:.1f} s")
+    assert seconds < 6
+
+
+# ---------------------------------------------------------------- in this process
+
+
+class Service:
+    """Just what the sockets ask for."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def get(self, job_id: str) -> Job:
+        self.asked += 1
+        if job_id != JOB.id:
+            raise DubError(JOB_NOT_FOUND)
+        return JOB
+
+    def segments(self, job_id: str) -> Segments:
+        return Segments(1, ())
+
+    def page(self, *, limit: int) -> JobPage:
+        return JobPage((JOB,), None, 1)
+
+
+def application(service: Service, hub: Hub) -> Litestar:
+    limits = Limits("0", 1, 1.0, 1.0, 0, frozenset(), False)
+    app = routes.build(limits, [], local=False)
+    app.state.update(service=service, hub=hub, closing=asyncio.Event())
+    return app
+
+
+def progress(at: int) -> Progress:
+    return Progress(JOB.id, 0, Stage.MIX, at / 10_000, at / 10_000, None, "")
+
+
+class Peer:
+    """The other end of an ASGI socket in this process."""
+
+    def __init__(self, app: Litestar, path: str) -> None:
+        self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._outgoing: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        scope = {
+            "type": "websocket", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": [(b"host", b"localhost")], "scheme": "ws",
+            "subprotocols": [], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "root_path": "", "http_version": "1.1",
+        }  # fmt: skip
+        self._incoming.put_nowait({"type": "websocket.connect"})
+        self.done = asyncio.create_task(app(scope, self._incoming.get, self._outgoing.put))  # type: ignore[arg-type]
+
+    async def event(self) -> dict[str, Any]:
+        async with asyncio.timeout(10):
+            return await self._outgoing.get()
+
+    async def message(self) -> dict[str, Any]:
+        """The next message; the acceptance is skipped."""
+        while (event := await self.event())["type"] == "websocket.accept":
+            pass
+        assert event["type"] == "websocket.send", event
+        return dict(json.loads(event["text"]))
+
+    async def leave(self) -> None:
+        await self._incoming.put({"type": "websocket.disconnect", "code": 1001})
+        await self.done
+
+
+async def test_a_client_that_fell_behind_gets_a_fresh_snapshot_and_nothing_old() -> None:
+    hub, service = Hub(), Service()
+    peer = Peer(application(service, hub), "/ws/j1")
+    assert (await peer.message())["type"] == "snapshot"
+    for at in range(3000):
+        hub.publish(progress(at))
+    received = [await peer.message()]
+    while received[-1]["seq"] != 3000:
+        received.append(await peer.message())
+    assert received[0]["type"] == "snapshot" or any(found["type"] == "snapshot" for found in received)
+    numbers = [found["seq"] for found in received]
+    assert numbers == sorted(numbers)
+    assert len(numbers) < 2100
+    await peer.leave()
+    assert hub.subscribers == 0
+
+
+async def test_events_that_the_snapshot_contains_are_not_sent() -> None:
+    hub = Hub()
+
+    class Busy(Service):
+        def page(self, *, limit: int) -> JobPage:
+            hub.publish(progress(2))  # while the snapshot is read: it may or may not contain it, so it is sent
+            return super().page(limit=limit)
+
+    hub.publish(progress(1))
+    peer = Peer(application(Busy(), hub), "/ws")
+    assert [(await peer.message())["seq"] for _ in range(2)] == [1, 2]
+    hub.publish(progress(3))
+    assert (await peer.message())["seq"] == 3
+    await peer.leave()
+
+
+async def test_a_deleted_job_ends_its_socket() -> None:
+    hub = Hub()
+    peer = Peer(application(Service(), hub), "/ws/j1")
+    assert (await peer.message())["type"] == "snapshot"
+    hub.publish(Deleted(JOB.id, 0))
+    assert (await peer.message())["type"] == "deleted"
+    event = await peer.event()
+    assert (event["type"], event["code"]) == ("websocket.close", 4404)
+    await peer.done
+    assert hub.subscribers == 0
+
+
+async def test_a_socket_that_fails_inside_is_closed_and_tells_nothing() -> None:
+    class Broken(Service):
+        def get(self, job_id: str) -> Job:
+            raise RuntimeError("sk_secret in a traceback")
+
+    peer = Peer(application(Broken(), Hub()), "/ws/j1")
+    assert (await peer.event())["type"] == "websocket.accept"
+    event = await peer.event()
+    assert (event["type"], event["code"], event.get("reason") or "") == ("websocket.close", 1011, "")
+    await peer.done
