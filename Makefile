@@ -96,5 +96,5 @@ web/node_modules/.done: web/package-lock.json
 web: web/node_modules/.done
 	@now=$$(find web \( -name node_modules -o -path web/build -o -name .svelte-kit -o -name test-results \) -prune -o -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum); \
 	 if [ "$$now" != "$$(cat web/node_modules/.built 2>/dev/null)" ] || [ ! -f web/build/index.html ]; then \
-	   echo "building the page"; (cd web && npm run --silent build); echo "$$now" >web/node_modules/.built; \
+	   echo "building the page"; (cd web && npm run --silent build -- --logLevel warn); echo "$$now" >web/node_modules/.built; \
 	 fi
