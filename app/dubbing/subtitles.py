@@ -21,7 +21,7 @@ _MAX_TIME_S: Final = 100 * 3600.0
 
 _TIME = r"(?:(\d{1,4})\s*:\s*)?(\d{1,2})\s*:\s*(\d{1,2})(?:\s*[.,:]\s*(\d{1,6}))?"
 _ARROW = re.compile(rf"^\s*{_TIME}\s*-{{1,3}}>\s*{_TIME}(?:\s.*)?$")
-_TAG = re.compile(r"</?(?:b|i|u|s|c|v|font|ruby|rt|lang|span|em|strong|br)\b[^<>]{0,200}>|<\d[\d:.]*>|</?c\.[^<>]{0,200}>", re.I)
+_TAG = re.compile(r"</?(?:b|i|u|s|c|v|font|ruby|rt|lang|span|em|strong|br)\b[^<>]{0,200}>|<\d+:[\d:.]+>|</?c\.[^<>]{0,200}>", re.I)
 _HAS_ARROW = re.compile(r"-{1,3}>")
 _ASS_TAG = re.compile(r"\{\\[^{}]{0,200}\}")
 _VTT_BLOCK = re.compile(r"^(?:NOTE|STYLE|REGION)(?:\s|$)")
@@ -84,10 +84,13 @@ def _decode_as(data: bytes, encoding: str) -> str:
 def _guessed(data: bytes) -> str:
     from charset_normalizer import from_bytes  # only for old files
 
-    best = from_bytes(data[:200_000]).best()
+    matches = from_bytes(data[:200_000])
+    best = matches.best()
     if best is None:
         raise DubError(SUBTITLES_INVALID, "Its encoding is not known; save it as UTF-8.")
-    return _decode_as(data, best.encoding)
+    # cp1250 is as likely for French by the measure, and wrong; by number of files Western European is the better bet.
+    western = (match for match in matches if match.encoding == "cp1252" and match.chaos <= best.chaos and match.coherence >= best.coherence)
+    return _decode_as(data, next(western, best).encoding)
 
 
 def _cues(lines: list[str], at: int, is_vtt: bool) -> Iterator[Cue]:
