@@ -106,7 +106,7 @@ class JobService:
         job_id = uuid.uuid4().hex
         title = editing.clean(request.title if isinstance(request.title, str) else Path(upload.filename).stem)[:255] or "Untitled"
         self._store.insert(job_id, title=title, options=options, source_key=upload.key, subtitles_key=subtitles_key, size_bytes=upload.length_bytes)
-        return self._start(job_id, Phase.PREPARE, only_from={JobState.QUEUED}, key=key)
+        return self._start(job_id, Phase.PREPARE, key=key)
 
     def update(self, job_id: str, patch: JobPatch) -> Job:
         """Change the title or the options. What only matters to recognition can be changed while the job has not been prepared."""
@@ -160,7 +160,7 @@ class JobService:
         self._store.copy(job_id, new_id, title=title or row.job.title, options=options, state=state, stages=PREPARE_STAGES if shared else ())
         if shared:
             return self._changed(self._store.get(new_id))
-        return self._start(new_id, Phase.PREPARE, only_from={JobState.QUEUED})
+        return self._start(new_id, Phase.PREPARE)
 
     def delete(self, job_id: str) -> None:
         """Stop the job and delete it with everything that only it owns."""
@@ -211,8 +211,11 @@ class JobService:
         self._check_disk()
         return self._start(job_id, Phase.RENDER, only_from=only_from, key=key)
 
-    def _start(self, job_id: str, phase: Phase, *, only_from: Collection[JobState], key: str | None = None) -> Job:
-        """Queue a phase. The row comes first: an engine that is not up yet, or that dies here, finds the job by its row."""
+    def _start(self, job_id: str, phase: Phase, *, only_from: Collection[JobState] = (), key: str | None = None) -> Job:
+        """Queue a phase, from one of those states (none: the row is new and queued already).
+
+        The row comes first: an engine that is not up yet, or that dies here, finds the job by its row.
+        """
         if key:
             self._keys.set(key_name(job_id), key.strip())
         workflow_id = f"{job_id}-{phase.value}-{secrets.token_hex(4)}"
@@ -225,7 +228,7 @@ class JobService:
             "error": None,
             "workflow_id": workflow_id,
         }
-        if self._store.get(job_id).state is JobState.QUEUED:
+        if not only_from:
             job = self._store.update(job_id, **fields)
         else:
             job = self._store.transition(job_id, JobState.QUEUED, only_from=only_from, **fields)

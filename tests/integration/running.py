@@ -40,7 +40,8 @@ class Running:
 
     def start(self, within_s: float = 60.0) -> Running:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", "app.cli", "serve"], env=self.environ, stdout=log, stderr=log, start_new_session=True)
+            command = [sys.executable, "-m", "app.cli", "serve"]
+            self.process = subprocess.Popen(command, env=self.environ, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -70,7 +71,7 @@ class Running:
         for process in reversed(worker_and_parent):
             process.kill()
         self.process.wait()
-        gone, alive = psutil.wait_procs(family, timeout=5)
+        _, alive = psutil.wait_procs(family, timeout=5)
         assert not alive, f"outlived the server: {alive}"
 
     def stop(self) -> float:

@@ -56,7 +56,8 @@ def spoken_video(ffmpeg: str, path: Path, sentences: list[Sentence], duration_s:
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE_HZ)
         file.writeframes((np.clip(track, -1, 1) * 32767).astype("<i2").tobytes())
-    moving = ["-f", "lavfi", "-i", f"testsrc=s=320x180:r=25:d={duration_s}", "-map", "1:v", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
+    source = f"testsrc=s=320x180:r=25:d={duration_s}"
+    moving = ["-f", "lavfi", "-i", source, "-map", "1:v", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
     command = [ffmpeg, "-v", "error", "-nostdin", "-y", "-i", str(sound_file), *(moving if picture else []), "-map", "0:a", str(path)]
     subprocess.run(command, check=True)
     sound_file.unlink()
@@ -66,7 +67,8 @@ def spoken_video(ffmpeg: str, path: Path, sentences: list[Sentence], duration_s:
 def heard(ffmpeg: str, media: Path, checkpoint: Path, work: Path, *, track: int = 0) -> list[Segment]:
     """What Whisper hears in a finished file, with times."""
     speech = work / f"{media.stem}-{track}.heard.wav"
-    command = [ffmpeg, "-v", "error", "-nostdin", "-y", "-i", str(media), "-map", f"0:a:{track}", "-ac", "1", "-ar", "16000", "-c:a", "pcm_s16le", str(speech)]
+    form = ["-ac", "1", "-ar", "16000", "-c:a", "pcm_s16le"]
+    command = [ffmpeg, "-v", "error", "-nostdin", "-y", "-i", str(media), "-map", f"0:a:{track}", *form, str(speech)]
     subprocess.run(command, check=True)
     with wave.open(str(speech)) as file:
         duration_s = file.getnframes() / file.getframerate()

@@ -66,8 +66,7 @@ def test_many_kills_of_one_job_lose_nothing(
     server = serve(ELEVENLABS_API_KEY=double.KEY, ELEVENLABS_BASE_URL=service)
     job = server.create(server.upload(spoken_mp4), voice=VOICE, review=False)
     for stage in ("ingest", "transcribe", "transcribe", "fit", "mix"):
-        event = server.until(job["id"], lambda e, s=stage: e["type"] == "progress" and e["stage"] == s or "job" in e and e["job"]["state"] == "completed")
-        assert event["type"] == "progress", "it completed too early for this test"
+        server.until(job["id"], lambda e, s=stage: e["type"] == "progress" and e["stage"] == s)
         server.kill()
         server.start()
     server.wait(job["id"], "completed")
@@ -112,7 +111,7 @@ def test_cancel_stops_the_work_and_its_children_within_two_seconds(stage: str, s
     at_work = workers()
     server.act(job["id"], "cancel")
     assert server.job(job["id"])["state"] == "cancelled"
-    gone, alive = psutil.wait_procs(at_work, timeout=2.0)
+    _, alive = psutil.wait_procs(at_work, timeout=2.0)
     assert not alive
     server.act(job["id"], "retry")
     server.wait(job["id"], "completed")

@@ -1,0 +1,280 @@
+"""The rules of the journey, on a real database and a real blob store; only the engine's queue is recorded instead of run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.domain import errors
+from app.domain.errors import DubError
+from app.domain.events import Deleted, SegmentsChanged, StateChanged
+from app.domain.job import Background, DubOptions, Job, JobState, Phase, Stage, Task
+from app.domain.media import Artifact, ArtifactKind, AudioStream, MediaInfo
+from app.domain.segment import Segment
+from app.dubbing.kit import Kit
+from app.jobs.progress import Hub
+from app.jobs.requests import CreateJob, JobPatch, OptionsPatch, SegmentChanges, SegmentEdit, SplitSegment
+from app.jobs.service import JobService
+from app.jobs.work import Transcribed
+from app.processes import Limits
+from app.speech.registry import build_registry
+from app.storage.blobs import BlobStore
+from app.storage.database import migrate, open_database
+from app.storage.jobs import JobStore
+from app.storage.secrets import SecretStore
+from app.storage.uploads import UploadStore
+from app.storage.workspace import Workspace
+
+OPTIONS = DubOptions(None, Task.TRANSCRIBE, "openai-whisper", "tiny", "espeak:auto", "", 1.0, Background.DUCK, False, False, 0, True)
+MEDIA = MediaInfo("mp4", 20.0, 0.0, 5, None, (AudioStream(0, 0, "aac", 48_000, 2, None, None),))
+LINES = (
+    Segment("a" * 32, 1, 3, "Hello there.", "Hello there.", "", False, ()),
+    Segment("b" * 32, 4, 6, "And goodbye.", "And goodbye.", "", False, ()),
+)
+
+
+class Recorded:
+    """The engine's queue, as far as the service sees it."""
+
+    def __init__(self) -> None:
+        self.queued: list[tuple[Phase, str, str]] = []
+        self.cancelled: list[str] = []
+
+    def enqueue(self, phase: Phase, job_id: str, workflow_id: str) -> None:
+        self.queued.append((phase, job_id, workflow_id))
+
+    def cancel(self, workflow_id: str) -> None:
+        self.cancelled.append(workflow_id)
+
+
+class House:
+    """A service with everything behind it, and short ways to bring a job along."""
+
+    def __init__(self, folder: Path) -> None:
+        database = open_database(f"sqlite:///{folder / 'app.sqlite3'}")
+        migrate(database)
+        self.blobs, self.store, self.hub, self.queue = BlobStore(folder / "blobs"), JobStore(database), Hub(), Recorded()
+        self.uploads = UploadStore(database, self.blobs, folder / "uploads", expiry_s=3600)
+        self.keys = SecretStore(database, folder / "secret.key")
+        kit = Kit(self.blobs, Workspace(folder / "scratch"), folder / "cache", build_registry(models=folder / "models"), 1, Limits(), 3600.0)
+        self.service = JobService(
+            store=self.store, uploads=self.uploads, keys=self.keys, kit=kit, hub=self.hub, queue=self.queue, defaults=OPTIONS, min_free_bytes=0
+        )
+
+    def uploaded(self, data: bytes = b"video", name: str = "Ein Film.mp4") -> str:
+        upload = self.uploads.create(filename=name, media_type="video/mp4", length_bytes=len(data), metadata={})
+        writer = self.uploads.writer(upload)
+        writer.write(data)
+        writer.settle(whole=True)
+        return upload.id
+
+    def created(self, **options: Any) -> Job:
+        return self.service.create(CreateJob(self.uploaded(), options=OptionsPatch(**options)))
+
+    def reviewed(self, **options: Any) -> Job:
+        job = self.created(**options)
+        self.store.transition(job.id, JobState.PREPARING, media=MEDIA)
+        self.store.append_segments(job.id, LINES, stage=Stage.TRANSCRIBE, fingerprint="f", output=Transcribed("en", 20.0))
+        self.store.finish_stage(job.id, Stage.PROBE, "p", "digest", 0.1)
+        return self.store.transition(job.id, JobState.REVIEW, language="en")
+
+    def rendered(self) -> Job:
+        job = self.service.approve(self.reviewed().id)
+        self.store.transition(job.id, JobState.RENDERING)
+        self.blobs.put("artifacts/aa.mp4", b"dub")
+        video = Artifact(ArtifactKind.VIDEO, "artifacts/aa.mp4", 3, "aa", "video/mp4", "mp4")
+        self.store.finish_stage(job.id, Stage.MUX, "m", [], 1.0, artifacts=(video,))
+        return self.store.transition(job.id, JobState.COMPLETED, rendered_revision=self.store.get(job.id).revision, rendered_options=job.options)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+def refused(problem: errors.Problem, act: Callable[[], object]) -> DubError:
+    with pytest.raises(DubError) as caught:
+        act()
+    assert caught.value.problem is problem
+    return caught.value
+
+
+def test_a_new_job_takes_its_name_from_the_file_and_is_queued(house: House) -> None:
+    job = house.created(speed=1.1)
+    assert (job.title, job.state, job.phase, job.options.speed, job.options.voice) == ("Ein Film", JobState.QUEUED, Phase.PREPARE, 1.1, "espeak:auto")
+    assert [(phase, job_id) for phase, job_id, _ in house.queue.queued] == [(Phase.PREPARE, job.id)]
+
+
+def test_a_job_needs_a_whole_upload_and_sensible_options(house: House) -> None:
+    part = house.uploads.create(filename="x", media_type="", length_bytes=9, metadata={})
+    refused(errors.UPLOAD_INCOMPLETE, lambda: house.service.create(CreateJob(part.id)))
+    refused(errors.UPLOAD_NOT_FOUND, lambda: house.service.create(CreateJob("0" * 32)))
+    refused(errors.SPEED_RANGE, lambda: house.created(speed=0.5))
+    refused(errors.ENGINE_UNKNOWN, lambda: house.created(voice="nobody:x"))
+    refused(errors.INVALID_REQUEST, lambda: house.created(recognizer="subtitles"))
+    assert house.service.page().total == 0
+
+
+def test_brought_subtitles_are_read_before_the_job_is_made(house: House) -> None:
+    bad = house.uploaded(b"no cues here", "x.srt")
+    refused(errors.SUBTITLES_INVALID, lambda: house.service.create(CreateJob(house.uploaded(), subtitles_upload_id=bad)))
+    good = house.uploaded(b"1\n00:00:01,000 --> 00:00:02,000\nHi\n", "x.srt")
+    assert house.service.create(CreateJob(house.uploaded(), subtitles_upload_id=good)).options.recognizer == "subtitles"
+
+
+def test_only_a_reviewed_job_is_approved_and_only_once(house: House) -> None:
+    job = house.created()
+    refused(errors.JOB_STATE, lambda: house.service.approve(job.id))
+    job = house.reviewed()
+    assert house.service.approve(job.id).phase is Phase.RENDER
+    refused(errors.JOB_STATE, lambda: house.service.approve(job.id))
+    assert [phase for phase, job_id, _ in house.queue.queued if job_id == job.id] == [Phase.PREPARE, Phase.RENDER]
+
+
+def test_a_job_without_a_word_is_not_rendered(house: House) -> None:
+    job = house.reviewed()
+    changes = SegmentChanges(edit=tuple(SegmentEdit(line.id, skip=True) for line in LINES))
+    house.service.edit(job.id, house.service.segments(job.id).revision, changes)
+    refused(errors.NOTHING_TO_SPEAK, lambda: house.service.approve(job.id))
+
+
+def test_cancel_stops_the_workflow_and_retry_goes_on_in_the_same_phase(house: House) -> None:
+    job = house.service.approve(house.reviewed().id)
+    workflow_id = house.queue.queued[-1][2]
+    assert house.service.cancel(job.id).state is JobState.CANCELLED
+    assert house.queue.cancelled == [workflow_id]
+    refused(errors.JOB_STATE, lambda: house.service.cancel(job.id))
+    assert house.service.retry(job.id).phase is Phase.RENDER
+    assert house.queue.queued[-1][2] != workflow_id
+
+
+def test_a_workflow_that_lost_its_job_changes_nothing(house: House) -> None:
+    job = house.service.approve(house.reviewed().id)
+    old = house.queue.queued[-1][2]
+    house.service.cancel(job.id)
+    house.service.retry(job.id)
+    refused(errors.JOB_STATE, lambda: house.store.transition(job.id, JobState.RENDERING, owner=old))
+    assert house.service.get(job.id).state is JobState.QUEUED
+
+
+def test_lines_and_options_make_a_rendered_job_stale_until_they_are_as_they_were(house: House) -> None:
+    job = house.rendered()
+    assert house.service.get(job.id).stale is False
+    house.service.update(job.id, JobPatch(options=OptionsPatch(speed=1.2)))
+    assert house.service.get(job.id).stale is True
+    house.service.update(job.id, JobPatch(options=OptionsPatch(speed=1.0)))
+    assert house.service.get(job.id).stale is False
+    house.service.edit(job.id, house.service.segments(job.id).revision, SegmentChanges(edit=(SegmentEdit(LINES[0].id, text="Hi."),)))
+    assert house.service.get(job.id).stale is True
+    house.service.update(job.id, JobPatch(title="Another name"))
+    assert house.service.get(job.id).title == "Another name"
+
+
+def test_what_recognition_depended_on_cannot_change_afterwards(house: House) -> None:
+    job = house.reviewed()
+    refused(errors.JOB_STATE, lambda: house.service.update(job.id, JobPatch(options=OptionsPatch(language="fr"))))
+    running = house.service.approve(job.id)
+    refused(errors.JOB_STATE, lambda: house.service.update(running.id, JobPatch(options=OptionsPatch(speed=1.1))))
+
+
+def test_two_editors_do_not_overwrite_each_other(house: House) -> None:
+    job = house.reviewed()
+    revision = house.service.segments(job.id).revision
+    house.service.edit(job.id, revision, SegmentChanges(edit=(SegmentEdit(LINES[0].id, text="Mine."),)))
+    refused(errors.EDIT_CONFLICT, lambda: house.service.edit(job.id, revision, SegmentChanges(edit=(SegmentEdit(LINES[0].id, text="Yours."),))))
+    refused(errors.EDIT_CONFLICT, lambda: house.service.merge(job.id, LINES[0].id, revision))
+    assert house.service.segments(job.id).segments[0].text == "Mine."
+
+
+def test_an_edit_that_fails_half_way_changes_nothing(house: House) -> None:
+    job = house.reviewed()
+    before = house.service.segments(job.id)
+    changes = SegmentChanges(edit=(SegmentEdit(LINES[0].id, text="New."), SegmentEdit(LINES[1].id, start_s=99.0, end_s=100.0)))
+    refused(errors.TIMES_INVALID, lambda: house.service.edit(job.id, before.revision, changes))
+    assert house.service.segments(job.id) == before
+
+
+def test_split_and_merge_go_through_the_database(house: House) -> None:
+    job = house.reviewed()
+    split = house.service.split(job.id, LINES[0].id, house.service.segments(job.id).revision, SplitSegment(at=6))
+    assert [s.text for s in split.segments] == ["Hello", "there.", "And goodbye."]
+    merged = house.service.merge(job.id, LINES[0].id, split.revision)
+    assert [s.text for s in merged.segments] == ["Hello there.", "And goodbye."]
+    assert house.service.segments(job.id) == merged
+
+
+def test_a_duplicate_shares_upload_and_transcript_but_not_edits(house: House) -> None:
+    job = house.rendered()
+    twin = house.service.duplicate(job.id, JobPatch(title="Auf Deutsch", options=OptionsPatch(voice="espeak:de")))
+    assert (twin.state, twin.title, twin.options.voice, twin.segment_count, twin.artifacts) == (JobState.REVIEW, "Auf Deutsch", "espeak:de", 2, ())
+    house.service.edit(twin.id, twin.revision, SegmentChanges(edit=(SegmentEdit(LINES[0].id, text="Hallo."),)))
+    assert house.service.segments(job.id).segments[0].text == "Hello there."
+    house.service.delete(job.id)
+    source_key = house.store.row(twin.id).source_key
+    assert house.blobs.exists(source_key), "the twin still needs the upload"
+    assert not house.blobs.exists("artifacts/aa.mp4")
+    house.service.delete(twin.id)
+    assert not house.blobs.exists(source_key)
+
+
+def test_a_duplicate_with_another_recognition_starts_anew(house: House) -> None:
+    twin = house.service.duplicate(house.reviewed().id, JobPatch(options=OptionsPatch(language="fr")))
+    assert (twin.state, twin.segment_count) == (JobState.QUEUED, 0)
+    assert house.queue.queued[-1][:2] == (Phase.PREPARE, twin.id)
+
+
+def test_pages_are_newest_first_filtered_and_whole(house: House) -> None:
+    jobs = [house.created() for _ in range(5)]
+    house.store.transition(jobs[0].id, JobState.PREPARING)
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = house.service.page(limit=2, cursor=cursor)
+        assert page.total == 5
+        seen += [job.id for job in page.jobs]
+        if (cursor := page.next) is None:
+            break
+    assert seen == [job.id for job in reversed(jobs)]
+    assert [job.id for job in house.service.page(states={JobState.PREPARING}).jobs] == [jobs[0].id]
+    house.service.update(jobs[1].id, JobPatch(title="100% Ananas"))
+    assert [job.id for job in house.service.page(query="100% a").jobs] == [jobs[1].id]
+    assert house.service.page(query="%").total == 1
+    refused(errors.INVALID_REQUEST, lambda: house.service.page(cursor="yesterday"))
+
+
+def test_a_key_of_the_request_is_kept_only_as_long_as_the_job(house: House) -> None:
+    job = house.service.approve(house.reviewed().id, key=" sk_secret ")
+    assert house.keys.get(f"job:{job.id}:key") == "sk_secret"
+    house.service.delete(job.id)
+    assert house.keys.get(f"job:{job.id}:key") is None
+
+
+async def test_events_tell_what_changed(house: House) -> None:
+    async with house.hub.subscribe(None) as subscription:
+        job = house.reviewed()
+        house.service.edit(job.id, house.service.segments(job.id).revision, SegmentChanges(remove=(LINES[1].id,)))
+        house.service.delete(job.id)
+        events = []
+        while not events or not isinstance(events[-1], Deleted):
+            events.append(await asyncio.wait_for(subscription.queue.get(), 5))
+    assert [event.seq for event in events] == sorted({event.seq for event in events})
+    assert [type(event) for event in events[-3:]] == [SegmentsChanged, StateChanged, Deleted]
+    assert isinstance(events[-3], SegmentsChanged) and events[-3].removed == (LINES[1].id,)
+
+
+async def test_an_estimate_counts_what_is_not_cached(house: House) -> None:
+    estimate = await house.service.estimate(house.reviewed().id)
+    assert (estimate.lines, estimate.cached_lines, estimate.characters, estimate.money_usd) == (2, 0, 24, 0.0)
+
+
+async def test_a_preview_is_the_clip_that_the_render_will_use(house: House) -> None:
+    job = house.reviewed()
+    sound = await house.service.preview(job.id, LINES[0].id)
+    assert sound[:4] == b"RIFF" and len(sound) > 10_000
+    assert (await house.service.estimate(job.id)).cached_lines == 1
+    house.service.delete(job.id)
+    assert not any((house.blobs.root / "clips").rglob("*.wav")), "a deleted job leaves no clip"
