@@ -24,8 +24,7 @@ export default defineConfig({
 	},
 	test: {
 		include: ['src/**/*.test.ts'],
-		environment: 'node',
-		setupFiles: ['src/test-setup.ts']
+		environment: 'node'
 	},
 	resolve: process.env.VITEST ? { conditions: ['browser'] } : undefined
 });

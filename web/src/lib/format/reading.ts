@@ -1,8 +1,8 @@
-/** How hard a line is to speak in its time. Listeners follow 12-17 characters a second; beyond 21 the voice must rush. */
+/** How hard a line is to speak in its time. Voices say 15-18 characters a second; beyond 24 one must rush, and the line should be shorter. */
 export type Pace = 'easy' | 'fast' | 'too-fast';
 
-const FAST_CPS = 17;
-const TOO_FAST_CPS = 21;
+const FAST_CPS = 20;
+const TOO_FAST_CPS = 24;
 
 const WIDE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]/gu;
 
@@ -19,8 +19,8 @@ export function pace(cps: number): Pace {
 	return cps > FAST_CPS ? 'fast' : 'easy';
 }
 
-/** How many characters too many a line has to be spoken without rushing; 0 when it fits. */
+/** By how many characters a line that must rush should be shorter; 0 when it need not. */
 export function charactersOver(text: string, duration_s: number): number {
 	const cps = charactersPerSecond(text, duration_s);
-	return cps > FAST_CPS ? Math.ceil([...text.trim()].length * (1 - FAST_CPS / cps)) : 0;
+	return cps > TOO_FAST_CPS ? Math.ceil([...text.trim()].length * (1 - FAST_CPS / cps)) : 0;
 }

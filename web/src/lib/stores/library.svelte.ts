@@ -17,7 +17,6 @@ const STATES: Record<StateFilter, JobState[]> = {
 export class LibraryStore {
 	#jobs = $state.raw<Map<string, Job>>(new Map());
 	#next = $state<string | null>(null);
-	#total = $state(0);
 	#loaded = $state(false);
 	#error = $state.raw<ApiError | null>(null);
 	#text = $state('');
@@ -43,9 +42,6 @@ export class LibraryStore {
 	}
 	get more(): boolean {
 		return this.#next !== null;
-	}
-	get total(): number {
-		return this.#total;
 	}
 	get text(): string {
 		return this.#text;
@@ -92,7 +88,6 @@ export class LibraryStore {
 			if (asking.signal.aborted) return;
 			this.#put(page.jobs);
 			this.#next = page.next;
-			this.#total = page.total;
 			this.#error = null;
 		} catch (thrown) {
 			if (asking.signal.aborted) return;
@@ -104,11 +99,9 @@ export class LibraryStore {
 	handle(message: LibraryMessage): void {
 		switch (message.type) {
 			case 'library':
-				this.#put(message.jobs);
-				this.#loaded = true;
+				this.#replace(message.jobs, message.total);
 				return;
 			case 'state':
-				if (!this.#jobs.has(message.job_id)) this.#total += 1;
 				this.#put([message.job]);
 				return;
 			case 'progress':
@@ -135,6 +128,14 @@ export class LibraryStore {
 		if (this.message(job) !== message) this.#messages = new Map(this.#messages).set(job_id, message);
 	}
 
+	/** The newest jobs as they are now; what is missing among them was deleted while nobody listened. */
+	#replace(newest: Job[], total: number): void {
+		const oldest = total > newest.length ? Math.min(...newest.map((job) => job.created_at)) : -Infinity;
+		this.#jobs = new Map([...this.#jobs].filter(([, job]) => job.created_at < oldest));
+		this.#put(newest);
+		this.#loaded = true;
+	}
+
 	#put(jobs: Job[]): void {
 		const all = new Map(this.#jobs);
 		for (const job of jobs) all.set(job.id, job);
@@ -146,6 +147,5 @@ export class LibraryStore {
 		const all = new Map(this.#jobs);
 		all.delete(job_id);
 		this.#jobs = all;
-		this.#total = Math.max(0, this.#total - 1);
 	}
 }

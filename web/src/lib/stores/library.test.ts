@@ -1,0 +1,59 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Job } from '$lib/api/types';
+import { LibraryStore } from './library.svelte';
+
+const job = (id: string, created_at: number, changes: Partial<Job> = {}) => ({ id, title: id, state: 'preparing', created_at, progress: 0, ...changes }) as Job;
+const ids = (library: LibraryStore) => library.shown.map((j) => j.id);
+
+describe('the library', () => {
+	let library: LibraryStore;
+	beforeEach(() => {
+		library = new LibraryStore();
+		library.handle({ type: 'library', jobs: [job('old', 1), job('new', 2)], total: 2 });
+	});
+
+	it('shows the newest first and takes new jobs as they come', () => {
+		library.handle({ type: 'state', job_id: 'newest', seq: 1, job: job('newest', 3) });
+		expect(ids(library)).toEqual(['newest', 'new', 'old']);
+	});
+
+	it('moves with the progress of a job', () => {
+		library.handle({ type: 'progress', job_id: 'new', seq: 1, stage: 'transcribe', stage_progress: 0.5, progress: 0.6, eta_s: 12, message: 'model: 1 of 2 MB' });
+		expect(library.shown[0]).toMatchObject({ stage: 'transcribe', progress: 0.6, eta_s: 12 });
+		expect(library.message(library.shown[0]!)).toBe('model: 1 of 2 MB');
+	});
+
+	it('ignores the progress of a job that it does not show', () => {
+		library.handle({ type: 'progress', job_id: 'other', seq: 1, stage: 'fit', stage_progress: 0, progress: 0, eta_s: null, message: '' });
+		expect(ids(library)).toEqual(['new', 'old']);
+	});
+
+	it('drops what was deleted elsewhere', () => {
+		library.handle({ type: 'deleted', job_id: 'old', seq: 1 });
+		expect(ids(library)).toEqual(['new']);
+	});
+
+	it('misses no deletion while the connection was lost', () => {
+		library.handle({ type: 'library', jobs: [job('new', 2)], total: 1 });
+		expect(ids(library)).toEqual(['new']);
+	});
+
+	it('keeps older pages that the first message does not reach', () => {
+		library.handle({ type: 'library', jobs: [job('newest', 3), job('new', 2)], total: 3 });
+		expect(ids(library)).toEqual(['newest', 'new', 'old']);
+	});
+
+	it('asks the server for what is searched, and a job that changes its state leaves the filter', async () => {
+		const asked: string[] = [];
+		vi.stubGlobal('fetch', async (request: Request) => {
+			asked.push(new URL(request.url).search);
+			return Response.json({ jobs: [job('far', 0, { title: 'A far one', state: 'review' })], next: null, total: 1 });
+		});
+		await library.search('far', 'review');
+		expect(asked).toEqual(['?q=far&state=review&limit=50']);
+		expect(ids(library)).toEqual(['far']);
+		library.handle({ type: 'state', job_id: 'far', seq: 2, job: job('far', 0, { title: 'A far one', state: 'rendering' }) });
+		expect(ids(library)).toEqual([]);
+		vi.unstubAllGlobals();
+	});
+});
