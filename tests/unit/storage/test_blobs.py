@@ -42,9 +42,9 @@ def test_an_adopted_file_moves(tmp_path: Path) -> None:
 
 
 def test_an_adopted_file_moves_across_file_systems(tmp_path: Path) -> None:
-    other = Path("/dev/shm")  # noqa: S108
+    other = Path("/dev/shm")
     if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
-        other = Path("/tmp")  # noqa: S108
+        other = Path("/tmp")
     source = other / f"autodubber-test-{os.getpid()}"
     source.write_bytes(b"far")
     blobs = BlobStore(tmp_path)
