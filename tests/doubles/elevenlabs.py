@@ -108,6 +108,7 @@ class Double(Server):
         self.inside: dict[str, int] = {}
         self.most_at_once = 0
         self.called = asyncio.Event()
+        self.extra_headers: dict[str, str] = {}
         self._tones = tones
         self._numbers = itertools.count(1)
 
@@ -264,7 +265,7 @@ class Double(Server):
         pcm = await self._speak(call)
         cost = _cost(call)
         call.charged, self.used = cost, self.used + cost
-        headers = {"content-type": "audio/pcm", "character-cost": f"{cost:g}", "request-id": f"request{call.number}"}
+        headers = {"content-type": "audio/pcm", "character-cost": f"{cost:g}", "request-id": f"request{call.number}"} | self.extra_headers
         if fault is not None and fault.kind == "silence":
             pcm = bytes(len(pcm))
         elif fault is not None and fault.kind == "odd":

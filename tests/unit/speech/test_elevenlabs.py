@@ -303,3 +303,24 @@ async def test_a_page_instead_of_a_list_is_an_error_and_no_crash(voice: ElevenLa
         with pytest.raises(DubError) as caught:
             await work
         assert caught.value.problem is errors.SPEECH_FAILED
+
+
+async def test_the_limit_that_the_service_tells_replaces_the_plans(voice: ElevenLabsVoice, double: Double) -> None:
+    double.extra_headers = {"maximum-concurrent-requests": "7"}
+    assert await voice.limit(line()) == 5
+    await voice.speak(line())
+    assert await voice.limit(line()) == 7
+
+
+@pytest.mark.parametrize(("told", "booked"), [("", 12.0), ("a lot", 12.0), ("3.5", 3.5)])
+async def test_what_the_service_does_not_book_is_reckoned_from_its_price_list(
+    voice: ElevenLabsVoice, double: Double, told: str, booked: float
+) -> None:
+    double.extra_headers = {"character-cost": told}
+    assert (await voice.speak(line(model="eleven_flash_v2_5"))).cost_credits == booked
+
+
+async def test_a_missing_package_is_told(voice: ElevenLabsVoice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    info = await voice.info()
+    assert not info.availability.available and "not installed" in info.availability.reason
