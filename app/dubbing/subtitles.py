@@ -204,6 +204,8 @@ Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 _SMALL_SCRIPTS: Final = (
     (re.compile("[\u0600-\u06ff\u0750-\u077f]"), "Noto Sans Arabic", 1.5),
     (re.compile("[\u0e00-\u0e7f]"), "Noto Sans Thai", 1.25),
+    (re.compile("[\u0e80-\u0eff]"), "Noto Sans Lao", 1.3),
+    (re.compile("[\u1000-\u109f]"), "Noto Sans Myanmar", 1.7),
 )
 
 
