@@ -141,9 +141,7 @@ def refusal(code: str, status: str = "") -> dict[str, object]:
     (422, {"detail": [{"loc": ["body", "text"], "msg": "field required", "type": "missing"}]}, errors.SPEECH_REFUSED),
     (401, "<html>proxy</html>", errors.KEY_INVALID),
 ])  # fmt: skip
-async def test_a_refusal_is_named_and_never_tried_again(
-    voice: ElevenLabsVoice, double: Double, status: int, body: object, problem: Problem
-) -> None:
+async def test_a_refusal_is_named_and_never_tried_again(voice: ElevenLabsVoice, double: Double, status: int, body: object, problem: Problem) -> None:
     await voice.limit(line())
     double.faults.append(Fault("status", times=9, status=status, body=body))
     with pytest.raises(DubError) as caught:
@@ -240,9 +238,7 @@ async def test_a_key_that_may_only_speak_is_enough(voice: ElevenLabsVoice, doubl
 @pytest.mark.parametrize(("tier", "model", "width"), [
     ("free", "eleven_multilingual_v2", 2), ("creator", "eleven_flash_v2_5", 10), ("pro", "eleven_multilingual_v2", 10), ("scale", "eleven_v3", 15),
 ])  # fmt: skip
-async def test_the_plan_decides_how_many_lines_are_spoken_at_once(
-    voice: ElevenLabsVoice, double: Double, tier: str, model: str, width: int
-) -> None:
+async def test_the_plan_decides_how_many_lines_are_spoken_at_once(voice: ElevenLabsVoice, double: Double, tier: str, model: str, width: int) -> None:
     double.tier = tier
     assert await voice.limit(line(model=model)) == width
 

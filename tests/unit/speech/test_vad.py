@@ -142,5 +142,3 @@ def test_blocks_are_read_as_they_are_needed(clips: dict[str, Recording]) -> None
 
     next(chunks(counted()))
     assert taken <= 3
-
-

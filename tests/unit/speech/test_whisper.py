@@ -76,9 +76,7 @@ async def test_a_clip_gives_its_words_its_times_and_its_language(
     assert all(segment.source_text == segment.text for segment in heard.segments)
 
 
-def test_long_pauses_and_a_late_start_do_not_move_the_lines(
-    engine: OpenAIWhisper, whisper_checkpoint: Path, compose: Compose
-) -> None:
+def test_long_pauses_and_a_late_start_do_not_move_the_lines(engine: OpenAIWhisper, whisper_checkpoint: Path, compose: Compose) -> None:
     recording = compose(
         [
             (6.2, "Welcome to the workshop.", "en-us"),
@@ -104,9 +102,7 @@ async def test_chunks_arrive_while_the_rest_is_still_being_heard(
     assert len(heard.chunks) >= 3
 
 
-async def test_cancelling_ends_the_child_within_a_second(
-    engine: OpenAIWhisper, whisper_checkpoint: Path, clips: dict[str, Recording]
-) -> None:
+async def test_cancelling_ends_the_child_within_a_second(engine: OpenAIWhisper, whisper_checkpoint: Path, clips: dict[str, Recording]) -> None:
     heard = Listener()
     task = asyncio.create_task(engine.transcribe(request(clips["en_60s"], whisper_checkpoint), heard))
     await heard.loaded.wait()
@@ -156,9 +152,7 @@ async def test_a_given_language_and_the_translate_task_reach_whisper(
     engine: OpenAIWhisper, whisper_checkpoint: Path, clips: dict[str, Recording]
 ) -> None:
     heard = Listener()
-    language = await engine.transcribe(
-        request(clips["en_short"], whisper_checkpoint, language="es-419", task=Task.TRANSLATE), heard
-    )
+    language = await engine.transcribe(request(clips["en_short"], whisper_checkpoint, language="es-419", task=Task.TRANSLATE), heard)
     assert language == "es"
 
 
@@ -183,9 +177,7 @@ async def test_a_rest_without_speech_is_fine_when_resumed(
     assert heard.segments == []
 
 
-async def test_a_file_that_is_no_checkpoint_is_named_damaged(
-    engine: OpenAIWhisper, clips: dict[str, Recording], tmp_path: Path
-) -> None:
+async def test_a_file_that_is_no_checkpoint_is_named_damaged(engine: OpenAIWhisper, clips: dict[str, Recording], tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.pt"
     wrong.write_bytes(b"<html>not a model</html>")
     with pytest.raises(DubError) as caught:
@@ -209,9 +201,7 @@ async def test_what_cannot_work_is_refused_before_anything_starts(
     assert caught.value.problem is problem
 
 
-async def test_a_recording_that_cannot_be_read_is_an_error_without_paths(
-    engine: OpenAIWhisper, whisper_checkpoint: Path, tmp_path: Path
-) -> None:
+async def test_a_recording_that_cannot_be_read_is_an_error_without_paths(engine: OpenAIWhisper, whisper_checkpoint: Path, tmp_path: Path) -> None:
     missing = Recording(tmp_path / "secret-folder" / "speech.wav", (), 5.0)
     with pytest.raises(DubError) as caught:
         await engine.transcribe(request(missing, whisper_checkpoint), Listener())
