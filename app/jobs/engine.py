@@ -95,7 +95,7 @@ class Engine:
         with self._lock:
             if self._launched:
                 self._launched = False
-                self._dbos.destroy(workflow_completion_timeout_sec=0)
+                self._dbos.destroy(workflow_completion_timeout_sec=0, destroy_registry=True)
 
     def _reconcile(self) -> None:
         """Jobs whose row says queued or running but whose workflow the engine does not know (killed in between) are queued again."""

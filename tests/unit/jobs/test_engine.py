@@ -1,0 +1,158 @@
+"""The durable engine, with real DBOS on a real file; only the stages are scripted."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.domain.job import PREPARE_STAGES, RENDER_STAGES, JobState, Phase, Stage
+from app.jobs.engine import Engine
+from tests.unit.jobs.test_service import House
+
+
+class Scripted:
+    """Stands where `StageRunner` stands; records what it is asked, and waits where it is told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.changed = threading.Condition()
+        self.hold: set[str] = set()
+        self.cancelled: list[str] = []
+        self.follow_with_render = False
+        self.inside = 0
+        self.most_inside = 0
+
+    def note(self, job_id: str, what: str) -> None:
+        with self.changed:
+            self.asked.append((job_id, what))
+            self.changed.notify_all()
+
+    async def begin(self, job_id: str, phase: str, workflow_id: str) -> bool:
+        self.note(job_id, f"begin {phase}")
+        return True
+
+    async def run(self, job_id: str, stage: str, workflow_id: str) -> bool:
+        self.inside += 1
+        self.most_inside = max(self.most_inside, self.inside)
+        self.note(job_id, stage)
+        try:
+            while stage in self.hold:
+                await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            self.cancelled.append(job_id)
+            self.note(job_id, "cancelled")
+            raise
+        finally:
+            self.inside -= 1
+        return True
+
+    async def finish(self, job_id: str, phase: str, workflow_id: str) -> bool:
+        self.note(job_id, f"finish {phase}")
+        return self.follow_with_render and phase == "prepare"
+
+    async def follow(self, job_id: str, workflow_id: str, next_workflow_id: str) -> bool:
+        self.note(job_id, "follow")
+        return True
+
+    def wait(self, arrived: Callable[[list[tuple[str, str]]], bool], within_s: float = 20.0) -> None:
+        with self.changed:
+            assert self.changed.wait_for(lambda: arrived(self.asked), within_s), self.asked
+
+    def of(self, job_id: str) -> list[str]:
+        return [what for asked, what in self.asked if asked == job_id]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+@pytest.fixture
+def launch(tmp_path: Path, house: House) -> Iterator[Callable[..., tuple[Engine, Scripted]]]:
+    engines: list[Engine] = []
+
+    def start(prepare: int = 1, render: int = 2, runner: Scripted | None = None) -> tuple[Engine, Scripted]:
+        runner = runner or Scripted()
+        given: Any = runner
+        engine = Engine(path=tmp_path / "engine.sqlite3", store=house.store, runner=given, at_once={Phase.PREPARE: prepare, Phase.RENDER: render})
+        engines.append(engine)
+        engine.launch()
+        return engine, runner
+
+    yield start
+    for engine in engines:
+        engine.shutdown()
+
+
+Launch = Callable[..., tuple[Engine, Scripted]]
+
+
+def test_the_stages_run_in_order_and_a_render_follows_when_no_review_is_wanted(launch: Launch) -> None:
+    engine, runner = launch()
+    runner.follow_with_render = True
+    engine.enqueue(Phase.PREPARE, "job", "job-prepare-1")
+    runner.wait(lambda asked: ("job", "finish render") in asked)
+    prepare, render = [s.value for s in PREPARE_STAGES], [s.value for s in RENDER_STAGES]
+    assert runner.of("job") == ["begin prepare", *prepare, "finish prepare", "follow", "begin render", *render, "finish render"]
+
+
+def test_no_more_jobs_run_at_once_than_the_setting_says(launch: Launch) -> None:
+    engine, runner = launch(render=2)
+    runner.hold.add(Stage.SYNTHESIZE.value)
+    for number in range(5):
+        engine.enqueue(Phase.RENDER, f"job{number}", f"job{number}-render-1")
+    runner.wait(lambda asked: sum(what == "synthesize" for _, what in asked) == 2)
+    runner.hold.clear()
+    runner.wait(lambda asked: sum(what == "finish render" for _, what in asked) == 5)
+    assert runner.most_inside == 2
+
+
+def test_cancelling_a_workflow_cancels_its_running_stage_within_two_seconds(launch: Launch) -> None:
+    engine, runner = launch()
+    runner.hold.add(Stage.TRANSCRIBE.value)
+    engine.enqueue(Phase.PREPARE, "job", "job-prepare-1")
+    runner.wait(lambda asked: ("job", "transcribe") in asked)
+    started = time.monotonic()
+    engine.cancel("job-prepare-1")
+    runner.wait(lambda asked: ("job", "cancelled") in asked)
+    assert time.monotonic() - started < 2
+    assert "finish prepare" not in runner.of("job")
+
+
+def test_work_that_was_running_when_the_engine_stopped_goes_on_at_its_stage(launch: Launch, house: House) -> None:
+    job = house.created()
+    workflow_id = house.queue.queued[-1][2]
+    engine, runner = launch()
+    runner.hold.add(Stage.TRANSCRIBE.value)
+    runner.wait(lambda asked: (job.id, "transcribe") in asked)  # `launch` found the queued row by itself
+    engine.shutdown()
+    house.store.transition(job.id, JobState.PREPARING)
+    _, again = launch()
+    again.wait(lambda asked: (job.id, "finish prepare") in asked)
+    assert again.of(job.id) == ["transcribe", "finish prepare"], "finished steps are not repeated"
+    assert house.store.row(job.id).workflow_id == workflow_id
+
+
+def test_a_job_whose_workflow_the_engine_never_saw_is_queued_at_launch(launch: Launch, house: House) -> None:
+    job = house.created()
+    _, runner = launch()
+    runner.wait(lambda asked: (job.id, "finish prepare") in asked)
+
+
+def test_a_job_that_says_running_but_whose_workflow_has_ended_is_begun_anew(launch: Launch, house: House) -> None:
+    job = house.created()
+    engine, runner = launch(prepare=1)
+    runner.wait(lambda asked: (job.id, "finish prepare") in asked)
+    engine.enqueue(Phase.PREPARE, "next", "next-prepare-1")
+    runner.wait(lambda asked: ("next", "begin prepare") in asked)  # one at a time: the first workflow has ended
+    engine.shutdown()
+    house.store.transition(job.id, JobState.PREPARING)
+    _, again = launch()
+    again.wait(lambda asked: (job.id, "finish prepare") in asked)
+    assert again.of(job.id)[0] == "begin prepare"
