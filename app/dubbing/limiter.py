@@ -1,14 +1,16 @@
 """A true-peak limiter that looks ahead, and a true-peak meter. The result does not depend on how the sound is cut into blocks.
 
 Gain reduction in dB: the peak between the samples (four times oversampled, BS.1770-4 annex 2), its minimum over the look-ahead, a release
-that is linear in dB, and a moving mean that makes the attack a ramp. Only cells near the ceiling are oversampled: quiet sound costs nothing.
+that is linear in dB, and a moving mean that makes the attack a ramp. Only around samples near the ceiling is anything computed.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import minimum_filter1d, uniform_filter1d  # type: ignore[import-untyped]
-from scipy.signal import firwin, upfirdn  # type: ignore[import-untyped]
+from scipy.signal import firwin  # type: ignore[import-untyped]
 
 from app.dubbing.loudness import SAMPLE_RATE_HZ, Doubles, Floats
 
@@ -17,32 +19,38 @@ REACH_N = 8  # samples on each side that the oversampling filter needs
 DELAY_N = LOOKAHEAD_N + REACH_N  # the output comes this much later than the input
 RELEASE_DB_PER_S = 30.0
 _HISTORY_N = LOOKAHEAD_N + REACH_N
-_CELL_N = 512
-_HOT = 0.7  # a cell whose samples stay below 0.7 of the ceiling cannot reach it between them
-_FACTOR = 4
-_TAPS = (firwin(_FACTOR * 16 - 1, 1 / _FACTOR, window=("kaiser", 6.0)) * _FACTOR).astype(np.float32)
-_CENTRE = (len(_TAPS) - 1) // 2
+_HOT = 0.7  # between two samples that stay below 0.7 of the ceiling no peak reaches it: the worst case, a quarter of the sample rate, is 0.707
 _EPSILON_DB = 1e-3
 
 
-def _peaks_between(samples: Floats) -> Floats:
-    """The largest magnitude at and after each sample, over both channels: float32 (n,). The outer REACH_N samples lack context."""
-    peaks = np.abs(samples).max(axis=1)
+def _phases() -> list[Floats]:
+    """Three filters of 16 taps: the value 1/4, 1/2 and 3/4 of the way from a window's eighth sample to its ninth."""
+    taps = firwin(4 * 16 - 1, 1 / 4, window=("kaiser", 6.0)) * 4
+    offsets = np.arange(-REACH_N + 1, REACH_N + 1)
+    return [taps[31 + quarter - 4 * offsets].astype(np.float32) for quarter in (1, 2, 3)]
+
+
+_PHASES = _phases()
+
+
+def _hot_peaks(samples: Floats, threshold: float) -> tuple[npt.NDArray[np.intp], Floats]:
+    """Where a sample or its successor passes the threshold, and the largest magnitude from there up to the successor.
+
+    The outer REACH_N of the samples, float32 (n, channels), are context only.
+    """
+    indices, peaks = [], []
     for channel in range(samples.shape[1]):
-        fine = np.abs(upfirdn(_TAPS, np.ascontiguousarray(samples[:, channel]), up=_FACTOR))
-        fine = fine[_CENTRE - 1 : _CENTRE - 1 + _FACTOR * len(samples)]
-        peaks = np.maximum(peaks, fine.reshape(-1, _FACTOR).max(axis=1))
-    return np.asarray(peaks, np.float32)
-
-
-def _hot_runs(samples: Floats, threshold: float) -> list[tuple[int, int]]:
-    """The runs [first, last) of whole cells in which a sample exceeds the threshold."""
-    cells = -(-len(samples) // _CELL_N)
-    padded = np.zeros((cells * _CELL_N, samples.shape[1]), np.float32)
-    padded[: len(samples)] = np.abs(samples)
-    hot = padded.reshape(cells, -1).max(axis=1) > threshold
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], hot.view(np.int8), [0]]))).reshape(-1, 2) * _CELL_N
-    return [(int(first), min(int(last), len(samples))) for first, last in edges]
+        signal = np.ascontiguousarray(samples[:, channel])
+        hot = np.abs(signal) > threshold
+        index = np.flatnonzero(hot[:-1] | hot[1:])
+        index = index[(index >= REACH_N) & (index < len(signal) - REACH_N)]
+        windows = sliding_window_view(signal, 2 * REACH_N)[index - REACH_N + 1]
+        peak = np.maximum(np.abs(signal[index]), np.abs(signal[index + 1]))
+        for phase in _PHASES:
+            peak = np.maximum(peak, np.abs((windows * phase).sum(axis=1)))
+        indices.append(index)
+        peaks.append(peak)
+    return np.concatenate(indices), np.concatenate(peaks)
 
 
 class Limiter:
@@ -65,11 +73,7 @@ class Limiter:
         self._tail = seen[-(_HISTORY_N + DELAY_N) :].copy()
         out = seen[_HISTORY_N : _HISTORY_N + count_n]
         resting = self._released_db > -_EPSILON_DB
-        runs = _hot_runs(seen, self._ceiling * _HOT)
-        if resting and not runs:
-            self._released_db = 0.0
-            return out
-        needed_db = self._needed_db(seen, runs)
+        needed_db = self._needed_db(seen)
         if resting and not needed_db.any():
             self._released_db = 0.0
             return out
@@ -79,13 +83,11 @@ class Limiter:
         """The samples still inside."""
         return self.push(np.zeros((DELAY_N, 2), np.float32))
 
-    def _needed_db(self, seen: Floats, runs: list[tuple[int, int]]) -> Doubles:
+    def _needed_db(self, seen: Floats) -> Doubles:
         """How much each sample must be lowered (<= 0 dB), without the REACH_N at both ends that lack context."""
+        index, peaks = _hot_peaks(seen, self._ceiling * _HOT)
         needed = np.zeros(len(seen))
-        for first, last in runs:
-            low, high = max(first - REACH_N, 0), min(last + REACH_N, len(seen))
-            peaks = _peaks_between(seen[low:high])[first - low : last - low].astype(np.float64)
-            needed[first:last] = 20 * np.log10(np.minimum(1.0, self._ceiling / np.maximum(peaks, 1e-9)))
+        np.minimum.at(needed, index, 20 * np.log10(np.minimum(1.0, self._ceiling / peaks.astype(np.float64))))
         return needed[REACH_N : len(seen) - REACH_N]
 
     def _gain(self, needed_db: Doubles, count_n: int) -> Floats:
@@ -112,11 +114,10 @@ class PeakMeter:
             return
         seen = np.concatenate([self._tail, block])
         self._tail = seen[-2 * REACH_N :].copy()
-        self._peak = max(self._peak, float(np.abs(block).max(initial=0.0)))
-        for first, last in _hot_runs(seen, self._peak * _HOT):
-            low, high = max(first - REACH_N, 0), min(last + REACH_N, len(seen))
-            inner = slice(max(first, REACH_N) - low, min(last, len(seen) - REACH_N) - low)
-            self._peak = max(self._peak, float(_peaks_between(seen[low:high])[inner].max(initial=0.0)))
+        self._peak = max(self._peak, float(np.abs(block).max()))
+        if self._peak > 0:
+            _, peaks = _hot_peaks(seen, self._peak * _HOT)
+            self._peak = max(self._peak, float(peaks.max(initial=0.0)))
 
     @property
     def dbtp(self) -> float:
