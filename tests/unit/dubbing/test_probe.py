@@ -1,6 +1,7 @@
 """What a file is, and what is refused."""
 
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,14 @@ def test_a_script_in_utf_16_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     path.write_text(SCRIPTS["HLS"], encoding="utf-16")
     assert refused(path) == PLAYLIST.code
+
+
+def test_a_thousand_comments_take_no_time(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_text("<!--a-->" * 8000 + "x")
+    began_s = time.process_time()
+    assert refused(path) == NOT_MEDIA.code
+    assert time.process_time() - began_s < 2
 
 
 @pytest.mark.parametrize(
