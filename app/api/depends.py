@@ -10,7 +10,6 @@ from litestar.di import NamedDependency as Given  # a parameter that is one of `
 from litestar.di import Provide
 from litestar.params import HeaderParameter
 
-
 __all__ = ["Given", "Limits", "RequestKey", "providers"]
 
 RequestKey = Annotated[

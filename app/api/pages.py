@@ -115,7 +115,8 @@ async def page(request: Request[Any, Any, Any], pages: Given[Pages], file_path: 
     name = file_path.strip("/")
     if (asset := pages.assets.get(name)) is not None:
         return await _send_asset(request, asset)
-    if name.split("/", 1)[0] in _RESERVED or "." in name.rsplit("/", 1)[-1]:
+    parts = name.split("/")
+    if parts[0] in _RESERVED or ".." in parts or "." in parts[-1]:
         raise DubError(errors.NOT_FOUND, f"/{name[:200]}")
     shown = pages.page
     headers = {"ETag": shown.etag, "Cache-Control": "no-cache", "Content-Security-Policy": shown.policy}

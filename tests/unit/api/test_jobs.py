@@ -1,0 +1,251 @@
+"""Jobs, lines, voices and settings over a real server."""
+
+from __future__ import annotations
+
+import io
+import time
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app.domain.job import JobState
+from app.domain.media import ArtifactKind
+from tests.unit.api.conftest import Seeded
+from tests.unit.api.serving import Server, seed_job
+
+
+class Studio:
+    """A server of this module's own, with jobs that tests may change."""
+
+    def __init__(self, server: Server, ids: list[str]) -> None:
+        self.server = server
+        self.ids = ids
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    data: Path = tmp_path_factory.mktemp("studio") / "data"
+    ids = [seed_job(data, {ArtifactKind.VIDEO: (b"v", "video/mp4", "mp4")}, title=f"Film {i}", lines=3) for i in range(5)]
+    ids.append(seed_job(data, {}, title="Straße 100%", state=JobState.REVIEW, phase="prepare"))
+    with Server(data) as server:
+        yield Studio(server, ids)
+
+
+@pytest.fixture
+def api(studio: Studio) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=studio.server.url, timeout=30) as client:
+        yield client
+
+
+def until(api: httpx.Client, job_id: str, *states: str) -> dict[str, Any]:
+    deadline = time.monotonic() + 30
+    while (job := api.get(f"/api/jobs/{job_id}").json())["state"] not in states:
+        assert time.monotonic() < deadline, job
+    return dict(job)
+
+
+def refused(response: httpx.Response, status: int, code: str) -> None:
+    assert (response.status_code, response.json()["code"]) == (status, code), response.text
+
+
+def test_the_list_comes_in_pages_newest_first(studio: Studio, api: httpx.Client) -> None:
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = api.get("/api/jobs", params={"limit": 2, "q": "film", **({"cursor": cursor} if cursor else {})}).json()
+        assert page["total"] == 5
+        seen += [job["id"] for job in page["jobs"]]
+        if (cursor := page["next"]) is None:
+            break
+    assert seen == list(reversed(studio.ids[:5]))
+    refused(api.get("/api/jobs", params={"cursor": "nonsense"}), 400, "invalid_request")
+
+
+def test_the_list_is_filtered_by_state_and_title(studio: Studio, api: httpx.Client) -> None:
+    assert [job["id"] for job in api.get("/api/jobs?state=review&state=failed").json()["jobs"]] == [studio.ids[5]]
+    assert [job["id"] for job in api.get("/api/jobs", params={"q": "100%"}).json()["jobs"]] == [studio.ids[5]]
+    assert api.get("/api/jobs", params={"q": "nothing like it"}).json() == {"jobs": [], "next": None, "total": 0}
+
+
+def test_a_title_and_options_can_be_changed_and_wrong_ones_not(studio: Studio, api: httpx.Client) -> None:
+    path = f"/api/jobs/{studio.ids[0]}"
+    job = api.patch(path, json={"title": "Новое имя", "options": {"speed": 1.15, "burn_subtitles": True}}).json()
+    assert (job["title"], job["options"]["speed"], job["options"]["burn_subtitles"], job["options"]["voice"]) == (
+        "Новое имя",
+        1.15,
+        True,
+        "espeak:en",
+    )
+    refused(api.patch(path, json={"options": {"speed": 2}}), 422, "speed_range")
+    refused(api.patch(path, json={"options": {"voice": "nobody:x"}}), 422, "engine_unknown")
+    refused(api.patch(path, json={"options": {"model": "large"}}), 409, "job_state")
+    refused(api.patch(path, json={"options": {"audio_track": -1}}), 400, "invalid_request")
+    refused(api.patch(path, json={"state": "completed"}), 400, "invalid_request")
+    refused(api.patch("/api/jobs/none", json={}), 404, "job_not_found")
+
+
+def test_no_edit_of_the_lines_is_lost(studio: Studio, api: httpx.Client) -> None:
+    path = f"/api/jobs/{studio.ids[1]}/segments"
+    first = api.get(path)
+    tag = first.headers["etag"]
+    assert tag == f'"{first.json()["revision"]}"'
+    edit = {"edit": [{"id": "s0", "text": "Mine."}]}
+    refused(api.patch(path, json=edit), 428, "precondition_required")
+    for stale in ('"0"', '"x"', "*", "7"):
+        refused(api.patch(path, json=edit, headers={"If-Match": stale}), 412, "edit_conflict")
+    mine = api.patch(path, json=edit, headers={"If-Match": tag})
+    assert mine.status_code == 200
+    assert mine.json()["segments"][0]["text"] == "Mine."
+    refused(api.patch(path, json={"edit": [{"id": "s0", "text": "Theirs."}]}, headers={"If-Match": tag}), 412, "edit_conflict")
+    newer = mine.headers["etag"]
+    changes = {"add": [{"text": "New.", "start_s": 5, "end_s": 6}], "remove": ["s2"]}
+    after = api.patch(path, json=changes, headers={"If-Match": newer}).json()
+    assert [line["text"] for line in after["segments"]] == ["Mine.", "Line 1.", "New."]
+    assert api.get(f"/api/jobs/{studio.ids[1]}").json()["segment_count"] == 3
+
+
+def test_an_edit_happens_wholly_or_not_at_all(studio: Studio, api: httpx.Client) -> None:
+    path = f"/api/jobs/{studio.ids[2]}/segments"
+    before = api.get(path)
+    tag = {"If-Match": before.headers["etag"]}
+    refused(api.patch(path, json={"edit": [{"id": "s0", "text": "x"}, {"id": "none", "text": "y"}]}, headers=tag), 404, "segment_not_found")
+    refused(api.patch(path, json={"edit": [{"id": "s0", "text": "x"}, {"id": "s1", "start_s": 9, "end_s": 1}]}, headers=tag), 422, "times_invalid")
+    refused(api.patch(path, json={"edit": [{"id": "s0", "text": "x" * 5001}]}, headers=tag), 400, "invalid_request")
+    assert api.get(path).json() == before.json()
+
+
+def test_a_line_is_split_and_merged(studio: Studio, api: httpx.Client) -> None:
+    path = f"/api/jobs/{studio.ids[3]}/segments"
+    tag = api.get(path).headers["etag"]
+    split = api.post(f"{path}/s0/split", json={"at": 5}, headers={"If-Match": tag})
+    texts = [line["text"] for line in split.json()["segments"]]
+    assert texts == ["Line", "0.", "Line 1.", "Line 2."]
+    refused(api.post(f"{path}/s0/merge", headers={"If-Match": tag}), 412, "edit_conflict")
+    refused(api.post(f"{path}/s0/merge"), 428, "precondition_required")
+    merged = api.post(f"{path}/{split.json()['segments'][0]['id']}/merge", headers={"If-Match": split.headers["etag"]})
+    assert [line["text"] for line in merged.json()["segments"]] == ["Line 0.", "Line 1.", "Line 2."]
+
+
+def test_a_line_can_be_heard(studio: Studio, api: httpx.Client) -> None:
+    response = api.post(f"/api/jobs/{studio.ids[4]}/segments/s1/preview")
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == "audio/wav"
+    with wave.open(io.BytesIO(response.content)) as sound:
+        assert sound.getnchannels() == 1
+        assert sound.getnframes() / sound.getframerate() > 0.2
+    refused(api.post(f"/api/jobs/{studio.ids[4]}/segments/none/preview"), 404, "segment_not_found")
+
+
+def test_the_cost_is_told_before(studio: Studio, api: httpx.Client) -> None:
+    estimate = api.get(f"/api/jobs/{studio.ids[4]}/estimate").json()
+    assert estimate["lines"] == 3
+    assert estimate["credits"] == 0
+    assert estimate["seconds"] > 0
+    refused(api.get("/api/jobs/none/estimate"), 404, "job_not_found")
+
+
+def test_a_job_that_cannot_be_read_fails_and_can_be_retried_and_deleted(studio: Studio, api: httpx.Client) -> None:
+    made = api.post("/api/jobs", files={"file": ("holiday.mp4", b"this is no video")})
+    assert made.status_code == 201
+    job = until(api, made.json()["id"], "failed")
+    assert (job["title"], job["error"]["code"], job["error"]["stage"]) == ("holiday", "not_media", "probe")
+    path = f"/api/jobs/{job['id']}"
+    assert api.post(f"{path}/retry").status_code == 200
+    until(api, job["id"], "failed")
+    refused(api.post(f"{path}/approve"), 409, "job_state")
+    refused(api.post(f"{path}/cancel"), 409, "job_state")
+    refused(api.post(f"{path}/render"), 409, "job_state")
+    assert api.delete(path).status_code == 204
+    refused(api.get(path), 404, "job_not_found")
+    refused(api.delete(path), 404, "job_not_found")
+
+
+def test_a_duplicate_shares_the_lines(studio: Studio, api: httpx.Client) -> None:
+    made = api.post(f"/api/jobs/{studio.ids[4]}/duplicate", json={"title": "En español", "options": {"voice": "espeak:es"}})
+    assert made.status_code == 201, made.text
+    job = made.json()
+    assert (job["title"], job["state"], job["options"]["voice"]) == ("En español", "review", "espeak:es")
+    assert len(api.get(f"/api/jobs/{job['id']}/segments").json()["segments"]) == 3
+
+
+def test_engines_and_voices_are_listed(api: httpx.Client) -> None:
+    engines = {engine["name"]: engine for engine in api.get("/api/engines").json()["engines"]}
+    assert {"openai-whisper", "espeak", "elevenlabs"} <= set(engines)
+    assert engines["espeak"]["availability"]["available"]
+    assert not engines["elevenlabs"]["availability"]["available"]
+    assert engines["elevenlabs"]["availability"]["remedy"]
+    voices = api.get("/api/voices", params={"engine": "espeak", "language": "es"}).json()["voices"]
+    assert voices and all(voice["engine"] == "espeak" and voice["language"] in (None, "es") for voice in voices)
+    assert api.get("/api/voices", params={"engine": "none"}).json() == {"voices": []}
+
+
+def test_a_key_goes_in_and_never_comes_out(studio: Studio, api: httpx.Client) -> None:
+    key = "sk_0123456789abcdefWXYZ"
+    path = "/api/settings/keys/elevenlabs"
+    assert api.get(path).json() == {"stored": False, "source": None, "last4": None}
+    answers = [api.put(path, json={"key": key}), api.get(path), api.get("/api/settings")]
+    assert answers[0].json() == {"stored": True, "source": "page", "last4": "WXYZ"}
+    assert answers[2].json()["elevenlabs_key"]["last4"] == "WXYZ"
+    refused(api.put(path, json={"key": "short"}), 400, "invalid_request")
+    refused(api.put(path, json={"key": "with space and\nline"}), 400, "invalid_request")
+    assert api.delete(path).status_code == 204
+    assert api.get(path).json()["stored"] is False
+    assert all(key not in answer.text for answer in answers)
+    assert key not in studio.server.log.read_text()
+    assert all(key.encode() not in file.read_bytes() for file in studio.server.data.glob("app.sqlite3*"))
+
+
+def test_an_environments_key_is_named_by_its_end(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", ELEVENLABS_API_KEY="sk_environment_9876") as server, httpx.Client(base_url=server.url) as client:
+        assert client.get("/api/settings/keys/elevenlabs").json() == {"stored": False, "source": "environment", "last4": "9876"}
+
+
+def test_the_settings_tell_limits_and_defaults(api: httpx.Client) -> None:
+    settings = api.get("/api/settings").json()
+    assert settings["max_upload_bytes"] == 2 << 30
+    assert settings["chunk_bytes"] == 50 << 20
+    assert settings["defaults"]["voice"] == "espeak:auto"
+
+
+def test_health_and_metrics_tell_how_it_stands(seeded: Seeded, client: httpx.Client) -> None:
+    deadline = time.monotonic() + 20
+    while (ready := client.get("/health/ready")).status_code != 200:  # the engine is still launching
+        assert time.monotonic() < deadline, ready.text
+    assert {check["name"] for check in ready.json()["checks"]} == {"database", "storage", "disk", "ffmpeg", "engine"}
+    assert client.get("/health/live").json() == {"status": "alive"}
+    health = client.get("/health").json()
+    assert health["jobs"]["completed"] >= 1
+    metrics = client.get("/metrics")
+    assert metrics.headers["content-type"].startswith("text/plain; version=0.0.4")
+    for line in (
+        'autodubber_jobs{state="completed"}',
+        "autodubber_ready 1.0",
+        'autodubber_queue_length{queue="render"}',
+        "process_resident_memory_bytes",
+    ):
+        assert line in metrics.text
+
+
+def test_metrics_can_be_switched_off(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", AUTODUBBER_METRICS="false") as server, httpx.Client(base_url=server.url) as client:
+        refused(client.get("/metrics"), 404, "not_found")
+
+
+def test_the_interface_is_described_without_another_server(client: httpx.Client) -> None:
+    document = client.get("/schema/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    assert {"application/json", "multipart/form-data"} == set(document["paths"]["/api/jobs"]["post"]["requestBody"]["content"])
+    assert set(document["paths"]["/ws/{job_id}"]["get"]["responses"]) == {"101", "400", "426"}
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            assert operation["description"], operation
+            for status, response in operation["responses"].items():
+                if status >= "400" and status != "503":
+                    assert set(response["content"]) == {"application/problem+json"}
+    page = client.get("/schema")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "src=" not in page.text and 'id="quota_exceeded"' in page.text
