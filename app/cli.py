@@ -1,9 +1,4 @@
-"""The command line. Light at import: every command loads what it needs when it runs.
-
-Exit status: 0 done; 1 something went wrong inside AutoDubber; 2 wrong usage or a wrong setting; 3 the input cannot be dubbed (not media, no sound,
-too long, bad subtitles, ...); 4 the voice engine refused (key, credits, unknown voice); 5 the machine lacks something (disk, memory, network for
-a model, an engine, a free port); 130 interrupted.
-"""
+"""The command line. Light at import: every command loads what it needs when it runs. `exit_status.py` says what the numbers mean."""
 
 from __future__ import annotations
 
@@ -15,31 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import __version__
+from app.exit_status import ENVIRONMENT, HELP, INTERNAL, INTERRUPTED, OK, USAGE, UsageError
 
 if TYPE_CHECKING:
     from app.settings import Settings
-
-OK, INTERNAL, USAGE, BAD_INPUT, ENGINE, ENVIRONMENT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
-_STATUSES = """exit status:
-  0  done
-  1  something went wrong inside AutoDubber
-  2  wrong usage or a wrong setting
-  3  the input cannot be dubbed (not media, no sound, too long, bad subtitles)
-  4  the voice engine refused (key, credits, unknown voice)
-  5  the machine lacks something (disk, memory, a model's download, an engine, a free port)
-  130  interrupted
-"""
-
-
-class UsageError(Exception):
-    """What was typed, or set, cannot work; the message is one line."""
 
 
 def parser() -> argparse.ArgumentParser:
     """Every command and option."""
     raw = argparse.RawDescriptionHelpFormatter
     root = argparse.ArgumentParser(
-        prog="autodubber", description="Re-voice and dub videos on a machine of your own.", epilog=_STATUSES, formatter_class=raw
+        prog="autodubber", description="Re-voice and dub videos on a machine of your own.", epilog=HELP, formatter_class=raw
     )
     root.add_argument("--version", action="version", version=f"autodubber {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -50,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     _add_data(serve)
     serve.set_defaults(run=_serve)
 
-    dub = commands.add_parser("dub", help="dub one file without a server", epilog=_STATUSES, formatter_class=raw)
+    dub = commands.add_parser("dub", help="dub one file without a server", epilog=HELP, formatter_class=raw)
     dub.add_argument("input", type=Path, metavar="INPUT", help="video or sound file")
     dub.add_argument("--subtitles", type=Path, metavar="FILE", help="SRT or WebVTT to speak, instead of recognition")
     dub.add_argument("--language", metavar="CODE", help="language spoken, ISO 639-1 (default: detected)")

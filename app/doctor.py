@@ -22,6 +22,7 @@ import msgspec
 
 from app import guard
 from app.domain.errors import DubError
+from app.exit_status import INTERNAL, OK
 from app.settings import Settings
 
 PROBE_S: Final = 60.0
@@ -45,7 +46,7 @@ def run(settings: Settings, *, as_json: bool) -> int:
     healthy = all(check.ok for check in checks if check.needed)
     if as_json:
         print(msgspec.json.format(msgspec.json.encode({"ok": healthy, "checks": checks}), indent=2).decode())
-        return 0 if healthy else 1
+        return OK if healthy else INTERNAL
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True)
@@ -56,7 +57,7 @@ def run(settings: Settings, *, as_json: bool) -> int:
         if check.fix:
             console.print(f"       fix: {check.fix}", markup=False)
     console.print("\nEverything that is needed is here." if healthy else "\nSomething that is needed is missing: see the lines that say FAIL.")
-    return 0 if healthy else 1
+    return OK if healthy else INTERNAL
 
 
 async def examine(settings: Settings) -> tuple[Check, ...]:

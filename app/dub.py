@@ -27,6 +27,7 @@ from app.domain.job import MAX_SPEED, MIN_SPEED, Background, DubOptions, Stage, 
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.segment import Clip, Flag, Placement, Segment
 from app.dub_display import Display, display
+from app.exit_status import BAD_INPUT, ENGINE, ENVIRONMENT, INTERNAL, INTERRUPTED, OK, UsageError
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -80,14 +81,12 @@ class Dubbed(msgspec.Struct, frozen=True):
 
 
 def exit_status(problem: Problem) -> int:
-    """The exit status of a catalogue error; see `app.cli`."""
-    return 3 if problem in _BAD_INPUT else 4 if problem in _ENGINE else 5 if problem in _ENVIRONMENT else 1
+    """The exit status of a catalogue error; see `app.exit_status`."""
+    return BAD_INPUT if problem in _BAD_INPUT else ENGINE if problem in _ENGINE else ENVIRONMENT if problem in _ENVIRONMENT else INTERNAL
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Dub as the command line says; returns the exit status."""
-    from app.cli import INTERRUPTED, UsageError
-
     source: Path = arguments.input
     for path in [source] + ([arguments.subtitles] if arguments.subtitles else []):
         if not path.is_file():
@@ -113,7 +112,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     else:
         for path in dubbed.outputs.values():
             print(path)
-    return 0
+    return OK
 
 
 def _failed(error: DubError, *, as_json: bool) -> int:
@@ -255,8 +254,6 @@ def hand_over(kit: Kit, artifacts: Sequence[Artifact], stem: str, folder: Path, 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        from app.cli import UsageError
-
         raise UsageError(f"{folder} is a file, not a folder") from None
     taken = {path.resolve() for path in inputs}
     number = 1

@@ -16,6 +16,7 @@ from multiprocessing.synchronize import Event
 from typing import Any, Final
 
 from app import __version__, guard, logs
+from app.exit_status import INTERNAL, OK
 from app.settings import Settings
 
 KILL_AFTER_S: Final = 10  # an open WebSocket would hold a graceful stop up for ever
@@ -106,5 +107,5 @@ def run(settings: Settings) -> int:
     try:
         server.serve(target_loader=functools.partial(load, failed, os.getpid()))
     except SystemExit as stop:
-        return int(stop.code or 0) if isinstance(stop.code, int) else 1
-    return 1 if failed.is_set() else 0
+        return stop.code if isinstance(stop.code, int) else INTERNAL
+    return INTERNAL if failed.is_set() else OK

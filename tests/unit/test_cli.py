@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from app import cli, dub, dub_display
+from app import cli, dub, dub_display, exit_status
 from app.domain.errors import catalogue
 from app.domain.job import Stage
 from app.media.ffmpeg import tool
@@ -77,7 +77,7 @@ print([name for name in '{heavy}'.split() if name in sys.modules])
 
 def test_a_wrong_setting_is_one_line_and_status_2(tmp_path: Path) -> None:
     done = run(tmp_path, "doctor", AUTODUBBER_PORT="eighty")
-    assert done.returncode == cli.USAGE
+    assert done.returncode == exit_status.USAGE
     assert done.stderr.startswith("autodubber: AUTODUBBER_PORT: ") and done.stderr.count("\n") == 1
 
 
@@ -96,7 +96,7 @@ def test_what_cannot_work_is_told_at_once(
     arguments: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AUTODUBBER_DATA", str(tmp_path / "data"))
-    assert cli.main(["dub", *arguments]) == cli.USAGE
+    assert cli.main(["dub", *arguments]) == exit_status.USAGE
     assert says in capsys.readouterr().err
     assert not (tmp_path / "data").exists()
 
@@ -106,10 +106,10 @@ def test_every_error_has_an_exit_status_and_none_has_two() -> None:
     codes = [problem.code for group in groups for problem in group]
     assert len(codes) == len(set(codes))
     statuses = {code: dub.exit_status(problem) for code, problem in catalogue().items()}
-    assert statuses["not_media"] == cli.BAD_INPUT
-    assert statuses["quota_exceeded"] == cli.ENGINE
-    assert statuses["disk_full"] == cli.ENVIRONMENT
-    assert statuses["internal"] == cli.INTERNAL
+    assert statuses["not_media"] == exit_status.BAD_INPUT
+    assert statuses["quota_exceeded"] == exit_status.ENGINE
+    assert statuses["disk_full"] == exit_status.ENVIRONMENT
+    assert statuses["internal"] == exit_status.INTERNAL
 
 
 # ---------------------------------------------------------------- dub
@@ -120,7 +120,7 @@ def test_a_video_and_its_subtitles_become_a_dub(talk: Path, tmp_path: Path) -> N
     lines = tmp_path / "in" / "lines.srt"
     lines.write_text(LINES)
     done = run(tmp_path / "data", "dub", video, "--subtitles", lines, "--language", "en", "--json", "-o", tmp_path / "out")
-    assert done.returncode == cli.OK, done.stderr
+    assert done.returncode == exit_status.OK, done.stderr
     said = json.loads(done.stdout)
     assert said["ok"] and said["lines"] == 2 and said["duration_s"] == pytest.approx(10.0, abs=0.1)
     assert set(said["outputs"]) == {"video", "audio", "srt", "vtt"}
@@ -132,21 +132,21 @@ def test_a_video_and_its_subtitles_become_a_dub(talk: Path, tmp_path: Path) -> N
     clips = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "data" / "cli" / "clips").iterdir()}
     assert len(clips) == 4  # sound and meta of two lines
     again = run(tmp_path / "data", "dub", video, "--subtitles", lines, "--language", "en", "--json", "-o", tmp_path / "out")
-    assert again.returncode == cli.OK
+    assert again.returncode == exit_status.OK
     assert clips == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "data" / "cli" / "clips").iterdir()}, "no line is spoken twice"
 
 
 def test_lines_are_written_corrected_and_passed_back(talk: Path, whisper_checkpoint: Path, tmp_path: Path) -> None:
     video, lines = at(tmp_path, talk), tmp_path / "talk.dub.srt"  # a name that a result would take
     first = run(tmp_path / "data", "dub", video, "--model", whisper_checkpoint, "--review", lines, "--json")
-    assert first.returncode == cli.OK, first.stderr
+    assert first.returncode == exit_status.OK, first.stderr
     said = json.loads(first.stdout)
     assert said["language"] == "en" and said["outputs"] == {"review": str(lines)}
     assert "This is how it looks from above." in lines.read_text()
     lines.write_text(lines.read_text().replace("above", "below"))
     before = lines.read_bytes()
     second = run(tmp_path / "data", "dub", video, "--subtitles", lines, "--json")
-    assert second.returncode == cli.OK, second.stderr
+    assert second.returncode == exit_status.OK, second.stderr
     outputs = json.loads(second.stdout)["outputs"]
     assert lines.read_bytes() == before, "an input is never overwritten"
     assert Path(outputs["srt"]).name == "talk.dub-2.srt"
@@ -156,7 +156,7 @@ def test_lines_are_written_corrected_and_passed_back(talk: Path, whisper_checkpo
 def test_what_is_no_media_is_status_3_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "notes.mp4").write_text("not a video at all")
     done = run(tmp_path / "data", "dub", tmp_path / "notes.mp4", "--json")
-    assert done.returncode == cli.BAD_INPUT
+    assert done.returncode == exit_status.BAD_INPUT
     assert json.loads(done.stdout)["error"]["code"] == "not_media"
     assert "Use MP4, MOV" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "notes.mp4"]
@@ -164,14 +164,14 @@ def test_what_is_no_media_is_status_3_and_leaves_nothing(tmp_path: Path) -> None
 
 def test_a_voice_without_its_key_is_status_4_before_anything_is_decoded(talk: Path, tmp_path: Path) -> None:
     done = run(tmp_path / "data", "dub", talk, "--voice", "elevenlabs:x", "--json")
-    assert done.returncode == cli.ENGINE
+    assert done.returncode == exit_status.ENGINE
     assert json.loads(done.stdout)["error"]["code"] == "key_missing"
     assert "decoding" not in done.stderr
 
 
 def test_too_little_disk_is_status_5(talk: Path, tmp_path: Path) -> None:
     done = run(tmp_path / "data", "dub", talk, "--json", AUTODUBBER_MIN_FREE_BYTES=str(1 << 60))
-    assert done.returncode == cli.ENVIRONMENT
+    assert done.returncode == exit_status.ENVIRONMENT
     assert json.loads(done.stdout)["error"]["code"] == "disk_full"
 
 
@@ -211,7 +211,7 @@ def test_an_interrupt_kills_the_children_and_removes_the_scratch(number: signal.
     started = time.monotonic()
     transcribing.send_signal(number)
     _, err = transcribing.communicate(timeout=10)
-    assert transcribing.returncode == cli.INTERRUPTED and "interrupted" in err and "Traceback" not in err
+    assert transcribing.returncode == exit_status.INTERRUPTED and "interrupted" in err and "Traceback" not in err
     assert time.monotonic() - started < 2
     assert all(ended(child) for child in children)
     assert [path.name for path in (tmp_path / "data" / "cli").iterdir()] == ["clips"]
@@ -223,8 +223,11 @@ def test_what_a_killed_run_left_is_swept_by_the_next_but_a_running_ones_is_not(t
     (left,) = home.glob("run-*")
     with dub.run_folder(tmp_path / "data"):
         assert left.exists(), "it is in use"
+    children = children_of(transcribing.pid)
     transcribing.kill()
     transcribing.wait()
+    while not all(ended(child) for child in children):  # the kernel kills them too; until then they hold the folder
+        time.sleep(0.01)
     with dub.run_folder(tmp_path / "data") as mine:
         assert not left.exists() and mine.exists()
     assert not mine.exists()
@@ -262,7 +265,7 @@ def test_doctor_finds_a_sound_machine_and_says_what_it_found(tmp_path: Path) -> 
     done = run(tmp_path / "data", "doctor", "--json")
     report = json.loads(done.stdout)
     checks = {check["name"]: check for check in report["checks"]}
-    assert done.returncode == cli.OK and report["ok"], report
+    assert done.returncode == exit_status.OK and report["ok"], report
     assert {"Python", "data folder", "disk", "memory", "ffmpeg", "ffmpeg libx264", "ffmpeg aac", "ffmpeg ass", "fonts", "Whisper"} <= set(checks)
     assert {"GPU", "page", "models", "recognizer openai-whisper", "voice espeak", "voice elevenlabs"} <= set(checks)
     assert not checks["voice elevenlabs"]["ok"] and "ELEVENLABS_API_KEY" in checks["voice elevenlabs"]["fix"]
@@ -272,17 +275,17 @@ def test_doctor_finds_a_sound_machine_and_says_what_it_found(tmp_path: Path) -> 
 def test_doctor_names_the_fix_and_fails_when_something_needed_is_missing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = run(tmp_path / "file" / "data", "doctor")
-    assert done.returncode == cli.INTERNAL
+    assert done.returncode == exit_status.INTERNAL
     assert "FAIL data folder" in done.stdout and "fix: Make" in done.stdout
 
 
 def test_the_schema_is_written_whole(tmp_path: Path) -> None:
-    assert cli.main(["openapi", "-o", str(tmp_path / "schema.json")]) == cli.OK
+    assert cli.main(["openapi", "-o", str(tmp_path / "schema.json")]) == exit_status.OK
     schema = json.loads((tmp_path / "schema.json").read_text())
     assert schema["openapi"].startswith("3.1") and "/api/jobs" in schema["paths"]
 
 
-@pytest.mark.parametrize(("status", "expected"), [(200, cli.OK), (503, cli.INTERNAL)])
+@pytest.mark.parametrize(("status", "expected"), [(200, exit_status.OK), (503, exit_status.INTERNAL)])
 def test_health_asks_the_server_and_passes_its_word_on(status: int, expected: int, capsys: pytest.CaptureFixture[str]) -> None:
     class Answer(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -303,10 +306,10 @@ def test_health_asks_the_server_and_passes_its_word_on(status: int, expected: in
 def test_health_says_when_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        assert cli.main(["health", "--url", f"http://127.0.0.1:{unused.getsockname()[1]}"]) == cli.INTERNAL
+        assert cli.main(["health", "--url", f"http://127.0.0.1:{unused.getsockname()[1]}"]) == exit_status.INTERNAL
     assert "no answer" in capsys.readouterr().err
 
 
 def test_an_address_that_is_none_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["health", "--url", "localhost"]) == cli.USAGE
+    assert cli.main(["health", "--url", "localhost"]) == exit_status.USAGE
     assert "is no address" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app import cli, guard, serve
+from app import cli, exit_status, guard, serve
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,7 +52,7 @@ def test_a_second_server_on_the_folder_is_refused_in_one_line(
     holder: subprocess.Popen[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AUTODUBBER_DATA", str(tmp_path))
-    assert cli.main(["serve"]) == cli.ENVIRONMENT
+    assert cli.main(["serve"]) == exit_status.ENVIRONMENT
     err = capsys.readouterr().err
     assert str(holder.pid) in err and "--data" in err and err.count("\n") == 1
 
@@ -63,7 +63,7 @@ def test_a_taken_port_is_refused_in_one_line(tmp_path: Path, capsys: pytest.Capt
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         monkeypatch.setenv("AUTODUBBER_PORT", str(taken.getsockname()[1]))
-        assert cli.main(["serve"]) == cli.ENVIRONMENT
+        assert cli.main(["serve"]) == exit_status.ENVIRONMENT
     err = capsys.readouterr().err
     assert "--port" in err and err.count("\n") == 1
 

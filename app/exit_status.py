@@ -1,0 +1,27 @@
+"""What the command line's exit status means, and the error for wrong usage. A leaf."""
+
+from __future__ import annotations
+
+from typing import Final
+
+OK: Final = 0
+INTERNAL: Final = 1
+USAGE: Final = 2
+BAD_INPUT: Final = 3
+ENGINE: Final = 4
+ENVIRONMENT: Final = 5
+INTERRUPTED: Final = 130
+
+HELP: Final = """exit status:
+  0  done
+  1  something went wrong inside AutoDubber
+  2  wrong usage or a wrong setting
+  3  the input cannot be dubbed (not media, no sound, too long, bad subtitles)
+  4  the voice engine refused (key, credits, unknown voice)
+  5  the machine lacks something (disk, memory, a model's download, an engine, a free port)
+  130  interrupted
+"""
+
+
+class UsageError(Exception):
+    """What was typed, or set, cannot work; the message is one line."""
