@@ -13,7 +13,7 @@ from app.domain.media import ArtifactKind
 from tests.unit.api.serving import Server, seed_job
 
 VIDEO = secrets.token_bytes(3 * (1 << 20) + 12345)
-SRT = "1\n00:00:00,000 --> 00:00:01,000\nПривет\n".encode()
+SRT = "1\n00:00:00,000 --> 00:00:01,000\n¡Здравствуйте!\n".encode()
 
 
 class Seeded:

@@ -94,7 +94,8 @@ def test_a_file_over_the_limit_is_refused_even_without_a_content_length(seeded: 
 def test_a_form_that_breaks_off_leaves_no_bytes(seeded: Seeded, client: httpx.Client) -> None:
     before = files_in(seeded)
     with socket.create_connection(("127.0.0.1", seeded.server.port)) as wire:
-        head = f"POST /api/jobs HTTP/1.1\r\nHost: 127.0.0.1:{seeded.server.port}\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 9000000\r\n\r\n"
+        head = f"POST /api/jobs HTTP/1.1\r\nHost: 127.0.0.1:{seeded.server.port}\r\nContent-Length: 9000000\r\n"
+        head += "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
         wire.sendall(head.encode() + b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + bytes(3_000_000))
         deadline = time.monotonic() + 10
         while files_in(seeded) == before:
