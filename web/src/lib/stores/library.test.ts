@@ -9,7 +9,7 @@ describe('the library', () => {
 	let library: LibraryStore;
 	beforeEach(() => {
 		library = new LibraryStore();
-		library.handle({ type: 'library', jobs: [job('old', 1), job('new', 2)], total: 2 });
+		library.handle({ type: 'library', seq: 1, jobs: [job('old', 1), job('new', 2)], total: 2 });
 	});
 
 	it('shows the newest first and takes new jobs as they come', () => {
@@ -34,12 +34,12 @@ describe('the library', () => {
 	});
 
 	it('misses no deletion while the connection was lost', () => {
-		library.handle({ type: 'library', jobs: [job('new', 2)], total: 1 });
+		library.handle({ type: 'library', seq: 1, jobs: [job('new', 2)], total: 1 });
 		expect(ids(library)).toEqual(['new']);
 	});
 
 	it('keeps older pages that the first message does not reach', () => {
-		library.handle({ type: 'library', jobs: [job('newest', 3), job('new', 2)], total: 3 });
+		library.handle({ type: 'library', seq: 1, jobs: [job('newest', 3), job('new', 2)], total: 3 });
 		expect(ids(library)).toEqual(['newest', 'new', 'old']);
 	});
 

@@ -1,0 +1,75 @@
+"""A real browser on a real server, and a spoken video to drop into it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.conftest import FIXTURES
+from tests.integration.running import Running
+
+# The browser's own services would call home; nothing of ours does.
+QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, whisper_checkpoint: Path) -> Iterator[Running]:
+    if not (Path(__file__).parents[2] / "web/build/index.html").exists():
+        pytest.fail("the page is not built: make web")
+    # A closed port in the place of ElevenLabs: no test leaves the machine.
+    running = Running(tmp_path_factory.mktemp("studio") / "data", AUTODUBBER_MODEL=str(whisper_checkpoint), ELEVENLABS_BASE_URL="http://127.0.0.1:9")
+    yield running.start()
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Module scope: while Playwright runs, no other test may start an event loop."""
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium here (Debian: apt install chromium), or name it with CHROMIUM=")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(chromium: Browser, server: Running) -> Iterator[BrowserContext]:
+    context = chromium.new_context(base_url=server.url, viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(20_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def complaints(server: Running) -> list[str]:
+    """What the browser complained of: errors of the page, refusals by the content policy, requests to elsewhere."""
+    return []
+
+
+@pytest.fixture
+def page(context: BrowserContext, server: Running, complaints: list[str]) -> Iterator[Page]:
+    page = context.new_page()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if "Content Security Policy" in message.text else None)
+    page.on("request", lambda request: None if request.url.startswith((server.url, "blob:", "data:")) else complaints.append(request.url))
+    yield page
+    page.close()
+    assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def workshop_mp4(tmp_path_factory: pytest.TempPathFactory, ffmpeg: str) -> Path:
+    """A minute of sentences that the small checkpoint knows, over a moving picture: long enough to be recognised in several parts."""
+    path = tmp_path_factory.mktemp("film") / "Workshop tour.mp4"
+    picture = ["-f", "lavfi", "-i", "testsrc2=s=640x360:r=25", "-i", str(FIXTURES / "clips/en_60s.flac")]
+    coding = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", "-shortest"]
+    subprocess.run([ffmpeg, "-v", "error", *picture, *coding, str(path)], check=True)
+    return path
