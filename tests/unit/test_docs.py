@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import runpy
+import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -56,6 +59,32 @@ def test_every_dependency_is_bounded_above_and_locked_within_its_bounds() -> Non
         assert any(spec.operator in ("<", "==", "<=") for spec in requirement.specifier), text
         version = pins[normal(requirement.name)].split("==")[1].split(" ")[0]
         assert requirement.specifier.contains(version), (text, version)
+
+
+# Used by name or as data, not by an import statement.
+BY_NAME = {"espeakng-loader": "app/speech/espeak.py finds its library", "faster-whisper": "app/speech/vad.py takes its Silero model"}
+
+
+def imported(folder: str) -> set[str]:
+    """The distributions that the Python files of a folder import, ours left out."""
+    homes = metadata.packages_distributions()
+    names: set[str] = set()
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.split(".")[0])
+    third = names - sys.stdlib_module_names - {"app", "tests", "bench"}
+    return {normal(home) for name in third for home in homes.get(name, [name])} - {"autodubber"}
+
+
+def test_what_the_program_imports_is_exactly_what_it_declares() -> None:
+    assert imported("app") == direct() - set(BY_NAME)
+
+
+def test_what_tests_and_benches_import_is_locked() -> None:
+    assert (imported("tests") | imported("bench")) <= set(locked("requirements.lock")) | set(locked("requirements-dev.lock"))
 
 
 def test_nothing_of_cuda_and_no_triton_is_locked() -> None:
