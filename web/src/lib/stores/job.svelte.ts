@@ -65,6 +65,7 @@ export class JobStore {
 			case 'snapshot':
 				this.#job = message.job;
 				this.lines.take({ revision: message.job.revision, segments: message.segments });
+				this.lines.reconnected();
 				return;
 			case 'state':
 				this.#job = message.job;

@@ -117,6 +117,11 @@ export class LinesStore {
 		await this.#now(() => this.#change({}));
 	}
 
+	/** The server is there again: what could not be saved is saved now. */
+	reconnected(): void {
+		if (this.dirty) this.#soon();
+	}
+
 	close(): void {
 		clearTimeout(this.#timer);
 		if (this.dirty) void this.flush().catch(() => undefined); // the page is left: nobody is there to be told

@@ -117,7 +117,8 @@ describe('saving', () => {
 		expect(lines.error?.code).toBe('unreachable');
 		expect(line('c').text).toBe('precious');
 		server.down = false;
-		await lines.flush();
+		lines.reconnected();
+		await autosave();
 		expect(server.segments[2]?.text).toBe('precious');
 		expect(lines.saving).toBe('saved');
 	});
