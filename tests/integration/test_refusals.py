@@ -139,5 +139,5 @@ def test_a_wrong_setting_stops_the_start_with_one_line(serve: Callable[..., Runn
 
 def test_two_servers_do_not_share_a_folder(serve: Callable[..., Running]) -> None:
     serve()
-    with pytest.raises(AssertionError, match="another server .* works on"):
+    with pytest.raises(AssertionError, match=r"another server .* works on"):
         serve()
