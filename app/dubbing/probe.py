@@ -22,7 +22,9 @@ _SCRIPTS: Final = (
     re.compile(rb"file\s+['\"/\w]"),
     re.compile(rb";FFMETADATA"),
     re.compile(rb"v=0\r?\n\s*o="),
-    re.compile(rb"(?:<\?xml[^>]*>\s*)?(?>(?:<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*)<(?:\w+:)?(?:MPD|SmoothStreamingMedia|asx|smil|playlist)\b", re.I | re.S),
+    re.compile(
+        rb"(?:<\?xml[^>]*>\s*)?(?>(?:<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*)<(?:\w+:)?(?:MPD|SmoothStreamingMedia|asx|smil|playlist)\b", re.I | re.S
+    ),
     re.compile(rb"\[playlist\]", re.I),
     re.compile(rb"\[Reference\]", re.I),
     re.compile(rb"(?:https?|rtsp|rtmp|ftp|concat|subfile|data|file|crypto|cache|async|tcp|udp)(?::|\+|,,)\S+\s*\Z", re.I),

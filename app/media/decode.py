@@ -55,7 +55,9 @@ def _begins_like_media(path: Path) -> bool:
 
 
 def restrict(codec_context: Any) -> None:
-    """Let a stream's decoder open only when it is one of the known ones. Call it before the first decode."""
+    """Let a stream's decoder open only when it is one of the known ones. Call it before the first decode. Raises MEDIA_DAMAGED without a decoder."""
+    if codec_context is None:
+        raise DubError(MEDIA_DAMAGED, "Its codec is not known.")
     codec_context.options = {**codec_context.options, "codec_whitelist": CODEC_WHITELIST}
 
 
@@ -98,7 +100,7 @@ def picture_end_s(path: Path) -> float:
     end = PictureEnd()
     with open_input(path) as container:
         picture = moving_picture(container)
-        for packet in _packets(container, picture) if picture is not None else ():
+        for packet in packets(container, picture) if picture is not None else ():
             end.hear(packet, container)
     return end.end_s
 
@@ -118,13 +120,15 @@ def audio_blocks(path: Path, track: int, *, block_n: int = SAMPLE_RATE_HZ, pictu
         yield from _reblock(_on_timeline(_decoded(container, stream, pictures), container, stream), block_n)
 
 
-def _packets(container: InputContainer, *streams: Stream | None) -> Iterator[Packet[Any]]:
+def packets(container: InputContainer, *streams: Stream | None) -> Iterator[Packet[Any]]:
     """The packets of these streams, as far as the container can be read."""
     packets = container.demux(*[stream for stream in streams if stream is not None])
     while True:
         try:
             packet = next(packets, None)
         except av.FFmpegError:  # the container breaks off here
+            return
+        except IndexError:  # its end, where PyAV 18 stumbles over streams that appeared on the way (MPEG-TS, FLV)
             return
         if packet is None:
             return
@@ -136,7 +140,7 @@ def _decoded(container: InputContainer, stream: AudioStream, pictures: PictureEn
     restrict(stream.codec_context)
     any_frame = False
     picture = moving_picture(container) if pictures is not None else None
-    for packet in _packets(container, stream, picture):
+    for packet in packets(container, stream, picture):
         if packet.stream_index != stream.index:
             if pictures is not None:
                 pictures.hear(packet, container)

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream as AvVideoStream
 
 from app.domain.errors import NOT_MEDIA, DubError
 from app.domain.media import AudioStream, MediaInfo, VideoStream
-from app.media.decode import moving_picture, open_input, restrict
+from app.media.decode import moving_picture, open_input, packets, restrict
 
 _ROTATION_PACKETS: Final = 400  # enough for the first key frame of a stream that was cut in the middle
 _MAX_PIXELS: Final = 16_384 * 16_384
@@ -70,13 +70,9 @@ def _first_frame(container: InputContainer, stream: AvVideoStream) -> VideoFrame
     """The next frame that decodes from where the container stands; None when the first packets hold none."""
     restrict(stream.codec_context)
     stream.thread_type = "NONE"  # a frame-threaded decoder wants many packets before its first frame
-    packets = container.demux(stream)
-    for _ in range(_ROTATION_PACKETS):
+    for packet in itertools.islice(packets(container, stream), _ROTATION_PACKETS):
         try:
-            packet = next(packets, None)
-            if packet is None:
-                return None
-            for frame in itertools.islice(packet.decode(), 1):
+            for frame in packet.decode():
                 if isinstance(frame, VideoFrame):
                     return frame
         except av.FFmpegError:

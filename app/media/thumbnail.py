@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +16,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from app.media.decode import open_input, restrict
+from app.media.decode import open_input, packets, restrict
 
 _MAX_SIDE: Final = 480
 _DARK: Final = 24.0  # mean luma below which a frame is taken for a fade
@@ -42,7 +43,7 @@ def _frame_at(path: Path, stream_index: int, at_s: float) -> tuple[VideoFrame, F
     """The key frame before `at_s`, which costs one decode, and how wide its pixels are."""
     with open_input(path) as container:
         stream = container.streams[stream_index]
-        if not isinstance(stream, VideoStream):
+        if not isinstance(stream, VideoStream) or stream.codec_context is None:
             return None
         restrict(stream.codec_context)
         try:
@@ -55,7 +56,7 @@ def _frame_at(path: Path, stream_index: int, at_s: float) -> tuple[VideoFrame, F
 
 
 def _frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    for _, packet in zip(range(_PACKETS), container.demux(stream), strict=False):
+    for packet in itertools.islice(packets(container, stream), _PACKETS):
         try:
             yield from (frame for frame in packet.decode() if isinstance(frame, VideoFrame))
         except av.FFmpegError:  # a frame whose references were cut off
