@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import minimum_filter1d, uniform_filter1d  # type: ignore[import-untyped]
-from scipy.signal import firwin  # type: ignore[import-untyped]
 
 from app.dubbing.loudness import SAMPLE_RATE_HZ, Doubles, Floats
 
@@ -25,7 +24,9 @@ _EPSILON_DB = 1e-3
 
 def _phases() -> list[Floats]:
     """Three filters of 16 taps: the value 1/4, 1/2 and 3/4 of the way from a window's eighth sample to its ninth."""
-    taps = firwin(4 * 16 - 1, 1 / 4, window=("kaiser", 6.0)) * 4
+    at = np.arange(-31, 32)
+    taps = np.sinc(at / 4) * np.kaiser(len(at), 6.0)
+    taps *= 4 / taps.sum()
     offsets = np.arange(-REACH_N + 1, REACH_N + 1)
     return [taps[31 + quarter - 4 * offsets].astype(np.float32) for quarter in (1, 2, 3)]
 
