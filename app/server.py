@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import os
 import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
@@ -19,13 +21,17 @@ from litestar import Litestar
 from app import __version__, guard, logs
 from app.api import routes
 from app.api.depends import Limits
+from app.api.leases import Leases
 from app.api.pages import Pages
 from app.settings import Settings, load
 
 if TYPE_CHECKING:
+    from app.rooms import Rooms
     from app.storage.uploads import UploadStore
 
 SWEEP_S: Final = 3600.0
+_THREADS: Final = 32
+_GRACE_S: Final = 3.0
 _log = structlog.get_logger("server")
 
 
@@ -64,6 +70,7 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
     from app.api.metrics import Metrics
     from app.rooms import Rooms
 
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "worker"))  # the default, 6 on 2 cores, starves on a slow disk
     rooms = await asyncio.to_thread(Rooms, settings)
     closing = asyncio.Event()
     probes = {
@@ -91,12 +98,15 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
     with _told_to_stop(closing):
         launch = asyncio.create_task(asyncio.to_thread(rooms.launch))
         sweep = asyncio.create_task(_sweep(rooms.uploads))
+        interrupt = asyncio.create_task(_interrupt(app.state["leases"], closing))
+        leave = asyncio.create_task(_leave(rooms, closing))
         try:
             yield
         finally:
+            leave.cancel()
             closing.set()
             sweep.cancel()
-            await asyncio.gather(sweep, launch, return_exceptions=True)
+            await asyncio.gather(leave, sweep, launch, interrupt, return_exceptions=True)
             await rooms.close()
 
 
@@ -136,6 +146,21 @@ def _told_to_stop(closing: asyncio.Event) -> Iterator[None]:
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)
+
+
+async def _interrupt(leases: Leases, closing: asyncio.Event) -> None:
+    """When the server stops, uploads in progress keep what they have and end; their clients go on later."""
+    await closing.wait()
+    leases.interrupt_all()
+
+
+async def _leave(rooms: Rooms, closing: asyncio.Event) -> None:
+    """Granian waits for every connection, also for that of a paused player, which reads nothing more. After a while: close, and go."""
+    await closing.wait()
+    await asyncio.sleep(_GRACE_S)
+    _log.info("connections are still open; the server stops without them")
+    await rooms.close()
+    os._exit(0)
 
 
 async def _sweep(uploads: UploadStore) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from litestar import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser  # type: ignore[import-untyped]
 
-from app.api.bodies import Pace, blocks
+from app.api.bodies import blocks
 from app.api.depends import Limits
+from app.api.leases import Leases
 from app.api.uploads import check_room, clean_filename
 from app.domain import errors
 from app.domain.errors import DubError
@@ -88,7 +90,7 @@ class _Form:
             await asyncio.to_thread(self._uploads.delete, upload.id)
 
 
-async def create_from_form(request: Request[Any, Any, Any], service: JobService, uploads: UploadStore, limits: Limits) -> Job:
+async def create_from_form(request: Request[Any, Any, Any], service: JobService, uploads: UploadStore, leases: Leases, limits: Limits) -> Job:
     """Read the form and create the job. Raises file_empty, upload_too_large, disk_full, invalid_request and what the service raises."""
     boundary = request.content_type[1].get("boundary")
     if not boundary:
@@ -98,10 +100,11 @@ async def create_from_form(request: Request[Any, Any, Any], service: JobService,
     form = _Form(uploads, limits.max_upload_bytes)
     try:
         try:
-            with PushMultipartParser(boundary, max_segment_count=_PARTS) as parser:
-                async for block in blocks(request, Pace()):
-                    for part in parser.parse(block):
-                        await form.take(part)
+            async with leases.hold(f"form {secrets.token_hex(8)}") as pace:
+                with PushMultipartParser(boundary, max_segment_count=_PARTS) as parser:
+                    async for block in blocks(request, pace):
+                        for part in parser.parse(block):
+                            await form.take(part)
         except MultipartError as error:
             raise DubError(errors.INVALID_REQUEST, f"The multipart body: {error}.") from None
         return await asyncio.to_thread(service.create, _request(form), key=request.headers.get("xi-api-key"))

@@ -23,7 +23,7 @@ async def _accept_form(request: Request[Any, Any, Any]) -> Response[Job] | None:
     if request.content_type[0] != "multipart/form-data":
         return None
     state = request.app.state
-    return Response(await create_from_form(request, state.service, state.uploads, state.limits), status_code=201)
+    return Response(await create_from_form(request, state.service, state.uploads, state.leases, state.limits), status_code=201)
 
 
 @post("/", before_request=_accept_form, sync_to_thread=True, responses=refuses(401, 404, 409, 413, 422, 507))

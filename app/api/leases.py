@@ -26,6 +26,11 @@ class Leases:
     def __init__(self) -> None:
         self._held: dict[str, _Lease] = {}
 
+    def interrupt_all(self) -> None:
+        """The server stops: every writer keeps what it has and ends."""
+        for lease in self._held.values():
+            lease.pace.interrupt()
+
     async def vacate(self, upload_id: str, *, by_force: bool = False) -> None:
         """Return once nobody writes. A writer that has been silent for 2 s (`by_force`: any) is interrupted; raises upload_locked otherwise."""
         while (lease := self._held.get(upload_id)) is not None:

@@ -46,5 +46,5 @@ def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncC
         logging_config=None,
         cors_config=cors,
     )
-    app.asgi_handler = cast(Any, Guard(app.asgi_handler, limits.allowed_origins, local=local))
+    app.asgi_handler = cast(Any, Guard(app.asgi_handler, limits.allowed_origins, local=local, closing=lambda: app.state.get("closing")))
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import time
@@ -25,6 +26,8 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _HOST: Final = re.compile(r"(?:\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::\d{1,5})?")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 _ANSWER_HEAD: Final = ("/api/uploads", "/download/", "/media/")  # elsewhere HEAD is GET without the body
+_IDENTITY: Final = re.compile(r"/([0-9a-f]{32})(?:/|$)")
+_LONG: Final = ("/download/", "/media/")  # answers that a paused player leaves open
 _QUIET: Final = ("/health", "/metrics", "/_app/")
 _log = structlog.get_logger("api")
 
@@ -54,10 +57,11 @@ _HEADERS: Final = {
 class Guard:
     """The outermost ASGI layer. `allowed` are further web origins that may call the API; `local`: the server listens on this machine only."""
 
-    def __init__(self, app: App, allowed: frozenset[str], *, local: bool) -> None:
+    def __init__(self, app: App, allowed: frozenset[str], *, local: bool, closing: Callable[[], asyncio.Event | None] = lambda: None) -> None:
         self._app = app
         self._allowed = allowed
         self._local = local
+        self._closing = closing
         resource_policy = b"cross-origin" if allowed else b"same-origin"
         self._headers = {**_HEADERS, b"cross-origin-resource-policy": resource_policy}
 
@@ -80,6 +84,8 @@ class Guard:
 
         if bodiless:
             scope = {**scope, "method": "GET"}
+        if scope["path"].startswith(_LONG) and (closing := self._closing()) is not None:
+            receive = _until(closing, receive)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
@@ -91,13 +97,33 @@ class Guard:
             finally:
                 path = scope["path"]
                 line = _log.debug if path.startswith(_QUIET) or scope["type"] == "websocket" else _log.info
-                line("request", method=scope.get("method", "WS"), path=path, status=status, ms=round((time.perf_counter() - began) * 1000, 1))
+                found = _IDENTITY.search(path)
+                of = {("upload_id" if path.startswith("/api/uploads") else "job_id"): found[1]} if found else {}
+                line("request", **of, method=scope.get("method", "WS"), path=path, status=status, ms=round((time.perf_counter() - began) * 1000, 1))
 
     def _completed(self, present: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
         headers = list(present)
         names = {name.lower() for name, _ in headers}
         headers += [(name, value) for name, value in self._headers.items() if name not in names]
         return [*headers, (b"x-request-id", request_id.encode())]
+
+
+def _until(closing: asyncio.Event, receive: Receive) -> Receive:
+    """`receive` that reports a disconnect when the server stops, so that an answer nobody reads does not hold the stop up."""
+
+    async def next_message() -> Any:
+        return await receive()
+
+    async def receive_or_stop() -> Any:
+        message, ending = asyncio.create_task(next_message()), asyncio.create_task(closing.wait())
+        try:
+            await asyncio.wait({message, ending}, return_when=asyncio.FIRST_COMPLETED)
+            return message.result() if message.done() else {"type": "http.disconnect"}
+        finally:
+            message.cancel()
+            ending.cancel()
+
+    return receive_or_stop
 
 
 def check(scope: Scope, headers: dict[str, str], allowed: frozenset[str], *, local: bool) -> None:

@@ -14,7 +14,6 @@ from app.speech.ports import EngineInfo, VoiceInfo
 
 if TYPE_CHECKING:
     from app.speech.registry import Registry
-    from app.storage.secrets import SecretStore
 
 
 class Engines(msgspec.Struct, frozen=True):
@@ -26,7 +25,7 @@ class Voices(msgspec.Struct, frozen=True):
 
 
 @get("/engines", responses=refuses())
-async def list_engines(registry: Given[Registry], secrets: Given[SecretStore], key: RequestKey = None) -> Engines:
+async def list_engines(registry: Given[Registry], key: RequestKey = None) -> Engines:
     """Every engine, whether it can work here, why not, and its models."""
     return Engines(tuple(await registry.infos(key)))
 
@@ -34,7 +33,6 @@ async def list_engines(registry: Given[Registry], secrets: Given[SecretStore], k
 @get("/voices", responses=refuses(401, 502, 503))
 async def list_voices(
     registry: Given[Registry],
-    secrets: Given[SecretStore],
     key: RequestKey = None,
     engine: Annotated[str | None, QueryParameter(description="Only this engine's voices.")] = None,
     language: Annotated[str | None, QueryParameter(description="Only voices that speak this language (ISO 639-1) or any.")] = None,

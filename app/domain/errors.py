@@ -51,7 +51,7 @@ FORBIDDEN_ORIGIN: Final = _p(
     "forbidden_origin", 403, "The request comes from another web site.", "Open AutoDubber's own page, or add the site to AUTODUBBER_ALLOWED_ORIGINS."
 )
 BODY_TOO_LARGE: Final = _p("body_too_large", 413, "The request's body is too large.", "Send a smaller body; media goes through /api/uploads.")
-UPGRADE_REQUIRED: Final = _p("upgrade_required", 426, "This address speaks WebSocket.", "Open it as a WebSocket; each message is one JSON object with a `type`.")
+UPGRADE_REQUIRED: Final = _p("upgrade_required", 426, "This address speaks WebSocket.", "Open it as a WebSocket; each message is one JSON object.")
 INTERNAL: Final = _p(
     "internal", 500, "Something went wrong inside AutoDubber.", "Try again; if it stays, look for the request id in the server's log and report it."
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import httpx
 
+from app.domain.media import ArtifactKind
 from tests.unit.api.serving import Server, seed_job
 
 HEAVY = ("torch", "whisper", "numpy", "scipy", "av", "elevenlabs", "dbos", "onnxruntime", "faster_whisper", "httpx", "prometheus_client")
@@ -47,3 +49,38 @@ def test_every_line_of_the_log_is_json_and_requests_carry_their_id(tmp_path: Pat
     assert [line for line in text.splitlines() if not line.startswith("{")] == [line for line in text.splitlines() if line.startswith("AutoDubber ")]
     assert [line["path"] for line in lines if line.get("request_id") == request_id] == ["/api/jobs"]
     assert "sk_0123456789abcdef" not in text
+
+
+def test_an_upload_and_a_paused_player_do_not_hold_a_stop_up(tmp_path: Path) -> None:
+    job_id = seed_job(tmp_path / "data", {ArtifactKind.VIDEO: (bytes(50 << 20), "video/mp4", "mp4")})
+    with Server(tmp_path / "data") as server, httpx.Client(base_url=server.url) as client:
+        created = client.post("/api/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "1000000"})
+        address = created.headers["location"]
+        upload, player = (socket.create_connection(("127.0.0.1", server.port)) for _ in range(2))
+        with upload, player:
+            host = f"HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+            upload.sendall(f"PATCH {address} {host}Tus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Length: 1000000\r\n".encode())
+            upload.sendall(b"Content-Type: application/offset+octet-stream\r\n\r\n" + bytes(400_000))
+            player.sendall(f"GET /media/{job_id}/video {host}\r\n".encode())
+            assert player.recv(12) == b"HTTP/1.1 200"  # and then it pauses
+            while client.head(address, headers={"Tus-Resumable": "1.0.0"}).status_code != 423:
+                pass
+            upload.sendall(b"x")
+            assert server.stop() < 8  # Granian would kill after 10
+    with Server(tmp_path / "data") as server:
+        head = httpx.head(server.url + address, headers={"Tus-Resumable": "1.0.0"})
+        assert 0 < int(head.headers["upload-offset"]) <= 400_000
+
+
+def test_a_named_site_may_call_the_api(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", AUTODUBBER_ALLOWED_ORIGINS="https://friend.example, http://localhost:5173/") as server:
+        for origin in ("https://friend.example", "http://localhost:5173"):
+            ask = {"Origin": origin, "Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "upload-offset,tus-resumable"}
+            asked = httpx.options(f"{server.url}/api/uploads/x", headers=ask)
+            assert asked.headers["access-control-allow-origin"] == origin
+            assert "PATCH" in asked.headers["access-control-allow-methods"] or asked.headers["access-control-allow-methods"] == "*"
+            made = httpx.post(f"{server.url}/api/uploads", headers={"Origin": origin, "Tus-Resumable": "1.0.0", "Upload-Length": "5"})
+            assert made.status_code == 201
+            assert made.headers["access-control-allow-origin"] == origin
+            assert "Location" in made.headers["access-control-expose-headers"]
+        assert httpx.post(f"{server.url}/api/uploads", headers={"Origin": "https://evil.example"}).status_code == 403
