@@ -183,6 +183,33 @@ def test_an_upload_can_be_paused_and_cancelled(page: Page, context: BrowserConte
     expect(page.get_by_test_id("unfinished")).to_have_count(0)
 
 
+def test_subtitles_that_come_along_are_the_lines(page: Page, workshop_mp4: Path, tmp_path: Path) -> None:
+    subtitles = tmp_path / "Workshop tour.srt"
+    subtitles.write_text("1\n00:00:01,000 --> 00:00:03,000\nBrought by the person.\n\n2\n00:00:05,000 --> 00:00:07,500\n二番目の行\n")
+    page.goto("/")
+    page.get_by_label("Videos to dub").set_input_files([workshop_mp4, subtitles])
+    page.get_by_role("link", name="Watch it being transcribed").click()
+    in_state(page, "review")
+    expect(page.locator("[data-line]")).to_have_count(2)
+    expect(text_of(page, 0)).to_have_value("Brought by the person.")
+    expect(text_of(page, 1)).to_have_value("二番目の行")
+    expect(page.get_by_label("Start").nth(1)).to_have_value("0:05.00")
+
+
+def test_a_running_job_is_cancelled_and_goes_on(page: Page, workshop_mp4: Path) -> None:
+    page.goto("/")
+    page.get_by_label("Language spoken in the video").select_option("en")
+    page.get_by_text("Let me read the lines before they are spoken").click()
+    page.get_by_label("Videos to dub").set_input_files(workshop_mp4)
+    page.get_by_role("link", name="Watch it being transcribed").click()
+    page.wait_for_selector("[data-line]", timeout=LONG_MS)
+    page.get_by_role("button", name="Cancel").click()
+    in_state(page, "cancelled")
+    page.get_by_role("button", name="Go on").click()
+    in_state(page, "completed")  # without a review, as was chosen
+    expect(page.locator("[data-stage=Review]")).to_have_attribute("data-state", "skipped")
+
+
 def test_words_written_at_the_same_time_elsewhere_are_both_kept(page: Page, server: Running, reviewed: str) -> None:
     page.goto(f"/jobs/{reviewed}")
     expect(text_of(page, 0)).to_be_visible()

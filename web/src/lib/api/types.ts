@@ -16,6 +16,7 @@ export type Segments = Schemas['Segments'];
 export type SegmentChanges = Schemas['SegmentChanges'];
 export type SegmentEdit = Schemas['SegmentEdit'];
 export type Estimate = Schemas['Estimate'];
+export type AudioStream = Schemas['AudioStream'];
 export type Artifact = Schemas['Artifact'];
 export type ArtifactKind = Schemas['ArtifactKind'];
 export type EngineInfo = Schemas['EngineInfo'];
