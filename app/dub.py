@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from app import logs
 from app.domain import errors
 from app.domain.errors import DISK_FULL, DubError, Problem
 from app.domain.job import MAX_SPEED, MIN_SPEED, Background, DubOptions, Stage, Task
@@ -99,6 +100,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         raise UsageError(f"--speed is {MIN_SPEED} to {MAX_SPEED}")
     if arguments.audio_track < 0:
         raise UsageError("--audio-track counts from 0")
+    logs.configure("warning", "console")
     with display(sys.stderr) as shown:
         try:
             dubbed = asyncio.run(_interruptible(_dub(arguments, settings, shown)))
