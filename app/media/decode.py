@@ -26,6 +26,7 @@ Block = npt.NDArray[np.float32]
 
 SAMPLE_RATE_HZ = 48_000
 _OPEN_TIMEOUT_S = 30.0
+_SAMPLE = Fraction(1, SAMPLE_RATE_HZ)
 _JUMP_N = SAMPLE_RATE_HZ  # from here on a hole is filled by us, lazily: swresample would allocate it in one piece
 _RESTART_S = 10  # ffmpeg's own threshold (dts_delta_threshold)
 _LOUDEST = 4.0  # a surround mix folded to stereo may reach 3.4; what a damaged frame decodes to may be anything
@@ -163,9 +164,10 @@ def _on_timeline(frames: Iterable[AudioFrame], container: InputContainer, stream
     A run is a stretch of frames of one format without a jump; each has its own filter graph. Timestamps that go back by more
     than a second, or jump in a format that is known for it (MPEG-TS joined from several), are taken as continuing, as ffmpeg does.
     """
-    start = Fraction(container.start_time or 0, 1_000_000)
     restarts = _restarts(container)
-    tick = stream.time_base or Fraction(1, SAMPLE_RATE_HZ)
+    ratio = (stream.time_base or Fraction(1, SAMPLE_RATE_HZ)) * SAMPLE_RATE_HZ
+    num, den = ratio.numerator, ratio.denominator  # Fractions would be a fifth of all work here
+    start_n = round(Fraction(container.start_time or 0, 1_000_000) * SAMPLE_RATE_HZ)
     run: _Run | None = None
     done_n = 0  # yielded so far
     next_n = 0  # where the coming frame should start, when nothing is missing
@@ -173,7 +175,7 @@ def _on_timeline(frames: Iterable[AudioFrame], container: InputContainer, stream
     for frame in frames:
         at_n = next_n
         if frame.pts is not None:
-            at_n = round((frame.pts * tick - start) * SAMPLE_RATE_HZ) + offset_n
+            at_n = (2 * frame.pts * num + den) // (2 * den) - start_n + offset_n
             back = at_n < next_n - _JUMP_N
             if run is not None and (back or (restarts and at_n > next_n + _RESTART_S * SAMPLE_RATE_HZ)):
                 offset_n += next_n - at_n
@@ -221,7 +223,7 @@ def _reblock(pieces: Iterable[Block], block_n: int) -> Iterator[Block]:
 
 def _sane(block: Block) -> Block:
     """Float formats may hold anything: no infinities, no numbers that are no numbers, nothing far beyond full scale."""
-    if np.abs(block).max() <= _LOUDEST:  # false for NaN, too
+    if block.max() <= _LOUDEST and block.min() >= -_LOUDEST:  # false for NaN, too
         return block
     return np.nan_to_num(block, nan=0.0).clip(-_LOUDEST, _LOUDEST)
 
@@ -236,6 +238,7 @@ class _Run:
     def __init__(self, frame: AudioFrame, base_n: int) -> None:
         self.shape = _shape(frame)
         self._base_n = base_n
+        self._waiting_n = 0
         self._mono = frame.layout.nb_channels == 1
         try:
             self._graph = self._build(frame, f"aformat=sample_fmts=flt:channel_layouts={'mono' if self._mono else 'stereo'}")
@@ -246,21 +249,24 @@ class _Run:
         graph = av.filter.Graph()
         source = graph.add_abuffer(
             sample_rate=frame.sample_rate, format=frame.format, layout=frame.layout, channels=frame.layout.nb_channels,
-            time_base=Fraction(1, SAMPLE_RATE_HZ),
+            time_base=_SAMPLE,
         )
         chain = [source]
         for text in (*to_stereo.split(","), f"aresample={SAMPLE_RATE_HZ}:async=1:first_pts=0:min_hard_comp={_HOLE_S}"):
             name, _, args = text.partition("=")
             chain.append(graph.add(name, args))
-        chain.append(graph.add("abuffersink"))
+        chain += [graph.add("asetnsamples", f"n={SAMPLE_RATE_HZ}:p=0"), graph.add("abuffersink")]
         graph.link_nodes(*chain).configure()
         return graph
 
     def push(self, frame: AudioFrame, at_n: int) -> Iterator[Block]:
         frame.pts = at_n - self._base_n
-        frame.time_base = Fraction(1, SAMPLE_RATE_HZ)
+        frame.time_base = _SAMPLE
         self._graph.push(frame)
-        yield from self._drain()
+        self._waiting_n += frame.samples
+        if self._waiting_n >= frame.sample_rate:  # the graph gives a second at a time: asking it after every frame is most of the cost
+            self._waiting_n = 0
+            yield from self._drain()
 
     def flush(self) -> Iterator[Block]:
         self._graph.push(None)
