@@ -56,6 +56,7 @@ WEIGHTS = Weights()
 ON_TIME_S = 0.02  # a line that fits its slot starts within this, unless a neighbour would pass 2.0
 SHORTEN_ABOVE = 1.25
 LATE_ABOVE_S = 0.6
+_SOLVED, _INFEASIBLE = 0, 2  # scipy's words for how a linear program ended
 _EXACT = 1e-6  # the solver's tolerance: below it a deviation is none
 _TOUCHING_S = 0.02  # lines that overlap by less did not overlap: recognised times are no more exact
 _PAIRS_EACH = 64  # overlapping lines that are looked at from one line; order holds for all others
@@ -174,11 +175,12 @@ class _Program:
         widths = [np.repeat(fast, n), np.repeat(slow, n), np.repeat(late, n), early_room.T.ravel(), np.full(n + 2 * jumps, np.inf)]
         upper = np.concatenate(widths)
         price = np.concatenate([self._tier_prices(), np.full(n, w.overrun), jump_price, jump_price])
-        result = linprog(
-            price, sparse.vstack(bounds_rows, "csc"), np.concatenate(bounds_rhs), equal_rows, equal_rhs,
-            np.column_stack([np.zeros(len(upper)), upper]), method="highs",
-        )
-        if result.status != 0:
+        rows, rhs = sparse.vstack(bounds_rows, "csc"), np.concatenate(bounds_rhs)
+        limits = np.column_stack([np.zeros(len(upper)), upper])
+        result = linprog(price, rows, rhs, equal_rows, equal_rhs, limits, method="highs")
+        if result.status not in (_SOLVED, _INFEASIBLE):  # the simplex gave up: the interior point method seldom does on the same numbers
+            result = linprog(price, rows, rhs, equal_rows, equal_rhs, limits, method="highs-ipm")
+        if result.status != _SOLVED:
             return None
         tiers = result.x[: shift.shape[1]]
         return self._starts + shift @ tiers, 1 / (1 + stretch @ tiers)

@@ -19,10 +19,10 @@ VOICE_ABOVE_DUCKED_LU = 15.0  # a voice-over is followed without effort from abo
 VOICE_ABOVE_KEPT_LU = 5.0  # the original stays as it is: the voice must lead all the same
 DEEPEST_DB = -30.0
 _VOICE_UNDER_PROGRAMME_LU = 3.0  # the voice replaces speech that may be quieter than the film, but not by more than this
-_FAINT_LUFS = -50.0  # below: hiss, no reference for a voice
+_FAINT_LUFS = -45.0  # below: hiss, no reference for a voice
 _WITHOUT_REFERENCE_LUFS = -20.0
 _MAX_CLIP_GAIN_DB = 24.0
-_MAX_GAIN_DB = 40.0
+_MAX_GAIN_DB = 30.0  # hiss alone stays hiss
 _LEVEL_STEP_DB = 0.5
 _GAIN_STEP_DB = 0.25  # the loudness misses its target by half of this at most
 

@@ -100,3 +100,10 @@ def test_a_clip_between_two_cells_is_divided_between_them() -> None:
     energies = levels._voice_energies([voice], [0.0], 8)
     np.testing.assert_allclose(energies, [0, 0, 0, 0.75, 0.25 + 1.5, 0.5, 0, 0])
     np.testing.assert_allclose(levels._voice_energies([voice], [0.0], 4), [0, 0, 0, 0.75])  # the track ends before the clip
+
+
+def test_hiss_alone_stays_hiss() -> None:
+    chosen = choose(Background.DUCK, _energies(-65, 60), [], [], (), -16.0)
+    assert chosen.gain_db == 30.0
+    spoken = choose(Background.DUCK, _energies(-65, 60), _voices(-20, -20), SPANS, (), -16.0)
+    assert spoken.gain_db < 10.0  # the voice sets the level, not the hiss
