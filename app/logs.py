@@ -88,5 +88,7 @@ def configure(level: str = "info", style: str = "json", stream: TextIO | None = 
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    logging.captureWarnings(True)
+    logging.getLogger("dbos").addHandler(logging.NullHandler())  # a logger that has a handler gets no console of DBOS's own
     for noisy in ("httpx", "httpcore", "alembic", "sqlalchemy", "dbos", "litestar"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import multiprocessing
 import os
 import signal
 import sys
@@ -71,7 +72,11 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
     from app.rooms import Rooms
 
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "worker"))  # the default, 6 on 2 cores, starves on a slow disk
-    rooms = await asyncio.to_thread(Rooms, settings)
+    try:
+        rooms = await asyncio.to_thread(Rooms, settings)
+    except Exception as error:
+        _give_up(f"cannot open {settings.data}: {str(error).splitlines()[0]}")
+        raise
     closing = asyncio.Event()
     probes = {
         "database": rooms.database_trouble,
@@ -117,6 +122,15 @@ def _own(data: Path) -> None:
     except guard.InUse as error:
         sys.stderr.write(f"autodubber: {error}\n")
         raise
+
+
+def _give_up(reason: str) -> None:
+    """Say in one line why the server cannot start. As Granian's worker, end at once: its way would print the traceback four times."""
+    _log.critical("the server cannot start", reason=reason, exc_info=True)
+    sys.stderr.write(f"autodubber: {reason}\n")
+    if multiprocessing.parent_process() is not None:
+        sys.stderr.flush()
+        os._exit(1)
 
 
 @contextlib.contextmanager

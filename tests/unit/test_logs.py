@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -99,6 +101,15 @@ def test_the_level_is_kept(lines: io.StringIO) -> None:
     logging.getLogger("there").info("no")
     structlog.get_logger("here").warning("yes")
     assert [line["event"] for line in written(lines)] == ["yes"]
+
+
+def test_libraries_write_the_same_lines(lines: io.StringIO) -> None:
+    code = (
+        "from app import logs; logs.configure(); import warnings, dbos, logging; warnings.warn('careful'); logging.getLogger('dbos').error('trouble')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    events = [json.loads(line)["event"] for line in done.stderr.splitlines()]
+    assert len(events) == 2 and "careful" in events[0] and events[1] == "trouble"
 
 
 def test_people_get_plain_lines(lines: io.StringIO) -> None:

@@ -32,6 +32,17 @@ def test_a_second_server_on_the_same_folder_stops_with_one_line(tmp_path: Path) 
         assert httpx.get(f"{first.url}/health/live").status_code == 200
 
 
+def test_a_folder_that_cannot_be_opened_is_said_in_one_line(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "app.sqlite3").write_bytes(b"no database" * 1000)
+    server = Server(data)
+    environment = {"AUTODUBBER_DATA": str(data), "AUTODUBBER_PORT": str(server.port), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, "-m", "app.cli", "serve"], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert f"autodubber: cannot open {data}: (sqlite3.DatabaseError) file is not a database" in done.stderr.splitlines()
+
+
 def test_a_killed_server_leaves_nothing_running_and_its_folder_free(tmp_path: Path) -> None:
     job_id = seed_job(tmp_path / "data", {})
     server = Server(tmp_path / "data").start()
