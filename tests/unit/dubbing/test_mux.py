@@ -44,7 +44,7 @@ async def dubbed(source: Path, folder: Path, **more: object) -> tuple[Path, np.n
 SOURCES = [
     "plain.mp4", "fragmented.mp4", "plain.mkv", "pcm.mov", "plain.webm", "vp9.webm", "plain.avi", "h264.avi", "offset.ts", "vfr.mp4", "turned.mp4",
     "late_sound.mp4", "late_sound.mkv", "late_sound.ts", "late_picture.mp4", "late_picture.ts", "hole.mkv", "covered.mp4", "timecode.mov",
-    "magicyuv.mkv",
+    "magicyuv.mkv", "hevc.mkv", "plain.wmv", "plain.flv", "plain.mpg",
 ]  # fmt: skip
 # Without the original's packets ffmpeg would start these clocks elsewhere.
 ALONE = ["plain.mp4", "plain.webm", "offset.ts", "late_sound.ts", "late_picture.ts"]
@@ -135,6 +135,12 @@ async def test_subtitles_that_all_lie_beyond_the_end_are_left_out(tmp_path: Path
     out, _, _ = await dubbed(sample("plain.mp4"), tmp_path, subtitles_srt=late)
     with av.open(str(out)) as container:
         assert not container.streams.subtitles
+
+
+async def test_hevc_is_tagged_as_apple_players_want_it(tmp_path: Path) -> None:
+    out, _, _ = await dubbed(sample("hevc.mkv"), tmp_path)
+    with av.open(str(out)) as container:
+        assert container.streams.video[0].codec_tag == "hvc1"
 
 
 async def test_the_index_comes_first_so_that_playing_starts_at_once(tmp_path: Path) -> None:

@@ -64,6 +64,10 @@ def _recipes() -> dict[str, list[str]]:
         "plain.mp3": _SOUND,
         "plain.flac": _SOUND,
         "plain.ogg": [*_SOUND, "-c:a", "libvorbis"],
+        "hevc.mkv": [*_PICTURE, *_SOUND, "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error", "-c:a", "libvorbis"],
+        "plain.wmv": [*_PICTURE, *_SOUND, "-c:v", "wmv2", "-c:a", "wmav2"],
+        "plain.flv": [*_PICTURE, *_SOUND, "-c:v", "flv", "-ar", "44100", "-c:a", "libmp3lame"],
+        "plain.mpg": [*_PICTURE, *_SOUND, "-c:v", "mpeg2video", "-c:a", "mp2"],
         "magicyuv.mkv": [*_PICTURE, *_SOUND, "-c:v", "magicyuv", "-c:a", "flac"],
     }  # fmt: skip
 

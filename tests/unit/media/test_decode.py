@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from app.domain.errors import AUDIO_TRACK_MISSING, MEDIA_DAMAGED, NOT_MEDIA, DubError
+from app.dubbing.probe import probe
 from app.media.decode import PictureEnd, audio_blocks, picture_end_s
-from tests.unit.media.samples import DURATION_S, lag_ms, make, sample
+from tests.unit.media.samples import DURATION_S, FOLDER, lag_ms, make, sample
 
 REFERENCE = "plain.flac"
 
@@ -73,6 +74,26 @@ def test_a_clock_that_jumps_where_recordings_were_joined_goes_on() -> None:
     seconds = sum(map(len, audio_blocks(joined, 0, pictures=pictures))) / 48_000
     assert seconds == pytest.approx(2 * DURATION_S, abs=0.2)
     assert pictures.end_s == pytest.approx(2 * DURATION_S, abs=0.2)
+
+
+def test_streams_that_appear_on_the_way_are_no_end() -> None:
+    """PyAV 18 raises IndexError at the end of such a file."""
+    thrice = ("-map", "0", "-map", "0:a", "-map", "0:a", "-c", "copy", "-output_ts_offset", "1240")
+    more = make(FOLDER / "more.ts", "-i", str(sample("plain.mp4")), *thrice)
+    grown = FOLDER / "grown.ts"
+    grown.write_bytes(sample("offset.ts").read_bytes() + more.read_bytes())
+    assert len(decoded(grown)) / 48_000 == pytest.approx(2 * DURATION_S, abs=2.5)
+    assert probe(grown).video is not None
+
+
+def test_a_sound_without_a_decoder_is_named(tmp_path: Path) -> None:
+    data = bytearray(make(tmp_path / "a.wav", "-i", str(sample("mono.wav")), "-c", "copy").read_bytes())
+    at = data.index(b"fmt ") + 8
+    data[at : at + 2] = b"\x99\x99"  # no codec has this number
+    (tmp_path / "b.wav").write_bytes(data)
+    with pytest.raises(DubError) as caught:
+        decoded(tmp_path / "b.wav")
+    assert caught.value.problem is MEDIA_DAMAGED
 
 
 def test_numbers_that_are_no_numbers_become_silence() -> None:
