@@ -1,15 +1,16 @@
 """Sound as blocks on the container's timeline."""
 
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from app.domain.errors import AUDIO_TRACK_MISSING, MEDIA_DAMAGED, NOT_MEDIA, DubError
-from app.dubbing.probe import probe
-from app.media.decode import PictureEnd, audio_blocks, picture_end_s
-from tests.unit.media.samples import DURATION_S, FOLDER, lag_ms, make, sample
+from app.media.decode import PictureEnd, audio_blocks, open_input, packets, picture_end_s
+from tests.unit.media.samples import DURATION_S, lag_ms, make, sample
 
 REFERENCE = "plain.flac"
 
@@ -76,14 +77,22 @@ def test_a_clock_that_jumps_where_recordings_were_joined_goes_on() -> None:
     assert pictures.end_s == pytest.approx(2 * DURATION_S, abs=0.2)
 
 
+class Stumbling:
+    """A container as PyAV 18 leaves it when streams appeared while it was read: all packets, then IndexError. It depends on what lies in memory."""
+
+    def __init__(self, container: Any) -> None:
+        self._container = container
+
+    def demux(self, *streams: Any) -> Iterator[Any]:
+        yield from self._container.demux(*streams)
+        raise IndexError("list index out of range")
+
+
 def test_streams_that_appear_on_the_way_are_no_end() -> None:
-    """PyAV 18 raises IndexError at the end of such a file."""
-    thrice = ("-map", "0", "-map", "0:a", "-map", "0:a", "-c", "copy", "-output_ts_offset", "1240")
-    more = make(FOLDER / "more.ts", "-i", str(sample("plain.mp4")), *thrice)
-    grown = FOLDER / "grown.ts"
-    grown.write_bytes(sample("offset.ts").read_bytes() + more.read_bytes())
-    assert len(decoded(grown)) / 48_000 == pytest.approx(2 * DURATION_S, abs=2.5)
-    assert probe(grown).video is not None
+    with open_input(sample("plain.mp4")) as container:
+        whole = sum(1 for _ in container.demux(audio=0))
+    with open_input(sample("plain.mp4")) as container:
+        assert sum(1 for _ in packets(Stumbling(container), container.streams.audio[0])) == whole  # type: ignore[arg-type]
 
 
 def test_a_sound_without_a_decoder_is_named(tmp_path: Path) -> None:
