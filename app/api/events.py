@@ -130,7 +130,7 @@ async def _talk(
             if subscription.overflowed or not fresh:
                 subscription.overflowed, seq = False, hub.seq
                 try:
-                    await _send(socket, await asyncio.to_thread(snapshot, seq))
+                    await _send(socket, await asyncio.to_thread(lambda at: _text(snapshot(at)), seq))
                 except DubError as error:
                     if error.problem is not errors.JOB_NOT_FOUND:
                         raise
@@ -140,18 +140,22 @@ async def _talk(
                 async with asyncio.timeout_at(beat_at):
                     event = await subscription.queue.get()
             except TimeoutError:
-                await _send(socket, Heartbeat(time.time()))
+                await _send(socket, _text(Heartbeat(time.time())))
                 beat_at = clock() + HEARTBEAT_S
                 continue
             if event.seq > seq and wanted(event):
-                await _send(socket, event)
+                await _send(socket, _text(event))
                 if topic is not None and isinstance(event, Deleted):
                     return UNKNOWN_JOB
 
 
-async def _send(socket: WebSocket[Any, Any, Any], message: Any) -> None:
+def _text(message: Any) -> str:
+    return msgspec.json.encode(message).decode()
+
+
+async def _send(socket: WebSocket[Any, Any, Any], text: str) -> None:
     async with asyncio.timeout(_PATIENCE_S):
-        await socket.send_data(msgspec.json.encode(message).decode(), "text")
+        await socket.send_data(text, "text")
 
 
 def _talks(messages: Any) -> dict[int, ResponseSpec]:
