@@ -43,9 +43,7 @@ class Levels(msgspec.Struct, frozen=True):
     voices_db: list[float]
 
 
-def choose(
-    background: Background, source: Doubles, voices: list[Voice], spans: Spans, kept: Spans, target_lufs: float | None
-) -> Levels:
+def choose(background: Background, source: Doubles, voices: list[Voice], spans: Spans, kept: Spans, target_lufs: float | None) -> Levels:
     """Levels for a mix as long as `source` (its energies). `spans` is where lines are spoken, `kept` where a replaced original stays."""
     spans = list(spans)
     programme, under_voice = integrated_lufs(source), integrated_lufs(source[_inside(spans, len(source))])

@@ -74,9 +74,7 @@ def mixdown(request: MixRequest, report: Report) -> MixReport:
         encoder.finish()
     _forget(folder, cache.used | encoder.used)
     loudness = integrated_lufs(meter.energies())
-    return MixReport(
-        total_n / SAMPLE_RATE_HZ, _finite(loudness), _finite(peaks.dbtp), len(clips), encoder.encoded, encoder.cached
-    )
+    return MixReport(total_n / SAMPLE_RATE_HZ, _finite(loudness), _finite(peaks.dbtp), len(clips), encoder.encoded, encoder.cached)
 
 
 def _voices(request: MixRequest, cache: ClipCache, report: Report) -> list[Voice]:

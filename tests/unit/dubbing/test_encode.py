@@ -24,9 +24,7 @@ def _encode(samples: np.ndarray, out: Path, cache: Path, *, block_n: int = RATE_
     return encoder
 
 
-@pytest.mark.parametrize(
-    "length_n", [1, 1_000, FRAME_N, FRAME_N + 1, 48_023, CHUNK_N, CHUNK_N + 1, CHUNK_N + 4 * FRAME_N - 1, CHUNK_N + 4 * FRAME_N]
-)
+@pytest.mark.parametrize("length_n", [1, 1_000, FRAME_N, FRAME_N + 1, 48_023, CHUNK_N, CHUNK_N + 1, CHUNK_N + 4 * FRAME_N - 1, CHUNK_N + 4 * FRAME_N])
 def test_a_decoder_sees_every_sample_and_not_one_more(ffmpeg: str, tmp_path: Path, length_n: int) -> None:
     samples = _music(length_n / RATE_HZ + 1)[:length_n]
     _encode(samples, tmp_path / "out.m4a", tmp_path / "cache")

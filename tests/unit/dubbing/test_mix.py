@@ -97,9 +97,7 @@ def test_the_track_stays_in_time_when_it_is_copied_next_to_the_picture(
 
 @pytest.mark.parametrize("duration_s", [0.3, 1.0, 12.3456, 31.00001])
 @pytest.mark.parametrize("background", [Background.DUCK, Background.REPLACE])
-def test_the_track_lasts_exactly_as_long_as_the_video(
-    ffmpeg: str, tmp_path: Path, film: Path, duration_s: float, background: Background
-) -> None:
+def test_the_track_lasts_exactly_as_long_as_the_video(ffmpeg: str, tmp_path: Path, film: Path, duration_s: float, background: Background) -> None:
     mixed = _mix(ffmpeg, tmp_path, film, [], duration_s=duration_s, background=background)
     assert len(mixed.heard) == round(duration_s * RATE_HZ)
     assert mixed.report.duration_s == pytest.approx(duration_s, abs=1 / RATE_HZ)
