@@ -234,7 +234,7 @@ def check_page() -> list[Check]:
 
 async def check_engines(settings: Settings) -> list[Check]:
     """Every recogniser and voice; the ElevenLabs key when there is one; the models that are here."""
-    from app.engines import engines_of
+    from app.engines import engines_of, known_key
 
     engines = engines_of(settings)
     try:
@@ -253,7 +253,7 @@ async def check_engines(settings: Settings) -> list[Check]:
                     else f"none in {settings.models} yet; {settings.model} is downloaded when first used"
                 )
                 checks.append(Check("models", True, False, text))
-        if settings.elevenlabs_key:
+        if await asyncio.to_thread(known_key, settings):
             checks.append(await _key(engines.voices["elevenlabs"].voices))
         return checks
     finally:

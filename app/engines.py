@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app.processes import Limits
 from app.settings import Settings
@@ -11,9 +13,32 @@ from app.settings import Settings
 if TYPE_CHECKING:
     from app.speech.registry import Registry
 
+ELEVENLABS_KEY: Final = "elevenlabs_key"  # the name of the key that was entered in the page
+
+
+def known_key(settings: Settings) -> str | None:
+    """ElevenLabs' key for a command: the environment's, else the one that was entered in the page of a server on this data folder."""
+    if settings.elevenlabs_key:
+        return settings.elevenlabs_key
+    database, key_file = settings.data / "app.sqlite3", settings.data / "secret.key"
+    if not (os.access(database, os.R_OK | os.W_OK) and os.access(key_file, os.R_OK)):
+        return None
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from app.storage.database import open_database
+    from app.storage.secrets import SecretStore
+
+    engine = open_database(settings.database_url)
+    try:
+        return SecretStore(engine, key_file).get(ELEVENLABS_KEY)
+    except SQLAlchemyError:  # a folder of another version, or not ours: then there is no key
+        return None
+    finally:
+        engine.dispose()
+
 
 def engines_of(settings: Settings, key: Callable[[], str | None] | None = None) -> Registry:
-    """The recognisers and voices. `key` gives ElevenLabs' key; without it, the environment's is taken."""
+    """The recognisers and voices. `key` gives ElevenLabs' key; without it, `known_key` does."""
     from app.speech.registry import build_registry
 
     return build_registry(
@@ -21,7 +46,7 @@ def engines_of(settings: Settings, key: Callable[[], str | None] | None = None) 
         model_url=settings.model_url,
         threads=settings.thread_count,
         device=settings.device,
-        elevenlabs_key=key or (lambda: settings.elevenlabs_key or None),
+        elevenlabs_key=key or functools.cache(lambda: known_key(settings)),
         elevenlabs_url=settings.elevenlabs_url,
         elevenlabs_model=settings.elevenlabs_model,
         elevenlabs_at_once=settings.elevenlabs_at_once,

@@ -11,7 +11,7 @@ from sqlalchemy import Engine as Database
 from app.domain.errors import DubError
 from app.domain.job import Background, DubOptions, Phase, Task
 from app.dubbing.kit import Kit
-from app.engines import engines_of, limits_of
+from app.engines import ELEVENLABS_KEY, engines_of, limits_of
 from app.jobs.engine import Engine
 from app.jobs.progress import Hub
 from app.jobs.service import JobService
@@ -26,7 +26,6 @@ from app.storage.secrets import SecretStore
 from app.storage.uploads import UploadStore
 from app.storage.workspace import Workspace
 
-ELEVENLABS_KEY = "elevenlabs_key"
 _log = structlog.get_logger("server")
 
 

@@ -20,7 +20,11 @@ import pytest
 from app import cli, dub, dub_display, exit_status
 from app.domain.errors import catalogue
 from app.domain.job import Stage
+from app.engines import ELEVENLABS_KEY, known_key
 from app.media.ffmpeg import tool
+from app.settings import load
+from app.storage.database import migrate, open_database
+from app.storage.secrets import SecretStore
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -313,3 +317,15 @@ def test_health_says_when_nobody_answers(capsys: pytest.CaptureFixture[str]) -> 
 def test_an_address_that_is_none_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["health", "--url", "localhost"]) == exit_status.USAGE
     assert "is no address" in capsys.readouterr().err
+
+
+def test_a_key_entered_in_the_page_serves_the_command_line_too(tmp_path: Path) -> None:
+    settings = load({"AUTODUBBER_DATA": str(tmp_path)})
+    assert known_key(settings) is None
+    assert list(tmp_path.iterdir()) == [], "looking makes nothing"
+    database = open_database(settings.database_url)
+    migrate(database)
+    SecretStore(database, tmp_path / "secret.key").set(ELEVENLABS_KEY, "sk_page")
+    database.dispose()
+    assert known_key(settings) == "sk_page"
+    assert known_key(load({"AUTODUBBER_DATA": str(tmp_path), "ELEVENLABS_API_KEY": "sk_env"})) == "sk_env"
