@@ -50,9 +50,7 @@ export function downloadUrl(job: Job, kind: ArtifactKind): string {
 }
 
 /** The source's waveform, as audiowaveform writes it. */
-export async function getPeaks(job: Job): Promise<ArrayBuffer | null> {
-	const url = mediaUrl(job, 'peaks');
-	if (!url) return null;
+export async function getPeaks(url: string): Promise<ArrayBuffer> {
 	const response = await fetch(url);
 	if (!response.ok) throw toApiError(null, response.status);
 	return response.arrayBuffer();

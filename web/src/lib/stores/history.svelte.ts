@@ -19,12 +19,12 @@ export class History {
 	}
 
 	/** Keeps how things were before a change. `what` names the field that is being typed into. */
-	remember(before: Snapshot, what = ''): void {
+	remember(before: () => Snapshot, what = ''): void {
 		const now = Date.now();
 		const goesOn = what !== '' && this.#burst.what === what && now - this.#burst.at_ms < BURST_MS;
 		this.#burst = { what, at_ms: now };
 		if (goesOn) return;
-		this.#past = [...this.#past.slice(1 - DEPTH), before];
+		this.#past = [...this.#past.slice(1 - DEPTH), before()];
 		this.#future = [];
 	}
 

@@ -75,31 +75,31 @@ export class LinesStore {
 	// ---- what the person does
 
 	write(line: Line, changes: Partial<Draft>): void {
-		this.#history.remember(this.#snapshot(), `${line.id} ${Object.keys(changes).join(' ')}`);
+		this.#history.remember(this.#snapshot, `${line.id} ${Object.keys(changes).join(' ')}`);
 		line.write(changes);
 		this.#soon();
 	}
 
 	async add(draft: Draft): Promise<void> {
-		this.#history.remember(this.#snapshot());
+		this.#history.remember(this.#snapshot);
 		const { text, start_s, end_s, speaker } = draft;
 		await this.#now(() => this.#change({ add: [{ text, start_s, end_s, speaker }] }));
 	}
 
 	async remove(line: Line): Promise<void> {
-		this.#history.remember(this.#snapshot());
+		this.#history.remember(this.#snapshot);
 		await this.#now(() => this.#change({ remove: [line.id] }));
 	}
 
 	async split(line: Line, at: number): Promise<void> {
 		await this.#saved();
-		this.#history.remember(this.#snapshot());
+		this.#history.remember(this.#snapshot);
 		await this.#now(() => splitSegment(this.job_id, line.id, this.#revision, at));
 	}
 
 	async merge(line: Line): Promise<void> {
 		await this.#saved();
-		this.#history.remember(this.#snapshot());
+		this.#history.remember(this.#snapshot);
 		await this.#now(() => mergeSegment(this.job_id, line.id, this.#revision));
 	}
 
@@ -182,9 +182,7 @@ export class LinesStore {
 
 	// ---- undo
 
-	#snapshot(): Snapshot {
-		return this.#lines.map((line) => ({ id: line.id, draft: line.draft }));
-	}
+	#snapshot = (): Snapshot => this.#lines.map((line) => ({ id: line.id, draft: line.draft }));
 
 	async #restore(target: Snapshot | null): Promise<void> {
 		if (!target) return;
