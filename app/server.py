@@ -22,15 +22,14 @@ from litestar import Litestar
 from app import __version__, guard, logs
 from app.api import routes
 from app.api.depends import Limits
+from app.api.lag import LoopWatch
 from app.api.leases import Leases
 from app.api.pages import Pages
 from app.settings import Settings, load
 
 if TYPE_CHECKING:
     from app.rooms import Rooms
-    from app.storage.uploads import UploadStore
 
-SWEEP_S: Final = 3600.0
 _THREADS: Final = 32
 _GRACE_S: Final = 3.0
 _log = structlog.get_logger("server")
@@ -69,6 +68,7 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
     _own(settings.data)
     from app.api.health import Health, room, writable
     from app.api.metrics import Metrics
+    from app.jobs import housekeeping
     from app.rooms import Rooms
 
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "worker"))  # the default, 6 on 2 cores, starves on a slow disk
@@ -77,7 +77,7 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
     except Exception as error:
         _give_up(f"cannot open {settings.data}: {str(error).splitlines()[0]}")
         raise
-    closing = asyncio.Event()
+    closing, watch = asyncio.Event(), LoopWatch()
     probes = {
         "database": rooms.database_trouble,
         "storage": writable(settings.data),
@@ -96,13 +96,13 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
         secrets=rooms.secrets,
         environment_key=settings.elevenlabs_key,
         health=health,
-        metrics=Metrics(health, rooms.stage_totals, rooms.queue_lengths),
+        metrics=Metrics(health, rooms.stage_totals, rooms.queue_lengths, watch.take),
         pages=await asyncio.to_thread(Pages, page_folder()),
         closing=closing,
     )
     with _told_to_stop(closing):
         launch = asyncio.create_task(asyncio.to_thread(rooms.launch))
-        sweep = asyncio.create_task(_sweep(rooms.uploads))
+        chores = [asyncio.create_task(housekeeping.run(rooms.uploads, rooms.engine)), asyncio.create_task(watch.run())]
         interrupt = asyncio.create_task(_interrupt(app.state["leases"], closing))
         leave = asyncio.create_task(_leave(rooms, closing))
         try:
@@ -110,8 +110,9 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
         finally:
             leave.cancel()
             closing.set()
-            sweep.cancel()
-            await asyncio.gather(leave, sweep, launch, interrupt, return_exceptions=True)
+            for chore in chores:
+                chore.cancel()
+            await asyncio.gather(leave, launch, interrupt, *chores, return_exceptions=True)
             await rooms.close()
 
 
@@ -175,17 +176,6 @@ async def _leave(rooms: Rooms, closing: asyncio.Event) -> None:
     _log.info("connections are still open; the server stops without them")
     await rooms.close()
     os._exit(0)
-
-
-async def _sweep(uploads: UploadStore) -> None:
-    """Delete expired uploads, every hour."""
-    while True:
-        await asyncio.sleep(SWEEP_S)
-        try:
-            if count := await asyncio.to_thread(uploads.sweep):
-                _log.info("expired uploads deleted", count=count)
-        except Exception:
-            _log.exception("the sweep of uploads failed; the next one is in an hour")
 
 
 def page_folder() -> Path:

@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 # Part of the engine's own record of running work. Raise it only when the list of steps changes: work under another version is started anew.
 WORKFLOW_VERSION: Final = "1"
 _POLL_S: Final = 0.25
-_KEEP_FINISHED_S: Final = 24 * 3600.0
 
 _RECOVERIES: Final = 10_000  # every restart of the server costs a running workflow one
 
@@ -36,6 +35,8 @@ class Engine:
 
     `launch` takes about a second (the import); until then, work waits in the jobs table.
     """
+
+    keep_finished_s = 24 * 3600.0  # how long an ended workflow is remembered
 
     def __init__(self, *, path: Path, store: JobStore, runner: StageRunner, at_once: dict[Phase, int]) -> None:
         self._path, self._store, self._at_once = path, store, at_once
@@ -73,7 +74,7 @@ class Engine:
                 DBOS.register_queue(phase.value, worker_concurrency=count, polling_interval_sec=_POLL_S, on_conflict="always_update")
             self._launched = True
         self._reconcile()
-        self._collect()
+        self.collect()
 
     def enqueue(self, phase: Phase, job_id: str, workflow_id: str) -> None:
         """Put a phase of a job into its queue. Before `launch` nothing is done here: the jobs table says it, and `launch` reads it."""
@@ -111,15 +112,19 @@ class Engine:
             self._store.requeue(job_id, workflow_id)
             self.enqueue(row.job.phase, job_id, workflow_id)
 
-    def _collect(self) -> None:
-        """Delete the engine's records of workflows that ended long ago: the open build has no collector of its own."""
+    def collect(self) -> int:
+        """Delete the engine's records of workflows that ended long ago, and say how many: the open build has no collector of its own."""
+        if not self._launched:
+            return 0
         ended = self._dbos.list_workflows(
             status=["SUCCESS", "ERROR", "CANCELLED"],
-            completed_before=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - _KEEP_FINISHED_S)),
-            load_input=False, load_output=False,
-        )  # fmt: skip
+            completed_before=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - self.keep_finished_s)),
+            load_input=False,
+            load_output=False,
+        )
         if ended:
             self._dbos.delete_workflows([workflow.workflow_id for workflow in ended])
+        return len(ended)
 
 
 def _workflows(dbos: type[DBOS], runner: StageRunner) -> dict[Phase, Any]:

@@ -156,3 +156,13 @@ def test_a_job_that_says_running_but_whose_workflow_has_ended_is_begun_anew(laun
     _, again = launch()
     again.wait(lambda asked: (job.id, "finish prepare") in asked)
     assert again.of(job.id)[0] == "begin prepare"
+
+
+def test_records_of_ended_work_are_deleted_after_their_time(launch: Launch) -> None:
+    engine, runner = launch(prepare=1)
+    for name in ("first", "second"):
+        engine.enqueue(Phase.PREPARE, name, f"{name}-prepare-1")
+    runner.wait(lambda asked: ("second", "begin prepare") in asked)
+    assert engine.collect() == 0
+    engine.keep_finished_s = -5.0
+    assert engine.collect() >= 1
