@@ -44,6 +44,9 @@ _SOURCE_TYPES: Final = (
 )
 
 
+_PROBE_CPU_S: Final = 60  # a header is read in milliseconds; a file that takes longer is built to
+
+
 class Sound(msgspec.Struct, frozen=True):
     """What ingest leaves in the blob store. `energies` are 100 ms K-weighted mean squares; `thumbnail` is None for sound alone."""
 
@@ -77,7 +80,9 @@ async def probe(kit: Kit, source: Path, options: DubOptions, *, has_subtitles: b
     """
     if (await asyncio.to_thread(source.stat)).st_size == 0:
         raise DubError(FILE_EMPTY)
-    info = await run_task("probe", ProbeRequest(str(source)), MediaInfo, report=lambda _: None, limits=kit.limits)
+    info = await run_task(
+        "probe", ProbeRequest(str(source)), MediaInfo, report=lambda _: None, limits=msgspec.structs.replace(kit.limits, cpu_s=_PROBE_CPU_S)
+    )
     if info.duration_s > kit.max_duration_s:
         raise DubError(MEDIA_TOO_LONG, f"It lasts {info.duration_s / 60:.0f} minutes; the limit is {kit.max_duration_s / 60:.0f}.")
     if not info.audio and (not has_subtitles or info.video is None):
@@ -204,7 +209,14 @@ async def mux(
                 burned = folder / "burned.mp4"
                 await burning.burn(
                     burning.BurnRequest(
-                        source=source, out=burned, info=info, duration_s=sound.duration_s, cues=tuple(cues), work=folder, threads=kit.threads
+                        source=source,
+                        out=burned,
+                        info=info,
+                        duration_s=sound.duration_s,
+                        cues=tuple(cues),
+                        work=folder,
+                        threads=kit.threads,
+                        limits=kit.limits,
                     ),
                     lambda fraction: report(fraction * copied, "burning subtitles"),
                 )
@@ -215,6 +227,7 @@ async def mux(
                     source=source, track=track, out=video, info=info, duration_s=sound.duration_s, language=spoken_language(options, language),
                     source_language=options.language or language, subtitles_srt=srt if cues else None,
                     keep_original_track=options.keep_original_track and bool(info.audio), audio_track=options.audio_track, burned=burned,
+                    limits=kit.limits,
                 ),
                 lambda fraction: report(copied + fraction * (1 - copied), ""),
             )  # fmt: skip
