@@ -11,7 +11,7 @@ interface Context {
 	focused: () => Line | undefined;
 	/** The line at the player's position. */
 	active: () => Line | undefined;
-	focus: (line: Line | undefined) => void;
+	focus: (line: Line | undefined) => Promise<void>;
 }
 
 /** The keys of a job's page. */
@@ -30,9 +30,9 @@ export function editorShortcuts({ store, player, focused, active, focus }: Conte
 		playing(['ArrowRight', 'L'], '3 seconds on', () => player.seek(player.time_s + 3)),
 		playing(['O'], 'Original or dub', () => store.rendered && void toasts.guard(() => player.choose(player.take === 'dub' ? 'original' : 'dub'))),
 		playing(['C'], 'Captions on or off', () => (player.captions = !player.captions)),
-		{ keys: ['E'], title: 'Edit the line that is heard', group: 'Editing', run: () => focus(active() ?? lines.all[0]) },
-		editing(['Alt+ArrowDown'], 'Next line', () => focus(neighbour(1))),
-		editing(['Alt+ArrowUp'], 'Previous line', () => focus(neighbour(-1))),
+		{ keys: ['E'], title: 'Edit the line that is heard', group: 'Editing', run: () => void focus(active() ?? lines.all[0]) },
+		editing(['Alt+ArrowDown'], 'Next line', () => void focus(neighbour(1))),
+		editing(['Alt+ArrowUp'], 'Previous line', () => void focus(neighbour(-1))),
 		editing(['Alt+Enter'], 'Hear the line in the new voice', () => {
 			const line = focused() ?? active();
 			if (line) void toasts.guard(() => heard(store, player, line));
