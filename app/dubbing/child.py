@@ -6,16 +6,18 @@ once, and the server's event loop shares no GIL with the work. One JSON request 
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
-from app.domain.errors import INTERNAL, MEDIA_LIMIT, DubError
+from app.domain.errors import DISK_FULL, INTERNAL, MEDIA_LIMIT, DubError
 
 # task -> module, function, request type. A function takes (request, report) and returns a Struct or a tuple of them.
 TASKS: Final[dict[str, tuple[str, str, str]]] = {
@@ -24,6 +26,7 @@ TASKS: Final[dict[str, tuple[str, str, str]]] = {
     "fit": ("app.dubbing.fit", "place_task", "FitRequest"),
     "mix": ("app.dubbing.mix", "mixdown", "MixRequest"),
 }
+_OS_PROBLEMS: Final = {errno.ENOSPC: DISK_FULL, errno.EDQUOT: DISK_FULL, errno.EFBIG: MEDIA_LIMIT}
 _REPORT_EVERY_S: Final = 0.1
 
 
@@ -49,9 +52,10 @@ def main() -> int:
         say(error={"code": error.problem.code, "detail": error.detail})
     except MemoryError:
         say(error={"code": MEDIA_LIMIT.code, "detail": ""})
+    except OSError as error:
+        traceback.print_exc()
+        say(error={"code": _OS_PROBLEMS.get(error.errno, INTERNAL).code, "detail": ""})
     except Exception:  # the boundary of the process: the traceback goes to stderr, and from there to the server's log
-        import traceback
-
         traceback.print_exc()
         say(error={"code": INTERNAL.code, "detail": ""})
     return 0

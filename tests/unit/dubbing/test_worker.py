@@ -1,0 +1,84 @@
+"""Tasks in a child process: results, errors by their code, and ends that nobody planned."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import wave
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.domain import errors
+from app.domain.errors import DubError
+from app.domain.job import Background
+from app.domain.media import MediaInfo
+from app.dubbing.tasks import Ingested, IngestRequest, MixReport, MixRequest, ProbeRequest
+from app.dubbing.worker import run_task
+from app.processes import Limits
+
+
+def silent(_: float) -> None:
+    return None
+
+
+@pytest.fixture
+def tone(tmp_path: Path) -> Path:
+    path = tmp_path / "tone.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        file.writeframes(b"\x00\x10" * 48_000 * 2)
+    return path
+
+
+async def test_a_task_gives_its_result(tone: Path) -> None:
+    info = await run_task("probe", ProbeRequest(str(tone)), MediaInfo, report=silent, limits=Limits())
+    assert (info.format, info.duration_s, len(info.audio)) == ("wav", 2.0, 1)
+
+
+async def test_an_error_comes_back_as_it_was_raised(tmp_path: Path) -> None:
+    (tmp_path / "x.mp4").write_bytes(b"no media at all")
+    with pytest.raises(DubError) as caught:
+        await run_task("probe", ProbeRequest(str(tmp_path / "x.mp4")), MediaInfo, report=silent, limits=Limits())
+    assert caught.value.problem is errors.NOT_MEDIA
+
+
+async def test_progress_is_reported_and_a_cancelled_task_is_gone_at_once(tmp_path: Path, ffmpeg: str) -> None:
+    long = tmp_path / "long.flac"
+    subprocess.run([ffmpeg, "-v", "error", "-f", "lavfi", "-i", "anoisesrc=d=900:r=8000", str(long)], check=True)
+    started = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    request = IngestRequest(path=str(long), out=str(tmp_path), audio_track=0, max_duration_s=3600, size_bytes=long.stat().st_size)
+    task = asyncio.create_task(
+        run_task("ingest", request, Ingested, report=lambda done: loop.call_soon_threadsafe(started.set) if done > 0 else None, limits=Limits())
+    )
+    await asyncio.wait_for(started.wait(), 30)
+    at_work = psutil.Process().children(recursive=True)
+    assert at_work
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    _, alive = psutil.wait_procs(at_work, timeout=2)
+    assert alive == []
+
+
+async def test_a_file_that_grows_beyond_its_limit_is_told(tone: Path, tmp_path: Path) -> None:
+    request = MixRequest(
+        source=str(tone), audio_track=0, duration_s=2.0, clips=(), background=Background.KEEP, energies=None,
+        chunk_cache=str(tmp_path), out=str(tmp_path / "out.m4a"), threads=1,
+    )  # fmt: skip
+    with pytest.raises(DubError) as caught:
+        await run_task("mix", request, MixReport, report=silent, limits=Limits(output_bytes=1000))
+    assert caught.value.problem is errors.MEDIA_LIMIT
+
+
+async def test_a_task_that_computes_for_ever_is_ended(tone: Path, tmp_path: Path, ffmpeg: str) -> None:
+    long = tmp_path / "long.flac"
+    subprocess.run([ffmpeg, "-v", "error", "-f", "lavfi", "-i", "anoisesrc=d=3000:r=8000", str(long)], check=True)
+    request = IngestRequest(path=str(long), out=str(tmp_path), audio_track=0, max_duration_s=3600, size_bytes=long.stat().st_size)
+    with pytest.raises(DubError) as caught:
+        await run_task("ingest", request, Ingested, report=silent, limits=Limits(cpu_s=2))
+    assert caught.value.problem in (errors.MEDIA_LIMIT, errors.OUT_OF_MEMORY)
