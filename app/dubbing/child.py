@@ -54,7 +54,7 @@ def main() -> int:
         say(error={"code": MEDIA_LIMIT.code, "detail": ""})
     except OSError as error:
         traceback.print_exc()
-        say(error={"code": _OS_PROBLEMS.get(error.errno, INTERNAL).code, "detail": ""})
+        say(error={"code": _OS_PROBLEMS.get(error.errno or 0, INTERNAL).code, "detail": ""})
     except Exception:  # the boundary of the process: the traceback goes to stderr, and from there to the server's log
         traceback.print_exc()
         say(error={"code": INTERNAL.code, "detail": ""})
