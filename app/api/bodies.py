@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
 from litestar import Request
@@ -12,6 +13,8 @@ from app.domain.errors import INVALID_REQUEST, DubError
 
 BLOCK_BYTES: Final = 1 << 20
 _SILENCE_S: Final = 60.0
+_DISCARD_BYTES: Final = 64 << 20
+_DISCARD_SILENCE_S: Final = 1.0
 
 
 class Pace:
@@ -40,6 +43,27 @@ class Pace:
                 return await request.receive()
         finally:
             self._silent_since = self._wait = None
+
+
+class Rest:
+    """A `receive` that knows what is left of a request's body."""
+
+    def __init__(self, receive: Callable[[], Awaitable[Any]]) -> None:
+        self._receive = receive
+        self._ended = False
+
+    async def __call__(self) -> Any:
+        message = await self._receive()
+        self._ended = self._ended or not message.get("more_body", False)
+        return message
+
+    async def discard(self) -> None:
+        """Read what is left, within reason. A refusal that is sent while the client still writes resets the connection, and is never seen."""
+        left = _DISCARD_BYTES
+        with contextlib.suppress(TimeoutError):
+            while not self._ended and left > 0:
+                async with asyncio.timeout(_DISCARD_SILENCE_S):
+                    left -= len((await self()).get("body", b""))
 
 
 async def blocks(request: Request[Any, Any, Any], pace: Pace) -> AsyncIterator[bytes]:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
+from app.api.bodies import Rest
 from app.api.problems import MEDIA_TYPE, details
 from app.domain import errors
 from app.domain.errors import DubError
@@ -23,6 +24,7 @@ Send = Callable[[Any], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_WITH_BODY: Final = frozenset({"POST", "PATCH", "PUT"})
 _HOST: Final = re.compile(r"(?:\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::\d{1,5})?")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 _ANSWER_HEAD: Final = ("/api/uploads", "/download/", "/media/")  # elsewhere HEAD is GET without the body
@@ -73,10 +75,14 @@ class Guard:
         began, status = time.perf_counter(), 0
         bodiless = scope["type"] == "http" and scope["method"] == "HEAD" and not scope["path"].startswith(_ANSWER_HEAD)
 
+        rest = Rest(receive) if scope.get("method") in _WITH_BODY and "expect" not in headers else None
+
         async def answer(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if rest is not None and status >= 400:
+                    await rest.discard()
                 message["headers"] = self._completed(message.get("headers", []), request_id)
             elif bodiless and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
@@ -93,7 +99,7 @@ class Guard:
             except DubError as error:
                 await _refuse(scope, receive, answer, error, request_id)
             else:
-                await self._app(scope, receive, answer)
+                await self._app(scope, rest or receive, answer)
             finally:
                 path = scope["path"]
                 line = _log.debug if path.startswith(_QUIET) or scope["type"] == "websocket" else _log.info

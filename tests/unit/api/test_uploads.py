@@ -187,6 +187,17 @@ def test_a_file_name_is_only_a_name(client: httpx.Client, seeded: Seeded) -> Non
     assert job["title"] == "passwd"
 
 
+def test_a_refusal_is_seen_by_a_client_that_still_writes(seeded: Seeded) -> None:
+    with httpx.Client(base_url=seeded.url, limits=httpx.Limits(max_connections=1)) as client:
+        address = start(client, 40 << 20)
+        first = client.get("/health/live").extensions["network_stream"].get_extra_info("client_addr")
+        for _ in range(3):
+            refused(append(client, address, 5, bytes(30 << 20)), 409, "upload_offset_mismatch")
+            refused(client.post("/api/uploads", headers={**CHUNK, "Upload-Length": "0"}, content=bytes(20 << 20)), 422, "file_empty")
+        assert offset_of(client, address) == 0
+        assert client.get("/health/live").extensions["network_stream"].get_extra_info("client_addr") == first  # the same connection
+
+
 class Wire:
     """A connection on which half a request can be sent."""
 
