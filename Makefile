@@ -15,7 +15,7 @@ TORCH := .venv/.torch-$(if $(filter 1,$(GPU)),cuda,cpu)
 # The address of torch's CPU builds. Where it cannot be reached, what the ordinary index has is taken, with the libraries that it needs.
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH_HERE := import torch; print("torch==" + torch.__version__.split("+")[0], torch.version.cuda)
-.PHONY: help setup run test test-web test-python check format clean docs web
+.PHONY: help setup run test test-web test-python check check-lint check-format check-types check-imports check-web format clean docs web
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -27,17 +27,27 @@ run: .venv/.runtime web ## Set up and serve (PORT=8000 DATA=data)
 test: test-web test-python ## Set up and run every test, Python and web
 
 test-web: web
-	@cd web && npm test
+	@cd web && npm run --silent test
 
 test-python: setup
 	@$(BIN)/python -m pytest
 
-check: setup ## Linters, formats, types, the one-directional rule
+check: check-lint check-format check-types check-imports check-web ## Linters, formats, types, the one-directional rule
+
+check-lint: .venv/.dev
 	@$(BIN)/ruff check .
+
+check-format: .venv/.dev
 	@$(BIN)/ruff format --check .
+
+check-types: .venv/.dev
 	@$(BIN)/mypy
+
+check-imports: .venv/.dev
 	@$(BIN)/lint-imports
-	@cd web && npm run check
+
+check-web: web
+	@cd web && npm run --silent check
 
 format: .venv/.dev ## Put every Python file into its format
 	@$(BIN)/ruff check --fix .
