@@ -80,7 +80,7 @@ async def test_a_silent_connection_beats(seeded: Seeded) -> None:
         began = time.monotonic()
         await message(socket, "heartbeat")
         await message(socket, "heartbeat")
-        assert 9 < time.monotonic() - began < 13
+        assert 9 < time.monotonic() - began < 20
 
 
 async def test_an_unknown_job_is_told_by_the_close_code(seeded: Seeded) -> None:
