@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.conftest import FIXTURES
+from tests.doubles.elevenlabs import running
 from tests.integration.running import Running
 
 # The browser's own services would call home; nothing of ours does.
@@ -19,13 +20,19 @@ QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, whisper_checkpoint: Path) -> Iterator[Running]:
+def elevenlabs() -> Iterator[str]:
+    """The address of what stands in for ElevenLabs: no test leaves the machine."""
+    with running() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, whisper_checkpoint: Path, elevenlabs: str) -> Iterator[Running]:
     if not (Path(__file__).parents[2] / "web/build/index.html").exists():
         pytest.fail("the page is not built: make web")
-    # A closed port in the place of ElevenLabs: no test leaves the machine.
-    running = Running(tmp_path_factory.mktemp("studio") / "data", AUTODUBBER_MODEL=str(whisper_checkpoint), ELEVENLABS_BASE_URL="http://127.0.0.1:9")
-    yield running.start()
-    running.close()
+    server = Running(tmp_path_factory.mktemp("studio") / "data", AUTODUBBER_MODEL=str(whisper_checkpoint), ELEVENLABS_BASE_URL=elevenlabs)
+    yield server.start()
+    server.close()
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
+from tests.doubles.elevenlabs import KEY
 from tests.integration.running import Running
 
 AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
@@ -294,6 +295,25 @@ def test_a_job_that_failed_says_why_and_what_to_do(page: Page, tmp_path: Path) -
     page.get_by_role("button", name="Delete").first.click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_text("This job does not exist any more")).to_be_visible()
+
+
+def test_a_paid_voice_tells_its_price_before_the_person_agrees(page: Page, server: Running, reviewed: str) -> None:
+    page.goto("/settings")
+    card = page.locator("[data-engine=elevenlabs]")
+    expect(card).to_contain_text("Not available")
+    card.get_by_label("API key").fill(KEY)
+    card.get_by_role("button", name="Save").click()
+    expect(card).to_contain_text("Ready")
+
+    page.goto(f"/jobs/{reviewed}")
+    expect(page.get_by_test_id("estimate")).to_contain_text("free")
+    page.locator("button[aria-haspopup=dialog]").click()
+    page.get_by_label("Search voices").fill("rachel")
+    page.get_by_role("dialog").get_by_role("button", name="Rachel").click()
+    expect(page.get_by_test_id("estimate")).to_contain_text("credits ($")
+    page.get_by_role("button", name="Approve and dub").click()
+    in_state(page, "completed")
+    server.ok(server.client.delete("/api/settings/keys/elevenlabs"))
 
 
 def test_the_key_is_kept_on_the_server_and_masked(page: Page) -> None:

@@ -1,6 +1,8 @@
 import { asApiError } from '$lib/api/problems';
 import { previewSegment } from '$lib/api/segments';
 
+const STEP_S = 0.04;
+
 export type Take = 'original' | 'dub';
 
 /** Two takes of one video at one position: one is shown and may play, the other waits where the first is. */
@@ -43,6 +45,7 @@ export class PlayerStore {
 		return () => {
 			for (const [name, listener] of listeners) media.removeEventListener(name, listener);
 			if (this.#media[take] === media) delete this.#media[take];
+			if (here()) this.#playing = false;
 		};
 	}
 
@@ -119,7 +122,17 @@ export class PlayerStore {
 	}
 
 	#played(): void {
-		this.#playing = true;
 		this.stopPreview();
+		if (this.#playing) return;
+		this.#playing = true;
+		requestAnimationFrame(this.#follow);
 	}
+
+	/** The position while it plays, more often than the browser tells it. */
+	#follow = (): void => {
+		if (!this.#playing) return;
+		const now_s = this.#media[this.#take]?.currentTime ?? this.#time_s;
+		if (Math.abs(now_s - this.#time_s) >= STEP_S) this.#time_s = now_s;
+		requestAnimationFrame(this.#follow);
+	};
 }

@@ -4,16 +4,18 @@ import type { Job, OptionsPatch } from '$lib/api/types';
 import { FileUpload, forgetUpload, rememberedUploads, uploadOffset, uploadSmall, type Remembered } from '$lib/api/uploads';
 import { SpeedMeter } from '$lib/format/speed';
 
-export type UploadState = 'sending' | 'paused' | 'creating' | 'failed';
+export type UploadState = 'waiting' | 'sending' | 'paused' | 'creating' | 'failed';
 
 const SUBTITLES = /\.(srt|vtt)$/i;
 export const isSubtitles = (file: File) => SUBTITLES.test(file.name);
 const stem = (name: string) => name.replace(/\.[^.]+$/, '').toLowerCase();
 const MIB = 1 << 20;
+/** Files sent at once; the browser's other connections stay free for the page. */
+const AT_ONCE = 2;
 
 /** One file on its way to becoming a job. */
 export class Sending {
-	state = $state<UploadState>('sending');
+	state = $state<UploadState>('waiting');
 	sent_bytes = $state(0);
 	bytes_per_s = $state(0);
 	error = $state.raw<ApiError | null>(null);
@@ -49,7 +51,7 @@ export class UploadStore {
 	#sending = $state.raw<Sending[]>([]);
 	#unfinished = $state.raw<Unfinished[]>([]);
 	#uploads = new Map<Sending, FileUpload>();
-	#next = 1;
+	#ids = 1;
 	chunk_bytes = 50 * MIB;
 	/** The options that the next job gets; the page's form writes them. */
 	options = $state.raw<OptionsPatch>({});
@@ -66,7 +68,7 @@ export class UploadStore {
 	}
 
 	get busy(): boolean {
-		return this.#sending.some((s) => s.state === 'sending' || s.state === 'creating');
+		return this.#sending.some((s) => s.state === 'waiting' || s.state === 'sending' || s.state === 'creating');
 	}
 
 	/** Takes what was dropped: videos are sent, a subtitle file goes with the video of the same name, or the only one. */
@@ -81,7 +83,7 @@ export class UploadStore {
 			const paired = texts.find((text) => stem(text.name).startsWith(stem(video.name)));
 			const brought = paired ?? (videos.length === 1 ? (texts[0] ?? this.subtitles) : null);
 			if (brought && brought === this.subtitles) this.subtitles = null;
-			this.#begin(new Sending(this.#next++, video, brought));
+			this.#begin(new Sending(this.#ids++, video, brought));
 		}
 	}
 
@@ -100,15 +102,15 @@ export class UploadStore {
 		item.state = 'paused';
 		item.rest();
 		await this.#uploads.get(item)?.pause();
+		this.#next();
 	}
 
 	/** Goes on after a pause or a failure, from where the server is. */
 	async resume(item: Sending): Promise<void> {
 		item.error = null;
 		if (item.upload_id) return this.#create(item);
-		item.state = 'sending';
-		item.rest();
-		await this.#uploads.get(item)?.start();
+		item.state = 'waiting';
+		this.#next();
 	}
 
 	async cancel(item: Sending): Promise<void> {
@@ -140,12 +142,23 @@ export class UploadStore {
 		});
 		this.#uploads.set(item, upload);
 		this.#sending = [...this.#sending, item];
-		upload.start().catch((thrown: unknown) => this.#fail(item, asApiError(thrown)));
+		this.#next();
+	}
+
+	/** Starts what waits, as long as there is room. */
+	#next(): void {
+		const busy = this.#sending.filter((item) => item.state === 'sending').length;
+		for (const item of this.#sending.filter((other) => other.state === 'waiting').slice(0, Math.max(0, AT_ONCE - busy))) {
+			item.state = 'sending';
+			item.rest();
+			this.#uploads.get(item)?.start().catch((thrown: unknown) => this.#fail(item, asApiError(thrown)));
+		}
 	}
 
 	async #create(item: Sending): Promise<void> {
 		item.state = 'creating';
 		item.rest();
+		this.#next();
 		try {
 			const subtitles_upload_id = item.subtitles ? await uploadSmall(item.subtitles) : null;
 			const options: OptionsPatch = subtitles_upload_id ? { ...this.options, recognizer: 'subtitles' } : this.options;
@@ -167,11 +180,13 @@ export class UploadStore {
 		item.state = 'failed';
 		item.error = error;
 		item.rest();
+		this.#next();
 	}
 
 	#forget(item: Sending): void {
 		this.#uploads.delete(item);
 		this.#sending = this.#sending.filter((other) => other !== item);
+		this.#next();
 	}
 }
 
