@@ -148,12 +148,11 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _openapi(arguments: argparse.Namespace) -> int:
-    import msgspec
-
+    from app.api.schema import document_json
     from app.server import create_app
     from app.settings import Settings
 
-    text = msgspec.json.format(msgspec.json.encode(create_app(Settings()).openapi_schema.to_schema()), indent=2).decode() + "\n"
+    text = document_json(create_app(Settings())).decode()
     if arguments.output is None:
         sys.stdout.write(text)
     else:
