@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/api/engines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListEngines
+         * @description Every engine, whether it can work here, why not, and its models.
+         */
+        get: operations["listEngines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs": {
         parameters: {
             query?: never;
@@ -76,26 +96,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/jobs/{job_id}/render": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * RenderJob
-         * @description Render again; only what changed is spoken again.
-         */
-        post: operations["renderJob"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/jobs/{job_id}/cancel": {
         parameters: {
             query?: never;
@@ -110,26 +110,6 @@ export interface paths {
          * @description Stop the running work within two seconds; finished lines are kept.
          */
         post: operations["cancelJob"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/jobs/{job_id}/retry": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * RetryJob
-         * @description Go on from the stage that failed or was cancelled.
-         */
-        post: operations["retryJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -176,6 +156,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/render": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * RenderJob
+         * @description Render again; only what changed is spoken again.
+         */
+        post: operations["renderJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * RetryJob
+         * @description Go on from the stage that failed or was cancelled.
+         */
+        post: operations["retryJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}/segments": {
         parameters: {
             query?: never;
@@ -198,26 +218,6 @@ export interface paths {
          * @description Edit, add and remove lines: all of it or nothing.
          */
         patch: operations["editSegments"];
-        trace?: never;
-    };
-    "/api/jobs/{job_id}/segments/{segment_id}/split": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * SplitSegment
-         * @description Cut a line in two.
-         */
-        post: operations["splitSegment"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
         trace?: never;
     };
     "/api/jobs/{job_id}/segments/{segment_id}/merge": {
@@ -260,40 +260,20 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/engines": {
+    "/api/jobs/{job_id}/segments/{segment_id}/split": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /**
-         * ListEngines
-         * @description Every engine, whether it can work here, why not, and its models.
-         */
-        get: operations["listEngines"];
+        get?: never;
         put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/voices": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
         /**
-         * ListVoices
-         * @description The voices of all engines that are available.
+         * SplitSegment
+         * @description Cut a line in two.
          */
-        get: operations["listVoices"];
-        put?: never;
-        post?: never;
+        post: operations["splitSegment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -392,6 +372,26 @@ export interface paths {
         patch: operations["appendUpload"];
         trace?: never;
     };
+    "/api/voices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListVoices
+         * @description The voices of all engines that are available.
+         */
+        get: operations["listVoices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/download/{kind}/{job_id}": {
         parameters: {
             query?: never;
@@ -416,7 +416,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/media/{job_id}/{name}": {
+    "/health": {
         parameters: {
             query?: never;
             header?: never;
@@ -424,54 +424,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Media
-         * @description One of a job's files inline, for the player: video, audio, vtt, source, peaks, thumbnail.
+         * HealthForPeople
+         * @description The same for people: always 200.
          */
-        get: operations["getMedia"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        /**
-         * Media
-         * @description One of a job's files inline, for the player: video, audio, vtt, source, peaks, thumbnail.
-         */
-        head: operations["headMedia"];
-        patch?: never;
-        trace?: never;
-    };
-    "/ws/{job_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * JobEventsOverHttp
-         * @description A WebSocket: the job's snapshot first, then its events, a heartbeat every 5 s. Close code 4404: there is no such job.
-         */
-        get: operations["jobEventsOverHttp"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/ws": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * LibraryEventsOverHttp
-         * @description A WebSocket: the newest jobs first, then every change of state and progress of any job, a heartbeat every 5 s.
-         */
-        get: operations["libraryEventsOverHttp"];
+        get: operations["healthForPeople"];
         put?: never;
         post?: never;
         delete?: never;
@@ -520,7 +476,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/health": {
+    "/media/{job_id}/{name}": {
         parameters: {
             query?: never;
             header?: never;
@@ -528,15 +484,19 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * HealthForPeople
-         * @description The same for people: always 200.
+         * Media
+         * @description One of a job's files inline, for the player: video, audio, vtt, source, peaks, thumbnail.
          */
-        get: operations["healthForPeople"];
+        get: operations["getMedia"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /**
+         * Media
+         * @description One of a job's files inline, for the player: video, audio, vtt, source, peaks, thumbnail.
+         */
+        head: operations["headMedia"];
         patch?: never;
         trace?: never;
     };
@@ -560,18 +520,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/ws": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * LibraryEventsOverHttp
+         * @description A WebSocket: the newest jobs first, then every change of state and progress of any job, a heartbeat every 5 s.
+         */
+        get: operations["libraryEventsOverHttp"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ws/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * JobEventsOverHttp
+         * @description A WebSocket: the job's snapshot first, then its events, a heartbeat every 5 s. Close code 4404: there is no such job.
+         */
+        get: operations["jobEventsOverHttp"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /** Artifact */
         Artifact: {
-            kind: components["schemas"]["ArtifactKind"];
-            key: string;
-            size_bytes: number;
-            sha256: string;
-            media_type: string;
             extension: string;
+            key: string;
+            kind: components["schemas"]["ArtifactKind"];
+            media_type: string;
+            sha256: string;
+            size_bytes: number;
         };
         /**
          * ArtifactKind
@@ -581,13 +581,13 @@ export interface components {
         ArtifactKind: "video" | "audio" | "srt" | "vtt" | "source" | "peaks" | "thumbnail";
         /** AudioStream */
         AudioStream: {
-            index: number;
-            track: number;
-            codec: string;
-            sample_rate_hz: number;
             channels: number;
+            codec: string;
+            index: number;
             language: string | null;
+            sample_rate_hz: number;
             title: string | null;
+            track: number;
         };
         /** Availability */
         Availability: {
@@ -603,16 +603,16 @@ export interface components {
         Background: "duck" | "keep" | "replace";
         /** Check */
         Check: {
+            detail: string;
             name: string;
             ok: boolean;
-            detail: string;
         };
         /** CreateJob */
         CreateJob: {
-            upload_id: string;
-            title?: string;
             options?: components["schemas"]["OptionsPatch"];
             subtitles_upload_id?: string | null;
+            title?: string;
+            upload_id: string;
         };
         /** Deleted */
         Deleted: {
@@ -623,27 +623,27 @@ export interface components {
         };
         /** DubOptions */
         DubOptions: {
+            audio_track: number;
+            background: components["schemas"]["Background"];
+            burn_subtitles: boolean;
+            keep_original_track: boolean;
             language: string | null;
-            task: components["schemas"]["Task"];
-            recognizer: string;
             model: string;
+            recognizer: string;
+            review: boolean;
+            speed: number;
+            task: components["schemas"]["Task"];
             voice: string;
             voice_model: string;
-            speed: number;
-            background: components["schemas"]["Background"];
-            keep_original_track: boolean;
-            burn_subtitles: boolean;
-            audio_track: number;
-            review: boolean;
         };
         /** EngineInfo */
         EngineInfo: {
-            name: string;
-            kind: string;
-            title: string;
-            needs_key: boolean;
             availability: components["schemas"]["Availability"];
+            kind: string;
             models: components["schemas"]["ModelInfo"][];
+            name: string;
+            needs_key: boolean;
+            title: string;
         };
         /** Engines */
         Engines: {
@@ -651,24 +651,24 @@ export interface components {
         };
         /** Estimate */
         Estimate: {
-            lines: number;
             cached_lines: number;
             characters: number;
             credits: number;
+            lines: number;
             money_usd: number | null;
             seconds: number;
         };
         /** HealthReport */
         HealthReport: {
-            ready: boolean;
-            version: string;
-            uptime_s: number;
             checks: components["schemas"]["Check"][];
+            disk_free_bytes: number;
             jobs: {
                 [key: string]: number;
             };
+            ready: boolean;
             sockets: number;
-            disk_free_bytes: number;
+            uptime_s: number;
+            version: string;
         };
         /** Heartbeat */
         Heartbeat: {
@@ -678,32 +678,32 @@ export interface components {
         };
         /** Job */
         Job: {
-            id: string;
-            title: string;
-            state: components["schemas"]["JobState"];
-            phase: components["schemas"]["Phase"];
-            stage: components["schemas"]["Stage"] | null;
-            stage_progress: number;
-            progress: number;
-            eta_s: number | null;
-            options: components["schemas"]["DubOptions"];
-            language: string | null;
-            media: components["schemas"]["MediaInfo"] | null;
-            size_bytes: number;
-            segment_count: number;
-            revision: number;
-            rendered_revision: number | null;
-            stale: boolean;
-            error: components["schemas"]["JobError"] | null;
             artifacts: components["schemas"]["Artifact"][];
             created_at: number;
+            error: components["schemas"]["JobError"] | null;
+            eta_s: number | null;
+            id: string;
+            language: string | null;
+            media: components["schemas"]["MediaInfo"] | null;
+            options: components["schemas"]["DubOptions"];
+            phase: components["schemas"]["Phase"];
+            progress: number;
+            rendered_revision: number | null;
+            revision: number;
+            segment_count: number;
+            size_bytes: number;
+            stage: components["schemas"]["Stage"] | null;
+            stage_progress: number;
+            stale: boolean;
+            state: components["schemas"]["JobState"];
+            title: string;
             updated_at: number;
         };
         /** JobError */
         JobError: {
             code: string;
-            message: string;
             hint: string;
+            message: string;
             stage: components["schemas"]["Stage"] | null;
         };
         /** JobPage */
@@ -714,8 +714,8 @@ export interface components {
         };
         /** JobPatch */
         JobPatch: {
-            title?: string;
             options?: components["schemas"]["OptionsPatch"];
+            title?: string;
         };
         /**
          * JobState
@@ -733,54 +733,54 @@ export interface components {
         KeySource: "page" | "environment";
         /** KeyStatus */
         KeyStatus: {
-            stored: boolean;
-            source: components["schemas"]["KeySource"] | null;
             last4: string | null;
+            source: components["schemas"]["KeySource"] | null;
+            stored: boolean;
         };
         /** Library */
         Library: {
-            seq: number;
             jobs: components["schemas"]["Job"][];
+            seq: number;
             total: number;
             /** @constant */
             type: "library";
         };
         /** MediaInfo */
         MediaInfo: {
-            format: string;
-            duration_s: number;
-            start_s: number;
-            size_bytes: number;
-            video: components["schemas"]["VideoStream"] | null;
             audio: components["schemas"]["AudioStream"][];
+            duration_s: number;
+            format: string;
+            size_bytes: number;
+            start_s: number;
+            video: components["schemas"]["VideoStream"] | null;
         };
         /** ModelInfo */
         ModelInfo: {
+            credits_per_character: number;
             id: string;
+            languages: string[];
+            max_characters: number;
             name: string;
             ready: boolean;
             size_bytes: number;
-            max_characters: number;
-            languages: string[];
-            credits_per_character: number;
         };
         /**
          * OptionsPatch
          * @default {}
          */
         OptionsPatch: {
+            audio_track?: number;
+            background?: components["schemas"]["Background"];
+            burn_subtitles?: boolean;
+            keep_original_track?: boolean;
             language?: string | null;
-            task?: components["schemas"]["Task"];
-            recognizer?: string;
             model?: string;
+            recognizer?: string;
+            review?: boolean;
+            speed?: number;
+            task?: components["schemas"]["Task"];
             voice?: string;
             voice_model?: string;
-            speed?: number;
-            background?: components["schemas"]["Background"];
-            keep_original_track?: boolean;
-            burn_subtitles?: boolean;
-            audio_track?: number;
-            review?: boolean;
         };
         /**
          * Phase
@@ -790,63 +790,63 @@ export interface components {
         Phase: "prepare" | "render";
         /** ProblemDetails */
         ProblemDetails: {
-            type: string;
-            title: string;
-            status: number;
             code: string;
             detail: string;
             hint: string;
             instance: string;
             request_id: string;
+            status: number;
+            title: string;
+            type: string;
         };
         /** Progress */
         Progress: {
+            eta_s: number | null;
             job_id: string;
+            message: string;
+            progress: number;
             seq: number;
             stage: components["schemas"]["Stage"];
             stage_progress: number;
-            progress: number;
-            eta_s: number | null;
-            message: string;
             /** @constant */
             type: "progress";
         };
         /** Segment */
         Segment: {
-            id: string;
-            start_s: number;
             end_s: number;
-            text: string;
+            id: string;
+            skip: boolean;
             source_text: string;
             speaker: string;
-            skip: boolean;
+            start_s: number;
+            text: string;
             words: components["schemas"]["Word"][];
         };
         /** SegmentChanges */
         SegmentChanges: {
             /** @default [] */
-            edit?: components["schemas"]["SegmentEdit"][];
-            /** @default [] */
             add?: components["schemas"]["SegmentNew"][];
+            /** @default [] */
+            edit?: components["schemas"]["SegmentEdit"][];
             /** @default [] */
             remove?: string[];
         };
         /** SegmentEdit */
         SegmentEdit: {
-            id: string;
-            text?: string;
-            start_s?: number;
             end_s?: number;
-            speaker?: string;
+            id: string;
             skip?: boolean;
+            speaker?: string;
+            start_s?: number;
+            text?: string;
         };
         /** SegmentNew */
         SegmentNew: {
-            text: string;
-            start_s: number;
             end_s: number;
             /** @default  */
             speaker?: string;
+            start_s: number;
+            text: string;
         };
         /** Segments */
         Segments: {
@@ -856,31 +856,31 @@ export interface components {
         /** SegmentsChanged */
         SegmentsChanged: {
             job_id: string;
-            seq: number;
+            removed: string[];
             revision: number;
             segments: components["schemas"]["Segment"][];
-            removed: string[];
+            seq: number;
             /** @constant */
             type: "segments";
         };
         /** ServerSettings */
         ServerSettings: {
-            version: string;
-            max_upload_bytes: number;
             chunk_bytes: number;
-            max_duration_s: number;
-            min_speed: number;
-            max_speed: number;
-            max_text_characters: number;
             defaults: components["schemas"]["DubOptions"];
             elevenlabs_key: components["schemas"]["KeyStatus"];
+            max_duration_s: number;
+            max_speed: number;
+            max_text_characters: number;
+            max_upload_bytes: number;
+            min_speed: number;
+            version: string;
         };
         /** Snapshot */
         Snapshot: {
-            job_id: string;
-            seq: number;
             job: components["schemas"]["Job"];
+            job_id: string;
             segments: components["schemas"]["Segment"][];
+            seq: number;
             /** @constant */
             type: "snapshot";
         };
@@ -895,9 +895,9 @@ export interface components {
         Stage: "probe" | "ingest" | "transcribe" | "synthesize" | "fit" | "mix" | "mux";
         /** StateChanged */
         StateChanged: {
+            job: components["schemas"]["Job"];
             job_id: string;
             seq: number;
-            job: components["schemas"]["Job"];
             /** @constant */
             type: "state";
         };
@@ -909,21 +909,21 @@ export interface components {
         Task: "transcribe" | "translate";
         /** VideoStream */
         VideoStream: {
-            index: number;
             codec: string;
-            width: number;
-            height: number;
             fps: number;
+            height: number;
+            index: number;
             rotation_deg: number;
+            width: number;
         };
         /** VoiceInfo */
         VoiceInfo: {
-            engine: string;
-            id: string;
-            name: string;
-            language: string | null;
-            gender: string | null;
             description: string;
+            engine: string;
+            gender: string | null;
+            id: string;
+            language: string | null;
+            name: string;
             preview_url: string | null;
         };
         /** Voices */
@@ -932,9 +932,9 @@ export interface components {
         };
         /** Word */
         Word: {
-            text: string;
-            start_s: number;
             end_s: number;
+            start_s: number;
+            text: string;
         };
     };
     responses: never;
@@ -945,6 +945,38 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    listEngines: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ElevenLabs API key for this request only; never stored in clear or logged. */
+                "xi-api-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Engines"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     listJobs: {
         parameters: {
             query?: {
@@ -995,6 +1027,13 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["CreateJob"];
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                    /** Format: binary */
+                    subtitles?: string;
+                    title?: string;
+                };
             };
         };
         responses: {
@@ -1291,85 +1330,6 @@ export interface operations {
             };
         };
     };
-    renderJob: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description ElevenLabs API key for this request only; never stored in clear or logged. */
-                "xi-api-key"?: string | null;
-            };
-            path: {
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Job"];
-                };
-            };
-            /** @description A problem. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-        };
-    };
     cancelJob: {
         parameters: {
             query?: never;
@@ -1392,76 +1352,6 @@ export interface operations {
             };
             /** @description A problem. */
             400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-        };
-    };
-    retryJob: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description ElevenLabs API key for this request only; never stored in clear or logged. */
-                "xi-api-key"?: string | null;
-            };
-            path: {
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Job"];
-                };
-            };
-            /** @description A problem. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            402: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1630,6 +1520,155 @@ export interface operations {
             };
         };
     };
+    renderJob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ElevenLabs API key for this request only; never stored in clear or logged. */
+                "xi-api-key"?: string | null;
+            };
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    retryJob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ElevenLabs API key for this request only; never stored in clear or logged. */
+                "xi-api-key"?: string | null;
+            };
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     getSegments: {
         parameters: {
             query?: never;
@@ -1685,90 +1724,6 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["SegmentChanges"];
-            };
-        };
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Segments"];
-                };
-            };
-            /** @description A problem. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            428: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-        };
-    };
-    splitSegment: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The ETag of the lines that the change is for. */
-                "If-Match"?: string | null;
-            };
-            path: {
-                job_id: string;
-                segment_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SplitSegment"];
             };
         };
         responses: {
@@ -2015,17 +1970,24 @@ export interface operations {
             };
         };
     };
-    listEngines: {
+    splitSegment: {
         parameters: {
             query?: never;
             header?: {
-                /** @description ElevenLabs API key for this request only; never stored in clear or logged. */
-                "xi-api-key"?: string | null;
+                /** @description The ETag of the lines that the change is for. */
+                "If-Match"?: string | null;
             };
-            path?: never;
+            path: {
+                job_id: string;
+                segment_id: string;
+            };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SplitSegment"];
+            };
+        };
         responses: {
             /** @description Request fulfilled, document follows */
             200: {
@@ -2033,44 +1995,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Engines"];
-                };
-            };
-            /** @description A problem. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-        };
-    };
-    listVoices: {
-        parameters: {
-            query?: {
-                /** @description Only this engine's voices. */
-                engine?: string | null;
-                /** @description Only voices that speak this language (ISO 639-1) or any. */
-                language?: string | null;
-            };
-            header?: {
-                /** @description ElevenLabs API key for this request only; never stored in clear or logged. */
-                "xi-api-key"?: string | null;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Voices"];
+                    "application/json": components["schemas"]["Segments"];
                 };
             };
             /** @description A problem. */
@@ -2083,7 +2008,7 @@ export interface operations {
                 };
             };
             /** @description A problem. */
-            401: {
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2092,7 +2017,7 @@ export interface operations {
                 };
             };
             /** @description A problem. */
-            502: {
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2101,7 +2026,25 @@ export interface operations {
                 };
             };
             /** @description A problem. */
-            503: {
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2455,6 +2398,70 @@ export interface operations {
             };
         };
     };
+    listVoices: {
+        parameters: {
+            query?: {
+                /** @description Only this engine's voices. */
+                engine?: string | null;
+                /** @description Only voices that speak this language (ISO 639-1) or any. */
+                language?: string | null;
+            };
+            header?: {
+                /** @description ElevenLabs API key for this request only; never stored in clear or logged. */
+                "xi-api-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Voices"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     getDownload: {
         parameters: {
             query?: never;
@@ -2551,6 +2558,68 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    healthForPeople: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthReport"];
+                };
+            };
+        };
+    };
+    live: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: string;
+                    };
+                };
+            };
+        };
+    };
+    ready: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthReport"];
                 };
             };
         };
@@ -2655,160 +2724,6 @@ export interface operations {
             };
         };
     };
-    jobEventsOverHttp: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Every message is one of these, as JSON text. */
-            101: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Snapshot"] | components["schemas"]["StateChanged"] | components["schemas"]["Progress"] | components["schemas"]["SegmentsChanged"] | components["schemas"]["Deleted"] | components["schemas"]["Heartbeat"];
-                };
-            };
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A problem. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            426: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-        };
-    };
-    libraryEventsOverHttp: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Every message is one of these, as JSON text. */
-            101: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Library"] | components["schemas"]["StateChanged"] | components["schemas"]["Progress"] | components["schemas"]["Deleted"] | components["schemas"]["Heartbeat"];
-                };
-            };
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A problem. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description A problem. */
-            426: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-        };
-    };
-    live: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        [key: string]: string;
-                    };
-                };
-            };
-        };
-    };
-    ready: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HealthReport"];
-                };
-            };
-        };
-    };
-    healthForPeople: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HealthReport"];
-                };
-            };
-        };
-    };
     metrics: {
         parameters: {
             query?: never;
@@ -2838,6 +2753,84 @@ export interface operations {
             };
             /** @description A problem. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    libraryEventsOverHttp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every message is one of these, as JSON text. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Library"] | components["schemas"]["StateChanged"] | components["schemas"]["Progress"] | components["schemas"]["Deleted"] | components["schemas"]["Heartbeat"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            426: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    jobEventsOverHttp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every message is one of these, as JSON text. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Snapshot"] | components["schemas"]["StateChanged"] | components["schemas"]["Progress"] | components["schemas"]["SegmentsChanged"] | components["schemas"]["Deleted"] | components["schemas"]["Heartbeat"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            426: {
                 headers: {
                     [name: string]: unknown;
                 };
