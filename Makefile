@@ -15,7 +15,7 @@ TORCH := .venv/.torch-$(if $(filter 1,$(GPU)),cuda,cpu)
 # The address of torch's CPU builds. Where it cannot be reached, what the ordinary index has is taken, with the libraries that it needs.
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH_HERE := import torch; print("torch==" + torch.__version__.split("+")[0], torch.version.cuda)
-.PHONY: help setup run test test-web test-python check check-lint check-format check-types check-imports check-web format clean docs web
+.PHONY: help setup run test test-web test-python check check-lint check-format check-types check-imports check-web check-client format clean docs web
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -32,7 +32,7 @@ test-web: web
 test-python: setup
 	@$(BIN)/python -m pytest
 
-check: check-lint check-format check-types check-imports check-web ## Linters, formats, types, the one-directional rule
+check: check-lint check-format check-types check-imports check-web check-client ## Linters, formats, types, the one-directional rule
 
 check-lint: .venv/.dev
 	@$(BIN)/ruff check .
@@ -48,6 +48,9 @@ check-imports: .venv/.dev
 
 check-web: web
 	@cd web && npm run --silent check
+
+check-client: web .venv/.dev
+	@cd web && sh scripts/api.sh --check
 
 format: .venv/.dev ## Put every Python file into its format
 	@$(BIN)/ruff check --fix .
