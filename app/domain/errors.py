@@ -134,7 +134,12 @@ MODEL_DAMAGED: Final = _p(
 )
 RECOGNITION_FAILED: Final = _p("recognition_failed", 500, "Recognition failed.", "Retry; if it stays, choose a smaller model or look into the log.")
 OUT_OF_MEMORY: Final = _p("out_of_memory", 507, "The machine ran out of memory.", "Choose a smaller model or give the machine more memory.")
-CANNOT_TRANSLATE: Final = _p("cannot_translate", 422, "This recognition model cannot translate.", "Choose tiny, base, small, medium or large-v3, or transcribe without translating.")
+CANNOT_TRANSLATE: Final = _p(
+    "cannot_translate",
+    422,
+    "This recognition model cannot translate.",
+    "Choose tiny, base, small, medium or large-v3, or transcribe without translating.",
+)
 LANGUAGE_UNKNOWN: Final = _p("language_unknown", 422, "This language is not known.", "Use an ISO 639-1 code such as en, es or fr.")
 
 # ---- voices

@@ -45,7 +45,7 @@ class MuxRequest(msgspec.Struct, frozen=True):
 
 
 def output_extension(info: MediaInfo) -> str:
-    """"mp4" when the picture may be copied into MP4, "mkv" when not, "m4a" for sound alone."""
+    """ "mp4" when the picture may be copied into MP4, "mkv" when not, "m4a" for sound alone."""
     if info.video is None:
         return "m4a"
     return "mp4" if info.video.codec in _MP4_VIDEO else "mkv"

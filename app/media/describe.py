@@ -38,8 +38,13 @@ def describe(path: Path) -> MediaInfo:
 def _audio(stream: AvAudioStream, track: int) -> AudioStream:
     context = stream.codec_context
     return AudioStream(
-        index=stream.index, track=track, codec=_codec_name(stream), sample_rate_hz=(context.sample_rate or 0) if context else 0,
-        channels=(context.layout.nb_channels or 0) if context else 0, language=_word(stream, "language"), title=_word(stream, "title"),
+        index=stream.index,
+        track=track,
+        codec=_codec_name(stream),
+        sample_rate_hz=(context.sample_rate or 0) if context else 0,
+        channels=(context.layout.nb_channels or 0) if context else 0,
+        language=_word(stream, "language"),
+        title=_word(stream, "title"),
     )
 
 
@@ -61,8 +66,12 @@ def _video(container: InputContainer, stream: AvVideoStream) -> VideoStream | No
     rate = stream.average_rate or stream.guessed_rate or 0
     shown = frame or context
     return VideoStream(
-        index=stream.index, codec=_codec_name(stream), width=shown.width, height=shown.height,
-        fps=float(rate), rotation_deg=-frame.rotation % 360 if frame else 0,
+        index=stream.index,
+        codec=_codec_name(stream),
+        width=shown.width,
+        height=shown.height,
+        fps=float(rate),
+        rotation_deg=-frame.rotation % 360 if frame else 0,
     )
 
 

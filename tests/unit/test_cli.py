@@ -6,6 +6,7 @@ import http.server
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -110,6 +111,11 @@ def test_every_error_has_an_exit_status_and_none_has_two() -> None:
     codes = [problem.code for group in groups for problem in group]
     assert len(codes) == len(set(codes))
     statuses = {code: dub.exit_status(problem) for code, problem in catalogue().items()}
+    only_over_http = re.compile(
+        "upload_|job_|edit_|segment_|forbidden_|precondition_|invalid_request|not_found|method_|body_|upgrade_|shutting_|tus_|artifact_"
+    )
+    ours = {code for code, status in statuses.items() if status == exit_status.INTERNAL and not only_over_http.match(code)}
+    assert ours == {"internal", "recognition_failed", "cancelled"}, "a new error needs its exit status in app/dub.py"
     assert statuses["not_media"] == exit_status.BAD_INPUT
     assert statuses["quota_exceeded"] == exit_status.ENGINE
     assert statuses["disk_full"] == exit_status.ENVIRONMENT
