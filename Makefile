@@ -22,7 +22,7 @@ help: ## What can be made
 setup: .venv/.runtime .venv/.dev web ## Python packages, web packages, web build (GPU=1: torch with CUDA)
 
 run: .venv/.runtime web ## Set up and serve (PORT=8000 DATA=data)
-	@exec $(BIN)/autodubber serve --port $(PORT) --data $(DATA)
+	@AUTODUBBER_LOG_FORMAT=$${AUTODUBBER_LOG_FORMAT:-console} exec $(BIN)/autodubber serve --port $(PORT) --data $(DATA)
 
 test: test-web test-python ## Set up and run every test, Python and web
 
