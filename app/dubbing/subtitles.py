@@ -217,8 +217,14 @@ def write_ass(cues: Sequence[Cue], width: int, height: int, *, font: str = "Noto
     unit = min(width, height, width * 9 // 12)
     size = max(10, round(unit / 15))
     head = _ASS_HEAD.format(
-        width=width, height=height, font=font, size=size, outline=round(max(1.0, unit / 300), 2), shadow=round(unit / 900, 2),
-        side=round(width * 0.05), bottom=round(height * 0.05),
+        width=width,
+        height=height,
+        font=font,
+        size=size,
+        outline=round(max(1.0, unit / 300), 2),
+        shadow=round(unit / 900, 2),
+        side=round(width * 0.05),
+        bottom=round(height * 0.05),
     )
     events = []
     for cue in cues:

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 # Part of the engine's own record of running work. Raise it only when the list of steps changes: work under another version is started anew.
 WORKFLOW_VERSION: Final = "1"
-_POLL_S: Final = 0.25
+_POLL_S: Final = 0.5
 
 _RECOVERIES: Final = 10_000  # every restart of the server costs a running workflow one
 

@@ -40,7 +40,9 @@ def open_input(path: Path) -> InputContainer:
     """
     try:
         return av.open(
-            f"file:{path.resolve()}", timeout=_OPEN_TIMEOUT_S, metadata_errors="replace",
+            f"file:{path.resolve()}",
+            timeout=_OPEN_TIMEOUT_S,
+            metadata_errors="replace",
             container_options={"format_whitelist": FORMAT_WHITELIST, "protocol_whitelist": "file", "codec_whitelist": CODEC_WHITELIST},
         )
     except FileNotFoundError:
@@ -248,7 +250,10 @@ class _Run:
     def _build(self, frame: AudioFrame, to_stereo: str) -> av.filter.Graph:
         graph = av.filter.Graph()
         source = graph.add_abuffer(
-            sample_rate=frame.sample_rate, format=frame.format, layout=frame.layout, channels=frame.layout.nb_channels,
+            sample_rate=frame.sample_rate,
+            format=frame.format,
+            layout=frame.layout,
+            channels=frame.layout.nb_channels,
             time_base=_SAMPLE,
         )
         chain = [source]

@@ -80,7 +80,12 @@ def argv(command: Command, fds: Sequence[int]) -> list[str]:
 
 
 async def run(
-    command: Command, report: Report, *, limits: Limits = NO_LIMITS, env: Mapping[str, str] | None = None, cwd: Path | None = None,
+    command: Command,
+    report: Report,
+    *,
+    limits: Limits = NO_LIMITS,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
     stall_s: float = STALL_S,
 ) -> None:
     """Run ffmpeg; `report` hears 0..1. When it returns, the output is complete; when it raises, there is no output.
@@ -110,7 +115,13 @@ def _open_all(inputs: Sequence[Input]) -> Iterator[list[int]]:
 
 
 async def _watch(
-    line: list[str], command: Command, report: Report, limits: Limits, env: Mapping[str, str] | None, cwd: Path | None, fds: Sequence[int],
+    line: list[str],
+    command: Command,
+    report: Report,
+    limits: Limits,
+    env: Mapping[str, str] | None,
+    cwd: Path | None,
+    fds: Sequence[int],
     stall_s: float,
 ) -> processes.Exit:
     clock = asyncio.get_running_loop()
