@@ -164,7 +164,8 @@ def test_an_upload_goes_on_after_a_reload(page: Page, context: BrowserContext, w
     expect(page.get_by_test_id("job").filter(has_text="Long film")).to_be_visible()
     assert offsets[before] > 1 << 20, "it began again"
     expect(page.get_by_test_id("unfinished")).to_have_count(0)
-    assert page.evaluate("() => Object.keys(localStorage).filter((key) => key.startsWith('tus::'))") == []
+    expect(page.get_by_test_id("upload")).to_have_count(0)
+    page.wait_for_function("() => !Object.keys(localStorage).some((key) => key.startsWith('tus::'))")
 
 
 def test_an_upload_can_be_paused_and_cancelled(page: Page, context: BrowserContext, workshop_mp4: Path, tmp_path: Path) -> None:
@@ -255,6 +256,19 @@ def test_lines_are_split_merged_skipped_added_removed_and_all_of_it_is_undone(pa
     expect(page.get_by_role("button", name="Undo")).to_be_disabled()
     expect(rows).to_have_count(count)
     assert lines() == before
+
+
+def test_a_video_dropped_on_a_job_is_uploaded_too(page: Page, reviewed: str, workshop_mp4: Path, tmp_path: Path) -> None:
+    page.goto(f"/jobs/{reviewed}")
+    expect(text_of(page, 0)).to_be_visible()
+    other = tmp_path / "Dropped elsewhere.mp4"
+    other.write_bytes(workshop_mp4.read_bytes())
+    drop(page, other)
+    page.wait_for_url("**/")
+    expect(page.get_by_test_id("job").filter(has_text="Dropped elsewhere")).to_be_visible()
+    page.get_by_role("button", name="Delete Dropped elsewhere").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_test_id("job").filter(has_text="Dropped elsewhere")).to_have_count(0)
 
 
 def test_one_line_can_be_heard_before_the_render(page: Page, reviewed: str) -> None:

@@ -112,10 +112,6 @@ export class LibraryStore {
 		}
 	}
 
-	add(job: Job): void {
-		this.#put([job]);
-	}
-
 	async delete(job: Job): Promise<void> {
 		await deleteJob(job.id);
 		this.#remove(job.id);
