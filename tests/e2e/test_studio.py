@@ -297,6 +297,17 @@ def test_a_lost_connection_is_said_and_what_happened_meanwhile_is_shown(page: Pa
     assert server.segments(reviewed)[0][1]["text"] == "Written while the server was away."
 
 
+def test_the_page_works_where_no_socket_gets_through(page: Page, server: Running, reviewed: str) -> None:
+    page.route_web_socket("**/ws/**", lambda socket: socket.close())
+    page.goto(f"/jobs/{reviewed}")
+    expect(page.get_by_text("The connection to the server is lost.")).to_be_visible()
+    text_of(page, 0).fill("Written without a socket.")
+    saved(page)
+    assert server.segments(reviewed)[0][0]["text"] == "Written without a socket."
+    page.get_by_role("button", name="Approve and dub").click()
+    in_state(page, "completed")
+
+
 def test_a_job_that_failed_says_why_and_what_to_do(page: Page, tmp_path: Path) -> None:
     song = tmp_path / "Not a film.mp4"
     song.write_bytes(b"This is no film. " * 1000)

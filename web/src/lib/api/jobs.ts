@@ -13,6 +13,10 @@ export async function listJobs({ text, states, cursor }: JobFilter, signal?: Abo
 	return unwrap(await client.GET('/api/jobs', { params: { query }, signal }));
 }
 
+export async function getJob(job_id: string): Promise<Job> {
+	return unwrap(await client.GET('/api/jobs/{job_id}', { params: { path: { job_id } } }));
+}
+
 export async function createJob(body: CreateJob): Promise<Job> {
 	return unwrap(await client.POST('/api/jobs', { body }));
 }

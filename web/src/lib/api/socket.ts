@@ -45,7 +45,7 @@ export class LiveSocket<Message extends { type: string }> {
 
 	#connect(): void {
 		clearTimeout(this.#retry);
-		this.onConnection(this.#attempt ? 'lost' : 'connecting');
+		if (!this.#attempt) this.onConnection('connecting');
 		const url = new URL(address(this.path), location.href);
 		url.protocol = url.protocol.replace('http', 'ws');
 		const socket = new WebSocket(url);

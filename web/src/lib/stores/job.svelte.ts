@@ -1,5 +1,6 @@
-import { deleteJob, duplicateJob, estimateJob, steerJob, updateJob, type JobAction } from '$lib/api/jobs';
+import { deleteJob, duplicateJob, estimateJob, getJob, steerJob, updateJob, type JobAction } from '$lib/api/jobs';
 import { asApiError, type ApiError } from '$lib/api/problems';
+import { getSegments } from '$lib/api/segments';
 import { LiveSocket, type Connection } from '$lib/api/socket';
 import type { Estimate, Job, JobMessage, JobPatch } from '$lib/api/types';
 import { isRunning, steps } from '$lib/format/stages';
@@ -119,5 +120,18 @@ export class JobStore {
 	#connected(connection: Connection): void {
 		this.#connection = connection;
 		if (connection === 'gone') this.#gone = true;
+		if (connection === 'lost') void this.#read();
+	}
+
+	/** Without a socket (some proxies let none through) the page lives from what it asks for at every attempt to reconnect. */
+	async #read(): Promise<void> {
+		try {
+			const [job, segments] = await Promise.all([getJob(this.id), getSegments(this.id)]);
+			this.#job = job;
+			this.lines.take(segments);
+			this.lines.reconnected();
+		} catch (thrown) {
+			if (asApiError(thrown).status === 404) this.#gone = true; // anything else: the banner says that there is no connection
+		}
 	}
 }

@@ -66,7 +66,10 @@ export class LibraryStore {
 		this.#socket = new LiveSocket<LibraryMessage>(
 			'/ws',
 			(message) => this.handle(message),
-			(connection) => (this.#connection = connection)
+			(connection) => {
+				this.#connection = connection;
+				if (connection === 'lost') void this.load(); // some proxies let no socket through
+			}
 		);
 		void this.load();
 		return () => this.#socket?.close();
