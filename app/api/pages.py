@@ -18,7 +18,7 @@ from litestar.response import Response
 
 from app.api.depends import Given
 from app.api.ranges import tags
-from app.api.security import content_security_policy
+from app.api.security import STRICT_POLICY, content_security_policy
 from app.domain import errors
 from app.domain.errors import DubError
 
@@ -63,7 +63,8 @@ class Pages:
         self.built = index.is_file()
         body = index.read_bytes() if self.built else _NOT_BUILT.encode()
         digest = hashlib.sha256(body).hexdigest()[:32]
-        self.page = Page(body, f'"{digest}"', content_security_policy(script_hashes(body)))
+        policy = content_security_policy(script_hashes(body)) if self.built else STRICT_POLICY
+        self.page = Page(body, f'"{digest}"', policy)
         self.assets: dict[str, Asset] = {}
         if self.built:
             for path in sorted(folder.rglob("*")):

@@ -38,9 +38,8 @@ def content_security_policy(script_hashes: Iterable[str] = ()) -> str:
     """What the page may do: load from this server only, run its own scripts and those whose hash is named; nobody may frame it."""
     scripts = " ".join(["'self'", *(f"'sha256-{value}'" for value in script_hashes)])
     return (
-        f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob: https:; "
-        "font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
-        "frame-ancestors 'none'"
+        f"default-src 'none'; script-src {scripts}; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; font-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
 
 

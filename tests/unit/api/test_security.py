@@ -118,8 +118,9 @@ def test_every_answer_carries_the_headers_and_a_request_id(client: httpx.Client,
 def test_the_policy_of_the_page_allows_no_other_server() -> None:
     policy = dict(part.strip().split(" ", 1) for part in content_security_policy(["abc="]).split(";"))
     assert policy["script-src"] == "'self' 'sha256-abc='"
-    assert policy["connect-src"] == policy["default-src"] == "'self'"
-    assert "unsafe-inline" not in policy["script-src"] and "unsafe-eval" not in policy["script-src"]
+    sources = {source for listed in policy.values() for source in listed.split()}
+    assert sources == {"'none'", "'self'", "'sha256-abc='", "data:", "blob:"}, "no other server, nothing inline, no eval"
+    assert policy["default-src"] == "'none'" and policy["connect-src"] == policy["style-src"] == "'self'"
 
 
 # ---------------------------------------------------------------- problems
