@@ -118,4 +118,5 @@ async def test_without_a_build_the_page_says_what_to_do(tmp_path: Path) -> None:
         response = await client.get("/jobs/1")
     assert response.status_code == 200
     assert "make setup" in response.text
-    assert "script-src 'self';" in response.headers["content-security-policy"]
+    policy = response.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "script-src" not in policy
