@@ -1,8 +1,10 @@
 """What every test may use: a real Whisper checkpoint of 7 MB, and ffmpeg."""
 
 import lzma
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 FIXTURES = Path(__file__).with_name("fixtures")
@@ -22,3 +24,10 @@ def ffmpeg() -> str:
     import imageio_ffmpeg
 
     return imageio_ffmpeg.get_ffmpeg_exe()
+
+
+@pytest.fixture
+def own_children() -> Callable[[], list[psutil.Process]]:
+    """The processes that this test has started and that run: servers of other tests may be running too."""
+    before = set(psutil.Process().children(recursive=True))
+    return lambda: [child for child in psutil.Process().children(recursive=True) if child not in before and child.status() != psutil.STATUS_ZOMBIE]

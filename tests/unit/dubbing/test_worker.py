@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import wave
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -46,7 +47,9 @@ async def test_an_error_comes_back_as_it_was_raised(tmp_path: Path) -> None:
     assert caught.value.problem is errors.NOT_MEDIA
 
 
-async def test_progress_is_reported_and_a_cancelled_task_is_gone_at_once(tmp_path: Path, ffmpeg: str) -> None:
+async def test_progress_is_reported_and_a_cancelled_task_is_gone_at_once(
+    tmp_path: Path, ffmpeg: str, own_children: Callable[[], list[psutil.Process]]
+) -> None:
     long = tmp_path / "long.flac"
     subprocess.run([ffmpeg, "-v", "error", "-f", "lavfi", "-i", "anoisesrc=d=900:r=8000", str(long)], check=True)
     started = asyncio.Event()
@@ -56,7 +59,7 @@ async def test_progress_is_reported_and_a_cancelled_task_is_gone_at_once(tmp_pat
         run_task("ingest", request, Ingested, report=lambda done: loop.call_soon_threadsafe(started.set) if done > 0 else None, limits=Limits())
     )
     await asyncio.wait_for(started.wait(), 30)
-    at_work = psutil.Process().children(recursive=True)
+    at_work = own_children()
     assert at_work
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -103,11 +104,11 @@ async def test_a_failure_says_why_and_not_where(tmp_path: Path) -> None:
     assert names(tmp_path) == ["secret-folder.mp4"]
 
 
-async def test_cancelling_kills_the_child_and_leaves_nothing(tmp_path: Path) -> None:
+async def test_cancelling_kills_the_child_and_leaves_nothing(tmp_path: Path, own_children: Callable[[], list[psutil.Process]]) -> None:
     running = asyncio.Event()
     task = asyncio.create_task(ffmpeg.run(copy(sample("plain.mp4"), tmp_path / "out.mkv", options=ENDLESS), lambda _: running.set()))
     await asyncio.wait_for(running.wait(), 30)
-    children = psutil.Process().children(recursive=True)
+    children = own_children()
     assert any("ffmpeg" in child.name() for child in children)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

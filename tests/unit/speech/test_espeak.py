@@ -2,9 +2,11 @@
 
 import asyncio
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from app.domain import errors
@@ -132,12 +134,10 @@ async def test_a_data_folder_with_spaces_or_a_very_long_path_works(tmp_path: Pat
         assert seconds(spoken.pcm, spoken.sample_rate_hz) > 0.5
 
 
-async def test_cancelling_leaves_no_process(engine: EspeakVoice) -> None:
-    import psutil
-
+async def test_cancelling_leaves_no_process(engine: EspeakVoice, own_children: Callable[[], list[psutil.Process]]) -> None:
     await engine.voices()
     task = asyncio.create_task(engine.speak(line("Do not hurry, take your time. " * 150)))
-    while not (children := psutil.Process().children()):
+    while not (children := own_children()):
         await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

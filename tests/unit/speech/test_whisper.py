@@ -5,6 +5,7 @@ import itertools
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -102,11 +103,13 @@ async def test_chunks_arrive_while_the_rest_is_still_being_heard(
     assert len(heard.chunks) >= 3
 
 
-async def test_cancelling_ends_the_child_within_a_second(engine: OpenAIWhisper, whisper_checkpoint: Path, clips: dict[str, Recording]) -> None:
+async def test_cancelling_ends_the_child_within_a_second(
+    engine: OpenAIWhisper, whisper_checkpoint: Path, clips: dict[str, Recording], own_children: Callable[[], list[psutil.Process]]
+) -> None:
     heard = Listener()
     task = asyncio.create_task(engine.transcribe(request(clips["en_60s"], whisper_checkpoint), heard))
     await heard.loaded.wait()
-    (child,) = psutil.Process().children()
+    (child,) = own_children()
     task.cancel()
     async with asyncio.timeout(1):
         with pytest.raises(asyncio.CancelledError):
@@ -115,13 +118,13 @@ async def test_cancelling_ends_the_child_within_a_second(engine: OpenAIWhisper, 
 
 
 async def test_a_killed_child_is_an_error_and_the_next_run_goes_on_where_it_stopped(
-    engine: OpenAIWhisper, whisper_checkpoint: Path, clips: dict[str, Recording]
+    engine: OpenAIWhisper, whisper_checkpoint: Path, clips: dict[str, Recording], own_children: Callable[[], list[psutil.Process]]
 ) -> None:
     recording = clips["en_60s"]
     first = Listener()
     task = asyncio.create_task(engine.transcribe(request(recording, whisper_checkpoint), first))
     await first.first.wait()
-    (child,) = psutil.Process().children()
+    (child,) = own_children()
     os.kill(child.pid, signal.SIGKILL)
     with pytest.raises(DubError) as caught:
         await task
@@ -135,14 +138,18 @@ async def test_a_killed_child_is_an_error_and_the_next_run_goes_on_where_it_stop
 
 
 async def test_a_kill_for_memory_is_told_as_that(
-    engine: OpenAIWhisper, whisper_checkpoint: Path, clips: dict[str, Recording], monkeypatch: pytest.MonkeyPatch
+    engine: OpenAIWhisper,
+    whisper_checkpoint: Path,
+    clips: dict[str, Recording],
+    monkeypatch: pytest.MonkeyPatch,
+    own_children: Callable[[], list[psutil.Process]],
 ) -> None:
     counts = iter((3, 4))
     monkeypatch.setattr("app.speech.whisper.oom_kills", lambda: next(counts))
     heard = Listener()
     task = asyncio.create_task(engine.transcribe(request(clips["en_60s"], whisper_checkpoint), heard))
     await heard.loaded.wait()
-    os.kill(psutil.Process().children()[0].pid, signal.SIGKILL)
+    os.kill(own_children()[0].pid, signal.SIGKILL)
     with pytest.raises(DubError) as caught:
         await task
     assert caught.value.problem is errors.OUT_OF_MEMORY
