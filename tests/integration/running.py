@@ -152,8 +152,12 @@ class Running:
         return list(self.ok(answer)["segments"]), answer.headers["ETag"]
 
     def edit(self, job_id: str, **changes: Any) -> list[dict[str, Any]]:
-        _, etag = self.segments(job_id)
-        answer = self.client.patch(f"/api/jobs/{job_id}/segments", json=changes, headers={"If-Match": etag})
+        """Edit the lines as they are now; when somebody else was faster (the page saves by itself), look again."""
+        for _ in range(10):
+            _, etag = self.segments(job_id)
+            answer = self.client.patch(f"/api/jobs/{job_id}/segments", json=changes, headers={"If-Match": etag})
+            if answer.status_code != 412:
+                break
         return list(self.ok(answer)["segments"])
 
     def act(self, job_id: str, action: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
