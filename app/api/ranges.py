@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 from collections.abc import AsyncIterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+import aiofiles
 import msgspec
 from litestar import Request
 from litestar.response import Response, Stream
@@ -92,16 +92,13 @@ def disposition(kind: str, filename: str) -> str:
 
 
 async def _read(fd: int, span: Span) -> AsyncIterator[bytes]:
-    loop, at = asyncio.get_running_loop(), span.first
-    try:
-        while at <= span.last:
-            block = await loop.run_in_executor(None, os.pread, fd, min(_BLOCK_BYTES, span.last - at + 1), at)
-            if not block:
-                return
-            at += len(block)
+    """The bytes of the span, a block at a time, read in threads; closes the file."""
+    left = span.last - span.first + 1
+    async with aiofiles.open(fd, "rb", buffering=0) as file:
+        await file.seek(span.first)
+        while left > 0 and (block := await file.read(min(_BLOCK_BYTES, left))):
+            left -= len(block)
             yield block
-    finally:
-        os.close(fd)
 
 
 def send_file(request: Request[Any, Any, Any], path: Path, *, etag: str, media_type: str, headers: dict[str, str]) -> Response[Any]:
