@@ -154,7 +154,7 @@ class JobService:
         choices.check(options, self._kit.engines)
         title = editing.clean(patch.title)[:255] if isinstance(patch.title, str) else row.job.title
         kept = all(getattr(options, name) == getattr(row.job.options, name) for name in choices.PREPARE_ONLY)
-        shared = kept and self._store.stage(job_id, Stage.TRANSCRIBE) is not None
+        shared = kept and self._transcribed(job_id)
         new_id = uuid.uuid4().hex
         state = JobState.REVIEW if shared else JobState.QUEUED
         self._store.copy(job_id, new_id, title=title or row.job.title, options=options, state=state, stages=PREPARE_STAGES if shared else ())
@@ -204,12 +204,17 @@ class JobService:
         return Segments(now, lines)
 
     def _render(self, job_id: str, only_from: Collection[JobState], key: str | None) -> Job:
-        if self._store.stage(job_id, Stage.TRANSCRIBE) is None:
+        if not self._transcribed(job_id):
             raise DubError(JOB_STATE, "The lines are not there yet.")
         if not speakable(self._store.segments(job_id)[1]):
             raise DubError(NOTHING_TO_SPEAK)
         self._check_disk()
         return self._start(job_id, Phase.RENDER, only_from=only_from, key=key)
+
+    def _transcribed(self, job_id: str) -> bool:
+        """Whether every line is there; recognition that was stopped half way does not count."""
+        found = self._store.stage(job_id, Stage.TRANSCRIBE)
+        return found is not None and found.finished
 
     def _start(self, job_id: str, phase: Phase, *, only_from: Collection[JobState] = (), key: str | None = None) -> Job:
         """Queue a phase, from one of those states (none: the row is new and queued already).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -22,11 +22,9 @@ from app.jobs.progress import Hub
 from app.jobs.service import key_name
 from app.speech.ports import Recognised
 from app.storage.blobs import sha256_of
-from app.storage.jobs import JobStore
+from app.storage.jobs import PARTIAL, JobStore
 from app.storage.rows import JobRow
 from app.storage.secrets import SecretStore
-
-_PARTIAL: Final = "partial:"
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -105,7 +103,7 @@ class StageWork:
         job, job_id = row.job, row.job.id
         sound: pipeline.Sound = await asyncio.to_thread(self._output, job_id, Stage.INGEST, pipeline.Sound)
         known = await asyncio.to_thread(self._store.stage, job_id, Stage.TRANSCRIBE)
-        partial = _PARTIAL + name[: 64 - len(_PARTIAL)]
+        partial = PARTIAL + name[: 64 - len(PARTIAL)]
         at = Transcribed(None, 0.0)
         if known is not None and known.fingerprint == partial:
             at = msgspec.convert(known.output, Transcribed)

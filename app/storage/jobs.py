@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import ColumnElement, Engine, delete, func, insert, select, update
@@ -18,13 +18,20 @@ from app.storage import tables as t
 from app.storage.database import reading
 from app.storage.rows import JobRow
 
+PARTIAL: Final = "partial:"  # begins the fingerprint of a stage that has not finished
+
 
 class StageRow(msgspec.Struct, frozen=True):
-    """A finished stage: `fingerprint` is the hash of its inputs, `output` what it gave (JSON), `seconds` what it took."""
+    """What a stage gave so far: `fingerprint` is the hash of its inputs, `output` what it gave (JSON), `seconds` what it took."""
 
     fingerprint: str
     output: Any
     seconds: float
+
+    @property
+    def finished(self) -> bool:
+        """False while only a part of the work is done and kept."""
+        return not self.fingerprint.startswith(PARTIAL)
 
 
 _PREPARED = [ArtifactKind.SOURCE, ArtifactKind.PEAKS, ArtifactKind.THUMBNAIL]  # made by preparation; the rest by a render

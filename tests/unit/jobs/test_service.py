@@ -24,7 +24,7 @@ from app.processes import Limits
 from app.speech.registry import build_registry
 from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database
-from app.storage.jobs import JobStore
+from app.storage.jobs import PARTIAL, JobStore
 from app.storage.secrets import SecretStore
 from app.storage.uploads import UploadStore
 from app.storage.workspace import Workspace
@@ -225,6 +225,16 @@ def test_a_duplicate_with_another_recognition_starts_anew(house: House) -> None:
     twin = house.service.duplicate(house.reviewed().id, JobPatch(options=OptionsPatch(language="fr")))
     assert (twin.state, twin.segment_count) == (JobState.QUEUED, 0)
     assert house.queue.queued[-1][:2] == (Phase.PREPARE, twin.id)
+
+
+def test_recognition_that_was_stopped_half_way_is_neither_rendered_nor_shared(house: House) -> None:
+    job = house.created()
+    house.store.transition(job.id, JobState.PREPARING, media=MEDIA)
+    house.store.append_segments(job.id, LINES[:1], stage=Stage.TRANSCRIBE, fingerprint=f"{PARTIAL}f", output=Transcribed("en", 3.0))
+    house.service.cancel(job.id)
+    refused(errors.JOB_STATE, lambda: house.service.render(job.id))
+    twin = house.service.duplicate(job.id, JobPatch())
+    assert (twin.state, twin.segment_count) == (JobState.QUEUED, 0)
 
 
 def test_pages_are_newest_first_filtered_and_whole(house: House) -> None:
