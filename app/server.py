@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from app.rooms import Rooms
 
 _THREADS: Final = 32
-GRACE_S: Final = 3.0
+_GRACE_S: Final = 3.0
 _log = structlog.get_logger("server")
 
 
@@ -172,7 +172,7 @@ async def _interrupt(leases: Leases, closing: asyncio.Event) -> None:
 async def _leave(rooms: Rooms, closing: asyncio.Event) -> None:
     """Granian waits for every connection, also for that of a paused player, which reads nothing more. After a while: close, and go."""
     await closing.wait()
-    await asyncio.sleep(GRACE_S)
+    await asyncio.sleep(_GRACE_S)
     _log.info("connections are still open; the server stops without them")
     await rooms.close()
     os._exit(0)
