@@ -24,7 +24,7 @@ import msgspec
 from app import logs
 from app.domain import errors
 from app.domain.errors import DISK_FULL, DubError, Problem
-from app.domain.job import MAX_SPEED, MIN_SPEED, Background, DubOptions, Stage, Task
+from app.domain.job import MAX_SPEED, MIN_SPEED, NEUTRAL, Background, DubOptions, Stage, Task
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.segment import Clip, Flag, Placement, Segment
 from app.dub_display import Display, display
@@ -170,7 +170,7 @@ def options_of(arguments: argparse.Namespace, settings: Settings) -> DubOptions:
         language=arguments.language, task=Task(arguments.task), recognizer="subtitles" if arguments.subtitles else settings.recognizer,
         model=arguments.model or settings.model, voice=arguments.voice or settings.voice, voice_model=arguments.voice_model, speed=arguments.speed,
         background=Background(arguments.background), keep_original_track=arguments.keep_original_track, burn_subtitles=arguments.burn,
-        audio_track=arguments.audio_track, review=arguments.review is not None,
+        audio_track=arguments.audio_track, review=arguments.review is not None, **NEUTRAL,
     )  # fmt: skip
 
 
@@ -203,6 +203,7 @@ async def _dub(arguments: argparse.Namespace, settings: Settings, shown: Display
 
 async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, shown: Display, cache: Path) -> Dubbed:
     from app.dubbing import pipeline
+    from app.dubbing.finish import cues_for, finish
     from app.dubbing.subtitles import write_srt
     from app.dubbing.synthesize import VoiceChoice, synthesize
     from app.dubbing.transcribe import from_subtitles, transcribe
@@ -235,7 +236,7 @@ async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, 
     if not segments:
         raise DubError(errors.NO_SPEECH)
     if arguments.review:
-        arguments.review.write_text(write_srt(pipeline.cues_for(segments, ())), encoding="utf-8")
+        arguments.review.write_text(write_srt(cues_for(segments, ())), encoding="utf-8")
         return _result(arguments, sound.duration_s, language, segments, (), (), None, None, shown, {"review": str(arguments.review)})
     choice = VoiceChoice(options.voice, options.voice_model, options.speed, pipeline.spoken_language(options, language))
     with shown.stage(Stage.SYNTHESIZE) as report:
@@ -243,12 +244,11 @@ async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, 
     with shown.stage(Stage.FIT):
         placements = await pipeline.fit(kit, segments, clips, options, sound.duration_s)
     with shown.stage(Stage.MIX) as report:
-        mixed = await pipeline.mix(kit, source, info, sound, segments, clips, placements, options, cache, report)
+        mixed = await pipeline.mix(kit, source, "cli", info, sound, segments, clips, placements, options, cache, report)
     with shown.stage(Stage.MUX) as report:
-        cues = pipeline.cues_for(segments, placements)
-        made = await pipeline.mux(kit, source, info, sound, kit.blobs.path(mixed.track.key), cues, options, language, report)
+        finished = await finish(kit, source, info, sound, kit.blobs.path(mixed.track.key), segments, placements, options, language, report)
     inputs = [source] + ([arguments.subtitles.resolve()] if arguments.subtitles else [])
-    outputs = hand_over(kit, [*made, mixed.track], source.stem, arguments.output or source.parent, inputs)
+    outputs = hand_over(kit, [*finished.artifacts, mixed.audio], source.stem, arguments.output or source.parent, inputs)
     return _result(arguments, sound.duration_s, language, segments, clips, placements, mixed.loudness_lufs, mixed.true_peak_db, shown, outputs)
 
 

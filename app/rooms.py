@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Engine as Database
 
 from app.domain.errors import DubError
-from app.domain.job import Background, DubOptions, Phase, Task
+from app.domain.job import NEUTRAL, Background, DubOptions, Phase, Task
 from app.dubbing.kit import Kit
 from app.engines import ELEVENLABS_KEY, engines_of, limits_of
 from app.jobs.engine import Engine
@@ -106,5 +106,5 @@ def defaults(settings: Settings) -> DubOptions:
     """What a job gets where it says nothing."""
     return DubOptions(
         language=None, task=Task.TRANSCRIBE, recognizer=settings.recognizer, model=settings.model, voice=settings.voice, voice_model="", speed=1.0,
-        background=Background.DUCK, keep_original_track=False, burn_subtitles=False, audio_track=0, review=settings.review,
+        background=Background.DUCK, keep_original_track=False, burn_subtitles=False, audio_track=0, review=settings.review, **NEUTRAL,
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -69,13 +69,56 @@ class Background(StrEnum):
     REPLACE = "replace"
 
 
+class AudioFormat(StrEnum):
+    """The sound alone, as a file: AAC in MP4, Opus in Ogg, MP3, and the two that lose nothing."""
+
+    M4A = "m4a"
+    OPUS = "opus"
+    MP3 = "mp3"
+    WAV = "wav"
+    FLAC = "flac"
+
+
+class Container(StrEnum):
+    """What the video comes in. `auto` is MP4 where the picture may be copied into it, else MKV. WebM takes VP8, VP9 and AV1 and speaks Opus."""
+
+    AUTO = "auto"
+    MP4 = "mp4"
+    MKV = "mkv"
+    WEBM = "webm"
+
+
+class AudioCodec(StrEnum):
+    """How the dub is coded in the video: AAC everywhere, Opus in MKV and WebM."""
+
+    AAC = "aac"
+    OPUS = "opus"
+
+
+class BurnSize(StrEnum):
+    SMALL = "small"
+    MEDIUM = "medium"
+    LARGE = "large"
+
+
+class BurnPosition(StrEnum):
+    BOTTOM = "bottom"
+    TOP = "top"
+
+
 class DubOptions(msgspec.Struct, frozen=True):
     """Everything a person may choose. No field has a default: `app.jobs.service.default_options` fills them in.
 
-    `language` is ISO 639-1 or None for detection. `recognizer` is a name in the registry, or "subtitles" when the person
-    brought them. `model` is a Whisper model name or the path of a checkpoint. `voice` is "ENGINE:VOICE" ("espeak:en").
-    `voice_model` is the engine's model ("eleven_multilingual_v2"), "" for its default. `speed` is 0.7-1.2.
-    `audio_track` counts the source's audio streams from 0. `review` stops after transcription for the person to read.
+    What is heard: `language` is ISO 639-1 or None for detection; `target_language` is the language that the lines are spoken in when it is
+    another one (translated by hand, or brought), None for the same. `recognizer` is a name in the registry, or "subtitles" when the person
+    brought them. `model` is a Whisper model name or the path of a checkpoint. `audio_track` counts the source's audio streams from 0.
+    How it is spoken: `voice` is "ENGINE:VOICE" ("espeak:en"); `voice_model` is the engine's model ("eleven_multilingual_v2"), "" for its
+    default; `speed` is 0.7-1.2. `review` stops after transcription for the person to read.
+    The mix: `background` with `duck_db` (how far the original, or its stem, is lowered under the voice, negative; None: as far as the voice
+    needs), `duck_attack_s`, `duck_hold_s`, `duck_release_s`, and `keep_db` (its level when it is kept). `loudness_lufs` is the
+    whole's integrated loudness, None to leave it.
+    The files: `audio_format`, `container`, `audio_codec` (of the video's dub), `keep_original_track`; `burn_subtitles` with `burn_size`,
+    `burn_position`, `burn_box`; `hardware_encoder` uses the machine's video encoder for burning, if it has one.
     """
 
     language: str | None
@@ -90,7 +133,41 @@ class DubOptions(msgspec.Struct, frozen=True):
     burn_subtitles: bool
     audio_track: int
     review: bool
+    target_language: str | None
+    duck_db: float | None
+    duck_attack_s: float
+    duck_hold_s: float
+    duck_release_s: float
+    keep_db: float
+    loudness_lufs: float | None
+    audio_format: AudioFormat
+    container: Container
+    audio_codec: AudioCodec
+    burn_size: BurnSize
+    burn_position: BurnPosition
+    burn_box: bool
+    hardware_encoder: bool
 
+
+# What the operator's settings do not decide. Rows from before a field existed are given these by the migration that brought it.
+NEUTRAL: Final[dict[str, Any]] = {
+    "target_language": None,
+    "duck_db": None,
+    "duck_attack_s": 0.12,
+    "duck_hold_s": 0.8,
+    "duck_release_s": 0.45,
+    "keep_db": 0.0,
+    "loudness_lufs": -16.0,
+    "audio_format": AudioFormat.M4A,
+    "container": Container.AUTO,
+    "audio_codec": AudioCodec.AAC,
+    "burn_size": BurnSize.MEDIUM,
+    "burn_position": BurnPosition.BOTTOM,
+    "burn_box": False,
+    "hardware_encoder": False,
+}
+
+LOUDNESS_TARGETS: Final = (-14.0, -16.0, -23.0)  # streaming music, spoken word and podcasts, EBU R 128 broadcast
 
 MIN_SPEED: Final = 0.7
 MAX_SPEED: Final = 1.2
@@ -108,9 +185,9 @@ class JobError(msgspec.Struct, frozen=True):
 class Job(msgspec.Struct, frozen=True):
     """A job as the person sees it. Holds no secret.
 
-    `progress` and `stage_progress` are 0..1; `eta_s` is None until it can be told. `revision` grows with every edit of the
-    segments and is their ETag. `rendered_revision` is the revision that the artifacts were made from (None: not yet);
-    `stale` says that lines or options changed since. Times are Unix seconds.
+    `has_stem`: a background without voices was brought. `progress` and `stage_progress` are 0..1; `eta_s` is None until it can be told.
+    `revision` grows with every edit of the segments and is their ETag. `rendered_revision` is the revision that the artifacts were made from
+    (None: not yet); `stale` says that lines or options changed since. Times are Unix seconds.
     """
 
     id: str
@@ -126,6 +203,7 @@ class Job(msgspec.Struct, frozen=True):
     media: MediaInfo | None
     size_bytes: int
     segment_count: int
+    has_stem: bool
     revision: int
     rendered_revision: int | None
     stale: bool

@@ -43,15 +43,23 @@ class MediaInfo(msgspec.Struct, frozen=True):
 
 
 class ArtifactKind(StrEnum):
-    """What a job hands out. The first four are for the person, the others feed the studio."""
+    """What a job hands out. Those up to REPORT are for the person, the others feed the studio and the next stage.
+
+    SRT, VTT and ASS are in the language that is spoken now; SOURCE_SRT is in the original's, where that is another. TRACK is the dub as the
+    video has it, when the AUDIO file is in another format.
+    """
 
     VIDEO = "video"
     AUDIO = "audio"
     SRT = "srt"
     VTT = "vtt"
+    ASS = "ass"
+    SOURCE_SRT = "source_srt"
+    REPORT = "report"
     SOURCE = "source"
     PEAKS = "peaks"
     THUMBNAIL = "thumbnail"
+    TRACK = "track"
 
 
 class Artifact(msgspec.Struct, frozen=True):

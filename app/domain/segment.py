@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -19,7 +20,9 @@ class Segment(msgspec.Struct, frozen=True):
     """One line to be spoken: when, by whom, what.
 
     `text` is what will be spoken; `source_text` is what was recognised (or brought as a subtitle) and never changes.
-    `skip` keeps the original sound for this line. Times are seconds on the video's timeline, 0 <= start_s < end_s.
+    `skip` keeps the original sound for this line. `start_locked`: the voice starts at `start_s` exactly; `locked_rate`: it is played exactly
+    this many times as fast as spoken (MIN_RATE..MAX_RATE); the fit moves its neighbours instead.
+    Times are seconds on the video's timeline, 0 <= start_s < end_s.
     """
 
     id: str
@@ -30,6 +33,12 @@ class Segment(msgspec.Struct, frozen=True):
     speaker: str
     skip: bool
     words: tuple[Word, ...]
+    start_locked: bool = False
+    locked_rate: float | None = None
+
+
+MIN_RATE: Final = 0.5
+MAX_RATE: Final = 2.0
 
 
 class Clip(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from app.storage.workspace import Workspace
 Report = Callable[[float, str], None]  # fraction done (0..1) and a short fact for the person ("" for none)
 
 # Part of every fingerprint: raise it when a stage's output changes for the same inputs.
-PIPELINE_VERSION: Final = 1
+PIPELINE_VERSION: Final = 2
 
 
 class Kit(msgspec.Struct, frozen=True):
@@ -32,9 +32,9 @@ class Kit(msgspec.Struct, frozen=True):
     max_duration_s: float
 
 
-def fingerprint(*parts: Any) -> str:
+def fingerprint(*parts: Any, version: int = PIPELINE_VERSION) -> str:
     """The hash of JSON-able inputs: equal inputs, equal name."""
-    return hashlib.sha256(msgspec.json.encode([PIPELINE_VERSION, *parts], order="deterministic", enc_hook=str)).hexdigest()
+    return hashlib.sha256(msgspec.json.encode([version, *parts], order="deterministic", enc_hook=str)).hexdigest()
 
 
 def fraction_only(report: Report) -> Callable[[float], None]:

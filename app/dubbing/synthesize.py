@@ -42,6 +42,7 @@ class VoiceChoice(msgspec.Struct, frozen=True):
     key: str | None = None
 
 
+_CLIP_VERSION: Final = 1  # not the pipeline's: raising it would have every line bought again
 _flights: dict[str, Future[None]] = {}  # clips being spoken now, in any thread's event loop
 _flights_lock: Final = threading.Lock()
 
@@ -63,7 +64,7 @@ def requests_for(segments: Sequence[Segment], choice: VoiceChoice, voice_id: str
 
 
 def clip_key(voice: Voice, request: SpeechRequest) -> str:
-    return f"clips/{fingerprint(voice.name, voice.fingerprint(request))}"
+    return f"clips/{fingerprint(voice.name, voice.fingerprint(request), version=_CLIP_VERSION)}"
 
 
 def clip_files(key: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from app.domain.job import Background
+from app.domain.job import AudioCodec, AudioFormat, Background
 
 
 class ProbeRequest(msgspec.Struct, frozen=True):
@@ -32,7 +32,10 @@ class Ingested(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A line to place: its slot, and its clip (mono WAV). `speed` is what the wished speed still asks of us (1.0: nothing)."""
+    """A line to place: its slot, and its clip (mono WAV). `speed` is what the wished speed still asks of us (1.0: nothing).
+
+    `start_locked` and `locked_rate` as in `Segment`; a locked rate is the placement's rate, `speed` included.
+    """
 
     segment_id: str
     start_s: float
@@ -40,6 +43,8 @@ class Line(msgspec.Struct, frozen=True):
     speaker: str
     clip: str
     speed: float
+    start_locked: bool = False
+    locked_rate: float | None = None
 
 
 class FitRequest(msgspec.Struct, frozen=True):
@@ -58,13 +63,25 @@ class MixClip(msgspec.Struct, frozen=True):
     trim_end_s: float
 
 
+class Ducking(msgspec.Struct, frozen=True):
+    """How the background goes down under the voice: `depth_db` negative, None for as deep as the voice needs; see `app.dubbing.ducking`."""
+
+    depth_db: float | None = None
+    attack_s: float = 0.12
+    hold_s: float = 0.8
+    release_s: float = 0.45
+
+
 class MixRequest(msgspec.Struct, frozen=True):
-    """One dubbed track. `source` is None for a silent video; `energies` are ingest's 100 ms K-weighted mean squares (float32);
-    `target_lufs` None leaves the level; `chunk_cache` is a folder of this job's own: what a run does not use is deleted; `out` is an .m4a.
-    `kept` are spans (start_s, end_s) in which the original stays although the background is replaced: skipped lines.
+    """One dubbed track. `source` is None for a silent video; `source_id` names its bytes (a hash); `energies` are ingest's 100 ms K-weighted
+    mean squares (float32). `stem` is a background without voices that is heard instead of the source, in its place in time, named by
+    `stem_id`. `target_lufs` None leaves the level; `chunk_cache` is a folder of this job's own: what a run does not use is deleted.
+    `kept` are spans (start_s, end_s) in which the original is heard whatever the background is: skipped lines.
+    `out` becomes the dub as the video carries it, coded as `codec` says (.m4a or .opus); `audio_out` (when given) the same sound as `audio_format`.
     """
 
     source: str | None
+    source_id: str
     audio_track: int
     duration_s: float
     clips: tuple[MixClip, ...]
@@ -75,10 +92,17 @@ class MixRequest(msgspec.Struct, frozen=True):
     threads: int
     target_lufs: float | None = -16.0
     kept: tuple[tuple[float, float], ...] = ()
+    ducking: Ducking = Ducking()
+    keep_db: float = 0.0
+    stem: str | None = None
+    stem_id: str = ""
+    codec: AudioCodec = AudioCodec.AAC
+    audio_out: str | None = None
+    audio_format: AudioFormat = AudioFormat.M4A
 
 
 class MixReport(msgspec.Struct, frozen=True):
-    """What was made: LUFS and dBTP (None when silent), chunks encoded now and taken from the cache."""
+    """What was made: LUFS and dBTP (None when silent), chunks rendered now and taken from the cache."""
 
     duration_s: float
     loudness_lufs: float | None

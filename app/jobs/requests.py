@@ -7,9 +7,9 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from app.domain.job import Background, Job, Task
+from app.domain.job import AudioCodec, AudioFormat, Background, BurnPosition, BurnSize, Container, Job, Task
 from app.domain.media import MAX_TEXT_CHARACTERS
-from app.domain.segment import Segment
+from app.domain.segment import MAX_RATE, MIN_RATE, Segment
 
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)]
 Short = Annotated[str, msgspec.Meta(max_length=255)]
@@ -30,20 +30,39 @@ class OptionsPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     burn_subtitles: bool | UnsetType = UNSET
     audio_track: Annotated[int, msgspec.Meta(ge=0, le=63)] | UnsetType = UNSET
     review: bool | UnsetType = UNSET
+    target_language: Short | UnsetType | None = UNSET
+    duck_db: Annotated[float, msgspec.Meta(ge=-60, le=0)] | UnsetType | None = UNSET
+    duck_attack_s: Annotated[float, msgspec.Meta(ge=0, le=2)] | UnsetType = UNSET
+    duck_hold_s: Annotated[float, msgspec.Meta(ge=0, le=10)] | UnsetType = UNSET
+    duck_release_s: Annotated[float, msgspec.Meta(ge=0, le=10)] | UnsetType = UNSET
+    keep_db: Annotated[float, msgspec.Meta(ge=-60, le=12)] | UnsetType = UNSET
+    loudness_lufs: Annotated[float, msgspec.Meta(ge=-36, le=-8)] | UnsetType | None = UNSET
+    audio_format: AudioFormat | UnsetType = UNSET
+    container: Container | UnsetType = UNSET
+    audio_codec: AudioCodec | UnsetType = UNSET
+    burn_size: BurnSize | UnsetType = UNSET
+    burn_position: BurnPosition | UnsetType = UNSET
+    burn_box: bool | UnsetType = UNSET
+    hardware_encoder: bool | UnsetType = UNSET
 
 
 class CreateJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A job from a finished upload. `subtitles_upload_id` brings an SRT or WebVTT file instead of recognition."""
+    """A job from a finished upload. `subtitles_upload_id` brings an SRT, WebVTT or ASS file instead of recognition, `stem_upload_id` the
+    background without voices."""
 
     upload_id: str
     title: Short | UnsetType = UNSET
     options: OptionsPatch = OptionsPatch()
     subtitles_upload_id: str | None = None
+    stem_upload_id: str | None = None
 
 
 class JobPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`stem_upload_id` brings a background without voices; None takes it away."""
+
     title: Short | UnsetType = UNSET
     options: OptionsPatch = OptionsPatch()
+    stem_upload_id: str | UnsetType | None = UNSET
 
 
 class SegmentEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,6 +74,8 @@ class SegmentEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     end_s: float | UnsetType = UNSET
     speaker: Short | UnsetType = UNSET
     skip: bool | UnsetType = UNSET
+    start_locked: bool | UnsetType = UNSET
+    locked_rate: Annotated[float, msgspec.Meta(ge=MIN_RATE, le=MAX_RATE)] | UnsetType | None = UNSET
 
 
 class SegmentNew(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

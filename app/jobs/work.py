@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -13,7 +13,8 @@ from app.domain.events import SegmentsChanged
 from app.domain.job import Job, Stage
 from app.domain.media import Artifact, MediaInfo
 from app.domain.segment import Clip, Placement, Segment
-from app.dubbing import pipeline
+from app.dubbing import outputs, pipeline
+from app.dubbing.finish import finish
 from app.dubbing.kit import Kit, Report
 from app.dubbing.synthesize import VoiceChoice, clip_files, requests_for, synthesize
 from app.dubbing.transcribe import SUBTITLES, from_subtitles, transcribe
@@ -25,6 +26,16 @@ from app.storage.blobs import sha256_of
 from app.storage.jobs import PARTIAL, JobStore
 from app.storage.rows import JobRow
 from app.storage.secrets import SecretStore
+
+# What decides a stage's output, by name: an option that is in neither list changes no file.
+_MIX_OPTIONS: Final = (
+    "background", "audio_track", "duck_db", "duck_attack_s", "duck_hold_s", "duck_release_s", "keep_db", "loudness_lufs", "audio_format", "container",
+    "audio_codec",
+)  # fmt: skip
+_MUX_OPTIONS: Final = (
+    "keep_original_track", "burn_subtitles", "burn_size", "burn_position", "burn_box", "hardware_encoder", "container", "task", "language",
+    "target_language", "recognizer", "audio_track", "loudness_lufs",
+)  # fmt: skip
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -81,7 +92,7 @@ class StageWork:
         source = self._kit.blobs.path(row.source_key)
         info = await pipeline.probe(self._kit, source, row.job.options, has_subtitles=row.subtitles_key is not None)
         digest = await asyncio.to_thread(sha256_of, source)
-        artifact = pipeline.source_artifact(row.source_key, info, digest)
+        artifact = outputs.source_artifact(row.source_key, info, digest)
         return Done(digest, artifacts=(artifact,), fields={"media": info})
 
     def _ingest_inputs(self, row: JobRow) -> Any:
@@ -91,7 +102,7 @@ class StageWork:
         info = _media(row.job)
         digest = await asyncio.to_thread(self._output, row.job.id, Stage.PROBE, str)
         sound = await pipeline.ingest(self._kit, self._kit.blobs.path(row.source_key), digest, info, row.job.options, report)
-        artifacts = await asyncio.to_thread(pipeline.studio_artifacts, self._kit, sound)
+        artifacts = await asyncio.to_thread(outputs.studio_artifacts, self._kit, sound.peaks, sound.thumbnail)
         return Done(sound, keys=sound.keys(), artifacts=artifacts, fields={"media": msgspec.structs.replace(info, duration_s=sound.duration_s)})
 
     def _transcribe_inputs(self, row: JobRow) -> Any:
@@ -157,7 +168,7 @@ class StageWork:
         return Done(clips, keys=tuple(file for clip in clips for file in clip_files(clip.key)))
 
     def _fit_inputs(self, row: JobRow) -> Any:
-        lines = [[s.id, s.start_s, s.end_s, s.speaker] for s in self._lines(row.job.id)]
+        lines = [[s.id, s.start_s, s.end_s, s.speaker, s.start_locked, s.locked_rate] for s in self._lines(row.job.id)]
         return [lines, self._clips(row), row.job.options.speed, _media(row.job).duration_s]
 
     async def _fit(self, row: JobRow, name: str, report: Report) -> Done:
@@ -167,28 +178,32 @@ class StageWork:
     def _mix_inputs(self, row: JobRow) -> Any:
         options = row.job.options
         kept = pipeline.kept_spans(self._lines(row.job.id))
-        return [self._output(row.job.id, Stage.PROBE, str), self._clips(row), self._placements(row), kept, options.background, options.audio_track]
+        chosen = [getattr(options, name) for name in _MIX_OPTIONS]
+        return [self._output(row.job.id, Stage.PROBE, str), row.stem_key, self._clips(row), self._placements(row), kept, chosen]
 
     async def _mix(self, row: JobRow, name: str, report: Report) -> Done:
         lines, clips = await asyncio.to_thread(lambda: (self._lines(row.job.id), self._clips(row)))
         placements, sound = await asyncio.to_thread(lambda: (self._placements(row), self._sound(row)))
         source, cache = self._kit.blobs.path(row.source_key), self._kit.cache / row.job.id
-        mixed = await pipeline.mix(self._kit, source, _media(row.job), sound, lines, clips, placements, row.job.options, cache, report)
-        return Done(mixed, artifacts=(mixed.track,))
+        source_id = await asyncio.to_thread(self._output, row.job.id, Stage.PROBE, str)
+        mixed = await pipeline.mix(
+            self._kit, source, source_id, _media(row.job), sound, lines, clips, placements, row.job.options, cache, report,
+            stem=self._kit.blobs.path(row.stem_key) if row.stem_key else None, stem_id=row.stem_key or "",
+        )  # fmt: skip
+        return Done(mixed, artifacts=tuple({artifact.kind: artifact for artifact in (mixed.track, mixed.audio)}.values()))
 
     def _mux_inputs(self, row: JobRow) -> Any:
         options = row.job.options
-        cues = pipeline.cues_for(self._lines(row.job.id), self._placements(row))
-        track = self._output(row.job.id, Stage.MIX, pipeline.Mixed).track.sha256
-        return [track, cues, options.keep_original_track, options.burn_subtitles, options.task, options.language, row.job.language]
+        mixed = self._output(row.job.id, Stage.MIX, pipeline.Mixed)
+        chosen = [getattr(options, name) for name in _MUX_OPTIONS]
+        return [mixed.track.sha256, self._lines(row.job.id), self._placements(row), chosen, row.job.language]
 
     async def _mux(self, row: JobRow, name: str, report: Report) -> Done:
         lines, placements, sound = await asyncio.to_thread(lambda: (self._lines(row.job.id), self._placements(row), self._sound(row)))
         mixed: pipeline.Mixed = await asyncio.to_thread(self._output, row.job.id, Stage.MIX, pipeline.Mixed)
         source, track = self._kit.blobs.path(row.source_key), self._kit.blobs.path(mixed.track.key)
-        cues = pipeline.cues_for(lines, placements)
-        made = await pipeline.mux(self._kit, source, _media(row.job), sound, track, cues, row.job.options, row.job.language, report)
-        return Done([artifact.kind for artifact in made], artifacts=made)
+        made = await finish(self._kit, source, _media(row.job), sound, track, lines, placements, row.job.options, row.job.language, report)
+        return Done(made, artifacts=made.artifacts)
 
     def _clips(self, row: JobRow) -> tuple[Clip, ...]:
         found: tuple[Clip, ...] = self._output(row.job.id, Stage.SYNTHESIZE, tuple[Clip, ...])

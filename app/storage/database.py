@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 
-HEAD: Final = "0001"  # the newest migration; a test compares it with the folder
+HEAD: Final = "0002"  # the newest migration; a test compares it with the folder
 _READING: Final = "autodubber_reading"
 
 

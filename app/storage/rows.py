@@ -22,6 +22,7 @@ class JobRow(msgspec.Struct, frozen=True):
     job: Job
     source_key: str
     subtitles_key: str | None
+    stem_key: str | None
     workflow_id: str | None
     rendered_options: DubOptions | None
 
@@ -53,6 +54,7 @@ def to_job(row: Row[Any], segment_count: int, owned: list[Artifact]) -> JobRow:
         media=None if row.media is None else msgspec.convert(row.media, MediaInfo),
         size_bytes=row.size_bytes,
         segment_count=segment_count,
+        has_stem=row.stem_key is not None,
         revision=row.revision,
         rendered_revision=row.rendered_revision,
         stale=stale,
@@ -61,7 +63,7 @@ def to_job(row: Row[Any], segment_count: int, owned: list[Artifact]) -> JobRow:
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
-    return JobRow(job, row.source_key, row.subtitles_key, row.workflow_id, rendered)
+    return JobRow(job, row.source_key, row.subtitles_key, row.stem_key, row.workflow_id, rendered)
 
 
 def to_artifact(row: Row[Any]) -> Artifact:
@@ -88,7 +90,19 @@ def put_stage(c: Connection, job_id: str, stage: Stage, fingerprint: str, output
 def segments_of(c: Connection, job_id: str) -> tuple[Segment, ...]:
     found = c.execute(select(t.segments).where(t.segments.c.job_id == job_id).order_by(t.segments.c.start_s, t.segments.c.end_s, t.segments.c.id))
     return tuple(
-        Segment(r.id, r.start_s, r.end_s, r.text, r.source_text, r.speaker, r.skip, msgspec.convert(r.words, tuple[Word, ...])) for r in found
+        Segment(
+            r.id,
+            r.start_s,
+            r.end_s,
+            r.text,
+            r.source_text,
+            r.speaker,
+            r.skip,
+            msgspec.convert(r.words, tuple[Word, ...]),
+            r.start_locked,
+            r.locked_rate,
+        )
+        for r in found
     )
 
 

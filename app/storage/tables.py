@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text, false
 
 metadata: Final = MetaData()
 
@@ -40,7 +40,8 @@ jobs = Table(
     Column("language", String(16)),
     Column("media", JSON),
     Column("source_key", Text, nullable=False),
-    Column("subtitles_key", Text),  # a brought SRT or VTT file
+    Column("subtitles_key", Text),  # a brought subtitle file
+    Column("stem_key", Text),  # a brought background without voices
     Column("size_bytes", BigInteger, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("rendered_revision", Integer),
@@ -66,6 +67,8 @@ segments = Table(
     Column("speaker", Text, nullable=False),
     Column("skip", Boolean, nullable=False),
     Column("words", JSON, nullable=False),
+    Column("start_locked", Boolean, nullable=False, server_default=false()),
+    Column("locked_rate", Float),
     Index("segments_order", "job_id", "start_s"),
 )
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from app.domain.job import Background, DubOptions, JobState, Stage, Task
+from app.domain.job import NEUTRAL, Background, DubOptions, JobState, Stage, Task
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.segment import Segment
 from app.storage.blobs import BlobStore
@@ -25,7 +25,7 @@ from app.storage.jobs import JobStore
 TITLE = "Видео “日本” № 1"
 OPTIONS = DubOptions(
     language=None, task=Task.TRANSCRIBE, recognizer="openai-whisper", model="tiny", voice="espeak:en", voice_model="", speed=1.0,
-    background=Background.DUCK, keep_original_track=False, burn_subtitles=False, audio_track=0, review=True,
+    background=Background.DUCK, keep_original_track=False, burn_subtitles=False, audio_track=0, review=True, **NEUTRAL,
 )  # fmt: skip
 
 

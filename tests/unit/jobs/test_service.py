@@ -12,7 +12,7 @@ import pytest
 from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.events import Deleted, SegmentsChanged, StateChanged
-from app.domain.job import Background, DubOptions, Job, JobState, Phase, Stage, Task
+from app.domain.job import NEUTRAL, Background, DubOptions, Job, JobState, Phase, Stage, Task
 from app.domain.media import Artifact, ArtifactKind, AudioStream, MediaInfo
 from app.domain.segment import Segment
 from app.dubbing.kit import Kit
@@ -29,7 +29,7 @@ from app.storage.secrets import SecretStore
 from app.storage.uploads import UploadStore
 from app.storage.workspace import Workspace
 
-OPTIONS = DubOptions(None, Task.TRANSCRIBE, "openai-whisper", "tiny", "espeak:auto", "", 1.0, Background.DUCK, False, False, 0, True)
+OPTIONS = DubOptions(None, Task.TRANSCRIBE, "openai-whisper", "tiny", "espeak:auto", "", 1.0, Background.DUCK, False, False, 0, True, **NEUTRAL)
 MEDIA = MediaInfo("mp4", 20.0, 0.0, 5, None, (AudioStream(0, 0, "aac", 48_000, 2, None, None),))
 LINES = (
     Segment("a" * 32, 1, 3, "Hello there.", "Hello there.", "", False, ()),

@@ -1,0 +1,46 @@
+"""What a render came out like: the truth about every line and the whole."""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.domain.segment import Flag
+
+
+class LineReport(msgspec.Struct, frozen=True):
+    """One spoken line. `start_s` is the original's start, `placed_s` where the voice starts, `offset_s` the difference (positive: late).
+
+    `rate` is how many times as fast as spoken it is played; `characters_per_s` counts the text over the time that it takes.
+    """
+
+    segment_id: str
+    text: str
+    start_s: float
+    placed_s: float
+    offset_s: float
+    duration_s: float
+    rate: float
+    characters_per_s: float
+    flags: tuple[Flag, ...]
+
+
+class Report(msgspec.Struct, frozen=True):
+    """A finished render. Shares are 0..1 of the lines; LUFS and dBTP are None where the sound is silent.
+
+    `duration_difference_s` is the finished video's length minus the source's, as the finished file says. `picture` is "copied", or the
+    encoder that drew the subtitles into it ("libx264", "h264_nvenc"); None without a picture. `target_lufs` None: the level was left.
+    """
+
+    lines: tuple[LineReport, ...]
+    share_over_125: float
+    mean_rate: float
+    highest_rate: float
+    worst_offset_s: float
+    to_shorten: int
+    late: int
+    loudness_lufs: float | None
+    target_lufs: float | None
+    true_peak_db: float | None
+    source_duration_s: float
+    duration_difference_s: float
+    picture: str | None
