@@ -36,6 +36,8 @@ class TaskRequest(msgspec.Struct, frozen=True):
 
 
 def main() -> int:
+    for library in ("OPENBLAS", "OMP", "MKL"):  # small matrices: threads would only wait for each other, and each takes address space
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # a library that prints must not speak into the protocol
 

@@ -11,8 +11,10 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from app.dubbing.kweighting import CELL_N, KWeighting
+
 SAMPLE_RATE_HZ = 48_000
-ENERGY_N = 4_800  # samples per energy: 100 ms
+ENERGY_N = CELL_N  # samples per energy: 100 ms
 ENERGY_S = 0.1
 SILENT_LUFS = -math.inf
 
@@ -22,15 +24,7 @@ Doubles = npt.NDArray[np.float64]
 _OFFSET_DB = -0.691  # BS.1770-4: a 997 Hz sine at 0 dBFS in one channel reads -3.01
 _ABSOLUTE_GATE_LUFS = -70.0
 _RELATIVE_GATE_LU = -10.0
-_FADED = 1e-30  # a filter that rings out into silence reaches numbers that processors compute a hundred times slower
 _WINDOW = 4  # gating blocks of 400 ms, overlapping by 75 %
-# BS.1770-4 tables 1 and 2, 48 kHz: the head's shelf, then the RLB high-pass.
-_K_WEIGHTING = np.array(
-    [
-        [1.53512485958697, -2.69169618940638, 1.19839281085285, 1.0, -1.69065929318241, 0.73248077421585],
-        [1.0, -2.0, 1.0, 1.0, -1.99004745483398, 0.99007225036621],
-    ]
-)
 
 
 class KMeter:
@@ -40,25 +34,18 @@ class KMeter:
     """
 
     def __init__(self, channels: int = 2) -> None:
-        from scipy.signal import sosfilt  # type: ignore[import-untyped]  # half a second: not for those who only want the constants
-
-        self._sosfilt = sosfilt
-        self._state = np.zeros((2, channels, 2))
-        self._rest = np.zeros((0, channels))
+        self._weighting = KWeighting(channels)
+        self._rest = np.zeros((channels, 0))
         self._energies: list[Doubles] = []
 
     def push(self, block: Floats) -> None:
         """Take the next samples: float32 (n, channels), 48 kHz."""
-        if not len(block):
-            return
-        weighted, self._state = self._sosfilt(_K_WEIGHTING, block.T.astype(np.float64), zi=self._state)
-        self._state[np.abs(self._state) < _FADED] = 0.0
-        samples = np.concatenate([self._rest, weighted.T]) if len(self._rest) else weighted.T
-        whole_n = len(samples) // ENERGY_N * ENERGY_N
+        samples = np.concatenate([self._rest, block.T], axis=1, dtype=np.float64)
+        whole_n = samples.shape[1] // ENERGY_N * ENERGY_N
         if whole_n:
-            cells = np.ascontiguousarray(samples[:whole_n]).reshape(-1, ENERGY_N * samples.shape[1])
-            self._energies.append(np.einsum("ij,ij->i", cells, cells) / ENERGY_N)
-        self._rest = np.ascontiguousarray(samples[whole_n:])
+            weighted = self._weighting.filter(np.ascontiguousarray(samples[:, :whole_n])).reshape(len(samples), -1, ENERGY_N)
+            self._energies.append(np.einsum("cij,cij->i", weighted, weighted) / ENERGY_N)
+        self._rest = samples[:, whole_n:].copy()
 
     def energies(self) -> Doubles:
         """One mean square per full 100 ms so far: float64 (k,)."""

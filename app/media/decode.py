@@ -29,7 +29,10 @@ _OPEN_TIMEOUT_S = 30.0
 _SAMPLE = Fraction(1, SAMPLE_RATE_HZ)
 _JUMP_N = SAMPLE_RATE_HZ  # from here on a hole is filled by us, lazily: swresample would allocate it in one piece
 _RESTART_S = 10  # ffmpeg's own threshold (dts_delta_threshold)
+_LEAST_BITS_S = 1_000  # AMR at its lowest, half of it pauses; no recording takes less
+_ALWAYS_BELIEVED_S = 60.0
 _LOUDEST = 4.0  # a surround mix folded to stereo may reach 3.4; what a damaged frame decodes to may be anything
+_NEVER_N = 1 << 62
 _HOLE_S = 0.02  # up to here timestamps may jitter without the sound being cut; one lost AAC frame is 21 ms
 
 
@@ -73,23 +76,41 @@ class PictureEnd:
     def __init__(self) -> None:
         self.end_s = 0.0
         self._offset_s = 0.0
+        self._tick_s = 0.0
 
     def hear(self, packet: Packet[Any], container: InputContainer) -> None:
+        if not self._tick_s:
+            self._learn(packet, container)
         at = packet.pts if packet.pts is not None else packet.dts
-        if at is None or packet.time_base is None or packet.is_discard:
+        if at is None or packet.is_discard:
             return
-        length_s = float(packet.duration * packet.time_base) if packet.duration else 0.0
-        if not length_s and isinstance(packet.stream, VideoStream) and packet.stream.average_rate:
-            length_s = float(1 / packet.stream.average_rate)
-        at_s = float(at * packet.time_base) - (container.start_time or 0) / 1e6
-        if self.end_s and _restarts(container) and abs(at_s + self._offset_s - self.end_s) > _RESTART_S:
+        at_s = at * self._tick_s - self._start_s
+        if self.end_s and self._restarts and abs(at_s + self._offset_s - self.end_s) > _RESTART_S:
             self._offset_s = self.end_s - at_s
-        self.end_s = max(self.end_s, at_s + self._offset_s + length_s)
+        if at_s + self._offset_s <= self._latest_s:  # else one damaged packet, not the film, is that late
+            self.end_s = max(self.end_s, at_s + self._offset_s + ((packet.duration or 0) * self._tick_s or self._picture_s))
+
+    def _learn(self, packet: Packet[Any], container: InputContainer) -> None:
+        """What is the same for all packets: asking for it each time would be most of the work."""
+        self._tick_s = float(packet.time_base or 0)
+        self._start_s = (container.start_time or 0) / 1e6
+        self._restarts = _restarts(container)
+        self._latest_s = latest_s(container)
+        rate = packet.stream.average_rate if isinstance(packet.stream, VideoStream) else None
+        self._picture_s = float(1 / rate) if rate else 0.0
 
 
 def _restarts(container: InputContainer) -> bool:
     """Whether the format is known for clocks that jump, where several recordings were joined."""
     return container.format.name in ("mpegts", "mpegtsraw", "mpeg")
+
+
+def latest_s(container: InputContainer) -> float:
+    """The latest time that is believed: what the container promises, or, where it says nothing or too little, the longest that its bytes could
+    last. Without this a single damaged timestamp would be reached through hours of silence.
+    """
+    slowest_s = container.size * 8 / _LEAST_BITS_S if container.size > 0 else 0.0
+    return max((container.duration or 0) / 1e6 + _RESTART_S, slowest_s, _ALWAYS_BELIEVED_S)
 
 
 def moving_picture(container: InputContainer) -> VideoStream | None:
@@ -164,9 +185,11 @@ def _on_timeline(frames: Iterable[AudioFrame], container: InputContainer, stream
     """Pieces of any length that follow each other without a hole, from the container's start on.
 
     A run is a stretch of frames of one format without a jump; each has its own filter graph. Timestamps that go back by more
-    than a second, or jump in a format that is known for it (MPEG-TS joined from several), are taken as continuing, as ffmpeg does.
+    than a second, jump in a format that is known for it (MPEG-TS joined from several), or jump to where nothing can be (`latest_s`),
+    are taken as continuing, as ffmpeg does.
     """
-    restarts = _restarts(container)
+    leap_n = _RESTART_S * SAMPLE_RATE_HZ if _restarts(container) else _NEVER_N
+    latest_n = round(latest_s(container) * SAMPLE_RATE_HZ)
     ratio = (stream.time_base or Fraction(1, SAMPLE_RATE_HZ)) * SAMPLE_RATE_HZ
     num, den = ratio.numerator, ratio.denominator  # Fractions would be a fifth of all work here
     start_n = round(Fraction(container.start_time or 0, 1_000_000) * SAMPLE_RATE_HZ)
@@ -178,11 +201,10 @@ def _on_timeline(frames: Iterable[AudioFrame], container: InputContainer, stream
         at_n = next_n
         if frame.pts is not None:
             at_n = (2 * frame.pts * num + den) // (2 * den) - start_n + offset_n
-            back = at_n < next_n - _JUMP_N
-            if run is not None and (back or (restarts and at_n > next_n + _RESTART_S * SAMPLE_RATE_HZ)):
+            if at_n > latest_n or (run is not None and not next_n - _JUMP_N <= at_n <= next_n + leap_n):
                 offset_n += next_n - at_n
                 at_n = next_n
-        if run is None or run.shape != _shape(frame) or at_n > next_n + _JUMP_N:
+        if run is None or at_n > next_n + _JUMP_N or not run.takes(frame):
             if run is not None:
                 for piece in run.flush():
                     done_n += len(piece)
@@ -194,7 +216,7 @@ def _on_timeline(frames: Iterable[AudioFrame], container: InputContainer, stream
         for piece in run.push(frame, at_n):
             done_n += len(piece)
             yield piece
-        next_n = at_n + round(frame.samples * SAMPLE_RATE_HZ / frame.sample_rate)
+        next_n = at_n + run.last_n
     if run is not None:
         yield from run.flush()
 
@@ -230,15 +252,12 @@ def _sane(block: Block) -> Block:
     return np.nan_to_num(block, nan=0.0).clip(-_LOUDEST, _LOUDEST)
 
 
-def _shape(frame: AudioFrame) -> tuple[str, int, str, int]:
-    return frame.format.name, frame.sample_rate, frame.layout.name, frame.layout.nb_channels
-
-
 class _Run:
     """Frames of one format -> 48 kHz stereo float32, starting at sample `base_n` of the timeline."""
 
     def __init__(self, frame: AudioFrame, base_n: int) -> None:
-        self.shape = _shape(frame)
+        self._format, self._layout, self._rate_hz = frame.format.name, frame.layout.name, frame.sample_rate
+        self.last_n = 0  # the length of the last frame, at 48 kHz
         self._base_n = base_n
         self._waiting_n = 0
         self._mono = frame.layout.nb_channels == 1
@@ -264,14 +283,22 @@ class _Run:
         graph.link_nodes(*chain).configure()
         return graph
 
-    def push(self, frame: AudioFrame, at_n: int) -> Iterator[Block]:
+    def takes(self, frame: AudioFrame) -> bool:
+        """Whether the frame is of this run's format."""
+        return frame.sample_rate == self._rate_hz and frame.layout.name == self._layout and frame.format.name == self._format
+
+    def push(self, frame: AudioFrame, at_n: int) -> Iterable[Block]:
+        """Take a frame that starts at `at_n` of the timeline; what is ready comes out."""
         frame.pts = at_n - self._base_n
         frame.time_base = _SAMPLE
         self._graph.push(frame)
-        self._waiting_n += frame.samples
-        if self._waiting_n >= frame.sample_rate:  # the graph gives a second at a time: asking it after every frame is most of the cost
+        samples_n = frame.samples
+        self.last_n = round(samples_n * SAMPLE_RATE_HZ / self._rate_hz)
+        self._waiting_n += samples_n
+        if self._waiting_n >= self._rate_hz:  # the graph gives a second at a time: asking it after every frame is most of the cost
             self._waiting_n = 0
-            yield from self._drain()
+            return self._drain()
+        return ()
 
     def flush(self) -> Iterator[Block]:
         self._graph.push(None)

@@ -70,7 +70,7 @@ async def test_progress_is_reported_and_a_cancelled_task_is_gone_at_once(
 
 async def test_a_file_that_grows_beyond_its_limit_is_told(tone: Path, tmp_path: Path) -> None:
     request = MixRequest(
-        source=str(tone), audio_track=0, duration_s=2.0, clips=(), background=Background.KEEP, energies=None,
+        source=str(tone), source_id="tone", audio_track=0, duration_s=2.0, clips=(), background=Background.KEEP, energies=None,
         chunk_cache=str(tmp_path), out=str(tmp_path / "out.m4a"), threads=1,
     )  # fmt: skip
     with pytest.raises(DubError) as caught:
