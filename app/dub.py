@@ -39,9 +39,9 @@ CLIP_KEPT_S: Final = 30 * 24 * 3600.0
 
 _BAD_INPUT: Final = (
     errors.FILE_EMPTY, errors.NOT_MEDIA, errors.PLAYLIST, errors.NO_AUDIO, errors.AUDIO_TRACK_MISSING, errors.MEDIA_TOO_LONG, errors.MEDIA_DAMAGED,
-    errors.MEDIA_LIMIT, errors.SUBTITLES_INVALID, errors.SUBTITLES_EMPTY, errors.TEXT_TOO_LONG, errors.TEXT_INVALID, errors.TIMES_INVALID,
-    errors.NO_SPEECH, errors.NOTHING_TO_SPEAK, errors.DOES_NOT_FIT, errors.LANGUAGE_UNKNOWN, errors.SPEED_RANGE, errors.MODEL_UNKNOWN,
-    errors.CANNOT_TRANSLATE,
+    errors.MEDIA_LIMIT, errors.STEM_INVALID, errors.SUBTITLES_INVALID, errors.SUBTITLES_EMPTY, errors.TEXT_TOO_LONG, errors.TEXT_INVALID,
+    errors.TIMES_INVALID, errors.NO_SPEECH, errors.NOTHING_TO_SPEAK, errors.DOES_NOT_FIT, errors.LANGUAGE_UNKNOWN, errors.SPEED_RANGE,
+    errors.MODEL_UNKNOWN, errors.CANNOT_TRANSLATE,
 )  # fmt: skip
 _ENGINE: Final = (
     errors.ENGINE_UNKNOWN, errors.VOICE_UNKNOWN, errors.VOICE_MODEL_UNKNOWN, errors.KEY_MISSING, errors.KEY_INVALID, errors.QUOTA_EXCEEDED,

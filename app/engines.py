@@ -5,15 +5,14 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from app.domain.secrets import ELEVENLABS_KEY
 from app.processes import Limits
 from app.settings import Settings
 
 if TYPE_CHECKING:
     from app.speech.registry import Registry
-
-ELEVENLABS_KEY: Final = "elevenlabs_key"  # the name of the key that was entered in the page
 
 
 def known_key(settings: Settings) -> str | None:

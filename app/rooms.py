@@ -10,8 +10,9 @@ from sqlalchemy import Engine as Database
 
 from app.domain.errors import DubError
 from app.domain.job import NEUTRAL, Background, DubOptions, Phase, Task
+from app.domain.secrets import ELEVENLABS_KEY
 from app.dubbing.kit import Kit
-from app.engines import ELEVENLABS_KEY, engines_of, limits_of
+from app.engines import engines_of, limits_of
 from app.jobs.engine import Engine
 from app.jobs.progress import Hub
 from app.jobs.service import JobService

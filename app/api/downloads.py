@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final
 
 from litestar import Request, route
@@ -19,14 +20,20 @@ from app.domain.media import ArtifactKind
 if TYPE_CHECKING:
     from app.jobs.service import JobService
 
-_FOR_THE_PERSON: Final = frozenset({ArtifactKind.VIDEO, ArtifactKind.AUDIO, ArtifactKind.SRT, ArtifactKind.VTT})
-_INLINE: Final = frozenset(ArtifactKind) - {ArtifactKind.SRT}
+# What a person downloads, and how its name goes on after the title: two files of a job never have the same name.
+_FOR_THE_PERSON: Final = {
+    ArtifactKind.VIDEO: "", ArtifactKind.AUDIO: "", ArtifactKind.SRT: "", ArtifactKind.VTT: "", ArtifactKind.ASS: "",
+    ArtifactKind.SOURCE_SRT: ".original", ArtifactKind.REPORT: ".report",
+}  # fmt: skip
+_INLINE: Final = frozenset(
+    {ArtifactKind.VIDEO, ArtifactKind.AUDIO, ArtifactKind.VTT, ArtifactKind.SOURCE, ArtifactKind.PEAKS, ArtifactKind.THUMBNAIL}
+)
 _READ: Final = [HttpMethod.GET, HttpMethod.HEAD]
 # A person's own file is shown from our origin: it must never run as a page.
 _INERT: Final = {"Content-Security-Policy": "default-src 'none'; media-src 'self'; sandbox", "X-Content-Type-Options": "nosniff"}
 
 
-def _kind(name: str, among: frozenset[ArtifactKind]) -> ArtifactKind:
+def _kind(name: str, among: Collection[ArtifactKind]) -> ArtifactKind:
     if name not in among:
         raise DubError(errors.NOT_FOUND)
     return ArtifactKind(name)
@@ -34,10 +41,10 @@ def _kind(name: str, among: frozenset[ArtifactKind]) -> ArtifactKind:
 
 @route("/download/{kind:str}/{job_id:str}", http_method=_READ, tags=["files"], sync_to_thread=True, responses=refuses(404, 416), raises=[])
 def download(request: Request[Any, Any, Any], service: Given[JobService], kind: FromPath[str], job_id: FromPath[str]) -> Response[bytes]:
-    """The video, audio, srt or vtt of a job, as an attachment; ranges, ETag and HEAD as HTTP has them."""
+    """The video, audio, srt, vtt, ass, source_srt or report (JSON) of a job, as an attachment; ranges, ETag and HEAD as HTTP has them."""
     wanted = _kind(kind, _FOR_THE_PERSON)
     artifact, path = service.artifact(job_id, wanted)
-    name = f"{service.get(job_id).title}.{artifact.extension.lstrip('.')}"
+    name = f"{service.get(job_id).title}{_FOR_THE_PERSON[wanted]}.{artifact.extension.lstrip('.')}"
     headers = {"Content-Disposition": disposition("attachment", name), "Cache-Control": "private, no-cache", **_INERT}
     return send_file(request, path, etag=f'"{artifact.sha256}"', media_type=artifact.media_type, headers=headers)
 

@@ -12,6 +12,7 @@ from app.api.depends import Given, RequestKey
 from app.api.forms import create_from_form
 from app.api.problems import refuses
 from app.domain.job import Job, JobState
+from app.domain.report import Report
 from app.jobs.requests import CreateJob, Estimate, JobPage, JobPatch
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ async def _accept_form(request: Request[Any, Any, Any]) -> Response[Job] | None:
 
 @post("/", before_request=_accept_form, sync_to_thread=True, responses=refuses(401, 404, 409, 413, 422, 507))
 def create_job(service: Given[JobService], data: JSONBody[CreateJob], key: RequestKey = None) -> Job:
-    """Create a job from a finished upload. With `multipart/form-data` (`file`, `subtitles`, and the options as fields) the upload comes along."""
+    """Create a job from a finished upload. With `multipart/form-data` (`file`, `subtitles`, `stem`, options as fields) the uploads come along."""
     return service.create(data, key=key)
 
 
@@ -52,7 +53,7 @@ def get_job(service: Given[JobService], job_id: FromPath[str]) -> Job:
 
 @patch("/{job_id:str}", sync_to_thread=True, responses=refuses(404, 409, 422))
 def update_job(service: Given[JobService], job_id: FromPath[str], data: JSONBody[JobPatch]) -> Job:
-    """Change the title or options."""
+    """Change the title, options or stem."""
     return service.update(job_id, data)
 
 
@@ -98,6 +99,12 @@ async def estimate_job(service: Given[JobService], job_id: FromPath[str], key: R
     return await service.estimate(job_id, key=key)
 
 
+@get("/{job_id:str}/report", sync_to_thread=True, responses=refuses(404))
+def get_report(service: Given[JobService], job_id: FromPath[str]) -> Report:
+    """What the last finished render came out like: every line, and the whole."""
+    return service.report(job_id)
+
+
 router = Router(
     "/api/jobs",
     tags=["jobs"],
@@ -113,5 +120,6 @@ router = Router(
         retry_job,
         duplicate_job,
         estimate_job,
+        get_report,
     ],
 )

@@ -11,14 +11,15 @@ from litestar.params import JSONBody
 
 from app.api.depends import Given, Limits
 from app.api.problems import refuses
-from app.domain.job import MAX_SPEED, MIN_SPEED, DubOptions
+from app.domain.job import LOUDNESS_TARGETS, MAX_SPEED, MIN_SPEED, DubOptions
 from app.domain.media import MAX_TEXT_CHARACTERS
+from app.domain.secrets import ELEVENLABS_KEY
+from app.domain.segment import MAX_RATE, MIN_RATE
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService
     from app.storage.secrets import SecretStore
 
-SECRET: Final = "elevenlabs_key"  # noqa: S105 - the secret's name
 CHUNK_BYTES: Final = 50 << 20
 
 
@@ -40,7 +41,9 @@ class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ServerSettings(msgspec.Struct, frozen=True):
-    """Limits and defaults. Sizes are bytes; browsers should upload in chunks of `chunk_bytes`."""
+    """Limits and defaults. Sizes are bytes; browsers should upload in chunks of `chunk_bytes`. Speeds are the job's, rates a locked line's;
+    `loudness_targets` (LUFS) are the usual ones, others are taken too.
+    """
 
     version: str
     max_upload_bytes: int
@@ -48,13 +51,16 @@ class ServerSettings(msgspec.Struct, frozen=True):
     max_duration_s: float
     min_speed: float
     max_speed: float
+    min_rate: float
+    max_rate: float
+    loudness_targets: tuple[float, ...]
     max_text_characters: int
     defaults: DubOptions
     elevenlabs_key: KeyStatus
 
 
 def _status(secrets: SecretStore, environment_key: str) -> KeyStatus:
-    stored = secrets.get(SECRET)
+    stored = secrets.get(ELEVENLABS_KEY)
     if stored:
         return KeyStatus(True, KeySource.PAGE, stored[-4:])
     return KeyStatus(False, KeySource.ENVIRONMENT if environment_key else None, environment_key[-4:] or None)
@@ -70,6 +76,9 @@ def get_settings(service: Given[JobService], secrets: Given[SecretStore], limits
         limits.max_duration_s,
         MIN_SPEED,
         MAX_SPEED,
+        MIN_RATE,
+        MAX_RATE,
+        LOUDNESS_TARGETS,
         MAX_TEXT_CHARACTERS,
         service.default_options(),
         _status(secrets, environment_key),
@@ -85,14 +94,14 @@ def get_key(secrets: Given[SecretStore], environment_key: Given[str]) -> KeyStat
 @put("/keys/elevenlabs", sync_to_thread=True, responses=refuses())
 def put_key(secrets: Given[SecretStore], data: JSONBody[KeyEntry], environment_key: Given[str]) -> KeyStatus:
     """Store the key, encrypted. It is used instead of the environment's."""
-    secrets.set(SECRET, data.key)
+    secrets.set(ELEVENLABS_KEY, data.key)
     return _status(secrets, environment_key)
 
 
 @delete("/keys/elevenlabs", sync_to_thread=True)
 def delete_key(secrets: Given[SecretStore]) -> None:
     """Forget the stored key."""
-    secrets.delete(SECRET)
+    secrets.delete(ELEVENLABS_KEY)
 
 
 router = Router("/api/settings", tags=["settings"], route_handlers=[get_settings, get_key, put_key, delete_key])

@@ -22,6 +22,7 @@ _FORM: Final = {
     "properties": {
         "file": {"type": "string", "format": "binary"},
         "subtitles": {"type": "string", "format": "binary"},
+        "stem": {"type": "string", "format": "binary"},
         "title": {"type": "string"},
     },
 }

@@ -97,6 +97,9 @@ MEDIA_TOOL_FAILED: Final = _p("media_tool_failed", 500, "The media tool failed."
 MEDIA_LIMIT: Final = _p(
     "media_limit", 422, "Reading the file took more time or memory than is allowed.", "Convert the file with another program first."
 )
+STEM_INVALID: Final = _p(
+    "stem_invalid", 422, "The background file is not a sound file that can be read.", "Bring it as WAV, FLAC, MP3, M4A or another usual format."
+)
 
 # ---- subtitles and text
 SUBTITLES_INVALID: Final = _p("subtitles_invalid", 422, "The subtitle file cannot be read.", "Use SRT or WebVTT; the named line is where it breaks.")

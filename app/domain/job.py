@@ -174,12 +174,13 @@ MAX_SPEED: Final = 1.2
 
 
 class JobError(msgspec.Struct, frozen=True):
-    """Why a job failed, in the catalogue's words (`app.domain.errors`)."""
+    """Why a job failed, in the catalogue's words (`app.domain.errors`). `segments` are the ids of the lines that are to blame, where some are."""
 
     code: str
     message: str
     hint: str
     stage: Stage | None
+    segments: tuple[str, ...] = ()
 
 
 class Job(msgspec.Struct, frozen=True):

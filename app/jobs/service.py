@@ -26,6 +26,8 @@ from app.domain.errors import (
 from app.domain.events import Deleted, SegmentsChanged, StateChanged
 from app.domain.job import ACTIVE, EDITABLE, PREPARE_STAGES, DubOptions, Job, JobState, Phase, Stage
 from app.domain.media import Artifact, ArtifactKind
+from app.domain.report import Report
+from app.domain.secrets import job_key
 from app.domain.segment import Segment
 from app.dubbing.kit import Kit
 from app.dubbing.subtitles import parse
@@ -84,6 +86,10 @@ class JobService:
             if artifact.kind == kind and self._kit.blobs.exists(artifact.key):
                 return artifact, self._kit.blobs.path(artifact.key)
         raise DubError(ARTIFACT_NOT_READY)
+
+    def report(self, job_id: str) -> Report:
+        """What the last finished render came out like. Raises job_not_found, artifact_not_ready."""
+        return msgspec.json.decode(self.artifact(job_id, ArtifactKind.REPORT)[1].read_bytes(), type=Report)
 
     # ---------------------------------------------------------------- a job's life
 
@@ -168,7 +174,7 @@ class JobService:
         if row.job.state in ACTIVE and row.workflow_id:
             self._queue.cancel(row.workflow_id)
         self.discard(self._store.delete(job_id))
-        self._keys.delete(key_name(job_id))
+        self._keys.delete(job_key(job_id))
         self._hub.forget(job_id)
         shutil.rmtree(self._kit.cache / job_id, ignore_errors=True)
         self._hub.publish(Deleted(job_id, 0))
@@ -222,7 +228,7 @@ class JobService:
         The row comes first: an engine that is not up yet, or that dies here, finds the job by its row.
         """
         if key:
-            self._keys.set(key_name(job_id), key.strip())
+            self._keys.set(job_key(job_id), key.strip())
         workflow_id = f"{job_id}-{phase.value}-{secrets.token_hex(4)}"
         fields: dict[str, Any] = {
             "phase": phase,
@@ -266,11 +272,6 @@ class JobService:
         if latest is None or job.state not in ACTIVE:
             return job
         return msgspec.structs.replace(job, stage=latest.stage, stage_progress=latest.stage_progress, progress=latest.progress, eta_s=latest.eta_s)
-
-
-def key_name(job_id: str) -> str:
-    """The secret under which a job's own API key waits for its render."""
-    return f"job:{job_id}:key"
 
 
 def _duration_s(job: Job) -> float:

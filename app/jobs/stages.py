@@ -17,10 +17,10 @@ from app.domain.errors import INTERNAL, JOB_NOT_FOUND, JOB_STATE, DubError
 from app.domain.events import Progress, StateChanged
 from app.domain.job import Job, JobError, JobState, Phase, Stage
 from app.domain.media import ArtifactKind
+from app.domain.secrets import job_key
 from app.dubbing.kit import Kit, Report, fingerprint
 from app.jobs.pricing import stage_costs
 from app.jobs.progress import Hub, StageClock
-from app.jobs.service import key_name
 from app.jobs.work import StageWork
 from app.storage.jobs import JobStore
 from app.storage.rows import JobRow
@@ -92,7 +92,7 @@ class StageRunner:
                     "eta_s": None,
                 }
                 job = await asyncio.to_thread(lambda: self._store.transition(job_id, JobState.COMPLETED, owner=workflow_id, **fields))
-                await asyncio.to_thread(self._keys.delete, key_name(job_id))
+                await asyncio.to_thread(self._keys.delete, job_key(job_id))
         except DubError as error:
             return _stopped(error)
         self._hub.forget(job_id)

@@ -12,6 +12,7 @@ from app.domain.errors import NO_SPEECH, DubError
 from app.domain.events import SegmentsChanged
 from app.domain.job import Job, Stage
 from app.domain.media import Artifact, MediaInfo
+from app.domain.secrets import job_key
 from app.domain.segment import Clip, Placement, Segment
 from app.dubbing import outputs, pipeline
 from app.dubbing.finish import finish
@@ -20,7 +21,6 @@ from app.dubbing.synthesize import VoiceChoice, clip_files, requests_for, synthe
 from app.dubbing.transcribe import SUBTITLES, from_subtitles, transcribe
 from app.jobs.pricing import choice_of
 from app.jobs.progress import Hub
-from app.jobs.service import key_name
 from app.speech.ports import Recognised
 from app.storage.blobs import sha256_of
 from app.storage.jobs import PARTIAL, JobStore
@@ -163,7 +163,7 @@ class StageWork:
 
     async def _synthesize(self, row: JobRow, name: str, report: Report) -> Done:
         lines = await asyncio.to_thread(self._lines, row.job.id)
-        choice: VoiceChoice = choice_of(row.job, await asyncio.to_thread(self._keys.get, key_name(row.job.id)))
+        choice: VoiceChoice = choice_of(row.job, await asyncio.to_thread(self._keys.get, job_key(row.job.id)))
         clips = await synthesize(self._kit, lines, choice, on_clip=lambda clip: None, report=report)
         return Done(clips, keys=tuple(file for clip in clips for file in clip_files(clip.key)))
 

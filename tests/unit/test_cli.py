@@ -21,7 +21,8 @@ import pytest
 from app import cli, dub, dub_display, exit_status
 from app.domain.errors import catalogue
 from app.domain.job import Stage
-from app.engines import ELEVENLABS_KEY, known_key
+from app.domain.secrets import ELEVENLABS_KEY
+from app.engines import known_key
 from app.media.ffmpeg import tool
 from app.settings import load
 from app.storage.database import migrate, open_database

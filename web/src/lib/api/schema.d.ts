@@ -39,7 +39,7 @@ export interface paths {
         put?: never;
         /**
          * CreateJob
-         * @description Create a job from a finished upload. With `multipart/form-data` (`file`, `subtitles`, and the options as fields) the upload comes along.
+         * @description Create a job from a finished upload. With `multipart/form-data` (`file`, `subtitles`, `stem`, options as fields) the uploads come along.
          */
         post: operations["createJob"];
         delete?: never;
@@ -71,7 +71,7 @@ export interface paths {
         head?: never;
         /**
          * UpdateJob
-         * @description Change the title or options.
+         * @description Change the title, options or stem.
          */
         patch: operations["updateJob"];
         trace?: never;
@@ -170,6 +170,26 @@ export interface paths {
          * @description Render again; only what changed is spoken again.
          */
         post: operations["renderJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetReport
+         * @description What the last finished render came out like: every line, and the whole.
+         */
+        get: operations["getReport"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -401,7 +421,7 @@ export interface paths {
         };
         /**
          * Download
-         * @description The video, audio, srt or vtt of a job, as an attachment; ranges, ETag and HEAD as HTTP has them.
+         * @description The video, audio, srt, vtt, ass, source_srt or report (JSON) of a job, as an attachment; ranges, ETag and HEAD as HTTP has them.
          */
         get: operations["getDownload"];
         put?: never;
@@ -410,7 +430,7 @@ export interface paths {
         options?: never;
         /**
          * Download
-         * @description The video, audio, srt or vtt of a job, as an attachment; ranges, ETag and HEAD as HTTP has them.
+         * @description The video, audio, srt, vtt, ass, source_srt or report (JSON) of a job, as an attachment; ranges, ETag and HEAD as HTTP has them.
          */
         head: operations["headDownload"];
         patch?: never;
@@ -575,10 +595,25 @@ export interface components {
         };
         /**
          * ArtifactKind
-         * @description What a job hands out. The first four are for the person, the others feed the studio.
+         * @description What a job hands out. Those up to REPORT are for the person, the others feed the studio and the next stage.
+         *
+         *         SRT, VTT and ASS are in the language that is spoken now; SOURCE_SRT is in the original's, where that is another. TRACK is the dub as the
+         *         video has it, when the AUDIO file is in another format.
          * @enum {string}
          */
-        ArtifactKind: "video" | "audio" | "srt" | "vtt" | "source" | "peaks" | "thumbnail";
+        ArtifactKind: "video" | "audio" | "srt" | "vtt" | "ass" | "source_srt" | "report" | "source" | "peaks" | "thumbnail" | "track";
+        /**
+         * AudioCodec
+         * @description How the dub is coded in the video: AAC everywhere, Opus in MKV and WebM.
+         * @enum {string}
+         */
+        AudioCodec: "aac" | "opus";
+        /**
+         * AudioFormat
+         * @description The sound alone, as a file: AAC in MP4, Opus in Ogg, MP3, and the two that lose nothing.
+         * @enum {string}
+         */
+        AudioFormat: "m4a" | "opus" | "mp3" | "wav" | "flac";
         /** AudioStream */
         AudioStream: {
             channels: number;
@@ -601,15 +636,32 @@ export interface components {
          * @enum {string}
          */
         Background: "duck" | "keep" | "replace";
+        /**
+         * BurnPosition
+         * @enum {string}
+         */
+        BurnPosition: "bottom" | "top";
+        /**
+         * BurnSize
+         * @enum {string}
+         */
+        BurnSize: "small" | "medium" | "large";
         /** Check */
         Check: {
             detail: string;
             name: string;
             ok: boolean;
         };
+        /**
+         * Container
+         * @description What the video comes in. `auto` is MP4 where the picture may be copied into it, else MKV. WebM takes VP8, VP9 and AV1 and speaks Opus.
+         * @enum {string}
+         */
+        Container: "auto" | "mp4" | "mkv" | "webm";
         /** CreateJob */
         CreateJob: {
             options?: components["schemas"]["OptionsPatch"];
+            stem_upload_id?: string | null;
             subtitles_upload_id?: string | null;
             title?: string;
             upload_id: string;
@@ -623,15 +675,29 @@ export interface components {
         };
         /** DubOptions */
         DubOptions: {
+            audio_codec: components["schemas"]["AudioCodec"];
+            audio_format: components["schemas"]["AudioFormat"];
             audio_track: number;
             background: components["schemas"]["Background"];
+            burn_box: boolean;
+            burn_position: components["schemas"]["BurnPosition"];
+            burn_size: components["schemas"]["BurnSize"];
             burn_subtitles: boolean;
+            container: components["schemas"]["Container"];
+            duck_attack_s: number;
+            duck_db: number | null;
+            duck_hold_s: number;
+            duck_release_s: number;
+            hardware_encoder: boolean;
+            keep_db: number;
             keep_original_track: boolean;
             language: string | null;
+            loudness_lufs: number | null;
             model: string;
             recognizer: string;
             review: boolean;
             speed: number;
+            target_language: string | null;
             task: components["schemas"]["Task"];
             voice: string;
             voice_model: string;
@@ -658,6 +724,12 @@ export interface components {
             money_usd: number | null;
             seconds: number;
         };
+        /**
+         * Flag
+         * @description What the person should know about a placed line.
+         * @enum {string}
+         */
+        Flag: "shorten" | "late";
         /** HealthReport */
         HealthReport: {
             checks: components["schemas"]["Check"][];
@@ -682,6 +754,7 @@ export interface components {
             created_at: number;
             error: components["schemas"]["JobError"] | null;
             eta_s: number | null;
+            has_stem: boolean;
             id: string;
             language: string | null;
             media: components["schemas"]["MediaInfo"] | null;
@@ -704,6 +777,8 @@ export interface components {
             code: string;
             hint: string;
             message: string;
+            /** @default [] */
+            segments?: string[];
             stage: components["schemas"]["Stage"] | null;
         };
         /** JobPage */
@@ -715,6 +790,7 @@ export interface components {
         /** JobPatch */
         JobPatch: {
             options?: components["schemas"]["OptionsPatch"];
+            stem_upload_id?: string | null;
             title?: string;
         };
         /**
@@ -745,6 +821,18 @@ export interface components {
             /** @constant */
             type: "library";
         };
+        /** LineReport */
+        LineReport: {
+            characters_per_s: number;
+            duration_s: number;
+            flags: components["schemas"]["Flag"][];
+            offset_s: number;
+            placed_s: number;
+            rate: number;
+            segment_id: string;
+            start_s: number;
+            text: string;
+        };
         /** MediaInfo */
         MediaInfo: {
             audio: components["schemas"]["AudioStream"][];
@@ -769,15 +857,29 @@ export interface components {
          * @default {}
          */
         OptionsPatch: {
+            audio_codec?: components["schemas"]["AudioCodec"];
+            audio_format?: components["schemas"]["AudioFormat"];
             audio_track?: number;
             background?: components["schemas"]["Background"];
+            burn_box?: boolean;
+            burn_position?: components["schemas"]["BurnPosition"];
+            burn_size?: components["schemas"]["BurnSize"];
             burn_subtitles?: boolean;
+            container?: components["schemas"]["Container"];
+            duck_attack_s?: number;
+            duck_db?: number | null;
+            duck_hold_s?: number;
+            duck_release_s?: number;
+            hardware_encoder?: boolean;
+            keep_db?: number;
             keep_original_track?: boolean;
             language?: string | null;
+            loudness_lufs?: number | null;
             model?: string;
             recognizer?: string;
             review?: boolean;
             speed?: number;
+            target_language?: string | null;
             task?: components["schemas"]["Task"];
             voice?: string;
             voice_model?: string;
@@ -811,13 +913,32 @@ export interface components {
             /** @constant */
             type: "progress";
         };
+        /** Report */
+        Report: {
+            duration_difference_s: number;
+            highest_rate: number;
+            late: number;
+            lines: components["schemas"]["LineReport"][];
+            loudness_lufs: number | null;
+            mean_rate: number;
+            picture: string | null;
+            share_over_125: number;
+            source_duration_s: number;
+            target_lufs: number | null;
+            to_shorten: number;
+            true_peak_db: number | null;
+            worst_offset_s: number;
+        };
         /** Segment */
         Segment: {
             end_s: number;
             id: string;
+            locked_rate?: number | null;
             skip: boolean;
             source_text: string;
             speaker: string;
+            /** @default false */
+            start_locked?: boolean;
             start_s: number;
             text: string;
             words: components["schemas"]["Word"][];
@@ -835,8 +956,10 @@ export interface components {
         SegmentEdit: {
             end_s?: number;
             id: string;
+            locked_rate?: number | null;
             skip?: boolean;
             speaker?: string;
+            start_locked?: boolean;
             start_s?: number;
             text?: string;
         };
@@ -868,10 +991,13 @@ export interface components {
             chunk_bytes: number;
             defaults: components["schemas"]["DubOptions"];
             elevenlabs_key: components["schemas"]["KeyStatus"];
+            loudness_targets: number[];
             max_duration_s: number;
+            max_rate: number;
             max_speed: number;
             max_text_characters: number;
             max_upload_bytes: number;
+            min_rate: number;
             min_speed: number;
             version: string;
         };
@@ -1030,6 +1156,8 @@ export interface operations {
                 "multipart/form-data": {
                     /** Format: binary */
                     file: string;
+                    /** Format: binary */
+                    stem?: string;
                     /** Format: binary */
                     subtitles?: string;
                     title?: string;
@@ -1590,6 +1718,46 @@ export interface operations {
             };
             /** @description A problem. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    getReport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
