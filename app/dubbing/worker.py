@@ -5,19 +5,45 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from app import processes
 from app.domain.errors import INTERNAL, MEDIA_DAMAGED, MEDIA_LIMIT, OUT_OF_MEMORY, DubError, catalogue
+from app.dubbing.tasks import IngestRequest, MixRequest, ProbeRequest
+from app.processes import Limits
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+# Address space: the libraries take 0.4 GiB of it, the decoder of an 8K picture as much again; what asks for more has been built to.
+_CHILD_BYTES: Final = 1 << 30
+_THREAD_BYTES: Final = 80 << 20  # a thread's stack and the allocator's arena for it: address space, hardly any memory
+_PROBE_CPU_S: Final = 25  # a header is read in milliseconds, an 8K picture in two seconds
+_START_CPU_S: Final = 120
+_INGEST_SPEED: Final = 10  # at least so many times faster than the sound plays; measured: 200
+_ENDLESS_S: Final = 1e6  # a setting may say "inf"
+_MIX_SPEED: Final = 2  # measured: 60 on one core
 
-async def run_task(task: str, request: msgspec.Struct, result: type[T], *, report: Callable[[float], None], limits: processes.Limits) -> T:
-    """Run `task` (see `child.TASKS`) to its end. Cancelling kills the child.
+
+def limits_of(request: msgspec.Struct, given: Limits) -> Limits:
+    """`given`, tightened to what this task can honestly need. Output is per file: 16 kHz speech is the largest that ingest writes."""
+    most = Limits()
+    if isinstance(request, ProbeRequest):
+        most = Limits(memory_bytes=_CHILD_BYTES, cpu_s=_PROBE_CPU_S, output_bytes=1 << 20)
+    elif isinstance(request, IngestRequest):
+        longest_s = min(request.max_duration_s, _ENDLESS_S)
+        cpu_s = _START_CPU_S + round(longest_s / _INGEST_SPEED)
+        most = Limits(memory_bytes=_CHILD_BYTES, cpu_s=cpu_s, output_bytes=(1 << 20) + round(longest_s * 32_000))
+    elif isinstance(request, MixRequest):
+        memory_bytes = _CHILD_BYTES + request.threads * _THREAD_BYTES
+        most = Limits(memory_bytes=memory_bytes, cpu_s=10 * _START_CPU_S + round(request.duration_s / _MIX_SPEED))
+    return Limits(*(min(a, b) if a and b else a or b for a, b in zip(msgspec.structs.astuple(given), msgspec.structs.astuple(most), strict=True)))
+
+
+async def run_task(task: str, request: msgspec.Struct, result: type[T], *, report: Callable[[float], None], limits: Limits) -> T:
+    """Run `task` (see `child.TASKS`) to its end, within `limits` and those of its kind (`limits_of`). Cancelling kills the child.
 
     Raises what the task raised; media_damaged when the decoder crashed, media_limit or out_of_memory when the child was ended by a limit.
     """
@@ -29,7 +55,7 @@ async def run_task(task: str, request: msgspec.Struct, result: type[T], *, repor
         else:
             answer.update(event)
 
-    ended = await processes.run_python("app.dubbing.child", {"task": task, "request": request}, on_event=on_event, limits=limits)
+    ended = await processes.run_python("app.dubbing.child", {"task": task, "request": request}, on_event=on_event, limits=limits_of(request, limits))
     if "result" in answer:
         return msgspec.convert(answer["result"], result)
     if "error" in answer:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import subprocess
 import wave
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -16,8 +18,16 @@ from app.domain.errors import DubError
 from app.domain.job import Background
 from app.domain.media import MediaInfo
 from app.dubbing.tasks import Ingested, IngestRequest, MixReport, MixRequest, ProbeRequest
+from app.dubbing.worker import limits_of as limits_for
 from app.dubbing.worker import run_task
+from app.engines import limits_of
 from app.processes import Limits
+from app.settings import Settings
+
+MIX = MixRequest(
+    source="x", source_id="tone", audio_track=0, duration_s=2.0, clips=(), background=Background.KEEP, energies=None, chunk_cache="y",
+    out="out.m4a", threads=1,
+)  # fmt: skip
 
 
 def silent(_: float) -> None:
@@ -69,10 +79,7 @@ async def test_progress_is_reported_and_a_cancelled_task_is_gone_at_once(
 
 
 async def test_a_file_that_grows_beyond_its_limit_is_told(tone: Path, tmp_path: Path) -> None:
-    request = MixRequest(
-        source=str(tone), source_id="tone", audio_track=0, duration_s=2.0, clips=(), background=Background.KEEP, energies=None,
-        chunk_cache=str(tmp_path), out=str(tmp_path / "out.m4a"), threads=1,
-    )  # fmt: skip
+    request = msgspec.structs.replace(MIX, source=str(tone), chunk_cache=str(tmp_path), out=str(tmp_path / "out.m4a"))
     with pytest.raises(DubError) as caught:
         await run_task("mix", request, MixReport, report=silent, limits=Limits(output_bytes=1000))
     assert caught.value.problem is errors.MEDIA_LIMIT
@@ -84,4 +91,21 @@ async def test_a_task_that_computes_for_ever_is_ended(tone: Path, tmp_path: Path
     request = IngestRequest(path=str(long), out=str(tmp_path), audio_track=0, max_duration_s=3600, size_bytes=long.stat().st_size)
     with pytest.raises(DubError) as caught:
         await run_task("ingest", request, Ingested, report=silent, limits=Limits(cpu_s=2))
-    assert caught.value.problem in (errors.MEDIA_LIMIT, errors.OUT_OF_MEMORY)
+    assert caught.value.problem is errors.MEDIA_LIMIT
+
+
+@pytest.mark.parametrize("given", [Limits(), Limits(memory_bytes=8 << 30), limits_of(Settings())])
+def test_no_child_that_reads_a_strangers_file_is_unbounded(given: Limits) -> None:
+    probing = limits_for(ProbeRequest("x"), given)
+    ingesting = limits_for(IngestRequest("x", "y", 0, 6 * 3600.0, 1), given)
+    for limits in (probing, ingesting):
+        assert 0 < limits.memory_bytes <= 1 << 30
+        assert limits.output_bytes
+    assert 0 < probing.cpu_s <= 30 and 0 < ingesting.cpu_s <= 3600
+    mixing = limits_for(msgspec.structs.replace(MIX, threads=2), given)
+    assert 0 < mixing.memory_bytes < 1.2 * (1 << 30) and mixing.cpu_s
+
+
+def test_a_tighter_limit_of_the_operator_holds() -> None:
+    assert limits_for(ProbeRequest("x"), Limits(memory_bytes=5, cpu_s=1, output_bytes=3)) == Limits(5, 1, 3)
+    assert limits_for(IngestRequest("x", "y", 0, math.inf, 1), Limits()).cpu_s < 1 << 31
