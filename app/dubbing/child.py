@@ -55,7 +55,7 @@ def main() -> int:
         request = msgspec.json.decode(asked.request, type=getattr(module, request_name))
         say(result=msgspec.to_builtins(getattr(module, function_name)(request, _throttled(say))))
     except DubError as error:
-        say(error={"code": error.problem.code, "detail": error.detail})
+        say(error={"code": error.problem.code, "detail": error.detail, "extra": error.extra})
     except MemoryError:
         say(error={"code": MEDIA_LIMIT.code, "detail": ""})
     except OSError as error:

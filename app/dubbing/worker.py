@@ -61,7 +61,7 @@ async def run_task(task: str, request: msgspec.Struct, result: type[T], *, repor
     if "error" in answer:
         if answer["error"]["code"] == INTERNAL.code:
             log.error("task %s failed: %s", task, ended.stderr)
-        raise DubError(catalogue().get(answer["error"]["code"], INTERNAL), answer["error"]["detail"])
+        raise DubError(catalogue().get(answer["error"]["code"], INTERNAL), answer["error"]["detail"], **answer["error"].get("extra", {}))
     log.error("task %s ended with %s: %s", task, ended.code, ended.stderr)
     if ended.code in (-signal.SIGKILL, 137):
         raise DubError(OUT_OF_MEMORY)
