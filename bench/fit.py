@@ -15,7 +15,8 @@ from collections.abc import Callable
 import msgspec
 import numpy as np
 
-from app.dubbing.fit import SHORTEN_ABOVE, schedule_lines
+from app.dubbing.fit import schedule_lines
+from app.dubbing.fit_weights import SHORTEN_ABOVE
 
 Array = np.ndarray
 
@@ -75,7 +76,6 @@ def linly_dubbing(t: Timeline) -> tuple[Array, Array]:
 
 def linear_program(t: Timeline) -> tuple[Array, Array]:
     schedule = schedule_lines(t.starts, t.ends, t.natural, [""] * len(t.starts), t.video_end_s)
-    assert schedule is not None
     return schedule.start_s, schedule.rate
 
 

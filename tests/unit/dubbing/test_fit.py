@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from app.domain.errors import DOES_NOT_FIT, DubError
 from app.domain.segment import Flag
-from app.dubbing.fit import ON_TIME_S, WEIGHTS, Schedule, place, place_task, schedule_lines
+from app.dubbing.fit import Schedule, place, place_task, schedule_lines
+from app.dubbing.fit_weights import ON_TIME_S, WEIGHTS
 from app.dubbing.tasks import FitRequest, Line
 from tests.unit.dubbing.sounds import noise, write_wav
 
@@ -51,7 +52,6 @@ def _check_hard_rules(starts: np.ndarray, ends: np.ndarray, speakers: list[str],
 @given(timeline=timelines())
 def test_lines_of_one_voice_never_overlap_keep_their_order_and_stay_within_the_video(timeline) -> None:
     schedule = schedule_lines(*timeline)
-    assert schedule is not None
     starts, ends, natural, speakers, video_end_s = timeline
     _check_hard_rules(starts, ends, speakers, video_end_s, schedule, gap_s=0.0)
     np.testing.assert_allclose(schedule.duration_s * schedule.rate, natural)
@@ -62,9 +62,8 @@ def test_lines_of_one_voice_never_overlap_keep_their_order_and_stay_within_the_v
 @given(timeline=timelines(speakers=3))
 def test_lines_of_several_voices_overlap_no_more_than_they_did(timeline) -> None:
     schedule = schedule_lines(*timeline)
-    if schedule is not None:
-        starts, ends, _, speakers, video_end_s = timeline
-        _check_hard_rules(starts, ends, speakers, video_end_s, schedule, gap_s=0.0)
+    starts, ends, _, speakers, video_end_s = timeline
+    _check_hard_rules(starts, ends, speakers, video_end_s, schedule, gap_s=0.0)
 
 
 @settings(max_examples=100, deadline=None)
@@ -76,7 +75,6 @@ def test_when_every_clip_fits_its_slot_nothing_is_moved_or_stretched(timeline, s
     slots = np.empty_like(starts)
     slots[order] = np.minimum(ends[order], following) - starts[order]
     schedule = schedule_lines(starts, ends, slots * share, speakers, video_end_s)
-    assert schedule is not None
     np.testing.assert_array_equal(schedule.start_s, starts)
     np.testing.assert_array_equal(schedule.rate, np.ones(len(starts)))
 
@@ -86,7 +84,6 @@ def test_when_every_clip_fits_its_slot_nothing_is_moved_or_stretched(timeline, s
 def test_a_line_that_fits_starts_on_time_whatever_its_neighbours_need(timeline) -> None:
     starts, ends, natural, speakers, video_end_s = timeline
     schedule = schedule_lines(starts, ends, natural, speakers, video_end_s)
-    assert schedule is not None
     if schedule.rate.max() > 1.99:
         return  # a neighbour that nobody could follow: then the line makes room
     order = np.argsort(starts)
@@ -124,7 +121,7 @@ def _cost(starts: np.ndarray, ends: np.ndarray, natural: np.ndarray, at: np.ndar
         total += w.overrun * max(at[i] + natural[i] / rate[i] - ends[i], 0)
         if i:
             pause_s = max(starts[i] - ends[i - 1], 0)
-            total += w.jump * np.exp(-pause_s / w.jump_fade_s) * abs(1 / rate[i] - 1 / rate[i - 1])
+            total += w.jump * max(1 - pause_s / w.jump_fade_s, 0) * abs(1 / rate[i] - 1 / rate[i - 1])
     return total
 
 
@@ -137,7 +134,6 @@ def test_no_other_schedule_is_cheaper(seed: int) -> None:
     ends, natural = starts + lengths, lengths * random.uniform(0.8, 1.6, count)
     video_end_s = float(ends[-1] + 0.2)
     schedule = schedule_lines(starts, ends, natural, [""] * count, video_end_s)
-    assert schedule is not None
     best = _cost(starts, ends, natural, schedule.start_s, schedule.rate)
     tried = 0
     for width in np.repeat([0.5, 0.1, 0.02, 0.004], 4_000):
@@ -153,34 +149,30 @@ def test_no_other_schedule_is_cheaper(seed: int) -> None:
 
 def test_a_line_that_is_too_long_uses_the_pause_after_it_before_it_is_rushed() -> None:
     schedule = schedule_lines([0.0, 5.0], [2.0, 6.0], [2.6, 0.9], ["", ""], 10.0)
-    assert schedule is not None
     assert schedule.start_s.tolist() == [0.0, 5.0]
     assert schedule.rate[0] <= 1.06
 
 
 def test_lines_without_a_speaker_are_one_voice() -> None:
     schedule = schedule_lines([0.0, 1.0], [2.0, 3.0], [2.0, 1.0], ["", ""], 10.0)
-    assert schedule is not None
     assert schedule.start_s[1] >= schedule.start_s[0] + schedule.duration_s[0] + WEIGHTS.gap_s - TOLERANCE_S
 
 
 def test_two_voices_that_interrupted_each_other_still_do() -> None:
     schedule = schedule_lines([0.0, 1.5], [2.0, 3.0], [2.0, 1.5], ["anna", "ben"], 10.0)
-    assert schedule is not None
     assert schedule.start_s.tolist() == [0.0, 1.5]
     assert schedule.rate.tolist() == [1.0, 1.0]
 
 
 def test_a_line_just_before_the_end_starts_earlier_instead_of_failing() -> None:
     schedule = schedule_lines([9.8], [10.0], [1.0], [""], 10.0)
-    assert schedule is not None
     assert schedule.start_s[0] + schedule.duration_s[0] <= 10.0 + TOLERANCE_S
     assert schedule.rate[0] < 2
 
 
 def test_many_lines_at_one_moment_are_solved() -> None:
     schedule = schedule_lines([1.0] * 60, [2.0] * 60, [0.5] * 60, [f"{i % 7}" for i in range(60)], 90.0)
-    assert schedule is not None
+    assert np.isfinite(schedule.start_s).all()
 
 
 def test_no_lines_make_an_empty_schedule() -> None:
