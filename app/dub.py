@@ -41,7 +41,7 @@ _BAD_INPUT: Final = (
     errors.FILE_EMPTY, errors.NOT_MEDIA, errors.PLAYLIST, errors.NO_AUDIO, errors.AUDIO_TRACK_MISSING, errors.MEDIA_TOO_LONG, errors.MEDIA_DAMAGED,
     errors.MEDIA_LIMIT, errors.STEM_INVALID, errors.SUBTITLES_INVALID, errors.SUBTITLES_EMPTY, errors.TEXT_TOO_LONG, errors.TEXT_INVALID,
     errors.TIMES_INVALID, errors.NO_SPEECH, errors.NOTHING_TO_SPEAK, errors.DOES_NOT_FIT, errors.LANGUAGE_UNKNOWN, errors.SPEED_RANGE,
-    errors.MODEL_UNKNOWN, errors.CANNOT_TRANSLATE,
+    errors.MODEL_UNKNOWN, errors.CANNOT_TRANSLATE, errors.CONTAINER_UNSUITABLE, errors.TRACK_LENGTH,
 )  # fmt: skip
 _ENGINE: Final = (
     errors.ENGINE_UNKNOWN, errors.VOICE_UNKNOWN, errors.VOICE_MODEL_UNKNOWN, errors.KEY_MISSING, errors.KEY_INVALID, errors.QUOTA_EXCEEDED,

@@ -101,8 +101,17 @@ STEM_INVALID: Final = _p(
     "stem_invalid", 422, "The background file is not a sound file that can be read.", "Bring it as WAV, FLAC, MP3, M4A or another usual format."
 )
 
+CONTAINER_UNSUITABLE: Final = _p(
+    "container_unsuitable", 422, "The picture cannot be put into the container that was chosen.", "Choose auto, or a container that takes it."
+)
+TRACK_LENGTH: Final = _p(
+    "track_length", 422, "A track is not as long as the video.", "Take the track that was made for this video, or say --any-length."
+)
+
 # ---- subtitles and text
-SUBTITLES_INVALID: Final = _p("subtitles_invalid", 422, "The subtitle file cannot be read.", "Use SRT or WebVTT; the named line is where it breaks.")
+SUBTITLES_INVALID: Final = _p(
+    "subtitles_invalid", 422, "The subtitle file cannot be read.", "Use SRT, WebVTT or ASS; the named line is where it breaks."
+)
 SUBTITLES_EMPTY: Final = _p("subtitles_empty", 422, "The subtitle file has no lines.", "Choose a file with at least one cue.")
 TEXT_TOO_LONG: Final = _p("text_too_long", 422, "A line is too long to be spoken at once.", "Split the line.")
 TEXT_INVALID: Final = _p("text_invalid", 422, "A line's text has characters that cannot be spoken.", "Remove control characters.")
