@@ -99,7 +99,8 @@ async def run_python(
         errors = asyncio.create_task(tail(process.stderr))
         try:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                process.stdin.write(msgspec.json.encode(request) + b"\n")
+                # Not msgspec's encoder: a file's name may hold bytes that are no UTF-8, which Python keeps as lone surrogates.
+                process.stdin.write(json.dumps(msgspec.to_builtins(request)).encode() + b"\n")
                 await process.stdin.drain()
                 process.stdin.close()
             async for line in process.stdout:

@@ -75,7 +75,8 @@ class Artifact(msgspec.Struct, frozen=True):
 
 # FFmpeg demuxer names. Playlists and scripts (hls, dash, concat, sdp, lavfi) are never among them: they read other files.
 FORMAT_WHITELIST: Final = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpegtsraw,flv,live_flv,asf,ogg,wav,w64,mp3,aac,flac,mpeg,mpegvideo,ac3,eac3,aiff,caf,amr,rm"
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpegtsraw,flv,live_flv,asf,ogg,wav,w64,mp3,aac,flac,mpeg,mpegvideo,"
+    "ac3,eac3,dts,aiff,au,caf,amr,wv,tta,rm"
 )
 
 MAX_TEXT_CHARACTERS: Final = 5_000

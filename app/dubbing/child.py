@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import json
 import os
 import resource
 import sys
@@ -33,7 +34,7 @@ _REPORT_EVERY_S: Final = 0.1
 
 class TaskRequest(msgspec.Struct, frozen=True):
     task: str
-    request: msgspec.Raw
+    request: dict[str, Any]
 
 
 def main() -> int:
@@ -48,11 +49,11 @@ def main() -> int:
     def say(**event: Any) -> None:
         out.write(msgspec.json.encode(event) + b"\n")
 
-    asked = msgspec.json.decode(sys.stdin.buffer.readline(), type=TaskRequest)
+    asked = msgspec.convert(json.loads(sys.stdin.buffer.readline()), TaskRequest)
     module_name, function_name, request_name = TASKS[asked.task]
     try:
         module = importlib.import_module(module_name)
-        request = msgspec.json.decode(asked.request, type=getattr(module, request_name))
+        request = msgspec.convert(asked.request, getattr(module, request_name))
         say(result=msgspec.to_builtins(getattr(module, function_name)(request, _throttled(say))))
     except DubError as error:
         say(error={"code": error.problem.code, "detail": error.detail, "extra": error.extra})

@@ -16,18 +16,33 @@ MEDIA_TYPES: Final = {
 }  # fmt: skip
 
 
-# FFmpeg's demuxer names -> media type, extension
-_SOURCE_TYPES: Final = (
-    (("webm",), "video/webm", "webm"),
-    (("mov", "mp4", "m4a", "3gp"), "video/mp4", "mp4"),
-    (("matroska",), "video/x-matroska", "mkv"),
-    (("avi",), "video/x-msvideo", "avi"),
-    (("mpegts",), "video/mp2t", "ts"),
-    (("mp3",), "audio/mpeg", "mp3"),
-    (("wav",), "audio/wav", "wav"),
-    (("flac",), "audio/flac", "flac"),
-    (("ogg",), "video/ogg", "ogg"),
-)
+# The first name of FFmpeg's demuxer -> media type and extension with pictures, and of sound alone.
+_SOURCE_TYPES: Final = {
+    "mov": (("video/mp4", "mp4"), ("audio/mp4", "m4a")),
+    "matroska": (("video/x-matroska", "mkv"), ("audio/x-matroska", "mka")),
+    "webm": (("video/webm", "webm"), ("audio/webm", "webm")),
+    "avi": (("video/x-msvideo", "avi"), ("audio/x-msvideo", "avi")),
+    "mpegts": (("video/mp2t", "ts"), ("audio/mp2t", "ts")),
+    "mpegtsraw": (("video/mp2t", "ts"), ("audio/mp2t", "ts")),
+    "mpeg": (("video/mpeg", "mpg"), ("audio/mpeg", "mpg")),
+    "mpegvideo": (("video/mpeg", "mpg"), ("audio/mpeg", "mpg")),
+    "flv": (("video/x-flv", "flv"), ("audio/x-flv", "flv")),
+    "live_flv": (("video/x-flv", "flv"), ("audio/x-flv", "flv")),
+    "asf": (("video/x-ms-wmv", "wmv"), ("audio/x-ms-wma", "wma")),
+    "ogg": (("video/ogg", "ogv"), ("audio/ogg", "ogg")),
+    "rm": (("application/vnd.rn-realmedia", "rm"), ("audio/vnd.rn-realaudio", "ra")),
+    **{
+        name: ((media_type, extension), (media_type, extension))
+        for name, media_type, extension in (
+            ("mp3", "audio/mpeg", "mp3"), ("wav", "audio/wav", "wav"), ("w64", "audio/x-w64", "w64"), ("flac", "audio/flac", "flac"),
+            ("aac", "audio/aac", "aac"), ("ac3", "audio/ac3", "ac3"), ("eac3", "audio/eac3", "eac3"), ("dts", "audio/vnd.dts", "dts"),
+            ("aiff", "audio/aiff", "aiff"), ("au", "audio/basic", "au"), ("caf", "audio/x-caf", "caf"), ("amr", "audio/amr", "amr"),
+            ("wv", "audio/x-wavpack", "wv"), ("tta", "audio/x-tta", "tta"),
+        )
+    },
+}  # fmt: skip
+_WEBM_VIDEO: Final = frozenset({"vp8", "vp9", "av1"})
+_WEBM_AUDIO: Final = frozenset({"vorbis", "opus"})
 
 
 def keep_artifact(kit: Kit, path: Path, kind: ArtifactKind) -> Artifact:
@@ -40,12 +55,16 @@ def keep_artifact(kit: Kit, path: Path, kind: ArtifactKind) -> Artifact:
 
 def source_artifact(key: str, info: MediaInfo, digest: str) -> Artifact:
     """The person's own file, for the player: its media type follows what it is, never its name."""
-    for names, media_type, extension in _SOURCE_TYPES:
-        if any(name in names for name in info.format.split(",")):
-            if info.video is None:
-                media_type = media_type.replace("video/", "audio/")
-            return Artifact(ArtifactKind.SOURCE, key, info.size_bytes, digest, media_type, extension)
-    return Artifact(ArtifactKind.SOURCE, key, info.size_bytes, digest, "application/octet-stream", "bin")
+    name = info.format.partition(",")[0]
+    if name == "matroska" and _is_webm(info):  # one demuxer for both; browsers play no Matroska
+        name = "webm"
+    kinds = _SOURCE_TYPES.get(name)
+    media_type, extension = kinds[info.video is None] if kinds else ("application/octet-stream", "bin")
+    return Artifact(ArtifactKind.SOURCE, key, info.size_bytes, digest, media_type, extension)
+
+
+def _is_webm(info: MediaInfo) -> bool:
+    return (info.video is None or info.video.codec in _WEBM_VIDEO) and all(stream.codec in _WEBM_AUDIO for stream in info.audio)
 
 
 def studio_artifacts(kit: Kit, peaks: str, thumbnail: str | None) -> tuple[Artifact, ...]:
