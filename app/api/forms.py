@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from app.jobs.service import JobService
     from app.storage.uploads import UploadStore, Writer
 
-_FILES: Final = frozenset({"file", "subtitles"})
+_FILES: Final = frozenset({"file", "subtitles", "stem"})
+_NULLABLE: Final = frozenset({"language", "target_language", "duck_db", "loudness_lufs"})
 _FIELD_BYTES: Final = 64 << 10
 _PARTS: Final = 64
 _OVERHEAD_BYTES: Final = 16 << 20  # a body may be this much longer than the file in it: subtitles, fields, boundaries
@@ -96,6 +97,8 @@ async def create_from_form(request: Request[Any, Any, Any], service: JobService,
     if not boundary:
         raise DubError(errors.INVALID_REQUEST, "The multipart body has no boundary.")
     announced = max(0, (request.content_length or 0) - _OVERHEAD_BYTES)
+    if announced <= 2 * limits.max_upload_bytes:  # a video and a stem; each file alone is held to the limit as it comes
+        announced = min(announced, limits.max_upload_bytes)
     await asyncio.to_thread(check_room, uploads, limits, announced)
     form = _Form(uploads, limits.max_upload_bytes)
     try:
@@ -119,15 +122,13 @@ def _request(form: _Form) -> CreateJob:
     fields = dict(form.fields)
     title = fields.pop("title", msgspec.UNSET)
     chosen: dict[str, str | None] = {**fields}
-    if chosen.get("language") in ("", "auto"):  # a form has no null
-        chosen["language"] = None
+    for name in _NULLABLE & chosen.keys():
+        if chosen[name] in ("", "auto", "off"):  # a form has no null
+            chosen[name] = None
     try:
         options = msgspec.convert(chosen, OptionsPatch, strict=False)
-        subtitles = form.files.get("subtitles")
-        return msgspec.convert(
-            {"upload_id": form.files["file"].id, "options": options, "subtitles_upload_id": subtitles.id if subtitles else None}
-            | ({} if title is msgspec.UNSET else {"title": title}),
-            CreateJob,
-        )
+        brought = {f"{name}_upload_id": form.files[name].id for name in ("subtitles", "stem") if name in form.files}
+        titled = {} if title is msgspec.UNSET else {"title": title}
+        return msgspec.convert({"upload_id": form.files["file"].id, "options": options} | brought | titled, CreateJob)
     except msgspec.ValidationError as error:
         raise DubError(errors.INVALID_REQUEST, str(error)) from None

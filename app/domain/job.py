@@ -167,6 +167,24 @@ NEUTRAL: Final[dict[str, Any]] = {
     "hardware_encoder": False,
 }
 
+
+def effective(options: DubOptions) -> DubOptions:
+    """The same dub, with what decides nothing about it at rest: how to burn when nothing is burned, how to duck when nothing is ducked."""
+    idle: dict[str, Any] = {"review": True}
+    if not options.burn_subtitles:
+        idle |= {name: NEUTRAL[name] for name in ("burn_size", "burn_position", "burn_box", "hardware_encoder")}
+    if options.background is not Background.DUCK:
+        idle["duck_db"] = NEUTRAL["duck_db"]
+    if options.background is not Background.KEEP:
+        idle["keep_db"] = NEUTRAL["keep_db"]
+    return msgspec.structs.replace(options, **idle)
+
+
+def same_dub(a: DubOptions, b: DubOptions) -> bool:
+    """Whether a render with one would give what a render with the other gave."""
+    return effective(a) == effective(b)
+
+
 LOUDNESS_TARGETS: Final = (-14.0, -16.0, -23.0)  # streaming music, spoken word and podcasts, EBU R 128 broadcast
 
 MIN_SPEED: Final = 0.7

@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
-from app.domain.errors import AUDIO_TRACK_MISSING, FILE_EMPTY, MEDIA_TOO_LONG, NO_AUDIO, DubError
+from app.domain.errors import AUDIO_TRACK_MISSING, FILE_EMPTY, MEDIA_TOO_LONG, NO_AUDIO, STEM_INVALID, DubError
 from app.domain.job import AudioCodec, AudioFormat, Background, Container, DubOptions, Task
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
 from app.domain.segment import Clip, Placement, Segment
@@ -22,8 +21,6 @@ from app.dubbing.kit import Kit, Report, fingerprint, fraction_only
 from app.dubbing.outputs import keep_artifact
 from app.dubbing.tasks import Ducking, FitRequest, Ingested, IngestRequest, Line, MixClip, MixReport, MixRequest, ProbeRequest
 from app.dubbing.worker import run_task
-
-_PROBE_CPU_S: Final = 60  # a header is read in milliseconds; a file that takes longer is built to
 
 
 class Sound(msgspec.Struct, frozen=True):
@@ -63,20 +60,41 @@ def source_language(options: DubOptions, language: str | None) -> str | None:
 async def probe(kit: Kit, source: Path, options: DubOptions, *, has_subtitles: bool) -> MediaInfo:
     """Read what the file says about itself, and refuse what cannot be dubbed.
 
-    Raises file_empty, not_media, playlist_refused, media_damaged, media_too_long, no_audio, audio_track_missing.
+    Raises file_empty, not_media, playlist_refused, media_damaged, media_too_long, no_audio, and as `check_media`.
     """
     if (await asyncio.to_thread(source.stat)).st_size == 0:
         raise DubError(FILE_EMPTY)
-    info = await run_task(
-        "probe", ProbeRequest(str(source)), MediaInfo, report=lambda _: None, limits=msgspec.structs.replace(kit.limits, cpu_s=_PROBE_CPU_S)
-    )
-    if info.duration_s > kit.max_duration_s:
-        raise DubError(MEDIA_TOO_LONG, f"It lasts {info.duration_s / 60:.0f} minutes; the limit is {kit.max_duration_s / 60:.0f}.")
+    info = await run_task("probe", ProbeRequest(str(source)), MediaInfo, report=lambda _: None, limits=kit.limits)
+    _check_length(kit, info)
     if not info.audio and (not has_subtitles or info.video is None):
         raise DubError(NO_AUDIO)
+    check_media(info, options)
+    return info
+
+
+def check_media(info: MediaInfo, options: DubOptions) -> None:
+    """Refuse options that this file does not bear, before anything is spoken. Raises audio_track_missing, container_unsuitable."""
     if info.audio and options.audio_track >= len(info.audio):
         raise DubError(AUDIO_TRACK_MISSING, f"It has {len(info.audio)}.")
-    return info
+
+
+async def check_stem(kit: Kit, stem: Path) -> None:
+    """Refuse a background that cannot be read or has no sound. Raises stem_invalid, media_too_long."""
+    request = ProbeRequest(str(stem))
+    try:
+        info = await run_task("probe", request, MediaInfo, report=lambda _: None, limits=kit.limits)
+    except DubError as error:
+        if error.problem.status == 422:  # the file's fault, in the words for a video
+            raise DubError(STEM_INVALID, error.message) from error
+        raise
+    if not info.audio:
+        raise DubError(STEM_INVALID, "It has no sound.")
+    _check_length(kit, info)
+
+
+def _check_length(kit: Kit, info: MediaInfo) -> None:
+    if info.duration_s > kit.max_duration_s:
+        raise DubError(MEDIA_TOO_LONG, f"It lasts {info.duration_s / 60:.0f} minutes; the limit is {kit.max_duration_s / 60:.0f}.")
 
 
 async def ingest(kit: Kit, source: Path, source_id: str, info: MediaInfo, options: DubOptions, report: Report) -> Sound:

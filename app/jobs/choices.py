@@ -10,6 +10,8 @@ from msgspec import UNSET
 
 from app.domain.errors import ENGINE_UNKNOWN, LANGUAGE_UNKNOWN, SPEED_RANGE, DubError
 from app.domain.job import MAX_SPEED, MIN_SPEED, DubOptions
+from app.domain.media import MediaInfo
+from app.dubbing.pipeline import check_media
 from app.dubbing.transcribe import SUBTITLES
 from app.jobs.requests import OptionsPatch
 from app.speech.registry import Registry
@@ -25,15 +27,20 @@ def patched(options: DubOptions, patch: OptionsPatch) -> DubOptions:
     return msgspec.structs.replace(options, **fields)
 
 
-def check(options: DubOptions, engines: Registry) -> None:
-    """Raise speed_range, language_unknown, engine_unknown for what can be known without asking anybody."""
+def check(options: DubOptions, engines: Registry, media: MediaInfo | None = None) -> None:
+    """Raise for what can be known without asking anybody: speed_range, language_unknown, engine_unknown; once the file has been read (`media`),
+    also audio_track_missing and container_unsuitable.
+    """
     if not MIN_SPEED <= options.speed <= MAX_SPEED:
         raise DubError(SPEED_RANGE, f"It is {options.speed:g}.")
-    if options.language is not None and not _LANGUAGE.fullmatch(options.language):
-        raise DubError(LANGUAGE_UNKNOWN)
+    for language in (options.language, options.target_language):
+        if language is not None and not _LANGUAGE.fullmatch(language):
+            raise DubError(LANGUAGE_UNKNOWN, f"“{language[:40]}” is not one.")
     if options.recognizer != SUBTITLES:
         engines.recognizer(options.recognizer)
     engine, separator, _ = options.voice.partition(":")
     if not separator:
         raise DubError(ENGINE_UNKNOWN, f"A voice is ENGINE:VOICE, not “{engine[:40]}”.")
     engines.voice(options.voice)
+    if media is not None:
+        check_media(media, options)

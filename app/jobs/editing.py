@@ -40,7 +40,10 @@ def apply(changes: SegmentChanges, segments: Sequence[Segment], duration_s: floa
 
 
 def split(segment_id: str, at: int, segments: Sequence[Segment]) -> list[Segment]:
-    """The line in two, before character `at` of its text. The time is cut where the words were heard, else by length."""
+    """The line in two, before character `at` of its text. The time is cut where the words were heard, else by length.
+
+    A locked start stays with the first half, where it is; a locked rate is how the person wants these words, so both halves keep it.
+    """
     line = _find(segment_id, segments)
     left, right = line.text[:at].strip(), line.text[at:].strip()
     if not left or not right:
@@ -53,13 +56,13 @@ def split(segment_id: str, at: int, segments: Sequence[Segment]) -> list[Segment
     sources = (line.source_text[:source_at].strip(), line.source_text[source_at:].strip())
     halves = [
         msgspec.structs.replace(line, end_s=cut_s, text=left, source_text=sources[0], words=first),
-        msgspec.structs.replace(line, id=uuid.uuid4().hex, start_s=cut_s, text=right, source_text=sources[1], words=second),
+        msgspec.structs.replace(line, id=uuid.uuid4().hex, start_s=cut_s, text=right, source_text=sources[1], words=second, start_locked=False),
     ]
     return [part for segment in segments for part in (halves if segment.id == segment_id else [segment])]
 
 
 def merge(segment_id: str, segments: Sequence[Segment]) -> list[Segment]:
-    """The line joined with the one that follows it."""
+    """The line joined with the one that follows it. It starts as the first did, locked or not; a rate stays locked where both had the same."""
     line = _find(segment_id, segments)
     at = list(segments).index(line)
     if at + 1 == len(segments):
@@ -71,6 +74,7 @@ def merge(segment_id: str, segments: Sequence[Segment]) -> list[Segment]:
         text=f"{line.text} {after.text}".strip(),
         source_text=f"{line.source_text} {after.source_text}".strip(),
         words=line.words + after.words if line.words and after.words else (),
+        locked_rate=line.locked_rate if line.locked_rate == after.locked_rate else None,
     )
     return [*segments[:at], joined, *segments[at + 2 :]]
 

@@ -11,18 +11,9 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from app.domain.errors import (
-    ARTIFACT_NOT_READY,
-    DISK_FULL,
-    FILE_EMPTY,
-    INVALID_REQUEST,
-    JOB_STATE,
-    NOTHING_TO_SPEAK,
-    SUBTITLES_INVALID,
-    UPLOAD_INCOMPLETE,
-    DubError,
-)  # fmt: skip
+from app.domain.errors import ARTIFACT_NOT_READY, DISK_FULL, INVALID_REQUEST, JOB_STATE, NOTHING_TO_SPEAK, DubError
 from app.domain.events import Deleted, SegmentsChanged, StateChanged
 from app.domain.job import ACTIVE, EDITABLE, PREPARE_STAGES, DubOptions, Job, JobState, Phase, Stage
 from app.domain.media import Artifact, ArtifactKind
@@ -30,10 +21,9 @@ from app.domain.report import Report
 from app.domain.secrets import job_key
 from app.domain.segment import Segment
 from app.dubbing.kit import Kit
-from app.dubbing.subtitles import parse
 from app.dubbing.synthesize import speakable
 from app.dubbing.transcribe import SUBTITLES
-from app.jobs import choices, editing, pricing
+from app.jobs import brought, choices, editing, pricing
 from app.jobs.progress import Hub
 from app.jobs.requests import CreateJob, Estimate, JobPage, JobPatch, SegmentChanges, Segments, SplitSegment
 from app.storage.jobs import JobStore
@@ -42,7 +32,7 @@ from app.storage.uploads import UploadStore
 
 log = logging.getLogger(__name__)
 
-MAX_SUBTITLE_BYTES: Final = 10 << 20
+_ANY: Final = frozenset(JobState)
 _RENDERABLE: Final = frozenset({JobState.REVIEW, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
 
 
@@ -95,41 +85,47 @@ class JobService:
 
     def create(self, request: CreateJob, *, key: str | None = None) -> Job:
         """A new job from a finished upload, queued at once."""
-        upload = self._uploads.get(request.upload_id)
-        if not upload.complete:
-            raise DubError(UPLOAD_INCOMPLETE)
-        if upload.length_bytes == 0:
-            raise DubError(FILE_EMPTY)
+        upload = brought.whole(self._uploads, request.upload_id)
         options = choices.patched(self._defaults, request.options)
         subtitles_key = None
         if request.subtitles_upload_id is not None:
-            subtitles_key = self._subtitles(request.subtitles_upload_id)
+            subtitles_key = brought.subtitles(self._uploads, self._kit, request.subtitles_upload_id)
             options = msgspec.structs.replace(options, recognizer=SUBTITLES)
         elif options.recognizer == SUBTITLES:
             raise DubError(INVALID_REQUEST, "subtitles_upload_id is missing.")
         choices.check(options, self._kit.engines)
         self._check_disk()
+        stem_key = self._stem(request.stem_upload_id)
         job_id = uuid.uuid4().hex
         title = editing.clean(request.title if isinstance(request.title, str) else Path(upload.filename).stem)[:255] or "Untitled"
-        self._store.insert(job_id, title=title, options=options, source_key=upload.key, subtitles_key=subtitles_key, size_bytes=upload.length_bytes)
+        self._store.insert(
+            job_id, title=title, options=options, source_key=upload.key, subtitles_key=subtitles_key, stem_key=stem_key,
+            size_bytes=upload.length_bytes,
+        )  # fmt: skip
         return self._start(job_id, Phase.PREPARE, key=key)
 
     def update(self, job_id: str, patch: JobPatch) -> Job:
-        """Change the title or the options. What only matters to recognition can be changed while the job has not been prepared."""
-        job = self._store.get(job_id)
+        """Change the title, the options or the stem. What only matters to recognition can be changed while the job has not been prepared."""
+        row = self._store.row(job_id)
+        job = row.job
         fields: dict[str, Any] = {}
         if isinstance(patch.title, str):
             fields["title"] = editing.clean(patch.title)[:255] or job.title
         options = choices.patched(job.options, patch.options)
-        if options != job.options:
+        stem_key = row.stem_key if patch.stem_upload_id is UNSET else self._stem(patch.stem_upload_id)
+        if options != job.options or stem_key != row.stem_key:
             if job.state not in EDITABLE:
                 raise DubError(JOB_STATE, f"The job is {job.state.value}.")
             prepared = job.phase is Phase.RENDER or job.state is JobState.REVIEW
             if prepared and any(getattr(options, name) != getattr(job.options, name) for name in choices.PREPARE_ONLY):
                 raise DubError(JOB_STATE, "Recognition is done; duplicate the job to recognise it anew.")
-            choices.check(options, self._kit.engines)
-            fields["options"] = options
-        return self._changed(self._store.update(job_id, **fields)) if fields else self._fresh(job)
+            choices.check(options, self._kit.engines, job.media if prepared else None)
+            fields |= {"options": options, "stem_key": stem_key}
+        if not fields:
+            return self._fresh(job)
+        job, unneeded = self._store.revise(job_id, EDITABLE if "options" in fields else _ANY, **fields)
+        self.discard(unneeded)
+        return self._changed(job)
 
     def approve(self, job_id: str, *, key: str | None = None) -> Job:
         """The lines are right: render."""
@@ -157,13 +153,15 @@ class JobService:
         """A second job on the same upload; with the same recognition it shares the transcript and waits for review."""
         row = self._store.row(job_id)
         options = choices.patched(row.job.options, patch.options)
-        choices.check(options, self._kit.engines)
+        choices.check(options, self._kit.engines, row.job.media)
+        stem_key = row.stem_key if patch.stem_upload_id is UNSET else self._stem(patch.stem_upload_id)
         title = editing.clean(patch.title)[:255] if isinstance(patch.title, str) else row.job.title
         kept = all(getattr(options, name) == getattr(row.job.options, name) for name in choices.PREPARE_ONLY)
         shared = kept and self._transcribed(job_id)
         new_id = uuid.uuid4().hex
         state = JobState.REVIEW if shared else JobState.QUEUED
-        self._store.copy(job_id, new_id, title=title or row.job.title, options=options, state=state, stages=PREPARE_STAGES if shared else ())
+        stages = PREPARE_STAGES if shared else ()
+        self._store.copy(job_id, new_id, title=title or row.job.title, options=options, stem_key=stem_key, state=state, stages=stages)
         if shared:
             return self._changed(self._store.get(new_id))
         return self._start(new_id, Phase.PREPARE)
@@ -214,6 +212,8 @@ class JobService:
             raise DubError(JOB_STATE, "The lines are not there yet.")
         if not speakable(self._store.segments(job_id)[1]):
             raise DubError(NOTHING_TO_SPEAK)
+        job = self._store.get(job_id)
+        choices.check(job.options, self._kit.engines, job.media)
         self._check_disk()
         return self._start(job_id, Phase.RENDER, only_from=only_from, key=key)
 
@@ -248,14 +248,8 @@ class JobService:
         self._queue.enqueue(phase, job_id, workflow_id)
         return job
 
-    def _subtitles(self, upload_id: str) -> str:
-        upload = self._uploads.get(upload_id)
-        if not upload.complete:
-            raise DubError(UPLOAD_INCOMPLETE)
-        if upload.length_bytes > MAX_SUBTITLE_BYTES:
-            raise DubError(SUBTITLES_INVALID, "It is larger than 10 MB.")
-        parse(self._kit.blobs.read(upload.key))
-        return upload.key
+    def _stem(self, upload_id: str | UnsetType | None) -> str | None:
+        return brought.stem(self._uploads, self._kit, upload_id) if isinstance(upload_id, str) else None
 
     def _check_disk(self) -> None:
         free = self._kit.blobs.free_bytes()

@@ -30,7 +30,10 @@ log = structlog.get_logger(__name__)
 
 _RUNNING: Final = {Phase.PREPARE: JobState.PREPARING, Phase.RENDER: JobState.RENDERING}
 _PUBLISH_EVERY_S: Final = 0.2
-_HANDED_OUT: Final = {Stage.MIX: (ArtifactKind.AUDIO,), Stage.MUX: (ArtifactKind.VIDEO, ArtifactKind.SRT, ArtifactKind.VTT)}
+_HANDED_OUT: Final = {
+    Stage.MIX: (ArtifactKind.AUDIO, ArtifactKind.TRACK),
+    Stage.MUX: (ArtifactKind.VIDEO, ArtifactKind.SRT, ArtifactKind.VTT, ArtifactKind.ASS, ArtifactKind.SOURCE_SRT, ArtifactKind.REPORT),
+}
 
 
 class StageRunner:
@@ -67,7 +70,7 @@ class StageRunner:
                 if error.problem.code == JOB_NOT_FOUND.code:
                     return False
                 log.warning("stage failed", code=error.problem.code, detail=error.detail)
-                failure = JobError(error.problem.code, error.message, error.problem.hint, stage)
+                failure = JobError(error.problem.code, error.message, error.problem.hint, stage, tuple(error.extra.get("segments", ())))
             except Exception:  # the boundary of a job: whatever went wrong is told, logged, and stops this job only
                 log.exception("stage crashed")
                 failure = JobError(INTERNAL.code, INTERNAL.message, INTERNAL.hint, stage)
@@ -87,6 +90,7 @@ class StageRunner:
                 fields: dict[str, Any] = {
                     "rendered_revision": row.job.revision,
                     "rendered_options": row.job.options,
+                    "rendered_stem_key": row.stem_key,
                     "progress": 1.0,
                     "stage": None,
                     "eta_s": None,
@@ -141,7 +145,9 @@ class StageRunner:
         if done.fields:
             await asyncio.to_thread(lambda: self._store.update(job_id, **done.fields))
         unneeded = await asyncio.to_thread(
-            lambda: self._store.finish_stage(job_id, stage, name, done.output, seconds, keys=done.keys, artifacts=done.artifacts)
+            lambda: self._store.finish_stage(
+                job_id, stage, name, done.output, seconds, keys=done.keys, artifacts=done.artifacts, kinds=_HANDED_OUT.get(stage, ())
+            )
         )
         await asyncio.to_thread(self._discard, unneeded)
         log.info("stage done", seconds=round(seconds, 3))

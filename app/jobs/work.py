@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from app.domain.errors import NO_SPEECH, DubError
 from app.domain.events import SegmentsChanged
-from app.domain.job import Job, Stage
+from app.domain.job import Job, Stage, effective
 from app.domain.media import Artifact, MediaInfo
 from app.domain.secrets import job_key
 from app.domain.segment import Clip, Placement, Segment
 from app.dubbing import outputs, pipeline
 from app.dubbing.finish import finish
 from app.dubbing.kit import Kit, Report
+from app.dubbing.report import keep_report, report_of
 from app.dubbing.synthesize import VoiceChoice, clip_files, requests_for, synthesize
 from app.dubbing.transcribe import SUBTITLES, from_subtitles, transcribe
 from app.jobs.pricing import choice_of
@@ -27,14 +28,13 @@ from app.storage.jobs import PARTIAL, JobStore
 from app.storage.rows import JobRow
 from app.storage.secrets import SecretStore
 
-# What decides a stage's output, by name: an option that is in neither list changes no file.
+# What decides a stage's output, by name, of the options that matter at all (`effective`); the mix has `track_codec` besides.
 _MIX_OPTIONS: Final = (
-    "background", "audio_track", "duck_db", "duck_attack_s", "duck_hold_s", "duck_release_s", "keep_db", "loudness_lufs", "audio_format", "container",
-    "audio_codec",
+    "background", "audio_track", "duck_db", "duck_attack_s", "duck_hold_s", "duck_release_s", "keep_db", "loudness_lufs", "audio_format",
 )  # fmt: skip
 _MUX_OPTIONS: Final = (
     "keep_original_track", "burn_subtitles", "burn_size", "burn_position", "burn_box", "hardware_encoder", "container", "task", "language",
-    "target_language", "recognizer", "audio_track", "loudness_lufs",
+    "target_language", "audio_track", "loudness_lufs",
 )  # fmt: skip
 
 
@@ -176,9 +176,8 @@ class StageWork:
         return Done(await pipeline.fit(self._kit, lines, clips, row.job.options, _media(row.job).duration_s))
 
     def _mix_inputs(self, row: JobRow) -> Any:
-        options = row.job.options
         kept = pipeline.kept_spans(self._lines(row.job.id))
-        chosen = [getattr(options, name) for name in _MIX_OPTIONS]
+        chosen = [*_chosen(row.job, _MIX_OPTIONS), pipeline.track_codec(row.job.options)]
         return [self._output(row.job.id, Stage.PROBE, str), row.stem_key, self._clips(row), self._placements(row), kept, chosen]
 
     async def _mix(self, row: JobRow, name: str, report: Report) -> Done:
@@ -193,17 +192,17 @@ class StageWork:
         return Done(mixed, artifacts=tuple({artifact.kind: artifact for artifact in (mixed.track, mixed.audio)}.values()))
 
     def _mux_inputs(self, row: JobRow) -> Any:
-        options = row.job.options
         mixed = self._output(row.job.id, Stage.MIX, pipeline.Mixed)
-        chosen = [getattr(options, name) for name in _MUX_OPTIONS]
-        return [mixed.track.sha256, self._lines(row.job.id), self._placements(row), chosen, row.job.language]
+        measured = [mixed.track.sha256, mixed.loudness_lufs, mixed.true_peak_db]
+        return [measured, self._lines(row.job.id), self._placements(row), _chosen(row.job, _MUX_OPTIONS), row.job.language]
 
     async def _mux(self, row: JobRow, name: str, report: Report) -> Done:
         lines, placements, sound = await asyncio.to_thread(lambda: (self._lines(row.job.id), self._placements(row), self._sound(row)))
         mixed: pipeline.Mixed = await asyncio.to_thread(self._output, row.job.id, Stage.MIX, pipeline.Mixed)
         source, track = self._kit.blobs.path(row.source_key), self._kit.blobs.path(mixed.track.key)
         made = await finish(self._kit, source, _media(row.job), sound, track, lines, placements, row.job.options, row.job.language, report)
-        return Done(made, artifacts=made.artifacts)
+        result = report_of(lines, placements, mixed, made, row.job.options, sound.duration_s)
+        return Done(made, artifacts=(*made.artifacts, await keep_report(self._kit, result)))
 
     def _clips(self, row: JobRow) -> tuple[Clip, ...]:
         found: tuple[Clip, ...] = self._output(row.job.id, Stage.SYNTHESIZE, tuple[Clip, ...])
@@ -216,6 +215,11 @@ class StageWork:
     def _sound(self, row: JobRow) -> pipeline.Sound:
         found: pipeline.Sound = self._output(row.job.id, Stage.INGEST, pipeline.Sound)
         return found
+
+
+def _chosen(job: Job, names: Sequence[str]) -> list[Any]:
+    options = effective(job.options)
+    return [getattr(options, name) for name in names]
 
 
 def _media(job: Job) -> MediaInfo:

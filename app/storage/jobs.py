@@ -43,7 +43,17 @@ class JobStore:
 
     # ---------------------------------------------------------------- jobs
 
-    def insert(self, job_id: str, *, title: str, options: DubOptions, source_key: str, subtitles_key: str | None, size_bytes: int) -> None:
+    def insert(
+        self,
+        job_id: str,
+        *,
+        title: str,
+        options: DubOptions,
+        source_key: str,
+        subtitles_key: str | None,
+        stem_key: str | None = None,
+        size_bytes: int,
+    ) -> None:
         """A new job, queued for preparation."""
         now = time.time()
         with self._engine.begin() as c:
@@ -62,6 +72,7 @@ class JobStore:
                     media=None,
                     source_key=source_key,
                     subtitles_key=subtitles_key,
+                    stem_key=stem_key,
                     size_bytes=size_bytes,
                     revision=1,
                     rendered_revision=None,
@@ -72,10 +83,12 @@ class JobStore:
                     updated_at=now,
                 )
             )
-            rows.refer(c, job_id, [key for key in (source_key, subtitles_key) if key])
+            rows.refer(c, job_id, [key for key in (source_key, subtitles_key, stem_key) if key])
 
-    def copy(self, job_id: str, new_id: str, *, title: str, options: DubOptions, state: JobState, stages: Collection[Stage]) -> None:
-        """A second job on the same source. With `stages`, what they made is shared; in review the lines come along."""
+    def copy(
+        self, job_id: str, new_id: str, *, title: str, options: DubOptions, stem_key: str | None, state: JobState, stages: Collection[Stage]
+    ) -> None:
+        """A second job on the same source, with that stem. With `stages`, what they made is shared; in review the lines come along."""
         now = time.time()
         with self._engine.begin() as c:
             row = c.execute(select(t.jobs).where(t.jobs.c.id == job_id)).first()
@@ -91,9 +104,11 @@ class JobStore:
                 "progress": 0.0,
                 "eta_s": None,
                 "options": msgspec.to_builtins(options),
+                "stem_key": stem_key,
                 "revision": 1,
                 "rendered_revision": None,
                 "rendered_options": None,
+                "rendered_stem_key": None,
                 "error": None,
                 "workflow_id": None,
                 "created_at": now,
@@ -107,11 +122,11 @@ class JobStore:
                         c.execute(insert(table), listed)
             if state is JobState.REVIEW:
                 rows.write_segments(c, new_id, rows.segments_of(c, job_id))
-            keys = [row.source_key, *([row.subtitles_key] if row.subtitles_key else [])]
+            keys = {row.source_key, row.subtitles_key, stem_key}
             if stages:
                 shared = select(t.blob_references.c.key).where(t.blob_references.c.job_id == job_id, ~t.blob_references.c.key.like("artifacts/%"))
-                keys += c.execute(shared).scalars()
-            rows.refer(c, new_id, keys)
+                keys |= set(c.execute(shared).scalars()) - {row.stem_key}
+            rows.refer(c, new_id, keys - {None})
 
     def row(self, job_id: str) -> JobRow:
         """Raises job_not_found."""
@@ -179,6 +194,24 @@ class JobStore:
         with self._engine.begin() as c:
             rows.update_job(c, job_id, fields)
             return rows.job_row(c, job_id).job
+
+    def revise(self, job_id: str, allowed: Collection[JobState], **fields: Any) -> tuple[Job, list[str]]:
+        """Set what the person chose (title, options, stem_key) while the job is in one of the allowed states.
+
+        Returns the job and the keys of blobs that nobody needs any more. Raises job_not_found, job_state.
+        """
+        with self._engine.begin() as c:
+            row = rows.job_row(c, job_id)
+            if row.job.state not in allowed:
+                raise DubError(JOB_STATE, f"The job is {row.job.state.value}.")
+            rows.update_job(c, job_id, fields)
+            old, gone = row.stem_key, []
+            if "stem_key" in fields and old != fields["stem_key"]:
+                rows.refer(c, job_id, [key for key in (fields["stem_key"],) if key])
+                if old and old not in (row.source_key, row.subtitles_key):
+                    c.execute(delete(t.blob_references).where(t.blob_references.c.job_id == job_id, t.blob_references.c.key == old))
+                    gone = rows.unreferenced(c, [old])
+            return rows.job_row(c, job_id).job, gone
 
     def progress(self, job_id: str, *, stage: Stage | None, stage_progress: float, progress: float, eta_s: float | None) -> None:
         """Keep the last known progress; a deleted job is no error."""
@@ -248,28 +281,24 @@ class JobStore:
         return None if row is None else StageRow(row.fingerprint, row.output, row.seconds)
 
     def finish_stage(
-        self,
-        job_id: str,
-        stage: Stage,
-        fingerprint: str,
-        output: Any,
-        seconds: float,
-        *,
-        keys: Collection[str] = (),
-        artifacts: Collection[Artifact] = (),
-    ) -> list[str]:
-        """Record a finished stage with the blobs it needs; returns the keys that nobody needs any more."""
+        self, job_id: str, stage: Stage, fingerprint: str, output: Any, seconds: float, *, keys: Collection[str] = (),
+        artifacts: Collection[Artifact] = (), kinds: Collection[ArtifactKind] = (),
+    ) -> list[str]:  # fmt: skip
+        """Record a finished stage with the blobs it needs; returns the keys that nobody needs any more.
+
+        `kinds` is all that the stage ever hands out: files of those kinds that it has not made this time are taken back.
+        """
+        made = {artifact.key for artifact in artifacts}
         with self._engine.begin() as c:
             rows.put_stage(c, job_id, stage, fingerprint, output, seconds)
-            replaced = []
+            own = (t.artifacts.c.job_id == job_id, t.artifacts.c.kind.in_({*kinds, *(artifact.kind for artifact in artifacts)}))
+            before = set(c.execute(select(t.artifacts.c.key).where(*own)).scalars())
+            c.execute(delete(t.artifacts).where(*own))
             for artifact in artifacts:
-                own = (t.artifacts.c.job_id == job_id, t.artifacts.c.kind == artifact.kind)
-                old = c.execute(select(t.artifacts.c.key).where(*own)).scalar()
-                if old is not None and old != artifact.key:
-                    replaced.append(old)
-                c.execute(delete(t.artifacts).where(*own))
                 c.execute(insert(t.artifacts).values(job_id=job_id, **msgspec.to_builtins(artifact)))
-            rows.refer(c, job_id, [*keys, *(artifact.key for artifact in artifacts)])
+            rows.refer(c, job_id, [*keys, *made])
+            kept = set(c.execute(select(t.artifacts.c.key).where(t.artifacts.c.job_id == job_id)).scalars())
+            replaced = sorted(before - kept - set(keys))
             c.execute(delete(t.blob_references).where(t.blob_references.c.job_id == job_id, t.blob_references.c.key.in_(replaced)))
             return rows.unreferenced(c, replaced)
 

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from app.domain.errors import JOB_NOT_FOUND, DubError
-from app.domain.job import DubOptions, Job, JobError, JobState, Phase, Stage
+from app.domain.job import DubOptions, Job, JobError, JobState, Phase, Stage, same_dub
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
 from app.domain.segment import Segment, Word
 from app.storage import tables as t
@@ -39,7 +39,8 @@ def job_row(c: Connection, job_id: str) -> JobRow:
 def to_job(row: Row[Any], segment_count: int, owned: list[Artifact]) -> JobRow:
     options = msgspec.convert(row.options, DubOptions)
     rendered = None if row.rendered_options is None else msgspec.convert(row.rendered_options, DubOptions)
-    stale = row.rendered_revision is not None and (row.rendered_revision != row.revision or rendered != options)
+    changed = row.rendered_revision != row.revision or row.rendered_stem_key != row.stem_key or rendered is None or not same_dub(rendered, options)
+    stale = row.rendered_revision is not None and changed
     job = Job(
         id=row.id,
         title=row.title,

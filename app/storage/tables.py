@@ -46,6 +46,7 @@ jobs = Table(
     Column("revision", Integer, nullable=False),
     Column("rendered_revision", Integer),
     Column("rendered_options", JSON),
+    Column("rendered_stem_key", Text),
     Column("error", JSON),
     Column("workflow_id", String(96)),
     Column("created_at", Float, nullable=False),

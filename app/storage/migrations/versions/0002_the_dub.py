@@ -18,6 +18,7 @@ def upgrade() -> None:
     op.add_column("segments", sa.Column("start_locked", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("segments", sa.Column("locked_rate", sa.Float))
     op.add_column("jobs", sa.Column("stem_key", sa.Text))
+    op.add_column("jobs", sa.Column("rendered_stem_key", sa.Text))
     jobs = sa.table(
         "jobs",
         sa.column("id", sa.String),
