@@ -12,14 +12,16 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from multiprocessing.synchronize import Event
 from typing import Any, Final
 
 from app import __version__, guard, logs
 from app.exit_status import INTERNAL, OK
 from app.settings import Settings
+from app.stopping import Bell, stopping_loop
 
-KILL_AFTER_S: Final = 10  # an open WebSocket would hold a graceful stop up for ever
+KILL_AFTER_S: Final = 8  # the worker has 2 s to close sockets and 3 s for what is open then; container engines kill after 10
 _READY_WITHIN_S: Final = 60.0
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104
 
@@ -42,9 +44,17 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
-def load(failed: Event, parent: int, _target: str) -> Any:
-    """In the worker: tie it to its parent, own the data folder, build the application. A failure stops the parent too, with its reason."""
+def load(failed: Event, parent: int, stopped: Callable[[], bool], _target: str) -> Any:
+    """In the worker: tie it to its parent, own the data folder, build the application. A failure stops the parent too, with its reason.
+
+    The fork brought the parent's signal handlers along, which would swallow a stop; `stopped` says whether they did. Until Granian installs the
+    worker's own, SIGTERM ends it: it has begun nothing yet. Ctrl-C reaches parent and worker; the parent's SIGTERM is enough.
+    """
     guard.die_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if stopped():
+        raise SystemExit(0)
     try:
         from app import settings
 
@@ -86,10 +96,11 @@ def _announce(settings: Settings, started: float) -> None:
 def run(settings: Settings) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit status. The settings are in the environment too: the worker reads them there."""
     started = time.monotonic()
-    from granian import Granian
+    from granian import Granian, loops
     from granian.constants import Interfaces
     from granian.log import LogLevels
 
+    loops.register("auto")(stopping_loop)
     failed = multiprocessing.Event()
     logs.configure(settings.log_level, settings.log_format)
     server = Granian(
@@ -103,9 +114,10 @@ def run(settings: Settings) -> int:
         log_level=LogLevels.debug if settings.log_level == "debug" else LogLevels.warning,
         log_dictconfig={"formatters": {}, "handlers": {}, "loggers": {"_granian": {}, "granian.access": {}}},  # to the root: one log
     )
+    server.main_loop_interrupt = Bell()
     server.on_startup(lambda: threading.Thread(target=_announce, args=(settings, started), daemon=True).start())
     try:
-        server.serve(target_loader=functools.partial(load, failed, os.getpid()))
+        server.serve(target_loader=functools.partial(load, failed, os.getpid(), server.main_loop_interrupt.is_set))
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else INTERNAL
     return INTERNAL if failed.is_set() else OK

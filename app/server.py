@@ -7,13 +7,10 @@ import contextlib
 import ipaddress
 import multiprocessing
 import os
-import signal
 import sys
-import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -22,15 +19,18 @@ from litestar import Litestar
 from app import __version__, guard, logs
 from app.api import routes
 from app.api.depends import Limits
+from app.api.events import Closing
 from app.api.lag import LoopWatch
 from app.api.leases import Leases
 from app.api.pages import Pages
 from app.settings import Settings, load
+from app.stopping import StoppingLoop
 
 if TYPE_CHECKING:
     from app.rooms import Rooms
 
 _THREADS: Final = 32
+_FAREWELL_S: Final = 2.0
 _GRACE_S: Final = 3.0
 _log = structlog.get_logger("server")
 
@@ -71,13 +71,14 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
     from app.jobs import housekeeping
     from app.rooms import Rooms
 
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "worker"))  # the default, 6 on 2 cores, starves on a slow disk
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS, "worker"))  # the default, 6 on 2 cores, starves on a slow disk
     try:
         rooms = await asyncio.to_thread(Rooms, settings)
     except Exception as error:
         _give_up(f"cannot open {settings.data}: {str(error).splitlines()[0]}")
         raise
-    closing, watch = asyncio.Event(), LoopWatch()
+    closing, watch = Closing(), LoopWatch()
     probes = {
         "database": rooms.database_trouble,
         "storage": writable(settings.data),
@@ -100,20 +101,21 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
         pages=await asyncio.to_thread(Pages, page_folder()),
         closing=closing,
     )
-    with _told_to_stop(closing):
-        launch = asyncio.create_task(asyncio.to_thread(rooms.launch))
-        chores = [asyncio.create_task(housekeeping.run(rooms.uploads, rooms.engine)), asyncio.create_task(watch.run())]
-        interrupt = asyncio.create_task(_interrupt(app.state["leases"], closing))
-        leave = asyncio.create_task(_leave(rooms, closing))
-        try:
-            yield
-        finally:
-            leave.cancel()
-            closing.set()
-            for chore in chores:
-                chore.cancel()
-            await asyncio.gather(leave, launch, interrupt, *chores, return_exceptions=True)
-            await rooms.close()
+    if isinstance(loop, StoppingLoop):
+        loop.before_stop = lambda: _say_goodbye(closing)
+    launch = asyncio.create_task(asyncio.to_thread(rooms.launch))
+    chores = [asyncio.create_task(housekeeping.run(rooms.uploads, rooms.engine)), asyncio.create_task(watch.run())]
+    interrupt = asyncio.create_task(_interrupt(app.state["leases"], closing))
+    leave = asyncio.create_task(_leave(rooms, closing))
+    try:
+        yield
+    finally:
+        leave.cancel()
+        closing.set()
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(leave, launch, interrupt, *chores, return_exceptions=True)
+        await rooms.close()
 
 
 def _own(data: Path) -> None:
@@ -134,33 +136,10 @@ def _give_up(reason: str) -> None:
         os._exit(1)
 
 
-@contextlib.contextmanager
-def _told_to_stop(closing: asyncio.Event) -> Iterator[None]:
-    """Set `closing` at SIGTERM or SIGINT, before the server waits for its connections: an open WebSocket would hold it up.
-
-    What handled the signal before still does. asyncio's own handlers hang on the wake-up descriptor and are not disturbed.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: too late to matter
-            loop.call_soon_threadsafe(closing.set)
-        previous = before[signal.Signals(number)]
-        if callable(previous):
-            previous(number, frame)
-
-    for number in before:
-        signal.signal(number, stop)
-        signal.siginterrupt(number, False)
-    try:
-        yield
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)
+async def _say_goodbye(closing: Closing) -> None:
+    """Before the server stops, which cuts what is open: close every socket."""
+    if deaf := await closing.farewell(_FAREWELL_S):
+        _log.info("sockets are cut: their clients take nothing", sockets=deaf)
 
 
 async def _interrupt(leases: Leases, closing: asyncio.Event) -> None:
@@ -169,9 +148,10 @@ async def _interrupt(leases: Leases, closing: asyncio.Event) -> None:
     leases.interrupt_all()
 
 
-async def _leave(rooms: Rooms, closing: asyncio.Event) -> None:
+async def _leave(rooms: Rooms, closing: Closing) -> None:
     """Granian waits for every connection, also for that of a paused player, which reads nothing more. After a while: close, and go."""
     await closing.wait()
+    await closing.farewell(_FAREWELL_S)
     await asyncio.sleep(_GRACE_S)
     _log.info("connections are still open; the server stops without them")
     await rooms.close()

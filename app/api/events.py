@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -43,6 +43,36 @@ class Library(msgspec.Struct, frozen=True, tag="library", tag_field="type"):
     total: int
 
 
+class Closing(asyncio.Event):
+    """Set when the server is told to stop; knows the sockets that have not been closed yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open = 0
+        self._none_open = asyncio.Event()
+        self._none_open.set()
+
+    @contextlib.contextmanager
+    def socket(self) -> Iterator[None]:
+        """Around the life of an open socket."""
+        self._open += 1
+        self._none_open.clear()
+        try:
+            yield
+        finally:
+            self._open -= 1
+            if not self._open:
+                self._none_open.set()
+
+    async def farewell(self, within_s: float) -> int:
+        """Have every socket closed; returns how many are still open after `within_s` seconds, because their clients take nothing."""
+        self.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._none_open.wait()
+        return self._open
+
+
 _log = structlog.get_logger("api")
 
 JobMessage = Snapshot | StateChanged | Progress | SegmentsChanged | Deleted | Heartbeat
@@ -51,7 +81,7 @@ LibraryMessage = Library | StateChanged | Progress | Deleted | Heartbeat
 
 @websocket("/ws/{job_id:str}")
 async def job_events(
-    socket: WebSocket[Any, Any, Any], job_id: FromPath[str], service: Given[JobService], hub: Given[Hub], closing: Given[asyncio.Event]
+    socket: WebSocket[Any, Any, Any], job_id: FromPath[str], service: Given[JobService], hub: Given[Hub], closing: Given[Closing]
 ) -> None:
     """One job: its snapshot, then every event. Closed with 4404 when there is no such job, or no more."""
 
@@ -62,7 +92,7 @@ async def job_events(
 
 
 @websocket("/ws")
-async def library_events(socket: WebSocket[Any, Any, Any], service: Given[JobService], hub: Given[Hub], closing: Given[asyncio.Event]) -> None:
+async def library_events(socket: WebSocket[Any, Any, Any], service: Given[JobService], hub: Given[Hub], closing: Given[Closing]) -> None:
     """All jobs: the newest ones, then every change of state and progress."""
 
     def snapshot(seq: int) -> Library:
@@ -78,11 +108,17 @@ async def _serve(
     topic: str | None,
     snapshot: Callable[[int], Snapshot | Library],
     wanted: Callable[[JobEvent], bool],
-    closing: asyncio.Event,
+    closing: Closing,
 ) -> None:
     """Talk until the client goes, the job is gone, or the server stops. Granian's `send` never says that the client is gone; `receive` does."""
-    await socket.accept()
-    talk = asyncio.create_task(_talk(socket, hub, topic, snapshot, wanted))
+    with closing.socket():
+        await socket.accept()
+        await _until_over(socket, _talk(socket, hub, topic, snapshot, wanted), closing)
+
+
+async def _until_over(socket: WebSocket[Any, Any, Any], talking: Coroutine[Any, Any, int], closing: Closing) -> None:
+    """Close the socket when `talking` ends, with the code that it returns, or when the server stops."""
+    talk = asyncio.create_task(talking)
     gone = asyncio.create_task(_until_gone(socket))
     ending = asyncio.create_task(closing.wait())
     try:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
+from app import guard
 from app.domain.media import ArtifactKind
 from tests.unit.api.serving import Server, seed_job
 
@@ -49,6 +59,67 @@ def test_a_killed_server_leaves_nothing_running_and_its_folder_free(tmp_path: Pa
     server.kill()
     with Server(tmp_path / "data") as again:
         assert httpx.get(f"{again.url}/api/jobs/{job_id}").json()["state"] == "completed"
+
+
+@contextlib.contextmanager
+def begun(data: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A server that has only begun to start: its worker has just been forked."""
+    environment = {"AUTODUBBER_DATA": str(data), "AUTODUBBER_PORT": str(Server(data).port), "PATH": "/usr/bin:/bin"}
+    process = subprocess.Popen([sys.executable, "-m", "app.cli", "serve"], env=environment, stderr=subprocess.PIPE)
+    try:
+        top = psutil.Process(process.pid)
+        while not (children := top.children()):
+            assert process.poll() is None
+        yield process, children[0].pid
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("moment", ["the worker has been forked", "the worker owns the folder", "the loop has its handlers"])
+def test_a_server_that_is_still_starting_stops_at_once(tmp_path: Path, number: signal.Signals, moment: str) -> None:
+    """The worker has the parent's handlers then, the system's, Granian's. One that swallows the stop is waited for until it is killed."""
+    data = tmp_path / "data"
+    with begun(data) as (process, worker):
+        while moment != "the worker has been forked" and guard.owner(data) != str(worker):
+            assert process.poll() is None
+        while moment == "the loop has its handlers" and number not in caught(worker):
+            assert process.poll() is None
+        began = time.monotonic()
+        process.send_signal(number)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=30)
+        assert time.monotonic() - began < 6
+        assert b"Traceback" not in said
+    assert guard.owner(data) is None and not psutil.pid_exists(worker)
+
+
+def caught(process: int) -> set[int]:
+    """The signals for which the process has a handler of its own (signal(7): /proc/PID/status)."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    mask = int(next(line for line in lines if line.startswith("SigCgt")).split()[1], 16)
+    return {number for number in signal.valid_signals() if mask >> (number - 1) & 1}
+
+
+def test_many_signals_are_one_stop(tmp_path: Path) -> None:
+    """Ctrl-C reaches parent and worker, and the parent tells the worker again; people press it more than once."""
+    with Server(tmp_path / "data") as server:
+        worker = server.worker()
+        with connect(f"ws://127.0.0.1:{server.port}/ws") as socket:
+            socket.recv(timeout=10)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+                os.kill(worker, number)
+            with pytest.raises(ConnectionClosed) as closed:
+                socket.recv(timeout=10)
+            assert closed.value.rcvd is not None and closed.value.rcvd.code == 1001
+        assert server.stop() < 6
+
+
+def test_a_stop_just_after_the_worker_died_ends_too(tmp_path: Path) -> None:
+    with Server(tmp_path / "data") as server:
+        os.kill(server.worker(), signal.SIGKILL)
+        assert server.stop() < 6
 
 
 def test_every_line_of_the_log_is_json_and_requests_carry_their_id(tmp_path: Path) -> None:

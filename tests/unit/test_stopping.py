@@ -1,0 +1,101 @@
+"""A stop waits for the goodbyes, happens once, and no signal comes at a wrong moment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from app.stopping import Bell, StoppingLoop, stopping_loop
+
+
+@pytest.fixture
+def loop() -> Iterator[StoppingLoop]:
+    made = stopping_loop()
+    yield made
+    made.close()
+    asyncio.set_event_loop(None)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_waits_for_what_comes_before_it_and_happens_once(loop: StoppingLoop, number: signal.Signals) -> None:
+    order: list[str] = []
+    stopped = asyncio.Event()
+
+    async def goodbye() -> None:
+        order.append("begins")
+        for _ in range(3):
+            os.kill(os.getpid(), number)
+            await asyncio.sleep(0)
+        order.append("ends")
+
+    def stop(name: str) -> None:
+        order.append(name)
+        stopped.set()
+
+    loop.before_stop = goodbye
+    loop.add_signal_handler(number, stop, "stops")
+    loop.call_soon(os.kill, os.getpid(), number)
+    loop.run_until_complete(asyncio.wait_for(stopped.wait(), 10))
+    loop.run_until_complete(asyncio.sleep(0.05))
+    assert order == ["begins", "ends", "stops"]
+
+
+def test_a_goodbye_that_fails_does_not_prevent_the_stop(loop: StoppingLoop) -> None:
+    stopped, told = asyncio.Event(), []
+
+    async def goodbye() -> None:
+        raise RuntimeError("no")
+
+    loop.set_exception_handler(lambda _, context: told.append(str(context["exception"])))
+    loop.before_stop = goodbye
+    loop.add_signal_handler(signal.SIGTERM, stopped.set)
+    os.kill(os.getpid(), signal.SIGTERM)
+    loop.run_until_complete(asyncio.wait_for(stopped.wait(), 10))
+    loop._stop = None  # forgets the task, which then tells
+    assert told == ["no"]
+
+
+def test_other_signals_are_not_postponed(loop: StoppingLoop) -> None:
+    heard = asyncio.Event()
+    loop.before_stop = asyncio.Event().wait  # type: ignore[assignment]  # never
+    loop.add_signal_handler(signal.SIGUSR1, heard.set)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    loop.run_until_complete(asyncio.wait_for(heard.wait(), 10))
+
+
+RINGING = """
+import signal, sys, time
+from app.stopping import Bell
+from threading import Event
+bell = {"Bell": Bell, "Event": Event}[sys.argv[1]]()
+signal.signal(signal.SIGALRM, lambda *_: bell.set())
+signal.setitimer(signal.ITIMER_REAL, 1e-5, 1e-5)
+until = time.monotonic() + 2
+while time.monotonic() < until:
+    bell.wait()
+    bell.clear()
+signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+
+
+def test_a_bell_may_be_rung_by_a_signal_at_any_moment() -> None:
+    """With `threading.Event` in its place the handlers wait for one another, and it ends in a RecursionError."""
+    subprocess.run([sys.executable, "-c", RINGING, "Bell"], timeout=30, check=True)
+
+
+def test_a_bell_is_an_event() -> None:
+    bell = Bell()
+    assert not bell.is_set() and not bell.wait(0.01)
+    ringing = threading.Timer(0.01, bell.set)
+    ringing.start()
+    assert bell.wait(10) and bell.is_set() and bell.wait()
+    bell.clear()
+    assert not bell.is_set() and not bell.wait(0.01)
+    ringing.join()
