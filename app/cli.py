@@ -33,22 +33,7 @@ def parser() -> argparse.ArgumentParser:
 
     dub = commands.add_parser("dub", help="dub one file without a server", epilog=HELP, formatter_class=raw)
     dub.add_argument("input", type=Path, metavar="INPUT", help="video or sound file")
-    dub.add_argument("--subtitles", type=Path, metavar="FILE", help="SRT or WebVTT to speak, instead of recognition")
-    dub.add_argument("--language", metavar="CODE", help="language spoken, ISO 639-1 (default: detected)")
-    dub.add_argument("--task", choices=("transcribe", "translate"), default="transcribe", help="translate: Whisper writes English")
-    dub.add_argument("--model", metavar="M", help="Whisper model's name, or the path of a checkpoint (default: AUTODUBBER_MODEL)")
-    dub.add_argument("--voice", metavar="ENGINE:VOICE", help="such as espeak:es or elevenlabs:VOICE_ID (default: AUTODUBBER_VOICE)")
-    dub.add_argument("--voice-model", metavar="M", default="", help="the voice engine's model (default: the engine's)")
-    dub.add_argument("--speed", type=float, default=1.0, metavar="X", help="0.7 to 1.2")
-    dub.add_argument(
-        "--background", choices=("duck", "keep", "replace"), default="duck", help="the original sound: lowered under the voice, left, removed"
-    )
-    dub.add_argument("--audio-track", type=int, default=0, metavar="N", help="which of the file's audio tracks, counted from 0")
-    dub.add_argument("--burn", action="store_true", help="burn the subtitles into the picture (encodes the video again)")
-    dub.add_argument("--keep-original-track", action="store_true", help="add the original sound as a second track")
-    dub.add_argument("--review", type=Path, metavar="FILE", help="stop after recognition and write an SRT to edit; pass it back with --subtitles")
-    dub.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder for the results (default: the input's)")
-    dub.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    _add_dub_options(dub)
     _add_data(dub)
     dub.set_defaults(run=_dub)
 
@@ -68,6 +53,44 @@ def parser() -> argparse.ArgumentParser:
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(run=_version)
     return root
+
+
+def _add_dub_options(dub: argparse.ArgumentParser) -> None:
+    heard = dub.add_argument_group("what is heard")
+    heard.add_argument("--audio-track", type=int, default=0, metavar="N", help="which of the file's audio tracks, counted from 0")
+    heard.add_argument("--language", metavar="CODE", help="language spoken, ISO 639-1 (default: detected)")
+    heard.add_argument("--task", choices=("transcribe", "translate"), default="transcribe", help="translate: Whisper writes English")
+    heard.add_argument("--model", metavar="M", help="Whisper model's name, or the path of a checkpoint (default: AUTODUBBER_MODEL)")
+    heard.add_argument("--subtitles", type=Path, metavar="FILE", help="SRT, WebVTT or ASS to speak, instead of recognition")
+    heard.add_argument("--review", type=Path, metavar="FILE", help="stop after recognition and write an SRT to edit; pass it back with --subtitles")
+    voice = dub.add_argument_group("how it is spoken")
+    voice.add_argument("--voice", metavar="ENGINE:VOICE", help="such as espeak:es or elevenlabs:VOICE_ID (default: AUTODUBBER_VOICE)")
+    voice.add_argument("--voice-model", metavar="M", default="", help="the voice engine's model (default: the engine's)")
+    voice.add_argument("--target-language", metavar="CODE", help="language of the lines, when it is another one (they are brought by --subtitles)")
+    voice.add_argument("--speed", type=float, default=1.0, metavar="X", help="0.7 to 1.2")
+    mix = dub.add_argument_group("the mix")
+    mix.add_argument(
+        "--background", choices=("duck", "keep", "replace"), default="duck", help="the original sound: lowered under the voice, left, removed"
+    )
+    mix.add_argument("--stem", type=Path, metavar="FILE", help="a background without voices, which takes the original sound's place")
+    mix.add_argument("--duck-db", type=float, metavar="DB", help="how far it is lowered, -60 to 0 (default: as far as the voice needs)")
+    mix.add_argument("--duck-attack", dest="duck_attack_s", type=float, metavar="S", help="it goes down in this time, ahead of the voice (0.12)")
+    mix.add_argument("--duck-hold", dest="duck_hold_s", type=float, metavar="S", help="pauses up to this long keep it down (0.8)")
+    mix.add_argument("--duck-release", dest="duck_release_s", type=float, metavar="S", help="it comes back in this time (0.45)")
+    mix.add_argument("--keep-db", type=float, metavar="DB", help="its level with --background keep, -60 to 12 (0)")
+    mix.add_argument("--loudness", dest="loudness_lufs", metavar="LUFS", help="-16 (default), -14, -23, another from -36 to -8, or off")
+    files = dub.add_argument_group("the files")
+    files.add_argument("--audio-format", choices=("m4a", "opus", "mp3", "wav", "flac"), help="the sound alone (default: m4a)")
+    files.add_argument("--container", choices=("auto", "mp4", "mkv", "webm"), help="the video (default: auto, MP4 where it takes the picture)")
+    files.add_argument("--audio-codec", choices=("aac", "opus"), help="the video's sound (default: aac; WebM has opus)")
+    files.add_argument("--keep-original-track", action="store_true", help="add the original sound as a second track")
+    files.add_argument("--burn", action="store_true", help="burn the subtitles into the picture (encodes the video again)")
+    files.add_argument("--burn-size", choices=("small", "medium", "large"), help="default: medium")
+    files.add_argument("--burn-position", choices=("bottom", "top"), help="default: bottom")
+    files.add_argument("--burn-box", action="store_true", default=None, help="on a dark box")
+    files.add_argument("--hardware-encoder", action="store_true", default=None, help="burn with the machine's video encoder, if it has one")
+    files.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder for the results (default: the input's)")
+    files.add_argument("--json", action="store_true", help="print one JSON object on standard output, with the whole report")
 
 
 def _add_data(command: argparse.ArgumentParser) -> None:

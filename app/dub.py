@@ -8,14 +8,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import fcntl
-import shutil
 import signal
 import sys
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,17 +20,16 @@ from app import logs
 from app.domain import errors
 from app.domain.errors import DISK_FULL, DubError, Problem
 from app.domain.job import MAX_SPEED, MIN_SPEED, NEUTRAL, Background, DubOptions, Stage, Task
-from app.domain.media import Artifact, ArtifactKind
-from app.domain.segment import Clip, Flag, Placement, Segment
+from app.domain.report import Report
+from app.domain.segment import Clip, Flag, Segment
 from app.dub_display import Display, display
+from app.dub_files import hand_over, kept_clips, run_folder
 from app.exit_status import BAD_INPUT, ENGINE, ENVIRONMENT, INTERNAL, INTERRUPTED, OK, UsageError
 from app.settings import Settings
 
 if TYPE_CHECKING:
     from app.dubbing.kit import Kit
     from app.speech.ports import Recognised
-
-CLIP_KEPT_S: Final = 30 * 24 * 3600.0
 
 _BAD_INPUT: Final = (
     errors.FILE_EMPTY, errors.NOT_MEDIA, errors.PLAYLIST, errors.NO_AUDIO, errors.AUDIO_TRACK_MISSING, errors.MEDIA_TOO_LONG, errors.MEDIA_DAMAGED,
@@ -56,6 +50,16 @@ _ENVIRONMENT: Final = (
     errors.MEDIA_TOOL_FAILED,
 )
 
+# The options of the command line that do not bear their field's name.
+OPTION_OF: Final = {
+    "duck_db": "--duck-db",
+    "duck_attack_s": "--duck-attack",
+    "duck_hold_s": "--duck-hold",
+    "duck_release_s": "--duck-release",
+    "keep_db": "--keep-db",
+    "loudness_lufs": "--loudness",
+}
+
 
 class Flagged(msgspec.Struct, frozen=True):
     """A line that the person should look at: spoken much faster to fit, or starting late."""
@@ -67,7 +71,9 @@ class Flagged(msgspec.Struct, frozen=True):
 
 
 class Dubbed(msgspec.Struct, frozen=True):
-    """What `--json` prints. `flagged` are lines the person should look at; `stages_s` is the wall time of each stage."""
+    """What `--json` prints. `flagged` are lines that the fit could not place well; `stages_s` is the wall time of each stage; `report` is
+    None where nothing was rendered (`--review`).
+    """
 
     ok: bool
     input: str
@@ -80,6 +86,7 @@ class Dubbed(msgspec.Struct, frozen=True):
     true_peak_db: float | None
     stages_s: dict[str, float]
     outputs: dict[str, str]
+    report: Report | None
 
 
 def exit_status(problem: Problem) -> int:
@@ -90,7 +97,7 @@ def exit_status(problem: Problem) -> int:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Dub as the command line says; returns the exit status."""
     source: Path = arguments.input
-    for path in [source] + ([arguments.subtitles] if arguments.subtitles else []):
+    for path in inputs_of(arguments):
         if not path.is_file():
             raise UsageError(f"there is no file {path}")
     if arguments.review is not None and arguments.subtitles is not None:
@@ -101,10 +108,11 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         raise UsageError(f"--speed is {MIN_SPEED} to {MAX_SPEED}")
     if arguments.audio_track < 0:
         raise UsageError("--audio-track counts from 0")
+    options = options_of(arguments, settings)
     logs.configure("warning", "console")
     with display(sys.stderr) as shown:
         try:
-            dubbed = asyncio.run(_interruptible(_dub(arguments, settings, shown)))
+            dubbed = asyncio.run(_interruptible(_dub(arguments, options, settings, shown)))
         except DubError as error:
             return _failed(error, as_json=arguments.json)
         except asyncio.CancelledError:
@@ -112,10 +120,20 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             return INTERRUPTED
     if arguments.json:
         print(msgspec.json.encode(dubbed).decode())
-    else:
-        for path in dubbed.outputs.values():
-            print(path)
+        return OK
+    if dubbed.report is not None:
+        from app import dub_report
+        from app.dubbing.report import needs_a_look
+
+        dub_report.show(dubbed.report, needs_a_look, sys.stderr)
+    for result in dubbed.outputs.values():
+        print(result)
     return OK
+
+
+def inputs_of(arguments: argparse.Namespace) -> list[Path]:
+    """Every file that the person named: none of them is ever overwritten."""
+    return [path for path in (arguments.input, arguments.subtitles, arguments.stem) if path is not None]
 
 
 def _failed(error: DubError, *, as_json: bool) -> int:
@@ -136,48 +154,39 @@ async def _interruptible(work: Any) -> Dubbed:
     return dubbed
 
 
-@contextlib.contextmanager
-def run_folder(data: Path) -> Iterator[Path]:
-    """A folder for one run, removed when the block ends; what killed runs left is removed first."""
-    home = data / "cli"
-    home.mkdir(parents=True, exist_ok=True)
-    for old in home.glob("run-*"):
-        with contextlib.suppress(OSError), (old / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(old)
-    folder = Path(tempfile.mkdtemp(prefix="run-", dir=home))
-    try:
-        with (folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def kept_clips(data: Path) -> Path:
-    """The folder of spoken lines that outlives a run; what nobody used for 30 days goes."""
-    folder = data / "cli" / "clips"
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.iterdir():
-        if time.time() - path.stat().st_mtime > CLIP_KEPT_S:
-            path.unlink(missing_ok=True)
-    return folder
-
-
 def options_of(arguments: argparse.Namespace, settings: Settings) -> DubOptions:
-    """The options as typed, the rest from the settings."""
-    return DubOptions(
+    """The options as typed, the rest from the settings. Raises UsageError for a value out of its range."""
+    from app.jobs.choices import patched
+    from app.jobs.requests import OptionsPatch
+
+    typed = {name: getattr(arguments, name) for name in NEUTRAL if getattr(arguments, name) is not None}
+    if "loudness_lufs" in typed:
+        typed["loudness_lufs"] = _loudness(typed["loudness_lufs"])
+    try:
+        patch = msgspec.convert(typed, OptionsPatch)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$.")
+        raise UsageError(f"{OPTION_OF.get(where.rstrip('`'), where)}: {what}") from None
+    options = DubOptions(
         language=arguments.language, task=Task(arguments.task), recognizer="subtitles" if arguments.subtitles else settings.recognizer,
         model=arguments.model or settings.model, voice=arguments.voice or settings.voice, voice_model=arguments.voice_model, speed=arguments.speed,
         background=Background(arguments.background), keep_original_track=arguments.keep_original_track, burn_subtitles=arguments.burn,
         audio_track=arguments.audio_track, review=arguments.review is not None, **NEUTRAL,
     )  # fmt: skip
+    return patched(options, patch)
 
 
-async def _dub(arguments: argparse.Namespace, settings: Settings, shown: Display) -> Dubbed:
+def _loudness(text: str) -> float | None:
+    try:
+        return None if text == "off" else float(text)
+    except ValueError:
+        raise UsageError("--loudness is a number of LUFS, or off") from None
+
+
+async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Settings, shown: Display) -> Dubbed:
     from app.engines import engines_of, limits_of
+    from app.jobs import choices
 
-    options = options_of(arguments, settings)
     with run_folder(settings.data) as folder:
         from app.dubbing.kit import Kit
         from app.storage.blobs import BlobStore
@@ -192,6 +201,7 @@ async def _dub(arguments: argparse.Namespace, settings: Settings, shown: Display
             )
         engines = engines_of(settings)
         try:
+            choices.check(options, engines)
             kit = Kit(
                 blobs=blobs, workspace=Workspace(folder / "scratch"), cache=folder / "cache", engines=engines, threads=settings.thread_count,
                 limits=limits_of(settings), max_duration_s=settings.max_duration_s,
@@ -204,6 +214,7 @@ async def _dub(arguments: argparse.Namespace, settings: Settings, shown: Display
 async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, shown: Display, cache: Path) -> Dubbed:
     from app.dubbing import pipeline
     from app.dubbing.finish import cues_for, finish
+    from app.dubbing.report import keep_report, report_of
     from app.dubbing.subtitles import write_srt
     from app.dubbing.synthesize import VoiceChoice, synthesize
     from app.dubbing.transcribe import from_subtitles, transcribe
@@ -213,6 +224,9 @@ async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, 
     with shown.stage(Stage.PROBE):
         brought = arguments.subtitles.read_bytes() if arguments.subtitles else None
         info = await pipeline.probe(kit, source, options, has_subtitles=brought is not None)
+        stem = arguments.stem.resolve() if arguments.stem else None
+        if stem is not None:
+            await pipeline.check_stem(kit, stem)
     if not arguments.review:  # a voice that cannot speak is told now, not after an hour of recognition
         voice, voice_id = kit.engines.voice(options.voice)
         language = pipeline.spoken_language(options, None)
@@ -237,70 +251,32 @@ async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, 
         raise DubError(errors.NO_SPEECH)
     if arguments.review:
         arguments.review.write_text(write_srt(cues_for(segments, ())), encoding="utf-8")
-        return _result(arguments, sound.duration_s, language, segments, (), (), None, None, shown, {"review": str(arguments.review)})
+        return _result(arguments, sound.duration_s, language, segments, (), None, shown, {"review": str(arguments.review)})
     choice = VoiceChoice(options.voice, options.voice_model, options.speed, pipeline.spoken_language(options, language))
     with shown.stage(Stage.SYNTHESIZE) as report:
         clips = await synthesize(kit, segments, choice, on_clip=lambda _: None, report=report)
     with shown.stage(Stage.FIT):
         placements = await pipeline.fit(kit, segments, clips, options, sound.duration_s)
     with shown.stage(Stage.MIX) as report:
-        mixed = await pipeline.mix(kit, source, "cli", info, sound, segments, clips, placements, options, cache, report)
+        mixed = await pipeline.mix(
+            kit, source, "cli", info, sound, segments, clips, placements, options, cache, report, stem=stem, stem_id="cli" if stem else ""
+        )
     with shown.stage(Stage.MUX) as report:
         finished = await finish(kit, source, info, sound, kit.blobs.path(mixed.track.key), segments, placements, options, language, report)
-    inputs = [source] + ([arguments.subtitles.resolve()] if arguments.subtitles else [])
-    outputs = hand_over(kit, [*finished.artifacts, mixed.audio], source.stem, arguments.output or source.parent, inputs)
-    return _result(arguments, sound.duration_s, language, segments, clips, placements, mixed.loudness_lufs, mixed.true_peak_db, shown, outputs)
-
-
-def hand_over(kit: Kit, artifacts: Sequence[Artifact], stem: str, folder: Path, inputs: Sequence[Path]) -> dict[str, str]:
-    """Put the results into `folder` as STEM.dub.EXTENSION, replacing earlier results, but never one of the inputs: then STEM.dub-2.EXTENSION."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise UsageError(f"{folder} is a file, not a folder") from None
-    taken = {path.resolve() for path in inputs}
-    number = 1
-    while True:
-        name = f"{stem}.dub" if number == 1 else f"{stem}.dub-{number}"
-        targets = {artifact.kind: (folder / f"{name}.{artifact.extension}").resolve() for artifact in artifacts}
-        if not taken & set(targets.values()):
-            break
-        number += 1
-    for artifact in artifacts:
-        target = targets[artifact.kind]
-        partial = target.with_name(f".{target.name}.part")
-        try:
-            shutil.copyfile(kit.blobs.path(artifact.key), partial)
-            partial.replace(target)
-        except OSError as error:
-            if error.errno in (28, 122):  # ENOSPC, EDQUOT
-                raise DubError(DISK_FULL, str(folder)) from error
-            raise
-        finally:
-            partial.unlink(missing_ok=True)
-    order = list(ArtifactKind)
-    return {kind.value: str(targets[kind]) for kind in sorted(targets, key=order.index)}
+    result = report_of(segments, placements, mixed, finished, options, sound.duration_s)
+    artifacts = [*finished.artifacts, mixed.audio, await keep_report(kit, result)]
+    outputs = hand_over(kit, artifacts, source.stem, arguments.output or source.parent, inputs_of(arguments))
+    return _result(arguments, sound.duration_s, language, segments, clips, result, shown, outputs)
 
 
 def _result(
     arguments: argparse.Namespace, duration_s: float, language: str | None, segments: Sequence[Segment], clips: Sequence[Clip],
-    placements: Sequence[Placement], loudness_lufs: float | None, true_peak_db: float | None, shown: Display, outputs: dict[str, str],
+    report: Report | None, shown: Display, outputs: dict[str, str],
 ) -> Dubbed:  # fmt: skip
-    texts = {segment.id: segment for segment in segments}
-    flagged = tuple(Flagged(texts[p.segment_id].start_s, texts[p.segment_id].text, round(p.rate, 3), p.flags) for p in placements if p.flags)
-    for line in flagged:
-        shown.note(f"{line.start_s:.1f} s: {', '.join(line.flags)}: {line.text}")
-    credits = sum(clip.cost_credits for clip in clips)
+    lines = report.lines if report else ()
     return Dubbed(
-        True,
-        str(arguments.input),
-        round(duration_s, 3),
-        language,
-        len(segments),
-        flagged,
-        credits,
-        loudness_lufs,
-        true_peak_db,
-        shown.stages_s(),
-        outputs,
-    )
+        ok=True, input=str(arguments.input), duration_s=round(duration_s, 3), language=language, lines=len(segments),
+        flagged=tuple(Flagged(line.start_s, line.text, round(line.rate, 3), line.flags) for line in lines if line.flags),
+        cost_credits=sum(clip.cost_credits for clip in clips), loudness_lufs=report.loudness_lufs if report else None,
+        true_peak_db=report.true_peak_db if report else None, stages_s=shown.stages_s(), outputs=outputs, report=report,
+    )  # fmt: skip

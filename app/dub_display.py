@@ -28,8 +28,6 @@ class Display(Protocol):
 
     def stage(self, stage: Stage) -> contextlib.AbstractContextManager[Report]: ...
 
-    def note(self, text: str) -> None: ...
-
     def stages_s(self) -> dict[str, float]: ...
 
 
@@ -57,20 +55,20 @@ class PlainDisplay(_Clock):
 
     @contextlib.contextmanager
     def stage(self, stage: Stage) -> Iterator[Report]:
-        self.note(f"{TITLES[stage]} ...")
+        self._note(f"{TITLES[stage]} ...")
         started = last = self._now()
 
         def report(fraction: float, message: str) -> None:
             nonlocal last
             if self._now() - last >= _PLAIN_EVERY_S:
                 last = self._now()
-                self.note(f"{TITLES[stage]}: {fraction:.0%}{f' ({message})' if message else ''}")
+                self._note(f"{TITLES[stage]}: {fraction:.0%}{f' ({message})' if message else ''}")
 
         with self.timed(stage):
             yield report
-        self.note(f"{TITLES[stage]}: done in {self._now() - started:.1f} s")
+        self._note(f"{TITLES[stage]}: done in {self._now() - started:.1f} s")
 
-    def note(self, text: str) -> None:
+    def _note(self, text: str) -> None:
         print(text, file=self._out, flush=True)
 
 
@@ -87,9 +85,6 @@ class BarDisplay(_Clock):
         with self.timed(stage):
             yield lambda fraction, message: self._progress.update(task, completed=fraction, message=message)
         self._progress.update(task, completed=1.0, message="")
-
-    def note(self, text: str) -> None:
-        self._progress.console.print(text, markup=False, highlight=False)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final
 
 from litestar import Request, route
@@ -15,16 +14,16 @@ from app.api.problems import refuses
 from app.api.ranges import disposition, send_file
 from app.domain import errors
 from app.domain.errors import DubError
-from app.domain.media import ArtifactKind
+from app.domain.media import NAMED, ArtifactKind
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService
 
-# What a person downloads, and how its name goes on after the title: two files of a job never have the same name.
-_FOR_THE_PERSON: Final = {
-    ArtifactKind.VIDEO: "", ArtifactKind.AUDIO: "", ArtifactKind.SRT: "", ArtifactKind.VTT: "", ArtifactKind.ASS: "",
-    ArtifactKind.SOURCE_SRT: ".original", ArtifactKind.REPORT: ".report",
-}  # fmt: skip
+_FOR_THE_PERSON: Final = frozenset(
+    {
+        ArtifactKind.VIDEO, ArtifactKind.AUDIO, ArtifactKind.SRT, ArtifactKind.VTT, ArtifactKind.ASS, ArtifactKind.SOURCE_SRT, ArtifactKind.REPORT,
+    }
+)  # fmt: skip
 _INLINE: Final = frozenset(
     {ArtifactKind.VIDEO, ArtifactKind.AUDIO, ArtifactKind.VTT, ArtifactKind.SOURCE, ArtifactKind.PEAKS, ArtifactKind.THUMBNAIL}
 )
@@ -33,7 +32,7 @@ _READ: Final = [HttpMethod.GET, HttpMethod.HEAD]
 _INERT: Final = {"Content-Security-Policy": "default-src 'none'; media-src 'self'; sandbox", "X-Content-Type-Options": "nosniff"}
 
 
-def _kind(name: str, among: Collection[ArtifactKind]) -> ArtifactKind:
+def _kind(name: str, among: frozenset[ArtifactKind]) -> ArtifactKind:
     if name not in among:
         raise DubError(errors.NOT_FOUND)
     return ArtifactKind(name)
@@ -44,7 +43,7 @@ def download(request: Request[Any, Any, Any], service: Given[JobService], kind: 
     """The video, audio, srt, vtt, ass, source_srt or report (JSON) of a job, as an attachment; ranges, ETag and HEAD as HTTP has them."""
     wanted = _kind(kind, _FOR_THE_PERSON)
     artifact, path = service.artifact(job_id, wanted)
-    name = f"{service.get(job_id).title}{_FOR_THE_PERSON[wanted]}.{artifact.extension.lstrip('.')}"
+    name = f"{service.get(job_id).title}{NAMED.get(wanted, '')}.{artifact.extension.lstrip('.')}"
     headers = {"Content-Disposition": disposition("attachment", name), "Cache-Control": "private, no-cache", **_INERT}
     return send_file(request, path, etag=f'"{artifact.sha256}"', media_type=artifact.media_type, headers=headers)
 

@@ -62,6 +62,10 @@ class ArtifactKind(StrEnum):
     TRACK = "track"
 
 
+# What follows the title in a file's name, so that no two files of a job have the same one.
+NAMED: Final = {ArtifactKind.SOURCE_SRT: ".original", ArtifactKind.REPORT: ".report"}
+
+
 class Artifact(msgspec.Struct, frozen=True):
     """One finished file. `key` names the blob; `sha256` is of its bytes and serves as ETag."""
 

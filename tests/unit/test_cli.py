@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from app import cli, dub, dub_display, exit_status
+from app import cli, dub, dub_display, dub_files, exit_status
 from app.domain.errors import catalogue
 from app.domain.job import Stage
 from app.domain.secrets import ELEVENLABS_KEY
@@ -232,14 +232,14 @@ def test_an_interrupt_kills_the_children_and_removes_the_scratch(number: signal.
 def test_what_a_killed_run_left_is_swept_by_the_next_but_a_running_ones_is_not(transcribing: subprocess.Popen[str], tmp_path: Path) -> None:
     home = tmp_path / "data" / "cli"
     (left,) = home.glob("run-*")
-    with dub.run_folder(tmp_path / "data"):
+    with dub_files.run_folder(tmp_path / "data"):
         assert left.exists(), "it is in use"
     children = children_of(transcribing.pid)
     transcribing.kill()
     transcribing.wait()
     while not all(ended(child) for child in children):  # the kernel kills them too; until then they hold the folder
         time.sleep(0.01)
-    with dub.run_folder(tmp_path / "data") as mine:
+    with dub_files.run_folder(tmp_path / "data") as mine:
         assert not left.exists() and mine.exists()
     assert not mine.exists()
 

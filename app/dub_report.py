@@ -1,0 +1,78 @@
+"""The report of a render as a table: coloured on a terminal, plain text elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, TextIO
+
+from app.domain.report import LineReport, Report
+
+HEAD: Final = ("start", "offset", "rate", "char/s", "flags", "line")
+_TEXT_CHARACTERS: Final = 60
+
+
+def show(report: Report, needs_a_look: Callable[[LineReport], bool], out: TextIO) -> None:
+    """Write the totals, and the lines that a person should look at."""
+    lines = [row(line) for line in report.lines if needs_a_look(line)]
+    if out.isatty():
+        _rich(totals(report), lines, out)
+    else:
+        out.write("\n".join([*_columns(totals(report)), "", *(_columns([HEAD, *lines]) if lines else ["no line needs a look"]), ""]))
+        out.flush()
+
+
+def totals(report: Report) -> list[tuple[str, str]]:
+    """What the whole came out like, as (name, value)."""
+    count = len(report.lines)
+    target = "left as it was" if report.target_lufs is None else f"target {report.target_lufs:g} LUFS"
+    return [
+        ("lines", str(count)),
+        ("faster than 1.25x", f"{report.share_over_125:.1%} (mean {report.mean_rate:.2f}x, highest {report.highest_rate:.2f}x)"),
+        ("to shorten", str(report.to_shorten)),
+        ("late", f"{report.late} (worst offset {report.worst_offset_s:+.3f} s)"),
+        ("loudness", f"{_level(report.loudness_lufs, 'LUFS')} ({target})"),
+        ("true peak", _level(report.true_peak_db, "dBTP")),
+        ("length", f"{clock(report.source_duration_s + report.duration_difference_s)} ({report.duration_difference_s:+.3f} s to the source)"),
+        *([("picture", "copied" if report.picture == "copied" else f"encoded by {report.picture}")] if report.picture else []),
+    ]
+
+
+def row(line: LineReport) -> tuple[str, ...]:
+    """A line as the table's cells, in the order of HEAD."""
+    text = line.text if len(line.text) <= _TEXT_CHARACTERS else line.text[: _TEXT_CHARACTERS - 1] + "…"
+    return clock(line.placed_s), f"{line.offset_s:+.2f} s", f"{line.rate:.2f}x", f"{line.characters_per_s:.1f}", ", ".join(line.flags), text
+
+
+def clock(seconds: float) -> str:
+    """ "1:02:03.4"."""
+    tenths = round(seconds * 10)
+    hours, minutes = tenths // 36_000, tenths // 600 % 60
+    return f"{f'{hours}:{minutes:02}' if hours else minutes}:{tenths % 600 / 10:04.1f}"
+
+
+def _level(value: float | None, unit: str) -> str:
+    return "silent" if value is None else f"{value:.1f} {unit}"
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in rows]
+
+
+def _rich(totals: Sequence[tuple[str, str]], lines: Sequence[Sequence[str]], out: TextIO) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=out)
+    whole = Table(box=None, show_header=False)
+    for name, value in totals:
+        whole.add_row(Text(name, style="dim"), Text(value))
+    console.print(whole)
+    if not lines:
+        console.print(Text("No line needs a look.", style="green"))
+        return
+    table = Table(*HEAD, title="lines that need a look", title_justify="left")
+    for cells in lines:
+        table.add_row(*map(Text, cells))  # Text: what is spoken is no markup
+    console.print(table)
