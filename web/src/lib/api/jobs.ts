@@ -1,6 +1,6 @@
 import { address, client, unwrap } from './client';
 import { toApiError } from './problems';
-import type { ArtifactKind, CreateJob, Estimate, Job, JobPage, JobPatch, JobState } from './types';
+import type { ArtifactKind, CreateJob, Estimate, Job, JobPage, JobPatch, JobState, Report } from './types';
 
 export interface JobFilter {
 	text: string;
@@ -41,6 +41,12 @@ export async function duplicateJob(job_id: string, body: JobPatch): Promise<Job>
 
 export async function estimateJob(job_id: string): Promise<Estimate> {
 	return unwrap(await client.GET('/api/jobs/{job_id}/estimate', { params: { path: { job_id } } }));
+}
+
+/** What the last render came out like; null before the first. */
+export async function getReport(job_id: string): Promise<Report | null> {
+	const result = await client.GET('/api/jobs/{job_id}/report', { params: { path: { job_id } } });
+	return result.response.status === 404 ? null : unwrap(result);
 }
 
 /** Where the player finds one of a job's files; null until it exists. The ETag's head makes a new render a new address. */

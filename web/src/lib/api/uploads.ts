@@ -32,16 +32,22 @@ function explain(thrown: Error | DetailedError): ApiError {
 	}
 }
 
-/** A file on its way. `start` goes on from where an earlier visit stopped when the file is the same. */
+/** A file on its way. `start` goes on from where an earlier visit stopped when the file is the same, unless `remember` is false. */
 export class FileUpload {
 	#upload: Upload;
 
-	constructor(file: File, chunk_bytes: number, watcher: UploadWatcher) {
+	constructor(
+		file: File,
+		chunk_bytes: number,
+		watcher: UploadWatcher,
+		private readonly remember = true
+	) {
 		this.#upload = new Upload(file, {
 			endpoint: endpoint(),
 			chunkSize: chunk_bytes,
 			retryDelays: [0, 1000, 3000, 5000, 10_000, 20_000],
 			metadata: { filename: file.name, filetype: file.type },
+			storeFingerprintForResuming: remember,
 			removeFingerprintOnSuccess: false, // forgotten when the job exists
 			onProgress: watcher.onProgress,
 			onSuccess: () => watcher.onDone(this.id),
@@ -54,7 +60,7 @@ export class FileUpload {
 	}
 
 	async start(): Promise<void> {
-		if (!this.#upload.url) {
+		if (this.remember && !this.#upload.url) {
 			const [latest] = (await this.#upload.findPreviousUploads()).sort((a, b) => b.creationTime.localeCompare(a.creationTime));
 			if (latest) this.#upload.resumeFromPreviousUpload(latest);
 		}

@@ -5,16 +5,19 @@ import { LiveSocket, type Connection } from '$lib/api/socket';
 import type { Estimate, Job, JobMessage, JobPatch } from '$lib/api/types';
 import { isRunning, steps } from '$lib/format/stages';
 import { LinesStore } from './lines.svelte';
+import { ReportStore } from './report.svelte';
 
 /** One job, alive: its row, its lines, and what a person can do with it. */
 export class JobStore {
 	readonly lines: LinesStore;
+	readonly report: ReportStore;
 	#job = $state.raw<Job | null>(null);
 	#gone = $state(false);
 	#message = $state('');
 	#connection = $state<Connection>('connecting');
 	#estimate = $state.raw<Estimate | null>(null);
 	#estimateError = $state.raw<ApiError | null>(null);
+	#updates: Promise<unknown> = Promise.resolve();
 	#socket: LiveSocket<JobMessage> | null = null;
 
 	readonly running = $derived.by(() => this.#job !== null && isRunning(this.#job));
@@ -27,6 +30,7 @@ export class JobStore {
 
 	constructor(readonly id: string) {
 		this.lines = new LinesStore(id);
+		this.report = new ReportStore(id);
 	}
 
 	get job(): Job | null {
@@ -92,9 +96,11 @@ export class JobStore {
 		this.#job = await steerJob(this.id, action);
 	}
 
-	async update(patch: JobPatch): Promise<void> {
-		this.#job = await updateJob(this.id, patch);
-		void this.refreshEstimate();
+	/** Changes the title, options or background. One after the other; shown at once, and taken back when the server refuses. */
+	update(patch: JobPatch): Promise<void> {
+		const turn = this.#updates.then(() => this.#update(patch));
+		this.#updates = turn.catch(() => undefined);
+		return turn;
 	}
 
 	/** A new job from the same upload; its id. */
@@ -114,6 +120,18 @@ export class JobStore {
 		} catch (thrown) {
 			this.#estimate = null;
 			this.#estimateError = asApiError(thrown);
+		}
+	}
+
+	async #update(patch: JobPatch): Promise<void> {
+		const before = this.#job;
+		if (before) this.#job = { ...before, options: { ...before.options, ...patch.options } };
+		try {
+			this.#job = await updateJob(this.id, patch);
+			void this.refreshEstimate();
+		} catch (thrown) {
+			if (before && this.#job) this.#job = { ...this.#job, options: before.options };
+			throw thrown;
 		}
 	}
 

@@ -1,11 +1,19 @@
 import type { Segment, SegmentEdit } from '$lib/api/types';
 import { charactersOver, charactersPerSecond, pace } from '$lib/format/reading';
 
-export const FIELDS = ['text', 'start_s', 'end_s', 'speaker', 'skip'] as const;
+export const FIELDS = ['text', 'start_s', 'end_s', 'speaker', 'skip', 'start_locked', 'locked_rate'] as const;
 export type Field = (typeof FIELDS)[number];
-export type Draft = Pick<Segment, Field>;
+export type Draft = Required<Pick<Segment, Field>>;
 
-export const pick = (from: Draft): Draft => ({ text: from.text, start_s: from.start_s, end_s: from.end_s, speaker: from.speaker, skip: from.skip });
+export const pick = (from: Pick<Segment, Field>): Draft => ({
+	text: from.text,
+	start_s: from.start_s,
+	end_s: from.end_s,
+	speaker: from.speaker,
+	skip: from.skip,
+	start_locked: from.start_locked ?? false,
+	locked_rate: from.locked_rate ?? null
+});
 
 /** Whether two values of a field say the same; the server may tidy the spaces of a text. */
 function same(a: Draft[Field], b: Draft[Field]): boolean {
@@ -17,7 +25,7 @@ function same(a: Draft[Field], b: Draft[Field]): boolean {
 /** One line: what the server has, what the person wrote, and what someone else wrote meanwhile. */
 export class Line {
 	readonly id: string;
-	#saved = $state.raw<Segment>() as Segment;
+	#saved = $state.raw<Segment & Draft>() as Segment & Draft;
 	#draft = $state.raw<Draft>() as Draft;
 	#theirs = $state.raw<Partial<Draft> | null>(null);
 	#sent: Partial<Draft> = {};
@@ -30,7 +38,7 @@ export class Line {
 
 	constructor(segment: Segment) {
 		this.id = segment.id;
-		this.#saved = segment;
+		this.#saved = { ...segment, ...pick(segment) };
 		this.#draft = pick(segment);
 	}
 
@@ -48,6 +56,14 @@ export class Line {
 	}
 	get skip(): boolean {
 		return this.#draft.skip;
+	}
+	/** The voice starts at `start_s` exactly. */
+	get start_locked(): boolean {
+		return this.#draft.start_locked;
+	}
+	/** The voice is played exactly this many times as fast as spoken; null: as the fit has it. */
+	get locked_rate(): number | null {
+		return this.#draft.locked_rate;
 	}
 	get draft(): Draft {
 		return this.#draft;
@@ -74,7 +90,8 @@ export class Line {
 	}
 
 	/** Takes over what the server has, field by field: what the person changed stays, and is a conflict where both did. */
-	merge(server: Segment): void {
+	merge(segment: Segment): void {
+		const server = { ...segment, ...pick(segment) };
 		const draft: Draft = { ...this.#draft };
 		const theirs: Partial<Draft> = {};
 		for (const field of FIELDS) {

@@ -80,7 +80,7 @@ export class LinesStore {
 		this.#soon();
 	}
 
-	async add(draft: Draft): Promise<void> {
+	async add(draft: Pick<Draft, 'text' | 'start_s' | 'end_s' | 'speaker'>): Promise<void> {
 		this.#history.remember(this.#snapshot);
 		const { text, start_s, end_s, speaker } = draft;
 		await this.#now(() => this.#change({ add: [{ text, start_s, end_s, speaker }] }));
@@ -204,7 +204,7 @@ export class LinesStore {
 			const line = fresh.find((l) => Math.abs(l.start_s - draft.start_s) < 0.01 && l.text === draft.text.trim());
 			if (!line) continue;
 			this.#history.rename(id, line.id);
-			if (draft.skip) line.write(pick(draft));
+			if (draft.skip || draft.start_locked || draft.locked_rate !== null) line.write(pick(draft));
 		}
 		if (this.dirty) this.#soon();
 	}

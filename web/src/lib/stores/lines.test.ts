@@ -169,6 +169,44 @@ describe('a conflict', () => {
 	});
 });
 
+describe('a lock', () => {
+	it('of the start or the speed is saved, undone and done again', async () => {
+		lines.write(line('a'), { start_locked: true });
+		lines.write(line('b'), { locked_rate: 1.2 });
+		await autosave();
+		expect(server.requests[0]?.body).toEqual({ edit: [{ id: 'a', start_locked: true }, { id: 'b', locked_rate: 1.2 }] });
+		await lines.undo();
+		expect([line('a').start_locked, line('b').locked_rate]).toEqual([true, null]);
+		await autosave();
+		await lines.undo();
+		await autosave();
+		expect(server.segments.map((s) => [s.start_locked, s.locked_rate])).toEqual([[false, undefined], [undefined, null], [undefined, undefined]]);
+		await lines.redo();
+		await lines.redo();
+		expect([line('a').start_locked, line('b').locked_rate]).toEqual([true, 1.2]);
+	});
+
+	it('comes back with a line that was removed', async () => {
+		lines.write(line('b'), { start_locked: true, locked_rate: 0.9 });
+		await lines.remove(line('b'));
+		await lines.undo();
+		await autosave();
+		expect(server.segments[1]).toMatchObject({ text: 'two', start_locked: true, locked_rate: 0.9 });
+	});
+
+	it('that was set elsewhere too is a conflict like any other', async () => {
+		lines.write(line('a'), { locked_rate: 1.3 });
+		server.change('a', { locked_rate: 0.8, start_locked: true });
+		await lines.flush();
+		expect(line('a').theirs).toEqual({ locked_rate: 0.8 });
+		expect(line('a').start_locked).toBe(true);
+		lines.settle(line('a'), 'theirs');
+		await autosave();
+		expect(line('a').locked_rate).toBe(0.8);
+		expect(lines.saving).toBe('saved');
+	});
+});
+
 describe('what arrives over the socket', () => {
 	it('adds, changes and removes lines in the order of their times', () => {
 		lines.apply(2, [segment('d', 4.5, 'between'), segment('a', 0, 'ONE')], ['c']);
@@ -210,7 +248,7 @@ describe('undo', () => {
 	});
 
 	it('takes an added line away again', async () => {
-		await lines.add({ text: 'four', start_s: 9, end_s: 10, speaker: '', skip: false });
+		await lines.add({ text: 'four', start_s: 9, end_s: 10, speaker: '' });
 		expect(texts()).toEqual(['one', 'two', 'three', 'four']);
 		await lines.undo();
 		expect(server.segments).toHaveLength(3);

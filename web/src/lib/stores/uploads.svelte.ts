@@ -3,12 +3,13 @@ import { asApiError, type ApiError } from '$lib/api/problems';
 import type { Job, OptionsPatch } from '$lib/api/types';
 import { FileUpload, forgetUpload, rememberedUploads, uploadOffset, uploadSmall, type Remembered } from '$lib/api/uploads';
 import { SpeedMeter } from '$lib/format/speed';
+import { StemUpload } from './stem.svelte';
 
 export type UploadState = 'waiting' | 'sending' | 'paused' | 'creating' | 'failed';
 
-const SUBTITLES = /\.(srt|vtt)$/i;
+const SUBTITLES = /\.(srt|vtt|ass|ssa)$/i;
 export const isSubtitles = (file: File) => SUBTITLES.test(file.name);
-const stem = (name: string) => name.replace(/\.[^.]+$/, '').toLowerCase();
+const base = (name: string) => name.replace(/\.[^.]+$/, '').toLowerCase();
 const MIB = 1 << 20;
 /** Files sent at once; the browser's other connections stay free for the page. */
 const AT_ONCE = 2;
@@ -27,7 +28,8 @@ export class Sending {
 	constructor(
 		readonly id: number,
 		readonly file: File,
-		readonly subtitles: File | null
+		readonly subtitles: File | null,
+		public stem: StemUpload | null
 	) {}
 
 	sent(total_bytes: number): void {
@@ -57,6 +59,7 @@ export class UploadStore {
 	options = $state.raw<OptionsPatch>({});
 	/** A subtitle file that goes with the next video. */
 	subtitles = $state.raw<File | null>(null);
+	#stem = $state.raw<StemUpload | null>(null);
 	onCreated: (job: Job) => void = () => {};
 
 	get sending(): readonly Sending[] {
@@ -67,8 +70,13 @@ export class UploadStore {
 		return this.#unfinished.filter((u) => !this.#sending.some((s) => s.upload_id === u.id || (s.file.name === u.name && s.file.size === u.size_bytes)));
 	}
 
+	/** The background without voices that goes with the next video; it is sent at once. */
+	get stem(): StemUpload | null {
+		return this.#stem;
+	}
+
 	get busy(): boolean {
-		return this.#sending.some((s) => s.state === 'waiting' || s.state === 'sending' || s.state === 'creating');
+		return this.#stem?.state === 'sending' || this.#sending.some((s) => s.state === 'waiting' || s.state === 'sending' || s.state === 'creating');
 	}
 
 	/** Takes what was dropped: videos are sent, a subtitle file goes with the video of the same name, or the only one. */
@@ -80,11 +88,19 @@ export class UploadStore {
 			return;
 		}
 		for (const video of videos) {
-			const paired = texts.find((text) => stem(text.name).startsWith(stem(video.name)));
+			const paired = texts.find((text) => base(text.name).startsWith(base(video.name)));
 			const brought = paired ?? (videos.length === 1 ? (texts[0] ?? this.subtitles) : null);
 			if (brought && brought === this.subtitles) this.subtitles = null;
-			this.#begin(new Sending(this.#ids++, video, brought));
+			this.#begin(new Sending(this.#ids++, video, brought, this.#stem));
+			this.#stem = null; // it belongs to one video
 		}
+	}
+
+	/** Brings a background without voices for the next video, in place of the one that waits. */
+	async bringStem(file: File | null): Promise<void> {
+		const before = this.#stem;
+		this.#stem = file && new StemUpload(file, this.chunk_bytes);
+		await before?.cancel();
 	}
 
 	/** Looks for what earlier visits left; what the server no longer has is forgotten. */
@@ -108,6 +124,7 @@ export class UploadStore {
 	/** Goes on after a pause or a failure, from where the server is. */
 	async resume(item: Sending): Promise<void> {
 		item.error = null;
+		if (item.stem?.state === 'failed') item.stem = new StemUpload(item.stem.file, this.chunk_bytes);
 		if (item.upload_id) return this.#create(item);
 		item.state = 'waiting';
 		this.#next();
@@ -116,7 +133,7 @@ export class UploadStore {
 	async cancel(item: Sending): Promise<void> {
 		const upload = this.#uploads.get(item);
 		this.#forget(item);
-		await upload?.cancel();
+		await Promise.all([upload?.cancel(), item.stem?.cancel()]);
 		await this.recall();
 	}
 
@@ -161,8 +178,9 @@ export class UploadStore {
 		this.#next();
 		try {
 			const subtitles_upload_id = item.subtitles ? await uploadSmall(item.subtitles) : null;
+			const stem_upload_id = item.stem ? await item.stem.done : null;
 			const options: OptionsPatch = subtitles_upload_id ? { ...this.options, recognizer: 'subtitles' } : this.options;
-			const job = await createJob({ upload_id: item.upload_id, options, subtitles_upload_id });
+			const job = await createJob({ upload_id: item.upload_id, options, subtitles_upload_id, stem_upload_id });
 			this.#forget(item);
 			await this.#made(item.upload_id, job);
 		} catch (thrown) {

@@ -61,7 +61,7 @@ describe('uploads', () => {
 		uploads.add([file('film.mp4')]);
 		uploads.options = { speed: 0.9 };
 		await done('film.mp4');
-		expect(asked).toEqual([{ upload_id: 'id of film.mp4', options: { speed: 0.9 }, subtitles_upload_id: null }]);
+		expect(asked).toEqual([{ upload_id: 'id of film.mp4', options: { speed: 0.9 }, subtitles_upload_id: null, stem_upload_id: null }]);
 		await vi.waitFor(() => expect(made).toEqual(['id of film.mp4']));
 		expect(uploads.sending).toEqual([]);
 	});

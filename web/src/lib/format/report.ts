@@ -1,0 +1,79 @@
+import type { LineReport, Report } from '$lib/api/types';
+import { decibels } from './options';
+
+/** One thing a render can be good or bad at, in words, with its figure. */
+export interface Finding {
+	id: 'pace' | 'timing' | 'loudness' | 'peak' | 'length' | 'picture';
+	good: boolean;
+	words: string;
+	figure: string;
+}
+
+const FAST_RATE = 1.25; // beyond this a voice sounds hurried: the line is flagged
+const CALM_RATE = 1.2; // what a shortened line should come to, so that it is not flagged again
+const LOUDNESS_OFF_LU = 0.5;
+const CEILING_DBTP = -1;
+const SAME_LENGTH_S = 0.1;
+
+/** `1.18×` */
+export const times = (rate: number) => `${rate.toFixed(2)}×`;
+
+/** `+0.3 s`, `−0.1 s`; "on time" within a twentieth of a second. */
+export function offset(offset_s: number): string {
+	if (Math.abs(offset_s) < 0.05) return 'on time';
+	return `${offset_s < 0 ? '−' : '+'}${Math.abs(offset_s).toFixed(1)} s`;
+}
+
+/** By about how many characters a line must be shorter to be spoken calmly; 0 when it need not. */
+export function charactersToCut({ text, rate }: Pick<LineReport, 'text' | 'rate'>): number {
+	return rate > FAST_RATE ? Math.max(1, Math.ceil([...text.trim()].length * (1 - CALM_RATE / rate))) : 0;
+}
+
+function loudness({ loudness_lufs, target_lufs }: Report): Omit<Finding, 'id'> {
+	if (loudness_lufs === null) return { good: false, words: 'There is no sound at all', figure: '' };
+	const figure = decibels(loudness_lufs, 'LUFS', 1);
+	if (target_lufs === null) return { good: true, words: 'Loudness left as it came out', figure };
+	const aim = `${figure}, target ${decibels(target_lufs, 'LUFS').replace(' LUFS', '')}`;
+	if (Math.abs(loudness_lufs - target_lufs) <= LOUDNESS_OFF_LU) return { good: true, words: 'As loud as asked for', figure: aim };
+	return { good: false, words: loudness_lufs < target_lufs ? 'Quieter than asked for' : 'Louder than asked for', figure: aim };
+}
+
+function length({ duration_difference_s }: Report): Omit<Finding, 'id'> {
+	const off = Math.abs(duration_difference_s);
+	const figure = `${duration_difference_s < 0 ? '−' : '+'}${off.toFixed(2)} s`;
+	if (off <= SAME_LENGTH_S) return { good: true, words: 'As long as the original', figure };
+	return { good: false, words: duration_difference_s < 0 ? 'Shorter than the original' : 'Longer than the original', figure };
+}
+
+/** The truth about a render, worst news not hidden: what a person should know, top to bottom. */
+export function findings(report: Report): Finding[] {
+	const { to_shorten, late, share_over_125, highest_rate, worst_offset_s, true_peak_db, picture } = report;
+	const lines = (count: number, what: string) => `${count} ${count === 1 ? 'line' : 'lines'} ${what}`;
+	const share = share_over_125 * 100;
+	const over = share > 0 && share < 1 ? 'under 1' : share.toFixed(0);
+	const found: Finding[] = [
+		{
+			id: 'pace',
+			good: to_shorten === 0,
+			words: to_shorten ? lines(to_shorten, 'to shorten') : 'Every line at an easy pace',
+			figure: to_shorten ? `${over} % over 1.25×, up to ${times(highest_rate)}` : `up to ${times(highest_rate)}`
+		},
+		{
+			id: 'timing',
+			good: late === 0,
+			words: late ? lines(late, late === 1 ? 'starts late' : 'start late') : 'Every line starts in time',
+			figure: Math.abs(worst_offset_s) < 0.05 ? 'on the spot' : `at most ${offset(worst_offset_s)}`
+		},
+		{ id: 'loudness', ...loudness(report) }
+	];
+	if (true_peak_db !== null) {
+		const good = true_peak_db <= CEILING_DBTP + 0.1;
+		found.push({ id: 'peak', good, words: good ? 'No peak distorts' : 'Peaks may distort', figure: decibels(true_peak_db, 'dBTP', 1) });
+	}
+	found.push({ id: 'length', ...length(report) });
+	if (picture !== null) {
+		const copied = picture === 'copied';
+		found.push({ id: 'picture', good: true, words: copied ? 'Picture copied, not touched' : 'Picture drawn anew with subtitles', figure: copied ? '' : picture });
+	}
+	return found;
+}
