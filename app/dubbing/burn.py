@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
 import msgspec
 
-from app.domain.media import MediaInfo
-from app.dubbing.subtitles import Cue, write_ass
-from app.media import ffmpeg
+from app.domain.errors import MEDIA_LIMIT, MEDIA_TOOL_FAILED, DubError
+from app.domain.media import MediaInfo, VideoStream
+from app.dubbing.ass import Style, upright_size, write_ass
+from app.dubbing.cues import Cue
+from app.media import encoders, ffmpeg
+from app.media.encoders import Encoder
 from app.processes import NO_LIMITS, Limits
+
+log = logging.getLogger(__name__)
 
 FONTS: Final = Path(__file__).parents[1] / "media" / "fonts"
 
@@ -28,6 +35,13 @@ _FONTS_CONF: Final = """<?xml version="1.0"?>
 """
 
 
+# BT.2390 would be better and needs a GPU here; Hable's curve keeps faces natural. 203 nits is white: ITU-R BT.2408.
+_TO_SDR: Final = (
+    "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:p=bt709:r=tv:dither=error_diffusion"
+)
+_HDR: Final = re.compile(r"\b(?:smpte2084|arib-std-b67)\b")  # PQ and HLG
+
+
 class BurnRequest(msgspec.Struct, frozen=True):
     """`out` becomes an MP4 with the picture alone, on the source's timeline. `work` is a folder for the subtitle file and the font cache."""
 
@@ -38,29 +52,64 @@ class BurnRequest(msgspec.Struct, frozen=True):
     cues: tuple[Cue, ...]
     work: Path
     threads: int
+    style: Style = Style()
+    hardware: bool = False
     limits: Limits = NO_LIMITS
 
 
-async def burn(request: BurnRequest, report: ffmpeg.Report) -> None:
-    """Encode the picture with the cues drawn in: H.264, every frame at its own time, upright. Raises as `ffmpeg.run`."""
+async def burn(request: BurnRequest, report: ffmpeg.Report) -> str:
+    """Encode the picture with the cues drawn in: H.264, every frame at its own time, upright, SDR. Returns the encoder's name.
+
+    A machine's encoder that fails (a driver, a size that it does not take) is followed by libx264. Raises as `ffmpeg.run`.
+    """
     video = request.info.video
     if video is None:
         raise ValueError("there is no picture to draw into")
-    upright = video.rotation_deg % 180 == 0
-    width, height = (video.width, video.height) if upright else (video.height, video.width)
-    (request.work / "lines.ass").write_text(write_ass(request.cues, width, height), encoding="utf-8")
+    (request.work / "lines.ass").write_text(write_ass(request.cues, *upright_size(request.info), request.style), encoding="utf-8")
+    to_sdr = _TO_SDR if await is_hdr(request.source, video, request.limits) else ""
+    encoder = await encoders.choose(hardware=request.hardware)
+    if encoder is not encoders.SOFTWARE:
+        furthest = 0.0
+
+        def onwards(fraction: float) -> None:
+            nonlocal furthest
+            furthest = max(furthest, fraction)
+            report(furthest)
+
+        try:
+            await _encode(request, video, encoder, to_sdr, onwards)
+            return encoder.name
+        except DubError as error:
+            if error.problem not in (MEDIA_TOOL_FAILED, MEDIA_LIMIT):
+                raise
+            log.warning("%s failed, libx264 goes on: %s", encoder.name, error.detail)
+        await _encode(request, video, encoders.SOFTWARE, to_sdr, onwards)
+    else:
+        await _encode(request, video, encoder, to_sdr, report)
+    return encoders.SOFTWARE.name
+
+
+async def _encode(request: BurnRequest, video: VideoStream, encoder: Encoder, to_sdr: str, report: ffmpeg.Report) -> None:
+    # The file's name is ours and the folder is the working directory: nothing to escape in the filter's argument.
+    filters = ("pad=ceil(iw/2)*2:ceil(ih/2)*2", to_sdr, "ass=lines.ass", encoder.filters)
     command = ffmpeg.Command(
-        inputs=(ffmpeg.Input(request.source),),
+        inputs=(ffmpeg.Input(request.source, options=encoder.before),),
         options=(
             *_CLOCK, "-map", f"0:{video.index}", "-map", "1:a", "-c:a", "aac", "-map_metadata", "-1", "-map_chapters", "-1",
-            # The file's name is ours and the folder is the working directory: nothing to escape in the filter's argument.
-            "-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2,ass=lines.ass,format=yuv420p",
-            "-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-threads", str(request.threads),
+            "-vf", ",".join(part for part in filters if part),
+            "-c:v", encoder.name, *encoder.options, "-threads", str(request.threads),
             "-fps_mode", "vfr", "-enc_time_base:v", "demux",
         ),
         output=request.out, muxer="mp4", duration_s=request.duration_s, tail=ffmpeg.WHOLE_TIMELINE,
     )  # fmt: skip
-    await ffmpeg.run(command, report, limits=request.limits, env=font_environment(request.work), cwd=request.work)
+    await ffmpeg.run(command, report, limits=encoder.within(request.limits), env=font_environment(request.work), cwd=request.work)
+
+
+async def is_hdr(source: Path, video: VideoStream, limits: Limits = NO_LIMITS) -> bool:
+    """True when the picture's transfer function is PQ or HLG, as ffmpeg describes the stream: drawn into H.264 as it is, it would look grey."""
+    words = (await ffmpeg.ask([], inputs=(ffmpeg.Input(source),), limits=limits)).stderr
+    stream = re.search(rf"^ *Stream #0:{video.index}\b[^\n]*: Video:[^\n]*", words, re.M)
+    return stream is not None and _HDR.search(stream.group()) is not None
 
 
 def font_environment(work: Path) -> dict[str, str]:

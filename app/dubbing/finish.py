@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from app.domain.errors import DISK_FULL, DubError
-from app.domain.job import DubOptions
+from app.domain.job import DubOptions, Task
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
 from app.domain.segment import Placement, Segment
+from app.dubbing.ass import style_of, upright_size, write_ass
+from app.dubbing.containers import output_extension
+from app.dubbing.cues import Cue, source_subtitles_for, subtitles_for
+from app.dubbing.cues import cues_for as cues_for
 from app.dubbing.kit import Kit, Report
 from app.dubbing.outputs import keep_artifact
-from app.dubbing.pipeline import Sound, spoken_language
-from app.dubbing.subtitles import Cue, write_srt, write_vtt
+from app.dubbing.pipeline import Sound, source_language, spoken_language, track_codec
+from app.dubbing.subtitles import write_srt, write_vtt
+from app.dubbing.tasks import ProbeRequest
+from app.dubbing.worker import run_task
+
+_BURNING = 0.95  # the share of the work, where subtitles are burned
 
 
 class Finished(msgspec.Struct, frozen=True):
@@ -28,16 +36,11 @@ class Finished(msgspec.Struct, frozen=True):
     picture: str | None
 
 
-def cues_for(segments: Sequence[Segment], placements: Sequence[Placement]) -> tuple[Cue, ...]:
-    """Subtitles that follow the placed clips; lines that keep the original sound keep their times."""
-    placed = {p.segment_id: p for p in placements}
-    cues = []
-    for segment in segments:
-        p = placed.get(segment.id)
-        start_s, end_s = (p.start_s, p.start_s + p.duration_s) if p else (segment.start_s, segment.end_s)
-        if segment.text.strip():
-            cues.append(Cue(start_s, end_s, segment.text.strip()))
-    return tuple(sorted(cues, key=lambda cue: (cue.start_s, cue.end_s)))
+class _Texts(msgspec.Struct, frozen=True):
+    """The subtitles of the dub and, where another language is spoken in it than in the original, of the original."""
+
+    spoken: tuple[Cue, ...]
+    original: tuple[Cue, ...]
 
 
 async def finish(
@@ -52,53 +55,76 @@ async def finish(
     language: str | None,
     report: Report,
 ) -> Finished:
-    """The finished files: subtitles always, the video unless the source is sound alone. The picture is stream-copied unless subtitles are burned."""
-    from app.dubbing import burn as burning
-    from app.dubbing import mux as muxing
+    """The finished files: subtitles always, the video unless the source is sound alone. The picture is stream-copied unless subtitles are burned.
 
-    cues = cues_for(segments, placements)
+    Raises container_unsuitable, disk_full, media_tool_failed, media_limit.
+    """
+    extension = output_extension(info, options)
     free = kit.blobs.free_bytes()
     if free < 2 * info.size_bytes + (64 << 20):
         raise DubError(DISK_FULL, f"{free >> 20} MB are free.")
     with kit.workspace.folder("mux") as folder:
-        srt, vtt = folder / "subtitles.srt", folder / "subtitles.vtt"
-        srt.write_text(write_srt(cues), encoding="utf-8")
-        vtt.write_text(write_vtt(cues), encoding="utf-8")
-        video: Path | None = None
-        burned: Path | None = None
+        texts, files = await asyncio.to_thread(_write_texts, folder, info, sound, segments, placements, options, language)
+        made, picture = track, None
         if info.video is not None:
-            copied = 0.0
-            if options.burn_subtitles and cues:
-                copied = 0.95
-                burned = folder / "burned.mp4"
-                await burning.burn(
-                    burning.BurnRequest(
-                        source=source,
-                        out=burned,
-                        info=info,
-                        duration_s=sound.duration_s,
-                        cues=tuple(cues),
-                        work=folder,
-                        threads=kit.threads,
-                        limits=kit.limits,
-                    ),
-                    lambda fraction: report(fraction * copied, "burning subtitles"),
-                )
-            extension = "mp4" if burned is not None else muxing.output_extension(info)
-            video = folder / f"video.{extension}"
-            await muxing.mux(
-                muxing.MuxRequest(
-                    source=source, track=track, out=video, info=info, duration_s=sound.duration_s, language=spoken_language(options, language),
-                    source_language=options.language or language, subtitles_srt=srt if cues else None,
-                    keep_original_track=options.keep_original_track and bool(info.audio), audio_track=options.audio_track, burned=burned,
-                    limits=kit.limits,
-                ),
-                lambda fraction: report(copied + fraction * (1 - copied), ""),
-            )  # fmt: skip
+            made = folder / f"video.{extension}"
+            picture = await _video(kit, source, info, sound, track, texts, options, language, folder, made, report)
+            files.insert(0, (made, ArtifactKind.VIDEO))
+        duration_s = (await run_task("probe", ProbeRequest(str(made)), MediaInfo, report=lambda _: None, limits=kit.limits)).duration_s
+        artifacts = await asyncio.to_thread(lambda: tuple(keep_artifact(kit, path, kind) for path, kind in files))
+    return Finished(artifacts, duration_s, picture)
 
-        def keep_all() -> tuple[Artifact, ...]:
-            files = [(video, ArtifactKind.VIDEO), (srt, ArtifactKind.SRT), (vtt, ArtifactKind.VTT)]
-            return tuple(keep_artifact(kit, path, kind) for path, kind in files if path is not None)
 
-        made = await asyncio.to_thread(keep_all)
-    return Finished(made, sound.duration_s, None if info.video is None else "libx264" if burned is not None else "copied")
+def has_source_subtitles(options: DubOptions, language: str | None) -> bool:
+    """True when what was recognised is in another language than what is spoken now. Brought lines are what is spoken; Whisper's own translation
+    has never seen the original's words.
+    """
+    if options.recognizer == "subtitles" or options.task is Task.TRANSLATE:
+        return False
+    return spoken_language(options, language) != source_language(options, language)
+
+
+def _write_texts(
+    folder: Path, info: MediaInfo, sound: Sound, segments: Sequence[Segment], placements: Sequence[Placement], options: DubOptions,
+    language: str | None,
+) -> tuple[_Texts, list[tuple[Path, ArtifactKind]]]:  # fmt: skip
+    spoken = subtitles_for(segments, placements, sound.duration_s)
+    original = source_subtitles_for(segments, sound.duration_s) if has_source_subtitles(options, language) else ()
+    texts: list[tuple[str, ArtifactKind, Callable[[], str]]] = [
+        ("subtitles.srt", ArtifactKind.SRT, lambda: write_srt(spoken)),
+        ("subtitles.vtt", ArtifactKind.VTT, lambda: write_vtt(spoken)),
+        ("subtitles.ass", ArtifactKind.ASS, lambda: write_ass(spoken, *upright_size(info), style_of(options))),
+    ]
+    if original:
+        texts.append(("source.srt", ArtifactKind.SOURCE_SRT, lambda: write_srt(original)))
+    for name, _, text in texts:
+        (folder / name).write_text(text(), encoding="utf-8")
+    return _Texts(spoken, original), [(folder / name, kind) for name, kind, _ in texts]
+
+
+async def _video(
+    kit: Kit, source: Path, info: MediaInfo, sound: Sound, track: Path, texts: _Texts, options: DubOptions, language: str | None, folder: Path,
+    out: Path, report: Report,
+) -> str:  # fmt: skip
+    """Write `out`; returns how its picture was made."""
+    from app.dubbing import burn as burning
+    from app.dubbing import mux as muxing
+
+    copied, picture, burned = 0.0, "copied", None
+    if options.burn_subtitles and texts.spoken:
+        copied, burned = _BURNING, folder / "burned.mp4"
+        burn = burning.BurnRequest(
+            source=source, out=burned, info=info, duration_s=sound.duration_s, cues=texts.spoken, work=folder, threads=kit.threads,
+            style=style_of(options), hardware=options.hardware_encoder, limits=kit.limits,
+        )  # fmt: skip
+        picture = await burning.burn(burn, lambda fraction: report(fraction * _BURNING, "burning subtitles"))
+    target, original = spoken_language(options, language), source_language(options, language)
+    lines = [muxing.Lines(texts.spoken, target, "Dub"), muxing.Lines(texts.original, original, "Original")]
+    keeps = options.keep_original_track and options.audio_track < len(info.audio)
+    request = muxing.MuxRequest(
+        source=source, out=out, info=info, duration_s=sound.duration_s, dubs=(muxing.Dub(track, track_codec(options).value, target),), work=folder,
+        lines=tuple(each for each in lines if each.cues), original=info.audio[options.audio_track] if keeps else None, source_language=original,
+        burned=burned, limits=kit.limits,
+    )  # fmt: skip
+    await muxing.mux(request, lambda fraction: report(copied + fraction * (1 - copied), ""))
+    return picture

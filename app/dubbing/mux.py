@@ -1,144 +1,179 @@
-"""The finished video: the source's picture as it is, the dub as its sound, subtitles beside it."""
+"""The finished video: the source's picture as it is, one dub or several as its sound, subtitles beside it."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from app.domain.media import MediaInfo
-from app.dubbing.subtitles import Cue, parse, write_srt
-from app.media import ffmpeg
+from app.domain.job import Container
+from app.domain.media import FORMAT_WHITELIST, AudioStream, MediaInfo
+from app.dubbing import containers
+from app.dubbing.containers import output_extension as output_extension
+from app.dubbing.cues import flatten
+from app.dubbing.subtitles import Cue, write_srt, write_vtt
+from app.media import ffmpeg, mp4
 from app.media.ffmpeg import Input
 from app.media.languages import track_language
 from app.processes import NO_LIMITS, Limits
 
-# What players expect inside MP4. VP8 cannot be put there at all; ProRes, DNxHD and raw pictures are safer in Matroska.
-_MP4_VIDEO: Final = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video"})
-_MP4_AUDIO: Final = frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac"})
-_MKV_AUDIO: Final = _MP4_AUDIO | {"vorbis", "dts", "truehd", "mlp", "wavpack", "tta", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le"}
-
 # One damaged packet may claim to be shown hours after it is decoded, which MP4 cannot say.
 _SANE_TIMES: Final = r"setts=pts=if(lt(abs(PTS-DTS)*TB\,10)\,PTS\,DTS)"
+# Facts about the old file that would be untrue of the new one.
+_OLD_FACTS: Final = ("major_brand", "minor_version", "compatible_brands", "encoder")
+# MP4's samples follow one another, so cues that overlap are shown as one, and their text goes through FFmpeg's SRT decoder: what it would take for
+# markup is parted by a word joiner, which has no width. Matroska and WebM keep the text as it stands.
+_MARKUP: Final = re.compile(r"<(?=/?(?:b|i|u|s|font)\b)|\{(?=\\)|\\(?=[Nnh])", re.I)
+_DEMUXERS: Final = {".m4a": "mov", ".opus": "ogg"}
+
+
+class Dub(msgspec.Struct, frozen=True):
+    """The first sound of a file, on the video's timeline. `codec` is FFmpeg's name of it; `language` is ISO 639-1 or None."""
+
+    path: Path
+    codec: str
+    language: str | None
+    title: str = "Dub"
+
+
+class Lines(msgspec.Struct, frozen=True):
+    """Soft subtitles. `language` is ISO 639-1 or None."""
+
+    cues: tuple[Cue, ...]
+    language: str | None
+    title: str
 
 
 class MuxRequest(msgspec.Struct, frozen=True):
-    """`track` is the dub (AAC in MP4) on the video's timeline. `out`'s extension is `output_extension(info)`, or "mp4" with a burned picture.
+    """`out`'s extension names the container: mp4, mkv, webm, or m4a for sound alone; `output_extension` says which takes the picture.
 
-    `language` and `source_language` are ISO 639-1 or None. `burned` is what `app.dubbing.burn` made: it replaces the source's picture.
+    The first dub comes first; `default` counts them and is what a player starts with. `original` is the source's track to keep, `source_language`
+    what is spoken in it. `burned` is what `app.dubbing.burn` made: it replaces the source's picture. `work` is a folder for small files.
     """
 
     source: Path
-    track: Path
     out: Path
     info: MediaInfo
     duration_s: float
-    language: str | None
-    source_language: str | None
-    subtitles_srt: Path | None
-    keep_original_track: bool
-    audio_track: int
-    burned: Path | None
+    dubs: tuple[Dub, ...]
+    work: Path
+    lines: tuple[Lines, ...] = ()
+    original: AudioStream | None = None
+    source_language: str | None = None
+    burned: Path | None = None
+    default: int = 0
     limits: Limits = NO_LIMITS
 
 
-def output_extension(info: MediaInfo) -> str:
-    """ "mp4" when the picture may be copied into MP4, "mkv" when not, "m4a" for sound alone."""
-    if info.video is None:
-        return "m4a"
-    return "mp4" if info.video.codec in _MP4_VIDEO else "mkv"
-
-
 async def mux(request: MuxRequest, report: ffmpeg.Report) -> None:
-    """Write the output: the picture stream-copied, the dub first and default, then (when wished) the original sound, soft subtitles, the source's
-    metadata and chapters. Nothing is cut: the output lasts as long as the source. Raises as `ffmpeg.run`.
+    """Write the output: the picture stream-copied, the dubs, then (when wished) the original sound, soft subtitles, the source's metadata, chapters
+    and (MP4 to MP4) cover picture. Nothing is cut: the output lasts as long as the source. Raises as `ffmpeg.run`.
     """
-    clipped = request.out.with_name(request.out.name + ".srt")
-    try:
-        request = msgspec.structs.replace(request, subtitles_srt=await asyncio.to_thread(_clip_subtitles, request, clipped))
-        command = ffmpeg.Command(
-            inputs=_inputs(request), options=(*_streams(request), *_labels(request)), output=request.out, muxer=_muxer(request),
-            duration_s=request.duration_s, tail=ffmpeg.WHOLE_TIMELINE,
-        )  # fmt: skip
-        await ffmpeg.run(command, report, limits=request.limits)
-    finally:
-        clipped.unlink(missing_ok=True)
+    facts = request.work / "facts.txt"
+    await ffmpeg.run(_read_facts(request, facts), lambda _: None, limits=request.limits)
+    lines = await asyncio.to_thread(_write_lines, request)
+    command = _command(request, facts, lines)
+    await ffmpeg.run(command, report, limits=request.limits)
+    if _container(request) == Container.MP4 and lines:
+        await asyncio.to_thread(mp4.disable_subtitles, request.out)
 
 
-def _clip_subtitles(request: MuxRequest, clipped: Path) -> Path | None:
-    """The subtitles within the picture's time: a cue that goes on beyond it would make the file longer. None when none is left."""
-    if request.subtitles_srt is None or request.info.video is None:
-        return None
-    end_s = request.duration_s
-    cues = [Cue(cue.start_s, min(cue.end_s, end_s), cue.text) for cue in parse(request.subtitles_srt.read_bytes()) if cue.start_s < end_s - 0.001]
-    if not cues:
-        return None
-    clipped.write_text(write_srt(cues), encoding="utf-8")
-    return clipped
+def _container(request: MuxRequest) -> Container:
+    suffix = request.out.suffix.lstrip(".")
+    return Container.MP4 if suffix == "m4a" else Container(suffix)
 
 
-def _muxer(request: MuxRequest) -> str:
-    return {".mkv": "matroska", ".m4a": "ipod"}.get(request.out.suffix, "mp4")
+def _read_facts(request: MuxRequest, facts: Path) -> ffmpeg.Command:
+    """What the source says of itself, and its chapters within its true duration: a chapter that goes on beyond it would make an MP4 longer."""
+    options = ("-map_metadata", "0", "-map_chapters", "0", "-t", f"{request.duration_s:.3f}")
+    return ffmpeg.Command(inputs=(Input(request.source),), options=options, output=facts, muxer="ffmetadata", duration_s=0.0)
 
 
-def _inputs(request: MuxRequest) -> tuple[Input, ...]:
+def _write_lines(request: MuxRequest) -> list[tuple[Input, Lines]]:
+    """The subtitles as files that their container's muxer takes, within the picture's time: a later end would make the file longer."""
+    container, end_s = _container(request), request.duration_s
+    written = []
+    for number, lines in enumerate(request.lines if request.info.video is not None else ()):
+        cues = tuple(msgspec.structs.replace(cue, end_s=min(cue.end_s, end_s)) for cue in lines.cues if cue.start_s < end_s - 0.001)
+        if not cues:
+            continue
+        name, text = ("webvtt", write_vtt(cues)) if container == Container.WEBM else ("srt", write_srt(cues))
+        if container == Container.MP4:
+            text = write_srt([msgspec.structs.replace(cue, text=_MARKUP.sub("\\g<0>\u2060", cue.text)) for cue in flatten(cues)])
+        path = request.work / f"lines{number}.{name}"
+        path.write_text(text, encoding="utf-8")
+        written.append((Input(path, formats=name, options=("-sub_charenc", "UTF-8") if name == "srt" else ()), lines))
+    return written
+
+
+def _command(request: MuxRequest, facts: Path, lines: list[tuple[Input, Lines]]) -> ffmpeg.Command:
     # AVI and some MPEG-TS give no presentation times for H.264; ffmpeg works them out.
-    inputs = [Input(request.source, options=("-fflags", "+genpts")), Input(request.track, formats="mov")]
-    if request.subtitles_srt is not None:
-        inputs.append(Input(request.subtitles_srt, formats="srt", options=("-sub_charenc", "UTF-8")))
-    if request.burned is not None:
-        inputs.append(Input(request.burned, formats="mov"))
-    return tuple(inputs)
-
-
-def _streams(request: MuxRequest) -> list[str]:
-    video, is_mkv, is_broadcast = request.info.video, request.out.suffix == ".mkv", request.info.format.startswith("mpegts")
+    inputs = [Input(request.source, options=("-fflags", "+genpts"))]
     options = ["-c", "copy"]
-    if request.burned is not None:
-        options += ["-map", f"{3 if request.subtitles_srt else 2}:v:0"]
-    elif video is not None:
-        options += ["-map", f"0:{video.index}"]
-        if is_broadcast:
-            options += ["-bsf:v", _SANE_TIMES]
-        elif video.codec == "mpeg4":
-            options += ["-bsf:v", "mpeg4_unpack_bframes"]  # DivX in AVI packs two frames into one packet
-        if video.codec == "hevc" and not is_mkv:
-            options += ["-tag:v", "hvc1"]  # QuickTime and Safari play no other
-    options += ["-map", "1:a:0"]
-    if _keeps_original(request):
-        original = request.info.audio[request.audio_track]
-        options += ["-map", f"0:{original.index}"]
+
+    def add(file: Input) -> int:
+        inputs.append(file)
+        return len(inputs) - 1
+
+    container = _container(request)
+    options += _picture(request, container, add(Input(request.burned, formats="mov")) if request.burned else 0)
+    for number, dub in enumerate(request.dubs):
+        options += ["-map", f"{add(Input(dub.path, formats=_DEMUXERS.get(dub.path.suffix, FORMAT_WHITELIST)))}:a:0"]
+        options += _sound(container, number, dub.codec)
+        options += _label(f"a:{number}", dub.language, dub.title, "default+dub" if number == request.default else "dub")
+    if request.original is not None:
+        number, original = len(request.dubs), request.original
         # A recorded broadcast has broken packets; a decoder steps over them, repacking AAC for MP4 would give up.
-        if original.codec not in (_MKV_AUDIO if is_mkv else _MP4_AUDIO) or (is_broadcast and original.codec == "aac"):
-            options += ["-c:a:1", "aac", "-b:a:1", "192k", "-filter:a:1", "aresample=async=1"]
-    if request.subtitles_srt is not None:
-        options += ["-map", "2:s:0", "-c:s", "srt" if is_mkv else "mov_text"]
-    options += ["-map_metadata", "0", "-map_chapters", "0"]
-    if not is_mkv:
+        is_fragile = request.info.format.startswith("mpegts") and original.codec == "aac"
+        options += ["-map", f"0:{original.index}", *_sound(container, number, "" if is_fragile else original.codec)]
+        options += _label(f"a:{number}", original.language or request.source_language, original.title or "Original", "original")
+    for number, (file, written) in enumerate(lines):
+        options += ["-map", f"{add(file)}:s:0", f"-c:s:{number}", "mov_text" if container == Container.MP4 else "copy"]
+        options += _label(f"s:{number}", written.language, written.title, "0")
+    known = str(add(Input(facts, formats="ffmetadata")))
+    options += ["-map_metadata", known, "-map_chapters", known]
+    for fact in _OLD_FACTS:
+        options += ["-metadata", f"{fact}="]
+    if container == Container.MP4:
         options += ["-movflags", "+faststart", "-write_tmcd", "0"]
+    muxer = "ipod" if request.out.suffix == ".m4a" else containers.MUXERS[container]
+    return ffmpeg.Command(
+        inputs=tuple(inputs), options=tuple(options), output=request.out, muxer=muxer, duration_s=request.duration_s, tail=ffmpeg.WHOLE_TIMELINE
+    )
+
+
+def _picture(request: MuxRequest, container: Container, burned: int) -> list[str]:
+    video = request.info.video
+    if burned:
+        return ["-map", f"{burned}:v:0", "-disposition:v:0", "default"]
+    if video is None:
+        return []
+    options = ["-map", f"0:{video.index}", "-disposition:v:0", "default"]
+    if request.info.format.startswith("mpegts"):
+        options += ["-bsf:v:0", _SANE_TIMES]
+    elif video.codec == "mpeg4":
+        options += ["-bsf:v:0", "mpeg4_unpack_bframes"]  # DivX in AVI packs two frames into one packet
+    if container == Container.MP4:
+        if video.codec == "hevc":
+            options += ["-tag:v:0", "hvc1"]  # QuickTime and Safari play no other
+        if request.info.format.startswith("mov"):  # covers of one MP4 fit another; Matroska would make a second film of them
+            options += ["-map", "0:disp:attached_pic?"]
     return options
 
 
-def _labels(request: MuxRequest) -> list[str]:
-    language = track_language(request.language)
-    options = [*ffmpeg.metadata("s:a:0", "language", language), *_title("s:a:0", "Dub"), "-disposition:a:0", "default"]
-    if _keeps_original(request):
-        original = request.info.audio[request.audio_track]
-        options += [
-            *ffmpeg.metadata("s:a:1", "language", track_language(original.language or request.source_language)),
-            *_title("s:a:1", original.title or "Original"), "-disposition:a:1", "0",
-        ]  # fmt: skip
-    if request.subtitles_srt is not None:
-        options += [*ffmpeg.metadata("s:s:0", "language", language), "-disposition:s:0", "0"]
-    return options
+def _sound(container: Container, number: int, codec: str) -> list[str]:
+    """Stream copy where the container takes the codec, else AAC (Opus in WebM). A codec of "" is always encoded."""
+    if codec in containers.AUDIO[container]:
+        return []
+    encoder = ["libopus", "-ar:a:{n}", "48000"] if container == Container.WEBM else ["aac"]
+    options = ["-c:a:{n}", *encoder, "-b:a:{n}", "192k", "-filter:a:{n}", "aresample=async=1"]
+    return [option.format(n=number) for option in options]
 
 
-def _title(stream: str, title: str) -> tuple[str, ...]:
+def _label(stream: str, language: str | None, title: str, disposition: str) -> list[str]:
     """Matroska has titles; MP4 has names of handlers, and players show those."""
-    return *ffmpeg.metadata(stream, "title", title), *ffmpeg.metadata(stream, "handler_name", title)
-
-
-def _keeps_original(request: MuxRequest) -> bool:
-    return request.keep_original_track and request.audio_track < len(request.info.audio)
+    words = (("language", track_language(language)), ("title", title), ("handler_name", title))
+    return [option for key, value in words for option in ffmpeg.metadata(f"s:{stream}", key, value)] + [f"-disposition:{stream}", disposition]

@@ -1,23 +1,27 @@
-"""SRT and WebVTT in, SRT, WebVTT and ASS out. Light: the server imports it."""
+"""SRT, WebVTT and ASS in, SRT and WebVTT out (`app.dubbing.ass` writes ASS). Light: the server imports it.
+
+No library: those that read these formats guess where a file is broken, and none tells the line. Tests compare with pysubs2.
+"""
 
 from __future__ import annotations
 
 import codecs
 import html
+import itertools
 import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-import msgspec
-
 from app.domain.errors import SUBTITLES_EMPTY, SUBTITLES_INVALID, DubError
 from app.domain.media import MAX_TEXT_CHARACTERS
+from app.dubbing import ass_reading
+from app.dubbing.cues import Cue as Cue
 from app.dubbing.linebreaks import break_lines
 
 MAX_BYTES: Final = 16 << 20
-_MAX_CUES: Final = 50_000
-_MAX_TIME_S: Final = 100 * 3600.0
+MAX_CUES: Final = 50_000
+MAX_TIME_S: Final = 100 * 3600.0
 
 _TIME = r"(?:(\d{1,4})\s*:\s*)?(\d{1,2})\s*:\s*(\d{1,2})(?:\s*[.,:]\s*(\d{1,6}))?"
 _ARROW = re.compile(rf"^\s*{_TIME}\s*-{{1,3}}>\s*{_TIME}(?:\s.*)?$")
@@ -27,16 +31,8 @@ _ASS_TAG = re.compile(r"\{\\[^{}]{0,200}\}")
 _VTT_BLOCK = re.compile(r"^(?:NOTE|STYLE|REGION)(?:\s|$)")
 
 
-class Cue(msgspec.Struct, frozen=True):
-    """A subtitle: `text` without markup, its lines parted by "\\n". Seconds, 0 <= start_s < end_s."""
-
-    start_s: float
-    end_s: float
-    text: str
-
-
 def parse(data: bytes) -> tuple[Cue, ...]:
-    """The cues of an SRT or WebVTT file in any usual encoding, sorted by time, markup stripped, empty ones left out.
+    """The cues of an SRT, WebVTT, ASS or SSA file in any usual encoding, sorted by time, markup stripped, empty ones left out.
 
     A cue that ends before it starts or has no arrow where one must be is an error, never a guess. Raises SUBTITLES_INVALID (the
     detail names the line) and SUBTITLES_EMPTY.
@@ -45,12 +41,13 @@ def parse(data: bytes) -> tuple[Cue, ...]:
         raise DubError(SUBTITLES_INVALID, f"It is larger than {MAX_BYTES >> 20} MB.")
     lines = [line.rstrip() for line in re.split(r"\r\n|\r|\n", decode(data))]
     is_vtt = lines[0].startswith("WEBVTT") and lines[0][6:7].strip() == ""
-    cues = sorted(_cues(lines, 1 if is_vtt else 0, is_vtt), key=lambda cue: (cue.start_s, cue.end_s))
+    found = ass_reading.cues(lines) if ass_reading.is_ass(lines) else _cues(lines, 1 if is_vtt else 0, is_vtt)
+    cues = list(itertools.islice(found, MAX_CUES + 1))
     if not cues:
         raise DubError(SUBTITLES_EMPTY)
-    if len(cues) > _MAX_CUES:
-        raise DubError(SUBTITLES_INVALID, f"It has more than {_MAX_CUES} cues.")
-    return tuple(cues)
+    if len(cues) > MAX_CUES:
+        raise DubError(SUBTITLES_INVALID, f"It has more than {MAX_CUES} cues.")
+    return tuple(sorted(cues, key=lambda cue: (cue.start_s, cue.end_s)))
 
 
 def decode(data: bytes) -> str:
@@ -135,8 +132,8 @@ def _times(line: str, number: int) -> tuple[float, float]:
     start_s, end_s = _seconds(found.groups()[:4]), _seconds(found.groups()[4:])
     if end_s < start_s:
         raise DubError(SUBTITLES_INVALID, f"Line {number}: the cue ends before it starts.")
-    if end_s > _MAX_TIME_S:
-        raise DubError(SUBTITLES_INVALID, f"Line {number}: the cue is later than {_MAX_TIME_S / 3600:.0f} hours.")
+    if end_s > MAX_TIME_S:
+        raise DubError(SUBTITLES_INVALID, f"Line {number}: the cue is later than {MAX_TIME_S / 3600:.0f} hours.")
     return start_s, end_s
 
 
@@ -182,64 +179,3 @@ def _vtt_text(text: str) -> str:
 def _clock(seconds: float, point: str) -> str:
     ms = max(0, math.floor(seconds * 1000 + 0.5))
     return f"{ms // 3_600_000:02}:{ms // 60_000 % 60:02}:{ms // 1000 % 60:02}{point}{ms % 1000:03}"
-
-
-_ASS_HEAD = """[Script Info]
-ScriptType: v4.00+
-PlayResX: {width}
-PlayResY: {height}
-WrapStyle: 0
-ScaledBorderAndShadow: yes
-
-[V4+ Styles]
-Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, StrikeOut, ScaleX, ScaleY, \
-Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
-Style: Default,{font},{size},&H00FFFFFF,&H00FFFFFF,&H00000000,&H80000000,0,0,0,0,100,100,0,0,1,{outline},{shadow},2,{side},{side},{bottom},-1
-
-[Events]
-Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
-"""
-
-# libass sizes a font by its tallest glyph; in fonts with tall marks the letters come out small.
-_SMALL_SCRIPTS: Final = (
-    (re.compile("[\u0600-\u06ff\u0750-\u077f]"), "Noto Sans Arabic", 1.5),
-    (re.compile("[\u0e00-\u0e7f]"), "Noto Sans Thai", 1.25),
-    (re.compile("[\u0e80-\u0eff]"), "Noto Sans Lao", 1.3),
-    (re.compile("[\u1000-\u109f]"), "Noto Sans Myanmar", 1.7),
-)
-
-
-def write_ass(cues: Sequence[Cue], width: int, height: int, *, font: str = "Noto Sans") -> str:
-    """ASS for libass at the picture's size; sizes follow the shorter side, so that an upright phone video reads as well as a wide one.
-
-    Encoding -1 lets libass find each line's direction: right-to-left lines come out right.
-    """
-    unit = min(width, height, width * 9 // 12)
-    size = max(10, round(unit / 15))
-    head = _ASS_HEAD.format(
-        width=width,
-        height=height,
-        font=font,
-        size=size,
-        outline=round(max(1.0, unit / 300), 2),
-        shadow=round(unit / 900, 2),
-        side=round(width * 0.05),
-        bottom=round(height * 0.05),
-    )
-    events = []
-    for cue in cues:
-        larger = next((f"{{\\fn{name}\\fs{round(size * factor)}}}" for script, name, factor in _SMALL_SCRIPTS if script.search(cue.text)), "")
-        events.append(f"Dialogue: 0,{_ass_clock(cue.start_s)},{_ass_clock(cue.end_s)},Default,,0,0,0,,{larger}{escape_ass(cue.text)}\n")
-    return head + "".join(events)
-
-
-def escape_ass(text: str) -> str:
-    """Text that libass draws as it stands: braces would open an override, a backslash one of its escapes."""
-    lines = break_lines(text)
-    # libass knows \\{ and \\}; a backslash is kept apart from what follows by a word joiner, which has no width.
-    return "\\N".join(line.replace("\\", "\\\u2060").replace("{", "\\{").replace("}", "\\}") for line in lines)
-
-
-def _ass_clock(seconds: float) -> str:
-    cs = max(0, math.floor(seconds * 100 + 0.5))
-    return f"{cs // 360_000}:{cs // 6000 % 60:02}:{cs // 100 % 60:02}.{cs % 100:02}"

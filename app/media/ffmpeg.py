@@ -55,6 +55,14 @@ class Command(msgspec.Struct, frozen=True):
     tail: tuple[str, ...] = ()
 
 
+class Answer(msgspec.Struct, frozen=True):
+    """How ffmpeg ended, and what it said on both channels."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
 def tool() -> str:
     """The absolute path of imageio-ffmpeg's static ffmpeg. Raises MEDIA_TOOL_FAILED when it is missing."""
     import imageio_ffmpeg  # type: ignore[import-untyped]  # reads its folder at import: only when needed
@@ -72,11 +80,16 @@ def metadata(where: str, key: str, value: str) -> tuple[str, str]:
 
 def argv(command: Command, fds: Sequence[int]) -> list[str]:
     """The whole command line. `fds` are the inputs' file descriptors, in order; the output goes to `command.output`."""
-    line = [tool(), "-nostdin", "-hide_banner", "-v", "error", "-nostats", "-progress", "pipe:1", "-y"]
-    for source, fd in zip(command.inputs, fds, strict=True):
+    line = [tool(), "-nostdin", "-hide_banner", "-v", "error", "-nostats", "-progress", "pipe:1", "-y", *_reading(command.inputs, fds)]
+    return [*line, *command.options, "-f", command.muxer, f"file:{command.output.resolve()}", *command.tail]
+
+
+def _reading(inputs: Sequence[Input], fds: Sequence[int]) -> list[str]:
+    line: list[str] = []
+    for source, fd in zip(inputs, fds, strict=True):
         line += [*source.options, "-protocol_whitelist", "fd", "-format_whitelist", source.formats, "-codec_whitelist", CODEC_WHITELIST]
         line += ["-fd", str(fd), "-i", "fd:"]
-    return [*line, *command.options, "-f", command.muxer, f"file:{command.output.resolve()}", *command.tail]
+    return line
 
 
 async def run(
@@ -102,6 +115,24 @@ async def run(
     finally:
         partial.unlink(missing_ok=True)
     report(1.0)
+
+
+async def ask(arguments: Sequence[str], *, inputs: Sequence[Input] = (), limits: Limits = NO_LIMITS, timeout_s: float = 20.0) -> Answer:
+    """What ffmpeg says when it is run with `arguments` after its inputs. It may fail: its words are the answer all the same.
+
+    Raises MEDIA_LIMIT after `timeout_s`; cancelling kills the child.
+    """
+    with _open_all(inputs) as fds:
+        line = [tool(), "-nostdin", "-hide_banner", *_reading(inputs, fds), *arguments]
+        async with processes.child(line, limits=limits, pass_fds=fds) as process:
+            if process.stdout is None or process.stderr is None:
+                raise RuntimeError("child() pipes both")
+            try:
+                async with asyncio.timeout(timeout_s):
+                    said, complained = await asyncio.gather(processes.tail(process.stdout, 1 << 20), processes.tail(process.stderr, 1 << 16))
+                    return Answer(await process.wait(), said, complained)
+            except TimeoutError as error:
+                raise DubError(MEDIA_LIMIT, f"No answer within {timeout_s:.0f} s.") from error
 
 
 @contextlib.contextmanager

@@ -10,9 +10,9 @@ import pytest
 
 from app.dubbing import burn as burning
 from app.dubbing.burn import FONTS, BurnRequest, burn
-from app.dubbing.mux import MuxRequest, mux
+from app.dubbing.cues import Cue
+from app.dubbing.mux import Dub, MuxRequest, mux
 from app.dubbing.probe import probe
-from app.dubbing.subtitles import Cue
 from app.media.decode import audio_blocks
 from tests.unit.media.samples import DURATION_S, lag_ms, make, picture_times, sample, track_of
 
@@ -106,9 +106,10 @@ async def test_pictures_keep_their_times_through_burning_and_muxing(tmp_path: Pa
     await burn(request, heard.append)
     assert heard == sorted(heard) and heard[-1] == 1.0
     sound = np.concatenate(list(audio_blocks(source if request.info.audio else sample("plain.flac"), 0)))
+    dub = Dub(track_of(sound, tmp_path / "track.m4a"), "aac", None)
     asked = MuxRequest(
-        source=source, track=track_of(sound, tmp_path / "track.m4a"), out=tmp_path / "out.mp4", info=request.info, duration_s=len(sound) / 48_000,
-        language=None, source_language=None, subtitles_srt=None, keep_original_track=False, audio_track=0, burned=request.out,
+        source=source, out=tmp_path / "out.mp4", info=request.info, duration_s=len(sound) / 48_000, dubs=(dub,), work=request.work,
+        burned=request.out,
     )  # fmt: skip
     await mux(asked, lambda _: None)
     before, after = picture_times(source), picture_times(asked.out)

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.errors import SUBTITLES_EMPTY, SUBTITLES_INVALID, DubError
+from app.dubbing.ass import escape_ass, write_ass
+from app.dubbing.cues import Cue
 from app.dubbing.linebreaks import break_lines, columns
-from app.dubbing.subtitles import Cue, escape_ass, parse, write_ass, write_srt, write_vtt
+from app.dubbing.subtitles import parse, write_srt, write_vtt
 
 SRT = "1\n00:00:01,000 --> 00:00:02,500\nHello there\nsecond line\n\n2\n00:01:00,250 --> 01:00:00,000\nBye\n"
 VTT = "WEBVTT - a title\nKind: captions\nLanguage: en\n\nNOTE a comment\nover two lines\n\nSTYLE\n::cue { color: red }\n\nREGION\nid:x\n\n"
