@@ -17,6 +17,7 @@ from app.domain.errors import AUDIO_TRACK_MISSING, FILE_EMPTY, MEDIA_TOO_LONG, N
 from app.domain.job import AudioCodec, AudioFormat, Background, Container, DubOptions, Task
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
 from app.domain.segment import Clip, Placement, Segment
+from app.dubbing.containers import output_extension
 from app.dubbing.kit import Kit, Report, fingerprint, fraction_only
 from app.dubbing.outputs import keep_artifact
 from app.dubbing.tasks import Ducking, FitRequest, Ingested, IngestRequest, Line, MixClip, MixReport, MixRequest, ProbeRequest
@@ -76,6 +77,7 @@ def check_media(info: MediaInfo, options: DubOptions) -> None:
     """Refuse options that this file does not bear, before anything is spoken. Raises audio_track_missing, container_unsuitable."""
     if info.audio and options.audio_track >= len(info.audio):
         raise DubError(AUDIO_TRACK_MISSING, f"It has {len(info.audio)}.")
+    output_extension(info, options)
 
 
 async def check_stem(kit: Kit, stem: Path) -> None:

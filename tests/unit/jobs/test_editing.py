@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,3 +100,29 @@ def test_split_then_merge_keeps_the_words(text: str, at: int) -> None:
     joined = editing.merge("a", halves)
     assert joined[0].text.replace(" ", "") == text.replace(" ", "")
     assert (joined[0].start_s, joined[0].end_s) == (0, 3)
+
+
+def test_a_lock_is_set_and_taken_away_by_an_edit() -> None:
+    locked = editing.apply(SegmentChanges(edit=(SegmentEdit("b", start_locked=True, locked_rate=1.1),)), LINES, 10)
+    assert (locked[1].start_locked, locked[1].locked_rate, locked[0], locked[1].text) == (True, 1.1, LINES[0], "three")
+    assert editing.apply(SegmentChanges(edit=(SegmentEdit("b", start_locked=False, locked_rate=None),)), locked, 10) == list(LINES)
+
+
+@pytest.mark.parametrize("rate", [0.4, 2.1, "1"])
+def test_a_rate_that_nobody_would_follow_cannot_be_locked(rate: object) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"id": "a", "locked_rate": rate}, SegmentEdit)
+
+
+def test_a_split_line_keeps_its_start_in_the_first_half_and_its_rate_in_both() -> None:
+    locked = msgspec.structs.replace(LINES[2], start_locked=True, locked_rate=0.9)
+    first, second = editing.split("c", 5, (locked,))
+    assert (first.start_s, first.start_locked, first.locked_rate) == (5, True, 0.9)
+    assert (second.start_locked, second.locked_rate) == (False, 0.9)
+    assert editing.merge("c", (first, second)) == [locked]
+
+
+def test_a_merge_keeps_a_rate_only_where_both_had_it() -> None:
+    a, b = (msgspec.structs.replace(line, locked_rate=rate) for line, rate in zip(LINES, (1.1, 1.2), strict=False))
+    assert editing.merge("a", (a, b))[0].locked_rate is None
+    assert editing.merge("a", (a, LINES[1]))[0].locked_rate is None

@@ -1,0 +1,85 @@
+"""Which options are taken, and which of them make another dub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from app.domain.errors import LANGUAGE_UNKNOWN, DubError
+from app.domain.job import NEUTRAL, AudioFormat, Background, BurnPosition, BurnSize, Container, DubOptions, Task, same_dub
+from app.jobs import choices
+from app.jobs.requests import OptionsPatch
+from app.speech.registry import build_registry
+
+OPTIONS = DubOptions(None, Task.TRANSCRIBE, "openai-whisper", "tiny", "espeak:auto", "", 1.0, Background.DUCK, False, False, 0, True, **NEUTRAL)
+
+ENGINES = build_registry(models=Path("nowhere"))
+
+
+def changed(**fields: Any) -> DubOptions:
+    return msgspec.structs.replace(OPTIONS, **fields)
+
+
+@pytest.mark.parametrize("language", ["en", "pt-BR", "zh-Hans", "haw", None])
+def test_both_languages_are_codes(language: str | None) -> None:
+    choices.check(changed(language=language, target_language=language), ENGINES)
+
+
+@pytest.mark.parametrize("language", ["German", "", "e", "en_US", "xx-", "de; rm"])
+@pytest.mark.parametrize("name", ["language", "target_language"])
+def test_what_is_no_language_code_is_refused(name: str, language: str) -> None:
+    with pytest.raises(DubError) as caught:
+        choices.check(changed(**{name: language}), ENGINES)
+    assert caught.value.problem is LANGUAGE_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"duck_db": 1}, {"duck_db": -61}, {"duck_attack_s": -0.1}, {"duck_hold_s": 11}, {"duck_release_s": 11}, {"keep_db": 13}, {"keep_db": None},
+        {"loudness_lufs": -5}, {"loudness_lufs": -40}, {"loudness_lufs": "off"}, {"audio_format": "ogg"}, {"container": "avi"},
+        {"audio_codec": "mp3"}, {"burn_size": "huge"}, {"burn_position": "left"}, {"burn_box": 1}, {"audio_track": 64}, {"duck_depth_db": -3},
+    ],
+)  # fmt: skip
+def test_a_value_out_of_its_range_is_refused(asked: dict[str, Any]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(asked, OptionsPatch)
+
+
+def test_every_option_can_be_changed_and_null_means_automatic() -> None:
+    assert set(OptionsPatch.__struct_fields__) == set(DubOptions.__struct_fields__)
+    patch = msgspec.convert({"loudness_lufs": None, "duck_db": -9.5, "audio_format": "flac", "target_language": "fr"}, OptionsPatch)
+    options = choices.patched(OPTIONS, patch)
+    assert (options.loudness_lufs, options.duck_db, options.audio_format, options.target_language) == (None, -9.5, AudioFormat.FLAC, "fr")
+    assert options.speed == OPTIONS.speed
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"speed": 1.1}, {"voice": "espeak:de"}, {"target_language": "de"}, {"background": Background.KEEP}, {"duck_db": -12.0}, {"duck_hold_s": 1.0},
+        {"loudness_lufs": -23.0}, {"loudness_lufs": None}, {"audio_format": AudioFormat.FLAC}, {"container": Container.MKV},
+        {"keep_original_track": True}, {"burn_subtitles": True},
+    ],
+)  # fmt: skip
+def test_what_is_heard_or_seen_makes_another_dub(fields: dict[str, Any]) -> None:
+    assert not same_dub(OPTIONS, changed(**fields))
+
+
+def test_what_decides_nothing_makes_no_other_dub() -> None:
+    idle = {
+        "review": False,
+        "keep_db": -6.0,
+        "burn_size": BurnSize.LARGE,
+        "burn_position": BurnPosition.TOP,
+        "burn_box": True,
+        "hardware_encoder": True,
+    }
+    assert same_dub(OPTIONS, changed(**idle))
+    assert not same_dub(changed(burn_subtitles=True), changed(burn_subtitles=True, **idle))
+    kept = changed(background=Background.KEEP)
+    assert same_dub(kept, msgspec.structs.replace(kept, duck_db=-20.0))
+    assert not same_dub(kept, msgspec.structs.replace(kept, keep_db=-20.0))
