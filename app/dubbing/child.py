@@ -6,6 +6,7 @@ once, and the server's event loop shares no GIL with the work. One JSON request 
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import importlib
 import json
@@ -29,6 +30,7 @@ TASKS: Final[dict[str, tuple[str, str, str]]] = {
     "mix": ("app.dubbing.mix", "mixdown", "MixRequest"),
 }
 _OS_PROBLEMS: Final = {errno.ENOSPC: DISK_FULL, errno.EDQUOT: DISK_FULL, errno.EFBIG: MEDIA_LIMIT}
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 _REPORT_EVERY_S: Final = 0.1
 
 
@@ -43,6 +45,7 @@ def main() -> int:
     soft_s, hard_s = resource.getrlimit(resource.RLIMIT_CPU)
     if hard_s != resource.RLIM_INFINITY:  # the hard limit ends us like an out-of-memory kill would; the soft one says what it was
         resource.setrlimit(resource.RLIMIT_CPU, (max(1, min(soft_s, hard_s) - 1), hard_s))
+    _keep_freed_memory()
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # a library that prints must not speak into the protocol
 
@@ -66,6 +69,13 @@ def main() -> int:
         traceback.print_exc()
         say(error={"code": INTERNAL.code, "detail": ""})
     return 0
+
+
+def _keep_freed_memory() -> None:
+    """Blocks of a second are taken and freed all the time: glibc would give each back to the kernel and fault it in again, a fifth of all work."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        for option, value in ((_M_TRIM_THRESHOLD, 64 << 20), (_M_MMAP_THRESHOLD, 16 << 20)):
+            libc.mallopt(option, value)
 
 
 def _throttled(say: Callable[..., None]) -> Callable[[float], None]:

@@ -20,6 +20,7 @@ from app.media.decode import SAMPLE_RATE_HZ, Block, PictureEnd, audio_blocks, mo
 from app.media.thumbnail import write_thumbnail
 
 SPEECH_HZ: Final = 16_000
+_RATIO: Final = SAMPLE_RATE_HZ // SPEECH_HZ
 _PADDING_S: Final = 0.05
 PEAK_N: Final = 512  # samples per point of the waveform
 
@@ -80,10 +81,11 @@ def ingest(request: IngestRequest, report: Callable[[float], None]) -> Ingested:
 
 
 class _Speech:
-    """48 kHz mono in, a 16 kHz WAV file out, block by block."""
+    """48 kHz mono in, a 16 kHz WAV file out, block by block. Long silence is written, not computed: hours of it may come before a late sound."""
 
     def __init__(self, path: Path) -> None:
         self._resampler = soxr.ResampleStream(SAMPLE_RATE_HZ, SPEECH_HZ, 1, dtype="float32", quality="HQ")
+        self._silent_n = 0  # since the last sound
         self._file = wave.open(str(path), "wb")  # noqa: SIM115 - closed by __exit__, which also writes the length into the header
         self._file.setnchannels(1)
         self._file.setsampwidth(2)
@@ -93,6 +95,11 @@ class _Speech:
         return self
 
     def push(self, mono: Block, *, last: bool = False) -> None:
+        silent = not last and not mono.any()
+        if silent and self._silent_n >= SAMPLE_RATE_HZ and len(mono) % _RATIO == 0:  # the filter holds nothing but zeros
+            self._file.writeframesraw(bytes(2 * (len(mono) // _RATIO)))
+            return
+        self._silent_n = self._silent_n + len(mono) if silent else 0
         slow = self._resampler.resample_chunk(mono, last=last)
         self._file.writeframesraw((np.clip(slow, -1, 1) * 32767).round().astype("<i2").tobytes())
 

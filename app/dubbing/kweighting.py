@@ -46,6 +46,11 @@ class KWeighting:
         self._over_groups, self._from_cell = _chain(self._group_step, groups)
         self._state = np.zeros((channels, _STATE))
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether silence would come out if silence went in."""
+        return not self._state.any()
+
     def filter(self, samples: Doubles) -> Doubles:
         """The weighted samples, the same shape."""
         channels, length_n = samples.shape

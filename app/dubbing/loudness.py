@@ -40,6 +40,11 @@ class KMeter:
 
     def push(self, block: Floats) -> None:
         """Take the next samples: float32 (n, channels), 48 kHz."""
+        if self._weighting.at_rest and not block.any() and not self._rest.any():
+            cells, rest_n = divmod(self._rest.shape[1] + len(block), ENERGY_N)
+            self._energies.append(np.zeros(cells))
+            self._rest = np.zeros((len(self._rest), rest_n))
+            return
         samples = np.concatenate([self._rest, block.T], axis=1, dtype=np.float64)
         whole_n = samples.shape[1] // ENERGY_N * ENERGY_N
         if whole_n:

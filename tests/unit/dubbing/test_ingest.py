@@ -61,6 +61,17 @@ def test_speech_is_the_sound_itself(tmp_path: Path) -> None:
     assert np.sqrt(np.mean(heard**2)) == pytest.approx(np.sqrt(np.mean(original**2)), rel=0.05)
 
 
+def test_sound_after_long_silence_is_where_it_belongs(tmp_path: Path) -> None:
+    late = make(tmp_path / "late.mkv", "-i", str(sample("silent.mp4")), "-itsoffset", "20.0125", "-i", str(sample("mono.wav")), "-c", "copy")
+    done = run(late, tmp_path)
+    assert done.duration_s == pytest.approx(24.0125, abs=0.01)
+    loud = np.flatnonzero(np.abs(speech(tmp_path)) > 0.02)
+    assert loud[0] / 16_000 == pytest.approx(20.0125, abs=0.005)
+    assert len(speech(tmp_path)) / 16_000 == pytest.approx(24.0125, abs=0.01)
+    energies = np.fromfile(tmp_path / "energies.f32", "<f4")
+    assert not energies[:200].any() and energies[201:239].all()
+
+
 def test_peaks_hold_every_sample(tmp_path: Path) -> None:
     run(sample("plain.flac"), tmp_path)
     mono = np.concatenate(list(audio_blocks(sample("plain.flac"), 0))).mean(axis=1)
