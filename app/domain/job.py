@@ -169,10 +169,10 @@ NEUTRAL: Final[dict[str, Any]] = {
 
 
 def effective(options: DubOptions) -> DubOptions:
-    """The same dub, with what decides nothing about it at rest: how to burn when nothing is burned, how to duck when nothing is ducked."""
+    """The same dub, with what decides nothing about it at rest: what burns when nothing is burned, how to duck when nothing is ducked."""
     idle: dict[str, Any] = {"review": True}
     if not options.burn_subtitles:
-        idle |= {name: NEUTRAL[name] for name in ("burn_size", "burn_position", "burn_box", "hardware_encoder")}
+        idle["hardware_encoder"] = NEUTRAL["hardware_encoder"]  # the style stays: the ASS file has it too
     if options.background is not Background.DUCK:
         idle["duck_db"] = NEUTRAL["duck_db"]
     if options.background is not Background.KEEP:
