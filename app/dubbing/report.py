@@ -13,6 +13,7 @@ from app.domain.job import DubOptions
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.report import LineReport, Report
 from app.domain.segment import Flag, Placement, Segment
+from app.dubbing.cues import reading_speed
 from app.dubbing.finish import Finished
 from app.dubbing.kit import Kit
 from app.dubbing.outputs import keep_artifact
@@ -71,7 +72,7 @@ def _line(segment: Segment, placed: Placement) -> LineReport:
     return LineReport(
         segment_id=segment.id, text=text, start_s=round(segment.start_s, 3), placed_s=round(placed.start_s, 3),
         offset_s=round(placed.start_s - segment.start_s, 3), duration_s=round(placed.duration_s, 3), rate=round(placed.rate, 4),
-        characters_per_s=round(len(text) / placed.duration_s, 2) if placed.duration_s > 0 else 0.0, flags=placed.flags,
+        characters_per_s=round(reading_speed(text, placed.duration_s), 2), flags=placed.flags,
     )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ _MIX_OPTIONS: Final = (
 )  # fmt: skip
 _MUX_OPTIONS: Final = (
     "keep_original_track", "burn_subtitles", "burn_size", "burn_position", "burn_box", "hardware_encoder", "container", "task", "language",
-    "target_language", "audio_track", "loudness_lufs",
+    "target_language", "recognizer", "audio_track", "loudness_lufs",
 )  # fmt: skip
 
 
@@ -194,7 +194,8 @@ class StageWork:
     def _mux_inputs(self, row: JobRow) -> Any:
         mixed = self._output(row.job.id, Stage.MIX, pipeline.Mixed)
         measured = [mixed.track.sha256, mixed.loudness_lufs, mixed.true_peak_db]
-        return [measured, self._lines(row.job.id), self._placements(row), _chosen(row.job, _MUX_OPTIONS), row.job.language]
+        lines = [msgspec.structs.replace(line, start_locked=False, locked_rate=None) for line in self._lines(row.job.id)]  # the fit's matter
+        return [measured, lines, self._placements(row), _chosen(row.job, _MUX_OPTIONS), row.job.language]
 
     async def _mux(self, row: JobRow, name: str, report: Report) -> Done:
         lines, placements, sound = await asyncio.to_thread(lambda: (self._lines(row.job.id), self._placements(row), self._sound(row)))
