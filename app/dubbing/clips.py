@@ -1,21 +1,13 @@
-"""A spoken clip made ready for the mix: read, cut at its silent edges, 48 kHz, stretched to its place, faded, with its energies.
-
-What is ready is cached under the hash of the clip's bytes and its cut, so that an edited dub prepares only what is new.
-"""
+"""A spoken clip made ready for the mix: read, cut at its silent edges, 48 kHz, stretched to its place, faded, with its energies."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 import wave
-import zipfile
 from pathlib import Path
-from typing import cast
 
 import msgspec
 import numpy as np
 import soxr  # type: ignore[import-untyped]
-from numpy.lib.npyio import NpzFile
 
 from app.domain.errors import SPEECH_FAILED, DubError
 from app.dubbing.loudness import SAMPLE_RATE_HZ, Doubles, Floats, energies_of
@@ -29,7 +21,6 @@ _TAIL_S = 0.040  # kept after the last sound: endings fade out
 _SHORTEST_S = 0.010
 _FADE_IN_S = 0.002
 _FADE_OUT_S = 0.008
-_VERSION = b"clip 1\0"  # part of every cache key: change it with anything that changes the samples
 
 
 class Edges(msgspec.Struct, frozen=True):
@@ -93,42 +84,3 @@ def prepare(path: Path, trim_start_s: float, trim_end_s: float, length_n: int) -
         fade_n = min(round(seconds * SAMPLE_RATE_HZ), length_n // 2)
         edge[:fade_n] *= (np.arange(1, fade_n + 1) / (fade_n + 1)).astype(np.float32)
     return ReadyClip(ready, 2 * energies_of(ready))
-
-
-class ClipCache:
-    """Ready clips on disk. `used` names the files that this run has read or written: everything else in the folder is stale."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.used: set[str] = set()
-
-    def samples(self, path: Path, trim_start_s: float, trim_end_s: float, length_n: int) -> Floats:
-        """The ready clip's samples: float32 (length_n,)."""
-        with self._open(path, trim_start_s, trim_end_s, length_n) as stored:
-            return np.asarray(stored["samples"].astype(np.float32) * np.float32(stored["peak"] / 32767), np.float32)
-
-    def energies(self, path: Path, trim_start_s: float, trim_end_s: float, length_n: int) -> Doubles:
-        """The ready clip's energies, without reading its samples."""
-        with self._open(path, trim_start_s, trim_end_s, length_n) as stored:
-            return np.asarray(stored["energies"], np.float64)
-
-    def _open(self, path: Path, trim_start_s: float, trim_end_s: float, length_n: int) -> NpzFile:
-        """The ready clip's file, prepared if it is not there or damaged; complete or absent."""
-        cut = f"{trim_start_s!r} {trim_end_s!r} {length_n}\0".encode()
-        name = hashlib.blake2b(_VERSION + cut + path.read_bytes(), digest_size=16).hexdigest() + ".clip.npz"
-        target = self._folder / name
-        self.used.add(name)
-        try:
-            return _load(target)
-        except (FileNotFoundError, EOFError, ValueError, zipfile.BadZipFile):
-            ready = prepare(path, trim_start_s, trim_end_s, length_n)
-        peak = max(float(np.abs(ready.samples).max(initial=0.0)), 1e-9)  # 16 bits used fully: half the disk, nothing audible lost
-        written = target.with_suffix(f".{os.getpid()}.tmp")
-        with written.open("wb") as out:
-            np.savez(out, samples=np.rint(ready.samples * (32767 / peak)).astype("<i2"), peak=np.float64(peak), energies=ready.energies)
-        written.replace(target)
-        return _load(target)
-
-
-def _load(file: Path) -> NpzFile:
-    return cast(NpzFile, np.load(file, allow_pickle=False))

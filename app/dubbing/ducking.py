@@ -1,25 +1,36 @@
-"""How loud the original is at every moment: lowered under the voice, exactly, from the list of spoken spans alone.
+"""How loud a background is at every moment: lowered under the voice, exactly, from the list of spoken spans alone.
 
 No detector listens to the voice: the spans are known, so the gain is down when a line starts, does not pump in pauses, and comes back
-smoothly. Gains are linear in dB between break points.
+smoothly. Gains are linear in dB between break points, and two of them one after the other are the sum of their dB.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from app.dubbing.loudness import ENERGY_N, SAMPLE_RATE_HZ, Doubles, Floats
+from app.dubbing.tasks import Ducking
 
-ATTACK_S = 0.12  # the original is down when the voice starts
-HOLD_S = 0.8  # a pause shorter than this (plus attack and release) stays lowered: no pumping between lines
-RELEASE_S = 0.45
-SILENCE_DB = -120.0  # what counts as off: 10^-6 of full scale, below 16 bits
-_GRID_N = 48  # the gain is computed every millisecond and drawn straight between
+SILENCE_DB: Final = -120.0  # what counts as off: 10^-6 of full scale, below 16 bits
+_SHORT_S: Final = 0.05  # a ramp that may not be longer, but must not click
+_CROSSFADE_S: Final = 0.03
+_GRID_N: Final = 48  # the gain is computed every millisecond and drawn straight between
+_FADE: Final = (0.0, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)  # where a fade that is straight in amplitude has its break points
 
 Spans = Iterable[tuple[float, float]]
+
+
+class Under(msgspec.Struct, frozen=True, order=True):
+    """A spoken span and how far the background goes down in it (dB <= 0)."""
+
+    start_s: float
+    end_s: float
+    depth_db: float
 
 
 class Gain:
@@ -30,23 +41,48 @@ class Gain:
         self._at_n = np.asarray(at_n, np.float64)
         self._db = np.asarray(gain_db, np.float64)
 
+    def __add__(self, other: Gain) -> Gain:
+        """Both, one after the other."""
+        at_n = np.union1d(self._at_n, other._at_n)
+        return Gain(at_n, np.maximum(self._at(at_n) + other._at(at_n), SILENCE_DB))
+
     def block(self, first_n: int, count_n: int) -> Floats | np.float32:
         """The factor for `count_n` samples from `first_n` on: float32 (n, 1), or one number where it does not change."""
-        before, after = np.searchsorted(self._at_n, (first_n, first_n + count_n))
-        ends = self._factor(np.array([first_n, first_n + count_n]))
-        if before == after and ends[0] == ends[1]:
-            return np.float32(ends[0])
+        if self._still(first_n, count_n):
+            return np.float32(self._factor(np.array([first_n]))[0])
         start = first_n // _GRID_N * _GRID_N
         grid = np.arange(start, first_n + count_n + _GRID_N, _GRID_N)
         drawn = np.interp(np.arange(first_n, first_n + count_n), grid, self._factor(grid))
         return drawn.astype(np.float32)[:, None]
 
+    def silent(self, first_n: int, count_n: int) -> bool:
+        """Whether nothing at all is heard in these samples."""
+        return self._still(first_n, count_n) and float(self._at(np.array([first_n]))[0]) <= SILENCE_DB
+
+    def facts(self, first_n: int, count_n: int) -> bytes:
+        """Everything that `block` depends on for these samples, as bytes: equal bytes, equal factors."""
+        if self._still(first_n, count_n):
+            return self._at(np.array([first_n])).tobytes()
+        before = max(int(np.searchsorted(self._at_n, first_n - _GRID_N, "right")) - 1, 0)
+        after = int(np.searchsorted(self._at_n, first_n + count_n + _GRID_N, "left")) + 1
+        return (self._at_n[before:after] - first_n).tobytes() + self._db[before:after].tobytes() + str(first_n % _GRID_N).encode()
+
     def per_energy(self, count: int) -> Doubles:
         """The factor in the middle of each of the first `count` cells of 100 ms: float64 (count,)."""
         return self._factor((np.arange(count) + 0.5) * ENERGY_N)
 
+    def _still(self, first_n: int, count_n: int) -> bool:
+        """Whether the gain is the same throughout, the grid's neighbours included."""
+        from_n, until_n = first_n - _GRID_N, first_n + count_n + _GRID_N
+        inside = self._at_n[np.searchsorted(self._at_n, from_n, "left") : np.searchsorted(self._at_n, until_n, "right")]
+        values = self._at(np.concatenate([[from_n], inside, [until_n]]))
+        return bool((values == values[0]).all())
+
+    def _at(self, at_n: npt.NDArray[np.floating | np.signedinteger]) -> Doubles:
+        return np.asarray(np.interp(at_n, self._at_n, self._db), np.float64)
+
     def _factor(self, at_n: npt.NDArray[np.floating | np.signedinteger]) -> Doubles:
-        db = np.interp(at_n, self._at_n, self._db)
+        db = self._at(at_n)
         return np.asarray(np.where(db <= SILENCE_DB, 0.0, 10 ** (db / 20)), np.float64)
 
 
@@ -55,25 +91,89 @@ def constant(gain_db: float) -> Gain:
     return Gain([0.0], [gain_db])
 
 
-def under(spans: Spans, depth_db: float) -> Gain:
-    """Lowered by `depth_db` (negative) under the spans, untouched elsewhere."""
-    return _around(spans, rest_db=0.0, inside_db=depth_db, attack_s=ATTACK_S, release_s=RELEASE_S, hold_s=HOLD_S)
+def under(lines: Sequence[Under], shape: Ducking, kept: Spans = ()) -> Gain:
+    """Lowered under the lines, each by its own depth, untouched elsewhere: down `attack_s` before a line, up `release_s` after it.
+
+    A pause shorter than hold, attack and release stays lowered. Where lines overlap the deepest counts. In `kept` spans the background is what
+    the listener wants to hear: it is up there, with short ramps, unless a line is spoken in them.
+    """
+    lines = _joined([line for line in sorted(lines) if line.end_s > line.start_s])
+    if not lines:
+        return constant(0.0)
+    wanted = _merged(kept)
+    points: list[tuple[float, float]] = []
+    fall_s = _ramp_s(shape.attack_s, lines[0].start_s - _last_end(wanted, lines[0].start_s))
+    points += [(lines[0].start_s - fall_s, 0.0), (lines[0].start_s, lines[0].depth_db)]
+    for line, following in zip(lines, [*lines[1:], None], strict=True):
+        points.append((line.end_s, line.depth_db))
+        until_s = following.start_s if following is not None else float("inf")
+        wishes = [(start_s, end_s) for start_s, end_s in wanted if end_s > line.end_s and start_s < until_s]
+        if following is not None and not wishes and until_s - line.end_s < shape.hold_s + shape.attack_s + shape.release_s:
+            points.append((until_s, following.depth_db))  # straight from one depth to the other
+            continue
+        rise_s = _ramp_s(shape.release_s, wishes[0][0] - line.end_s if wishes else shape.release_s)
+        fall_s = _ramp_s(shape.attack_s, until_s - wishes[-1][1] if wishes else shape.attack_s)
+        if following is None:
+            points.append((line.end_s + rise_s, 0.0))
+        elif rise_s + fall_s < until_s - line.end_s:
+            points += [(line.end_s + rise_s, 0.0), (until_s - fall_s, 0.0), (until_s, following.depth_db)]
+        else:
+            points.append((until_s, following.depth_db))
+    at_s, gain_db = np.array(points).T
+    return Gain(at_s * SAMPLE_RATE_HZ, gain_db)
 
 
 def only_in(spans: Spans) -> Gain:
-    """Silent but for the spans, with short fades outside them."""
-    return _around(spans, rest_db=SILENCE_DB, inside_db=0.0, attack_s=0.03, release_s=0.03, hold_s=0.0)
+    """Silent but for the spans, with short fades outside them, straight in amplitude."""
+    return _faded(spans, inside=True)
 
 
-def _around(spans: Spans, *, rest_db: float, inside_db: float, attack_s: float, release_s: float, hold_s: float) -> Gain:
-    merged: list[list[float]] = []
-    for start_s, end_s in sorted(spans):
-        if merged and start_s - merged[-1][1] < hold_s + attack_s + release_s:
-            merged[-1][1] = max(merged[-1][1], end_s)
+def but_in(spans: Spans) -> Gain:
+    """What `only_in` is not: with the same sound under both, their sum is that sound."""
+    return _faded(spans, inside=False)
+
+
+def _faded(spans: Spans, *, inside: bool) -> Gain:
+    shares = np.array(_FADE)
+    coming = np.maximum(20 * np.log10(np.maximum(shares, 1e-9)), SILENCE_DB)
+    going = coming[::-1]
+    at_s, gain_db = [], []
+    for start_s, end_s in _merged(spans, 2 * _CROSSFADE_S):
+        at_s += [start_s - _CROSSFADE_S + shares * _CROSSFADE_S, end_s + shares * _CROSSFADE_S]
+        gain_db += [coming, going] if inside else [going, coming]
+    if not at_s:
+        return constant(SILENCE_DB if inside else 0.0)
+    return Gain(np.concatenate(at_s) * SAMPLE_RATE_HZ, np.concatenate(gain_db))
+
+
+def _ramp_s(wished_s: float, room_s: float) -> float:
+    """As long as wished, shorter where the room ends, but never a click."""
+    return max(min(wished_s, room_s), min(wished_s, _SHORT_S), 1e-3)
+
+
+def _last_end(spans: list[tuple[float, float]], before_s: float) -> float:
+    """When the last span that begins before has ended."""
+    return max((end_s for start_s, end_s in spans if start_s < before_s), default=-float("inf"))
+
+
+def _joined(lines: list[Under]) -> list[Under]:
+    """Lines that overlap or touch as one, with the deepest depth."""
+    joined: list[Under] = []
+    for line in lines:
+        if joined and line.start_s <= joined[-1].end_s:
+            last = joined[-1]
+            joined[-1] = Under(last.start_s, max(last.end_s, line.end_s), min(last.depth_db, line.depth_db))
         else:
-            merged.append([start_s, end_s])
-    if not merged:
-        return constant(rest_db)
-    edges = np.array(merged)
-    at_s = np.stack([edges[:, 0] - attack_s, edges[:, 0], edges[:, 1], edges[:, 1] + release_s], axis=1)
-    return Gain(at_s.ravel() * SAMPLE_RATE_HZ, np.tile([rest_db, inside_db, inside_db, rest_db], len(merged)))
+            joined.append(line)
+    return joined
+
+
+def _merged(spans: Spans, apart_s: float = 0.0) -> list[tuple[float, float]]:
+    """In order, without overlaps, at least `apart_s` apart."""
+    merged: list[tuple[float, float]] = []
+    for start_s, end_s in sorted(spans):
+        if merged and start_s - merged[-1][1] <= apart_s:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end_s))
+        elif end_s > start_s:
+            merged.append((start_s, end_s))
+    return merged

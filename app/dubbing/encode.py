@@ -1,128 +1,162 @@
-"""The mixed track as AAC, in chunks of 30 s that are encoded side by side and kept: an edited line costs its chunk, not the video.
+"""The track as packets, in chunks that are made side by side and kept: an edited line costs its chunk, not the video.
 
 Each chunk is encoded with some of the sound before and after it, so that the encoder's state at a join is what it would have been, and
-only the chunk's own packets are kept. A chunk's name is the hash of those samples: equal sound is never encoded twice.
+only the chunk's own packets are kept, in files named by the chunk and the codec. What a chunk measures is kept beside them.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import struct
-import threading
 from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Final
 
-import numpy as np
+import msgspec
 
+from app.dubbing.chunk_sound import ChunkLevels, measured, mixed
+from app.dubbing.chunks import AFTER_FRAMES, BEFORE_FRAMES, Chunk, Layer
+from app.dubbing.clip_cache import ClipCache
+from app.dubbing.keep import load, store
 from app.dubbing.loudness import Floats
-from app.media.encode import BIT_RATE, CODER, FRAME_N, PRIMING_N, M4aWriter, encode_aac
+from app.media.encode import PacketCodec, Packets, encode
 
-CHUNK_N = 1_407 * FRAME_N  # 30.016 s
-_BEFORE_N = 24 * FRAME_N
-_AFTER_N = 4 * FRAME_N
-_CODEC = f"aac 1 {BIT_RATE} {CODER}\0".encode()  # part of every name: change it with anything that changes the packets
-_CHECK_BYTES = 16
-
-Packets = list[tuple[int, bytes]]
+LEVELS_SUFFIX: Final = ".levels"
+PACKETS_SUFFIX: Final = ".packets"
+_PACKET: Final = struct.Struct("<qI")  # its position after the chunk's start, and its size
 
 
-class ChunkedEncoder:
-    """Takes the track from its first sample to its last in blocks of any size and writes it to `writer`, packet by packet.
+class Mix(msgspec.Struct, frozen=True):
+    """What every chunk of one run has in common."""
 
-    Holds about `threads` + 2 chunks of sound at most. `used` names the files of the cache folder that this run has read or written.
-    """
+    layers: tuple[Layer, ...]
+    gain_db: float
+    ceiling_dbtp: float
 
-    def __init__(self, writer: M4aWriter, cache: Path, threads: int) -> None:
-        self._writer, self._cache, self._threads = writer, cache, max(1, threads)
-        self._pool = ThreadPoolExecutor(self._threads)
-        self._running: deque[Future[tuple[Packets, bool]]] = deque()
-        self._waiting: list[Floats] = []
-        self._waiting_n = 0  # samples in _waiting
-        self._base_n = 0  # position of the first of them
-        self._chunk_n = 0  # where the next chunk starts
+
+class ChunkStore:
+    """What is known of chunks, in a folder. `used` names the files that this run has read or written; everything else there is stale."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.used: set[str] = set()
-        self.encoded = 0
-        self.cached = 0
 
-    def __enter__(self) -> ChunkedEncoder:
-        return self
+    def levels(self, chunk: Chunk) -> ChunkLevels | None:
+        data = load(self._folder / self._used(chunk.name + LEVELS_SUFFIX))
+        return None if data is None else ChunkLevels.unpacked(data)
 
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+    def keep_levels(self, chunk: Chunk, levels: ChunkLevels) -> None:
+        store(self._folder / self._used(chunk.name + LEVELS_SUFFIX), levels.packed())
 
-    def push(self, block: Floats) -> None:
-        """Take the next samples, float32 (n, 2)."""
-        self._waiting.append(block)
-        self._waiting_n += len(block)
-        while self._base_n + self._waiting_n >= self._chunk_n + CHUNK_N + _AFTER_N:
-            self._start(last=False)
+    def packets(self, chunk: Chunk, codec: PacketCodec) -> Packets | None:
+        """The chunk's own packets at their positions in the track; None where they are absent or damaged."""
+        data = load(self._folder / self._used(_packets_name(chunk, codec)))
+        if data is None:
+            return None
+        packets, at = [], 0
+        while at < len(data):
+            at_n, size = _PACKET.unpack_from(data, at)
+            at += _PACKET.size + size
+            packets.append((chunk.start_n + at_n, data[at - size : at]))
+        return packets
 
-    def finish(self) -> None:
-        """Encode the rest and hand every packet to the writer."""
-        self._start(last=True)
-        while self._running:
-            self._collect()
+    def keep_packets(self, chunk: Chunk, codec: PacketCodec, packets: Packets) -> None:
+        data = b"".join(_PACKET.pack(at_n - chunk.start_n, len(packet)) + packet for at_n, packet in packets)
+        store(self._folder / self._used(_packets_name(chunk, codec)), data)
 
-    def _start(self, *, last: bool) -> None:
-        held = np.concatenate(self._waiting) if self._waiting else np.zeros((0, 2), np.float32)
-        first_n = max(self._chunk_n - _BEFORE_N, 0)
-        until_n = self._base_n + len(held) if last else self._chunk_n + CHUNK_N + _AFTER_N
-        samples = held[first_n - self._base_n : until_n - self._base_n]
-        self._running.append(self._pool.submit(self._packets, np.ascontiguousarray(samples), first_n, self._chunk_n, last))
-        self._chunk_n += CHUNK_N
-        keep_n = max(self._chunk_n - _BEFORE_N, 0)
-        self._waiting = [held[keep_n - self._base_n :].copy()]
-        self._base_n, self._waiting_n = keep_n, len(self._waiting[0])
-        while len(self._running) > self._threads:
-            self._collect()
+    def has_levels(self, chunk: Chunk) -> bool:
+        """Whether the file is there; it may be damaged."""
+        return (self._folder / (chunk.name + LEVELS_SUFFIX)).exists()
 
-    def _collect(self) -> None:
-        packets, was_cached = self._running.popleft().result()
-        self.cached += was_cached
-        self.encoded += not was_cached
-        self._writer.write(packets)
+    def has_packets(self, chunk: Chunk, codec: PacketCodec) -> bool:
+        """Whether the file is there; it may be damaged."""
+        return (self._folder / _packets_name(chunk, codec)).exists()
 
-    def _packets(self, samples: Floats, first_n: int, chunk_n: int, last: bool) -> tuple[Packets, bool]:
-        """The chunk's own packets: those from its start to the next one's, shifted by the encoder's delay."""
-        facts = f"{chunk_n - first_n} {last}\0".encode()
-        name = hashlib.blake2b(_CODEC + facts + samples.tobytes(), digest_size=16).hexdigest() + ".aac"
+    def forget_packets(self, chunks: Sequence[Chunk], codecs: Sequence[PacketCodec]) -> None:
+        """Their levels are worth keeping, their packets are not."""
+        self.used -= {_packets_name(chunk, codec) for chunk in chunks for codec in codecs}
+
+    def _used(self, name: str) -> str:
         self.used.add(name)
-        file = self._cache / name
-        kept = _read(file)
-        if kept is not None:
-            return [(chunk_n + at_n, data) for at_n, data in kept], True
-        begin_n = chunk_n - PRIMING_N
-        packets = [(at_n, data) for at_n, data in encode_aac(samples, first_n) if at_n >= begin_n and (last or at_n < begin_n + CHUNK_N)]
-        _write(file, [(at_n - chunk_n, data) for at_n, data in packets])
-        return packets, False
+        return name
 
 
-def _write(file: Path, packets: Packets) -> None:
-    """Complete or absent."""
-    data = b"".join(struct.pack("<qI", at_n, len(packet)) + packet for at_n, packet in packets)
-    written = file.with_suffix(f".{os.getpid()}.{threading.get_ident()}.tmp")
-    written.write_bytes(_check(data) + data)
-    written.replace(file)
+class Made(msgspec.Struct, frozen=True):
+    """The levels of all chunks, in order; how many were made now, and how many were there."""
+
+    levels: list[ChunkLevels]
+    made: int
+    found: int
 
 
-def _read(file: Path) -> Packets | None:
-    """The packets, or None where the file is absent or damaged (a machine that lost power)."""
-    try:
-        stored = file.read_bytes()
-    except FileNotFoundError:
-        return None
-    data = stored[_CHECK_BYTES:]
-    if stored[:_CHECK_BYTES] != _check(data):
-        return None
-    packets, at = [], 0
-    while at < len(data):
-        at_n, size = struct.unpack_from("<qI", data, at)
-        at += 12 + size
-        packets.append((at_n, data[at - size : at]))
-    return packets
+def make(
+    chunks: Sequence[Chunk],
+    mix: Mix,
+    codecs: Sequence[PacketCodec],
+    chunk_store: ChunkStore,
+    clips: ClipCache,
+    hear: Callable[[Chunk], list[Floats]],
+    threads: int,
+    *,
+    sink: Callable[[Floats], None] | None = None,
+    report: Callable[[float], None] = lambda _: None,
+) -> Made:
+    """See to it that the store has the levels and packets of all chunks, making what it lacks; `hear` gives a chunk's layers, chunk after chunk.
+
+    `sink` gets the samples of every chunk, in order: all of them are then mixed again. Holds about `threads` + 2 chunks of sound at most.
+    """
+    levels: dict[int, ChunkLevels] = {}
+    running: deque[tuple[Chunk, Future[tuple[ChunkLevels, Floats | None]]]] = deque()
+    made = 0
+
+    def collect() -> None:
+        chunk, future = running.popleft()
+        levels[chunk.index], samples = future.result()
+        if sink is not None and samples is not None:
+            sink(samples)
+        report(len(levels) / len(chunks))
+
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        try:
+            for chunk in chunks:
+                known = chunk_store.levels(chunk)
+                lacking = [codec for codec in codecs if chunk_store.packets(chunk, codec) is None]
+                made += bool(lacking) or known is None
+                if known is not None and not lacking and sink is None:
+                    levels[chunk.index] = known
+                    report(len(levels) / len(chunks))
+                    continue
+                running.append((chunk, pool.submit(_make, chunk, mix, lacking, chunk_store, clips, hear(chunk), sink is not None)))
+                while len(running) > threads:
+                    collect()
+            while running:
+                collect()
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return Made([levels[chunk.index] for chunk in chunks], made, len(chunks) - made)
 
 
-def _check(data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=_CHECK_BYTES).digest()
+def _make(
+    chunk: Chunk, mix: Mix, codecs: Sequence[PacketCodec], chunk_store: ChunkStore, clips: ClipCache, heard: list[Floats], wanted: bool
+) -> tuple[ChunkLevels, Floats | None]:
+    sound = mixed(chunk, mix.layers, heard, clips.samples, mix.gain_db, mix.ceiling_dbtp)
+    levels = measured(chunk, sound)
+    for codec in codecs:
+        chunk_store.keep_packets(chunk, codec, own_packets(chunk, codec, sound))
+    chunk_store.keep_levels(chunk, levels)
+    return levels, sound[chunk.start_n - chunk.first_n : chunk.end_n - chunk.first_n].copy() if wanted else None
+
+
+def own_packets(chunk: Chunk, codec: PacketCodec, sound: Floats) -> Packets:
+    """The chunk's own packets of its sound (from `first_n` on): those from its start to the next one's, shifted by the encoder's delay."""
+    from_n = max(chunk.start_n - BEFORE_FRAMES * codec.frame_n, 0)
+    until_n = min(chunk.end_n + AFTER_FRAMES * codec.frame_n, chunk.until_n)
+    begin_n, end_n = chunk.start_n - codec.priming_n, chunk.end_n - codec.priming_n
+    packets = encode(codec, sound[from_n - chunk.first_n : until_n - chunk.first_n], from_n)
+    return [(at_n, data) for at_n, data in packets if at_n >= begin_n and (chunk.last or at_n < end_n)]
+
+
+def _packets_name(chunk: Chunk, codec: PacketCodec) -> str:
+    return f"{chunk.name}.{codec.name}{PACKETS_SUFFIX}"

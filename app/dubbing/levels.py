@@ -1,75 +1,136 @@
-"""How loud everything is: each line, the original under and between the lines, and the whole.
+"""How loud everything is: each line, what is heard under and between the lines, and the whole.
 
 Known from energies before anything is mixed (`loudness`). Every level is rounded: a small change of one line then leaves all others, and
-with them every other chunk of the encoded track, bit for bit as they were.
+with them every other chunk of the encoded track, bit for bit as they were. What a line's own surroundings ask for changes only that line.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import msgspec
 import numpy as np
 
 from app.domain.job import Background
-from app.dubbing.ducking import Gain, Spans, constant, only_in, under
-from app.dubbing.loudness import ENERGY_N, ENERGY_S, SILENT_LUFS, Doubles, gain_to, integrated_lufs, linear, speech_lufs
+from app.dubbing import limited
+from app.dubbing.ducking import SILENCE_DB, Gain, Spans, Under, but_in, constant, only_in, under
+from app.dubbing.limited import Envelope
+from app.dubbing.loudness import (
+    ENERGY_N,
+    ENERGY_S,
+    SAMPLE_RATE_HZ,
+    SILENT_LUFS,
+    Doubles,
+    Floats,
+    integrated_lufs,
+    linear,
+    speech_lufs,
+)  # fmt: skip
+from app.dubbing.tasks import Ducking
 
-VOICE_ABOVE_DUCKED_LU = 15.0  # a voice-over is followed without effort from about 12 on; at 20 the original is gone
-VOICE_ABOVE_KEPT_LU = 5.0  # the original stays as it is: the voice must lead all the same
-DEEPEST_DB = -30.0
-_VOICE_UNDER_PROGRAMME_LU = 3.0  # the voice replaces speech that may be quieter than the film, but not by more than this
-_FAINT_LUFS = -45.0  # below: hiss, no reference for a voice
-_WITHOUT_REFERENCE_LUFS = -20.0
-_MAX_CLIP_GAIN_DB = 24.0
-_MAX_GAIN_DB = 30.0  # hiss alone stays hiss
-_LEVEL_STEP_DB = 0.5
-_GAIN_STEP_DB = 0.25  # the loudness misses its target by half of this at most
+VOICE_ABOVE_DUCKED_LU: Final = 15.0  # a voice-over is followed without effort from about 12 on; at 20 the original is gone
+LEAST_ABOVE_DUCKED_LU: Final = 12.0  # over what is loud under one line only
+LEAST_ABOVE_LU: Final = 5.0  # where the person wants the background as it is, or sets its depth: the voice must lead all the same
+DEEPEST_DB: Final = -30.0
+_DEEPEST_OF_A_LINE_DB: Final = -60.0
+_MOST_RAISED_DB: Final = 6.0  # a line that calls over a kept background; more than this would be shouting, so the background gives way
+_VOICE_UNDER_PROGRAMME_LU: Final = 3.0  # the voice replaces speech that may be quieter than the film, but not by more than this
+_FAINT_LUFS: Final = -45.0  # below: hiss, no reference for a voice
+_WITHOUT_REFERENCE_LUFS: Final = -20.0
+_MAX_CLIP_GAIN_DB: Final = 24.0
+MAX_GAIN_DB: Final = 30.0  # hiss alone stays hiss
+_LEVEL_STEP_DB: Final = 0.5
+GAIN_STEP_DB: Final = 0.25  # the loudness misses its target by half of this at most
 
 
 class Voice(msgspec.Struct, frozen=True):
-    """A ready clip at its place, with its energies."""
+    """A ready clip at its place, with its energies and the largest magnitudes of 5 ms each (`clip_cache`)."""
 
     start_n: int
     length_n: int
     energies: Doubles
+    peaks: Floats
+
+    @property
+    def span(self) -> tuple[float, float]:
+        return self.start_n / SAMPLE_RATE_HZ, (self.start_n + self.length_n) / SAMPLE_RATE_HZ
+
+
+class Wishes(msgspec.Struct, frozen=True):
+    """What the person has chosen; see `tasks.MixRequest`."""
+
+    background: Background
+    ducking: Ducking = Ducking()
+    keep_db: float = 0.0
+    kept: tuple[tuple[float, float], ...] = ()
+    target_lufs: float | None = -16.0
 
 
 class Levels(msgspec.Struct, frozen=True):
-    """`gain_db` applies to everything; `background` and `voices_db` (one per clip) come on top of it."""
+    """`gain_db` applies to everything, and no correction may go beyond `most_db`; `original`, `stem` and `voices_db` (one per clip) come on top."""
 
     gain_db: float
-    background: Gain
+    most_db: float
+    original: Gain
+    stem: Gain
     voices_db: list[float]
 
 
-def choose(background: Background, source: Doubles, voices: list[Voice], spans: Spans, kept: Spans, target_lufs: float | None) -> Levels:
-    """Levels for a mix as long as `source` (its energies). `spans` is where lines are spoken, `kept` where a replaced original stays."""
-    spans = list(spans)
-    programme, under_voice = integrated_lufs(source), integrated_lufs(source[_inside(spans, len(source))])
-    voice_lufs = _rounded(_voice_lufs(background, programme, under_voice), _LEVEL_STEP_DB)
-    shape = constant(0.0)
-    if background == Background.REPLACE:
-        shape = only_in(kept)
-    elif background == Background.DUCK and under_voice > SILENT_LUFS:
-        depth_db = min(max(voice_lufs - VOICE_ABOVE_DUCKED_LU - under_voice, DEEPEST_DB), 0.0)
-        shape = under(spans, _rounded(depth_db, _LEVEL_STEP_DB))
+def choose(wishes: Wishes, original: Doubles, stem: Doubles | None, voices: list[Voice], ceiling_dbtp: float) -> Levels:
+    """Levels for a mix as long as `original` (its energies). With `stem` (its energies, as many) that is the background instead."""
+    bed = original if stem is None else stem
+    voice_lufs, bed_under = _voice_lufs(wishes, original, bed, voices)
     voices_db = [_clip_gain_db(voice_lufs, voice) for voice in voices]
-    gain_db = 0.0
-    if target_lufs is not None:
-        mixed = source * shape.per_energy(len(source)) ** 2 + _voice_energies(voices, voices_db, len(source))
-        gain_db = _rounded(gain_to(target_lufs, mixed, max_gain_db=_MAX_GAIN_DB), _GAIN_STEP_DB)
-    return Levels(gain_db, shape, voices_db)
+    depth_db = _depth_db(wishes, voice_lufs, bed_under)
+    least_lu = LEAST_ABOVE_DUCKED_LU if wishes.background != Background.KEEP and wishes.ducking.depth_db is None else LEAST_ABOVE_LU
+    if wishes.background == Background.KEEP:
+        voices_db = [db + _raised_db(voice, db, bed, wishes.keep_db) for voice, db in zip(voices, voices_db, strict=True)]
+    lines = _lines(voices, voices_db, bed, wishes.keep_db if wishes.background == Background.KEEP else 0.0, depth_db, least_lu)
+    shape = under(lines, wishes.ducking, wishes.kept)
+    if wishes.background == Background.KEEP:
+        shape += constant(wishes.keep_db)
+    off = constant(SILENCE_DB)
+    if wishes.background == Background.REPLACE or stem is not None:
+        over_kept = under(_lines(voices, voices_db, original, 0.0, depth_db, least_lu), wishes.ducking, wishes.kept)
+        heard = only_in(wishes.kept) + over_kept if wishes.kept else off
+        levels = Levels(0.0, 0.0, heard, shape + but_in(wishes.kept) if wishes.background != Background.REPLACE else off, voices_db)
+    else:
+        levels = Levels(0.0, 0.0, shape, off, voices_db)
+    if wishes.target_lufs is None:
+        return levels
+    gain_db, most_db = _gain_db(wishes.target_lufs, levels, original, stem, voices, ceiling_dbtp)
+    return msgspec.structs.replace(levels, gain_db=rounded(gain_db, GAIN_STEP_DB), most_db=most_db)
 
 
-def _voice_lufs(background: Background, programme: float, under_voice: float) -> float:
-    """As loud as the speech that it replaces."""
+def rounded(value_db: float, step_db: float) -> float:
+    """To the nearest whole step."""
+    return round(value_db / step_db) * step_db
+
+
+def _voice_lufs(wishes: Wishes, original: Doubles, bed: Doubles, voices: list[Voice]) -> tuple[float, float]:
+    """How loud every line is: as loud as the speech that it replaces; and how loud the background is under all of them."""
+    spans = [voice.span for voice in voices]
+    heard = original if original.any() else bed
+    programme, under_voice = integrated_lufs(heard), integrated_lufs(heard[_inside(spans, len(heard))])
+    bed_under = integrated_lufs(bed[_inside(spans, len(bed))])
     level = max(under_voice, programme - _VOICE_UNDER_PROGRAMME_LU)
     if level < _FAINT_LUFS:
-        return _WITHOUT_REFERENCE_LUFS
-    if background == Background.KEEP:
-        return max(level, under_voice + VOICE_ABOVE_KEPT_LU)
-    return level
+        level = _WITHOUT_REFERENCE_LUFS
+    if wishes.background == Background.KEEP:
+        level = max(level, bed_under + wishes.keep_db + LEAST_ABOVE_LU)
+    return rounded(level, _LEVEL_STEP_DB), bed_under
+
+
+def _depth_db(wishes: Wishes, voice_lufs: float, bed_under: float) -> float:
+    """How far the background goes down under every line."""
+    if wishes.background == Background.KEEP:
+        return 0.0
+    if wishes.background == Background.DUCK and wishes.ducking.depth_db is not None:
+        return wishes.ducking.depth_db
+    if bed_under == SILENT_LUFS:
+        return 0.0
+    return rounded(min(max(voice_lufs - VOICE_ABOVE_DUCKED_LU - bed_under, DEEPEST_DB), 0.0), _LEVEL_STEP_DB)
 
 
 def _clip_gain_db(voice_lufs: float, voice: Voice) -> float:
@@ -77,6 +138,45 @@ def _clip_gain_db(voice_lufs: float, voice: Voice) -> float:
     if measured == SILENT_LUFS:
         return 0.0
     return min(max(voice_lufs - measured, -_MAX_CLIP_GAIN_DB), _MAX_CLIP_GAIN_DB)
+
+
+def _lead_lu(voice: Voice, voice_db: float, bed: Doubles) -> float:
+    """How far the line is above what is under it: infinite where one of them is silent."""
+    said = speech_lufs(voice.energies)
+    beneath = speech_lufs(bed[_inside([voice.span], len(bed))])
+    return math.inf if SILENT_LUFS in (said, beneath) else said + voice_db - beneath
+
+
+def _raised_db(voice: Voice, voice_db: float, bed: Doubles, bed_db: float) -> float:
+    """What a line needs to lead over a background that stays."""
+    missing = LEAST_ABOVE_LU - (_lead_lu(voice, voice_db, bed) - bed_db)
+    return min(max(math.ceil(missing / _LEVEL_STEP_DB) * _LEVEL_STEP_DB, 0.0), _MOST_RAISED_DB) if math.isfinite(missing) else 0.0
+
+
+def _lines(voices: list[Voice], voices_db: list[float], bed: Doubles, bed_db: float, depth_db: float, least_lu: float) -> list[Under]:
+    """Every line with the depth under it: everybody's, or deeper where the line would not lead by `least_lu`."""
+    lines = []
+    for voice, voice_db in zip(voices, voices_db, strict=True):
+        spare = _lead_lu(voice, voice_db, bed) - bed_db - least_lu
+        own_db = math.floor(spare / _LEVEL_STEP_DB) * _LEVEL_STEP_DB if math.isfinite(spare) else 0.0
+        lines.append(Under(*voice.span, max(min(depth_db, own_db), _DEEPEST_OF_A_LINE_DB)))
+    return lines
+
+
+def _gain_db(target_lufs: float, levels: Levels, original: Doubles, stem: Doubles | None, voices: list[Voice], ceiling_dbtp: float
+) -> tuple[float, float]:  # fmt: skip
+    """The gain that brings the whole to the target, what the limiter takes away included; and the largest that makes sense."""
+    count = len(original)
+    background = original * levels.original.per_energy(count) ** 2
+    if stem is not None:
+        background = background + stem * levels.stem.per_energy(count) ** 2
+    mixed = background + _voice_energies(voices, levels.voices_db, count)
+    if integrated_lufs(mixed) == SILENT_LUFS:
+        return 0.0, 0.0
+    envelope = Envelope(background)
+    for voice, voice_db in zip(voices, levels.voices_db, strict=True):
+        envelope.add(voice.start_n, voice.peaks * np.float32(linear(voice_db)))
+    return limited.gain_to(target_lufs, mixed, envelope, ceiling_dbtp, max_gain_db=MAX_GAIN_DB)
 
 
 def _voice_energies(voices: list[Voice], gains_db: list[float], count: int) -> Doubles:
@@ -97,7 +197,3 @@ def _inside(spans: Spans, count: int) -> np.ndarray[tuple[int], np.dtype[np.bool
     for start_s, end_s in spans:
         inside[max(0, math.floor(start_s / ENERGY_S)) : max(0, math.ceil(end_s / ENERGY_S))] = True
     return inside
-
-
-def _rounded(value_db: float, step_db: float) -> float:
-    return round(value_db / step_db) * step_db

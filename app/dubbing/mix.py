@@ -1,162 +1,182 @@
-"""Placements and the original's sound -> one track: mixed block by block, at broadcast loudness, under -1 dBTP, as M4A.
+"""Placements and what is heard behind them -> one track: mixed in chunks, at broadcast loudness, under -1 dBTP, as the files that are wished.
 
-Levels are set before the first sample is mixed, from energies alone: every line gets the same loudness, the original is lowered to a set
-distance under it, and one gain brings the whole to the target. They are rounded, so that an edited line moves no other line's samples
-and its neighbours' encoded chunks stay valid. Memory does not grow with the length.
+Levels are set before the first sample is mixed, from energies alone (`levels`): every line gets the same loudness, the background is lowered to
+a set distance under it, and one gain brings the whole to the target. Where the limiter has taken more than was foreseen, the gain is corrected
+once by what was measured. Memory does not grow with the length.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Final
 
-import msgspec
 import numpy as np
 
-from app.domain.job import Background
-from app.dubbing import ducking, levels
-from app.dubbing.clips import ClipCache
-from app.dubbing.encode import ChunkedEncoder
-from app.dubbing.levels import Voice
-from app.dubbing.limiter import DELAY_N, Limiter, PeakMeter
-from app.dubbing.loudness import ENERGY_N, SAMPLE_RATE_HZ, Doubles, Floats, KMeter, integrated_lufs, linear
-from app.dubbing.tasks import MixClip, MixReport, MixRequest
-from app.media.decode import audio_blocks, open_input
-from app.media.encode import M4aWriter
+from app.domain.job import AudioCodec, AudioFormat
+from app.dubbing import levels
+from app.dubbing.chunks import Chunk, PlacedClip, plan
+from app.dubbing.clip_cache import ClipCache, Cut, StoredClip
+from app.dubbing.encode import ChunkStore, Made, Mix, make
+from app.dubbing.levels import Levels, Voice, Wishes
+from app.dubbing.loudness import ENERGY_N, SAMPLE_RATE_HZ, SILENT_LUFS, integrated_lufs
+from app.dubbing.peaks import dbtp
+from app.dubbing.sources import Sources
+from app.dubbing.tasks import MixReport, MixRequest
+from app.media.encode import AAC, OPUS, PacketCodec, PacketWriter
+from app.media.sound_files import SoundWriter
 
-CEILING_DBTP = -1.0
-_AAC_OVERSHOOT_DB = 1.0  # what lossy coding adds to peaks (EBU R 128 s1 advises the same margin)
-_BLOCK_N = SAMPLE_RATE_HZ
-_PREPARING = 0.25  # the share of the work that is done when every clip is ready
+CODED_CEILING_DBTP: Final = -2.0  # -1 in the finished file: lossy coding adds up to 1 dB to peaks (EBU R 128 s1 advises the same margin)
+_PREPARING: Final = 0.2  # the share of the work that is done when every clip is ready
+_MIXED: Final = 0.98  # and when every chunk is
+_PACKETS_OF: Final = {AudioFormat.M4A: AAC, AudioFormat.OPUS: OPUS}
+_MISSED_LU: Final = 0.2  # from here on the gain is corrected
+_CORRECTIONS: Final = 3
+_OWN: Final = (".clip", ".levels", ".packets", ".energies", ".tmp", ".aac", ".clip.npz")  # the last two: of an earlier version
 
 Report = Callable[[float], None]
 
 
-class _Placed(msgspec.Struct, frozen=True):
-    """A clip in samples, with the factor that it is mixed with."""
-
-    clip: MixClip
-    start_n: int
-    length_n: int
-    gain: float
-
-
 def mixdown(request: MixRequest, report: Report) -> MixReport:
-    """Mix and encode; when it returns, `out` is complete and lasts `duration_s` to the sample. `report` gets 0..1.
+    """Mix and encode; when it returns, `out` and `audio_out` are complete and last `duration_s` to the sample. `report` gets 0..1.
 
-    A source that ends early, has no sound or is None is silence from there on; without `energies` the source is measured first.
-    Raises speech_failed, not_media, audio_track_missing, media_damaged.
+    A source that ends early, has no sound or is None is silence from there on, and so is a stem; without `energies` the source is measured first.
+    Raises speech_failed, not_media, audio_track_missing, media_damaged, no_audio.
     """
-    total_n = round(request.duration_s * SAMPLE_RATE_HZ)
+    total_n = max(1, round(request.duration_s * SAMPLE_RATE_HZ))
     folder = Path(request.chunk_cache)
     folder.mkdir(parents=True, exist_ok=True)
-    cache = ClipCache(folder)
-    voices = _voices(request, cache, lambda done: report(_PREPARING * done))
-    spans = [(clip.start_s, clip.start_s + clip.duration_s) for clip in request.clips]
-    source = _audible_source(request)
-    energies = _source_energies(request, source, -(-total_n // ENERGY_N))
-    chosen = levels.choose(request.background, energies, voices, spans, request.kept, request.target_lufs)
-    gain = linear(chosen.gain_db)
-    clips = [
-        _Placed(clip, voice.start_n, voice.length_n, linear(voice_db) * gain)
-        for clip, voice, voice_db in zip(request.clips, voices, chosen.voices_db, strict=True)
+    report = _growing(report)
+    clip_cache, chunk_store = ClipCache(folder), ChunkStore(folder)
+    clips = _clips(request, clip_cache, lambda done: report(_PREPARING * done))
+    with Sources(request, folder) as sources:
+        original, stem = sources.energies(-(-total_n // ENERGY_N))
+        chosen = levels.choose(_wishes(request), original, stem, _voices(request, clips), CODED_CEILING_DBTP)
+        track = _Track(request, total_n, chosen, clips, sources, clip_cache, chunk_store)
+        chunks, made = track.at_target(lambda done: report(_PREPARING + (_MIXED - _PREPARING) * done))
+    for path, codec in _packet_files(request):
+        with PacketWriter(codec, path, total_n) as writer:
+            for chunk in chunks:
+                writer.write(chunk_store.packets(chunk, codec) or [])
+    _forget(folder, clip_cache.used | chunk_store.used | sources.used)
+    report(1.0)
+    loudness = _loudness(made)
+    peak = max(chunk.peak for chunk in made.levels)
+    return MixReport(total_n / SAMPLE_RATE_HZ, _finite(loudness), _finite(dbtp(peak)), len(clips), made.made, made.found)
+
+
+class _Track:
+    """The chunks at one gain, and at another where the first has missed the target."""
+
+    def __init__(
+        self, request: MixRequest, total_n: int, chosen: Levels, clips: list[StoredClip], sources: Sources, clip_cache: ClipCache, store: ChunkStore
+    ) -> None:
+        self._request, self._total_n, self._chosen, self._sources, self._clip_cache, self._store = (
+            request, total_n, chosen, sources, clip_cache, store,
+        )  # fmt: skip
+        self._codecs = [codec for _, codec in _packet_files(request)]
+        self._layers = sources.layers(chosen)
+        self._placed = [
+            PlacedClip(clip, round(asked.start_s * SAMPLE_RATE_HZ), voice_db)
+            for asked, clip, voice_db in zip(request.clips, clips, chosen.voices_db, strict=True)
+        ]
+
+    def at_target(self, report: Report) -> tuple[list[Chunk], Made]:
+        """Every chunk made, and `audio_out` written, at the gain that reaches the target."""
+        gain_db = self._chosen.gain_db
+        tried: list[tuple[float, float]] = []
+        while True:
+            chunks = plan(self._total_n, self._layers, self._placed, gain_db, CODED_CEILING_DBTP)
+            measure_only = self._missed_before(chunks)  # then an edit need not encode what is encoded again, louder
+            made = self._make(chunks, gain_db, report, measure_only=measure_only)
+            tried.append((gain_db, _loudness(made)))
+            better_db = _corrected(self._request.target_lufs, tried, self._chosen.most_db)
+            if better_db == gain_db:
+                if measure_only:
+                    made = self._make(chunks, gain_db, report)
+                return chunks, made
+            self._store.forget_packets(chunks, self._codecs)
+            gain_db = better_db
+
+    def _missed_before(self, chunks: Sequence[Chunk]) -> bool:
+        """Whether an earlier run has measured these and then not kept their packets."""
+        return any(self._store.has_levels(chunk) and not self._store.has_packets(chunk, codec) for chunk in chunks for codec in self._codecs)
+
+    def _make(self, chunks: list[Chunk], gain_db: float, report: Report, *, measure_only: bool = False) -> Made:
+        mix = Mix(self._layers, gain_db, CODED_CEILING_DBTP)
+        self._sources.rewind()
+        path, wished = self._request.audio_out, self._request.audio_format
+        if measure_only or path is None or wished in _PACKETS_OF:
+            codecs = [] if measure_only else self._codecs
+            return make(chunks, mix, codecs, self._store, self._clip_cache, self._sources.hear, self._request.threads, report=report)
+        with SoundWriter(Path(path), wished) as writer:
+            return make(
+                chunks, mix, self._codecs, self._store, self._clip_cache, self._sources.hear, self._request.threads, sink=writer.write, report=report
+            )
+
+
+def _wishes(request: MixRequest) -> Wishes:
+    return Wishes(request.background, request.ducking, request.keep_db, request.kept, request.target_lufs)
+
+
+def _clips(request: MixRequest, cache: ClipCache, report: Report) -> list[StoredClip]:
+    """Every clip made ready and measured, several at once."""
+    cuts = [Cut(clip.path, clip.trim_start_s, clip.trim_end_s, max(1, round(clip.duration_s * SAMPLE_RATE_HZ))) for clip in request.clips]
+    ready = []
+    with ThreadPoolExecutor(max(1, request.threads)) as pool:
+        for clip in pool.map(cache.clip, cuts):
+            ready.append(clip)
+            report(len(ready) / len(cuts))
+    return ready
+
+
+def _voices(request: MixRequest, clips: list[StoredClip]) -> list[Voice]:
+    return [
+        Voice(round(asked.start_s * SAMPLE_RATE_HZ), clip.cut.length_n, clip.energies, clip.peaks)
+        for asked, clip in zip(request.clips, clips, strict=True)
     ]
-    background = _background(source, request.audio_track, total_n, chosen.background, gain)
-    meter, peaks = KMeter(), PeakMeter()
-    with M4aWriter(Path(request.out), total_n) as writer, ChunkedEncoder(writer, folder, request.threads) as encoder:
-        done_n = 0
-        for block in _limited(_with_voices(background, clips, cache), CEILING_DBTP - _AAC_OVERSHOOT_DB):
-            meter.push(block)
-            peaks.push(block)
-            encoder.push(block)
-            done_n += len(block)
-            report(_PREPARING + (1 - _PREPARING) * min(done_n / max(total_n, 1), 1.0))
-        encoder.finish()
-    _forget(folder, cache.used | encoder.used)
-    loudness = integrated_lufs(meter.energies())
-    return MixReport(total_n / SAMPLE_RATE_HZ, _finite(loudness), _finite(peaks.dbtp), len(clips), encoder.encoded, encoder.cached)
 
 
-def _voices(request: MixRequest, cache: ClipCache, report: Report) -> list[Voice]:
-    """Every clip made ready and measured."""
-    voices = []
-    for index, clip in enumerate(request.clips):
-        length_n = max(1, round(clip.duration_s * SAMPLE_RATE_HZ))
-        energies = cache.energies(Path(clip.path), clip.trim_start_s, clip.trim_end_s, length_n)
-        voices.append(Voice(round(clip.start_s * SAMPLE_RATE_HZ), length_n, energies))
-        report((index + 1) / len(request.clips))
-    return voices
+def _packet_files(request: MixRequest) -> list[tuple[Path, PacketCodec]]:
+    """The files that are made of cached packets."""
+    files = [(Path(request.out), OPUS if request.codec == AudioCodec.OPUS else AAC)]
+    if request.audio_out is not None and request.audio_format in _PACKETS_OF:
+        files.append((Path(request.audio_out), _PACKETS_OF[request.audio_format]))
+    return files
 
 
-def _audible_source(request: MixRequest) -> Path | None:
-    """The source, if it has sound and any of it stays."""
-    if request.source is None or (request.background == Background.REPLACE and not request.kept):
-        return None
-    with open_input(Path(request.source)) as container:
-        return Path(request.source) if len(container.streams.audio) else None
+def _corrected(target_lufs: float | None, tried: list[tuple[float, float]], most_db: float) -> float:
+    """A gain that comes nearer to the target than the last one; that one, where nothing better is known."""
+    gain_db, loudness = tried[-1]
+    if target_lufs is None or loudness == SILENT_LUFS or abs(target_lufs - loudness) <= _MISSED_LU or len(tried) > _CORRECTIONS:
+        return gain_db
+    slope = 1.0  # LU per dB; less where the limiter takes some of it
+    if len(tried) > 1 and tried[-2][0] != gain_db:
+        slope = min(max((loudness - tried[-2][1]) / (gain_db - tried[-2][0]), 0.25), 1.0)
+    return min(levels.rounded(gain_db + (target_lufs - loudness) / slope, levels.GAIN_STEP_DB), max(most_db, gain_db))
 
 
-def _source_energies(request: MixRequest, source: Path | None, count: int) -> Doubles:
-    """The source's energies, exactly `count` of them: silence where it has ended."""
-    if source is None:
-        return np.zeros(count)
-    if request.energies is not None:
-        energies = np.fromfile(request.energies, "<f4").astype(np.float64)
-    else:
-        meter = KMeter()
-        for block in audio_blocks(source, request.audio_track):
-            meter.push(block)
-        energies = meter.energies()
-    return np.pad(energies[:count], (0, max(0, count - len(energies))))
+def _loudness(made: Made) -> float:
+    return integrated_lufs(np.concatenate([chunk.energies for chunk in made.levels]))
 
 
-def _background(source: Path | None, track: int, total_n: int, shape: ducking.Gain, gain: float) -> Iterator[tuple[int, Floats]]:
-    """(position, block) from 0 to `total_n`: the original at its level of the moment, silence after its end. Blocks may be written to."""
-    at_n = 0
-    blocks = audio_blocks(source, track, block_n=_BLOCK_N) if source is not None else iter(())
-    while at_n < total_n:
-        block = next(blocks, None)
-        count_n = min(_BLOCK_N, total_n - at_n)
-        out = np.zeros((count_n, 2), np.float32)
-        if block is not None:
-            heard_n = min(len(block), count_n)
-            out[:heard_n] = block[:heard_n] * (shape.block(at_n, heard_n) * np.float32(gain))
-        yield at_n, out
-        at_n += count_n
+def _growing(report: Report) -> Report:
+    """Never back: a second attempt only takes longer."""
+    most = 0.0
 
+    def forward(done: float) -> None:
+        nonlocal most
+        most = max(most, done)
+        report(most)
 
-def _with_voices(background: Iterator[tuple[int, Floats]], clips: list[_Placed], cache: ClipCache) -> Iterator[Floats]:
-    """The blocks with every clip added at its place; only the clips that sound now are in memory."""
-    coming = sorted(clips, key=lambda placed: placed.start_n, reverse=True)
-    sounding: list[tuple[int, Floats]] = []
-    for at_n, block in background:
-        end_n = at_n + len(block)
-        while coming and coming[-1].start_n < end_n:
-            placed = coming.pop()
-            samples = cache.samples(Path(placed.clip.path), placed.clip.trim_start_s, placed.clip.trim_end_s, placed.length_n)
-            sounding.append((placed.start_n, samples * np.float32(placed.gain)))
-        for start_n, samples in sounding:
-            first_n, last_n = max(start_n, at_n), min(start_n + len(samples), end_n)
-            block[first_n - at_n : last_n - at_n] += samples[first_n - start_n : last_n - start_n, None]
-        sounding = [(start_n, samples) for start_n, samples in sounding if start_n + len(samples) > end_n]
-        yield block
-
-
-def _limited(blocks: Iterator[Floats], ceiling_dbtp: float) -> Iterator[Floats]:
-    """The same number of samples at the same positions, limited."""
-    limiter = Limiter(ceiling_dbtp)
-    skip_n = DELAY_N
-    for block in blocks:
-        out = limiter.push(block)
-        yield out[skip_n:]
-        skip_n = max(0, skip_n - len(out))
-    yield limiter.flush()[skip_n:]
+    return forward
 
 
 def _forget(folder: Path, used: set[str]) -> None:
     """Delete what this run has not used: chunks and clips from before the last edit, and leftovers of killed runs."""
     for file in folder.iterdir():
-        if file.name not in used and file.name.endswith((".aac", ".clip.npz", ".tmp")):
+        if file.name not in used and file.name.endswith(_OWN):
             file.unlink(missing_ok=True)
 
 

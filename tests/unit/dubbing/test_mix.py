@@ -28,7 +28,8 @@ class Mixed:
 def _mix(ffmpeg: str, folder: Path, source: Path | None, clips: list[MixClip], **changes: object) -> Mixed:
     said: list[float] = []
     request = MixRequest(
-        source=str(source) if source else None, audio_track=0, duration_s=DURATION_S, clips=tuple(clips), background=Background.DUCK, energies=None,
+        source=str(source) if source else None, source_id=str(source), audio_track=0,
+        duration_s=DURATION_S, clips=tuple(clips), background=Background.DUCK, energies=None,
         chunk_cache=str(folder / "cache"), out=str(folder / "out.m4a"), threads=2,
     )  # fmt: skip
     report = mixdown(msgspec.structs.replace(request, **changes), said.append)
@@ -256,8 +257,8 @@ def test_what_a_run_does_not_use_is_forgotten(ffmpeg: str, tmp_path: Path, burst
     (tmp_path / "cache" / "notes.txt").write_text("not ours")
     _mix(ffmpeg, tmp_path, None, bursts[:2])
     left = {path.name for path in (tmp_path / "cache").iterdir()}
-    assert left & stale == {name for name in left & stale if name.endswith(".clip.npz")}
-    assert len(left) == 2 + 1 + 1  # two clips, one chunk, and what is not ours
+    assert left & stale == {name for name in left & stale if name.endswith(".clip")}
+    assert len(left) == 2 + 2 + 1  # two clips, one chunk and its levels, and what is not ours
     assert "notes.txt" in left
 
 

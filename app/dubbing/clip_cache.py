@@ -1,0 +1,83 @@
+"""Clips made ready for the mix, on disk, so that an edited dub prepares only what is new.
+
+A file is named by the hash of the clip's bytes and its cut: the name says everything about the sound in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from app.dubbing.clips import prepare
+from app.dubbing.keep import load, store
+from app.dubbing.loudness import Doubles, Floats
+
+PEAK_N: Final = 240  # samples per peak: 5 ms
+SUFFIX: Final = ".clip"
+_VERSION: Final = b"clip 2\0"  # part of every name: change it with anything that changes the samples
+_HEAD: Final = struct.Struct("<dIII")  # the factor of the samples; how many energies, peaks and samples
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """A clip's file, what is cut off at its ends, and how many samples of 48 kHz the rest becomes."""
+
+    path: str
+    trim_start_s: float
+    trim_end_s: float
+    length_n: int
+
+
+class StoredClip(msgspec.Struct, frozen=True):
+    """A ready clip without its samples. `energies` as in `clips.ReadyClip`; `peaks` are the largest magnitudes of PEAK_N samples each."""
+
+    name: str
+    cut: Cut
+    energies: Doubles
+    peaks: Floats
+
+
+class ClipCache:
+    """Ready clips in a folder. `used` names the files that this run has read or written: everything else there is stale. Any thread may ask."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.used: set[str] = set()
+
+    def clip(self, cut: Cut) -> StoredClip:
+        """The clip, prepared if it is not there or damaged. Raises speech_failed."""
+        facts = f"{cut.trim_start_s!r} {cut.trim_end_s!r} {cut.length_n}\0".encode()
+        name = hashlib.blake2b(_VERSION + facts + Path(cut.path).read_bytes(), digest_size=16).hexdigest() + SUFFIX
+        _, energies, peaks, _ = self._read(name, cut)
+        self.used.add(name)
+        return StoredClip(name, cut, energies, peaks)
+
+    def samples(self, clip: StoredClip) -> Floats:
+        """Float32 (length_n,)."""
+        factor, _, _, samples = self._read(clip.name, clip.cut)
+        return samples.astype(np.float32) * np.float32(factor)
+
+    def _read(self, name: str, cut: Cut) -> tuple[float, Doubles, Floats, npt.NDArray[np.int16]]:
+        data = load(self._folder / name)
+        if data is None:
+            data = _packed(cut)
+            store(self._folder / name, data)
+        factor, energies_count, peaks_count, length_n = _HEAD.unpack_from(data)
+        energies = np.frombuffer(data, "<f8", energies_count, _HEAD.size)
+        peaks = np.frombuffer(data, "<f4", peaks_count, _HEAD.size + energies.nbytes)
+        return factor, energies, peaks, np.frombuffer(data, "<i2", length_n, _HEAD.size + energies.nbytes + peaks.nbytes)
+
+
+def _packed(cut: Cut) -> bytes:
+    """16 bits used fully: half the disk, nothing audible lost."""
+    ready = prepare(Path(cut.path), cut.trim_start_s, cut.trim_end_s, cut.length_n)
+    whole = np.abs(np.pad(ready.samples, (0, -cut.length_n % PEAK_N))).reshape(-1, PEAK_N).max(axis=1)
+    factor = max(float(whole.max(initial=0.0)), 1e-9) / 32767
+    samples = np.rint(ready.samples / np.float32(factor)).astype("<i2")
+    head: bytes = _HEAD.pack(factor, len(ready.energies), len(whole), cut.length_n)
+    return b"".join((head, ready.energies.astype("<f8").tobytes(), whole.astype("<f4").tobytes(), samples.tobytes()))

@@ -1,0 +1,32 @@
+"""Small files that are complete, or absent: what a killed run leaves of them is no trap for the next one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from pathlib import Path
+from typing import Final
+
+_CHECK_BYTES: Final = 16
+
+
+def store(file: Path, data: bytes) -> None:
+    """Complete or absent. Several threads and processes may store the same."""
+    written = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    written.write_bytes(_check(data) + data)
+    written.replace(file)
+
+
+def load(file: Path) -> bytes | None:
+    """What was stored, or None where it is absent or damaged (a machine that lost power)."""
+    try:
+        stored = file.read_bytes()
+    except FileNotFoundError:
+        return None
+    data = stored[_CHECK_BYTES:]
+    return data if stored[:_CHECK_BYTES] == _check(data) else None
+
+
+def _check(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=_CHECK_BYTES).digest()

@@ -1,0 +1,79 @@
+"""A file's sound read once from its beginning to the last moment that is wanted, in windows that overlap."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Generator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from app.domain.errors import NO_AUDIO, DubError
+from app.dubbing.keep import load, store
+from app.dubbing.loudness import SAMPLE_RATE_HZ, Doubles, Floats, KMeter
+from app.media.decode import audio_blocks, open_input
+
+ENERGIES_SUFFIX: Final = ".energies"
+
+
+class Playback:
+    """Decodes as far as it is asked and no further; what has ended is silence. Windows come in order and reach back by `overlap_n` at most."""
+
+    def __init__(self, path: Path, track: int, overlap_n: int) -> None:
+        self._blocks = audio_blocks(path, track, block_n=SAMPLE_RATE_HZ)
+        self._overlap_n = overlap_n
+        self._held: deque[tuple[int, Floats]] = deque()
+        self._read_n = 0  # decoded so far
+
+    def window(self, first_n: int, until_n: int) -> Floats:
+        """The samples from `first_n` to `until_n`, float32 (n, 2), the caller's own."""
+        out = np.zeros((until_n - first_n, 2), np.float32)
+        while self._read_n < until_n:
+            block = next(self._blocks, None)
+            if block is None:
+                break
+            if self._read_n + len(block) > first_n:
+                self._held.append((self._read_n, block))
+            self._read_n += len(block)
+        for at_n, block in self._held:
+            from_n, to_n = max(at_n, first_n), min(at_n + len(block), until_n)
+            if from_n < to_n:
+                out[from_n - first_n : to_n - first_n] = block[from_n - at_n : to_n - at_n]
+        while self._held and self._held[0][0] + len(self._held[0][1]) <= until_n - self._overlap_n:
+            self._held.popleft()
+        return out
+
+    def close(self) -> None:
+        """Close the file."""
+        if isinstance(self._blocks, Generator):
+            self._blocks.close()
+
+
+def has_sound(path: Path) -> bool:
+    """Whether the file has an audio track. Raises not_media, media_damaged."""
+    with open_input(path) as container:
+        return len(container.streams.audio) > 0
+
+
+def stem_checked(path: Path) -> Path:
+    """The stem, which must have sound. Raises not_media, media_damaged, no_audio."""
+    if not has_sound(path):
+        raise DubError(NO_AUDIO, "It is the background that was brought.")
+    return path
+
+
+def energies_of_file(path: Path, track: int, name: str, folder: Path, used: set[str]) -> Doubles:
+    """The file's 100 ms energies, measured by one decode and kept in `folder` under `name` (the file's identity; "" keeps nothing)."""
+    kept = hashlib.blake2b(f"{name} {track}".encode(), digest_size=16).hexdigest() + ENERGIES_SUFFIX
+    data = load(folder / kept) if name else None
+    if data is None:
+        meter = KMeter()
+        for block in audio_blocks(path, track):
+            meter.push(block)
+        data = meter.energies().astype("<f8").tobytes()
+        if name:
+            store(folder / kept, data)
+    used.add(kept)
+    return np.frombuffer(data, "<f8")
