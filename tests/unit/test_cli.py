@@ -96,6 +96,11 @@ def test_a_wrong_setting_is_one_line_and_status_2(tmp_path: Path) -> None:
         ([__file__, "--review", __file__], "--review would overwrite the input"),
         ([__file__, "--review", "x.srt", "--subtitles", __file__], "there is no recognition"),
         ([__file__, "--audio-track", "-1"], "counts from 0"),
+        ([__file__, "--stem", "absent.wav"], "there is no file absent.wav"),
+        ([__file__, "--duck-db", "5"], "--duck-db: Expected `float` <= 0.0"),
+        ([__file__, "--duck-hold", "nan"], "--duck-hold: Expected `float`"),
+        ([__file__, "--loudness", "loud"], "--loudness is a number of LUFS, or off"),
+        ([__file__, "--loudness", "-3"], "--loudness: Expected `float` <= -8.0"),
     ],
 )
 def test_what_cannot_work_is_told_at_once(
@@ -134,8 +139,11 @@ def test_a_video_and_its_subtitles_become_a_dub(talk: Path, tmp_path: Path) -> N
     assert done.returncode == exit_status.OK, done.stderr
     said = json.loads(done.stdout)
     assert said["ok"] and said["lines"] == 2 and said["duration_s"] == pytest.approx(10.0, abs=0.1)
-    assert set(said["outputs"]) == {"video", "audio", "srt", "vtt"}
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["talk.dub.m4a", "talk.dub.mp4", "talk.dub.srt", "talk.dub.vtt"]
+    names = {"video": "mp4", "audio": "m4a", "srt": "srt", "vtt": "vtt", "ass": "ass", "report": "report.json"}
+    assert said["outputs"] == {kind: str(tmp_path / "out" / f"talk.dub.{name}") for kind, name in names.items()}
+    assert {str(path) for path in (tmp_path / "out").iterdir()} == set(said["outputs"].values())
+    report = json.loads((tmp_path / "out" / "talk.dub.report.json").read_text())
+    assert report == said["report"] and [line["text"] for line in report["lines"]] == ["Now turn the table.", "This is how it looks."]
     assert video.read_bytes() == talk.read_bytes()
     assert "mixing: done in" in done.stderr
     assert [path.name for path in (tmp_path / "data" / "cli").iterdir()] == ["clips"], "the scratch is gone"
