@@ -14,10 +14,10 @@ export const loudnessPurpose = (lufs: number) => PURPOSES[String(lufs)] ?? '';
 
 export const AUDIO_FORMATS: { value: AudioFormat; name: string; title: string }[] = [
 	{ value: 'm4a', name: 'M4A', title: 'AAC: small, plays everywhere' },
-	{ value: 'mp3', name: 'MP3', title: 'Plays on the oldest devices' },
-	{ value: 'opus', name: 'Opus', title: 'The smallest at the same quality' },
-	{ value: 'flac', name: 'FLAC', title: 'Loses nothing, half as large as WAV' },
-	{ value: 'wav', name: 'WAV', title: 'Loses nothing, for editing' }
+	{ value: 'mp3', name: 'MP3', title: 'plays on the oldest devices' },
+	{ value: 'opus', name: 'Opus', title: 'the smallest at the same quality' },
+	{ value: 'flac', name: 'FLAC', title: 'loses nothing, half as large as WAV' },
+	{ value: 'wav', name: 'WAV', title: 'loses nothing, for editing' }
 ];
 
 export const CONTAINERS: { value: Container; name: string; title: string }[] = [
@@ -27,16 +27,19 @@ export const CONTAINERS: { value: Container; name: string; title: string }[] = [
 	{ value: 'webm', name: 'WebM', title: 'For web pages; takes VP8, VP9 and AV1 and speaks Opus' }
 ];
 
-const WEBM_PICTURES = ['vp8', 'vp9', 'av1'];
-const CODEC_NAMES: Record<string, string> = { h264: 'H.264', hevc: 'H.265', mpeg4: 'MPEG-4', vp8: 'VP8', vp9: 'VP9', av1: 'AV1' };
-export const codecName = (codec: string) => CODEC_NAMES[codec] ?? codec;
+/** The pictures that a container takes, as the server has it; one that is not named takes all. */
+const PICTURES: Partial<Record<Container, string[]>> = {
+	mp4: ['h264', 'hevc', 'av1', 'vp9', 'mpeg4', 'mpeg2video', 'mpeg1video'],
+	webm: ['vp8', 'vp9', 'av1']
+};
+const BURNED = 'h264'; // what drawing subtitles into it makes of every picture
+const CODEC_NAMES: Record<string, string> = { h264: 'H.264', hevc: 'H.265', mpeg4: 'MPEG-4', mpeg2video: 'MPEG-2', vp8: 'VP8', vp9: 'VP9', av1: 'AV1' };
 
-/** Why a container does not take this video; "" when it does, or when that is not known yet. */
-export function unsuitable(options: DubOptions, media: MediaInfo | null): string {
-	if (options.container !== 'webm') return '';
-	if (options.burn_subtitles) return 'Subtitles are burned in as H.264, which WebM does not take. Choose MKV or MP4.';
-	const codec = media?.video?.codec;
-	return codec && !WEBM_PICTURES.includes(codec) ? `WebM does not take this video’s picture (${codecName(codec)}). Choose MKV or MP4.` : '';
+/** The picture that a container does not take of this video: `H.264`; "" when it takes it, or when that is not known yet. */
+export function unsuitable(container: Container, { burn_subtitles }: Pick<DubOptions, 'burn_subtitles'>, media: MediaInfo | null): string {
+	const codec = burn_subtitles ? BURNED : media?.video?.codec;
+	const taken = PICTURES[container];
+	return !codec || !taken || taken.includes(codec) ? '' : (CODEC_NAMES[codec] ?? codec.toUpperCase());
 }
 
 /** The sound's coding that goes with a container. */
@@ -48,9 +51,9 @@ export function codecFor(container: Container, codec: DubOptions['audio_codec'])
 /** The sound's settings in a few words. */
 export function soundSummary({ background, duck_db, keep_db, loudness_lufs }: DubOptions): string {
 	const original = {
-		duck: duck_db === null ? 'lowered as far as needed' : `lowered by ${decibels(-duck_db).replace('+', '')}`,
-		keep: keep_db === 0 ? 'original as it is' : `original at ${decibels(keep_db)}`,
-		replace: 'only the voice'
+		duck: duck_db === null ? 'Original as low as needed' : `Original lower by ${decibels(-duck_db).slice(1)}`,
+		keep: keep_db === 0 ? 'Original as it is' : `Original at ${decibels(keep_db)}`,
+		replace: 'Only the new voice'
 	}[background];
 	return `${original}, ${loudness_lufs === null ? 'level left' : decibels(loudness_lufs, 'LUFS')}`;
 }

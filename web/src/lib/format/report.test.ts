@@ -70,10 +70,10 @@ const media = (codec: string) => ({ video: { codec } }) as MediaInfo;
 
 describe('options in a few words', () => {
 	it('say what the sound will be', () => {
-		expect(soundSummary(options)).toBe('lowered as far as needed, −16 LUFS');
-		expect(soundSummary({ ...options, duck_db: -18, loudness_lufs: null })).toBe('lowered by 18 dB, level left');
-		expect(soundSummary({ ...options, background: 'keep', keep_db: -6 })).toBe('original at −6 dB, −16 LUFS');
-		expect(soundSummary({ ...options, background: 'replace' })).toBe('only the voice, −16 LUFS');
+		expect(soundSummary(options)).toBe('Original as low as needed, −16 LUFS');
+		expect(soundSummary({ ...options, duck_db: -18, loudness_lufs: null })).toBe('Original lower by 18 dB, level left');
+		expect(soundSummary({ ...options, background: 'keep', keep_db: -6 })).toBe('Original at −6 dB, −16 LUFS');
+		expect(soundSummary({ ...options, background: 'replace' })).toBe('Only the new voice, −16 LUFS');
 	});
 
 	it('say what the files will be', () => {
@@ -85,11 +85,10 @@ describe('options in a few words', () => {
 		expect([codecFor('webm', 'aac'), codecFor('mp4', 'opus'), codecFor('auto', 'opus'), codecFor('mkv', 'opus')]).toEqual(['opus', 'aac', 'aac', 'opus']);
 	});
 
-	it('warn of a picture that WebM does not take, before the render does', () => {
-		const webm = { ...options, container: 'webm' as const };
-		expect(unsuitable(webm, media('h264'))).toContain('H.264');
-		expect([unsuitable(webm, media('vp9')), unsuitable(webm, null), unsuitable(options, media('h264'))]).toEqual(['', '', '']);
-		expect(unsuitable({ ...webm, burn_subtitles: true }, media('vp9'))).toContain('burned in');
+	it('warn of a picture that a container does not take, before the server does', () => {
+		expect([unsuitable('webm', options, media('h264')), unsuitable('mp4', options, media('vp8'))]).toEqual(['H.264', 'VP8']);
+		expect([unsuitable('webm', options, media('vp9')), unsuitable('webm', options, null), unsuitable('mkv', options, media('prores'))]).toEqual(['', '', '']);
+		expect(unsuitable('webm', { burn_subtitles: true }, media('vp9'))).toBe('H.264');
 	});
 });
 

@@ -45,6 +45,9 @@ function length({ duration_difference_s }: Report): Omit<Finding, 'id'> {
 	return { good: false, words: duration_difference_s < 0 ? 'Shorter than the original' : 'Longer than the original', figure };
 }
 
+/** A finding that speaks of lines that could be better. */
+export const ofLines = ({ id, good }: Finding) => !good && (id === 'pace' || id === 'timing');
+
 /** The truth about a render, worst news not hidden: what a person should know, top to bottom. */
 export function findings(report: Report): Finding[] {
 	const { to_shorten, late, share_over_125, highest_rate, worst_offset_s, true_peak_db, picture } = report;
