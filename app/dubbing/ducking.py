@@ -20,7 +20,7 @@ SILENCE_DB: Final = -120.0  # what counts as off: 10^-6 of full scale, below 16 
 _SHORT_S: Final = 0.05  # a ramp that may not be longer, but must not click
 _CROSSFADE_S: Final = 0.03
 _GRID_N: Final = 48  # the gain is computed every millisecond and drawn straight between
-_FADE: Final = (0.0, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)  # where a fade that is straight in amplitude has its break points
+_FADE: Final = (0.0, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 1.0)  # where a fade that is straight in amplitude has its break points
 
 Spans = Iterable[tuple[float, float]]
 

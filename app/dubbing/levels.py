@@ -100,7 +100,7 @@ def choose(wishes: Wishes, original: Doubles, stem: Doubles | None, voices: list
     if wishes.target_lufs is None:
         return levels
     gain_db, most_db = _gain_db(wishes.target_lufs, levels, original, stem, voices, ceiling_dbtp)
-    return msgspec.structs.replace(levels, gain_db=rounded(gain_db, GAIN_STEP_DB), most_db=most_db)
+    return msgspec.structs.replace(levels, gain_db=rounded(gain_db, GAIN_STEP_DB), most_db=rounded(most_db, GAIN_STEP_DB))
 
 
 def rounded(value_db: float, step_db: float) -> float:

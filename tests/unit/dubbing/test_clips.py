@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.domain.errors import SPEECH_FAILED, DubError
-from app.dubbing.clips import ClipCache, edges, prepare, read_wav
+from app.dubbing.clips import edges, prepare, read_wav
 from app.dubbing.loudness import speech_lufs
 from tests.unit.dubbing.sounds import RATE_HZ, level_db, noise, speak, write_wav
 
@@ -85,36 +85,3 @@ def test_speech_begins_where_the_ready_clip_begins(tmp_path: Path) -> None:
     ready = prepare(path, found.trim_start_s, found.trim_end_s, kept_n).samples
     first = np.flatnonzero(np.abs(ready) > 0.02 * np.abs(ready).max())[0]
     assert first / RATE_HZ < 0.03
-
-
-def test_a_cached_clip_is_made_once_and_is_the_same(tmp_path: Path) -> None:
-    path = write_wav(tmp_path / "clip.wav", noise(0.5, 24_000), 24_000)
-    cache = ClipCache(tmp_path)
-    first = cache.samples(path, 0.0, 0.0, 20_000)
-    (name,) = cache.used
-    made_ns = (tmp_path / name).stat().st_mtime_ns
-    np.testing.assert_array_equal(ClipCache(tmp_path).samples(path, 0.0, 0.0, 20_000), first)
-    assert (tmp_path / name).stat().st_mtime_ns == made_ns
-    np.testing.assert_allclose(first, prepare(path, 0.0, 0.0, 20_000).samples, atol=1e-4)
-    np.testing.assert_array_equal(cache.energies(path, 0.0, 0.0, 20_000), prepare(path, 0.0, 0.0, 20_000).energies)
-
-
-def test_another_cut_or_other_speech_is_another_clip(tmp_path: Path) -> None:
-    path = write_wav(tmp_path / "clip.wav", noise(0.5))
-    cache = ClipCache(tmp_path)
-    for trim_start_s, trim_end_s, length_n in ((0.0, 0.0, 20_000), (0.1, 0.0, 20_000), (0.0, 0.1, 20_000), (0.0, 0.0, 20_001)):
-        cache.energies(path, trim_start_s, trim_end_s, length_n)
-    write_wav(path, noise(0.5, seed=1))
-    cache.energies(path, 0.0, 0.0, 20_000)
-    assert len(cache.used) == 5
-
-
-def test_a_damaged_cached_clip_is_made_again(tmp_path: Path) -> None:
-    path = write_wav(tmp_path / "clip.wav", noise(0.5))
-    cache = ClipCache(tmp_path)
-    first = cache.samples(path, 0.0, 0.0, 20_000)
-    (name,) = cache.used
-    whole = (tmp_path / name).read_bytes()
-    for damaged in (b"", whole[: len(whole) // 2], b"x" * 100):
-        (tmp_path / name).write_bytes(damaged)
-        np.testing.assert_array_equal(cache.samples(path, 0.0, 0.0, 20_000), first)

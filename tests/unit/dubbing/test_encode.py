@@ -1,84 +1,124 @@
+"""Chunks: encoded alone, joined, kept, found again."""
+
+from __future__ import annotations
+
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from app.dubbing.encode import CHUNK_N, ChunkedEncoder
-from app.media.encode import FRAME_N, PRIMING_N, M4aWriter, encode_aac
-from tests.unit.dubbing.sounds import RATE_HZ, decode, tone
+from app.dubbing.chunks import CHUNK_N, Layer, plan
+from app.dubbing.clip_cache import ClipCache
+from app.dubbing.ducking import constant
+from app.dubbing.encode import ChunkStore, Made, Mix, make
+from app.dubbing.loudness import energies_of
+from app.dubbing.peaks import true_peak
+from app.media.encode import AAC, OPUS, PacketCodec, PacketWriter, encode
+from tests.unit.dubbing.sounds import RATE_HZ, decode, noise, tone
+
+CODECS = pytest.mark.parametrize(("codec", "extension"), [(AAC, "m4a"), (OPUS, "opus")], ids=["aac", "opus"])
 
 
 def _music(seconds: float) -> np.ndarray:
-    """A chord that swells: easy for AAC, so that a fault at a join stands out."""
+    """A chord that swells: easy to encode, so that a fault at a join stands out."""
     t = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
     chord = sum(np.sin(2 * np.pi * hz * t) for hz in (220, 277, 330)) * 0.1 * (1 + 0.3 * np.sin(2 * np.pi * 0.21 * t))
     return np.stack([chord, chord * 0.7], axis=1).astype(np.float32)
 
 
-def _encode(samples: np.ndarray, out: Path, cache: Path, *, block_n: int = RATE_HZ, threads: int = 2) -> ChunkedEncoder:
+def _hiss(seconds: float) -> np.ndarray:
+    """What AAC encodes quickly."""
+    return np.stack([noise(seconds, seed=1), noise(seconds, seed=2)], axis=1)
+
+
+def _encode(samples: np.ndarray, out: Path, cache: Path, codec: PacketCodec = AAC, *, threads: int = 2, identity: str = "a") -> Made:
+    """As `mix` does it, with this sound for a background."""
     cache.mkdir(exist_ok=True)
-    with M4aWriter(out, len(samples)) as writer, ChunkedEncoder(writer, cache, threads) as encoder:
-        for at in range(0, len(samples), block_n):
-            encoder.push(samples[at : at + block_n])
-        encoder.finish()
-    return encoder
+    layers = (Layer(identity, constant(0.0)),)
+    chunks = plan(len(samples), layers, [], 0.0, 0.0)
+    store = ChunkStore(cache)
+    made = make(
+        chunks, Mix(layers, 0.0, 0.0), [codec], store, ClipCache(cache), lambda chunk: [samples[chunk.first_n : chunk.until_n].copy()], threads
+    )
+    with PacketWriter(codec, out, len(samples)) as writer:
+        for chunk in chunks:
+            writer.write(store.packets(chunk, codec) or [])
+    return made
 
 
-@pytest.mark.parametrize("length_n", [1, 1_000, FRAME_N, FRAME_N + 1, 48_023, CHUNK_N, CHUNK_N + 1, CHUNK_N + 4 * FRAME_N - 1, CHUNK_N + 4 * FRAME_N])
-def test_a_decoder_sees_every_sample_and_not_one_more(ffmpeg: str, tmp_path: Path, length_n: int) -> None:
+@CODECS
+@pytest.mark.parametrize("length_n", [1, 1_000, 1_024, 1_025, 48_023, CHUNK_N, CHUNK_N + 1, CHUNK_N + 4 * 1_024 - 1, CHUNK_N + 4 * 1_024])
+def test_a_decoder_sees_every_sample_and_not_one_more(ffmpeg: str, tmp_path: Path, length_n: int, codec: PacketCodec, extension: str) -> None:
     samples = _music(length_n / RATE_HZ + 1)[:length_n]
-    _encode(samples, tmp_path / "out.m4a", tmp_path / "cache")
-    heard = decode(ffmpeg, tmp_path / "out.m4a")
+    out = tmp_path / f"out.{extension}"
+    _encode(samples, out, tmp_path / "cache", codec)
+    heard = decode(ffmpeg, out)
     assert len(heard) == length_n
-    assert np.abs(heard - samples)[2 * FRAME_N : -200].max(initial=0.0) < 0.02  # AAC takes two frames to settle after an abrupt start
+    assert np.abs(heard - samples)[2 * codec.frame_n : -200].max(initial=0.0) < 0.02  # a codec takes two frames to settle after an abrupt start
 
 
-def test_a_join_sounds_like_any_other_place(ffmpeg: str, tmp_path: Path) -> None:
+@CODECS
+def test_a_join_sounds_like_any_other_place(ffmpeg: str, tmp_path: Path, codec: PacketCodec, extension: str) -> None:
     samples = _music(65)
-    assert _encode(samples, tmp_path / "out.m4a", tmp_path / "cache").encoded == 3
-    error = np.abs(decode(ffmpeg, tmp_path / "out.m4a") - samples).max(axis=1)
-    usual = np.quantile(error[FRAME_N * 50 : FRAME_N * 900].reshape(-1, FRAME_N).max(axis=1), 0.999)
+    out = tmp_path / f"out.{extension}"
+    assert _encode(samples, out, tmp_path / "cache", codec).made == 3
+    error = np.abs(decode(ffmpeg, out) - samples).max(axis=1)
+    frame_n = codec.frame_n
+    usual = np.quantile(error[frame_n * 50 : frame_n * 900].reshape(-1, frame_n).max(axis=1), 0.999)
     for join_n in (CHUNK_N, 2 * CHUNK_N):
-        assert error[join_n - 2 * FRAME_N : join_n + 2 * FRAME_N].max() < 1.5 * usual
+        assert error[join_n - 2 * frame_n : join_n + 2 * frame_n].max() < 1.5 * usual
 
 
-@pytest.mark.parametrize(("block_n", "threads"), [(4_800, 1), (RATE_HZ, 3), (10**9, 1)])
-def test_neither_blocks_nor_threads_change_the_file(tmp_path: Path, block_n: int, threads: int) -> None:
-    samples = _music(35)
-    _encode(samples, tmp_path / "a.m4a", tmp_path / "a")
-    _encode(samples, tmp_path / "b.m4a", tmp_path / "b", block_n=block_n, threads=threads)
-    assert (tmp_path / "a.m4a").read_bytes() == (tmp_path / "b.m4a").read_bytes()
+@CODECS
+def test_threads_do_not_change_the_file(tmp_path: Path, codec: PacketCodec, extension: str) -> None:
+    samples = _hiss(35)
+    _encode(samples, tmp_path / f"a.{extension}", tmp_path / "a", codec, threads=1)
+    _encode(samples, tmp_path / f"b.{extension}", tmp_path / "b", codec, threads=3)
+    assert (tmp_path / f"a.{extension}").read_bytes() == (tmp_path / f"b.{extension}").read_bytes()
 
 
-def test_an_edit_encodes_its_chunk_again_and_no_other(ffmpeg: str, tmp_path: Path) -> None:
-    samples = _music(100)
-    first = _encode(samples, tmp_path / "out.m4a", tmp_path / "cache")
-    assert (first.encoded, first.cached) == (4, 0)
-    again = _encode(samples, tmp_path / "again.m4a", tmp_path / "cache")
-    assert (again.encoded, again.cached) == (0, 4)
-    assert (tmp_path / "again.m4a").read_bytes() == (tmp_path / "out.m4a").read_bytes()
-
-    samples[45 * RATE_HZ : 47 * RATE_HZ] += tone(2, 1_000)[:, None]
-    edited = _encode(samples, tmp_path / "edited.m4a", tmp_path / "cache")
-    assert (edited.encoded, edited.cached) == (1, 3)
-    assert np.abs(decode(ffmpeg, tmp_path / "edited.m4a") - samples)[2 * FRAME_N : -1_000].max() < 0.05
-    assert len(edited.used & first.used) == 3
+def test_the_levels_of_the_chunks_are_those_of_the_whole(tmp_path: Path) -> None:
+    samples = _music(65)
+    made = _encode(samples, tmp_path / "out.m4a", tmp_path / "cache")
+    whole = energies_of(samples)
+    measured = np.concatenate([chunk.energies for chunk in made.levels])
+    assert len(measured) == len(whole)
+    assert np.abs(10 * np.log10(measured / whole)).max() < 0.002
+    assert max(chunk.peak for chunk in made.levels) == pytest.approx(true_peak(samples), rel=1e-6)
 
 
-def test_a_damaged_chunk_is_encoded_again(tmp_path: Path) -> None:
-    samples = _music(40)
-    (name, *_) = sorted(_encode(samples, tmp_path / "out.m4a", tmp_path / "cache").used)
-    whole = (tmp_path / "cache" / name).read_bytes()
-    for damaged in (b"", whole[:-1], whole[:100] + b"\0" + whole[101:]):
-        (tmp_path / "cache" / name).write_bytes(damaged)
-        assert _encode(samples, tmp_path / "again.m4a", tmp_path / "cache").encoded == 1
-        assert (tmp_path / "again.m4a").read_bytes() == (tmp_path / "out.m4a").read_bytes()
+def test_a_damaged_or_missing_chunk_is_made_again(tmp_path: Path) -> None:
+    samples = _hiss(31)  # a whole chunk and a short one
+    _encode(samples, tmp_path / "out.m4a", tmp_path / "cache")
+    for name in sorted(path.name for path in (tmp_path / "cache").iterdir()):
+        whole = (tmp_path / "cache" / name).read_bytes()
+        changed = whole[:30] + bytes([whole[30] ^ 1]) + whole[31:]
+        for damaged in (b"", whole[:-1], changed) if len(whole) < 50_000 else (changed,):
+            (tmp_path / "cache" / name).write_bytes(damaged)
+            assert _encode(samples, tmp_path / "again.m4a", tmp_path / "cache").made == 1
+            assert (tmp_path / "again.m4a").read_bytes() == (tmp_path / "out.m4a").read_bytes()
+    assert _encode(samples, tmp_path / "again.m4a", tmp_path / "cache").made == 0
+
+
+def test_another_source_shares_nothing(tmp_path: Path) -> None:
+    _encode(_hiss(31), tmp_path / "a.m4a", tmp_path / "cache", identity="a")
+    assert _encode(_hiss(31), tmp_path / "b.m4a", tmp_path / "cache", identity="b").made == 2
+
+
+@CODECS
+def test_the_same_sound_in_both_channels_takes_fewer_bits_and_loses_nothing(ffmpeg: str, tmp_path: Path, codec: PacketCodec, extension: str) -> None:
+    heard = {}
+    for name, right in (("mono", 1.0), ("stereo", 0.7)):
+        samples = (_music(6) / (1.0, 0.7)).astype(np.float32) * np.float32([1.0, right])
+        _encode(samples, tmp_path / f"{name}.{extension}", tmp_path / name, codec)
+        heard[name] = np.abs(decode(ffmpeg, tmp_path / f"{name}.{extension}") - samples)[RATE_HZ:-RATE_HZ]
+    assert (tmp_path / f"mono.{extension}").stat().st_size < (tmp_path / f"stereo.{extension}").stat().st_size
+    assert heard["mono"].mean() < 1.5 * heard["stereo"].mean() + 1e-4
 
 
 def test_a_failure_leaves_no_file(tmp_path: Path) -> None:
-    out = tmp_path / "out.m4a"
-    with pytest.raises(RuntimeError, match="stop"), M4aWriter(out, RATE_HZ) as writer:
-        writer.write(encode_aac(_music(1), 0))
+    with pytest.raises(RuntimeError, match="stop"), PacketWriter(AAC, tmp_path / "out.m4a", RATE_HZ) as writer:
+        writer.write(encode(AAC, _music(1), 0))
         raise RuntimeError("stop")
     assert list(tmp_path.iterdir()) == []
 
@@ -86,14 +126,25 @@ def test_a_failure_leaves_no_file(tmp_path: Path) -> None:
 def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
     out = tmp_path / "out.m4a"
     out.write_bytes(b"old")
-    with M4aWriter(out, RATE_HZ) as writer:
-        writer.write(encode_aac(_music(1), 0))
+    with PacketWriter(AAC, out, RATE_HZ) as writer:
+        writer.write(encode(AAC, _music(1), 0))
         assert out.read_bytes() == b"old"
     assert out.read_bytes() != b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["out.m4a"]
 
 
-def test_packets_follow_each_other_from_before_the_start() -> None:
-    positions = [at_n for at_n, _ in encode_aac(_music(2), 5 * FRAME_N)]
-    assert positions == list(range(5 * FRAME_N - PRIMING_N, positions[-1] + 1, FRAME_N))
-    assert positions[-1] + FRAME_N >= 5 * FRAME_N + 2 * RATE_HZ
+@pytest.mark.parametrize("codec", [AAC, OPUS], ids=["aac", "opus"])
+def test_packets_follow_each_other_from_before_the_start(codec: PacketCodec) -> None:
+    first_n = 5 * codec.frame_n
+    positions = [at_n for at_n, _ in encode(codec, _music(2), first_n)]
+    assert positions == list(range(first_n - codec.priming_n, positions[-1] + 1, codec.frame_n))
+    assert positions[-1] + codec.frame_n >= first_n + 2 * RATE_HZ
+
+
+def test_a_tone_in_one_channel_is_not_mono() -> None:
+    from app.media.encode import is_mono
+
+    left = np.stack([tone(1, 440), np.zeros(RATE_HZ, np.float32)], axis=1)
+    assert not is_mono(left)
+    assert is_mono(np.repeat(left[:, :1], 2, axis=1))
+    assert is_mono(np.zeros((10, 2), np.float32))

@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.dubbing.clip_cache import PEAK_N, ClipCache, Cut
+from app.dubbing.clips import prepare
+from tests.unit.dubbing.sounds import noise, write_wav
+
+
+@pytest.fixture
+def cut(tmp_path: Path) -> Cut:
+    return Cut(str(write_wav(tmp_path / "clip.wav", noise(0.5, 24_000), 24_000)), 0.0, 0.0, 20_000)
+
+
+def test_a_cached_clip_is_made_once_and_is_the_same(tmp_path: Path, cut: Cut) -> None:
+    cache = ClipCache(tmp_path)
+    clip = cache.clip(cut)
+    first = cache.samples(clip)
+    made_ns = (tmp_path / clip.name).stat().st_mtime_ns
+    again = ClipCache(tmp_path)
+    np.testing.assert_array_equal(again.samples(again.clip(cut)), first)
+    assert (tmp_path / clip.name).stat().st_mtime_ns == made_ns
+    assert again.used == {clip.name}
+    ready = prepare(Path(cut.path), 0.0, 0.0, 20_000)
+    np.testing.assert_allclose(first, ready.samples, atol=1e-4)
+    np.testing.assert_array_equal(clip.energies, ready.energies)
+
+
+def test_the_peaks_are_those_of_five_milliseconds_each(tmp_path: Path, cut: Cut) -> None:
+    clip = ClipCache(tmp_path).clip(cut)
+    samples = np.abs(prepare(Path(cut.path), 0.0, 0.0, 20_000).samples)
+    assert len(clip.peaks) == -(-20_000 // PEAK_N)
+    assert clip.peaks[3] == samples[3 * PEAK_N : 4 * PEAK_N].max()
+    assert clip.peaks[-1] == samples[len(samples) // PEAK_N * PEAK_N :].max()
+
+
+def test_another_cut_or_other_speech_is_another_clip(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "clip.wav", noise(0.5))
+    cache = ClipCache(tmp_path)
+    for trim_start_s, trim_end_s, length_n in ((0.0, 0.0, 20_000), (0.1, 0.0, 20_000), (0.0, 0.1, 20_000), (0.0, 0.0, 20_001)):
+        cache.clip(Cut(str(path), trim_start_s, trim_end_s, length_n))
+    write_wav(path, noise(0.5, seed=1))
+    cache.clip(Cut(str(path), 0.0, 0.0, 20_000))
+    assert len(cache.used) == 5
+
+
+def test_a_damaged_cached_clip_is_made_again(tmp_path: Path, cut: Cut) -> None:
+    cache = ClipCache(tmp_path)
+    clip = cache.clip(cut)
+    first = cache.samples(clip)
+    whole = (tmp_path / clip.name).read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], b"x" * 100, whole[:-1] + bytes([whole[-1] ^ 1])):
+        (tmp_path / clip.name).write_bytes(damaged)
+        np.testing.assert_array_equal(cache.samples(clip), first)
+    assert (tmp_path / clip.name).read_bytes() == whole
