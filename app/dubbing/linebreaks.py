@@ -15,7 +15,7 @@ _CLOSING: Final = "\"'\u201d\u2019\u00bb)\u300d\u300f"
 # What a subtitle costs, and what it costs more when it ends within a sentence or within a phrase; a subtitle as long as two lines costs up to 1 for
 # being longer or shorter than its brothers. The fewest win, then the better places to part, then the most even ones.
 _PART, _IN_SENTENCE, _IN_PHRASE = 10.0, 0.5, 1.0
-_AFTER_PUNCTUATION: Final = 8  # how many columns of difference a break after a comma is worth
+_AFTER_PAUSE, _AFTER_SENTENCE = 8, 14  # how many columns of difference between two lines a break there is worth
 
 
 def break_lines(text: str, limit: int = LINE_CHARACTERS) -> list[str]:
@@ -94,7 +94,8 @@ def _halves(atoms: list[str], limit: int) -> list[str] | None:
         width, other = columns(first), columns(second)
         if not first or not second or max(width, other) > limit:
             continue
-        cost = abs(width - other) - (_AFTER_PUNCTUATION if unicodedata.category(first[-1]) == "Po" else 0)
+        price = _parting(first)
+        cost = abs(width - other) - (_AFTER_SENTENCE if price == 0 else _AFTER_PAUSE if price == _IN_SENTENCE else 0)
         if best is None or cost < best[0]:
             best = (cost, [first, second])
     return best[1] if best else None

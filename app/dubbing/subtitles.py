@@ -1,6 +1,6 @@
 """SRT, WebVTT and ASS in, SRT and WebVTT out (`app.dubbing.ass` writes ASS). Light: the server imports it.
 
-No library: those that read these formats guess where a file is broken, and none tells the line. Tests compare with pysubs2.
+No library: those that read these formats guess where a file is broken, and do not tell the line. Tests compare with FFmpeg's reader.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ MAX_BYTES: Final = 16 << 20
 MAX_CUES: Final = 50_000
 MAX_TIME_S: Final = 100 * 3600.0
 
+_MAX_LINE_CHARACTERS: Final = 1 << 20  # drawings in ASS are long; nothing else comes near
+
 _TIME = r"(?:(\d{1,4})\s*:\s*)?(\d{1,2})\s*:\s*(\d{1,2})(?:\s*[.,:]\s*(\d{1,6}))?"
 _ARROW = re.compile(rf"^\s*{_TIME}\s*-{{1,3}}>\s*{_TIME}(?:\s.*)?$")
 _TAG = re.compile(r"</?(?:b|i|u|s|c|v|font|ruby|rt|lang|span|em|strong|br)\b[^<>]{0,200}>|<\d+:[\d:.]+>|</?c\.[^<>]{0,200}>", re.I)
@@ -40,6 +42,9 @@ def parse(data: bytes) -> tuple[Cue, ...]:
     if len(data) > MAX_BYTES:
         raise DubError(SUBTITLES_INVALID, f"It is larger than {MAX_BYTES >> 20} MB.")
     lines = [line.rstrip() for line in re.split(r"\r\n|\r|\n", decode(data))]
+    long = next((number for number, line in enumerate(lines, 1) if len(line) > _MAX_LINE_CHARACTERS), None)
+    if long is not None:
+        raise DubError(SUBTITLES_INVALID, f"Line {long} has more than {_MAX_LINE_CHARACTERS} characters.")
     is_vtt = lines[0].startswith("WEBVTT") and lines[0][6:7].strip() == ""
     found = ass_reading.cues(lines) if ass_reading.is_ass(lines) else _cues(lines, 1 if is_vtt else 0, is_vtt)
     cues = list(itertools.islice(found, MAX_CUES + 1))

@@ -5,7 +5,6 @@ A build lists every encoder that it was made with; whether the driver, the devic
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from pathlib import Path
 from typing import Final
@@ -48,8 +47,7 @@ _HARDWARE: Final = (
     Encoder("h264_videotoolbox", ("-q:v", "60", "-allow_sw", "0")),
 )
 
-_found: dict[str, Encoder | None] = {}
-_looking: dict[str, asyncio.Lock] = {}
+_found: dict[str, Encoder] = {}  # by the path of the ffmpeg program
 
 
 async def choose(*, hardware: bool) -> Encoder:
@@ -57,19 +55,18 @@ async def choose(*, hardware: bool) -> Encoder:
     if not hardware:
         return SOFTWARE
     tool = ffmpeg.tool()
-    async with _looking.setdefault(tool, asyncio.Lock()):
-        if tool not in _found:
-            _found[tool] = await _look()
-            log.info("hardware encoder: %s", getattr(_found[tool], "name", "none"))
-    return _found[tool] or SOFTWARE
+    if tool not in _found:  # two jobs that ask at once both look, and find the same
+        _found[tool] = await _look()
+        log.info("video encoder of this machine: %s", _found[tool].name)
+    return _found[tool]
 
 
-async def _look() -> Encoder | None:
+async def _look() -> Encoder:
     listed = {words[1] for line in (await ffmpeg.ask(["-encoders"])).stdout.splitlines() if len(words := line.split()) > 1}
     for encoder in _candidates():
         if encoder.name in listed and await works(encoder):
             return encoder
-    return None
+    return SOFTWARE
 
 
 def _candidates() -> list[Encoder]:

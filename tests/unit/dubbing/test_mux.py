@@ -3,49 +3,14 @@
 from pathlib import Path
 
 import av
-import msgspec
 import numpy as np
 import pytest
 
-from app.domain.job import Container
-from app.domain.media import MediaInfo
-from app.dubbing.containers import choose
 from app.dubbing.cues import Cue
-from app.dubbing.ingest import ingest
-from app.dubbing.mux import Dub, Lines, MuxRequest, mux
+from app.dubbing.mux import Lines
 from app.dubbing.probe import probe
-from app.dubbing.tasks import IngestRequest
-from app.media.decode import audio_blocks
-from tests.unit.media.samples import DURATION_S, lag_ms, make, picture_times, sample, track_of
-
-CUES = (Cue(0.5, 2.0, "Hola, <mundo> {x}"), Cue(3.0, 60.0, "שלום"))
-
-
-def sound_of(path: Path, track: int = 0) -> np.ndarray:
-    return np.concatenate(list(audio_blocks(path, track)))
-
-
-async def dubbed(
-    source: Path, folder: Path, *, keep: bool = True, track: int = 0, codec: str = "aac", container: Container = Container.AUTO, **more: object
-) -> tuple[Path, np.ndarray, MediaInfo]:
-    """Mux `source` with a dub that is its own sound, so that any shift between them can be measured."""
-    info = probe(source)
-    request = IngestRequest(path=str(source), out=str(folder), audio_track=0, max_duration_s=3600, size_bytes=info.size_bytes)
-    duration_s = ingest(request, lambda _: None).duration_s
-    n = round(duration_s * 48_000)
-    sound = sound_of(source) if info.audio else sound_of(sample("plain.flac"))
-    sound = np.pad(sound, ((0, max(0, n - len(sound))), (0, 0)))[:n]
-    suffix = {"aac": "m4a", "opus": "opus"}[codec]
-    extension = choose(container, info.video.codec, is_opus=codec == "opus") if info.video else "m4a"
-    asked = MuxRequest(
-        source=source, out=folder / f"out.{extension}", info=info, duration_s=duration_s, work=folder,
-        dubs=(Dub(track_of(sound, folder / f"track.{suffix}"), codec, "es"),), lines=(Lines(CUES, "es", "Dub"),),
-        original=info.audio[track] if keep and info.audio else None, source_language="en",
-    )  # fmt: skip
-    asked = msgspec.structs.replace(asked, **more)
-    await mux(asked, lambda _: None)
-    return asked.out, sound, info
-
+from tests.unit.dubbing.muxing import dubbed, sound_of
+from tests.unit.media.samples import DURATION_S, lag_ms, make, picture_times, sample
 
 SOURCES = [
     "plain.mp4", "fragmented.mp4", "plain.mkv", "pcm.mov", "plain.webm", "vp9.webm", "plain.avi", "h264.avi", "offset.ts", "vfr.mp4", "turned.mp4",
