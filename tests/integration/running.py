@@ -114,10 +114,11 @@ class Running:
                 offset += len(block)
         return str(location.rstrip("/").rsplit("/", 1)[-1])
 
-    def create(self, upload_id: str, headers: dict[str, str] | None = None, subtitles: str | None = None, **options: Any) -> dict[str, Any]:
-        body: dict[str, Any] = {"upload_id": upload_id, "options": options}
-        if subtitles:
-            body["subtitles_upload_id"] = subtitles
+    def create(
+        self, upload_id: str, headers: dict[str, str] | None = None, subtitles: str | None = None, stem: str | None = None, **options: Any
+    ) -> dict[str, Any]:
+        """A job; `subtitles` and `stem` are ids of uploads."""
+        body: dict[str, Any] = {"upload_id": upload_id, "options": options, "subtitles_upload_id": subtitles, "stem_upload_id": stem}
         return dict(self.ok(self.client.post("/api/jobs", json=body, headers=headers)))
 
     def job(self, job_id: str) -> dict[str, Any]:
@@ -162,6 +163,26 @@ class Running:
 
     def act(self, job_id: str, action: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
         return dict(self.ok(self.client.post(f"/api/jobs/{job_id}/{action}", headers=headers)))
+
+    def patch(self, job_id: str, **changes: Any) -> dict[str, Any]:
+        return dict(self.ok(self.client.patch(f"/api/jobs/{job_id}", json=changes)))
+
+    def render(self, job_id: str, within_s: float = 120.0) -> list[str]:
+        """Render again to the end; returns the stages that had something to do, in order."""
+        stages: list[str] = []
+        for event in self.events(job_id, within_s):
+            if event["type"] == "snapshot":
+                self.act(job_id, "render")
+            elif event["type"] == "progress" and event["stage"] not in stages:
+                stages.append(event["stage"])
+            elif "job" in event and event["job"]["state"] in ("completed", "failed"):
+                assert event["job"]["state"] == "completed", f"{event['job']['error']}\n{self.logged()[-4000:]}"
+                return stages
+        raise AssertionError("unreachable")
+
+    def files(self, job_id: str) -> dict[str, str]:
+        """What the job hands out now: kind and SHA-256."""
+        return {artifact["kind"]: artifact["sha256"] for artifact in self.job(job_id)["artifacts"]}
 
     def download(self, job_id: str, kind: str, to: Path, range_bytes: int | None = None) -> Path:
         """Download a result, whole or in ranges of `range_bytes`."""
