@@ -107,7 +107,8 @@ def sample(name: str) -> Path:
 
 def make(out: Path, *arguments: str) -> Path:
     """Run ffmpeg among the samples; the last argument is the output."""
-    subprocess.run([FFMPEG, "-v", "error", "-nostdin", "-y", *arguments, str(out)], check=True, cwd=FOLDER)
+    same = ["-fflags", "+bitexact", "-threads", "1"]  # the same bytes on every machine: damage is done at fixed places
+    subprocess.run([FFMPEG, "-v", "error", "-nostdin", "-y", *arguments, *same, str(out)], check=True, cwd=FOLDER)
     return out
 
 
