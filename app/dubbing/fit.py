@@ -108,12 +108,11 @@ def schedule_lines(
     if solved is None:
         raise AssertionError("every voice fits, so there is a schedule")
     back = np.argsort(order)
-    shift, stretch = np.round(solved.shift_s, _DIGITS)[back], np.round(solved.stretch, _DIGITS)[back]
-    shift[np.abs(shift) < _EXACT] = 0.0
-    stretch[np.abs(stretch) < _EXACT] = 0.0
-    at = np.maximum(np.maximum(starts, 0.0) + shift, 0.0)
-    length = base * (1 + stretch)
-    return Schedule(at, length, np.where(rate_locked, own_rate, 1 / (1 + stretch)))
+    shift_s, longer_s = np.round(solved.shift_s, _DIGITS)[back], np.round(solved.stretch[back] * base, _DIGITS)
+    shift_s[np.abs(shift_s) < _EXACT] = 0.0
+    longer_s[np.abs(longer_s) < _EXACT] = 0.0
+    rate = np.where(rate_locked, own_rate, np.clip(base / (base + longer_s), weights.slowest, weights.fastest))
+    return Schedule(np.maximum(np.maximum(starts, 0.0) + shift_s, 0.0), natural / rate, rate)
 
 
 class NoSchedule(Exception):

@@ -11,18 +11,20 @@ _EXACT = 1e-6
 
 
 def misfits(lines: Lines, weights: Weights) -> list[int]:
-    """The lines that do not fit, sorted; empty when everything does.
+    """The lines that do not fit, sorted; empty when everything does. Without them the others fit.
 
-    A voice fits when every line, played as fast as it may be, ends before the next one that cannot wait: a locked start, the video's end.
-    Where that fails, the lines between two such moments are too long together; of those, the ones that can be left out without changing
-    that are not to blame.
+    A voice fits when every line, played as fast as it may be, ends before the next moment that cannot wait: a locked start, the video's
+    end. Where that fails, the lines between two such moments are too long together; of those, the ones that can be left out without
+    changing that are not to blame.
     """
     least_s = np.where(lines.rate_locked, lines.natural_s, lines.natural_s / weights.fastest)
-    outside = (lines.start_s >= lines.video_end_s) | (least_s > lines.video_end_s + _EXACT)
-    found = set(np.flatnonzero(outside).tolist())
-    for voice in np.unique(lines.voice):
-        members = [i for i in np.flatnonzero(lines.voice == voice).tolist() if i not in found]
-        found.update(_of_one_voice(members, lines, least_s))
+    fit_alone = (lines.start_s < lines.video_end_s) & (least_s <= lines.video_end_s + _EXACT)
+    found = set(np.flatnonzero(~fit_alone).tolist())
+    for voice in range(int(lines.voice.max()) + 1):
+        members = np.flatnonzero(fit_alone & (lines.voice == voice)).tolist()
+        while wrong := _of_one_voice(members, lines, least_s):
+            found |= wrong
+            members = [i for i in members if i not in wrong]
     return sorted(found)
 
 
