@@ -37,6 +37,8 @@ def parser() -> argparse.ArgumentParser:
     _add_data(dub)
     dub.set_defaults(run=_dub)
 
+    _add_mux(commands)
+
     doctor = commands.add_parser("doctor", help="check this machine and say how to mend it")
     doctor.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     _add_data(doctor)
@@ -91,6 +93,24 @@ def _add_dub_options(dub: argparse.ArgumentParser) -> None:
     files.add_argument("--hardware-encoder", action="store_true", default=None, help="burn with the machine's video encoder, if it has one")
     files.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder for the results (default: the input's)")
     files.add_argument("--json", action="store_true", help="print one JSON object on standard output, with the whole report")
+
+
+def _add_mux(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    mux = commands.add_parser(
+        "mux", help="put several dubs of one video into one file", epilog=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    named = "LANG=FILE[:TITLE]"
+    mux.add_argument("video", type=Path, metavar="VIDEO", help="the original")
+    mux.add_argument("--track", action="append", required=True, metavar=named, help="a dub: a sound file, or a video whose first sound is taken")
+    mux.add_argument("--subtitles", action="append", default=[], metavar=named, help="SRT, WebVTT or ASS, for the viewer to switch on")
+    mux.add_argument("--keep-original-track", action="store_true", help="add the original sound as the last track")
+    mux.add_argument("--original-language", metavar="CODE", help="what is spoken in it (default: what the file says)")
+    mux.add_argument("--audio-track", type=int, default=0, metavar="N", help="which of the original's audio tracks, counted from 0")
+    mux.add_argument("--default", metavar="LANG", help="the dub that a player starts with (default: the first)")
+    mux.add_argument("--any-length", action="store_true", help="take tracks that are not as long as the video")
+    mux.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the file to write: .mp4, .mkv or .webm")
+    mux.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    mux.set_defaults(run=_mux)
 
 
 def _add_data(command: argparse.ArgumentParser) -> None:
@@ -161,6 +181,13 @@ def _dub(arguments: argparse.Namespace) -> int:
     from app import dub
 
     return dub.run(arguments, settings)
+
+
+def _mux(arguments: argparse.Namespace) -> int:
+    settings = load_settings(arguments)
+    from app import mux
+
+    return mux.run(arguments, settings)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

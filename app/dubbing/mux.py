@@ -82,7 +82,7 @@ async def mux(request: MuxRequest, report: ffmpeg.Report) -> None:
 
 
 def _container(request: MuxRequest) -> Container:
-    suffix = request.out.suffix.lstrip(".")
+    suffix = request.out.suffix.lower().lstrip(".")
     return Container.MP4 if suffix == "m4a" else Container(suffix)
 
 

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.errors import SUBTITLES_INVALID, DubError
@@ -138,6 +138,7 @@ CHARACTERS = st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp", "Co", "Cn
 TEXT = st.text(CHARACTERS, min_size=1, max_size=120).filter(lambda text: text.strip())
 
 
+@settings(deadline=None)  # a busy machine is not slow code
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 6000), TEXT), min_size=1, max_size=4))
 def test_what_is_written_is_read_again(raw: list[tuple[int, int, str]]) -> None:
     cues = [Cue(start / 100, (start + length) / 100, text) for start, length, text in raw]
@@ -149,6 +150,7 @@ def test_what_is_written_is_read_again(raw: list[tuple[int, int, str]]) -> None:
     assert {seen(cue) for cue in again} == {seen(cue) for cue in cues}
 
 
+@settings(deadline=None)  # a busy machine is not slow code
 @given(st.binary(max_size=300))
 def test_no_bytes_break_the_reader(data: bytes) -> None:
     try:

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.segment import Placement, Segment, Word
@@ -107,6 +107,7 @@ SPANS = st.tuples(st.integers(0, 60_000), st.integers(50, 20_000))
 TEXTS = st.text(st.characters(categories=["L", "N", "P", "Zs", "Mn"]), min_size=1, max_size=400).filter(str.strip)
 
 
+@settings(deadline=None)  # a busy machine is not slow code
 @given(st.lists(st.tuples(SPANS, TEXTS, st.sampled_from("xy")), min_size=1, max_size=8))
 def test_whatever_is_said_can_be_read_in_order(raw: list[tuple[tuple[int, int], str, str]]) -> None:
     lines = [line(str(n), at / 1000, (at + long) / 1000, text, speaker=who) for n, ((at, long), text, who) in enumerate(raw)]
@@ -120,6 +121,7 @@ def test_whatever_is_said_can_be_read_in_order(raw: list[tuple[tuple[int, int], 
     assert all(len(break_lines(cue.text)) <= 2 for cue in subtitles_for(lines, (), 100.0))
 
 
+@settings(deadline=None)  # a busy machine is not slow code
 @given(TEXTS)
 def test_parts_lose_nothing_and_fit(text: str) -> None:
     found = parts(text)

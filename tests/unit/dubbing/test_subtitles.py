@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.errors import SUBTITLES_EMPTY, SUBTITLES_INVALID, DubError
@@ -126,6 +126,7 @@ CHARACTERS = st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp", "Co", "Cn
 TEXT = st.text(CHARACTERS, min_size=1, max_size=200).filter(lambda text: text.strip())
 
 
+@settings(deadline=None)  # a busy machine is not slow code
 @given(st.lists(st.tuples(st.integers(0, 10**7), st.integers(1, 60_000), TEXT), min_size=1, max_size=5))
 def test_vtt_says_again_what_was_written(raw: list[tuple[int, int, str]]) -> None:
     cues = sorted((Cue(start / 1000, (start + length) / 1000, text) for start, length, text in raw), key=lambda cue: (cue.start_s, cue.end_s))
@@ -135,6 +136,7 @@ def test_vtt_says_again_what_was_written(raw: list[tuple[int, int, str]]) -> Non
     assert sorted("".join(cue.text.split()) for cue in again) == sorted("".join(cue.text.split()) for cue in cues)
 
 
+@settings(deadline=None)  # a busy machine is not slow code
 @given(st.binary(max_size=400))
 def test_no_bytes_break_the_reader(data: bytes) -> None:
     try:
@@ -184,6 +186,7 @@ def test_chinese_breaks_anywhere_but_before_closing_marks() -> None:
     assert not lines[1].startswith("。")
 
 
+@settings(deadline=None)  # a busy machine is not slow code
 @given(st.text(st.characters(categories=["L", "N", "P", "Zs", "Mn"]), max_size=300))
 def test_no_line_is_too_long_and_nothing_is_lost(text: str) -> None:
     lines = break_lines(text)

@@ -1,0 +1,187 @@
+"""`autodubber mux`: several dubs of one video as tracks of one file, its picture untouched."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from app import logs
+from app.domain.errors import AUDIO_TRACK_MISSING, LANGUAGE_UNKNOWN, NO_AUDIO, NOT_MEDIA, TRACK_LENGTH, DubError
+from app.domain.job import Container, Stage
+from app.domain.media import MediaInfo
+from app.dub import exit_status
+from app.dub_display import display
+from app.dubbing import containers
+from app.dubbing import mux as muxing
+from app.dubbing.cues import Cue
+from app.dubbing.mux import Dub
+from app.dubbing.subtitles import parse
+from app.dubbing.tasks import ProbeRequest
+from app.dubbing.worker import run_task
+from app.engines import limits_of
+from app.exit_status import INTERRUPTED, OK, UsageError
+from app.media.languages import track_language
+from app.processes import Limits
+from app.settings import Settings
+
+_SAME_LENGTH_S: Final = 1.0  # encoders fill up their last frame, and containers round; a track of another cut is further off
+_PROBE_CPU_S: Final = 60
+_LARGEST_SUBTITLES: Final = 16 << 20
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A file for one language, as typed: LANG=FILE or LANG=FILE:TITLE."""
+
+    language: str
+    path: Path
+    title: str
+
+
+class Track(msgspec.Struct, frozen=True):
+    """What `--json` says of a track of the finished file. `language` is ISO 639-2."""
+
+    kind: str
+    language: str
+    title: str
+    codec: str
+    default: bool
+
+
+class Muxed(msgspec.Struct, frozen=True):
+    """What `--json` prints. `duration_s` is the finished file's own word."""
+
+    ok: bool
+    input: str
+    output: str
+    duration_s: float
+    tracks: tuple[Track, ...]
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Mux as the command line says; returns the exit status."""
+    tracks = [named(text, "--track") for text in arguments.track]
+    subtitles = [named(text, "--subtitles") for text in arguments.subtitles]
+    _check(arguments, tracks, subtitles)
+    logs.configure("warning", "console")
+    try:
+        muxed = asyncio.run(_interruptible(_mux(arguments, settings, tracks, subtitles)))
+    except DubError as error:
+        if arguments.json:
+            problem = {"code": error.problem.code, "message": error.message, "hint": error.problem.hint}
+            print(msgspec.json.encode({"ok": False, "error": problem}).decode())
+        print(f"autodubber: {error.message}\n  {error.problem.hint}", file=sys.stderr)
+        return exit_status(error.problem)
+    except asyncio.CancelledError:
+        print("autodubber: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    print(msgspec.json.encode(muxed).decode() if arguments.json else muxed.output)
+    return OK
+
+
+def named(text: str, option: str) -> Named:
+    """Read LANG=FILE[:TITLE]; a file's name may hold colons. Raises UsageError."""
+    language, equals, rest = text.partition("=")
+    if not equals or not language.strip() or not rest:
+        raise UsageError(f"{option} {text!r}: it looks like de=dub.m4a or de=dub.m4a:Deutsch")
+    path, title = Path(rest), ""
+    if not path.is_file() and ":" in rest:
+        head, _, title = rest.rpartition(":")
+        path = Path(head)
+    if not path.is_file():
+        raise UsageError(f"{option}: there is no file {rest}")
+    return Named(language.strip(), path, title.strip())
+
+
+def _check(arguments: argparse.Namespace, tracks: Sequence[Named], subtitles: Sequence[Named]) -> None:
+    out: Path = arguments.output
+    if not arguments.video.is_file():
+        raise UsageError(f"there is no file {arguments.video}")
+    if out.suffix.lower() not in (".mp4", ".mkv", ".webm"):
+        raise UsageError(f"--output {out}: its name ends with .mp4, .mkv or .webm")
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise UsageError(f"--output {out}: it is a folder, or there is no folder for it")
+    if not os.access(out.absolute().parent, os.W_OK):
+        raise UsageError(f"--output {out}: its folder is not writable")
+    for path in (arguments.video, *(each.path for each in (*tracks, *subtitles))):
+        if out.exists() and out.samefile(path):
+            raise UsageError(f"--output would overwrite {path}")
+    if arguments.audio_track < 0:
+        raise UsageError("--audio-track counts from 0")
+    if arguments.default is not None and arguments.default not in [each.language for each in tracks]:
+        raise UsageError(f"--default {arguments.default}: there is no --track {arguments.default}=...")
+    if any(each.path.stat().st_size > _LARGEST_SUBTITLES for each in subtitles):
+        raise UsageError(f"--subtitles: a file is larger than {_LARGEST_SUBTITLES >> 20} MB")
+
+
+async def _interruptible(work: Coroutine[Any, Any, Muxed]) -> Muxed:
+    """Run to the end; SIGINT or SIGTERM cancels it, which kills ffmpeg and leaves no half file."""
+    task = asyncio.ensure_future(work)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    return await task
+
+
+async def _mux(arguments: argparse.Namespace, settings: Settings, tracks: Sequence[Named], subtitles: Sequence[Named]) -> Muxed:
+    limits, source = limits_of(settings), arguments.video.resolve()
+    for each in (*tracks, *subtitles):
+        if track_language(each.language) == "und" and each.language.lower() != "und":
+            raise DubError(LANGUAGE_UNKNOWN, f"{each.language!r}.")
+    info = await _probe(source, limits)
+    if info.video is None:
+        raise DubError(NOT_MEDIA, "It has no picture; a sound file needs no muxing.")
+    if arguments.keep_original_track and arguments.audio_track >= len(info.audio):
+        raise DubError(AUDIO_TRACK_MISSING, f"It has {len(info.audio)}.")
+    out: Path = arguments.output.resolve()
+    containers.choose(Container(out.suffix.lower().lstrip(".")), info.video.codec, is_opus=False)
+    dubs = [await _dub(each, info.duration_s, limits, any_length=arguments.any_length) for each in tracks]
+    lines = [muxing.Lines(_cues(each), each.language, each.title or f"Dub ({each.language})") for each in subtitles]
+    default = next((n for n, each in enumerate(tracks) if each.language == arguments.default), 0)
+    with tempfile.TemporaryDirectory(prefix="autodubber-mux-") as folder, display(sys.stderr) as shown, shown.stage(Stage.MUX) as report:
+        request = muxing.MuxRequest(
+            source=source, out=out, info=info, duration_s=info.duration_s, dubs=tuple(dubs), work=Path(folder),
+            lines=tuple(lines), original=info.audio[arguments.audio_track] if arguments.keep_original_track else None,
+            source_language=arguments.original_language, default=default, limits=limits,
+        )  # fmt: skip
+        await muxing.mux(request, lambda fraction: report(fraction, ""))
+    made = await _probe(request.out, limits)
+    wanted = [(dub.language, dub.title) for dub in dubs] + [(None, "")] * (request.original is not None)
+    spoken = [
+        Track("audio", stream.language or track_language(language), stream.title or title or "Original", stream.codec, number == default)
+        for number, (stream, (language, title)) in enumerate(zip(made.audio, wanted, strict=True))
+    ]
+    written = [Track("subtitles", track_language(each.language), each.title, "", False) for each in lines if each.cues]
+    return Muxed(True, str(arguments.video), str(arguments.output), round(made.duration_s, 3), (*spoken, *written))
+
+
+async def _probe(path: Path, limits: Limits) -> MediaInfo:
+    limits = msgspec.structs.replace(limits, cpu_s=_PROBE_CPU_S)
+    return await run_task("probe", ProbeRequest(str(path)), MediaInfo, report=lambda _: None, limits=limits)
+
+
+async def _dub(track: Named, duration_s: float, limits: Limits, *, any_length: bool) -> Dub:
+    path = track.path.resolve()
+    info = await _probe(path, limits)
+    if not info.audio:
+        raise DubError(NO_AUDIO, f"{track.path.name}.")
+    difference_s = info.duration_s - duration_s
+    if abs(difference_s) > _SAME_LENGTH_S and not any_length:
+        word = "longer" if difference_s > 0 else "shorter"
+        detail = f"{track.path.name} lasts {info.duration_s:.1f} s, {abs(difference_s):.1f} s {word} than the video's {duration_s:.1f} s."
+        raise DubError(TRACK_LENGTH, detail)
+    return Dub(path, info.audio[0].codec, track.language, track.title or f"Dub ({track.language})")
+
+
+def _cues(subtitles: Named) -> tuple[Cue, ...]:
+    try:
+        return parse(subtitles.path.read_bytes())
+    except DubError as error:
+        raise DubError(error.problem, f"{subtitles.path.name}: {error.detail}") from error
