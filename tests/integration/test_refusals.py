@@ -56,6 +56,7 @@ def test_files_that_cannot_be_dubbed(serve: Callable[..., Running], ffmpeg: str,
     failed(server, made("long.mp4", *picture[:3], "testsrc=s=64x36:r=5:d=40", "-f", "lavfi", "-i", "sine=d=40"), "media_too_long")
     failed(server, made("tone.mp4", "-f", "lavfi", "-i", "anoisesrc=d=3:a=0.0001"), "no_speech")
     failed(server, spoken_mp4, "audio_track_missing", audio_track=3)
+    failed(server, spoken_mp4, "container_unsuitable", container="webm")
 
 
 def test_uploads_that_cannot_be_taken(serve: Callable[..., Running]) -> None:
@@ -81,7 +82,11 @@ def test_options_and_lines_that_make_no_sense(server: Running, spoken_mp4: Path,
     problem(asked(voice="nobody:x"), "engine_unknown")
     problem(asked(voice="espeak"), "engine_unknown")
     problem(asked(language="klingon!"), "language_unknown")
+    problem(asked(target_language="auf Deutsch"), "language_unknown")
     problem(asked(background="loud"), "invalid_request")
+    problem(asked(loudness_lufs=-3), "invalid_request")
+    problem(asked(duck_db=6), "invalid_request")
+    problem(asked(container="avi"), "invalid_request")
     problem(asked(colour="red"), "invalid_request")
     problem(server.client.post("/api/jobs", content=b"{", headers={"Content-Type": "application/json"}), "invalid_request")
 
@@ -91,8 +96,13 @@ def test_options_and_lines_that_make_no_sense(server: Running, spoken_mp4: Path,
         body = {"upload_id": upload, "subtitles_upload_id": server.upload(path)}
         problem(server.client.post("/api/jobs", json=body), code)
 
+    (tmp_path / "notes.wav").write_text("no sound, " * 100)
+    problem(server.client.post("/api/jobs", json={"upload_id": upload, "stem_upload_id": server.upload(tmp_path / "notes.wav")}), "stem_invalid")
+    problem(server.client.post("/api/jobs", json={"upload_id": upload, "stem_upload_id": "0" * 32}), "upload_not_found")
+
     job = server.create(upload)
     problem(server.client.get(f"/download/video/{job['id']}"), "artifact_not_ready")
+    problem(server.client.get(f"/api/jobs/{job['id']}/report"), "artifact_not_ready")
     server.wait(job["id"], "review")
     segments, etag = server.segments(job["id"])
     line, address = segments[0]["id"], f"/api/jobs/{job['id']}/segments"
@@ -104,6 +114,7 @@ def test_options_and_lines_that_make_no_sense(server: Running, spoken_mp4: Path,
     problem(edited({"start_s": 9.0, "end_s": 3.0}), "times_invalid")
     problem(edited({"end_s": 17.5}), "times_invalid")
     problem(edited({"text": "bell \x07"}), "text_invalid")
+    problem(edited({"locked_rate": 3.0}), "invalid_request")
     problem(edited({"text": "x"}, Accept="*/*"), "precondition_required")
     assert edited({"text": "First."}).status_code == 200
     problem(edited({"text": "Second, from an old page."}), "edit_conflict")
@@ -113,6 +124,33 @@ def test_options_and_lines_that_make_no_sense(server: Running, spoken_mp4: Path,
     for found in segments:
         server.edit(job["id"], edit=[{"id": found["id"], "skip": True}])
     problem(server.client.post(f"/api/jobs/{job['id']}/approve"), "nothing_to_speak")
+
+
+def test_a_failed_render_names_the_lines_that_do_not_fit(server: Running, spoken_mp4: Path, tmp_path: Path) -> None:
+    lines = tmp_path / "lines.srt"
+    lines.write_text("".join(f"{n}\n00:00:{n:02},000 --> 00:00:{n:02},900\nWelcome to the workshop.\n\n" for n in (2, 3, 8)))
+    job_id = server.create(server.upload(spoken_mp4), subtitles=server.upload(lines), language="en")["id"]
+    server.wait(job_id, "review")
+    first, second, _ = server.segments(job_id)[0]
+    locked = [{"id": first["id"], "start_locked": True, "locked_rate": 0.5}, {"id": second["id"], "start_locked": True}]
+    server.edit(job_id, edit=locked)
+    server.act(job_id, "approve")
+    job = server.until(job_id, lambda e: "job" in e and e["job"]["state"] in ("failed", "completed"))["job"]
+    assert (job["error"]["code"], job["error"]["stage"]) == ("does_not_fit", "fit")
+    assert set(job["error"]["segments"]) == {first["id"], second["id"]}, "and not the third"
+    server.edit(job_id, edit=[{"id": first["id"], "start_locked": False, "locked_rate": None}])
+    server.act(job_id, "retry")
+    assert server.wait(job_id, "completed")["error"] is None
+
+
+def test_a_container_that_was_refused_is_chosen_anew(server: Running, spoken_mp4: Path) -> None:
+    job_id = server.create(server.upload(spoken_mp4), container="webm")["id"]
+    failed_job = server.until(job_id, lambda e: "job" in e and e["job"]["state"] in ("failed", "review"))["job"]
+    assert (failed_job["error"]["code"], failed_job["error"]["stage"]) == ("container_unsuitable", "probe")
+    server.patch(job_id, options={"container": "auto"})
+    server.act(job_id, "retry")
+    server.wait(job_id, "review")
+    problem(server.client.patch(f"/api/jobs/{job_id}", json={"options": {"container": "webm"}}), "container_unsuitable")
 
 
 def test_addresses_that_do_not_exist(server: Running) -> None:

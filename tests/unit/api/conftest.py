@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 from app.domain.media import ArtifactKind
+from app.domain.report import LineReport, Report
+from app.domain.segment import Flag
 from tests.unit.api.serving import Server, seed_job
 
 VIDEO = secrets.token_bytes(3 * (1 << 20) + 12345)
+LINE = LineReport("s0", "Line 0.", 0.0, 0.1, 0.1, 0.8, 1.3, 8.75, (Flag.SHORTEN,))
+REPORT = Report((LINE,), 1.0, 1.3, 1.3, 0.1, 1, 0, -16.02, -16.0, -1.4, 60.0, 0.01, "copied")
 SRT = "1\n00:00:00,000 --> 00:00:01,000\n¡Здравствуйте!\n".encode()
 
 
@@ -35,6 +40,10 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeded]:
             ArtifactKind.VIDEO: (VIDEO, "video/mp4", "mp4"),
             ArtifactKind.SRT: (SRT, "application/x-subrip", "srt"),
             ArtifactKind.VTT: (b"WEBVTT\n", "text/vtt", "vtt"),
+            ArtifactKind.ASS: (b"[Script Info]\n", "text/x-ssa", "ass"),
+            ArtifactKind.SOURCE_SRT: (b"1\n00:00:00,000 --> 00:00:01,000\nHello!\n", "application/x-subrip", "srt"),
+            ArtifactKind.REPORT: (msgspec.json.encode(REPORT), "application/json", "json"),
+            ArtifactKind.TRACK: (b"internal", "audio/mp4", "m4a"),
         },
     )
     with Server(data, AUTODUBBER_MAX_UPLOAD_BYTES=str(300 << 20), AUTODUBBER_LOG_LEVEL="debug") as server:

@@ -71,6 +71,22 @@ def test_subtitles_come_as_utf8(client: httpx.Client, seeded: Seeded) -> None:
     assert response.headers["content-type"].startswith("application/x-subrip")
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "media_type"),
+    [
+        ("ass", ".ass", "text/x-ssa"),
+        ("source_srt", ".original.srt", "application/x-subrip"),
+        ("report", ".report.json", "application/json"),
+        ("vtt", ".vtt", "text/vtt"),
+    ],
+)
+def test_every_file_has_a_name_and_a_type_of_its_own(client: httpx.Client, seeded: Seeded, kind: str, name: str, media_type: str) -> None:
+    response = client.get(f"/download/{kind}/{seeded.job_id}")
+    assert response.status_code == 200
+    assert response.headers["content-type"].partition(";")[0] == media_type
+    assert unquote(response.headers["content-disposition"].partition("filename*=UTF-8''")[2]) == f"{TITLE}{name}"
+
+
 def test_head_says_what_get_would_give(client: httpx.Client, seeded: Seeded) -> None:
     got, asked = client.get(f"/download/video/{seeded.job_id}"), client.head(f"/download/video/{seeded.job_id}")
     assert (asked.status_code, asked.content) == (200, b"")
@@ -118,6 +134,9 @@ def test_media_is_inline_and_can_never_run_as_a_page(client: httpx.Client, seede
         ("/download/audio/{job}", "artifact_not_ready"),
         ("/download/source/{job}", "not_found"),
         ("/download/exe/{job}", "not_found"),
+        ("/download/track/{job}", "not_found"),
+        ("/media/{job}/track", "not_found"),
+        ("/media/{job}/report", "not_found"),
         ("/media/{job}/srt", "not_found"),
         ("/media/{job}/..%2f..%2fsecret.key", "not_found"),
         ("/download/..%2f..%2fsecret.key/{job}", "not_found"),

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.unit.api.conftest import Seeded
+from tests.unit.media.samples import sample
 
 SRT = b"1\n00:00:00,000 --> 00:00:01,000\nHello\n"
 
@@ -44,6 +45,21 @@ def test_curl_sends_a_video_with_subtitles_and_options(seeded: Seeded, client: h
     assert any(path.read_bytes() == content for path in (seeded.server.data / "blobs" / "uploads").iterdir())
 
 
+def test_a_form_brings_a_stem_and_the_words_for_nothing(seeded: Seeded, client: httpx.Client) -> None:
+    before = files_in(seeded)
+    files = {"file": ("a.mp4", b"abc"), "stem": ("music.flac", sample("plain.flac").read_bytes())}
+    fields = {"loudness_lufs": "off", "duck_db": "auto", "target_language": "", "language": "auto", "audio_format": "mp3", "duck_hold_s": "1.5"}
+    response = client.post("/api/jobs", files=files, data=fields)
+    assert response.status_code == 201, response.text
+    job = response.json()
+    assert job["has_stem"] is True
+    options = job["options"]
+    assert [options[name] for name in fields] == [None, None, None, None, "mp3", 1.5]
+    assert len(files_in(seeded) - before) == 2
+    client.delete(f"/api/jobs/{job['id']}")
+    assert files_in(seeded) == before
+
+
 @pytest.mark.parametrize(
     ("files", "fields", "status", "code"),
     [
@@ -56,6 +72,9 @@ def test_curl_sends_a_video_with_subtitles_and_options(seeded: Seeded, client: h
         ({"file": ("a.mp4", b"abc")}, {"title": "x" * 70_000}, 413, "body_too_large"),
         ({"file": ("a.mp4", b"abc"), "subtitles": ("a.srt", b"\x00\x01 no subtitles")}, {}, 422, "subtitles_invalid"),
         ({"file": ("a.mp4", b"abc"), "subtitles": ("a.srt", b"")}, {}, 422, "file_empty"),
+        ({"file": ("a.mp4", b"abc"), "stem": ("a.wav", b"no sound at all")}, {}, 422, "stem_invalid"),
+        ({"file": ("a.mp4", b"abc")}, {"loudness_lufs": "-3"}, 400, "invalid_request"),
+        ({"file": ("a.mp4", b"abc")}, {"duck_db": "nan"}, 400, "invalid_request"),
     ],
 )
 def test_a_form_that_makes_no_job_leaves_no_bytes(

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from app.domain.job import JobState
 from app.domain.media import ArtifactKind
-from tests.unit.api.conftest import Seeded
+from app.domain.report import Report
+from tests.unit.api.conftest import REPORT, Seeded
 from tests.unit.api.serving import Server, seed_job
 
 
@@ -86,6 +88,39 @@ def test_a_title_and_options_can_be_changed_and_wrong_ones_not(studio: Studio, a
     refused(api.patch(path, json={"options": {"audio_track": -1}}), 400, "invalid_request")
     refused(api.patch(path, json={"state": "completed"}), 400, "invalid_request")
     refused(api.patch("/api/jobs/none", json={}), 404, "job_not_found")
+
+
+def test_a_report_is_read_by_its_type_and_absent_before_the_first_render(studio: Studio, api: httpx.Client, seeded: Seeded) -> None:
+    told = httpx.get(f"{seeded.url}/api/jobs/{seeded.job_id}/report")
+    assert told.status_code == 200 and msgspec.json.decode(told.content, type=Report) == REPORT
+    refused(api.get(f"/api/jobs/{studio.ids[5]}/report"), 404, "artifact_not_ready")
+    refused(api.get("/api/jobs/none/report"), 404, "job_not_found")
+
+
+def test_options_of_the_mix_and_the_files_are_changed_and_checked(studio: Studio, api: httpx.Client) -> None:
+    path = f"/api/jobs/{studio.ids[3]}"
+    wished = {"target_language": "fr", "duck_db": None, "loudness_lufs": None, "audio_format": "opus", "container": "mkv", "burn_position": "top"}
+    options = api.patch(path, json={"options": wished}).json()["options"]
+    assert {name: options[name] for name in wished} == wished
+    for wrong in ({"target_language": "French"}, {"language": "x"}):
+        assert api.patch(path, json={"options": wrong}).status_code in (409, 422)
+    for wrong in ({"loudness_lufs": -2}, {"duck_db": 1}, {"duck_hold_s": None}, {"container": "avi"}, {"burn_size": 12}):
+        refused(api.patch(path, json={"options": wrong}), 400, "invalid_request")
+    refused(api.patch(path, json={"stem_upload_id": "0" * 32}), 404, "upload_not_found")
+
+
+def test_a_line_is_locked_and_unlocked(studio: Studio, api: httpx.Client) -> None:
+    path = f"/api/jobs/{studio.ids[3]}/segments"
+
+    def edited(**change: Any) -> httpx.Response:
+        return api.patch(path, json={"edit": [{"id": "s1", **change}]}, headers={"If-Match": api.get(path).headers["etag"]})
+
+    line = edited(start_locked=True, locked_rate=1.1).json()["segments"][1]
+    assert (line["start_locked"], line["locked_rate"]) == (True, 1.1)
+    assert edited(text="Other words.").json()["segments"][1]["locked_rate"] == 1.1
+    line = edited(start_locked=False, locked_rate=None, text="Line 1.").json()["segments"][1]
+    assert (line["start_locked"], line["locked_rate"]) == (False, None)
+    refused(edited(locked_rate=5), 400, "invalid_request")
 
 
 def test_no_edit_of_the_lines_is_lost(studio: Studio, api: httpx.Client) -> None:
