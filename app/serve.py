@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import http.client
 import multiprocessing
 import os
@@ -55,6 +56,7 @@ def load(failed: Event, parent: int, stopped: Callable[[], bool], _target: str) 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if stopped():
         raise SystemExit(0)
+    gc.disable()  # until all has been loaded: `app.server` turns it on again
     try:
         from app import settings
 

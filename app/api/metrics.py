@@ -14,16 +14,19 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4"
 
 
 class Metrics:
-    """`stages` tells, per stage, how many have finished and the seconds they took; `queues` how many jobs wait in each."""
+    """`stages` tells, per stage, how many have finished and the seconds they took; `queues` how many jobs wait in each.
+
+    `worst_blocks_s` is `LoopWatch.take`.
+    """
 
     def __init__(
         self,
         health: Health,
         stages: Callable[[], Mapping[str, tuple[int, float]]],
         queues: Callable[[], Mapping[str, int]],
-        worst_block_s: Callable[[], float],
+        worst_blocks_s: Callable[[], tuple[float, float]],
     ) -> None:
-        self._health, self._stages, self._queues, self._worst_block_s = health, stages, queues, worst_block_s
+        self._health, self._stages, self._queues, self._worst_blocks_s = health, stages, queues, worst_blocks_s
         self._registry: Any = None
 
     def collect(self) -> Iterator[Metric]:
@@ -35,8 +38,12 @@ class Metrics:
         yield GaugeMetricFamily("autodubber_uptime_seconds", "Since the start of the server.", value=report.uptime_s)
         yield GaugeMetricFamily("autodubber_sockets", "Open WebSockets.", value=report.sockets)
         yield GaugeMetricFamily("autodubber_disk_free_bytes", "Free on the data folder's disk.", value=report.disk_free_bytes)
+        worst_s, own_s = self._worst_blocks_s()
         yield GaugeMetricFamily(
-            "autodubber_event_loop_worst_block_seconds", "The longest time nobody was answered, since the last look.", value=self._worst_block_s()
+            "autodubber_event_loop_worst_block_seconds", "The longest time nobody was answered, since the last look.", value=worst_s
+        )
+        yield GaugeMetricFamily(
+            "autodubber_event_loop_worst_own_block_seconds", "The same, but only while the server itself was computing.", value=own_s
         )
         jobs = GaugeMetricFamily("autodubber_jobs", "Jobs by state.", labels=["state"])
         for state, count in sorted(report.jobs.items()):

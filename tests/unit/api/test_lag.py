@@ -1,0 +1,77 @@
+"""A block of the event loop is seen, and whether it was ours."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.api.lag import LoopWatch
+
+
+@pytest.fixture
+async def watch() -> AsyncIterator[LoopWatch]:
+    made = LoopWatch()
+    task = asyncio.create_task(made.run())
+    await asyncio.sleep(0.06)  # it is on watch
+    made.take()
+    yield made
+    task.cancel()
+
+
+def compute(seconds: float) -> None:
+    """With the interpreter, by the thread's own clock."""
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+
+
+async def told(watch: LoopWatch) -> tuple[float, float]:
+    """After the watch has had its turn."""
+    await asyncio.sleep(0.06)
+    return watch.take()
+
+
+async def test_what_the_loop_computes_is_ours(watch: LoopWatch) -> None:
+    compute(0.3)
+    worst_s, own_s = await told(watch)
+    assert worst_s > 0.25 and own_s > 0.25
+
+
+async def test_what_a_thread_computes_with_the_lock_held_is_ours(watch: LoopWatch) -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(10)  # as in a garbage collection or a long call of a C extension
+    try:
+        thread = threading.Thread(target=compute, args=(0.3,))
+        thread.start()
+        worst_s, own_s = await told(watch)
+    finally:
+        sys.setswitchinterval(before)
+    thread.join()
+    assert worst_s > 0.2 and own_s > 0.2
+
+
+async def test_what_the_system_did_meanwhile_is_not(watch: LoopWatch) -> None:
+    time.sleep(0.3)  # noqa: ASYNC251  # the loop stands still, and nobody here computes
+    worst_s, own_s = await told(watch)
+    assert worst_s > 0.25 and own_s < 0.1
+
+
+async def test_what_a_thread_computes_without_the_lock_is_no_block(watch: LoopWatch) -> None:
+    thread = threading.Thread(target=hashlib.sha256, args=(bytes(200 << 20),))
+    thread.start()
+    while thread.is_alive():
+        await asyncio.sleep(0.01)
+    _, own_s = await told(watch)
+    assert own_s < 0.1
+
+
+async def test_it_is_told_once(watch: LoopWatch) -> None:
+    compute(0.3)
+    assert (await told(watch))[1] > 0.25
+    assert (await told(watch))[1] < 0.2
