@@ -119,7 +119,7 @@ class JobService:
             prepared = job.phase is Phase.RENDER or job.state is JobState.REVIEW
             if prepared and any(getattr(options, name) != getattr(job.options, name) for name in choices.PREPARE_ONLY):
                 raise DubError(JOB_STATE, "Recognition is done; duplicate the job to recognise it anew.")
-            choices.check(options, self._kit.engines, job.media if prepared else None)
+            choices.check(options, self._kit.engines, job.media)
             fields |= {"options": options, "stem_key": stem_key}
         if not fields:
             return self._fresh(job)

@@ -104,6 +104,11 @@ def test_a_container_that_cannot_hold_the_picture_is_refused_before_anything_is_
     house.store.update(job.id, media=msgspec.structs.replace(MEDIA, video=VideoStream(0, "h264", 640, 360, 25.0, 0)))
     told = refused(errors.CONTAINER_UNSUITABLE, lambda: house.service.update(job.id, JobPatch(options=OptionsPatch(container=Container.WEBM))))
     assert "H264" in told.detail and "mkv" in told.detail
+    failed = house.created(review=False)
+    house.store.transition(failed.id, JobState.PREPARING, media=house.store.get(job.id).media)
+    house.store.transition(failed.id, JobState.FAILED)
+    refused(errors.CONTAINER_UNSUITABLE, lambda: house.service.update(failed.id, JobPatch(options=OptionsPatch(container=Container.WEBM))))
+    refused(errors.AUDIO_TRACK_MISSING, lambda: house.service.update(failed.id, JobPatch(options=OptionsPatch(audio_track=1))))
     house.store.update(job.id, options=msgspec.structs.replace(job.options, container=Container.WEBM))  # an older server let it through
     refused(errors.CONTAINER_UNSUITABLE, lambda: house.service.approve(job.id))
     refused(errors.CONTAINER_UNSUITABLE, lambda: house.service.duplicate(job.id, JobPatch()))
