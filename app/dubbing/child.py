@@ -74,7 +74,7 @@ def main() -> int:
 def _keep_freed_memory() -> None:
     """Blocks of a second are taken and freed all the time: glibc would give each back to the kernel and fault it in again, a fifth of all work."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        for option, value in ((_M_TRIM_THRESHOLD, 64 << 20), (_M_MMAP_THRESHOLD, 16 << 20)):
+        for option, value in ((_M_TRIM_THRESHOLD, 64 << 20), (_M_MMAP_THRESHOLD, 2 << 20)):
             libc.mallopt(option, value)
 
 
