@@ -33,7 +33,8 @@ def signalsmith(samples: Floats, length_n: int) -> Floats:
     engine = Signalsmith.Stretch(_SEED)
     engine.preset(1, SAMPLE_RATE_HZ)
     engine.setTimeFactor(len(samples) / length_n)
-    return _exactly(np.asarray(engine.process(np.ascontiguousarray(samples[None])), np.float32)[0], length_n)
+    own = np.array(samples[None], np.float32)  # a copy: the engine takes no read-only arrays
+    return _exactly(np.asarray(engine.process(own), np.float32)[0], length_n)
 
 
 def atempo(samples: Floats, length_n: int) -> Floats:

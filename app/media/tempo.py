@@ -16,7 +16,8 @@ Samples = npt.NDArray[np.float32]
 SAMPLE_RATE_HZ = 48_000
 _STAGE = 2.0  # atempo aborts the process (an assertion) at rates far above 2: larger ones go through several stages
 _LEAD_N = 4_800  # silence around the sound, so that atempo's first window does not distort its start
-_STAGE_EARLY_N = 672  # an atempo stage gives everything this much too early (measured: 8 to 18 ms, about 14)
+_STEP_N = 48  # loudness is compared in steps of 1 ms
+_ASTRAY_STEPS = 30  # atempo puts sounds up to this far, in ms, from where they belong: it looks for windows that go together
 
 
 def atempo(samples: Samples, rate: float) -> Samples:
@@ -40,4 +41,22 @@ def atempo(samples: Samples, rate: float) -> Samples:
             except (av.BlockingIOError, av.EOFError):
                 break
     out = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-    return out[max(round(len(lead) / rate) - stages * _STAGE_EARLY_N, 0) :]
+    return out[max(round(len(lead) / rate) + _astray_n(samples, out[round(len(lead) / rate) - _ASTRAY_STEPS * _STEP_N :], rate), 0) :]
+
+
+def _astray_n(samples: Samples, out: Samples, rate: float) -> int:
+    """How much later than it belongs `out` comes: where the loudness of both goes together best. `out` begins `_ASTRAY_STEPS` too early."""
+    wished, got = _loudness(samples), _loudness(out)
+    length = round(len(wished) / rate)
+    got = np.pad(got, (0, max(0, length + 2 * _ASTRAY_STEPS - len(got))))[: length + 2 * _ASTRAY_STEPS]
+    if not length or not wished.any():
+        return 0
+    laid = np.interp(np.arange(length) * rate, np.arange(len(wished)), wished)
+    together = np.correlate(got, laid, "valid")
+    return (int(together.argmax()) - _ASTRAY_STEPS) * _STEP_N
+
+
+def _loudness(samples: Samples) -> npt.NDArray[np.float64]:
+    """RMS of each millisecond, float64 (steps,)."""
+    steps = np.pad(samples, (0, -len(samples) % _STEP_N)).reshape(-1, _STEP_N).astype(np.float64)
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", steps, steps) / _STEP_N))

@@ -1,15 +1,19 @@
 import importlib.util
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from app.dubbing import stretch as module
 from app.dubbing.stretch import atempo, signalsmith, stretch
+from app.media.decode import audio_blocks
 from tests.unit.dubbing.sounds import RATE_HZ, noise, tone
 
 Engine = Callable[[np.ndarray, int], np.ndarray]
 _no_wheel = pytest.mark.skipif(importlib.util.find_spec("python_stretch") is None, reason="python-stretch has no wheel here")
+CLIP = Path(__file__).resolve().parents[2] / "fixtures" / "clips" / "en_short.flac"
+_MOST_MS = 40
 ENGINES = [pytest.param(signalsmith, marks=_no_wheel), atempo]
 
 
@@ -75,3 +79,26 @@ def test_atempo_takes_over_where_there_is_no_wheel(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
     samples = noise(1)
     assert np.array_equal(stretch(samples, 40_000), atempo(samples, 40_000))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("rate", [0.8, 0.93, 1.07, 1.15, 1.4])
+def test_speech_stays_at_its_place(engine: Engine, rate: float) -> None:
+    samples = np.concatenate([block.mean(axis=1) for block in audio_blocks(CLIP, 0)]).astype(np.float32)[: 6 * RATE_HZ]
+    out = engine(samples, round(len(samples) / rate))
+    before, after = _spectra(samples), _spectra(out)
+    first = np.arange(_MOST_MS, len(before) - int(2 * _MOST_MS * max(rate, 1)))
+    distance = [np.abs(after[np.rint(first / rate).astype(int) + late_ms] - before[first]).mean() for late_ms in range(-_MOST_MS, _MOST_MS + 1)]
+    assert abs(int(np.argmin(distance)) - _MOST_MS) <= 8
+
+
+def _spectra(samples: np.ndarray) -> np.ndarray:
+    """Log spectra of 20 ms, one a millisecond."""
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples, 480), 960)[::48]
+    return np.log(np.abs(np.fft.rfft(frames * np.hanning(960).astype(np.float32), axis=1))[:, :160] + 1e-3)
+
+
+def test_samples_that_may_not_be_written_are_stretched_too() -> None:
+    samples = noise(1)
+    samples.flags.writeable = False
+    assert len(stretch(samples, 40_000)) == 40_000
