@@ -168,6 +168,8 @@ async def mix(
     await asyncio.to_thread(cache.mkdir, parents=True, exist_ok=True)
     with kit.workspace.folder("mix") as folder:
         codec = track_codec(options)
+        if info.video is None:  # nobody needs a track beside the sound: where both can be one file, they are
+            codec = AudioCodec.OPUS if options.audio_format == AudioFormat.OPUS else AudioCodec.AAC
         own = AudioFormat.OPUS if codec == AudioCodec.OPUS else AudioFormat.M4A
         out = folder / f"track.{own}"
         audio = None if own == options.audio_format else folder / f"audio.{options.audio_format}"
