@@ -206,7 +206,7 @@ class Job(msgspec.Struct, frozen=True):
 
     `has_stem`: a background without voices was brought. `progress` and `stage_progress` are 0..1; `eta_s` is None until it can be told.
     `revision` grows with every edit of the segments and is their ETag. `rendered_revision` is the revision that the artifacts were made from
-    (None: not yet); `stale` says that lines or options changed since. Times are Unix seconds.
+    (None: not yet); `stale` says that lines, options or the stem changed since. Times are Unix seconds.
     """
 
     id: str

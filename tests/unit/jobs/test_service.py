@@ -179,6 +179,7 @@ def test_what_recognition_depended_on_cannot_change_afterwards(house: House) -> 
     refused(errors.JOB_STATE, lambda: house.service.update(job.id, JobPatch(options=OptionsPatch(language="fr"))))
     running = house.service.approve(job.id)
     refused(errors.JOB_STATE, lambda: house.service.update(running.id, JobPatch(options=OptionsPatch(speed=1.1))))
+    assert house.service.update(running.id, JobPatch(title="A name may change at any time")).title == "A name may change at any time"
 
 
 def test_two_editors_do_not_overwrite_each_other(house: House) -> None:
