@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
+import msgspec
 from litestar import Request, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Response
@@ -100,9 +101,10 @@ async def estimate_job(service: Given[JobService], job_id: FromPath[str], key: R
 
 
 @get("/{job_id:str}/report", sync_to_thread=True, responses=refuses(404))
-def get_report(service: Given[JobService], job_id: FromPath[str]) -> Report:
+def get_report(service: Given[JobService], job_id: FromPath[str]) -> Response[Report]:
     """What the last finished render came out like: every line, and the whole."""
-    return service.report(job_id)
+    body = cast(Report, msgspec.json.encode(service.report(job_id)))  # here, in the handler's thread: it may be as long as the lines
+    return Response(body, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
 router = Router(

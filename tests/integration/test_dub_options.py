@@ -110,6 +110,7 @@ def test_of_sound_alone_the_result_is_sound(
     job_id = server.create(server.upload(source), review=False, background="replace", audio_format=audio_format)["id"]
     job = server.wait(job_id, "completed")
     assert {"audio", "srt", "vtt", "ass", "report"} <= set(server.files(job_id)) and "video" not in server.files(job_id)
+    assert ("track" in server.files(job_id)) is (audio_format == "flac"), "Opus is coded once"
     assert server.client.get(f"/download/video/{job_id}").json()["code"] == "artifact_not_ready"
     audio = server.download(job_id, "audio", tmp_path / f"dub.{audio_format}")
     with av.open(str(audio)) as container:
