@@ -27,6 +27,9 @@ _OLD_FACTS: Final = ("major_brand", "minor_version", "compatible_brands", "encod
 # MP4's samples follow one another, so cues that overlap are shown as one, and their text goes through FFmpeg's SRT decoder: what it would take for
 # markup is parted by a word joiner, which has no width. Matroska and WebM keep the text as it stands.
 _MARKUP: Final = re.compile(r"<(?=/?(?:b|i|u|s|font)\b)|\{(?=\\)|\\(?=[Nnh])", re.I)
+# What both encoders take; the nearest of them is made of others, such as 5.1 with its speakers at the sides.
+_LAYOUTS: Final = "7.1|5.1|5.0|quad|3.0|stereo|mono"
+_ENDING_BACKSLASHES: Final = re.compile(rb"(?<!\\)(?:\\\\)+(?=\n)")
 _DEMUXERS: Final = {".m4a": "mov", ".opus": "ogg"}
 
 
@@ -72,10 +75,11 @@ async def mux(request: MuxRequest, report: ffmpeg.Report) -> None:
     """Write the output: the picture stream-copied, the dubs, then (when wished) the original sound, soft subtitles, the source's metadata, chapters
     and (MP4 to MP4) cover picture. Nothing is cut: the output lasts as long as the source. Raises as `ffmpeg.run`.
     """
-    facts = request.work / "facts.txt"
-    await ffmpeg.run(_read_facts(request, facts), lambda _: None, limits=request.limits)
+    chapters = request.work / "chapters.txt"
+    await ffmpeg.run(_read_chapters(request, chapters), lambda _: None, limits=request.limits)
+    await asyncio.to_thread(_mend, chapters)
     lines = await asyncio.to_thread(_write_lines, request)
-    command = _command(request, facts, lines)
+    command = _command(request, chapters, lines)
     await ffmpeg.run(command, report, limits=request.limits)
     if _container(request) == Container.MP4 and lines:
         await asyncio.to_thread(mp4.disable_subtitles, request.out)
@@ -86,10 +90,15 @@ def _container(request: MuxRequest) -> Container:
     return Container.MP4 if suffix == "m4a" else Container(suffix)
 
 
-def _read_facts(request: MuxRequest, facts: Path) -> ffmpeg.Command:
-    """What the source says of itself, and its chapters within its true duration: a chapter that goes on beyond it would make an MP4 longer."""
+def _read_chapters(request: MuxRequest, chapters: Path) -> ffmpeg.Command:
+    """The source's chapters within its true duration, as text: one that goes on beyond it would make an MP4 longer."""
     options = ("-map_metadata", "0", "-map_chapters", "0", "-t", f"{request.duration_s:.3f}")
-    return ffmpeg.Command(inputs=(Input(request.source),), options=options, output=facts, muxer="ffmetadata", duration_s=0.0)
+    return ffmpeg.Command(inputs=(Input(request.source),), options=options, output=chapters, muxer="ffmetadata", duration_s=0.0)
+
+
+def _mend(chapters: Path) -> None:
+    """FFmpeg reads the end of a title that ends with a backslash as the title's, however well it has escaped it: it goes without."""
+    chapters.write_bytes(_ENDING_BACKSLASHES.sub(b"", chapters.read_bytes()))
 
 
 def _write_lines(request: MuxRequest) -> list[tuple[Input, Lines]]:
@@ -109,7 +118,7 @@ def _write_lines(request: MuxRequest) -> list[tuple[Input, Lines]]:
     return written
 
 
-def _command(request: MuxRequest, facts: Path, lines: list[tuple[Input, Lines]]) -> ffmpeg.Command:
+def _command(request: MuxRequest, chapters: Path, lines: list[tuple[Input, Lines]]) -> ffmpeg.Command:
     # AVI and some MPEG-TS give no presentation times for H.264; ffmpeg works them out.
     inputs = [Input(request.source, options=("-fflags", "+genpts"))]
     options = ["-c", "copy"]
@@ -133,8 +142,7 @@ def _command(request: MuxRequest, facts: Path, lines: list[tuple[Input, Lines]])
     for number, (file, written) in enumerate(lines):
         options += ["-map", f"{add(file)}:s:0", f"-c:s:{number}", "mov_text" if container == Container.MP4 else "copy"]
         options += _label(f"s:{number}", written.language, written.title, "0")
-    known = str(add(Input(facts, formats="ffmetadata")))
-    options += ["-map_metadata", known, "-map_chapters", known]
+    options += ["-map_metadata", "0", "-map_chapters", str(add(Input(chapters, formats="ffmetadata")))]
     for fact in _OLD_FACTS:
         options += ["-metadata", f"{fact}="]
     if container == Container.MP4:
@@ -147,20 +155,18 @@ def _command(request: MuxRequest, facts: Path, lines: list[tuple[Input, Lines]])
 
 def _picture(request: MuxRequest, container: Container, burned: int) -> list[str]:
     video = request.info.video
-    if burned:
-        return ["-map", f"{burned}:v:0", "-disposition:v:0", "default"]
     if video is None:
         return []
-    options = ["-map", f"0:{video.index}", "-disposition:v:0", "default"]
-    if request.info.format.startswith("mpegts"):
-        options += ["-bsf:v:0", _SANE_TIMES]
-    elif video.codec == "mpeg4":
-        options += ["-bsf:v:0", "mpeg4_unpack_bframes"]  # DivX in AVI packs two frames into one packet
-    if container == Container.MP4:
-        if video.codec == "hevc":
+    options = ["-map", f"{burned}:v:0" if burned else f"0:{video.index}", "-disposition:v:0", "default"]
+    if not burned:
+        if request.info.format.startswith("mpegts"):
+            options += ["-bsf:v:0", _SANE_TIMES]
+        elif video.codec == "mpeg4":
+            options += ["-bsf:v:0", "mpeg4_unpack_bframes"]  # DivX in AVI packs two frames into one packet
+        if video.codec == "hevc" and container == Container.MP4:
             options += ["-tag:v:0", "hvc1"]  # QuickTime and Safari play no other
-        if request.info.format.startswith("mov"):  # covers of one MP4 fit another; Matroska would make a second film of them
-            options += ["-map", "0:disp:attached_pic?"]
+    if container == Container.MP4 and request.info.format.startswith("mov"):  # Matroska would make a second film of a cover
+        options += ["-map", "0:disp:attached_pic?"]
     return options
 
 
@@ -169,7 +175,8 @@ def _sound(container: Container, number: int, codec: str) -> list[str]:
     if codec in containers.AUDIO[container]:
         return []
     encoder = ["libopus", "-ar:a:{n}", "48000"] if container == Container.WEBM else ["aac"]
-    options = ["-c:a:{n}", *encoder, "-b:a:{n}", "192k", "-filter:a:{n}", "aresample=async=1"]
+    filters = f"aresample=async=1,aformat=channel_layouts={_LAYOUTS}"
+    options = ["-c:a:{n}", *encoder, "-b:a:{n}", "192k", "-filter:a:{n}", filters]
     return [option.format(n=number) for option in options]
 
 

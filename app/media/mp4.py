@@ -39,7 +39,7 @@ def _boxes(file: BinaryIO, names: list[bytes], at: int, end: int) -> Iterator[tu
         file.seek(at)
         size, name = struct.unpack(">I4s", file.read(8))
         content = at + 8
-        if size == 1:
+        if size == 1 and at + 16 <= end:
             (size,) = struct.unpack(">Q", file.read(8))
             content += 8
         size = size or end - at

@@ -132,10 +132,11 @@ async def test_lines_spoken_at_once_are_shown_together_in_mp4(tmp_path: Path) ->
 @pytest.mark.parametrize("container", [Container.MP4, Container.MKV])
 async def test_chapters_and_titles_are_kept_and_end_with_the_picture(tmp_path: Path, container: Container) -> None:
     written = ";FFMETADATA1\ntitle=映画 = \\; \\# Ünï\ncomment=kept\n"
-    for start, end, title in ((0, 2000, "Eins"), (2000, 90_000, "第二章 א"), (90_000, 95_000, "beyond the end")):
+    for start, end, title in ((0, 2000, "EinsX"), (2000, 90_000, "第二章 א"), (90_000, 95_000, "beyond the end")):
         written += f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={start}\nEND={end}\ntitle={title}\n"
     (tmp_path / "facts-in.txt").write_text(written, encoding="utf-8")
     source = make(tmp_path / "s.mkv", "-i", str(sample("plain.mp4")), "-i", str(tmp_path / "facts-in.txt"), "-map_metadata", "1", "-c", "copy")
+    source.write_bytes(source.read_bytes().replace(b"EinsX", b"Eins\\"))  # FFmpeg itself cannot read what it writes of this
     out, sound, _ = await dubbed(source, tmp_path, container=container)
     with av.open(str(out)) as opened:
         found = [(c["metadata"]["title"], float(c["start"] * c["time_base"]), float(c["end"] * c["time_base"])) for c in opened.chapters()]
@@ -153,3 +154,26 @@ async def test_a_cover_stays_a_cover_or_goes(tmp_path: Path, container: Containe
     with av.open(str(out)) as opened:
         assert [bool(stream.disposition & cover) for stream in opened.streams.video] == [False, True][:pictures]
         assert opened.streams.video[0].codec_context.name == "h264"
+
+
+@pytest.mark.parametrize("layout", ["5.1(side)", "quad(side)", "22.2"])
+async def test_an_original_of_any_layout_becomes_a_track(tmp_path: Path, layout: str) -> None:
+    """Opus knows no speakers at the sides, AAC no 24 of them."""
+    film = ["-i", str(sample("vp9.webm")), "-f", "lavfi", "-i", f"anoisesrc=d=4:r=48000,aformat=channel_layouts={layout}"]
+    source = make(tmp_path / "s.mkv", *film, "-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "pcm_s16le")
+    for container in (Container.WEBM, Container.MP4):
+        out, _, _ = await dubbed(source, tmp_path, container=container, codec="opus" if container is Container.WEBM else "aac")
+        assert [stream.codec for stream in probe(out).audio] == (["opus"] * 2 if container is Container.WEBM else ["aac"] * 2)
+
+
+async def test_metadata_of_any_bytes_is_kept_or_dropped_but_never_in_the_way(tmp_path: Path) -> None:
+    odd = ["-metadata", "title=a\nb=c;d#e\\", "-metadata", "comment=[CHAPTER]\nSTART=0\nEND=99999999", "-metadata", "artist=\u202eabc"]
+    source = make(tmp_path / "s.mkv", "-i", str(sample("plain.mp4")), *odd, "-c", "copy")
+    data = source.read_bytes().replace("\u202eabc".encode(), b"\xff\xfe\x80abc")
+    source.write_bytes(data)
+    out, sound, _ = await dubbed(source, tmp_path)
+    with av.open(str(out), metadata_errors="replace") as opened:
+        assert opened.metadata["title"] == "a\nb=c;d#e\\"
+        assert opened.metadata["artist"].endswith("abc")
+        assert not opened.chapters()
+    assert probe(out).duration_s == pytest.approx(len(sound) / 48_000, abs=0.05)

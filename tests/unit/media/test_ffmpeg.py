@@ -142,3 +142,24 @@ def test_a_metadata_value_stays_one_argument() -> None:
 def test_what_ffmpeg_says_is_told_without_paths() -> None:
     said = "[mov @ 0x55d0] moov atom not found\n[in#0] Error opening input: /home/me/x.mp4: No such file"
     assert ffmpeg.sanitise(said, Path("/data/out.mp4")) == "[mov] moov atom not found | [in#0] Error opening input: ...: No such file"
+
+
+async def test_a_question_is_answered_with_both_channels_and_the_status() -> None:
+    answer = await ffmpeg.ask(["-encoders"])
+    assert answer.code == 0 and "libx264" in answer.stdout
+    described = await ffmpeg.ask([], inputs=(Input(sample("plain.mp4")),))
+    assert described.code != 0 and "Video: h264" in described.stderr  # it wants an output, and has told what we asked for
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+async def test_a_script_is_not_opened_for_a_question_either(tmp_path: Path, kind: str) -> None:
+    script = tmp_path / "video.mp4"
+    script.write_text(HOSTILE[kind].format(victim=sample("offset.ts")))
+    assert "Video:" not in (await ffmpeg.ask([], inputs=(Input(script),))).stderr
+
+
+async def test_a_question_that_is_not_answered_is_given_up(own_children: Callable[[], list[psutil.Process]]) -> None:
+    with pytest.raises(DubError) as caught:
+        await ffmpeg.ask(["-f", "lavfi", "-i", "testsrc2", "-f", "null", "-"], timeout_s=0.5)
+    assert caught.value.problem is MEDIA_LIMIT
+    assert not own_children()
