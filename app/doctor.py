@@ -69,6 +69,7 @@ async def examine(settings: Settings) -> tuple[Check, ...]:
     found: list[Check] = []
     for one in plain:
         found += await asyncio.to_thread(one)
+    found += await check_encoder()
     found += await check_engines(settings)
     return tuple(found)
 
@@ -168,6 +169,18 @@ def check_ffmpeg() -> list[Check]:
         there = any(name in line.split()[1:2] for line in listing.splitlines())
         checks.append(Check(f"ffmpeg {name}", there, True, f"{'there' if there else 'missing'}, for {use}", "" if there else reinstall))
     return checks
+
+
+async def check_encoder() -> list[Check]:
+    """The machine's video encoder, which has really encoded something, for burned subtitles."""
+    from app.media import encoders
+
+    try:
+        found = await encoders.choose(hardware=True)
+    except (DubError, OSError):
+        return []  # without ffmpeg; that is told above
+    software = found is encoders.SOFTWARE
+    return [Check("video encoder", not software, False, "none of this machine's own works; libx264 is used" if software else f"{found.name} works")]
 
 
 def check_fonts() -> list[Check]:
