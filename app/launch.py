@@ -6,7 +6,6 @@ usage: launch.py PARENT_PID MEMORY_BYTES CPU_S OUTPUT_BYTES PROGRAM [ARG ...]
 import os
 import signal
 import sys
-import time
 
 
 def main() -> None:
@@ -24,28 +23,7 @@ def main() -> None:
             resource.setrlimit(kind, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(10)  # what computes for minutes must not delay what answers in milliseconds
-    yield_to_other_sessions()
     os.execv(sys.argv[5], sys.argv[5:])
-
-
-def yield_to_other_sessions() -> None:
-    """The same niceness for the session: where sessions are scheduled as groups (sched(7), autogroup), that of a process counts only within its own.
-
-    Where they are not, there is nothing to do. Others than root may say it ten times a second, all of them together.
-    """
-    for _ in range(8):
-        try:
-            file = os.open("/proc/self/autogroup", os.O_WRONLY)
-            try:
-                os.write(file, b"10")
-            finally:
-                os.close(file)
-        except BlockingIOError:
-            time.sleep(0.025)
-        except OSError:  # not Linux, not configured, or not ours to write: a container's /proc
-            return
-        else:
-            return
 
 
 main()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from litestar import Litestar
 
-from app import __version__, guard, logs
+from app import __version__, guard, logs, turns
 from app.api import routes
 from app.api.depends import Limits
 from app.api.events import Closing
@@ -102,8 +102,9 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
         pages=await asyncio.to_thread(Pages, page_folder()),
         closing=closing,
     )
-    if isinstance(loop, StoppingLoop):
+    if isinstance(loop, StoppingLoop):  # a server's own process
         loop.before_stop = lambda: _say_goodbye(closing)
+        turns.shorten()
     launch = asyncio.create_task(_launch(rooms))
     chores = [asyncio.create_task(housekeeping.run(rooms.uploads, rooms.engine)), asyncio.create_task(watch.run())]
     interrupt = asyncio.create_task(_interrupt(app.state["leases"], closing))

@@ -156,14 +156,3 @@ async def test_a_child_that_does_not_read_its_request_is_no_error(tmp_path: Path
     events: list[dict[str, int]] = []
     ended = await processes.run_python("deaf_child", {"pad": "x" * 1_000_000}, on_event=events.append, env={"PYTHONPATH": str(tmp_path)})
     assert ended.code == 0 and events == [{"heard": 0}]
-
-
-AUTOGROUP = Path("/proc/self/autogroup")
-
-
-@pytest.mark.skipif(not (AUTOGROUP.exists() and os.access(AUTOGROUP, os.W_OK)), reason="this kernel does not schedule sessions as groups")
-async def test_children_give_way_to_the_server_also_as_sessions() -> None:
-    """They are sessions of their own, and the niceness of a process counts only within its session's group."""
-    script = "import os; print(os.nice(0), open('/proc/self/autogroup').read().split()[-1])"
-    said = await asyncio.gather(*(output_of([PYTHON, "-c", script]) for _ in range(4)))
-    assert [out.split() for _, out, _ in said] == [["10", "10"]] * 4
