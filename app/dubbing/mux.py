@@ -145,8 +145,8 @@ def _command(request: MuxRequest, chapters: Path, lines: list[tuple[Input, Lines
     options += ["-map_metadata", "0", "-map_chapters", str(add(Input(chapters, formats="ffmetadata")))]
     for fact in _OLD_FACTS:
         options += ["-metadata", f"{fact}="]
-    if container == Container.MP4:
-        options += ["-movflags", "+faststart", "-write_tmcd", "0"]
+    # The index comes first, so that playing and seeking start at once over a network.
+    options += ["-movflags", "+faststart", "-write_tmcd", "0"] if container == Container.MP4 else ["-cues_to_front", "1"]
     muxer = "ipod" if request.out.suffix == ".m4a" else containers.MUXERS[container]
     return ffmpeg.Command(
         inputs=tuple(inputs), options=tuple(options), output=request.out, muxer=muxer, duration_s=request.duration_s, tail=ffmpeg.WHOLE_TIMELINE

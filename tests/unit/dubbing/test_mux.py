@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 
+from app.domain.job import Container
 from app.dubbing.cues import Cue
 from app.dubbing.mux import Lines
 from app.dubbing.probe import probe
@@ -105,10 +106,13 @@ async def test_hevc_is_tagged_as_apple_players_want_it(tmp_path: Path) -> None:
         assert container.streams.video[0].codec_tag == "hvc1"
 
 
-async def test_the_index_comes_first_so_that_playing_starts_at_once(tmp_path: Path) -> None:
-    out, _, _ = await dubbed(sample("plain.mp4"), tmp_path)
+@pytest.mark.parametrize(("container", "index", "media"), [(Container.MP4, b"moov", b"mdat"), (Container.MKV, b"\x1cS\xbbk", b"\x1fC\xb6u")])
+async def test_the_index_comes_first_so_that_playing_starts_at_once(tmp_path: Path, container: Container, index: bytes, media: bytes) -> None:
+    out, _, _ = await dubbed(sample("plain.mp4"), tmp_path, container=container)
     data = out.read_bytes()
-    assert data.index(b"moov") < data.index(b"mdat")
+    if container is Container.MKV:  # after the list of where everything is, which names both
+        data = data[data.index(b"\x15I\xa9f") :]
+    assert data.index(index) < data.index(media)
 
 
 @pytest.mark.parametrize("name", ["front.mp4", "plain.mkv", "offset.ts", "plain.avi", "plain.webm"])
