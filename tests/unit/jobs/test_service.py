@@ -222,6 +222,15 @@ def test_a_duplicate_shares_upload_and_transcript_but_not_edits(house: House) ->
     assert not house.blobs.exists(source_key)
 
 
+def test_a_duplicate_keeps_what_was_locked(house: House) -> None:
+    job = house.reviewed()
+    changes = SegmentChanges(edit=(SegmentEdit(LINES[0].id, start_locked=True, locked_rate=1.1),))
+    house.service.edit(job.id, house.service.segments(job.id).revision, changes)
+    twin = house.service.duplicate(job.id, JobPatch())
+    line = house.service.segments(twin.id).segments[0]
+    assert (line.start_locked, line.locked_rate) == (True, 1.1)
+
+
 def test_a_duplicate_with_another_recognition_starts_anew(house: House) -> None:
     twin = house.service.duplicate(house.reviewed().id, JobPatch(options=OptionsPatch(language="fr")))
     assert (twin.state, twin.segment_count) == (JobState.QUEUED, 0)
