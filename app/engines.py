@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app.domain.secrets import ELEVENLABS_KEY
 from app.processes import Limits
@@ -13,6 +13,9 @@ from app.settings import Settings
 
 if TYPE_CHECKING:
     from app.speech.registry import Registry
+
+_SLOWEST: Final = 10  # processor seconds for a second of film
+_ENDLESS_S: Final = 1e8  # a setting may say "inf"
 
 
 def known_key(settings: Settings) -> str | None:
@@ -53,5 +56,12 @@ def engines_of(settings: Settings, key: Callable[[], str | None] | None = None) 
 
 
 def limits_of(settings: Settings) -> Limits:
-    """What a media child may use."""
-    return Limits(memory_bytes=settings.child_memory_bytes)
+    """What any media child may use; `app.dubbing.worker` gives most of them less. The longest work is drawing subtitles into a 4K
+    picture, the largest file its result or hours of WAV.
+    """
+    longest_s = min(settings.max_duration_s, _ENDLESS_S)
+    return Limits(
+        memory_bytes=settings.child_memory_bytes,
+        cpu_s=600 + round(_SLOWEST * longest_s),
+        output_bytes=max(8 * settings.max_upload_bytes, 16 << 30),
+    )

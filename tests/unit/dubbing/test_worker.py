@@ -106,6 +106,12 @@ def test_no_child_that_reads_a_strangers_file_is_unbounded(given: Limits) -> Non
     assert 0 < mixing.memory_bytes < 1.2 * (1 << 30) and mixing.cpu_s
 
 
+@pytest.mark.parametrize("max_duration_s", [6 * 3600.0, math.inf])
+def test_the_default_settings_limit_every_child(max_duration_s: float) -> None:
+    limits = limits_of(Settings(max_duration_s=max_duration_s))
+    assert limits.memory_bytes and 0 < limits.cpu_s < 1 << 31 and limits.output_bytes
+
+
 def test_a_tighter_limit_of_the_operator_holds() -> None:
     assert limits_for(ProbeRequest("x"), Limits(memory_bytes=5, cpu_s=1, output_bytes=3)) == Limits(5, 1, 3)
     assert limits_for(IngestRequest("x", "y", 0, math.inf, 1), Limits()).cpu_s < 1 << 31
