@@ -54,7 +54,8 @@ def place(request: FitRequest) -> tuple[Placement, ...]:
     placements = []
     for line, cut, kept, start_s, rate in zip(lines, cuts, kept_s, schedule.start_s.tolist(), schedule.rate.tolist(), strict=True):
         speed = line.speed * rate if line.locked_rate is None else line.locked_rate
-        flags = [Flag.SHORTEN] * (rate > SHORTEN_ABOVE + _EXACT) + [Flag.LATE] * (start_s - line.start_s > LATE_ABOVE_S)
+        rushed = rate > SHORTEN_ABOVE + _EXACT and line.locked_rate is None  # a locked rate is no need, it is a wish
+        flags = [Flag.SHORTEN] * rushed + [Flag.LATE] * (start_s - line.start_s > LATE_ABOVE_S)
         placements.append(Placement(line.segment_id, start_s, kept / speed, speed, cut.trim_start_s, cut.trim_end_s, tuple(flags)))
     return tuple(placements)
 

@@ -102,6 +102,58 @@ def test_a_line_after_the_video_is_named(tmp_path: Path) -> None:
     assert raised.value.extra["segments"] == ["out"]
 
 
+@pytest.mark.parametrize("speed", [0.8, 1.0, 1.25])
+@pytest.mark.parametrize("rate", [0.5, 0.77, 1.0, 1.3, 2.0])
+def test_a_locked_rate_is_the_rate_that_is_played_whatever_the_wished_speed(tmp_path: Path, rate: float, speed: float) -> None:
+    clip = _clip(tmp_path, "a", lead_s=0.2, sound_s=1.0, tail_s=0.2)
+    lines = (Line("a", 1.0, 2.0, "", clip, speed, locked_rate=rate), Line("b", 2.1, 3.5, "", clip, speed))
+    locked, other = place(FitRequest(lines, 10.0))
+    assert locked.rate == rate
+    assert locked.duration_s == pytest.approx((1.4 - locked.trim_start_s - locked.trim_end_s) / rate, abs=1e-9)
+    assert Flag.SHORTEN not in locked.flags
+    assert other.start_s >= locked.start_s + locked.duration_s + WEIGHTS.gap_s - TOLERANCE_S
+
+
+def test_a_locked_start_is_kept_and_the_line_before_makes_room(tmp_path: Path) -> None:
+    clip = _clip(tmp_path, "a", lead_s=0, sound_s=1.5, tail_s=0)
+    lines = (Line("a", 1.0, 2.0, "", clip, 1.0), Line("b", 2.0, 3.0, "", clip, 1.0, start_locked=True))
+    before, locked = place(FitRequest(lines, 10.0))
+    assert locked.start_s == 2.0
+    assert before.start_s + before.duration_s <= 2.0 - WEIGHTS.gap_s + TOLERANCE_S
+
+
+def test_locked_lines_may_follow_each_other_without_a_breath_but_not_overlap(tmp_path: Path) -> None:
+    clip = _clip(tmp_path, "a", lead_s=0, sound_s=1.0, tail_s=0)
+    first, second = Line("a", 1.0, 2.0, "", clip, 1.0, True, 1.0), Line("b", 2.0, 3.0, "", clip, 1.0, True, 1.0)
+    placed = place(FitRequest((first, second), 10.0))
+    assert [(p.start_s, p.rate) for p in placed] == [(1.0, 1.0), (2.0, 1.0)]
+    third = Line("c", 2.5, 3.0, "", clip, 1.0, True, 1.0)
+    free = Line("d", 5.0, 6.0, "", clip, 1.0)
+    with pytest.raises(DubError) as raised:
+        place(FitRequest((first, second, third, free), 10.0))
+    assert raised.value.problem is DOES_NOT_FIT
+    assert raised.value.extra["segments"] == ["b", "c"]
+
+
+def test_a_locked_line_that_ends_after_the_video_is_named_alone(tmp_path: Path) -> None:
+    clip = _clip(tmp_path, "a", lead_s=0, sound_s=1.0, tail_s=0)
+    lines = (Line("a", 0.0, 1.0, "", clip, 1.0), Line("b", 9.5, 10.0, "", clip, 1.0, True, 1.0))
+    with pytest.raises(DubError) as raised:
+        place(FitRequest(lines, 10.0))
+    assert raised.value.extra["segments"] == ["b"]
+    unlocked = place(FitRequest((lines[0], Line("b", 9.5, 10.0, "", clip, 1.0, True)), 10.0))
+    assert unlocked[1].start_s == 9.5 and unlocked[1].start_s + unlocked[1].duration_s <= 10.0 + TOLERANCE_S
+
+
+def test_a_line_that_has_no_time_between_two_locked_ones_is_named_with_them(tmp_path: Path) -> None:
+    clip = _clip(tmp_path, "a", lead_s=0, sound_s=1.0, tail_s=0)
+    locked = [Line(name, start_s, start_s + 1, "", clip, 1.0, True, 1.0) for name, start_s in (("a", 1.0), ("c", 2.001), ("d", 8.0))]
+    with pytest.raises(DubError) as raised:
+        place(FitRequest((locked[0], Line("b", 1.5, 2.0, "", clip, 1.0), *locked[1:]), 10.0))
+    assert raised.value.extra["segments"] == ["a", "b", "c"]
+    assert raised.value.detail == "Lines 1, 2, 3."
+
+
 def test_the_child_hears_that_it_is_done(tmp_path: Path) -> None:
     said: list[float] = []
     place_task(FitRequest((), 1.0), said.append)
