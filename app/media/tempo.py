@@ -52,7 +52,7 @@ def _astray_n(samples: Samples, out: Samples, rate: float) -> int:
     if not length or not wished.any():
         return 0
     laid = np.interp(np.arange(length) * rate, np.arange(len(wished)), wished)
-    together = np.correlate(got, laid, "valid")
+    together = np.einsum("ij,j->i", np.lib.stride_tricks.sliding_window_view(got, length), laid)
     return (int(together.argmax()) - _ASTRAY_STEPS) * _STEP_N
 
 
