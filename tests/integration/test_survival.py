@@ -128,20 +128,21 @@ def test_a_stopped_server_stops_in_time_and_goes_on_where_it_was(serve: Callable
 def test_twelve_jobs_at_once_all_finish(serve: Callable[..., Running], spoken_mp4: Path) -> None:
     server = serve(AUTODUBBER_PREPARE_AT_ONCE="2", AUTODUBBER_RENDER_AT_ONCE="2")
     uploads = [server.upload(spoken_mp4) for _ in range(12)]
-    worst_block_s(server)
+    worst_blocks_s(server)
     jobs = [server.create(upload, review=False, background="replace") for upload in uploads]
     for job in jobs:
         server.wait(job["id"], "completed", within_s=400)
-    print(f"\nthe event loop's worst block while 12 jobs ran: {worst_block_s(server) * 1000:.0f} ms")
+    worst_s, own_s = worst_blocks_s(server)
+    print(f"\nthe event loop's worst block while 12 jobs ran: {worst_s * 1000:.0f} ms; of our own: {own_s * 1000:.0f} ms")
+    assert own_s < 0.05
     assert server.ok(server.client.get("/api/jobs", params={"state": "completed"}))["total"] == 12
     assert len({a["sha256"] for job in jobs for a in server.job(job["id"])["artifacts"] if a["kind"] == "video"}) == 1
 
 
-def worst_block_s(server: Running) -> float:
-    """The longest time the event loop answered nobody, since this was last asked."""
-    name = "autodubber_event_loop_worst_block_seconds "
-    told = next(line for line in server.client.get("/metrics").text.splitlines() if line.startswith(name))
-    return float(told.removeprefix(name))
+def worst_blocks_s(server: Running) -> tuple[float, float]:
+    """The longest time the event loop answered nobody, since this was last asked; and the longest in which the server itself was computing."""
+    told = dict(line.split() for line in server.client.get("/metrics").text.splitlines() if line.startswith("autodubber_event_loop_"))
+    return float(told["autodubber_event_loop_worst_block_seconds"]), float(told["autodubber_event_loop_worst_own_block_seconds"])
 
 
 def test_a_deleted_job_leaves_nothing(server: Running, spoken_mp4: Path) -> None:
