@@ -61,10 +61,13 @@ def _begins_like_media(path: Path) -> bool:
 
 
 def restrict(codec_context: Any) -> None:
-    """Let a stream's decoder open only when it is one of the known ones. Call it before the first decode. Raises MEDIA_DAMAGED without a decoder."""
+    """Let a stream's decoder open only when it is one of the known ones, in this thread alone: on a machine with 64 processors its threads would take
+    more address space than the child may have. Call it before the first decode. Raises MEDIA_DAMAGED without a decoder.
+    """
     if codec_context is None:
         raise DubError(MEDIA_DAMAGED, "Its codec is not known.")
     codec_context.options = {**codec_context.options, "codec_whitelist": CODEC_WHITELIST}
+    codec_context.thread_count = 1
 
 
 class PictureEnd:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app.domain.errors import AUDIO_TRACK_MISSING, MEDIA_DAMAGED, NOT_MEDIA, DubError
-from app.media.decode import PictureEnd, audio_blocks, open_input, packets, picture_end_s
+from app.media.decode import PictureEnd, audio_blocks, open_input, packets, picture_end_s, restrict
 from tests.unit.media.samples import DURATION_S, lag_ms, make, sample
 
 REFERENCE = "plain.flac"
@@ -103,6 +103,20 @@ def test_a_sound_without_a_decoder_is_named(tmp_path: Path) -> None:
     with pytest.raises(DubError) as caught:
         decoded(tmp_path / "b.wav")
     assert caught.value.problem is MEDIA_DAMAGED
+
+
+@pytest.mark.parametrize("name", ["plain.mp4", "av1.mp4", "vp9.webm"])
+def test_a_decoder_takes_no_threads(name: str) -> None:
+    """Each would take a stack of address space, as many as the machine has processors."""
+
+    def threads() -> int:
+        return int(next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("Threads:")).split()[1])
+
+    with open_input(sample(name)) as container:
+        before, pictures = threads(), container.streams.video[0]
+        restrict(pictures.codec_context)
+        assert any(packet.decode() for packet in packets(container, pictures))
+        assert threads() == before
 
 
 def test_numbers_that_are_no_numbers_become_silence() -> None:
