@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import unicodedata
@@ -105,6 +106,9 @@ def _atoms(text: str, limit: int) -> list[str]:
     """The smallest pieces between which a line may break: words with their space, single wide characters, pieces of an endless word."""
     atoms: list[str] = []
     for word in re.findall(r"\S+\s?", text):
+        if word.isascii() and len(word) <= limit:
+            atoms.append(word)
+            continue
         piece = ""
         for character in word:
             wide = _is_wide(character)
@@ -123,7 +127,14 @@ def _stays(character: str) -> bool:
 
 def columns(text: str) -> int:
     """How wide the text is in columns; combining marks have no width."""
-    return sum(0 if unicodedata.category(c) in ("Mn", "Me", "Cf") else 2 if _is_wide(c) else 1 for c in text)
+    return len(text) if text.isascii() else sum(map(_width, text))
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _width(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if _is_wide(character) else 1
 
 
 def _is_wide(character: str) -> bool:
