@@ -59,7 +59,8 @@ def edges(path: Path) -> Edges:
     samples, rate_hz = read_wav(path)
     duration_s = len(samples) / rate_hz
     frame_n = max(1, round(rate_hz * _FRAME_S))
-    frames = np.pad(samples, (0, -len(samples) % frame_n)).reshape(-1, frame_n)
+    level = samples - samples.mean(dtype=np.float64).astype(np.float32)  # a constant offset is no sound
+    frames = np.pad(level, (0, -len(level) % frame_n)).reshape(-1, frame_n)
     power = np.einsum("ij,ij->i", frames, frames) / frame_n
     threshold = max(float(power.max()) * 10 ** (_SILENT_BELOW_LOUDEST_DB / 10), 10 ** (_SILENT_DB / 10))
     loud = np.flatnonzero(power > threshold)

@@ -61,6 +61,22 @@ def test_a_placement_is_the_clip_without_its_silent_edges(tmp_path: Path) -> Non
     assert placed.duration_s == pytest.approx(1.05, abs=0.02)
 
 
+def test_silence_with_a_constant_offset_is_silence(tmp_path: Path) -> None:
+    sound = np.concatenate([np.zeros(12_000), noise(1.0, 24_000), np.zeros(12_000)])
+    shifted = write_wav(tmp_path / "shifted.wav", sound + 0.05, 24_000)
+    (placed,) = place(FitRequest((Line("a", 1.0, 3.0, "", str(shifted), 1.0),), 10.0))
+    assert placed.duration_s == pytest.approx(1.05, abs=0.02)
+
+
+@pytest.mark.parametrize("samples", [1, 24, 240])
+def test_the_shortest_clips_are_placed(tmp_path: Path, samples: int) -> None:
+    clip = str(write_wav(tmp_path / "a.wav", noise(samples / 24_000, 24_000), 24_000))
+    lines = tuple(Line(f"{i}", i * 0.5, i * 0.5 + 0.4, "", clip, 1.0) for i in range(3))
+    for line, placed in zip(lines, place(FitRequest(lines, 10.0)), strict=True):
+        assert placed.start_s == line.start_s
+        assert 0 < placed.duration_s < 0.02
+
+
 @pytest.mark.parametrize("speed", [0.7, 0.9, 1.2])
 def test_the_wished_speed_is_part_of_the_rate(tmp_path: Path, speed: float) -> None:
     line = Line("a", 1.0, 4.0, "", _clip(tmp_path, "a", lead_s=0.1, sound_s=1.0, tail_s=0.2), speed)
