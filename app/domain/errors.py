@@ -123,7 +123,9 @@ PRECONDITION_REQUIRED: Final = _p(
 )
 NO_SPEECH: Final = _p("no_speech", 422, "No speech was found.", "Check the audio track and the language, or bring subtitles.")
 NOTHING_TO_SPEAK: Final = _p("nothing_to_speak", 422, "There is no line to speak.", "Write or un-skip at least one line.")
-DOES_NOT_FIT: Final = _p("does_not_fit", 422, "Some lines cannot be placed within the video.", "Shorten the named lines or move their times.")
+DOES_NOT_FIT: Final = _p(
+    "does_not_fit", 422, "Some lines cannot be placed within the video.", "Shorten the named lines, move their times or take away their locks."
+)
 
 # ---- jobs
 JOB_NOT_FOUND: Final = _p("job_not_found", 404, "This job does not exist.", "It may have been deleted; see the list of jobs.")
