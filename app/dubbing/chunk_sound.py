@@ -1,4 +1,4 @@
-"""One chunk's samples: backgrounds at their levels, the clips at their places, limited; and what is measured of them.
+"""One chunk's samples: backgrounds at their levels, the clips at their places, limited.
 
 Everything that a chunk hears before its own first sample is there to bring filters, limiter and encoder into the state that they would be in
 had they run since the beginning: the samples are those of one continuous pass, bit for bit.
@@ -6,37 +6,17 @@ had they run since the beginning: the samples are those of one continuous pass, 
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import msgspec
 import numpy as np
 
 from app.dubbing.chunks import Chunk, Layer
 from app.dubbing.clip_cache import StoredClip
 from app.dubbing.limiter import DELAY_N, Limiter
-from app.dubbing.loudness import ENERGY_N, SAMPLE_RATE_HZ, Doubles, Floats, KMeter, linear
-from app.dubbing.peaks import true_peak
+from app.dubbing.loudness import SAMPLE_RATE_HZ, Floats, linear
 
 _BLOCK_N: Final = SAMPLE_RATE_HZ
-_METER_LEAD_N: Final = 5 * ENERGY_N  # the K-weighting has forgotten everything older than half a second (its slowest pole: 0.995)
-_HEAD: Final = struct.Struct("<dI")
-
-
-class ChunkLevels(msgspec.Struct, frozen=True):
-    """Of a chunk's own samples: K-weighted energies of 100 ms, and the true peak as a magnitude."""
-
-    energies: Doubles
-    peak: float
-
-    def packed(self) -> bytes:
-        return _HEAD.pack(self.peak, len(self.energies)) + self.energies.astype("<f8").tobytes()
-
-    @staticmethod
-    def unpacked(data: bytes) -> ChunkLevels:
-        peak, count = _HEAD.unpack_from(data)
-        return ChunkLevels(np.frombuffer(data, "<f8", count, _HEAD.size), peak)
 
 
 def mixed(chunk: Chunk, layers: Sequence[Layer], heard: list[Floats], samples_of: Callable[[StoredClip], Floats], gain_db: float,
@@ -54,20 +34,16 @@ def mixed(chunk: Chunk, layers: Sequence[Layer], heard: list[Floats], samples_of
         from_n, to_n = max(placed.start_n, chunk.first_n), min(placed.end_n, chunk.until_n)
         spoken = samples_of(placed.clip)[from_n - placed.start_n : to_n - placed.start_n] * np.float32(linear(placed.gain_db + gain_db))
         mix[from_n - chunk.first_n : to_n - chunk.first_n] += spoken[:, None]
+    limit(mix, ceiling_dbtp)
+    return mix
+
+
+def limit(mix: Floats, ceiling_dbtp: float) -> None:
+    """Limit float32 (n, 2) where it lies."""
+    count_n = len(mix)
     limiter = Limiter(ceiling_dbtp)
     for at_n in range(0, count_n, _BLOCK_N):
         out = limiter.push(mix[at_n : at_n + _BLOCK_N])
         late_n = max(DELAY_N - at_n, 0)
         mix[at_n + late_n - DELAY_N : at_n + len(out) - DELAY_N] = out[late_n:]
-    mix[max(count_n - DELAY_N, 0) :] = limiter.flush()[-min(DELAY_N, count_n) :] if count_n else 0
-    return mix
-
-
-def measured(chunk: Chunk, mix: Floats) -> ChunkLevels:
-    """The levels of a chunk's own samples."""
-    from_n = max(chunk.start_n - _METER_LEAD_N, 0)
-    meter = KMeter()
-    for at_n in range(from_n - chunk.first_n, chunk.end_n - chunk.first_n, 2 * _BLOCK_N):
-        meter.push(mix[at_n : min(at_n + 2 * _BLOCK_N, chunk.end_n - chunk.first_n)])
-    own = meter.energies()[(chunk.start_n - from_n) // ENERGY_N :]
-    return ChunkLevels(own, true_peak(mix, chunk.start_n - chunk.first_n, chunk.end_n - chunk.first_n))
+    mix[max(count_n - DELAY_N, 0) :] = limiter.flush()[-min(DELAY_N, count_n) :]

@@ -15,12 +15,14 @@ from typing import Final
 
 import msgspec
 
-from app.dubbing.chunk_sound import ChunkLevels, measured, mixed
-from app.dubbing.chunks import AFTER_FRAMES, BEFORE_FRAMES, Chunk, Layer
+from app.domain.errors import INTERNAL, DubError
+from app.dubbing.chunk_sound import mixed
+from app.dubbing.chunks import Chunk, Layer
 from app.dubbing.clip_cache import ClipCache
+from app.dubbing.coding import ChunkLevels, coded
 from app.dubbing.keep import load, store
 from app.dubbing.loudness import Floats
-from app.media.encode import PacketCodec, Packets, encode
+from app.media.encode import PacketCodec, Packets
 
 LEVELS_SUFFIX: Final = ".levels"
 PACKETS_SUFFIX: Final = ".packets"
@@ -42,16 +44,20 @@ class ChunkStore:
         self._folder = folder
         self.used: set[str] = set()
 
-    def levels(self, chunk: Chunk) -> ChunkLevels | None:
-        data = load(self._folder / self._used(chunk.name + LEVELS_SUFFIX))
+    def levels(self, chunk: Chunk, codec: PacketCodec) -> ChunkLevels | None:
+        """What was measured of the packets; None where it is absent or damaged."""
+        data = load(self._folder / self._used(_name(chunk, codec, LEVELS_SUFFIX)))
         return None if data is None else ChunkLevels.unpacked(data)
 
-    def keep_levels(self, chunk: Chunk, levels: ChunkLevels) -> None:
-        store(self._folder / self._used(chunk.name + LEVELS_SUFFIX), levels.packed())
+    def keep(self, chunk: Chunk, codec: PacketCodec, packets: Packets, levels: ChunkLevels) -> None:
+        """Levels last: where they are, the packets are, unless they were forgotten."""
+        data = b"".join(_PACKET.pack(at_n - chunk.start_n, len(packet)) + packet for at_n, packet in packets)
+        store(self._folder / self._used(_name(chunk, codec, PACKETS_SUFFIX)), data)
+        store(self._folder / self._used(_name(chunk, codec, LEVELS_SUFFIX)), levels.packed())
 
     def packets(self, chunk: Chunk, codec: PacketCodec) -> Packets | None:
         """The chunk's own packets at their positions in the track; None where they are absent or damaged."""
-        data = load(self._folder / self._used(_packets_name(chunk, codec)))
+        data = load(self._folder / self._used(_name(chunk, codec, PACKETS_SUFFIX)))
         if data is None:
             return None
         packets, at = [], 0
@@ -61,21 +67,14 @@ class ChunkStore:
             packets.append((chunk.start_n + at_n, data[at - size : at]))
         return packets
 
-    def keep_packets(self, chunk: Chunk, codec: PacketCodec, packets: Packets) -> None:
-        data = b"".join(_PACKET.pack(at_n - chunk.start_n, len(packet)) + packet for at_n, packet in packets)
-        store(self._folder / self._used(_packets_name(chunk, codec)), data)
-
-    def has_levels(self, chunk: Chunk) -> bool:
-        """Whether the file is there; it may be damaged."""
-        return (self._folder / (chunk.name + LEVELS_SUFFIX)).exists()
-
-    def has_packets(self, chunk: Chunk, codec: PacketCodec) -> bool:
-        """Whether the file is there; it may be damaged."""
-        return (self._folder / _packets_name(chunk, codec)).exists()
+    def measured_only(self, chunk: Chunk, codec: PacketCodec) -> bool:
+        """Whether an earlier run has made the chunk and has not kept its packets."""
+        levels, packets = (self._folder / _name(chunk, codec, suffix) for suffix in (LEVELS_SUFFIX, PACKETS_SUFFIX))
+        return levels.exists() and not packets.exists()
 
     def forget_packets(self, chunks: Sequence[Chunk], codecs: Sequence[PacketCodec]) -> None:
         """Their levels are worth keeping, their packets are not."""
-        self.used -= {_packets_name(chunk, codec) for chunk in chunks for codec in codecs}
+        self.used -= {_name(chunk, codec, PACKETS_SUFFIX) for chunk in chunks for codec in codecs}
 
     def _used(self, name: str) -> str:
         self.used.add(name)
@@ -99,32 +98,40 @@ def make(
     hear: Callable[[Chunk], list[Floats]],
     threads: int,
     *,
+    measure_only: bool = False,
     sink: Callable[[Floats], None] | None = None,
     report: Callable[[float], None] = lambda _: None,
 ) -> Made:
-    """See to it that the store has the levels and packets of all chunks, making what it lacks; `hear` gives a chunk's layers, chunk after chunk.
+    """See to it that the store has the packets and levels of all chunks in all codecs; `hear` gives a chunk's layers, chunk after chunk.
 
-    `sink` gets the samples of every chunk, in order: all of them are then mixed again. Holds about `threads` + 2 chunks of sound at most.
+    `measure_only`: the levels will do. `sink` gets the samples of every chunk, in order: all of them are then mixed again. The levels that
+    come back are those of the first codec. Holds about `threads` + 1 chunks of sound at most.
     """
     levels: dict[int, ChunkLevels] = {}
-    running: deque[tuple[Chunk, Future[tuple[ChunkLevels, Floats | None]]]] = deque()
+    running: deque[tuple[Chunk, Future[Floats | None]]] = deque()
     made = 0
+
+    def known(chunk: Chunk) -> ChunkLevels:
+        found = chunk_store.levels(chunk, codecs[0])
+        if found is None:
+            raise DubError(INTERNAL, "A file of the cache disappeared.")
+        return found
 
     def collect() -> None:
         chunk, future = running.popleft()
-        levels[chunk.index], samples = future.result()
+        samples = future.result()
         if sink is not None and samples is not None:
             sink(samples)
+        levels[chunk.index] = known(chunk)
         report(len(levels) / len(chunks))
 
     with ThreadPoolExecutor(max(1, threads)) as pool:
         try:
             for chunk in chunks:
-                known = chunk_store.levels(chunk)
-                lacking = [codec for codec in codecs if chunk_store.packets(chunk, codec) is None]
-                made += bool(lacking) or known is None
-                if known is not None and not lacking and sink is None:
-                    levels[chunk.index] = known
+                lacking = [codec for codec in codecs if _lacks(chunk_store, chunk, codec, measure_only=measure_only)]
+                made += bool(lacking)
+                if not lacking and sink is None:
+                    levels[chunk.index] = known(chunk)
                     report(len(levels) / len(chunks))
                     continue
                 running.append((chunk, pool.submit(_make, chunk, mix, lacking, chunk_store, clips, hear(chunk), sink is not None)))
@@ -138,25 +145,18 @@ def make(
     return Made([levels[chunk.index] for chunk in chunks], made, len(chunks) - made)
 
 
+def _lacks(chunk_store: ChunkStore, chunk: Chunk, codec: PacketCodec, *, measure_only: bool) -> bool:
+    return chunk_store.levels(chunk, codec) is None or (not measure_only and chunk_store.packets(chunk, codec) is None)
+
+
 def _make(
     chunk: Chunk, mix: Mix, codecs: Sequence[PacketCodec], chunk_store: ChunkStore, clips: ClipCache, heard: list[Floats], wanted: bool
-) -> tuple[ChunkLevels, Floats | None]:
+) -> Floats | None:
     sound = mixed(chunk, mix.layers, heard, clips.samples, mix.gain_db, mix.ceiling_dbtp)
-    levels = measured(chunk, sound)
     for codec in codecs:
-        chunk_store.keep_packets(chunk, codec, own_packets(chunk, codec, sound))
-    chunk_store.keep_levels(chunk, levels)
-    return levels, sound[chunk.start_n - chunk.first_n : chunk.end_n - chunk.first_n].copy() if wanted else None
+        chunk_store.keep(chunk, codec, *coded(chunk, codec, sound))
+    return sound[chunk.start_n - chunk.first_n : chunk.end_n - chunk.first_n].copy() if wanted else None
 
 
-def own_packets(chunk: Chunk, codec: PacketCodec, sound: Floats) -> Packets:
-    """The chunk's own packets of its sound (from `first_n` on): those from its start to the next one's, shifted by the encoder's delay."""
-    from_n = max(chunk.start_n - BEFORE_FRAMES * codec.frame_n, 0)
-    until_n = min(chunk.end_n + AFTER_FRAMES * codec.frame_n, chunk.until_n)
-    begin_n, end_n = chunk.start_n - codec.priming_n, chunk.end_n - codec.priming_n
-    packets = encode(codec, sound[from_n - chunk.first_n : until_n - chunk.first_n], from_n)
-    return [(at_n, data) for at_n, data in packets if at_n >= begin_n and (chunk.last or at_n < end_n)]
-
-
-def _packets_name(chunk: Chunk, codec: PacketCodec) -> str:
-    return f"{chunk.name}.{codec.name}{PACKETS_SUFFIX}"
+def _name(chunk: Chunk, codec: PacketCodec, suffix: str) -> str:
+    return f"{chunk.name}.{codec.name}{suffix}"

@@ -7,6 +7,7 @@ integers have no order, so neither blocks nor the moment at which the limiter wa
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -25,7 +26,7 @@ _STEP: Final = 16  # units that the release gives back with each sample
 _UNIT_DB: Final = RELEASE_DB_PER_S / SAMPLE_RATE_HZ / _STEP
 _WINDOW_N: Final = LOOKAHEAD_N + 1
 
-Units = npt.NDArray[np.int64]
+Units = npt.NDArray[np.int32]  # 2^31 units are 84,000 dB
 
 
 class Limiter:
@@ -50,7 +51,7 @@ class Limiter:
         needed = self._needed(seen)
         if needed is None and not self._released:
             return out
-        return self._lowered(out, needed if needed is not None else np.zeros(count_n + 2 * LOOKAHEAD_N, np.int64))
+        return self._lowered(out, needed if needed is not None else np.zeros(count_n + 2 * LOOKAHEAD_N, np.int32))
 
     def flush(self) -> Floats:
         """The samples still inside."""
@@ -64,25 +65,28 @@ class Limiter:
             if not over.any():
                 continue
             if needed is None:
-                needed = np.zeros(len(seen), np.int64)
+                needed = np.zeros(len(seen), np.int32)
             wanted_db = np.maximum(20 * np.log10(self._ceiling / peaks[over].astype(np.float64)), DEEPEST_DB)
             at = index[over]
-            needed[at] = np.minimum(needed[at], np.floor(wanted_db / _UNIT_DB).astype(np.int64))
+            needed[at] = np.minimum(needed[at], np.floor(wanted_db / _UNIT_DB).astype(np.int32))
         return None if needed is None else needed[REACH_N : len(seen) - REACH_N]
 
     def _lowered(self, out: Floats, needed: Units) -> Floats:
         count_n = len(out)
         ahead = _least_ahead(needed)
-        ramp = (np.arange(len(ahead)) + 1) * _STEP
-        released = np.minimum.accumulate(np.concatenate([[self._released], ahead - ramp]))[1:] + ramp
+        ramp = np.arange(_STEP, (len(ahead) + 1) * _STEP, _STEP, dtype=np.int32)
+        released = ahead - ramp
+        released[0] = min(int(released[0]), self._released)
+        np.minimum.accumulate(released, out=released)
+        released += ramp
         np.minimum(released, 0, out=released)
         self._released = int(released[count_n - 1])
-        sums = np.cumsum(released)
+        sums = np.cumsum(released, dtype=np.int64)
         windows = sums[LOOKAHEAD_N:].copy()
         windows[1:] -= sums[:-_WINDOW_N]
         if not windows.any():
             return out
-        factor = np.exp(windows * (np.log(10) / 20 * _UNIT_DB / _WINDOW_N)).astype(np.float32)
+        factor = np.exp((windows * (math.log(10) / 20 * _UNIT_DB / _WINDOW_N)).astype(np.float32))
         return np.asarray(out * factor[:, None], np.float32)
 
 

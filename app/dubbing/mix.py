@@ -18,6 +18,7 @@ from app.domain.job import AudioCodec, AudioFormat
 from app.dubbing import levels
 from app.dubbing.chunks import Chunk, PlacedClip, plan
 from app.dubbing.clip_cache import ClipCache, Cut, StoredClip
+from app.dubbing.coding import CODED_CEILING_DBTP
 from app.dubbing.encode import ChunkStore, Made, Mix, make
 from app.dubbing.levels import Levels, Voice, Wishes
 from app.dubbing.loudness import ENERGY_N, SAMPLE_RATE_HZ, SILENT_LUFS, integrated_lufs
@@ -27,7 +28,6 @@ from app.dubbing.tasks import MixReport, MixRequest
 from app.media.encode import AAC, OPUS, PacketCodec, PacketWriter
 from app.media.sound_files import SoundWriter
 
-CODED_CEILING_DBTP: Final = -2.0  # -1 in the finished file: lossy coding adds up to 1 dB to peaks (EBU R 128 s1 advises the same margin)
 _PREPARING: Final = 0.2  # the share of the work that is done when every clip is ready
 _MIXED: Final = 0.98  # and when every chunk is
 _PACKETS_OF: Final = {AudioFormat.M4A: AAC, AudioFormat.OPUS: OPUS}
@@ -101,19 +101,19 @@ class _Track:
 
     def _missed_before(self, chunks: Sequence[Chunk]) -> bool:
         """Whether an earlier run has measured these and then not kept their packets."""
-        return any(self._store.has_levels(chunk) and not self._store.has_packets(chunk, codec) for chunk in chunks for codec in self._codecs)
+        return any(self._store.measured_only(chunk, self._codecs[0]) for chunk in chunks)
 
     def _make(self, chunks: list[Chunk], gain_db: float, report: Report, *, measure_only: bool = False) -> Made:
         mix = Mix(self._layers, gain_db, CODED_CEILING_DBTP)
         self._sources.rewind()
+        everything = self._store, self._clip_cache, self._sources.hear, self._request.threads
         path, wished = self._request.audio_out, self._request.audio_format
-        if measure_only or path is None or wished in _PACKETS_OF:
-            codecs = [] if measure_only else self._codecs
-            return make(chunks, mix, codecs, self._store, self._clip_cache, self._sources.hear, self._request.threads, report=report)
+        if measure_only:
+            return make(chunks, mix, self._codecs[:1], *everything, measure_only=True, report=report)
+        if path is None or wished in _PACKETS_OF:
+            return make(chunks, mix, self._codecs, *everything, report=report)
         with SoundWriter(Path(path), wished) as writer:
-            return make(
-                chunks, mix, self._codecs, self._store, self._clip_cache, self._sources.hear, self._request.threads, sink=writer.write, report=report
-            )
+            return make(chunks, mix, self._codecs, *everything, sink=writer.write, report=report)
 
 
 def _wishes(request: MixRequest) -> Wishes:

@@ -12,7 +12,6 @@ from app.dubbing.loudness import Floats
 
 REACH_N: Final = 8  # samples on each side that the oversampling filter needs
 HOT: Final = 0.7  # between two samples that stay below 0.7 of a level no peak reaches it: the worst case, a quarter of the sample rate, is 0.707
-_BLOCK_N: Final = 48_000
 
 
 def _phases() -> list[Floats]:
@@ -49,22 +48,13 @@ def hot_peaks(samples: Floats, threshold: float) -> Iterator[tuple[npt.NDArray[n
         yield index, peak
 
 
-def true_peak(samples: Floats, from_n: int = 0, until_n: int | None = None) -> float:
-    """The largest magnitude of float32 (n, 2) in memory, between the samples too; of those from `from_n` to `until_n` where that is given, the
-    others being context. Before the first and after the last there is silence.
-    """
-    until_n = len(samples) if until_n is None else until_n
-    own = samples[from_n:until_n]
-    if not len(own):
-        return 0.0
-    largest = threshold = float(max(own.max(), -own.min()))
-    for at_n in range(from_n if largest else until_n, until_n, _BLOCK_N):
-        to_n = min(at_n + _BLOCK_N, until_n)
-        seen = samples[max(at_n - REACH_N, 0) : to_n + REACH_N]
-        lacking = max(REACH_N - at_n, 0), max(to_n + REACH_N - len(samples), 0)
-        for _, peaks in hot_peaks(np.pad(seen, (lacking, (0, 0))) if any(lacking) else seen, threshold * HOT):
-            largest = max(largest, float(peaks.max(initial=0.0)))
-    return largest
+def true_peak(samples: Floats, at_least: float = 0.0) -> float:
+    """The largest magnitude of float32 (n, 2), between the samples too, silence being before and after; only what passes `at_least` is looked for."""
+    if not len(samples):
+        return at_least
+    largest = max(at_least, float(max(samples.max(), -samples.min())))
+    padded = np.pad(samples, ((REACH_N, REACH_N + 1), (0, 0)))
+    return max([largest, *(float(peaks.max(initial=0.0)) for _, peaks in hot_peaks(padded, largest * HOT))])
 
 
 def dbtp(peak: float) -> float:

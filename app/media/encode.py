@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,7 @@ class PacketCodec(msgspec.Struct, frozen=True):
 
     name: str
     encoder: str
+    decoder: str
     container: str
     frame_n: int
     priming_n: int
@@ -46,19 +47,27 @@ class PacketCodec(msgspec.Struct, frozen=True):
 # music 26 (28), in a third of the time. The same sound in both channels cannot spend 192 kb/s, and the encoder then tries every frame five
 # times; at 128 kb/s it is at 47 dB. The edit list ends at a sample, not at a millisecond, by the movie's timescale.
 AAC: Final = PacketCodec(
-    name="aac-192-fast-1", encoder="aac", container="ipod", frame_n=1_024, priming_n=1_024, bit_rate=192_000, mono_bit_rate=128_000,
+    name="aac-192-fast-1", encoder="aac", decoder="aac", container="ipod", frame_n=1_024, priming_n=1_024, bit_rate=192_000, mono_bit_rate=128_000,
     options={"aac_coder": "fast"}, container_options={"movflags": "+faststart", "movie_timescale": str(SAMPLE_RATE_HZ)},
 )  # fmt: skip
 # RFC 7845: 312 samples are libopus's look-ahead at 48 kHz. 128 kb/s stereo is transparent to most listeners (Opus's own listening tests).
 OPUS: Final = PacketCodec(
-    name="opus-128-1", encoder="libopus", container="opus", frame_n=960, priming_n=312, bit_rate=128_000, mono_bit_rate=96_000,
+    name="opus-128-1", encoder="libopus", decoder="libopus", container="opus", frame_n=960, priming_n=312, bit_rate=128_000, mono_bit_rate=96_000,
     options={"frame_duration": "20", "application": "audio", "vbr": "on"}, container_options={"fflags": "+bitexact"},
 )  # fmt: skip
+_FRAMES_AT_ONCE: Final = 50
 _MONO: Final = 1e-6  # the sides' share of the energy up to which sound counts as mono: -60 dB
 
 
-def encode(codec: PacketCodec, samples: Samples, first_n: int) -> Packets:
-    """Every packet of float32 (n, 2) samples, with the position of its first sample; `first_n` is that of samples[0].
+class Encoded(msgspec.Struct, frozen=True):
+    """Packets with the position of each one's first sample, and the header that a decoder wants to see before them."""
+
+    packets: Packets
+    header: bytes
+
+
+def encode(codec: PacketCodec, samples: Samples, first_n: int) -> Encoded:
+    """Every packet of float32 (n, 2) samples; `first_n` is the position of samples[0].
 
     Decoding the packets gives the samples back at their positions, after `priming_n` of silence before `first_n`. The last frame is filled
     with silence. Releases the GIL while it encodes.
@@ -71,14 +80,32 @@ def encode(codec: PacketCodec, samples: Samples, first_n: int) -> Packets:
     context.bit_rate = codec.mono_bit_rate if is_mono(samples) else codec.bit_rate
     context.options, context.time_base = codec.options, TICK
     packets: Packets = []
-    step_n = 50 * codec.frame_n
+    step_n = _FRAMES_AT_ONCE * codec.frame_n
     for at_n in range(0, len(samples), step_n):
         part = samples[at_n : at_n + step_n]
         planes = part.T if sample_format == "fltp" else part.reshape(1, -1)
         frame = AudioFrame.from_ndarray(np.ascontiguousarray(planes), format=sample_format, layout="stereo")
         frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE_HZ, first_n + at_n, TICK
         packets += [(packet.pts, bytes(packet)) for packet in context.encode(frame) if packet.pts is not None]
-    return packets + [(packet.pts, bytes(packet)) for packet in context.encode(None) if packet.pts is not None]
+    packets += [(packet.pts, bytes(packet)) for packet in context.encode(None) if packet.pts is not None]
+    return Encoded(packets, bytes(context.extradata or b""))
+
+
+def decode(codec: PacketCodec, encoded: Encoded) -> Iterator[Samples]:
+    """What a player makes of the packets, from the first one's position on: float32 (n, 2), about a second at a time."""
+    context = av.codec.CodecContext.create(codec.decoder, "r")
+    if not isinstance(context, av.AudioCodecContext):
+        raise DubError(MEDIA_TOOL_FAILED, f"There is no {codec.decoder} decoder.")
+    context.extradata, context.sample_rate, context.layout = encoded.header, SAMPLE_RATE_HZ, "stereo"
+    waiting: list[Samples] = []
+    for index, (_, data) in enumerate(encoded.packets, 1):
+        for frame in context.decode(av.Packet(data)):
+            sound = frame.to_ndarray()
+            scaled = sound.astype(np.float32) / np.float32(32_768) if sound.dtype == np.int16 else np.asarray(sound, np.float32)
+            waiting.append(scaled.T if frame.format.is_planar else scaled.reshape(-1, 2))
+        if index % _FRAMES_AT_ONCE == 0 or index == len(encoded.packets):
+            yield np.concatenate(waiting) if waiting else np.zeros((0, 2), np.float32)
+            waiting = []
 
 
 def is_mono(samples: Samples) -> bool:
