@@ -41,6 +41,7 @@ _TO_SDR: Final = (
     "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=mobius:param=0.3:peak=4.93:desat=0,"
     "zscale=t=bt709:m=bt709:p=bt709:r=tv:dither=error_diffusion"
 )
+_DESCRIBED_S: Final = 120.0  # a slow disk and a busy machine; reading a header takes milliseconds
 _HDR: Final = re.compile(r"\b(?:smpte2084|arib-std-b67)\b")  # PQ and HLG
 
 
@@ -109,7 +110,7 @@ async def _encode(request: BurnRequest, video: VideoStream, encoder: Encoder, to
 
 async def is_hdr(source: Path, video: VideoStream, limits: Limits = NO_LIMITS) -> bool:
     """True when the picture's transfer function is PQ or HLG, as ffmpeg describes the stream: drawn into H.264 as it is, it would look grey."""
-    words = (await ffmpeg.ask([], inputs=(ffmpeg.Input(source),), limits=limits)).stderr
+    words = (await ffmpeg.ask([], inputs=(ffmpeg.Input(source),), limits=limits, timeout_s=_DESCRIBED_S)).stderr
     stream = re.search(rf"^ *Stream #0:{video.index}\b[^\n]*: Video:[^\n]*", words, re.M)
     return stream is not None and _HDR.search(stream.group()) is not None
 

@@ -56,7 +56,11 @@ async def choose(*, hardware: bool) -> Encoder:
         return SOFTWARE
     tool = ffmpeg.tool()
     if tool not in _found:  # two jobs that ask at once both look, and find the same
-        _found[tool] = await _look()
+        try:
+            _found[tool] = await _look()
+        except DubError as error:  # a machine too busy to answer: the job goes on with libx264, and the next one asks again
+            log.warning("ffmpeg does not say which encoders it has: %s", error.detail)
+            return SOFTWARE
         log.info("video encoder of this machine: %s", _found[tool].name)
     return _found[tool]
 

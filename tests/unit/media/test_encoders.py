@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.errors import MEDIA_LIMIT, DubError
 from app.media import encoders, ffmpeg
 from tests.unit.media.samples import FFMPEG
 
@@ -100,6 +101,17 @@ async def test_an_encoder_that_hangs_is_not_taken(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(ffmpeg, "tool", lambda: str(program))
     monkeypatch.setattr(encoders, "_TRIAL_S", 0.5)
     assert await encoders.choose(hardware=True) is encoders.SOFTWARE
+
+
+async def test_a_program_that_does_not_answer_is_asked_again_by_the_next_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def busy(*_: object, **__: object) -> ffmpeg.Answer:
+        raise DubError(MEDIA_LIMIT)
+
+    fake(tmp_path, monkeypatch, listed=[NVENC], works=[NVENC])
+    with monkeypatch.context() as patch:
+        patch.setattr(ffmpeg, "ask", busy)
+        assert await encoders.choose(hardware=True) is encoders.SOFTWARE
+    assert (await encoders.choose(hardware=True)).name == NVENC
 
 
 async def test_the_shipped_program_is_asked_what_this_machine_can_do() -> None:
