@@ -26,6 +26,7 @@ from app.domain.errors import MEDIA_TOO_LONG, DubError
 from app.domain.job import Background, Container
 from app.domain.media import MediaInfo
 from app.dubbing import worker
+from app.dubbing.burn import BurnRequest, burn
 from app.dubbing.containers import choose
 from app.dubbing.mux import Dub, Lines, MuxRequest, mux
 from app.dubbing.subtitles import Cue
@@ -34,15 +35,20 @@ from app.processes import Limits
 
 MAX_DURATION_S = 6 * 3600.0  # the default of the settings
 HANG_S = 30
+BUSY = 4  # a machine that does other things as well may take so many times longer
 MEMORY_BYTES = 1 << 30
+_CUES = (Cue(0.5, 1.5, "A line."),)
 AT_ONCE = min(2, os.cpu_count() or 1)
 
 
 class Case(msgspec.Struct, frozen=True):
-    """A file, and whether it goes on to the mix and the mux when it can be ingested. `track` is a dub to mux, AAC in MP4."""
+    """A file, and whether it goes on to the mix and the mux (and to the burning of subtitles) when it can be ingested. `track` is a dub to mux, AAC
+    in MP4.
+    """
 
     path: str
     renders: bool
+    burns: bool
     track: str
 
 
@@ -94,7 +100,7 @@ def _reap(running: dict[int, tuple[Case, Path, float]]) -> Fate:
 
 def _live(case: Case, folder: Path) -> None:
     """In the fork: the stages one after the other, and what became of them in the file `fate`. Never returns."""
-    signal.setitimer(signal.ITIMER_REAL, HANG_S)  # SIGALRM ends us, whatever C is doing
+    signal.setitimer(signal.ITIMER_REAL, BUSY * HANG_S)  # SIGALRM ends us, whatever C is doing
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
@@ -128,6 +134,10 @@ def _live(case: Case, folder: Path) -> None:
                 stage = "mux"
                 tell("")
                 _mux(case, folder, info, info.video.codec, sound.duration_s)
+                if case.burns:
+                    stage = "burn"
+                    tell("")
+                    _burn(case, folder, info, sound.duration_s)
         tell("done", f"{sound.duration_s:.1f} s")
     except DubError as error:
         tell(error.problem.code, error.detail)
@@ -162,11 +172,25 @@ def _mux(case: Case, folder: Path, info: MediaInfo, codec: str, duration_s: floa
         duration_s=duration_s,
         dubs=(Dub(Path(case.track), "aac", "en"),),
         work=folder,
-        lines=(Lines((Cue(0.5, 1.5, "A line."),), "en", "Dub"),),
+        lines=(Lines(_CUES, "en", "Dub"),),
         original=info.audio[0] if info.audio else None,
         limits=Limits(memory_bytes=MEMORY_BYTES, cpu_s=HANG_S),
     )
     asyncio.run(mux(request, lambda _: None))
+
+
+def _burn(case: Case, folder: Path, info: MediaInfo, duration_s: float) -> None:
+    request = BurnRequest(
+        source=Path(case.path),
+        out=folder / "burned.mp4",
+        info=info,
+        duration_s=duration_s,
+        cues=_CUES,
+        work=folder,
+        threads=1,
+        limits=Limits(memory_bytes=MEMORY_BYTES, cpu_s=HANG_S),
+    )
+    asyncio.run(burn(request, lambda _: None))
 
 
 if __name__ == "__main__":

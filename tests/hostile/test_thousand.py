@@ -14,7 +14,7 @@ from app.dubbing.tasks import Ingested, IngestRequest, ProbeRequest
 from app.dubbing.worker import run_task
 from app.engines import limits_of
 from app.settings import Settings
-from tests.hostile.mill import HANG_S, MEMORY_BYTES
+from tests.hostile.mill import BUSY, HANG_S, MEMORY_BYTES
 from tests.hostile.thousand import BASES, COUNT, damaged, grind
 from tests.unit.media.samples import track_of
 
@@ -23,13 +23,13 @@ ALLOWED = {"done", *catalogue()} - {INTERNAL.code}
 
 @pytest.mark.slow
 def test_a_thousand_damaged_files_end_in_a_result_or_an_error(tmp_path: Path) -> None:
-    """Fixed seeds: number n is the same file always. Every eighth is mixed and muxed, too."""
+    """Fixed seeds: number n is the same file always. Every eighth is mixed and muxed, too, and of some the subtitles are burned."""
     track = track_of(np.zeros((4 * 48_000, 2), np.float32), tmp_path / "track.m4a")
     fates = grind(tmp_path, range(COUNT), track, timeout_s=1800)
     assert len(fates) == COUNT
     bad = [fate for fate in fates if fate.end not in ALLOWED]
     assert not bad, "\n".join(f"{Path(fate.path).name}: {fate.end} in {fate.stage}: {fate.detail}" for fate in bad)
-    slow = [fate for fate in fates if fate.cpu_s > HANG_S or fate.wall_s > 4 * HANG_S]  # the wall clock of a busy machine proves nothing
+    slow = [fate for fate in fates if fate.cpu_s > HANG_S or fate.wall_s > BUSY * HANG_S]
     assert not slow, slow
     large = [fate for fate in fates if fate.peak_bytes > MEMORY_BYTES]
     assert not large, large
@@ -38,7 +38,7 @@ def test_a_thousand_damaged_files_end_in_a_result_or_an_error(tmp_path: Path) ->
     print(f"most memory {max(fate.peak_bytes for fate in fates) >> 20} MiB, most CPU {max(fate.cpu_s for fate in fates):.1f} s")
     done = sum(count for (_, end), count in ends.items() if end == "done")
     assert 0.3 * COUNT < done < 0.9 * COUNT, "damage that is never or always survived tests nothing"
-    assert ends["mux", "done"] > 20 and ends["probe", "media_damaged"] > 50
+    assert ends["mux", "done"] > 20 and ends["burn", "done"] > 10 and ends["probe", "media_damaged"] > 50
 
 
 @pytest.mark.parametrize("number", range(3, 3 + 12 * 41, 41))

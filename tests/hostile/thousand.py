@@ -21,7 +21,8 @@ _PICTURES = (
 _SOUNDS = "plain.mp3 covered.mp3 plain.wav plain.flac plain.m4a plain.ogg plain.opus plain.aac plain.wma plain.caf plain.amr"
 BASES = (*_PICTURES.split(), *_SOUNDS.split())
 COUNT = 1_000
-RENDERED_SHARE = 8  # every eighth goes on to the mix and the mux
+RENDERED_SHARE = 8  # of every eight, one goes on to the mix and the mux
+BURNED_SHARE = 24  # and of three of those, one gets its subtitles burned into the picture
 
 
 def damaged(number: int) -> tuple[str, bytes]:
@@ -44,7 +45,8 @@ def grind(folder: Path, numbers: range, track: Path, timeout_s: float) -> list[F
     for number in numbers:
         name, data = damaged(number)
         (files / name).write_bytes(data)
-        cases.append(Case(str(files / name), number // len(BASES) % RENDERED_SHARE == 0, str(track)))
+        turn = number // len(BASES)
+        cases.append(Case(str(files / name), turn % RENDERED_SHARE == 0, turn % BURNED_SHARE == 0, str(track)))
     command = [sys.executable, "-m", "tests.hostile.mill", str(out)]
     environ = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # a process with threads cannot be forked safely
     ran = subprocess.run(command, input=msgspec.json.encode(cases), stdout=subprocess.PIPE, timeout=timeout_s, env=environ, check=True)
