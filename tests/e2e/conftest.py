@@ -9,24 +9,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.conftest import FIXTURES
 from tests.doubles.elevenlabs import running
 from tests.integration.running import Running
 
+PATIENCE_MS = 20_000  # a busy machine is slow to draw a page
 # The browser's own services would call home; nothing of ours does.
 QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def elevenlabs() -> Iterator[str]:
     """The address of what stands in for ElevenLabs: no test leaves the machine."""
     with running() as url:
         yield url
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory, whisper_checkpoint: Path, elevenlabs: str) -> Iterator[Running]:
     if not (Path(__file__).parents[2] / "web/build/index.html").exists():
         pytest.fail("the page is not built: make web")
@@ -35,12 +36,13 @@ def server(tmp_path_factory: pytest.TempPathFactory, whisper_checkpoint: Path, e
     server.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """Module scope: while Playwright runs, no other test may start an event loop."""
+    """Package scope: while Playwright runs, no test of another kind may start an event loop."""
     program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no Chromium here (Debian: apt install chromium), or name it with CHROMIUM=")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=QUIET)
         yield browser
@@ -50,7 +52,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def context(chromium: Browser, server: Running) -> Iterator[BrowserContext]:
     context = chromium.new_context(base_url=server.url, viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE_MS)
     yield context
     context.close()
 
@@ -80,3 +82,18 @@ def workshop_mp4(tmp_path_factory: pytest.TempPathFactory, ffmpeg: str) -> Path:
     coding = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", "-shortest"]
     subprocess.run([ffmpeg, "-v", "error", *picture, *coding, str(path)], check=True)
     return path
+
+
+@pytest.fixture(scope="package")
+def spoken_job(server: Running, workshop_mp4: Path) -> str:
+    job = server.create(server.upload(workshop_mp4), language="en")
+    server.wait(job["id"], "review")
+    return str(job["id"])
+
+
+@pytest.fixture
+def reviewed(server: Running, spoken_job: str) -> str:
+    """A job of its own for a test, waiting for its review: a copy that shares the transcript."""
+    copy = server.ok(server.client.post(f"/api/jobs/{spoken_job}/duplicate", json={}))
+    server.wait(copy["id"], "review")
+    return str(copy["id"])

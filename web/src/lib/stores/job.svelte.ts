@@ -2,7 +2,7 @@ import { deleteJob, duplicateJob, estimateJob, getJob, steerJob, updateJob, type
 import { asApiError, type ApiError } from '$lib/api/problems';
 import { getSegments } from '$lib/api/segments';
 import { LiveSocket, type Connection } from '$lib/api/socket';
-import type { Estimate, Job, JobMessage, JobPatch } from '$lib/api/types';
+import type { Estimate, Job, JobMessage, JobPatch, OptionsPatch } from '$lib/api/types';
 import { isRunning, steps } from '$lib/format/stages';
 import { LinesStore } from './lines.svelte';
 import { ReportStore } from './report.svelte';
@@ -17,9 +17,15 @@ export class JobStore {
 	#connection = $state<Connection>('connecting');
 	#estimate = $state.raw<Estimate | null>(null);
 	#estimateError = $state.raw<ApiError | null>(null);
+	/** Options on their way to the server. */
+	#unsaved = $state.raw<OptionsPatch[]>([]);
 	#updates: Promise<unknown> = Promise.resolve();
 	#socket: LiveSocket<JobMessage> | null = null;
 
+	readonly #shown = $derived.by(() => {
+		if (!this.#job || !this.#unsaved.length) return this.#job;
+		return { ...this.#job, options: Object.assign({}, this.#job.options, ...this.#unsaved) as Job['options'] };
+	});
 	readonly running = $derived.by(() => this.#job !== null && isRunning(this.#job));
 	readonly steps = $derived.by(() => (this.#job ? steps(this.#job) : []));
 	/** Lines can be changed: nothing is working on them. */
@@ -34,7 +40,7 @@ export class JobStore {
 	}
 
 	get job(): Job | null {
-		return this.#job;
+		return this.#shown;
 	}
 	get gone(): boolean {
 		return this.#gone;
@@ -96,9 +102,11 @@ export class JobStore {
 		this.#job = await steerJob(this.id, action);
 	}
 
-	/** Changes the title, options or background. One after the other; shown at once, and taken back when the server refuses. */
+	/** Changes the title, options or background, one after the other. Options are shown at once, and as they were when the server refuses. */
 	update(patch: JobPatch): Promise<void> {
-		const turn = this.#updates.then(() => this.#update(patch));
+		const options = patch.options ?? {};
+		this.#unsaved = [...this.#unsaved, options];
+		const turn = this.#updates.then(() => this.#update(patch, options));
 		this.#updates = turn.catch(() => undefined);
 		return turn;
 	}
@@ -123,16 +131,13 @@ export class JobStore {
 		}
 	}
 
-	async #update(patch: JobPatch): Promise<void> {
-		const before = this.#job;
-		if (before) this.#job = { ...before, options: { ...before.options, ...patch.options } };
+	async #update(patch: JobPatch, options: OptionsPatch): Promise<void> {
 		try {
 			this.#job = await updateJob(this.id, patch);
-			void this.refreshEstimate();
-		} catch (thrown) {
-			if (before && this.#job) this.#job = { ...this.#job, options: before.options };
-			throw thrown;
+		} finally {
+			this.#unsaved = this.#unsaved.filter((other) => other !== options);
 		}
+		void this.refreshEstimate();
 	}
 
 	#connected(connection: Connection): void {

@@ -10,6 +10,10 @@ export interface Shortcut {
 
 const TYPING = 'input:not([type=checkbox]):not([type=radio]):not([type=range]), textarea, select, [contenteditable]';
 
+// A slider and a group of choices are moved with the arrows.
+const STEERED = 'input[type=range], input[type=radio]';
+const STEERING = /^(Arrow|Page|Home$|End$)/;
+
 /** How a key press is written: modifiers first, then the key. */
 export function pressed(event: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'>): string {
 	const key = event.key === ' ' ? 'Space' : event.key.length === 1 ? event.key.toUpperCase() : event.key;
@@ -39,6 +43,7 @@ export class ShortcutStore {
 		if (target?.closest('dialog[open]')) return;
 		const typing = target?.closest(TYPING) != null;
 		const activates = target?.closest('button, a, summary, input, video') != null && (event.key === ' ' || event.key === 'Enter');
+		if (target?.closest(STEERED) && STEERING.test(event.key)) return;
 		const keys = pressed(event);
 		const shortcut = this.#all.findLast((s) => s.keys.includes(keys) && (s.whileTyping || (!typing && !activates)));
 		if (!shortcut) return;
