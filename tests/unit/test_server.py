@@ -90,7 +90,7 @@ def test_a_server_that_is_still_starting_stops_at_once(tmp_path: Path, number: s
         process.send_signal(number)
         process.send_signal(number)
         _, said = process.communicate(timeout=30)
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 7.5  # a worker that is waited for is killed after 8
         assert b"Traceback" not in said
     assert guard.owner(data) is None and not psutil.pid_exists(worker)
 
@@ -113,13 +113,13 @@ def test_many_signals_are_one_stop(tmp_path: Path) -> None:
             with pytest.raises(ConnectionClosed) as closed:
                 socket.recv(timeout=10)
             assert closed.value.rcvd is not None and closed.value.rcvd.code == 1001
-        assert server.stop() < 6
+        assert server.stop() < 7.5
 
 
 def test_a_stop_just_after_the_worker_died_ends_too(tmp_path: Path) -> None:
     with Server(tmp_path / "data") as server:
         os.kill(server.worker(), signal.SIGKILL)
-        assert server.stop() < 6
+        assert server.stop() < 7.5
 
 
 def test_every_line_of_the_log_is_json_and_requests_carry_their_id(tmp_path: Path) -> None:
