@@ -37,21 +37,17 @@ _HOLE_S = 0.02  # up to here timestamps may jitter without the sound being cut; 
 
 
 def open_input(path: Path) -> InputContainer:
-    """A stranger's file, opened for reading with FFmpeg's hands tied: known containers, known decoders, no other file, no network.
+    """A stranger's file, opened for reading with FFmpeg's hands tied: known containers, known decoders, this open file and no other, no network.
+    Its name is not even told: what it is, its bytes say, to us as to the ffmpeg program.
 
     The caller closes it (`with`). Raises NOT_MEDIA, or MEDIA_DAMAGED when it begins like a container and cannot be opened.
     """
-    try:
-        return av.open(
-            f"file:{path.resolve()}",
-            timeout=_OPEN_TIMEOUT_S,
-            metadata_errors="replace",
-            container_options={"format_whitelist": FORMAT_WHITELIST, "protocol_whitelist": "file", "codec_whitelist": CODEC_WHITELIST},
-        )
-    except FileNotFoundError:
-        raise
-    except (av.FFmpegError, ValueError) as error:
-        raise DubError(MEDIA_DAMAGED if _begins_like_media(path) else NOT_MEDIA) from error
+    with path.open("rb", buffering=0) as file:  # FFmpeg duplicates the descriptor
+        options = {"fd": str(file.fileno()), "protocol_whitelist": "fd", "format_whitelist": FORMAT_WHITELIST, "codec_whitelist": CODEC_WHITELIST}
+        try:
+            return av.open("fd:", timeout=_OPEN_TIMEOUT_S, metadata_errors="replace", container_options=options)
+        except (av.FFmpegError, ValueError) as error:
+            raise DubError(MEDIA_DAMAGED if _begins_like_media(path) else NOT_MEDIA) from error
 
 
 def _begins_like_media(path: Path) -> bool:
