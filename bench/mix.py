@@ -43,9 +43,7 @@ def main() -> None:
     for coder, cost in plain.items():
         print(f"  of the plain pass with {coder}: CPU {whole.cpu_s / cost.cpu_s:.2f}, wall {whole.wall_s / cost.wall_s:.2f}")
     part, both = (sum(found[stage].cpu_s for stage in ("mix", "mux")) for found in (second, first))
-    print(
-        f"one line edited: {edit.cpu_s:.1f} CPU s, {edit.cpu_s / whole.cpu_s:.2f} of the render; mix and mux {part / both:.2f} of the first mix and mux"
-    )
+    print(f"one line edited: {edit.cpu_s:.1f} CPU s, {edit.cpu_s / whole.cpu_s:.2f} of the render; mix and mux {part / both:.2f} of the first")
 
 
 if __name__ == "__main__":

@@ -87,7 +87,8 @@ def mix(source: Path, folder: Path, lines: list[dict[str, Any]], duration_s: flo
     _, mux_cost = run([*argv, "-movflags", "+faststart", str(out)])
     stretched = sum(p["rate"] != 1 for p in placements)
     fit_remark = f"{stretched} of {len(lines)} lines stretched, fastest {max(p['rate'] for p in placements):.2f}"
-    mix_remark = f"{report['loudness_lufs']:.2f} LUFS, {report['true_peak_db']:.2f} dBTP, chunks: {report['encoded_chunks']} made {report['cached_chunks']} kept"
+    counts = f"chunks: {report['encoded_chunks']} made {report['cached_chunks']} kept"
+    mix_remark = f"{report['loudness_lufs']:.2f} LUFS, {report['true_peak_db']:.2f} dBTP, {counts}"
     return {
         "fit": msgspec.structs.replace(fit_cost, remark=fit_remark),
         "mix": msgspec.structs.replace(mix_cost, remark=mix_remark),

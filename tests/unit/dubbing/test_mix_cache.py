@@ -1,12 +1,17 @@
 """Work that is not done twice."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
+from app.dubbing.coding import coded
 from app.dubbing.tasks import MixClip
-from tests.unit.dubbing.mixing import DURATION_S, bursts, mix
+from tests.unit.dubbing.mixing import DURATION_S, bursts, mix, request
 from tests.unit.dubbing.sounds import RATE_HZ, movie, noise, tone, write_wav
 
 
@@ -57,3 +62,64 @@ def test_progress_grows_to_the_end(ffmpeg: str, tmp_path: Path, film: Path, five
     assert said == sorted(said)
     assert said[0] < 0.1
     assert said[-1] == 1.0
+
+
+def test_what_has_not_changed_is_not_even_opened(
+    ffmpeg: str, tmp_path: Path, film: Path, five: list[MixClip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = mix(ffmpeg, tmp_path, film, five)
+    monkeypatch.setattr("app.dubbing.playback.audio_blocks", lambda *_, **__: pytest.fail("decoded again"))
+    again = mix(ffmpeg, tmp_path, film, five)
+    assert (again.report.encoded_chunks, again.report.cached_chunks) == (0, 1)
+    assert (again.report.loudness_lufs, again.report.true_peak_db) == (first.report.loudness_lufs, first.report.true_peak_db)
+    assert np.array_equal(again.heard, first.heard)
+
+
+def test_a_gain_that_was_corrected_costs_an_edit_no_second_encoding_of_everything(
+    ffmpeg: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.dubbing.limited._left", lambda squared, *_: np.ones(len(squared)))  # nothing is foreseen
+    source = write_wav(tmp_path / "source.wav", np.stack([noise(92, level=0.02, seed=1), noise(92, level=0.02, seed=2)], axis=1))
+    clips = []
+    for index, start_s in enumerate(np.arange(2, 85, 4.0)):
+        sound = noise(3.5, 24_000, seed=index, level=0.12)
+        sound[::8_000] = 0.9
+        clips.append(MixClip(str(write_wav(tmp_path / f"line{index}.wav", sound, 24_000)), float(start_s), 3.5, 1.0, 0.0, 0.0))
+    changes = {"duration_s": 92.0, "target_lufs": -14.0}
+    first = mix(ffmpeg, tmp_path, source, clips, **changes)
+    assert first.report.loudness_lufs == pytest.approx(-14.0, abs=0.25)
+    assert len(list((tmp_path / "cache").glob("*.levels"))) > len(list((tmp_path / "cache").glob("*.packets"))) == 4  # it was corrected
+    clips[11] = MixClip(clips[11].path, clips[11].start_s + 0.3, 3.5, 1.0, 0.0, 0.0)
+    made: list[str] = []
+    monkeypatch.setattr("app.dubbing.encode.coded", lambda chunk, codec, sound: made.append(chunk.name) or coded(chunk, codec, sound))
+    edited = mix(ffmpeg, tmp_path, source, clips, **changes)
+    assert edited.report.cached_chunks == 3
+    assert len(made) <= 3  # the edited chunk at each gain that was tried
+    fresh = mix(ffmpeg, tmp_path, source, clips, **changes, chunk_cache=str(tmp_path / "fresh"), out=str(tmp_path / "fresh.m4a"))
+    assert np.array_equal(fresh.heard, edited.heard)  # the cache only saves time
+
+
+def test_what_was_made_before_a_kill_is_found(ffmpeg: str, tmp_path: Path, five: list[MixClip]) -> None:
+    source = write_wav(tmp_path / "source.wav", np.stack([noise(125, level=0.02, seed=1), noise(125, level=0.02, seed=2)], axis=1))
+    changes = {"duration_s": 125.0, "threads": 1, "target_lufs": None}
+    asked = request(tmp_path, source, five, **changes)
+    message = msgspec.json.encode({"task": "mix", "request": asked}) + b"\n"
+    child = subprocess.Popen([sys.executable, "-m", "app.dubbing.child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.write(message)
+    child.stdin.flush()
+    for line in child.stdout:
+        if json.loads(line).get("progress", 0) > 0.5:
+            break
+    child.kill()
+    child.wait()
+    child.stdin.close()
+    child.stdout.close()
+    assert not (tmp_path / "out.m4a").exists()
+    done = len(list((tmp_path / "cache").glob("*.levels")))
+    assert 0 < done < 5
+    mixed = mix(ffmpeg, tmp_path, source, five, **changes)
+    assert mixed.report.cached_chunks >= done
+    assert len(mixed.heard) == 125 * RATE_HZ
+    assert not list((tmp_path / "cache").glob("*.tmp"))
