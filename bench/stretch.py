@@ -4,7 +4,7 @@
 
 Speech: the clips of the tests, and espeak-ng where it is installed. Each value is the mean over the speech, or over the rates:
 PESQ        there and back again, wide band (ITU-T P.862.2, 1.0 to 4.64): stretched by the rate, then by 1/rate, against the original.
-            Needs `pip install pesq`, which compiles; "-" without it.
+            Needs `pip install pesq`, which compiles; "-" without it. A tape is undone perfectly, so only its mel distance says anything.
 mel         dB: mean distance of log mel spectra to the original's, laid over it in time; lower is closer.
 onset       how sharp the original's onsets still are: 1.0 is kept, less is smeared.
 CPU         seconds for a minute of speech, once.
