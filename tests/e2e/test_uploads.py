@@ -66,7 +66,7 @@ def test_subtitles_that_come_along_are_the_lines(page: Page, workshop_mp4: Path,
     expect(page.locator("[data-line]")).to_have_count(2)
     expect(text_of(page, 0)).to_have_value("Brought by the person.")
     expect(text_of(page, 1)).to_have_value("二番目の行")
-    expect(page.get_by_label("Start").nth(1)).to_have_value("0:05.00")
+    expect(page.get_by_label("Start", exact=True).nth(1)).to_have_value("0:05.00")
 
 
 def test_a_video_dropped_on_a_job_is_uploaded_too(page: Page, reviewed: str, workshop_mp4: Path, tmp_path: Path) -> None:
