@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.conftest import FIXTURES
-from tests.e2e.studio import MINUS, in_state, opened
+from tests.e2e.studio import MINUS, in_state, is_accessible_and_fits, opened
 from tests.integration.running import Running
 
 
@@ -76,6 +76,10 @@ def test_what_is_chosen_for_new_videos_is_what_their_job_is_made_with(
     files.get_by_label("Video file").select_option("mkv")
     files.get_by_text("Opus", exact=True).click()
     files.get_by_label("Audio file").select_option("flac")
+
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        is_accessible_and_fits(page)  # with everything open
 
     page.get_by_label("Videos to dub").set_input_files([workshop_mp4, subtitles])
     page.get_by_role("link", name="Watch it being transcribed").click()
