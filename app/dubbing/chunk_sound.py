@@ -15,6 +15,7 @@ from app.dubbing.chunks import Chunk, Layer
 from app.dubbing.clip_cache import StoredClip
 from app.dubbing.limiter import DELAY_N, Limiter
 from app.dubbing.loudness import SAMPLE_RATE_HZ, Floats, linear
+from app.dubbing.playback import silence
 
 _BLOCK_N: Final = SAMPLE_RATE_HZ
 
@@ -23,7 +24,7 @@ def mixed(chunk: Chunk, layers: Sequence[Layer], heard: list[Floats], samples_of
           ceiling_dbtp: float) -> Floats:  # fmt: skip
     """Float32 (until_n - first_n, 2), exact from MEMORY_N after `first_n` on. `heard` are the layers' own samples and are written over."""
     count_n = chunk.until_n - chunk.first_n
-    mix = heard[0] if heard else np.zeros((count_n, 2), np.float32)
+    mix = heard[0] if heard else silence(count_n)
     for position, (number, sound) in enumerate(zip(chunk.layers, heard, strict=True)):
         for at_n in range(0, count_n, _BLOCK_N):
             part = sound[at_n : at_n + _BLOCK_N]

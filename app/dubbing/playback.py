@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 from collections import deque
 from collections.abc import Generator
 from pathlib import Path
@@ -29,7 +30,7 @@ class Playback:
 
     def window(self, first_n: int, until_n: int) -> Floats:
         """The samples from `first_n` to `until_n`, float32 (n, 2), the caller's own."""
-        out = np.zeros((until_n - first_n, 2), np.float32)
+        out = silence(until_n - first_n)
         while self._read_n < until_n:
             block = next(self._blocks, None)
             if block is None:
@@ -49,6 +50,11 @@ class Playback:
         """Close the file."""
         if isinstance(self._blocks, Generator):
             self._blocks.close()
+
+
+def silence(count_n: int) -> Floats:
+    """Float32 (count_n, 2) of zeros in pages of its own: they go back to the system with the array, where the heap of each thread would keep them."""
+    return np.frombuffer(mmap.mmap(-1, max(count_n, 1) * 8), np.float32)[: 2 * count_n].reshape(count_n, 2)
 
 
 def has_sound(path: Path) -> bool:

@@ -110,9 +110,12 @@ def decode(codec: PacketCodec, encoded: Encoded) -> Iterator[Samples]:
 
 def is_mono(samples: Samples) -> bool:
     """Whether both channels of float32 (n, 2) have the same sound, silence among it."""
-    left, right = samples[:, 0], samples[:, 1]
-    side = left - right
-    return float(side @ side) <= _MONO * 2 * float(left @ left + right @ right)
+    side = whole = 0.0
+    for at_n in range(0, len(samples), SAMPLE_RATE_HZ):
+        left, right = samples[at_n : at_n + SAMPLE_RATE_HZ].T
+        side += float(np.square(left - right).sum())
+        whole += float(np.square(left).sum() + np.square(right).sum())
+    return side <= _MONO * 2 * whole
 
 
 class PacketWriter:
