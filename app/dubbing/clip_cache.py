@@ -55,7 +55,7 @@ class ClipCache:
         name = hashlib.blake2b(_VERSION + facts + Path(cut.path).read_bytes(), digest_size=16).hexdigest() + SUFFIX
         _, energies, peaks, _ = self._read(name, cut)
         self.used.add(name)
-        return StoredClip(name, cut, energies, peaks)
+        return StoredClip(name, cut, energies.copy(), peaks.copy())  # copies: a view would hold the samples in memory for as long as the mix runs
 
     def samples(self, clip: StoredClip) -> Floats:
         """Float32 (length_n,)."""

@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -54,3 +55,16 @@ def test_a_damaged_cached_clip_is_made_again(tmp_path: Path, cut: Cut) -> None:
         (tmp_path / clip.name).write_bytes(damaged)
         np.testing.assert_array_equal(cache.samples(clip), first)
     assert (tmp_path / clip.name).read_bytes() == whole
+
+
+def test_clips_that_wait_for_their_turn_hold_none_of_their_samples(tmp_path: Path) -> None:
+    path, length_n = write_wav(tmp_path / "clip.wav", noise(2.0)), 90_000
+    cache = ClipCache(tmp_path)
+    tracemalloc.start()
+    try:
+        waiting = [cache.clip(Cut(str(path), 0.0, 0.0, length_n + n)) for n in range(10)]
+        held_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(waiting) == 10
+    assert held_bytes < 10 * length_n * 2 / 10  # a tenth of their 16-bit samples: energies and peaks
