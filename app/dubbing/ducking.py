@@ -20,7 +20,8 @@ SILENCE_DB: Final = -120.0  # what counts as off: 10^-6 of full scale, below 16 
 _SHORT_S: Final = 0.05  # a ramp that may not be longer, but must not click
 _CROSSFADE_S: Final = 0.03
 _GRID_N: Final = 48  # the gain is computed every millisecond and drawn straight between
-_FADE: Final = (0.0, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 1.0)  # where a fade that is straight in amplitude has its break points
+# Where a fade that is straight in amplitude has its break points: it and its reverse add up to 1 within 2 %.
+_FADE: Final = (0.0, 0.01, 0.03, 0.06, 0.1, 0.17, 0.25, 0.37, 0.5, 0.63, 0.75, 0.83, 0.9, 0.94, 0.97, 0.99, 1.0)
 
 Spans = Iterable[tuple[float, float]]
 
@@ -42,9 +43,10 @@ class Gain:
         self._db = np.asarray(gain_db, np.float64)
 
     def __add__(self, other: Gain) -> Gain:
-        """Both, one after the other."""
+        """Both, one after the other. What one of them has off stays off, however loud the other is."""
         at_n = np.union1d(self._at_n, other._at_n)
-        return Gain(at_n, np.maximum(self._at(at_n) + other._at(at_n), SILENCE_DB))
+        own_db, other_db = self._at(at_n), other._at(at_n)
+        return Gain(at_n, np.where(np.minimum(own_db, other_db) <= SILENCE_DB, SILENCE_DB, np.maximum(own_db + other_db, SILENCE_DB)))
 
     def block(self, first_n: int, count_n: int) -> Floats | np.float32:
         """The factor for `count_n` samples from `first_n` on: float32 (n, 1), or one number where it does not change."""
