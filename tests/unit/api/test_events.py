@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
+import socket as socketlib
+import struct
+import termios
 import time
 from typing import Any
 
@@ -138,13 +142,17 @@ async def test_open_sockets_do_not_hold_a_stop_up(tmp_path_factory: pytest.TempP
 
 async def test_a_client_that_takes_nothing_holds_neither_the_stop_nor_the_others_up(tmp_path_factory: pytest.TempPathFactory) -> None:
     data = tmp_path_factory.mktemp("deaf") / "data"
-    job_id = seed_job(data, {}, lines=20_000)  # a snapshot larger than what the kernel buffers
-    with Server(data) as server:
+    job_id = seed_job(data, {}, lines=40_000)  # a snapshot larger than what the kernel buffers
+    with Server(data) as server, socketlib.socket() as small:
         address = f"{server.url.replace('http', 'ws')}/ws"
-        deaf = await connect(f"{address}/{job_id}", max_queue=1)
+        small.setsockopt(socketlib.SOL_SOCKET, socketlib.SO_RCVBUF, 4096)
+        small.connect(("127.0.0.1", server.port))
+        deaf = await connect(f"{address}/{job_id}", sock=small, max_queue=1)
         deaf.transport.pause_reading()
-        async with connect(address) as socket:
+        async with connect(address) as socket, asyncio.timeout(30):
             await message(socket, "library")
+            while not struct.unpack("i", fcntl.ioctl(small, termios.FIONREAD, bytes(4)))[0]:  # the snapshot has begun to come, and nobody takes it
+                await asyncio.sleep(0.01)
             seconds = await asyncio.to_thread(server.stop)
             with pytest.raises(ConnectionClosed) as closed:
                 await socket.recv()
