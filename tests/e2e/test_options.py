@@ -139,6 +139,7 @@ def test_a_background_that_is_no_sound_is_refused_and_an_option_too_and_both_are
     expect(page.get_by_role("alert")).to_contain_text("not a sound file")
     expect(stem).to_have_attribute("data-state", "none")
     page.get_by_role("alert").get_by_role("button").click()
+    expect(page.get_by_role("alert")).to_have_count(0)
 
     page.route(f"**/api/jobs/{reviewed}", refuse)
     switch = page.get_by_role("checkbox", name="Burn subtitles into the picture")
