@@ -18,7 +18,6 @@ from app.dubbing.ducking import SILENCE_DB, Gain, Spans, Under, but_in, constant
 from app.dubbing.limited import Envelope
 from app.dubbing.loudness import (
     ENERGY_N,
-    ENERGY_S,
     SAMPLE_RATE_HZ,
     SILENT_LUFS,
     Doubles,
@@ -195,5 +194,6 @@ def _inside(spans: Spans, count: int) -> np.ndarray[tuple[int], np.dtype[np.bool
     """Which of `count` cells of 100 ms lie within a span."""
     inside = np.zeros(count, np.bool_)
     for start_s, end_s in spans:
-        inside[max(0, math.floor(start_s / ENERGY_S)) : max(0, math.ceil(end_s / ENERGY_S))] = True
+        first_n, last_n = round(start_s * SAMPLE_RATE_HZ), round(end_s * SAMPLE_RATE_HZ)  # 0.3 / 0.1 is less than 3
+        inside[max(0, first_n // ENERGY_N) : max(0, -(-last_n // ENERGY_N))] = True
     return inside

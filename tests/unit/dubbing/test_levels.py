@@ -53,7 +53,11 @@ def _choose(wishes: Wishes, original: np.ndarray, voices: list[Voice], stem: np.
 def _lead_lu(chosen: Levels, index: int, voices: list[Voice], bed: np.ndarray, gain: Gain) -> float:
     """How far a line is over what is left of the background under it."""
     first, last = (round(at_s * 10) for at_s in voices[index].span)
-    left = speech_lufs((bed * gain.per_energy(len(bed)) ** 2)[first:last])
+    under, factor = bed[first:last], gain.per_energy(len(bed))[first:last]
+    if not (under * factor**2).sum():
+        return math.inf
+    # The loudness of what was there, less what was taken: measured afterwards, its quiet parts would fall under the gate of -70 LUFS and not count.
+    left = speech_lufs(under) + 10 * math.log10((under * factor**2).sum() / under.sum())
     return speech_lufs(voices[index].energies) + chosen.voices_db[index] - left
 
 
