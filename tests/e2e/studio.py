@@ -15,7 +15,8 @@ MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"  # as the page writes
 
 
 def drop(page: Page, file: Path) -> None:
-    """Drop a file onto the page, wherever."""
+    """Drop a file onto the page, wherever, once it is there to take it."""
+    expect(page.get_by_role("banner")).to_be_visible()
     payload = [base64.b64encode(file.read_bytes()).decode(), file.name]
     carried = page.evaluate_handle(
         """([content, name]) => {
