@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app import __version__
+from app import __version__, cli_operate
 from app.exit_status import ENVIRONMENT, HELP, INTERNAL, INTERRUPTED, OK, USAGE, UsageError
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def parser() -> argparse.ArgumentParser:
     dub.set_defaults(run=_dub)
 
     _add_mux(commands)
+
+    cli_operate.add(commands, _add_data, load_settings)
 
     doctor = commands.add_parser("doctor", help="check this machine and say how to mend it")
     doctor.add_argument("--json", action="store_true", help="print one JSON object on standard output")

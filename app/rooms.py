@@ -14,6 +14,7 @@ from app.domain.secrets import ELEVENLABS_KEY
 from app.dubbing.kit import Kit
 from app.engines import engines_of, limits_of
 from app.jobs.engine import Engine
+from app.jobs.housekeeping import Chore
 from app.jobs.progress import Hub
 from app.jobs.service import JobService
 from app.jobs.stages import StageRunner
@@ -77,6 +78,10 @@ class Rooms:
         await asyncio.to_thread(self.engine.shutdown)
         await self.registry.close()
         await asyncio.to_thread(self.database.dispose)
+
+    def chores(self) -> list[Chore]:
+        """What is done again and again while the server runs."""
+        return [Chore("expired uploads", self.uploads.sweep), Chore("ended workflows", self.engine.collect)]
 
     # ---------------------------------------------------------------- what health and metrics ask; "" when nothing is wrong
 

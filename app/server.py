@@ -46,6 +46,10 @@ def create_app(settings: Settings) -> Litestar:
         settings.min_free_bytes,
         frozenset(origin.strip().rstrip("/") for origin in settings.allowed_origins.split(",") if origin.strip()),
         settings.metrics,
+        settings.metrics_token,
+        settings.base_path.rstrip("/"),
+        settings.trusted_proxies,
+        settings.access_log,
     )
 
     @contextlib.asynccontextmanager
@@ -106,7 +110,7 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
         loop.before_stop = lambda: _say_goodbye(closing)
         turns.shorten()
     launch = asyncio.create_task(_launch(rooms))
-    chores = [asyncio.create_task(housekeeping.run(rooms.uploads, rooms.engine)), asyncio.create_task(watch.run())]
+    chores = [asyncio.create_task(housekeeping.run(rooms.chores())), asyncio.create_task(watch.run())]
     interrupt = asyncio.create_task(_interrupt(app.state["leases"], closing))
     leave = asyncio.create_task(_leave(rooms, closing))
     try:

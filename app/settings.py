@@ -28,6 +28,7 @@ Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=256)]
 Bytes = Annotated[int, msgspec.Meta(ge=0)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
+Days = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +62,44 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     elevenlabs_model: Annotated[str, _doc("Default ElevenLabs model.")] = "eleven_multilingual_v2"
     elevenlabs_at_once: Annotated[int, _doc("Lines spoken at once; 0: what the plan allows.")] = 0
 
+    base_path: Annotated[str, _doc("Path under which a proxy shows AutoDubber, such as /dub; empty: a host name of its own.")] = ""
+    trusted_proxies: Annotated[
+        str, _doc("Addresses or networks of proxies, separated by commas; what they say of the client (X-Forwarded-For) is believed.")
+    ] = ""
     allowed_origins: Annotated[str, _doc("Other web origins that may call the API, separated by commas.")] = ""
-    metrics: Annotated[bool, _doc("Whether /metrics answers.")] = True
+
+    access_log: Annotated[bool, _doc("Whether every request is a line of the log.")] = True
+    log_file: Annotated[str, _doc("The log goes into this file too, rotated; empty: standard output only.")] = ""
+    log_file_bytes: Annotated[Bytes, _doc("The file is rotated at this size.")] = 64 << 20
+    log_file_keep: Annotated[Count, _doc("Rotated files that are kept.")] = 7
+    metrics: Annotated[bool, _doc("Whether /metrics answers everybody who reaches the port.")] = False
+    metrics_token: Annotated[str, _doc("/metrics answers who sends this as a bearer token.", secret=True)] = ""
+    otlp_endpoint: Annotated[
+        str, _doc("Where traces and metrics are sent by OpenTelemetry (OTLP over HTTP); empty: nowhere.", name="OTEL_EXPORTER_OTLP_ENDPOINT")
+    ] = ""
+    otlp_headers: Annotated[str, _doc("Headers for it: NAME=VALUE, separated by commas.", name="OTEL_EXPORTER_OTLP_HEADERS", secret=True)] = ""
+
+    keep_jobs_days: Annotated[Days, _doc("A job that nothing happened to for this long is deleted with all its files; 0: never.")] = 0.0
+    keep_sources_days: Annotated[Days, _doc("The same for the original of an ended job: it can be played and downloaded no more, nor rendered.")] = (
+        0.0
+    )
+    keep_clips_days: Annotated[
+        Days, _doc("The same for the spoken lines of a completed job: another render speaks them, and pays for them, again.")
+    ] = 0.0
+    keep_outputs_days: Annotated[Days, _doc("The same for the finished files of a completed job: they can be rendered again.")] = 0.0
+    keep_backups_days: Annotated[Days, _doc("A backup is deleted after this long; the newest one stays. 0: never.")] = 30.0
+    max_sources_bytes: Annotated[Bytes, _doc("All originals together: above it those of the oldest ended jobs are deleted; 0: no limit.")] = 0
+    max_clips_bytes: Annotated[Bytes, _doc("All spoken lines together, in the same way.")] = 0
+    max_outputs_bytes: Annotated[Bytes, _doc("All finished files together, in the same way.")] = 0
+    max_backups_bytes: Annotated[Bytes, _doc("All backups together: above it the oldest are deleted, never the newest.")] = 0
+
+    backup_to: Annotated[str, _doc("Folder or s3://BUCKET/PREFIX for the scheduled backup; empty: none is made.")] = ""
+    backup_every_s: Annotated[Seconds, _doc("Time between two scheduled backups.")] = 24 * 3600.0
+    backup_password: Annotated[str, _doc("Backups are encrypted with it; keep it elsewhere, without it they are lost.", secret=True)] = ""
+    s3_access_key: Annotated[str, _doc("For s3:// backups.", name="AWS_ACCESS_KEY_ID", secret=True)] = ""
+    s3_secret_key: Annotated[str, _doc("For s3:// backups.", name="AWS_SECRET_ACCESS_KEY", secret=True)] = ""
+    s3_region: Annotated[str, _doc("For s3:// backups.", name="AWS_REGION")] = "us-east-1"
+    s3_endpoint: Annotated[str, _doc("Another server than Amazon's that speaks S3.", name="AWS_ENDPOINT_URL")] = ""
 
     @property
     def database_url(self) -> str:
@@ -83,6 +120,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def scratch(self) -> Path:
         return self.data / "scratch"
+
+    @property
+    def backups(self) -> Path:
+        return self.data / "backups"
 
     @property
     def models(self) -> Path:

@@ -1,0 +1,83 @@
+"""The operator's commands: what is kept, and where. Each is a module of `app.operate` with `run(arguments, settings) -> int`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+PLACE: Final = "DIR|s3://BUCKET/PREFIX"
+
+
+def add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    with_data: Callable[[argparse.ArgumentParser], None],
+    load_settings: Callable[[argparse.Namespace], Settings],
+) -> None:
+    """Every command of `app.operate`; `with_data` gives one its --data."""
+
+    def command(name: str, help: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=help)
+        made.set_defaults(run=_runner(name, load_settings))
+        with_data(made)
+        return made
+
+    backup = command("backup", "back everything up, while the server runs")
+    backup.add_argument("--to", metavar=PLACE, help="where (default: AUTODUBBER_BACKUP_TO, or the data folder's backups/)")
+    _json(backup)
+
+    backups = command("backups", "list the backups")
+    _from(backups)
+    _json(backups)
+
+    verify = command("verify", "read a backup, or all, and compare every byte with its hash")
+    _from(verify)
+    verify.add_argument("--snapshot", metavar="ID", help="only this one (default: all)")
+    _json(verify)
+
+    restore = command("restore", "put a backup into the data folder of a stopped server")
+    _from(restore)
+    restore.add_argument("--snapshot", metavar="ID", help="which (default: the newest)")
+    restore.add_argument("--replace", action="store_true", help="the data folder is used: what it has is put aside, not deleted")
+    _json(restore)
+
+    export = command("export", "write jobs with their history and files into one archive")
+    export.add_argument("jobs", nargs="*", metavar="JOB", help="ids of jobs (default: all)")
+    export.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the archive to write (.tar)")
+    _json(export)
+
+    take = command("import", "take the jobs of an archive in")
+    take.add_argument("archive", type=Path, metavar="FILE", help="what `autodubber export` wrote")
+    _json(take)
+
+    clean = command("clean", "delete what the settings no longer keep")
+    clean.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+    _json(clean)
+
+    migrate = command("migrate", "bring the database to this version, after a copy of it")
+    _json(migrate)
+
+
+def _from(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--from", dest="source", metavar=PLACE, help="where it lies (default: AUTODUBBER_BACKUP_TO, or the data folder's backups/)")
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+
+
+def _runner(name: str, load_settings: Callable[[argparse.Namespace], Settings]) -> Callable[[argparse.Namespace], int]:
+    def run(arguments: argparse.Namespace) -> int:
+        settings = load_settings(arguments)
+        module = importlib.import_module(f"app.operate.{_MODULES.get(name, name)}")
+        return int(module.run(arguments, settings))
+
+    return run
+
+
+_MODULES: Final = {"import": "take_in"}
