@@ -8,47 +8,28 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from app import logs
 from app.domain import errors
-from app.domain.errors import DISK_FULL, DubError, Problem
+from app.domain.errors import DISK_FULL, DubError
 from app.domain.job import MAX_SPEED, MIN_SPEED, NEUTRAL, Background, DubOptions, Stage, Task
 from app.domain.report import Report
 from app.domain.segment import Clip, Flag, Segment
 from app.dub_display import Display, display
 from app.dub_files import hand_over, kept_clips, run_folder
-from app.exit_status import BAD_INPUT, ENGINE, ENVIRONMENT, INTERNAL, INTERRUPTED, OK, UsageError
+from app.exit_status import OK, UsageError
+from app.outcome import failed, interrupted, interruptible
 from app.settings import Settings
 
 if TYPE_CHECKING:
     from app.dubbing.kit import Kit
     from app.speech.ports import Recognised
-
-_BAD_INPUT: Final = (
-    errors.FILE_EMPTY, errors.NOT_MEDIA, errors.PLAYLIST, errors.NO_AUDIO, errors.AUDIO_TRACK_MISSING, errors.MEDIA_TOO_LONG, errors.MEDIA_DAMAGED,
-    errors.MEDIA_LIMIT, errors.STEM_INVALID, errors.SUBTITLES_INVALID, errors.SUBTITLES_EMPTY, errors.TEXT_TOO_LONG, errors.TEXT_INVALID,
-    errors.TIMES_INVALID, errors.NO_SPEECH, errors.NOTHING_TO_SPEAK, errors.DOES_NOT_FIT, errors.LANGUAGE_UNKNOWN, errors.SPEED_RANGE,
-    errors.MODEL_UNKNOWN, errors.CANNOT_TRANSLATE, errors.CONTAINER_UNSUITABLE, errors.TRACK_LENGTH,
-)  # fmt: skip
-_ENGINE: Final = (
-    errors.ENGINE_UNKNOWN, errors.VOICE_UNKNOWN, errors.VOICE_MODEL_UNKNOWN, errors.KEY_MISSING, errors.KEY_INVALID, errors.QUOTA_EXCEEDED,
-    errors.PLAN_REQUIRED, errors.SPEECH_BUSY, errors.SPEECH_FAILED, errors.SPEECH_REFUSED,
-)  # fmt: skip
-_ENVIRONMENT: Final = (
-    errors.DISK_FULL,
-    errors.MODEL_DOWNLOAD,
-    errors.MODEL_DAMAGED,
-    errors.OUT_OF_MEMORY,
-    errors.ENGINE_UNAVAILABLE,
-    errors.MEDIA_TOOL_FAILED,
-)
 
 # The options of the command line that do not bear their field's name.
 OPTION_OF: Final = {
@@ -89,11 +70,6 @@ class Dubbed(msgspec.Struct, frozen=True):
     report: Report | None
 
 
-def exit_status(problem: Problem) -> int:
-    """The exit status of a catalogue error; see `app.exit_status`."""
-    return BAD_INPUT if problem in _BAD_INPUT else ENGINE if problem in _ENGINE else ENVIRONMENT if problem in _ENVIRONMENT else INTERNAL
-
-
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Dub as the command line says; returns the exit status."""
     source: Path = arguments.input
@@ -112,12 +88,11 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     logs.configure("warning", "console")
     with display(sys.stderr) as shown:
         try:
-            dubbed = asyncio.run(_interruptible(_dub(arguments, options, settings, shown)))
+            dubbed = asyncio.run(interruptible(_dub(arguments, options, settings, shown)))
         except DubError as error:
-            return _failed(error, as_json=arguments.json)
+            return failed(error, as_json=arguments.json)
         except asyncio.CancelledError:
-            print("autodubber: interrupted", file=sys.stderr)
-            return INTERRUPTED
+            return interrupted()
     if arguments.json:
         print(msgspec.json.encode(dubbed).decode())
         return OK
@@ -134,24 +109,6 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 def inputs_of(arguments: argparse.Namespace) -> list[Path]:
     """Every file that the person named: none of them is ever overwritten."""
     return [path for path in (arguments.input, arguments.subtitles, arguments.stem) if path is not None]
-
-
-def _failed(error: DubError, *, as_json: bool) -> int:
-    if as_json:
-        problem = {"code": error.problem.code, "message": error.message, "hint": error.problem.hint}
-        print(msgspec.json.encode({"ok": False, "error": problem}).decode())
-    print(f"autodubber: {error.message}\n  {error.problem.hint}", file=sys.stderr)
-    return exit_status(error.problem)
-
-
-async def _interruptible(work: Any) -> Dubbed:
-    """Run to the end; SIGINT or SIGTERM cancels it, which kills the children and removes the scratch."""
-    task = asyncio.ensure_future(work)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, task.cancel)
-    dubbed: Dubbed = await task
-    return dubbed
 
 
 def options_of(arguments: argparse.Namespace, settings: Settings) -> DubOptions:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import signal
 import sys
 import tempfile
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -18,7 +17,6 @@ from app import logs
 from app.domain.errors import AUDIO_TRACK_MISSING, LANGUAGE_UNKNOWN, NO_AUDIO, NOT_MEDIA, TRACK_LENGTH, DubError
 from app.domain.job import Container, Stage
 from app.domain.media import MediaInfo
-from app.dub import exit_status
 from app.dub_display import display
 from app.dubbing import containers
 from app.dubbing import mux as muxing
@@ -28,13 +26,13 @@ from app.dubbing.subtitles import parse
 from app.dubbing.tasks import ProbeRequest
 from app.dubbing.worker import run_task
 from app.engines import limits_of
-from app.exit_status import INTERRUPTED, OK, UsageError
+from app.exit_status import OK, UsageError
 from app.media.languages import track_language
+from app.outcome import failed, interrupted, interruptible
 from app.processes import Limits
 from app.settings import Settings
 
 _SAME_LENGTH_S: Final = 1.0  # encoders fill up their last frame, and containers round; a track of another cut is further off
-_PROBE_CPU_S: Final = 60
 _LARGEST_SUBTITLES: Final = 16 << 20
 
 
@@ -73,16 +71,11 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     _check(arguments, tracks, subtitles)
     logs.configure("warning", "console")
     try:
-        muxed = asyncio.run(_interruptible(_mux(arguments, settings, tracks, subtitles)))
+        muxed = asyncio.run(interruptible(_mux(arguments, settings, tracks, subtitles)))
     except DubError as error:
-        if arguments.json:
-            problem = {"code": error.problem.code, "message": error.message, "hint": error.problem.hint}
-            print(msgspec.json.encode({"ok": False, "error": problem}).decode())
-        print(f"autodubber: {error.message}\n  {error.problem.hint}", file=sys.stderr)
-        return exit_status(error.problem)
+        return failed(error, as_json=arguments.json)
     except asyncio.CancelledError:
-        print("autodubber: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return interrupted()
     print(msgspec.json.encode(muxed).decode() if arguments.json else muxed.output)
     return OK
 
@@ -122,14 +115,6 @@ def _check(arguments: argparse.Namespace, tracks: Sequence[Named], subtitles: Se
         raise UsageError(f"--subtitles: a file is larger than {_LARGEST_SUBTITLES >> 20} MB")
 
 
-async def _interruptible(work: Coroutine[Any, Any, Muxed]) -> Muxed:
-    """Run to the end; SIGINT or SIGTERM cancels it, which kills ffmpeg and leaves no half file."""
-    task = asyncio.ensure_future(work)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    return await task
-
-
 async def _mux(arguments: argparse.Namespace, settings: Settings, tracks: Sequence[Named], subtitles: Sequence[Named]) -> Muxed:
     limits, source = limits_of(settings), arguments.video.resolve()
     for each in (*tracks, *subtitles):
@@ -163,7 +148,6 @@ async def _mux(arguments: argparse.Namespace, settings: Settings, tracks: Sequen
 
 
 async def _probe(path: Path, limits: Limits) -> MediaInfo:
-    limits = msgspec.structs.replace(limits, cpu_s=_PROBE_CPU_S)
     return await run_task("probe", ProbeRequest(str(path)), MediaInfo, report=lambda _: None, limits=limits)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from app import cli, dub, dub_display, dub_files, exit_status
+from app import cli, dub, dub_display, dub_files, exit_status, outcome
 from app.domain.errors import catalogue
 from app.domain.job import Stage
 from app.domain.secrets import ELEVENLABS_KEY
@@ -116,7 +116,7 @@ def test_every_error_has_an_exit_status_and_none_has_two() -> None:
     groups = (dub._BAD_INPUT, dub._ENGINE, dub._ENVIRONMENT)
     codes = [problem.code for group in groups for problem in group]
     assert len(codes) == len(set(codes))
-    statuses = {code: dub.exit_status(problem) for code, problem in catalogue().items()}
+    statuses = {code: outcome.exit_status(problem) for code, problem in catalogue().items()}
     only_over_http = re.compile(
         "upload_|job_|edit_|segment_|forbidden_|precondition_|invalid_request|not_found|method_|body_|upgrade_|shutting_|tus_|artifact_"
     )

@@ -1,0 +1,64 @@
+"""How a command ends: the exit status of a catalogue error, what is printed then, and what Ctrl-C does."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from app.domain import errors
+from app.domain.errors import DubError, Problem
+from app.exit_status import BAD_INPUT, ENGINE, ENVIRONMENT, INTERNAL, INTERRUPTED
+
+T = TypeVar("T")
+
+_BAD_INPUT: Final = (
+    errors.FILE_EMPTY, errors.NOT_MEDIA, errors.PLAYLIST, errors.NO_AUDIO, errors.AUDIO_TRACK_MISSING, errors.MEDIA_TOO_LONG, errors.MEDIA_DAMAGED,
+    errors.MEDIA_LIMIT, errors.STEM_INVALID, errors.SUBTITLES_INVALID, errors.SUBTITLES_EMPTY, errors.TEXT_TOO_LONG, errors.TEXT_INVALID,
+    errors.TIMES_INVALID, errors.NO_SPEECH, errors.NOTHING_TO_SPEAK, errors.DOES_NOT_FIT, errors.LANGUAGE_UNKNOWN, errors.SPEED_RANGE,
+    errors.MODEL_UNKNOWN, errors.CANNOT_TRANSLATE, errors.CONTAINER_UNSUITABLE, errors.TRACK_LENGTH,
+)  # fmt: skip
+_ENGINE: Final = (
+    errors.ENGINE_UNKNOWN, errors.VOICE_UNKNOWN, errors.VOICE_MODEL_UNKNOWN, errors.KEY_MISSING, errors.KEY_INVALID, errors.QUOTA_EXCEEDED,
+    errors.PLAN_REQUIRED, errors.SPEECH_BUSY, errors.SPEECH_FAILED, errors.SPEECH_REFUSED,
+)  # fmt: skip
+_ENVIRONMENT: Final = (
+    errors.DISK_FULL,
+    errors.MODEL_DOWNLOAD,
+    errors.MODEL_DAMAGED,
+    errors.OUT_OF_MEMORY,
+    errors.ENGINE_UNAVAILABLE,
+    errors.MEDIA_TOOL_FAILED,
+)
+
+
+def exit_status(problem: Problem) -> int:
+    """The exit status of a catalogue error; see `app.exit_status`."""
+    return BAD_INPUT if problem in _BAD_INPUT else ENGINE if problem in _ENGINE else ENVIRONMENT if problem in _ENVIRONMENT else INTERNAL
+
+
+def failed(error: DubError, *, as_json: bool) -> int:
+    """Say what went wrong and what to do, on standard error, with `as_json` also on standard output; returns the exit status."""
+    if as_json:
+        problem = {"code": error.problem.code, "message": error.message, "hint": error.problem.hint}
+        print(msgspec.json.encode({"ok": False, "error": problem}).decode())
+    print(f"autodubber: {error.message}\n  {error.problem.hint}", file=sys.stderr)
+    return exit_status(error.problem)
+
+
+def interrupted() -> int:
+    """Say that it was; returns the exit status."""
+    print("autodubber: interrupted", file=sys.stderr)
+    return INTERRUPTED
+
+
+async def interruptible(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end; SIGINT, SIGTERM or SIGHUP cancels it, which kills the children and leaves no half file. Raises CancelledError then."""
+    task = asyncio.ensure_future(work)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    return await task
