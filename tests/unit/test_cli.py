@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from app import cli, dub, dub_display, dub_files, exit_status, outcome
+from app import cli, dub_display, dub_files, exit_status, outcome
 from app.domain.errors import catalogue
 from app.domain.job import Stage
 from app.domain.secrets import ELEVENLABS_KEY
@@ -113,7 +113,7 @@ def test_what_cannot_work_is_told_at_once(
 
 
 def test_every_error_has_an_exit_status_and_none_has_two() -> None:
-    groups = (dub._BAD_INPUT, dub._ENGINE, dub._ENVIRONMENT)
+    groups = (outcome._BAD_INPUT, outcome._ENGINE, outcome._ENVIRONMENT)
     codes = [problem.code for group in groups for problem in group]
     assert len(codes) == len(set(codes))
     statuses = {code: outcome.exit_status(problem) for code, problem in catalogue().items()}
@@ -121,7 +121,7 @@ def test_every_error_has_an_exit_status_and_none_has_two() -> None:
         "upload_|job_|edit_|segment_|forbidden_|precondition_|invalid_request|not_found|method_|body_|upgrade_|shutting_|tus_|artifact_"
     )
     ours = {code for code, status in statuses.items() if status == exit_status.INTERNAL and not only_over_http.match(code)}
-    assert ours == {"internal", "recognition_failed", "cancelled"}, "a new error needs its exit status in app/dub.py"
+    assert ours == {"internal", "recognition_failed", "cancelled"}, "a new error needs its exit status in app/outcome.py"
     assert statuses["not_media"] == exit_status.BAD_INPUT
     assert statuses["quota_exceeded"] == exit_status.ENGINE
     assert statuses["disk_full"] == exit_status.ENVIRONMENT
