@@ -47,7 +47,7 @@ def create_app(settings: Settings) -> Litestar:
         frozenset(origin.strip().rstrip("/") for origin in settings.allowed_origins.split(",") if origin.strip()),
         settings.metrics,
         settings.metrics_token,
-        settings.base_path.rstrip("/"),
+        settings.base_path,
         settings.trusted_proxies,
         settings.access_log,
     )
@@ -103,7 +103,7 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
         environment_key=settings.elevenlabs_key,
         health=health,
         metrics=Metrics(health, rooms.stage_totals, rooms.queue_lengths, watch.take),
-        pages=await asyncio.to_thread(Pages, page_folder()),
+        pages=await asyncio.to_thread(Pages, page_folder(), settings.base_path),
         closing=closing,
     )
     if isinstance(loop, StoppingLoop):  # a server's own process

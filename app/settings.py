@@ -7,6 +7,7 @@ A wrong value stops the start with one clear line (`SettingsError`).
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -14,6 +15,11 @@ from typing import Annotated, Any, Final
 import msgspec
 
 PREFIX: Final = "AUTODUBBER_"
+
+
+# What stands in front of a path must be told apart from the path: a proxy may have taken it off.
+_RESERVED: Final = frozenset({"api", "ws", "download", "media", "health", "metrics", "schema", "jobs", "settings", "licenses", "_app"})
+_BASE_PATH: Final = re.compile(r"(?:/[A-Za-z0-9_-]{1,64}){1,8}")
 
 
 class SettingsError(Exception):
@@ -172,6 +178,18 @@ def _raw(variable: Variable, environ: Mapping[str, str]) -> str | None:
         raise SettingsError(f"{variable.name}_FILE: cannot read {path}: {error.strerror}.") from None
 
 
+def _base_path(raw: str) -> str:
+    """The path without its last slash. Raises SettingsError."""
+    path = raw.rstrip("/")
+    if not path:
+        return ""
+    if not _BASE_PATH.fullmatch(path):
+        raise SettingsError(f"AUTODUBBER_BASE_PATH: expected a path such as /dub, of letters, digits, - and _ (it is {raw!r}).")
+    if (first := path.split("/")[1]) in _RESERVED:
+        raise SettingsError(f"AUTODUBBER_BASE_PATH: AutoDubber has addresses of its own below /{first}; take another path (it is {raw!r}).")
+    return path
+
+
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings from the environment. Raises SettingsError with one line for the first wrong value."""
     environ = os.environ if environ is None else environ
@@ -192,5 +210,6 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             raise SettingsError(f"{variable.name}: {error}{shown}.") from None
         if variable.choices and raw not in variable.choices:
             raise SettingsError(f"{variable.name}: expected one of {', '.join(variable.choices)} (it is {raw!r}).")
+    values["base_path"] = _base_path(values.get("base_path", ""))
     settings = Settings(**values)
     return msgspec.structs.replace(settings, data=settings.data.absolute())

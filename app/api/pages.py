@@ -23,6 +23,9 @@ from app.domain import errors
 from app.domain.errors import DubError
 
 _SCRIPT: Final = re.compile(rb"<script(?:\s[^>]*)?>(.*?)</script>", re.DOTALL | re.IGNORECASE)
+# The addresses in the built index.html: of its tags, of the modules that it starts with, and the base that the router is told.
+_ROOTED: Final = re.compile(rb"""(\b(?:href|src)="|\bimport\(")/(?!/)""")
+_ROUTED: Final = re.compile(rb"""(\bbase: ")(")""")
 _SRC: Final = re.compile(rb"<script\s[^>]*\bsrc\s*=", re.IGNORECASE)
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _RESERVED: Final = ("api", "ws", "download", "media", "health", "metrics", "schema", "_app")
@@ -56,12 +59,12 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class Pages:
-    """The build in `folder`, or the one page that says it is missing. Reads the disk once, when made."""
+    """The build in `folder`, or the one page that says it is missing, shown under the path `base`. Reads the disk once, when made."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, base: str = "") -> None:
         index = folder / "index.html"
         self.built = index.is_file()
-        body = index.read_bytes() if self.built else _NOT_BUILT.encode()
+        body = under(base, index.read_bytes() if self.built else _NOT_BUILT.encode())
         digest = hashlib.sha256(body).hexdigest()[:32]
         policy = content_security_policy(script_hashes(body)) if self.built else STRICT_POLICY
         self.page = Page(body, f'"{digest}"', policy)
@@ -70,6 +73,12 @@ class Pages:
             for path in sorted(folder.rglob("*")):
                 if path.is_file() and path != index and path.suffix not in (".br", ".gz"):
                     self.assets[path.relative_to(folder).as_posix()] = _asset(path, folder)
+
+
+def under(base: str, html: bytes) -> bytes:
+    """index.html, which is built for the root, as it is shown under `base`. All else in the build refers to its neighbours relatively."""
+    prefix = base.encode()
+    return _ROUTED.sub(rb"\1" + prefix + rb"\2", _ROOTED.sub(rb"\1" + prefix + b"/", html))
 
 
 def script_hashes(html: bytes) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 import structlog
@@ -12,6 +12,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.response import Response
 
+from app.api.prefix import Scope, shown
 from app.domain import errors
 from app.domain.errors import DubError
 
@@ -32,11 +33,10 @@ class ProblemDetails(msgspec.Struct, frozen=True):
     request_id: str
 
 
-def details(problem: errors.Problem, detail: str, *, instance: str, request_id: str) -> ProblemDetails:
-    """The body of a refusal."""
-    return ProblemDetails(
-        f"/schema#{problem.code}", problem.message, problem.status, problem.code, detail or problem.message, problem.hint, instance, request_id
-    )
+def details(problem: errors.Problem, detail: str, *, scope: Scope, request_id: str) -> ProblemDetails:
+    """The body of a refusal. Its addresses are those that the client of `scope` knows."""
+    kind = f"{scope.get('root_path', '')}/schema#{problem.code}"
+    return ProblemDetails(kind, problem.message, problem.status, problem.code, detail or problem.message, problem.hint, shown(scope), request_id)
 
 
 def refuses(*statuses: int) -> dict[int, ResponseSpec]:
@@ -73,5 +73,5 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
     if known is None:
         _log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
         known = DubError(errors.INTERNAL)
-    body = details(known.problem, known.detail, instance=request.url.path, request_id=request_id)
+    body = details(known.problem, known.detail, scope=cast(Scope, request.scope), request_id=request_id)
     return Response(body, status_code=known.problem.status, media_type=MEDIA_TYPE, headers=known.headers)

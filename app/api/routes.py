@@ -13,6 +13,7 @@ from litestar.datastructures import State
 from app.api import downloads, events, jobs, pages, preferences, problems, segments, system, uploads, voices
 from app.api.depends import Limits, providers
 from app.api.leases import Leases
+from app.api.prefix import Prefix
 from app.api.schema import openapi_config
 from app.api.security import Guard
 
@@ -39,12 +40,13 @@ def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncC
         dependencies=providers(),
         exception_handlers={Exception: problems.answer},
         signature_namespace=dict.fromkeys(_NAMES, Any),
-        openapi_config=openapi_config(limits.version),
+        openapi_config=openapi_config(limits.version, limits.base_path),
         request_max_body_size=_BODY_BYTES,
         lifespan=list(lifespan),
         state=State({"limits": limits, "leases": Leases()}),
         logging_config=None,
         cors_config=cors,
     )
-    app.asgi_handler = cast(Any, Guard(app.asgi_handler, limits.allowed_origins, local=local, closing=lambda: app.state.get("closing")))
+    guard = Guard(app.asgi_handler, limits.allowed_origins, local=local, closing=lambda: app.state.get("closing"))
+    app.asgi_handler = cast(Any, Prefix(guard, limits.base_path) if limits.base_path else guard)
     return app

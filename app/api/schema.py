@@ -11,6 +11,7 @@ from litestar import Litestar, MediaType, Request, Router
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
+from litestar.openapi.spec import Server
 from litestar.response import Response
 
 from app.domain.errors import NOT_FOUND, DubError, catalogue
@@ -32,7 +33,7 @@ _HEAD: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><meta nam
 <style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
 code,pre{font-family:ui-monospace,monospace;font-size:.92em}details{border-bottom:1px solid #8884;padding:.4rem 0}summary{cursor:pointer}
 dt{margin-top:.6rem;font-weight:600}:target{background:#fd05}</style>"""
-_INTRO: Final = '<p>OpenAPI 3.1: <a href="/schema/openapi.json">/schema/openapi.json</a>. Uploads speak <a href="https://tus.io">tus 1.0.0</a>.</p>'
+_INTRO: Final = '<p>OpenAPI 3.1: <a href="{address}">{address}</a>. Uploads speak <a href="https://tus.io">tus 1.0.0</a>.</p>'
 
 
 def operation_id(handler: HTTPRouteHandler, method: str, _path: Any) -> str:
@@ -58,11 +59,12 @@ def document_json(app: Litestar) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document(app), order="deterministic"), indent=2) + b"\n"
 
 
-def openapi_config(version: str) -> OpenAPIConfig:
+def openapi_config(version: str, base_path: str) -> OpenAPIConfig:
     """Litestar's configuration: the document and the page, and nothing that asks another server for scripts."""
     return OpenAPIConfig(
         "AutoDubber",
         version,
+        servers=[Server(base_path or "/")],
         path="/schema",
         render_plugins=[_Json(), _Page()],
         openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, after_request=_found),
@@ -112,7 +114,8 @@ class _Page(_Kept):
 def page_html(document: bytes) -> bytes:
     """The document and the error catalogue as one HTML page without scripts."""
     described = msgspec.json.decode(document)
-    parts = [_HEAD, f"<h1>{escape(described['info']['title'])} {escape(described['info']['version'])}: the interface</h1>", _INTRO]
+    intro = _INTRO.format(address=escape(described["servers"][0]["url"].rstrip("/") + "/schema/openapi.json"))
+    parts = [_HEAD, f"<h1>{escape(described['info']['title'])} {escape(described['info']['version'])}: the interface</h1>", intro]
     for path, operations in described["paths"].items():
         for method, operation in operations.items():
             parts.append(_operation(method, path, operation))

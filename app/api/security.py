@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -13,10 +12,12 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
+from app.api.access import Visit
 from app.api.bodies import Rest
 from app.api.problems import MEDIA_TYPE, details
 from app.domain import errors
 from app.domain.errors import DubError
+from app.forwarded import Trusted
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -28,10 +29,7 @@ _WITH_BODY: Final = frozenset({"POST", "PATCH", "PUT"})
 _HOST: Final = re.compile(r"(?:\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::\d{1,5})?")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 _ANSWER_HEAD: Final = ("/api/uploads", "/download/", "/media/")  # elsewhere HEAD is GET without the body
-_IDENTITY: Final = re.compile(r"/([0-9a-f]{32})(?:/|$)")
 _LONG: Final = ("/download/", "/media/")  # answers that a paused player leaves open
-_QUIET: Final = ("/health", "/metrics", "/_app/")
-_log = structlog.get_logger("api")
 
 
 def content_security_policy(script_hashes: Iterable[str] = ()) -> str:
@@ -56,13 +54,27 @@ _HEADERS: Final = {
 
 
 class Guard:
-    """The outermost ASGI layer. `allowed` are further web origins that may call the API; `local`: the server listens on this machine only."""
+    """The outermost ASGI layer. `allowed` are further web origins that may call the API; `local`: the server listens on this machine only.
 
-    def __init__(self, app: App, allowed: frozenset[str], *, local: bool, closing: Callable[[], asyncio.Event | None] = lambda: None) -> None:
+    `trusted` are the proxies whose word on the client is taken; `access_log`: every request is a line of the log.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        allowed: frozenset[str],
+        *,
+        local: bool,
+        closing: Callable[[], asyncio.Event | None] = lambda: None,
+        trusted: Trusted | None = None,
+        access_log: bool = True,
+    ) -> None:
         self._app = app
         self._allowed = allowed
         self._local = local
         self._closing = closing
+        self._trusted = trusted or Trusted()
+        self._access_log = access_log
         resource_policy = b"cross-origin" if allowed else b"same-origin"
         self._headers = {**_HEADERS, b"cross-origin-resource-policy": resource_policy}
 
@@ -71,40 +83,41 @@ class Guard:
         given = headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
-        began, status = time.perf_counter(), 0
+        visit = Visit(scope, self._trusted, logged=self._access_log)
         bodiless = scope["type"] == "http" and scope["method"] == "HEAD" and not scope["path"].startswith(_ANSWER_HEAD)
 
-        rest = Rest(receive) if scope.get("method") in _WITH_BODY and "expect" not in headers else None
+        async def take() -> Any:
+            message = await receive()
+            visit.came(message)
+            return message
+
+        rest = Rest(take) if scope.get("method") in _WITH_BODY and "expect" not in headers else None
 
         async def answer(message: Any) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
-                if rest is not None and status >= 400:
+                if rest is not None and message["status"] >= 400:
                     await rest.discard()
                 message["headers"] = self._completed(message.get("headers", []), request_id)
             elif bodiless and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
+            visit.went(message)
             await send(message)
 
         if bodiless:
             scope = {**scope, "method": "GET"}
+        incoming: Receive = rest or take
         if scope["path"].startswith(_LONG) and (closing := self._closing()) is not None:
-            receive = _until(closing, receive)
+            incoming = _until(closing, incoming)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 check(scope, headers, self._allowed, local=self._local)
             except DubError as error:
-                await _refuse(scope, receive, answer, error, request_id)
+                await _refuse(scope, take, answer, error, request_id)
             else:
-                await self._app(scope, rest or receive, answer)
+                await self._app(scope, incoming, answer)
             finally:
-                path = scope["path"]
-                line = _log.debug if path.startswith(_QUIET) or scope["type"] == "websocket" else _log.info
-                found = _IDENTITY.search(path)
-                of = {("upload_id" if path.startswith("/api/uploads") else "job_id"): found[1]} if found else {}
-                line("request", **of, method=scope.get("method", "WS"), path=path, status=status, ms=round((time.perf_counter() - began) * 1000, 1))
+                visit.end(scope)
 
     def _completed(self, present: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
         headers = list(present)
@@ -179,7 +192,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, error: DubError, r
         await receive()  # websocket.connect
         await send({"type": "websocket.close", "code": 4403, "reason": error.problem.code})
         return
-    body = msgspec.json.encode(details(error.problem, error.detail, instance=scope["path"], request_id=request_id))
+    body = msgspec.json.encode(details(error.problem, error.detail, scope=scope, request_id=request_id))
     start = {
         "type": "http.response.start",
         "status": error.problem.status,

@@ -143,7 +143,7 @@ async def create_upload(request: Request[Any, Any, Any], uploads: Given[UploadSt
                 if error.problem is errors.UPLOAD_CHECKSUM:  # the client never learns this upload's address
                     await asyncio.to_thread(uploads.delete, upload.id)
                 raise
-    return Response(None, status_code=201, headers={**_headers(upload), "Location": f"/api/uploads/{upload.id}"})
+    return Response(None, status_code=201, headers={**_headers(upload), "Location": f"{limits.base_path}/api/uploads/{upload.id}"})
 
 
 @route("/{upload_id:str}", http_method=[HttpMethod.HEAD], status_code=200, include_in_schema=False)

@@ -22,7 +22,7 @@ HASH = base64.b64encode(hashlib.sha256(SCRIPT).digest()).decode()
 
 
 def application(folder: Path) -> Litestar:
-    app = routes.build(Limits("0", 1, 1.0, 1.0, 0, frozenset(), False), [], local=False)
+    app = routes.build(Limits("0", 1, 1.0, 1.0, 0, frozenset(), False, "", "", "", False), [], local=False)
     app.state.update(pages=Pages(folder))
     return app
 

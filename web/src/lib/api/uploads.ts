@@ -94,19 +94,21 @@ export function uploadSmall(file: File): Promise<string> {
 	});
 }
 
-const remembered = async (): Promise<PreviousUpload[]> => (await defaultOptions.urlStorage?.findAllUploads()) ?? [];
+/** Another AutoDubber may stand below another path of the same site, and shares its storage: its uploads are not ours. */
+const isOurs = (url: string) => new URL(url, location.href).pathname.startsWith(`${endpoint()}/`);
+
+const remembered = async (): Promise<PreviousUpload[]> =>
+	((await defaultOptions.urlStorage?.findAllUploads()) ?? []).filter((upload) => upload.uploadUrl && isOurs(upload.uploadUrl));
 
 /** What earlier visits began and did not turn into a job. */
 export async function rememberedUploads(): Promise<Remembered[]> {
-	return (await remembered())
-		.filter((upload) => upload.uploadUrl)
-		.map((upload) => ({
-			key: upload.urlStorageKey,
-			id: idOf(upload.uploadUrl ?? ''),
-			name: upload.metadata.filename ?? 'file',
-			size_bytes: upload.size ?? 0,
-			began_at: new Date(upload.creationTime)
-		}));
+	return (await remembered()).map((upload) => ({
+		key: upload.urlStorageKey,
+		id: idOf(upload.uploadUrl ?? ''),
+		name: upload.metadata.filename ?? 'file',
+		size_bytes: upload.size ?? 0,
+		began_at: new Date(upload.creationTime)
+	}));
 }
 
 /** How many bytes of an upload the server has; null when it knows nothing of it. */
