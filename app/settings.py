@@ -18,7 +18,7 @@ PREFIX: Final = "AUTODUBBER_"
 
 
 # What stands in front of a path must be told apart from the path: a proxy may have taken it off.
-_RESERVED: Final = frozenset({"api", "ws", "download", "media", "health", "metrics", "schema", "jobs", "settings", "licenses", "_app"})
+RESERVED: Final = frozenset({"api", "ws", "download", "media", "health", "metrics", "schema", "jobs", "settings", "licenses", "_app"})
 _BASE_PATH: Final = re.compile(r"(?:/[A-Za-z0-9_-]{1,64}){1,8}")
 
 
@@ -185,7 +185,7 @@ def _base_path(raw: str) -> str:
         return ""
     if not _BASE_PATH.fullmatch(path):
         raise SettingsError(f"AUTODUBBER_BASE_PATH: expected a path such as /dub, of letters, digits, - and _ (it is {raw!r}).")
-    if (first := path.split("/")[1]) in _RESERVED:
+    if (first := path.split("/")[1]) in RESERVED:
         raise SettingsError(f"AUTODUBBER_BASE_PATH: AutoDubber has addresses of its own below /{first}; take another path (it is {raw!r}).")
     return path
 
