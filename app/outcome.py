@@ -33,6 +33,14 @@ _ENVIRONMENT: Final = (
     errors.OUT_OF_MEMORY,
     errors.ENGINE_UNAVAILABLE,
     errors.MEDIA_TOOL_FAILED,
+    errors.BACKUP_PLACE,
+    errors.BACKUP_NOT_FOUND,
+    errors.BACKUP_PASSWORD,
+    errors.BACKUP_BUSY,
+    errors.BACKUP_DAMAGED,
+    errors.BACKUP_NEWER,
+    errors.DATA_IN_USE,
+    errors.DATA_USED,
 )
 
 

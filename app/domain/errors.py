@@ -174,6 +174,24 @@ SPEECH_FAILED: Final = _p("speech_failed", 502, "The voice service gave no usabl
 SPEECH_REFUSED: Final = _p("speech_refused", 422, "The voice service refused a line.", "Change the named line.")
 SPEED_RANGE: Final = _p("speed_range", 422, "The speed must be between 0.7 and 1.2.", "Choose a speed in that range.")
 
+# ---- backups
+BACKUP_PLACE: Final = _p(
+    "backup_place", 502, "The place of the backups cannot be used.", "Check the folder or bucket, its permissions and keys, and the network."
+)
+BACKUP_NOT_FOUND: Final = _p("backup_not_found", 404, "There is no such backup.", "`autodubber backups` lists those of a place.")
+BACKUP_PASSWORD: Final = _p(
+    "backup_password", 403, "The password of the backups is not right.", "Set AUTODUBBER_BACKUP_PASSWORD or AUTODUBBER_BACKUP_PASSWORD_FILE."
+)
+BACKUP_BUSY: Final = _p("backup_busy", 409, "Another process works on the backups of this place.", "Wait until it has ended and try again.")
+BACKUP_DAMAGED: Final = _p(
+    "backup_damaged", 500, "The backup is damaged.", "`autodubber verify` says what is; take another backup, and test the disk that it lies on."
+)
+BACKUP_NEWER: Final = _p("backup_newer", 409, "The backup was made by a newer AutoDubber.", "Restore it with that version or a later one.")
+DATA_IN_USE: Final = _p("data_in_use", 409, "A server works on the data folder.", "Stop the server first.")
+DATA_USED: Final = _p(
+    "data_used", 409, "The data folder is not empty.", "Choose an empty one, or say --replace: what it has is put aside, not deleted."
+)
+
 
 def catalogue() -> dict[str, Problem]:
     """Every problem by its code; the documentation and a test read it."""
