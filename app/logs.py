@@ -1,6 +1,7 @@
 """One log for everything: JSON lines (or coloured ones for people) with request id, job id and stage; secrets never reach it.
 
 A leaf. `configure` once per process; `bound(job_id=..., stage=...)` around work, and every line within carries it, standard `logging` included.
+One event is one line, whatever text is in it: JSON escapes it, and so does the format for people.
 """
 
 from __future__ import annotations
@@ -8,13 +9,20 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Callable, MutableMapping
+import threading
+from collections.abc import Callable, MutableMapping, Sequence
+from types import TracebackType
 from typing import Any, Final, TextIO
 
 import structlog
 from structlog.contextvars import bound_contextvars as bound
 
+from app import tally
+from app.log_file import LogFile
+
 __all__ = ["bound", "configure", "redact"]
+
+Processor = Callable[..., Any]
 
 HIDDEN: Final = "[redacted]"
 _SECRET_NAME: Final = re.compile(r"api[-_]?key|authorization|cookie|password|passwd|secret|token|credential|(^|_)key$", re.IGNORECASE)
@@ -61,9 +69,13 @@ def _clean(name: str, value: Any) -> Any:
     return value
 
 
-def configure(level: str = "info", style: str = "json", stream: TextIO | None = None) -> None:
-    """Send structlog and standard logging through one pipeline to `stream` (standard error). `style` is json or console."""
-    stamped: list[Callable[..., Any]] = [
+def configure(level: str = "info", style: str = "json", stream: TextIO | None = None, file: LogFile | None = None) -> None:
+    """Send structlog and standard logging through one pipeline to `stream` (standard error), and to `file` too. `style` is json or console.
+
+    What nobody caught, in any thread, is a line as well.
+    """
+    stream = stream or sys.stderr
+    stamped: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -72,23 +84,111 @@ def configure(level: str = "info", style: str = "json", stream: TextIO | None = 
         structlog.processors.StackInfoRenderer(),
         structlog.processors.UnicodeDecoder(),
     ]
-    last: list[Callable[..., Any]] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if style == "json":
-        last += [structlog.processors.format_exc_info, redact, structlog.processors.JSONRenderer(default=str)]
-    else:
-        last += [structlog.processors.format_exc_info, redact, structlog.dev.ConsoleRenderer(colors=(stream or sys.stderr).isatty())]
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *stamped, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=last, foreign_pre_chain=[*stamped, structlog.stdlib.ExtraAdder()]))
+    handlers: list[logging.Handler] = [_Lines(stream, counts=True)]
+    handlers[0].setFormatter(_formatter(style, stamped, colors=stream.isatty()))
+    if file is not None:
+        handlers.append(_Filed(file))
+        handlers[1].setFormatter(_formatter(style, stamped, colors=False))
     root = logging.getLogger()
-    root.handlers = [handler]
+    root.handlers = handlers
     root.setLevel(level.upper())
     logging.captureWarnings(True)
     logging.getLogger("dbos").addHandler(logging.NullHandler())  # a logger that has a handler gets no console of DBOS's own
-    for noisy in ("httpx", "httpcore", "alembic", "sqlalchemy", "dbos", "litestar"):
+    for noisy in ("httpx", "httpcore", "alembic", "sqlalchemy", "dbos", "litestar", "urllib3"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_thread
+
+
+def _formatter(style: str, stamped: Sequence[Processor], *, colors: bool) -> logging.Formatter:
+    last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info, redact]
+    if style == "json":
+        last.append(structlog.processors.JSONRenderer(default=str))
+    else:
+        last += [_on_one_line, structlog.dev.ConsoleRenderer(colors=colors)]
+    return structlog.stdlib.ProcessorFormatter(processors=last, foreign_pre_chain=[*stamped, structlog.stdlib.ExtraAdder()])
+
+
+def _on_one_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """structlog processor, for people's eyes: what cannot be printed is escaped, so that no text moves the cursor or looks like a line of its own.
+
+    A traceback keeps its lines; every one is indented, and none of the log's own is.
+    """
+    for name, value in event.items():
+        if name in ("exception", "stack") and isinstance(value, str):
+            event[name] = "\n".join(f"    {_printable(line)}" for line in value.splitlines())
+        elif isinstance(value, str):
+            event[name] = _printable(value)
+        elif not isinstance(value, bool | int | float | None):
+            event[name] = _printable(str(value))
+    return event
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+class _Lines(logging.StreamHandler[TextIO]):
+    """One write for one line: another process writes to the same place. A place that takes nothing is told of on standard error, in one line."""
+
+    def __init__(self, stream: TextIO, *, counts: bool = False) -> None:
+        super().__init__(stream)
+        self._counts = counts
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.stream.write(self.format(record) + "\n")
+            self.stream.flush()
+        except Exception:  # as logging has it: a line that cannot be written stops nobody
+            self.handleError(record)
+        if self._counts:
+            tally.LOG_LINES.add(record.levelname.lower())
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        _complain(f"a line of the log could not be written: {sys.exc_info()[1]!r}")
+
+
+class _Filed(logging.Handler):
+    """The same lines into a file."""
+
+    def __init__(self, file: LogFile) -> None:
+        super().__init__()
+        self._file = file
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._file.write(self.format(record) + "\n")
+        except Exception:
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        _complain(f"the log file takes nothing: {sys.exc_info()[1]!r}")
+
+
+def _complain(text: str) -> None:
+    if sys.stderr is not None:
+        try:
+            sys.stderr.write(f"autodubber: {_printable(redact_text(text))}\n")
+        except (OSError, ValueError):  # nobody is left who could be told
+            return
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        logging.getLogger("process").critical("uncaught", exc_info=(kind, error, trace))
+
+
+def _uncaught_in_thread(given: threading.ExceptHookArgs) -> None:
+    if given.exc_value is not None:
+        trace = (given.exc_type, given.exc_value, given.exc_traceback)
+        logging.getLogger("process").critical(
+            "uncaught in a thread", exc_info=trace, extra={"thread_name": given.thread.name if given.thread else ""}
+        )

@@ -1,0 +1,122 @@
+"""The access log: one line for every request at its end, two for every socket, and the same facts counted."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+import structlog
+
+from app import tally
+from app.forwarded import Trusted
+
+Scope = MutableMapping[str, Any]
+
+_IDENTITY: Final = re.compile(r"/([0-9a-f]{32})(?:/|$)")
+_QUIET: Final = ("/health", "/metrics", "/_app/")
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_UPLOADS: Final = ("/api/uploads", "/api/jobs")
+_DOWNLOADS: Final = ("/download/", "/media/")
+_AGENT_CHARACTERS: Final = 120
+_PATH_CHARACTERS: Final = 300
+_CUT: Final = 499  # as nginx says it: the client went before the answer
+_log = structlog.get_logger("access")
+
+
+class Visit:
+    """One request or socket, from its head to its end. `line` is the line of the log, without the query: that may hold a secret."""
+
+    def __init__(self, scope: Scope, trusted: Trusted, *, logged: bool) -> None:
+        self._logged = logged
+        self._socket = scope["type"] == "websocket"
+        self._method = scope.get("method", "WS")
+        self._began = time.perf_counter()
+        self.received_bytes = self.sent_bytes = self.status = self._code = 0
+        self._whole = False
+        self._path = str(scope["path"])
+        self._client, self._agent = _who(scope, trusted)
+
+    @property
+    def client(self) -> str:
+        return self._client
+
+    # ---------------------------------------------------------------- what passes
+
+    def came(self, message: Any) -> None:
+        """A message from the client."""
+        if message["type"] == "http.request":
+            self.received_bytes += len(message.get("body", b""))
+        elif message["type"] == "websocket.receive":
+            self.received_bytes += _size(message)
+        elif message["type"] == "websocket.disconnect":
+            self._code = self._code or message.get("code") or 0
+
+    def went(self, message: Any) -> None:
+        """A message to the client."""
+        match message["type"]:
+            case "http.response.start":
+                self.status = message["status"]
+            case "http.response.body":
+                self.sent_bytes += len(message.get("body", b""))
+                self._whole = not message.get("more_body", False)
+            case "websocket.accept":
+                self.status = 101
+                tally.SOCKETS_OPENED.add()
+                self._say("socket opened")
+            case "websocket.send":
+                self.sent_bytes += _size(message)
+            case "websocket.close":
+                self._code = message.get("code", 1000)
+
+    # ---------------------------------------------------------------- the end
+
+    def end(self, scope: Scope) -> None:
+        """Log and count it. `scope` is what the application was given: it knows the route by now."""
+        seconds = time.perf_counter() - self._began
+        if self._socket:
+            self._say("socket closed", code=self._code, seconds=round(seconds, 3), received_bytes=self.received_bytes, sent_bytes=self.sent_bytes)
+            return
+        cut = {} if self._whole else {"cut": True}
+        self._say(
+            "request", status=self.status or _CUT, ms=round(seconds * 1000, 1), received_bytes=self.received_bytes, sent_bytes=self.sent_bytes, **cut
+        )
+        method = self._method if self._method in _METHODS else tally.OTHER
+        route = _route(scope)
+        tally.HTTP_REQUESTS.add(method, route, str(self.status or _CUT))
+        tally.HTTP_SECONDS.observe(method, route, value=seconds)
+        if self._path.startswith(_UPLOADS):
+            tally.UPLOADED_BYTES.add(amount=self.received_bytes)
+        elif self._path.startswith(_DOWNLOADS):
+            tally.DOWNLOADED_BYTES.add(amount=self.sent_bytes)
+
+    def _say(self, event: str, **facts: Any) -> None:
+        if not self._logged:
+            return
+        found = _IDENTITY.search(self._path)
+        of = {("upload_id" if self._path.startswith("/api/uploads") else "job_id"): found[1]} if found else {}
+        line = _log.debug if self._path.startswith(_QUIET) else _log.info
+        line(event, **of, method=self._method, path=self._path[:_PATH_CHARACTERS], **facts, client=self._client, user_agent=self._agent)
+
+
+def _size(message: Any) -> int:
+    text = message.get("text") or ""
+    return (len(text) if text.isascii() else len(text.encode())) or len(message.get("bytes") or b"")
+
+
+def _route(scope: Scope) -> str:
+    """The template that answered; "none" where nothing did, or the door refused."""
+    return str(scope.get("path_template") or "none")
+
+
+def _who(scope: Scope, trusted: Trusted) -> tuple[str, str]:
+    """The client's address, and the first of what it calls itself."""
+    forwarded, agent = [], ""
+    for name, value in scope["headers"]:
+        if name == b"x-forwarded-for":
+            forwarded.append(value.decode("latin-1"))
+        elif name == b"user-agent":
+            agent = value.decode("utf-8", "replace")[:_AGENT_CHARACTERS]
+    peer = scope.get("client")
+    return trusted.client(peer[0] if peer else None, forwarded), agent
