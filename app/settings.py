@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
+
+from app import forwarded, telemetry
 
 PREFIX: Final = "AUTODUBBER_"
 
@@ -70,18 +72,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     base_path: Annotated[str, _doc("Path under which a proxy shows AutoDubber, such as /dub; empty: a host name of its own.")] = ""
     trusted_proxies: Annotated[
-        str, _doc("Addresses or networks of proxies, separated by commas; what they say of the client (X-Forwarded-For) is believed.")
+        str,
+        _doc("Addresses or networks of proxies, separated by commas; their X-Forwarded-For is believed. unix: whoever is on a unix socket."),
     ] = ""
     allowed_origins: Annotated[str, _doc("Other web origins that may call the API, separated by commas.")] = ""
 
     access_log: Annotated[bool, _doc("Whether every request is a line of the log.")] = True
-    log_file: Annotated[str, _doc("The log goes into this file too, rotated; empty: standard output only.")] = ""
-    log_file_bytes: Annotated[Bytes, _doc("The file is rotated at this size.")] = 64 << 20
+    log_file: Annotated[str, _doc("The log of serve goes into this file too, rotated; empty: standard output only.")] = ""
+    log_file_bytes: Annotated[Bytes, _doc("The file is rotated at this size; 0: never.")] = 64 << 20
     log_file_keep: Annotated[Count, _doc("Rotated files that are kept.")] = 7
     metrics: Annotated[bool, _doc("Whether /metrics answers everybody who reaches the port.")] = False
-    metrics_token: Annotated[str, _doc("/metrics answers who sends this as a bearer token.", secret=True)] = ""
+    metrics_token: Annotated[str, _doc("/metrics answers only who sends this as a bearer token, AUTODUBBER_METRICS or not.", secret=True)] = ""
     otlp_endpoint: Annotated[
-        str, _doc("Where traces and metrics are sent by OpenTelemetry (OTLP over HTTP); empty: nowhere.", name="OTEL_EXPORTER_OTLP_ENDPOINT")
+        str, _doc("Where traces are sent by OpenTelemetry (OTLP over HTTP); empty: nowhere.", name="OTEL_EXPORTER_OTLP_ENDPOINT")
     ] = ""
     otlp_headers: Annotated[str, _doc("Headers for it: NAME=VALUE, separated by commas.", name="OTEL_EXPORTER_OTLP_HEADERS", secret=True)] = ""
 
@@ -190,6 +193,27 @@ def _base_path(raw: str) -> str:
     return path
 
 
+def _proxies(value: str) -> None:
+    forwarded.parse(value)
+
+
+def _token(value: str) -> None:
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("a token has printable ASCII characters and no spaces")
+
+
+def _headers(value: str) -> None:
+    telemetry.parse_headers(value)
+
+
+_CHECKS: Final[Mapping[str, Callable[[str], None]]] = {  # what a value must be besides its type; ValueError says it in one line, without a secret
+    "trusted_proxies": _proxies,
+    "metrics_token": _token,
+    "otlp_endpoint": telemetry.check_endpoint,
+    "otlp_headers": _headers,
+}
+
+
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings from the environment. Raises SettingsError with one line for the first wrong value."""
     environ = os.environ if environ is None else environ
@@ -208,6 +232,11 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         except msgspec.ValidationError as error:
             shown = "" if variable.secret else f" (it is {raw!r})"
             raise SettingsError(f"{variable.name}: {error}{shown}.") from None
+        if (check := _CHECKS.get(variable.field)) is not None:
+            try:
+                check(values[variable.field])
+            except ValueError as error:
+                raise SettingsError(f"{variable.name}: {error}.") from None
         if variable.choices and raw not in variable.choices:
             raise SettingsError(f"{variable.name}: expected one of {', '.join(variable.choices)} (it is {raw!r}).")
     values["base_path"] = _base_path(values.get("base_path", ""))
