@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -19,6 +20,9 @@ from typing import Any
 
 import msgspec
 
+from app import tally
+
+_log = logging.getLogger("child")
 _LAUNCH = str(Path(__file__).with_name("launch.py"))
 _LINE_LIMIT = 64 << 20  # a result line may hold a whole transcript
 
@@ -69,9 +73,12 @@ async def child(
         start_new_session=True,
         limit=_LINE_LIMIT,
     )
+    tally.CHILDREN_STARTED.add()
+    tally.CHILDREN.change(by=1)
     try:
         yield process
     finally:
+        tally.CHILDREN.change(by=-1)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await asyncio.shield(process.wait())
@@ -108,6 +115,9 @@ async def run_python(
                     with contextlib.suppress(json.JSONDecodeError):
                         on_event(json.loads(line))
             code = await process.wait()
-            return Exit(code, await errors)
+            said = await errors
+            if code or said:
+                _log.log(logging.WARNING if code else logging.DEBUG, "a child has ended", extra={"module_name": module, "code": code, "stderr": said})
+            return Exit(code, said)
         finally:
             errors.cancel()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import threading
+import time
 import wave
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -16,10 +17,11 @@ from typing import Final
 
 import msgspec
 
+from app import tally, telemetry
 from app.domain.errors import NOTHING_TO_SPEAK, DubError
 from app.domain.segment import Clip, Segment
 from app.dubbing.kit import Kit, Report, fingerprint
-from app.speech.ports import SpeechRequest, Voice
+from app.speech.ports import SpeechRequest, Spoken, Voice
 from app.storage.blobs import BlobStore
 
 
@@ -84,6 +86,7 @@ async def speak(blobs: BlobStore, voice: Voice, request: SpeechRequest) -> tuple
     key = clip_key(voice, request)
     while True:
         if (meta := await asyncio.to_thread(cached, blobs, key)) is not None:
+            tally.CLIP_LOOKUPS.add("hit")
             return key, meta
         with _flights_lock:
             flight = _flights.get(key)
@@ -94,7 +97,7 @@ async def speak(blobs: BlobStore, voice: Voice, request: SpeechRequest) -> tuple
             await asyncio.wait([asyncio.wrap_future(flight)])  # then look again: the leader may have failed or been cancelled
             continue
         try:
-            spoken = await voice.speak(request)
+            spoken = await _spoken(voice, request)
             meta = ClipMeta(len(spoken.pcm) / 2 / spoken.sample_rate_hz, spoken.sample_rate_hz, spoken.speed, spoken.cost_credits)
             await asyncio.shield(asyncio.to_thread(_store, blobs, key, spoken.pcm, meta))
             return key, meta
@@ -102,6 +105,29 @@ async def speak(blobs: BlobStore, voice: Voice, request: SpeechRequest) -> tuple
             with _flights_lock:
                 del _flights[key]
             flight.set_result(None)
+
+
+async def _spoken(voice: Voice, request: SpeechRequest) -> Spoken:
+    """Have the engine speak it, and count what it did."""
+    tally.CLIP_LOOKUPS.add("miss")
+    began_s, result = time.monotonic(), "internal"
+    with telemetry.span("speak", "client", autodubber__engine=voice.name, autodubber__characters=len(request.text)) as span:
+        try:
+            spoken = await voice.speak(request)
+            result = "ok"
+        except DubError as error:
+            result = error.problem.code
+            span.fail(result)
+            raise
+        except asyncio.CancelledError:
+            result = "cancelled"
+            raise
+        finally:
+            tally.SPEECH_CALLS.add(voice.name, result)
+            tally.SPEECH_SECONDS.observe(voice.name, value=time.monotonic() - began_s)
+    tally.SPEECH_CHARACTERS.add(voice.name, amount=len(request.text))
+    tally.SPEECH_CREDITS.add(voice.name, amount=spoken.cost_credits)
+    return spoken
 
 
 async def synthesize(

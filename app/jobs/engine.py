@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from app import telemetry
 from app.domain.job import ACTIVE, PREPARE_STAGES, RENDER_STAGES, Phase, Stage
 from app.storage.jobs import JobStore
 
@@ -82,6 +83,7 @@ class Engine:
             if self._launched:
                 from dbos import SetWorkflowID
 
+                telemetry.queued(workflow_id)
                 with SetWorkflowID(workflow_id):
                     self._dbos.enqueue_workflow(phase.value, self._workflows[phase], job_id)
 

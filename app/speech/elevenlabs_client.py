@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
+from app import tally
 from app.domain import errors
 from app.speech.elevenlabs_errors import Retry, Trouble, trouble
 
@@ -78,6 +79,7 @@ class Service:
             pause_s = None if hasty else found.pause_s(tries, self._pause_s)
             if pause_s is None:
                 raise found.error()
+            tally.SPEECH_RETRIES.add("elevenlabs", found.problem.code)
             await asyncio.sleep(pause_s)
 
     async def _client(self, key: str) -> AsyncElevenLabs:
