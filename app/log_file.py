@@ -20,6 +20,11 @@ class Unusable(Exception):
     """The file cannot be written; the message is one line."""
 
 
+def opened(path: str, *, most_bytes: int, keep: int, rotates: bool) -> LogFile | None:
+    """The file at `path`, None where no file is wished. Raises Unusable."""
+    return LogFile(Path(path), most_bytes=most_bytes, keep=keep, rotates=rotates) if path else None
+
+
 class LogFile:
     """`path` is `PATH`, then `PATH.1` (the newest) to `PATH.N` (`keep`). `most_bytes` 0: never rotated. Opens it: raises Unusable."""
 

@@ -10,7 +10,9 @@ import logging
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable, MutableMapping, Sequence
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, TextIO
 
@@ -79,7 +81,7 @@ def configure(level: str = "info", style: str = "json", stream: TextIO | None = 
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _stamp,
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.UnicodeDecoder(),
@@ -113,6 +115,14 @@ def _formatter(style: str, stamped: Sequence[Processor], *, colors: bool) -> log
     else:
         last += [_on_one_line, structlog.dev.ConsoleRenderer(colors=colors)]
     return structlog.stdlib.ProcessorFormatter(processors=last, foreign_pre_chain=[*stamped, structlog.stdlib.ExtraAdder()])
+
+
+def _stamp(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """structlog processor: when it happened, the same in every place that it is written to."""
+    record = event.get("_record")
+    at = datetime.fromtimestamp(record.created if record is not None else time.time(), UTC)
+    event["timestamp"] = at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return event
 
 
 def _on_one_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

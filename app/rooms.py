@@ -100,8 +100,8 @@ class Rooms:
     def queue_lengths(self) -> dict[str, int]:
         return figures.queue_lengths(self.database)
 
-    def stage_totals(self) -> dict[str, tuple[int, float]]:
-        return figures.stage_totals(self.database)
+    def waits_s(self) -> dict[str, float]:
+        return figures.waits_s(self.database)
 
     def _discard(self, keys: list[str]) -> None:
         for key in keys:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import http.client
+import logging
 import multiprocessing
 import os
 import signal
@@ -12,16 +13,16 @@ import socket
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from multiprocessing.synchronize import Event
 from typing import Any, Final
 
-from app import __version__, guard, logs
-from app.exit_status import INTERNAL, OK
+from app import __version__, guard, log_file, logs
+from app.exit_status import ENVIRONMENT, INTERNAL, OK
 from app.settings import Settings
 from app.stopping import Bell, stopping_loop
 
+_log = logging.getLogger("server")
 KILL_AFTER_S: Final = 8  # the worker has 2 s to close sockets and 3 s for what is open then; container engines kill after 10
 _READY_WITHIN_S: Final = 60.0
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104
@@ -68,7 +69,7 @@ def load(failed: Event, parent: int, stopped: Callable[[], bool], _target: str) 
         if isinstance(error, guard.InUse):
             print(f"autodubber: {error}", file=sys.stderr)
         else:
-            traceback.print_exc()
+            _log.critical("the server cannot start", exc_info=True)
         failed.set()
         os.kill(parent, signal.SIGTERM)
         raise SystemExit(1) from None
@@ -83,11 +84,7 @@ def _announce(settings: Settings, started: float) -> None:
         try:
             connection.request("GET", "/health/live")
             if connection.getresponse().status == 200:
-                print(
-                    f"AutoDubber {__version__} answers on {url} after {time.monotonic() - started:.1f} s (data in {settings.data}; Ctrl-C stops it)",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                _say_address(settings, url, time.monotonic() - started)
                 return
         except OSError:
             time.sleep(0.05)
@@ -95,16 +92,30 @@ def _announce(settings: Settings, started: float) -> None:
             connection.close()
 
 
+def _say_address(settings: Settings, url: str, seconds: float) -> None:
+    """A line of the log where that is JSON; a line for the person who looks on."""
+    said = f"AutoDubber {__version__} answers on {url} after {seconds:.1f} s"
+    if settings.log_format == "json":
+        _log.info(said, extra={"url": url, "version": __version__, "seconds": round(seconds, 3), "data": str(settings.data)})
+    if settings.log_format != "json" or sys.stderr.isatty():
+        print(f"{said} (data in {settings.data}; Ctrl-C stops it)", file=sys.stderr, flush=True)
+
+
 def run(settings: Settings) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit status. The settings are in the environment too: the worker reads them there."""
     started = time.monotonic()
+    try:
+        file = log_file.opened(settings.log_file, most_bytes=settings.log_file_bytes, keep=settings.log_file_keep, rotates=False)
+    except log_file.Unusable as error:
+        print(f"autodubber: {error}; AUTODUBBER_LOG_FILE names another", file=sys.stderr)
+        return ENVIRONMENT
+    logs.configure(settings.log_level, settings.log_format, sys.stdout, file)
     from granian import Granian, loops
     from granian.constants import Interfaces
     from granian.log import LogLevels
 
     loops.register("auto")(stopping_loop)
     failed = multiprocessing.Event()
-    logs.configure(settings.log_level, settings.log_format)
     server = Granian(
         "app.server:app_from_env",
         address=settings.host,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from litestar import Litestar
 
-from app import __version__, guard, logs, turns
+from app import __version__, guard, log_file, logs, telemetry, turns
 from app.api import routes
 from app.api.depends import Limits
 from app.api.events import Closing
@@ -63,7 +63,8 @@ def create_app(settings: Settings) -> Litestar:
 def app_from_env() -> Litestar:
     """The factory for Granian. Configures this process's log."""
     settings = load()
-    logs.configure(settings.log_level, settings.log_format)
+    file = log_file.opened(settings.log_file, most_bytes=settings.log_file_bytes, keep=settings.log_file_keep, rotates=True)
+    logs.configure(settings.log_level, settings.log_format, sys.stdout, file)
     return create_app(settings)
 
 
@@ -72,7 +73,7 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
     """Own the data folder, open the rooms, answer; the engine launches meanwhile. At the end: sockets, engine, voices, database."""
     _own(settings.data)
     from app.api.health import Health, room, writable
-    from app.api.metrics import Metrics
+    from app.api.metrics import Metrics, Standing
     from app.jobs import housekeeping
     from app.rooms import Rooms
 
@@ -102,7 +103,7 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
         secrets=rooms.secrets,
         environment_key=settings.elevenlabs_key,
         health=health,
-        metrics=Metrics(health, rooms.stage_totals, rooms.queue_lengths, watch.take),
+        metrics=Metrics(Standing(health, rooms.queue_lengths, rooms.waits_s, watch.take, settings.data, settings.min_free_bytes), __version__),
         pages=await asyncio.to_thread(Pages, page_folder(), settings.base_path),
         closing=closing,
     )
@@ -123,6 +124,7 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
         await asyncio.gather(leave, launch, interrupt, *chores, return_exceptions=True)
         await rooms.close()
 
+        await asyncio.to_thread(telemetry.stop)
 
 def _own(data: Path) -> None:
     """One server for one data folder: a second one ends here with one line."""
@@ -142,12 +144,13 @@ def _give_up(reason: str) -> None:
         os._exit(1)
 
 
-async def _launch(rooms: Rooms) -> None:
-    """Start the engine. What stands then stays, and the garbage collector need not look at it again and again.
+async def _launch(rooms: Rooms, settings: Settings) -> None:
+    """Start what traces it, where that is wished, and the engine. What stands then stays, and the garbage collector need not look at it again.
 
     A full collection went through 400 000 objects with the interpreter's lock held: 85 ms, and half a second where the processors were taken.
     """
     await asyncio.to_thread(rooms.launch)
+    await asyncio.to_thread(telemetry.start, settings.otlp_endpoint, settings.otlp_headers, version=__version__)
     if not gc.isenabled():  # `app.serve` has turned it off for the start
         gc.freeze()
         gc.enable()
@@ -156,6 +159,7 @@ async def _launch(rooms: Rooms) -> None:
 async def _say_goodbye(closing: Closing) -> None:
     """Before the server stops, which cuts what is open: close every socket."""
     if deaf := await closing.farewell(_FAREWELL_S):
+    _log.info("the server stops")
         _log.info("sockets are cut: their clients take nothing", sockets=deaf)
 
 
@@ -173,6 +177,7 @@ async def _leave(rooms: Rooms, closing: Closing) -> None:
     _log.info("connections are still open; the server stops without them")
     await rooms.close()
     os._exit(0)
+    await asyncio.to_thread(telemetry.stop, 1.0)
 
 
 def page_folder() -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -42,6 +42,11 @@ class _Numbers(Family):
     def __init__(self, name: str, help: str, *labels: str) -> None:
         super().__init__(name, help, *labels)
         self._values: dict[tuple[str, ...], float] = {} if labels else {(): 0.0}
+
+    def expect(self, *series: tuple[str, ...]) -> Self:
+        """These are there from the start, with 0: the first one counted is seen to be one more."""
+        self._values |= dict.fromkeys(series, 0.0)
+        return self
 
     def values(self) -> dict[tuple[str, ...], float]:
         with self._lock:
@@ -115,7 +120,7 @@ JOBS_FINISHED: Final = Counter(
     "autodubber_jobs_finished_total",
     "Phases of jobs that ended: phase prepare or render; result done, failed or cancelled; of a failure its stage and error code.",
     "phase", "result", "stage", "code",
-)  # fmt: skip
+).expect(("prepare", "done", "", ""), ("render", "done", "", ""))  # fmt: skip
 STAGE_SECONDS: Final = Histogram(
     "autodubber_stage_seconds",
     "How long the stages took that were run to their end.",
@@ -146,7 +151,9 @@ SPEECH_RETRIES: Final = Counter(
 )
 SPEECH_CHARACTERS: Final = Counter("autodubber_speech_characters_total", "Characters that were spoken.", "engine")
 SPEECH_CREDITS: Final = Counter("autodubber_speech_credits_total", "Credits that they cost, as the service tells or the price list says.", "engine")
-CLIP_LOOKUPS: Final = Counter("autodubber_clip_lookups_total", "Lines that were to be spoken: hit was kept from before, miss was spoken.", "result")
+CLIP_LOOKUPS: Final = Counter(
+    "autodubber_clip_lookups_total", "Lines that were to be spoken: hit was kept from before, miss was spoken.", "result"
+).expect(("hit",), ("miss",))
 
 # ---- the door
 HTTP_REQUESTS: Final = Counter("autodubber_http_requests_total", "Answered requests.", "method", "route", "status")
@@ -167,4 +174,6 @@ MESSAGES_DROPPED: Final = Counter(
 # ---- the process
 CHILDREN: Final = Gauge("autodubber_child_processes", "Child processes that run now: FFmpeg, recognition, voices, mixing.")
 CHILDREN_STARTED: Final = Counter("autodubber_child_processes_started_total", "Child processes that were started.")
-LOG_LINES: Final = Counter("autodubber_log_lines_total", "Lines written to the log.", "level")
+LOG_LINES: Final = Counter("autodubber_log_lines_total", "Lines written to the log.", "level").expect(
+    ("info",), ("warning",), ("error",), ("critical",)
+)

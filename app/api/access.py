@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import MutableMapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 import structlog
 
-from app import tally
+from app import tally, telemetry
 from app.forwarded import Trusted
+from app.telemetry import Span
 
 Scope = MutableMapping[str, Any]
 
@@ -72,8 +74,14 @@ class Visit:
 
     # ---------------------------------------------------------------- the end
 
-    def end(self, scope: Scope) -> None:
-        """Log and count it. `scope` is what the application was given: it knows the route by now."""
+    def traced(self, request_id: str) -> AbstractContextManager[Span]:
+        """Its span, for what is no socket and no look at the server's health."""
+        if self._socket or self._path.startswith(_QUIET):
+            return nullcontext(Span())
+        return telemetry.span(self._method, "server", http__request__method=self._method, autodubber__request_id=request_id)
+
+    def end(self, scope: Scope, span: Span) -> None:
+        """Log it, count it and say how it ended. `scope` is what the application was given: it knows the route by now."""
         seconds = time.perf_counter() - self._began
         if self._socket:
             self._say("socket closed", code=self._code, seconds=round(seconds, 3), received_bytes=self.received_bytes, sent_bytes=self.sent_bytes)
@@ -86,18 +94,25 @@ class Visit:
         route = _route(scope)
         tally.HTTP_REQUESTS.add(method, route, str(self.status or _CUT))
         tally.HTTP_SECONDS.observe(method, route, value=seconds)
+        span.name(f"{method} {route}")
+        span.set(http__route=route, http__response__status_code=self.status or _CUT, **self._of("autodubber__"))
+        if self.status >= 500:
+            span.fail(str(self.status))
         if self._path.startswith(_UPLOADS):
             tally.UPLOADED_BYTES.add(amount=self.received_bytes)
         elif self._path.startswith(_DOWNLOADS):
             tally.DOWNLOADED_BYTES.add(amount=self.sent_bytes)
 
+    def _of(self, prefix: str = "") -> dict[str, str]:
+        """What the path names: a job or an upload."""
+        found = _IDENTITY.search(self._path)
+        return {prefix + ("upload_id" if self._path.startswith("/api/uploads") else "job_id"): found[1]} if found else {}
+
     def _say(self, event: str, **facts: Any) -> None:
         if not self._logged:
             return
-        found = _IDENTITY.search(self._path)
-        of = {("upload_id" if self._path.startswith("/api/uploads") else "job_id"): found[1]} if found else {}
         line = _log.debug if self._path.startswith(_QUIET) else _log.info
-        line(event, **of, method=self._method, path=self._path[:_PATH_CHARACTERS], **facts, client=self._client, user_agent=self._agent)
+        line(event, **self._of(), method=self._method, path=self._path[:_PATH_CHARACTERS], **facts, client=self._client, user_agent=self._agent)
 
 
 def _size(message: Any) -> int:

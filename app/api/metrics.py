@@ -1,11 +1,24 @@
-"""Figures for Prometheus, in its text format. The client library is imported when first asked."""
+"""Figures for Prometheus, in its text format. The client library is imported when first asked.
+
+Two kinds: what this process has counted since its start (`app.tally`), and how things stand, read at the moment of asking. docs/monitoring.md lists
+every name; a test compares.
+"""
 
 from __future__ import annotations
 
+import hmac
+import os
+import platform
+import resource
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from app.api.health import Health
+import msgspec
+
+from app import tally
+from app.api.health import Health, HealthReport
+from app.domain.job import JobState
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -13,62 +26,144 @@ if TYPE_CHECKING:
 CONTENT_TYPE: Final = "text/plain; version=0.0.4"
 
 
-class Metrics:
-    """`stages` tells, per stage, how many have finished and the seconds they took; `queues` how many jobs wait in each.
+class Standing(msgspec.Struct, frozen=True):
+    """What is read when it is asked. Everything blocks for milliseconds.
 
-    `worst_blocks_s` is `LoopWatch.take`.
+    `queues` tells how many jobs wait in each, `waits_s` for how long the first of them has; `worst_blocks_s` is `LoopWatch.take`.
+    `data` is the data folder, `floor_bytes` what must stay free.
     """
 
-    def __init__(
-        self,
-        health: Health,
-        stages: Callable[[], Mapping[str, tuple[int, float]]],
-        queues: Callable[[], Mapping[str, int]],
-        worst_blocks_s: Callable[[], tuple[float, float]],
-    ) -> None:
-        self._health, self._stages, self._queues, self._worst_blocks_s = health, stages, queues, worst_blocks_s
+    health: Health
+    queues: Callable[[], Mapping[str, int]]
+    waits_s: Callable[[], Mapping[str, float]]
+    worst_blocks_s: Callable[[], tuple[float, float]]
+    data: Path
+    floor_bytes: int
+
+
+class Backup(msgspec.Struct, frozen=True):
+    """The last scheduled backup, as `DATA/backup.json` has it."""
+
+    at: float
+    seconds: float
+    bytes: int
+    ok: bool
+
+
+class Metrics:
+    """Every figure there is."""
+
+    def __init__(self, standing: Standing, version: str) -> None:
+        self._standing, self._version = standing, version
         self._registry: Any = None
 
     def collect(self) -> Iterator[Metric]:
         """The figures as they are now; called by the registry."""
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+        yield from _counted()
+        report = self._standing.health.report()
+        yield from self._server(report)
+        if any(check.ok for check in report.checks if check.name == "database"):
+            yield from self._work(report)
+        yield from _disk(self._standing.data, self._standing.floor_bytes)
+        yield from _backup(self._standing.data / "backup.json")
 
-        report = self._health.report()
-        yield GaugeMetricFamily("autodubber_ready", "1 when work can be taken.", value=float(report.ready))
-        yield GaugeMetricFamily("autodubber_uptime_seconds", "Since the start of the server.", value=report.uptime_s)
-        yield GaugeMetricFamily("autodubber_sockets", "Open WebSockets.", value=report.sockets)
-        yield GaugeMetricFamily("autodubber_disk_free_bytes", "Free on the data folder's disk.", value=report.disk_free_bytes)
-        worst_s, own_s = self._worst_blocks_s()
-        yield GaugeMetricFamily(
-            "autodubber_event_loop_worst_block_seconds", "The longest time nobody was answered, since the last look.", value=worst_s
+    def _server(self, report: HealthReport) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily
+
+        about = {"version": self._version, "python": platform.python_version()}
+        yield _gauge("build_info", "Always 1; the labels are what counts.", {tuple(about.values()): 1.0}, *about)
+        yield _gauge("ready", "1 when work can be taken.", float(report.ready))
+        yield _gauge("check_ok", "1 when this condition of readiness holds.", {(c.name,): float(c.ok) for c in report.checks}, "check")
+        yield _gauge("uptime_seconds", "Since the start of the server.", report.uptime_s)
+        yield _gauge("sockets", "Open WebSockets that get events.", report.sockets)
+        worst_s, own_s = self._standing.worst_blocks_s()
+        yield _gauge("event_loop_worst_block_seconds", "The longest time nobody was answered, since the last look.", worst_s)
+        yield _gauge("event_loop_worst_own_block_seconds", "The same, but only while the server itself was computing.", own_s)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        yield CounterMetricFamily(
+            "autodubber_child_cpu_seconds", "Processor time of child processes that have ended.", value=used.ru_utime + used.ru_stime
         )
-        yield GaugeMetricFamily(
-            "autodubber_event_loop_worst_own_block_seconds", "The same, but only while the server itself was computing.", value=own_s
-        )
-        jobs = GaugeMetricFamily("autodubber_jobs", "Jobs by state.", labels=["state"])
-        for state, count in sorted(report.jobs.items()):
-            jobs.add_metric([state], count)
-        yield jobs
-        queues = GaugeMetricFamily("autodubber_queue_length", "Jobs that wait, by queue.", labels=["queue"])
-        for queue, count in sorted(self._queues().items()):
-            queues.add_metric([queue], count)
-        yield queues
-        done = CounterMetricFamily("autodubber_stages_finished", "Finished stages of the jobs that are kept.", labels=["stage"])
-        seconds = CounterMetricFamily("autodubber_stage_seconds", "Seconds spent in finished stages of the jobs that are kept.", labels=["stage"])
-        for stage, (count, spent) in sorted(self._stages().items()):
-            done.add_metric([stage], count)
-            seconds.add_metric([stage], spent)
-        yield done
-        yield seconds
+
+    def _work(self, report: HealthReport) -> Iterator[Metric]:
+        yield _gauge("jobs", "Jobs by state.", {(state,): report.jobs.get(state, 0) for state in JobState}, "state")
+        queues, waits_s = self._standing.queues(), self._standing.waits_s()
+        yield _gauge("queue_length", "Jobs that wait, by queue.", {(name,): count for name, count in sorted(queues.items())}, "queue")
+        oldest: dict[tuple[str, ...], float] = {(name,): waits_s.get(name, 0.0) for name in sorted(queues)}
+        yield _gauge("queue_oldest_seconds", "How long the oldest of them has waited; 0 when none waits.", oldest, "queue")
 
     def text(self) -> bytes:
         """Everything, the process's own figures included."""
         from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 
         if self._registry is None:
-            self._registry = CollectorRegistry()
-            self._registry.register(self)
-            ProcessCollector(registry=self._registry)
-            PlatformCollector(registry=self._registry)
-            GCCollector(registry=self._registry)
+            registry = CollectorRegistry()
+            registry.register(self)
+            ProcessCollector(registry=registry)
+            PlatformCollector(registry=registry)
+            GCCollector(registry=registry)
+            self._registry = registry
         return bytes(generate_latest(self._registry))
+
+
+def may_read(token: str, authorization: str | None) -> bool:
+    """Whether the header bears the token; takes as long for a wrong one as for the right one."""
+    scheme, _, given = (authorization or "").partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1", "replace"), token.encode())
+
+
+def _gauge(name: str, help: str, value: float | Mapping[tuple[str, ...], float], *labels: str) -> Metric:
+    from prometheus_client.core import GaugeMetricFamily
+
+    if not isinstance(value, Mapping):
+        return GaugeMetricFamily(f"autodubber_{name}", help, value=value)
+    family = GaugeMetricFamily(f"autodubber_{name}", help, labels=labels)
+    for values, number in value.items():
+        family.add_metric(values, number)
+    return family
+
+
+def _counted() -> Iterator[Metric]:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+    for family in tally.families():
+        if isinstance(family, tally.Histogram):
+            shown = HistogramMetricFamily(family.name, family.help, labels=family.labels)
+            for values, heap in family.heaps().items():
+                shown.add_metric(values, *_buckets(family.bounds, heap))
+            yield shown
+        elif isinstance(family, tally.Counter | tally.Gauge):
+            kind = CounterMetricFamily if isinstance(family, tally.Counter) else GaugeMetricFamily
+            plain = kind(family.name, family.help, labels=family.labels)
+            for values, number in family.values().items():
+                plain.add_metric(values, number)
+            yield plain
+
+
+def _buckets(bounds: tuple[float, ...], heap: tally.Heap) -> tuple[list[tuple[str, float]], float]:
+    """Cumulative, as Prometheus has them."""
+    total, cumulative = 0, []
+    for bound, count in zip((*(str(float(bound)) for bound in bounds), "+Inf"), heap.counts, strict=True):
+        total += count
+        cumulative.append((bound, float(total)))
+    return cumulative, heap.sum
+
+
+def _disk(data: Path, floor_bytes: int) -> Iterator[Metric]:
+    disk = os.statvfs(data)
+    yield _gauge("disk_free_bytes", "Free on the data folder's disk.", disk.f_bavail * disk.f_frsize)
+    yield _gauge("disk_size_bytes", "Size of the data folder's disk.", disk.f_blocks * disk.f_frsize)
+    yield _gauge("disk_floor_bytes", "Below this much free, new work is refused.", floor_bytes)
+
+
+def _backup(record: Path) -> Iterator[Metric]:
+    """Nothing before the first backup; a record that cannot be read counts as a failed one."""
+    try:
+        last = msgspec.json.decode(record.read_bytes(), type=Backup)
+    except FileNotFoundError:
+        return
+    except (OSError, msgspec.MsgspecError):
+        last = Backup(0.0, 0.0, 0, False)
+    yield _gauge("backup_last_timestamp_seconds", "When the last backup ended, in Unix seconds.", last.at)
+    yield _gauge("backup_last_success", "1 when the last backup succeeded, else 0.", float(last.ok))
+    yield _gauge("backup_last_duration_seconds", "How long the last backup took.", last.seconds)
+    yield _gauge("backup_last_size_bytes", "What the last backup had to write.", last.bytes)

@@ -10,7 +10,8 @@ from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 
-from app.api import downloads, events, jobs, pages, preferences, problems, segments, system, uploads, voices
+from app import forwarded
+from app.api import downloads, events, jobs, pages, preferences, problems, segments, storage, system, uploads, voices
 from app.api.depends import Limits, providers
 from app.api.leases import Leases
 from app.api.prefix import Prefix
@@ -47,6 +48,9 @@ def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncC
         logging_config=None,
         cors_config=cors,
     )
-    guard = Guard(app.asgi_handler, limits.allowed_origins, local=local, closing=lambda: app.state.get("closing"))
+    guard = Guard(
+        app.asgi_handler, limits.allowed_origins, local=local, closing=lambda: app.state.get("closing"),
+        trusted=forwarded.parse(limits.trusted_proxies), access_log=limits.access_log,
+    )  # fmt: skip
     app.asgi_handler = cast(Any, Prefix(guard, limits.base_path) if limits.base_path else guard)
     return app

@@ -109,7 +109,7 @@ class Guard:
         if scope["path"].startswith(_LONG) and (closing := self._closing()) is not None:
             incoming = _until(closing, incoming)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(request_id=request_id), visit.traced(request_id) as span:
             try:
                 check(scope, headers, self._allowed, local=self._local)
             except DubError as error:
@@ -117,7 +117,7 @@ class Guard:
             else:
                 await self._app(scope, incoming, answer)
             finally:
-                visit.end(scope)
+                visit.end(scope, span)
 
     def _completed(self, present: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
         headers = list(present)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from litestar import get
+from litestar import Request, get
 from litestar.response import Response
 
 from app.api.depends import Given, Limits
 from app.api.health import Health, HealthReport
-from app.api.metrics import CONTENT_TYPE, Metrics
+from app.api.metrics import CONTENT_TYPE, Metrics, may_read
 from app.api.problems import refuses
 from app.domain import errors
 from app.domain.errors import DubError
@@ -36,10 +36,13 @@ def health_for_people(health: Given[Health]) -> Response[HealthReport]:
     return Response(health.report(), headers=_FRESH)
 
 
-@get("/metrics", sync_to_thread=True, tags=["system"], media_type="text/plain", responses=refuses(404))
-def metrics(limits: Given[Limits], metrics: Given[Metrics]) -> Response[bytes]:
-    """Figures for Prometheus; 404 when AUTODUBBER_METRICS is off."""
-    if not limits.metrics:
+@get("/metrics", sync_to_thread=True, tags=["system"], media_type="text/plain", responses=refuses(401, 404))
+def metrics(request: Request[Any, Any, Any], limits: Given[Limits], metrics: Given[Metrics]) -> Response[bytes]:
+    """Figures for Prometheus: 404 unless AUTODUBBER_METRICS is on; with AUTODUBBER_METRICS_TOKEN, 401 for who does not send it as a bearer token."""
+    if limits.metrics_token:
+        if not may_read(limits.metrics_token, request.headers.get("authorization")):
+            raise DubError(errors.METRICS_TOKEN, headers={"WWW-Authenticate": 'Bearer realm="metrics"'})
+    elif not limits.metrics:
         raise DubError(errors.NOT_FOUND)
     return Response(metrics.text(), media_type=CONTENT_TYPE, headers=_FRESH)
 

@@ -50,6 +50,9 @@ METHOD_NOT_ALLOWED: Final = _p("method_not_allowed", 405, "This address does not
 FORBIDDEN_ORIGIN: Final = _p(
     "forbidden_origin", 403, "The request comes from another web site.", "Open AutoDubber's own page, or add the site to AUTODUBBER_ALLOWED_ORIGINS."
 )
+METRICS_TOKEN: Final = _p(
+    "metrics_token", 401, "The metrics are for who has the token.", "Send AUTODUBBER_METRICS_TOKEN as a bearer token: Authorization: Bearer TOKEN."
+)
 BODY_TOO_LARGE: Final = _p("body_too_large", 413, "The request's body is too large.", "Send a smaller body; media goes through /api/uploads.")
 UPGRADE_REQUIRED: Final = _p("upgrade_required", 426, "This address speaks WebSocket.", "Open it as a WebSocket; each message is one JSON object.")
 INTERNAL: Final = _p(

@@ -13,7 +13,8 @@ from typing import Any, Final, Protocol
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from app.domain.errors import ARTIFACT_NOT_READY, DISK_FULL, INVALID_REQUEST, JOB_STATE, NOTHING_TO_SPEAK, DubError
+from app import tally, telemetry
+from app.domain.errors import ARTIFACT_NOT_READY, INVALID_REQUEST, JOB_STATE, NOTHING_TO_SPEAK, SOURCE_GONE, DubError
 from app.domain.events import Deleted, SegmentsChanged, StateChanged
 from app.domain.job import ACTIVE, EDITABLE, PREPARE_STAGES, DubOptions, Job, JobState, Phase, Stage
 from app.domain.media import Artifact, ArtifactKind
@@ -157,6 +158,9 @@ class JobService:
         stem_key = row.stem_key if patch.stem_upload_id is UNSET else self._stem(patch.stem_upload_id)
         title = editing.clean(patch.title)[:255] if isinstance(patch.title, str) else row.job.title
         kept = all(getattr(options, name) == getattr(row.job.options, name) for name in choices.PREPARE_ONLY)
+            telemetry.ended(row.workflow_id, job_id, job.phase, code="cancelled")
+        tally.JOBS_FINISHED.add(job.phase, "cancelled", row.job.stage or "", "")
+        log.info("phase over", extra={"job_id": job_id, "phase": job.phase.value, "result": "cancelled"})
         shared = kept and self._transcribed(job_id)
         new_id = uuid.uuid4().hex
         state = JobState.REVIEW if shared else JobState.QUEUED
@@ -259,6 +263,7 @@ class JobService:
     def _changed(self, job: Job) -> Job:
         job = self._fresh(job)
         self._hub.publish(StateChanged(job.id, 0, job))
+        log.info("phase queued", extra={"job_id": job_id, "phase": phase.value})
         return job
 
     def _fresh(self, job: Job) -> Job:

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import structlog
 
-from app.domain.errors import INTERNAL, JOB_NOT_FOUND, JOB_STATE, DubError
+from app import tally, telemetry
+from app.domain.errors import INTERNAL, JOB_NOT_FOUND, JOB_STATE, SOURCE_GONE, DubError
 from app.domain.events import Progress, StateChanged
 from app.domain.job import Job, JobError, JobState, Phase, Stage
 from app.domain.media import ArtifactKind
@@ -55,11 +56,13 @@ class StageRunner:
             return _stopped(error)
         self._hub.publish(StateChanged(job_id, 0, job))
         return True
+        telemetry.begun(workflow_id)
+        log.info("phase begun", job_id=job_id, phase=phase_name, waited_s=round(time.time() - row.job.updated_at, 3))
 
     async def run(self, job_id: str, stage_name: str, workflow_id: str) -> bool:
         """Run one stage to its end. False stops the workflow: the job failed (and says so), or is no longer this workflow's."""
         stage = Stage(stage_name)
-        with structlog.contextvars.bound_contextvars(job_id=job_id, stage=stage_name):
+        with structlog.contextvars.bound_contextvars(job_id=job_id, stage=stage_name), telemetry.stage(workflow_id, job_id, stage_name) as span:
             try:
                 row = await asyncio.to_thread(self._store.row, job_id)
                 if row.workflow_id != workflow_id or row.job.state is not _RUNNING[row.job.phase]:
@@ -102,6 +105,7 @@ class StageRunner:
         self._hub.forget(job_id)
         self._hub.publish(StateChanged(job_id, 0, job))
         return False
+        _over(workflow_id, job_id, Phase(phase_name))
 
     async def follow(self, job_id: str, workflow_id: str, next_workflow_id: str) -> bool:
         """Prepared, and no review wanted: queue the render under its own workflow."""
@@ -125,6 +129,7 @@ class StageRunner:
         self._hub.forget(job_id)
         self._hub.publish(StateChanged(job_id, 0, job))
         return True
+        _over(workflow_id, job_id, Phase.PREPARE, followed_by=next_workflow_id)
 
     # ---------------------------------------------------------------- one stage
 
@@ -135,21 +140,26 @@ class StageRunner:
             return
         costs = await asyncio.to_thread(stage_costs, self._store, row.job.phase)
         clock = StageClock(row.job.phase, stage, row.job.media.duration_s if row.job.media else 0.0, costs)
+            tally.STAGES_SKIPPED.add(stage)
+            log.debug("stage skipped")
         report = self._reporter(row.job, stage, clock)
         progress, eta_s = clock.overall(0.0), clock.eta_s(0.0)
         await asyncio.to_thread(self._store.progress, job_id, stage=stage, stage_progress=0.0, progress=progress, eta_s=eta_s)
         report(0.0, "")
         started = time.monotonic()
-        done = await self._work.work(stage, row, name, report)
-        seconds = time.monotonic() - started
-        if done.fields:
-            await asyncio.to_thread(lambda: self._store.update(job_id, **done.fields))
-        unneeded = await asyncio.to_thread(
-            lambda: self._store.finish_stage(
-                job_id, stage, name, done.output, seconds, keys=done.keys, artifacts=done.artifacts, kinds=_HANDED_OUT.get(stage, ())
-            )
-        )
-        await asyncio.to_thread(self._discard, unneeded)
+        for attempt in range(1, _ATTEMPTS + 1):
+            if stage in _FROM_THE_ORIGINAL and not await asyncio.to_thread(self._has_original, row):
+                raise DubError(SOURCE_GONE)
+            done = await self._work.work(stage, row, name, report)
+            seconds = time.monotonic() - started
+            unneeded = await asyncio.to_thread(self._record, job_id, stage, name, done, seconds)
+            await asyncio.to_thread(self._discard, unneeded)
+            missing = await asyncio.to_thread(self._missing, done)
+            if not missing:
+                break
+            if attempt == _ATTEMPTS:
+                raise RuntimeError(f"deleted again and again while they were made: {missing[:3]}")
+        tally.STAGE_SECONDS.observe(stage, value=seconds)
         log.info("stage done", seconds=round(seconds, 3))
         if done.fields or done.artifacts:
             self._hub.publish(StateChanged(job_id, 0, await asyncio.to_thread(self._store.get, job_id)))
@@ -192,3 +202,13 @@ def _stopped(error: DubError) -> bool:
     if error.problem.code not in (JOB_NOT_FOUND.code, JOB_STATE.code):
         raise error
     return False
+        _over(workflow_id, job_id, job.phase, failure)
+def _over(workflow_id: str, job_id: str, phase: Phase, failure: JobError | None = None, *, followed_by: str = "") -> None:
+    """A phase has ended: log, count and trace it."""
+    code, stage = (failure.code, failure.stage or "") if failure else ("", "")
+    result = "failed" if failure else "done"
+    tally.JOBS_FINISHED.add(phase, result, stage, code)
+    telemetry.ended(workflow_id, job_id, phase, code=code, followed_by=followed_by)
+    log.info("phase over", job_id=job_id, phase=phase.value, result=result, **({"code": code} if code else {}))
+
+

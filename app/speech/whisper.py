@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from app import tally
 from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import Task
@@ -67,8 +69,11 @@ class OpenAIWhisper:
             "threads": self._threads,
             "device": self._device,
         }
-        killed_before = oom_kills()
-        end = await run_python(CHILD, asked, on_event=run.take, env=_environment(self._threads))
+        killed_before, began_s = oom_kills(), time.monotonic()
+        try:
+            end = await run_python(CHILD, asked, on_event=run.take, env=_environment(self._threads))
+        finally:
+            run.count(found.name if isinstance(found, Checkpoint) else "custom", time.monotonic() - began_s)
         run.close(end, oom_killed=oom_kills() > killed_before)
         return run.language or ""
 
@@ -82,11 +87,14 @@ class _Run:
         self._heard = request.resume_at_s > 0
         self._done = False
         self._failure: DubError | None = None
+        self._device = ""
+        self._done_s = request.resume_at_s
         self.language: str | None = None
 
     def take(self, event: dict[str, Any]) -> None:
         match event.get("event"):
             case "loaded":
+                self._device = event.get("device", "")
                 self._on_event(RecognitionProgress(self._request.resume_at_s, ""))
             case "chunk":
                 self._chunk(event)
@@ -99,6 +107,7 @@ class _Run:
 
     def _chunk(self, event: dict[str, Any]) -> None:
         done_s = min(event["done_s"], self._request.duration_s) if self._request.duration_s > 0 else event["done_s"]
+        self._done_s = max(self._done_s, done_s)
         if event["language"] is None:
             self._on_event(RecognitionProgress(done_s, ""))
             return
@@ -106,6 +115,16 @@ class _Run:
         segments = tuple(_segment(line) for line in event["lines"])
         self._heard = self._heard or bool(segments)
         self._on_event(Recognised(segments, self.language, done_s))
+
+    def count(self, model: str, seconds: float) -> None:
+        """Whatever the end: the media that this run recognised, and the time that it took."""
+        media_s = self._done_s - self._request.resume_at_s
+        if not self._device or not media_s:
+            return
+        tally.RECOGNITION_MEDIA_SECONDS.add(model, self._device, amount=media_s)
+        tally.RECOGNITION_SECONDS.add(model, self._device, amount=seconds)
+        if self._done:
+            tally.RECOGNITION_SPEED.set(model, self._device, to=media_s / seconds)
 
     def close(self, end: Exit, *, oom_killed: bool) -> None:
         """Raise what the child's end means."""

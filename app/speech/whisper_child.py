@@ -76,7 +76,7 @@ def run(request: Request) -> None:
     model = _load(request.model, device)
     if request.language is not None and not model.is_multilingual and request.language != "en":
         raise Failure("language_unknown", "This model knows English only.")
-    emit(event="loaded")
+    emit(event="loaded", device=device)
     start_s = request.resume_at_s
     for language, chunk in _with_language(model, chunks(wav_blocks(Path(request.speech), start_s), start_s), request.language):
         lines = _transcribe(model, chunk, language or "en", request.task) if chunk.speech else []

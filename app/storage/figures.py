@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from sqlalchemy import Engine, func, select, text
 
 from app.domain.job import JobState, Phase
@@ -23,8 +25,8 @@ def queue_lengths(engine: Engine) -> dict[str, int]:
     return {phase.value: found.get(phase.value, 0) for phase in Phase}
 
 
-def stage_totals(engine: Engine) -> dict[str, tuple[int, float]]:
-    """Per stage, how many have finished and the seconds they took, over the jobs that are kept."""
-    query = select(t.stages.c.stage, func.count(), func.sum(t.stages.c.seconds)).group_by(t.stages.c.stage)
+def waits_s(engine: Engine) -> dict[str, float]:
+    """For how long the first job in each queue has waited, in seconds; a queue that is empty is not named."""
+    query = select(t.jobs.c.phase, func.min(t.jobs.c.updated_at)).where(t.jobs.c.state == JobState.QUEUED).group_by(t.jobs.c.phase)
     with reading(engine) as c:
-        return {str(stage): (int(count), float(seconds)) for stage, count, seconds in c.execute(query).tuples()}
+        return {str(phase): max(0.0, time.time() - float(since)) for phase, since in c.execute(query).tuples()}
