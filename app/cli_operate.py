@@ -44,6 +44,7 @@ def add(
     _from(restore)
     restore.add_argument("--snapshot", metavar="ID", help="which (default: the newest)")
     restore.add_argument("--replace", action="store_true", help="the data folder is used: what it has is put aside, not deleted")
+    restore.add_argument("--skip-damaged", action="store_true", help="leave damaged files out instead of giving up")
     _json(restore)
 
     export = command("export", "write jobs with their history and files into one archive")

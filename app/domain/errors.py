@@ -134,6 +134,12 @@ DOES_NOT_FIT: Final = _p(
 JOB_NOT_FOUND: Final = _p("job_not_found", 404, "This job does not exist.", "It may have been deleted; see the list of jobs.")
 JOB_STATE: Final = _p("job_state", 409, "The job's state does not allow this.", "Wait for the running work, or cancel it first.")
 ARTIFACT_NOT_READY: Final = _p("artifact_not_ready", 404, "This file does not exist yet.", "Render the job first.")
+SOURCE_GONE: Final = _p(
+    "source_gone",
+    409,
+    "The original of this job has been deleted.",
+    "What was made from it stays. To render again, upload the video as a new job, or import an archive of this one.",
+)
 CANCELLED: Final = _p("cancelled", 409, "The job was cancelled.", "Retry goes on from where it stopped.")
 
 # ---- recognition
@@ -190,6 +196,9 @@ BACKUP_DAMAGED: Final = _p(
     "backup_damaged", 500, "The backup is damaged.", "`autodubber verify` says what is; take another backup, and test the disk that it lies on."
 )
 BACKUP_NEWER: Final = _p("backup_newer", 409, "The backup was made by a newer AutoDubber.", "Restore it with that version or a later one.")
+DATA_DAMAGED: Final = _p(
+    "data_damaged", 500, "The data folder's database is damaged.", "Stop the server and restore the newest backup; test the disk."
+)
 DATA_IN_USE: Final = _p("data_in_use", 409, "A server works on the data folder.", "Stop the server first.")
 DATA_USED: Final = _p(
     "data_used", 409, "The data folder is not empty.", "Choose an empty one, or say --replace: what it has is put aside, not deleted."

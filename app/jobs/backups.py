@@ -1,0 +1,134 @@
+"""The scheduled backup: when it is due, and what is known of the last one. The work is done by a child process, `autodubber backup`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from app.processes import command
+
+RETRY_S: Final = 1800.0
+_FIRST_S: Final = 60.0  # after a start: one that crashes again and again does not begin with a backup
+_STOP_S: Final = 2.0
+_RECORD: Final = "backup.json"
+log = structlog.get_logger(__name__)
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """DATA/backup.json: the last backup, good or not. `at` and `good_at` are seconds since 1970; `bytes` is what the backup holds, `new_bytes` what
+    it added; `missing` counts files that were gone; `error` is empty when all went well. `good_at` is None as long as none was good.
+    """
+
+    at: float
+    to: str
+    snapshot: str
+    bytes: int
+    new_bytes: int
+    seconds: float
+    missing: int
+    ok: bool
+    error: str
+    good_at: float | None
+
+
+def read(data: Path) -> Record | None:
+    """The last backup; None when there was none, or its record cannot be read."""
+    try:
+        return msgspec.json.decode((data / _RECORD).read_bytes(), type=Record)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def failure(data: Path, to: str, error: str, seconds: float) -> Record:
+    """The record of a backup that failed; it keeps when the last good one was."""
+    before = read(data)
+    good_at = before.good_at if before and before.to == to else None
+    return Record(at=time.time(), to=to, snapshot="", bytes=0, new_bytes=0, seconds=seconds, missing=0, ok=False, error=error, good_at=good_at)
+
+
+def write(data: Path, record: Record) -> None:
+    """Keep it; with the owner of the data folder, when root does."""
+    temporary = data / f".{_RECORD}.{secrets.token_hex(4)}.part"
+    try:
+        with temporary.open("wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(record), indent=1))
+            file.flush()
+            os.fsync(file.fileno())
+            if os.geteuid() == 0:
+                owner = data.stat()
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+        temporary.replace(data / _RECORD)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def due_in_s(record: Record | None, *, to: str, every_s: float, now: float) -> float:
+    """How long until the next one, measured from the last good one, over restarts; a failed one is tried again within the hour."""
+    if record is None or record.to != to:
+        return min(_FIRST_S, every_s)
+    wait_s = every_s if record.ok else min(RETRY_S, every_s)
+    return min(wait_s, max(0.0, record.at + wait_s - now))  # a clock that was set back does not stop it
+
+
+class Schedule:
+    """The chore. `argv` is the command that makes the backup and writes its record; `run` blocks until it has ended, `stop` ends it."""
+
+    def __init__(self, data: Path, *, to: str, every_s: float, argv: Sequence[str]) -> None:
+        self._data, self._to, self._every_s, self._argv = data, to, every_s, list(argv)
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._stopped = False
+
+    def due_in_s(self) -> float:
+        return due_in_s(read(self._data), to=self._to, every_s=self._every_s, now=time.time())
+
+    def run(self) -> int:
+        """Make the backup if none was made meanwhile; returns 1 when it is good. A failure is logged and recorded."""
+        record = read(self._data)
+        if record is not None and due_in_s(record, to=self._to, every_s=self._every_s, now=time.time()) > 1.0:
+            return 0  # an operator was faster
+        started = time.time()
+        with self._lock:
+            if self._stopped:
+                return 0
+            self._child = subprocess.Popen(  # noqa: S603 - our own command
+                command(self._argv), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+            )
+        _, said = self._child.communicate()
+        if self._stopped:
+            return 0  # the next start makes it
+        record = read(self._data)
+        if record is None or record.at < started:
+            last = said.decode(errors="replace").strip().splitlines()
+            record = failure(self._data, self._to, f"It ended with status {self._child.returncode}. {last[-1] if last else ''}".strip(), 0.0)
+            write(self._data, record)
+        if not record.ok:
+            log.error("the backup failed", to=record.to, error=record.error, last_good_at=record.good_at, next_try_s=min(RETRY_S, self._every_s))
+            return 0
+        if record.missing or record.error:
+            log.warning("the backup is good, but", missing=record.missing, error=record.error)
+        log.info("backed up", snapshot=record.snapshot, bytes=record.bytes, new_bytes=record.new_bytes, seconds=record.seconds)
+        return 1
+
+    def stop(self) -> None:
+        """End a backup under way: what it has stored is there for the next one."""
+        with self._lock:
+            self._stopped = True
+            child = self._child
+        if child is not None and child.poll() is None:
+            child.terminate()
+            try:
+                child.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError):
+                    child.kill()

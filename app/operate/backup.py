@@ -1,0 +1,101 @@
+"""`autodubber backup`: everything that is kept, while the server runs; then old backups of the same place go, as the settings say."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import os
+import platform
+import signal
+import sys
+import time
+from typing import Any, Final
+
+import msgspec
+
+from app import __version__, guard
+from app.domain.errors import DubError
+from app.exit_status import INTERRUPTED, OK, UsageError
+from app.jobs import backups
+from app.operate import vaults
+from app.outcome import failed
+from app.settings import Settings
+from app.storage.vault import pruning
+from app.storage.vault.manifest import APP_DATABASE, Snapshot
+from app.storage.vault.place import Check
+from app.storage.vault.pruning import DAY_S, Pruned
+from app.storage.vault.taking import back_up
+from app.storage.vault.vault import Vault, open_or_make
+
+_NICE: Final = 10
+_IOPRIO_SET: Final = {"x86_64": 251, "aarch64": 30}
+_LOWEST: Final = (2 << 13) | 7  # best effort, the last of its eight levels: never starved, never in the way
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Returns the exit status."""
+    if not (settings.data / APP_DATABASE).exists():
+        raise UsageError(f"{settings.data} has no {APP_DATABASE}: it is not the data folder, or no server was ever started on it")
+    to = vaults.where(settings, arguments.to)
+    counts = not settings.backup_to or to == vaults.where(settings, None)  # a copy elsewhere, by hand, is not the scheduled one
+    if guard.owner(settings.data) is not None:
+        give_way()
+    signal.signal(signal.SIGTERM, _interrupt)
+    started = time.monotonic()
+    try:
+        snapshot, pruned, trouble, encrypted = _back_up(arguments.to, settings)
+    except DubError as error:
+        if counts:
+            backups.write(settings.data, backups.failure(settings.data, to, error.message, round(time.monotonic() - started, 3)))
+        return failed(error, as_json=arguments.json)
+    except KeyboardInterrupt:
+        print("autodubber: interrupted; what is stored stays for the next backup", file=sys.stderr)
+        return INTERRUPTED
+    if counts:
+        record = backups.Record(
+            at=time.time(), to=to, snapshot=snapshot.id, bytes=snapshot.bytes, new_bytes=snapshot.new_bytes, seconds=snapshot.seconds,
+            missing=len(snapshot.missing), ok=True, error=trouble, good_at=time.time(),
+        )  # fmt: skip
+        backups.write(settings.data, record)
+    for missing in snapshot.missing:
+        print(f"autodubber: {missing.path} could not be read; it is not in the backup (jobs: {', '.join(missing.jobs) or 'none'})", file=sys.stderr)
+    if trouble:
+        print(f"autodubber: the backup is good, but old ones were not deleted: {trouble}", file=sys.stderr)
+    if arguments.json:
+        told = msgspec.to_builtins(snapshot) | {"ok": True, "to": to, "encrypted": encrypted, "pruned": msgspec.to_builtins(pruned)}
+        print(msgspec.json.encode(told).decode())
+    else:
+        kept = f"{snapshot.files} files, {vaults.size(snapshot.bytes)}"
+        print(f"{snapshot.id}  {kept}, {vaults.size(snapshot.new_bytes)} of them new, {snapshot.seconds:.1f} s, in {to}")
+    return OK
+
+
+def _back_up(named: str | None, settings: Settings) -> tuple[Snapshot, Pruned | None, str, bool]:
+    """The snapshot, what was deleted after it, why nothing was ("" when all went well), and whether it is encrypted."""
+    place = vaults.place(settings, named)
+    place.prepare()
+    with place.lock(alone=True) as check:
+        vault = open_or_make(place, settings.backup_password)
+        snapshot = back_up(settings.data, vault, check, app_version=__version__, report=vaults.progress("backing up"))
+        try:
+            return snapshot, _prune(vault, check, settings), "", vault.encrypted
+        except DubError as error:
+            return snapshot, None, error.message, vault.encrypted
+
+
+def _prune(vault: Vault, check: Check, settings: Settings) -> Pruned:
+    keep_s = settings.keep_backups_days * DAY_S
+    return pruning.prune(vault, check, keep_s=keep_s, max_bytes=settings.max_backups_bytes, now=time.time())
+
+
+def give_way() -> None:
+    """Let the server and its jobs have the processor and the disk first."""
+    os.nice(max(0, _NICE - os.nice(0)))
+    if (number := _IOPRIO_SET.get(platform.machine())) and sys.platform == "linux":
+        with contextlib.suppress(AttributeError):  # a C library without syscall()
+            ctypes.CDLL(None, use_errno=True).syscall(number, 1, 0, _LOWEST)
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,56 @@
+"""`autodubber backups`: what there is to restore."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+import msgspec
+
+from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, DubError
+from app.exit_status import OK
+from app.operate import vaults
+from app.outcome import failed
+from app.settings import Settings
+from app.storage.vault.manifest import Snapshot
+from app.storage.vault.vault import open_vault
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Returns the exit status. A backup that cannot be read is listed with the reason."""
+    try:
+        vault = open_vault(vaults.place(settings, arguments.source), settings.backup_password)
+        found: list[Snapshot] = []
+        bad: dict[str, str] = {}
+        for snapshot_id in vault.ids():
+            try:
+                found.append(vault.snapshot(snapshot_id))
+            except DubError as error:
+                if error.problem not in (BACKUP_DAMAGED, BACKUP_NEWER):
+                    raise
+                bad[snapshot_id] = error.message
+        stored_bytes = sum(entry.size_bytes for entry in vault.objects())
+    except DubError as error:
+        return failed(error, as_json=arguments.json)
+    if arguments.json:
+        told: dict[str, Any] = {"ok": True, "place": vault.place.where, "encrypted": vault.encrypted, "stored_bytes": stored_bytes}
+        told |= {"snapshots": [_public(snapshot) for snapshot in found], "unreadable": bad}
+        print(msgspec.json.encode(told).decode())
+        return OK
+    print(f"{'id':<27}{'time':<25}{'jobs':>6}{'files':>9}{'size':>11}{'new':>11}  version")
+    for snapshot in found:
+        line = f"{snapshot.id:<27}{vaults.at(snapshot.created_at):<25}{snapshot.jobs:>6}{snapshot.files:>9}"
+        missing = f"  {len(snapshot.missing)} files missing" if snapshot.missing else ""
+        print(f"{line}{vaults.size(snapshot.bytes):>11}{vaults.size(snapshot.new_bytes):>11}  {snapshot.app_version}{missing}")
+    for snapshot_id, reason in bad.items():
+        print(f"{snapshot_id}  {reason}", file=sys.stderr)
+    sealed = "encrypted" if vault.encrypted else "not encrypted"
+    print(f"{vault.place.where}: {vaults.size(stored_bytes)}, {sealed}")
+    return OK
+
+
+def _public(snapshot: Snapshot) -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.to_builtins(snapshot)
+    del told["listing"]
+    return told

@@ -1,0 +1,58 @@
+"""`autodubber restore`: the data folder becomes what a backup holds. A server on it must be stopped first."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from typing import Any
+
+import msgspec
+
+from app import guard
+from app.domain.errors import DATA_IN_USE, DubError
+from app.exit_status import INTERRUPTED, OK
+from app.operate import vaults
+from app.outcome import failed
+from app.settings import Settings
+from app.storage.vault.restoring import Restored, restore
+from app.storage.vault.vault import open_vault
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Returns the exit status."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        done = _restore(arguments, settings)
+    except DubError as error:
+        return failed(error, as_json=arguments.json)
+    except KeyboardInterrupt:
+        print("autodubber: interrupted; the data folder is as it was, and the next restore goes on", file=sys.stderr)
+        return INTERRUPTED
+    for path in done.left_out:
+        print(f"autodubber: {path} is damaged and was left out", file=sys.stderr)
+    if arguments.json:
+        print(msgspec.json.encode(msgspec.to_builtins(done) | {"ok": True}).decode())
+        return OK
+    print(f"{done.snapshot}  {done.jobs} jobs, {done.files} files, {vaults.size(done.bytes)} in {done.seconds:.1f} s, into {settings.data}")
+    if done.aside:
+        print(f"what was there is in {done.aside}; delete it when all is well")
+    return OK
+
+
+def _restore(arguments: argparse.Namespace, settings: Settings) -> Restored:
+    try:
+        guard.claim(settings.data)
+    except guard.InUse as error:
+        raise DubError(DATA_IN_USE, f"{error}.") from None
+    place = vaults.place(settings, arguments.source)
+    with place.lock(alone=False):
+        vault = open_vault(place, settings.backup_password)
+        snapshot = vault.snapshot(arguments.snapshot) if arguments.snapshot else vault.newest()
+        return restore(
+            vault, snapshot, settings.data, replace=arguments.replace, skip_damaged=arguments.skip_damaged, report=vaults.progress("restoring")
+        )
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,74 @@
+"""What the commands around backups share: where the place is, and how far they are."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from app.exit_status import UsageError
+from app.settings import Settings
+from app.storage.vault.place import FolderPlace, Place
+
+_S3: Final = "s3://"
+_STATE: Final = ("blobs", "uploads", "scratch", "cache", "cli", "models")
+_EVERY_S: Final = 0.5
+
+
+def where(settings: Settings, named: str | None) -> str:
+    """What was typed, or is set, or the data folder's own `backups`; folders absolute."""
+    chosen = named or settings.backup_to or str(settings.backups)
+    return chosen.rstrip("/") if chosen.startswith(_S3) else str(Path(chosen).expanduser().absolute())
+
+
+def place(settings: Settings, named: str | None) -> Place:
+    """The place. Raises UsageError for what cannot be one, backup_place when keys are missing."""
+    chosen = where(settings, named)
+    if not chosen.startswith(_S3):
+        if "://" in (named or settings.backup_to):
+            raise UsageError("backups go into a folder or to s3://BUCKET/PREFIX")
+        folder = Path(chosen)
+        if folder == settings.data or any((settings.data / name) in (folder, *folder.parents) for name in _STATE):
+            raise UsageError(f"{folder} is where AutoDubber keeps other things; choose another folder for backups")
+        return FolderPlace(folder)
+    bucket, _, prefix = chosen.removeprefix(_S3).partition("/")
+    if not bucket or "@" in bucket or ":" in bucket:
+        raise UsageError("an S3 place looks like s3://BUCKET/PREFIX; keys are set as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+    from app.storage.vault.bucket import S3, BucketPlace
+
+    s3 = S3(access_key=settings.s3_access_key, secret_key=settings.s3_secret_key, region=settings.s3_region, endpoint=settings.s3_endpoint)
+    return BucketPlace(bucket, prefix.strip("/"), s3)
+
+
+def progress(doing: str) -> Callable[[int, int], None]:
+    """Shows how many files and bytes on a terminal; says nothing where nobody looks."""
+    if not sys.stderr.isatty():
+        return lambda count, size_bytes: None
+    started = shown = time.monotonic()
+
+    def report(count: int, size_bytes: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - shown >= _EVERY_S:
+            shown = now
+            print(
+                f"\r{doing}: {count} files, {size(size_bytes)}, {size_bytes / (now - started) / 1e6:.0f} MB/s ", end="", file=sys.stderr, flush=True
+            )
+
+    return report
+
+
+def size(size_bytes: float) -> str:
+    """Bytes for people."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size_bytes < 1000:
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} TB"
+
+
+def at(seconds: float) -> str:
+    """A time for people, in UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))

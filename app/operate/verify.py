@@ -1,0 +1,48 @@
+"""`autodubber verify`: reads backups to the last byte. The exit status says whether they are whole."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import msgspec
+
+from app.domain.errors import BACKUP_NOT_FOUND, DubError
+from app.exit_status import ENVIRONMENT, OK
+from app.operate import vaults
+from app.outcome import failed
+from app.settings import Settings
+from app.storage.vault.checking import verify
+from app.storage.vault.vault import open_vault
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Returns the exit status: 0 when every backup is whole, 5 when one is not or the place cannot be read."""
+    try:
+        place = vaults.place(settings, arguments.source)
+        with place.lock(alone=False):
+            vault = open_vault(place, settings.backup_password)
+            ids = vault.ids()
+            if arguments.snapshot is not None:
+                if arguments.snapshot not in ids:
+                    raise DubError(BACKUP_NOT_FOUND, f"{arguments.snapshot} is not in {place.where}.")
+                ids = [arguments.snapshot]
+            if not ids:
+                raise DubError(BACKUP_NOT_FOUND, f"There is none in {place.where}.")
+            work = settings.data if settings.data.is_dir() else None
+            checked = verify(vault, ids, work, vaults.progress("verifying"))
+    except DubError as error:
+        return failed(error, as_json=arguments.json)
+    whole = all(each.whole for each in checked)
+    if arguments.json:
+        told = [msgspec.to_builtins(each) | {"whole": each.whole} for each in checked]
+        print(msgspec.json.encode({"ok": whole, "place": place.where, "snapshots": told}).decode())
+        return OK if whole else ENVIRONMENT
+    for each in checked:
+        said = "whole" if each.whole else f"DAMAGED: {len(each.damage)} files"
+        print(f"{each.id}  {each.files} files, {vaults.size(each.bytes)}: {said}")
+        for missing in each.missing:
+            print(f"  {missing.path}: had gone before the backup was made; jobs {', '.join(missing.jobs) or 'none'}")
+        for damage in each.damage:
+            print(f"  {damage.path}: {damage.reason}; jobs {', '.join(damage.jobs) or 'none'}", file=sys.stderr)
+    return OK if whole else ENVIRONMENT

@@ -1,0 +1,118 @@
+"""Reads backups and says what is wrong with them. Blocks; every object is read once, however many backups need it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from app.domain.errors import BACKUP_DAMAGED, BACKUP_NOT_FOUND, DubError
+from app.storage.vault import databases
+from app.storage.vault.manifest import APP_DATABASE, BLOBS, ENGINE_DATABASE, File, Missing, Snapshot
+from app.storage.vault.vault import Vault, spread
+
+Report = Callable[[int, int], None]  # objects read so far, bytes so far
+_DATABASES: Final = (ENGINE_DATABASE, APP_DATABASE)
+
+
+class Damage(msgspec.Struct, frozen=True):
+    """A file that cannot be restored as it was, why, and the jobs that need it."""
+
+    path: str
+    reason: str
+    jobs: tuple[str, ...]
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """What was found in one backup. `missing` had gone before it was made, which it said itself: no damage."""
+
+    id: str
+    files: int
+    bytes: int
+    damage: tuple[Damage, ...]
+    missing: tuple[Missing, ...]
+
+    @property
+    def whole(self) -> bool:
+        return not self.damage
+
+
+def verify(vault: Vault, snapshot_ids: Sequence[str], work: Path | None, report: Report = lambda objects, size: None) -> list[Checked]:
+    """Every file of these backups is read and compared with its hash; databases are looked through besides. `work` has room for them."""
+    read: dict[tuple[str, bool], str] = {}  # content to what is wrong with it
+    with tempfile.TemporaryDirectory(prefix=".verify-", dir=work) as folder:
+        return [_verify(vault, snapshot_id, read, Path(folder), report) for snapshot_id in snapshot_ids]
+
+
+def _verify(vault: Vault, snapshot_id: str, read: dict[tuple[str, bool], str], work: Path, report: Report) -> Checked:
+    bad: list[tuple[File, str]] = []
+    copies: dict[str, Path] = {}
+    paths: set[str] = set()
+    size_bytes = 0
+    try:
+        snapshot = vault.snapshot(snapshot_id)
+        fresh: dict[tuple[str, bool], File] = {}
+        for file in vault.files(snapshot):
+            paths.add(file.path)
+            size_bytes += file.size_bytes
+            if file.path in _DATABASES:
+                copies[file.path] = work / file.sha256
+            if _key(file) not in read:
+                fresh.setdefault(_key(file), file)
+        _read(vault, fresh.values(), read, work, report)
+        for file in vault.files(snapshot):
+            if reason := read[_key(file)]:
+                bad.append((file, reason))
+    except DubError as error:
+        if error.problem not in (BACKUP_DAMAGED, BACKUP_NOT_FOUND):
+            raise
+        return Checked(snapshot_id, 0, 0, (Damage(f"snapshots/{snapshot_id}.json", error.detail, ()),), ())
+    damage = _told(snapshot, bad, paths, copies)
+    return Checked(snapshot_id, snapshot.files, size_bytes, tuple(damage), snapshot.missing)
+
+
+def _read(vault: Vault, files: Iterable[File], read: dict[tuple[str, bool], str], work: Path, report: Report) -> None:
+    """Read each once; fills `read`. Databases are left in `work` under their hash."""
+
+    def one(file: File) -> tuple[File, str]:
+        try:
+            if file.path in _DATABASES:
+                with (work / file.sha256).open("wb") as out:
+                    out.writelines(vault.read(file))
+                return file, "; ".join(databases.troubles(work / file.sha256))
+            for _ in vault.read(file):
+                pass
+        except DubError as error:
+            if error.problem not in (BACKUP_DAMAGED, BACKUP_NOT_FOUND):
+                raise
+            return file, error.detail or error.message
+        return file, ""
+
+    size_bytes = 0
+    for count, (file, reason) in enumerate(spread(one, files, vault.place.at_once), 1):
+        read[_key(file)] = reason
+        size_bytes += file.size_bytes
+        report(count, size_bytes)
+
+
+def _told(snapshot: Snapshot, bad: Sequence[tuple[File, str]], paths: set[str], copies: dict[str, Path]) -> list[Damage]:
+    """What is damaged, and what the database needs that the backup does not have; with the jobs, as far as the database can be read."""
+    if APP_DATABASE not in copies:
+        return [Damage(APP_DATABASE, "the backup has no database", ())]
+    if any(file.path == APP_DATABASE for file, _ in bad):
+        return [Damage(file.path, reason, ()) for file, reason in bad]
+    known = {missing.path for missing in snapshot.missing}
+    with databases.opened(copies[APP_DATABASE]) as app:
+        told = [Damage(file.path, reason, databases.jobs_of(app, file.path.removeprefix(f"{BLOBS}/"))) for file, reason in bad]
+        for key in databases.referred(app):
+            path = f"{BLOBS}/{key}"
+            if path not in paths and path not in known:
+                told.append(Damage(path, "the backup does not have it", databases.jobs_of(app, key)))
+    return told
+
+
+def _key(file: File) -> tuple[str, bool]:
+    return (file.sha256, file.packed)

@@ -1,0 +1,86 @@
+"""The data folder's databases: copied while they are written to, asked what they need, and looked through for damage. Blocks."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from app.domain.errors import DATA_DAMAGED, DISK_FULL, DubError
+from app.storage.vault.manifest import APP_DATABASE, ENGINE_DATABASE
+
+_WAIT_S: Final = 60.0
+_MOST_TROUBLES: Final = 10
+_REFERRED: Final = "SELECT key FROM blob_references UNION SELECT key FROM uploads WHERE complete ORDER BY key"
+
+
+def copy_all(data: Path, to: Path) -> list[str]:
+    """Copy both, the engine's first, and return their names. Each copy is one moment's; a writer is not held up (WAL).
+
+    The order makes a restored server right. The engine's copy then never knows more than the application's: a step that it does not know of runs
+    again, finds its result and goes on; a job that it does not know of is queued again (`app.jobs.engine`). The other way round, a step would count
+    as done whose result is not there.
+    """
+    names = [name for name in (ENGINE_DATABASE, APP_DATABASE) if (data / name).exists()]
+    for name in names:
+        (to / name).unlink(missing_ok=True)
+        _copy(data / name, to / name)
+    return names
+
+
+def _copy(source: Path, target: Path) -> None:
+    """One file, sound and with nothing beside it. Raises data_damaged, disk_full."""
+    try:
+        with (
+            contextlib.closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True, timeout=_WAIT_S)) as live,
+            contextlib.closing(sqlite3.connect(target)) as copy,
+        ):
+            live.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
+            if troubles := [str(row[0]) for row in copy.execute("PRAGMA quick_check") if row[0] != "ok"]:
+                raise DubError(DATA_DAMAGED, f"{source.name}: {troubles[0]}.")
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
+            raise DubError(DISK_FULL, "The copy of the database has no room in the data folder.") from None
+        raise DubError(DATA_DAMAGED, f"{source.name}: {error}.") from None
+
+
+@contextlib.contextmanager
+def opened(copy: Path) -> Iterator[sqlite3.Connection]:
+    """A copy, for questions only."""
+    with contextlib.closing(sqlite3.connect(f"{copy.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+        yield connection
+
+
+def referred(app: sqlite3.Connection) -> Iterator[str]:
+    """The keys of all blobs that it needs, in order."""
+    for (key,) in app.execute(_REFERRED):
+        yield str(key)
+
+
+def jobs_of(app: sqlite3.Connection, key: str) -> tuple[str, ...]:
+    """The jobs that need a blob."""
+    return tuple(str(row[0]) for row in app.execute("SELECT job_id FROM blob_references WHERE key = ? ORDER BY job_id", (key,)))
+
+
+def job_count(app: sqlite3.Connection) -> int:
+    return int(app.execute("SELECT count(*) FROM jobs").fetchone()[0])
+
+
+def revision(app: sqlite3.Connection) -> str:
+    """The schema's: the newest migration that it has had."""
+    return str(app.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+
+
+def troubles(copy: Path) -> list[str]:
+    """What is wrong with a database: damaged pages and indexes, rows that refer to nothing. Empty when it is whole."""
+    try:
+        with opened(copy) as connection:
+            found = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({_MOST_TROUBLES})") if row[0] != "ok"]
+            for row in connection.execute("PRAGMA foreign_key_check").fetchmany(_MOST_TROUBLES):
+                found.append(f"a row of {row[0]} refers to a missing row of {row[2]}")
+            return found
+    except sqlite3.DatabaseError as error:
+        return [str(error)]

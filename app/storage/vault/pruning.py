@@ -1,0 +1,78 @@
+"""Old snapshots are forgotten, and objects that no snapshot needs are deleted. For who holds the place's lock alone; blocks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from app.storage.vault.place import Check
+from app.storage.vault.vault import Vault, taken_at
+
+DAY_S: Final = 24 * 3600.0
+GRACE_S: Final = DAY_S  # a younger object may belong to a backup whose lock has ended though it still runs
+
+
+class Pruned(msgspec.Struct, frozen=True):
+    """What went, and what all objects that stay take."""
+
+    snapshots: tuple[str, ...]
+    objects: int
+    bytes: int
+    left_bytes: int
+
+
+def prune(vault: Vault, check: Check, *, keep_s: float, max_bytes: int, now: float, grace_s: float = GRACE_S, dry_run: bool = False) -> Pruned:
+    """Forget what is older than `keep_s` and, from the oldest on, what makes all together larger than `max_bytes`; 0 is no limit.
+
+    The newest snapshot stays. Where one that stays cannot be read, nothing at all is deleted. Raises backup_damaged, backup_newer, backup_busy.
+    """
+    gone: list[str] = []
+    needed: set[tuple[bytes, bool]] = set()
+    lists: set[str] = set()
+    total_bytes = 0
+    ids = vault.ids()
+    for snapshot_id in reversed(ids):
+        old = keep_s > 0 and now - taken_at(snapshot_id) > keep_s
+        if snapshot_id != ids[-1] and (old or gone):
+            gone.append(snapshot_id)
+            continue
+        snapshot = vault.snapshot(snapshot_id)
+        added: set[tuple[bytes, bool]] = set()
+        added_bytes = 0
+        if snapshot.listing.sha256 not in lists:
+            for file in (snapshot.listing, *vault.files(snapshot)):
+                key = (bytes.fromhex(file.sha256), file.packed)
+                if key not in needed and key not in added:
+                    added.add(key)
+                    added_bytes += file.stored_bytes
+        if max_bytes and total_bytes + added_bytes > max_bytes and snapshot_id != ids[-1]:
+            gone.append(snapshot_id)
+            continue
+        lists.add(snapshot.listing.sha256)
+        needed |= added
+        total_bytes += added_bytes
+    check()
+    if not dry_run:
+        for snapshot_id in reversed(gone):  # the oldest first: killed in between, the newer ones are whole
+            vault.forget(snapshot_id)
+    objects, freed_bytes = _sweep(vault, check, needed, grace_s, dry_run=dry_run)
+    return Pruned(tuple(reversed(gone)), objects, freed_bytes, total_bytes)
+
+
+def _sweep(vault: Vault, check: Check, needed: set[tuple[bytes, bool]], grace_s: float, *, dry_run: bool) -> tuple[int, int]:
+    """Delete the objects that are not needed; returns how many, and their bytes."""
+    names = {vault.object_name(sha256.hex(), packed=packed) for sha256, packed in needed}
+    unneeded = [entry for entry in vault.objects() if entry.name not in names]
+    if not unneeded:
+        return 0, 0
+    before = vault.place.now() - grace_s
+    count = freed_bytes = 0
+    for entry in unneeded:
+        if entry.modified_at <= before:
+            if not dry_run:
+                check()
+                vault.place.delete(entry.name)
+            count += 1
+            freed_bytes += entry.size_bytes
+    return count, freed_bytes

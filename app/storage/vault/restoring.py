@@ -1,0 +1,143 @@
+"""Puts a backup into a data folder that no server works on. Blocks; killed at any moment, the folder is the old one or the new one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_NOT_FOUND, DATA_USED, DISK_FULL, DubError
+from app.storage.database import HEAD
+from app.storage.vault import swap
+from app.storage.vault.manifest import APP_DATABASE, ENGINE_DATABASE, SECRET_KEY, File, Snapshot
+from app.storage.vault.vault import Vault, spread
+
+Report = Callable[[int, int], None]  # files so far, bytes so far
+_SPARE_BYTES: Final = 64 << 20
+_NEEDED: Final = frozenset({APP_DATABASE, ENGINE_DATABASE, SECRET_KEY})
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """What came in, where the old files are (None: there were none), and the files that were left out because they are damaged."""
+
+    snapshot: str
+    files: int
+    bytes: int
+    jobs: int
+    seconds: float
+    aside: str | None
+    left_out: tuple[str, ...]
+
+
+def restore(
+    vault: Vault, snapshot: Snapshot, data: Path, *, replace: bool, skip_damaged: bool = False, report: Report = lambda files, size: None
+) -> Restored:
+    """The data folder is as it was when the snapshot was taken; every byte has been compared with its hash. The caller owns the folder.
+
+    What the folder had goes to DATA/replaced-TIME. A killed restore, run again, takes what it had restored already.
+    Raises data_used, backup_newer, backup_damaged, backup_not_found, disk_full, backup_place.
+    """
+    started = time.time()
+    if snapshot.schema_revision > HEAD:
+        raise DubError(BACKUP_NEWER, f"It was {snapshot.app_version}, with schema {snapshot.schema_revision}; this version knows {HEAD}.")
+    data.mkdir(parents=True, exist_ok=True)
+    swap.finish(data)
+    if swap.used(data) and not replace:
+        raise DubError(DATA_USED)
+    stage = _Stage(data, snapshot.id)
+    stage.check_room(sum(file.size_bytes for file in vault.files(snapshot)))
+    files = size_bytes = 0
+    bad: list[str] = []
+
+    def one(file: File) -> tuple[File, DubError | None]:
+        try:
+            stage.take(vault, file)
+        except DubError as error:
+            if error.problem not in (BACKUP_DAMAGED, BACKUP_NOT_FOUND):
+                raise
+            return file, error
+        return file, None
+
+    for file, error in spread(one, vault.files(snapshot), vault.place.at_once):
+        if error is not None:
+            if not skip_damaged or file.path in _NEEDED:
+                raise DubError(BACKUP_DAMAGED, f"{file.path}: {error.detail or error.message}")
+            bad.append(file.path)
+            continue
+        files += 1
+        size_bytes += file.size_bytes
+        report(files, size_bytes)
+    for litter in swap.staging(data, snapshot.id).rglob(".*.part"):  # of a killed one
+        litter.unlink()
+    had = swap.used(data)
+    os.sync()  # once for all files, which may be a hundred thousand
+    swap.ready(data, snapshot.id, f"replaced-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(started))}")
+    aside = swap.finish(data)
+    if aside is not None and not had:  # empty folders, and what a stopped server left in passing
+        shutil.rmtree(aside)
+    where = str(aside) if aside is not None and had else None
+    return Restored(snapshot.id, files, size_bytes, snapshot.jobs, round(time.time() - started, 3), where, tuple(bad))
+
+
+class _Stage:
+    """The folder in which the restored files wait. As root, everything gets the data folder's owner."""
+
+    def __init__(self, data: Path, snapshot_id: str) -> None:
+        self._data, self._root = data, swap.staging(data, snapshot_id)
+        status = data.stat()
+        self._owner = (status.st_uid, status.st_gid) if os.geteuid() == 0 else None
+        for other in data.glob(f"{swap.STAGE}*"):  # of a killed restore of another snapshot
+            if other != self._root.parent:
+                shutil.rmtree(other)
+        self._make(self._root)
+        self._make(self._root / "blobs")
+
+    def check_room(self, size_bytes: int) -> None:
+        """Raises disk_full: the old files stay, so that there must be room for both."""
+        there = sum(path.stat().st_size for path in self._root.rglob("*") if path.is_file())
+        free = shutil.disk_usage(self._data).free
+        if size_bytes - there + _SPARE_BYTES > free:
+            raise DubError(DISK_FULL, f"The backup has {size_bytes >> 20} MiB, and {free >> 20} MiB are free in {self._data}.")
+
+    def take(self, vault: Vault, file: File) -> None:
+        """Restore one file; it is under its name when its hash is right, and not before."""
+        target = self._root / file.path
+        if not self._has(target, file):
+            self._make(target.parent)
+            temporary = target.with_name(f".{target.name}.part")
+            try:
+                with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+                    out.writelines(vault.read(file))
+                    os.fchmod(out.fileno(), file.mode & 0o777)
+                    if self._owner is not None:
+                        os.fchown(out.fileno(), *self._owner)
+                os.utime(temporary, ns=(file.mtime_ns, file.mtime_ns))
+                temporary.replace(target)
+            except OSError as error:
+                if error.errno in (28, 122):  # ENOSPC, EDQUOT
+                    raise DubError(DISK_FULL, f"It is the disk of {self._data}.") from error
+                raise
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    def _has(self, target: Path, file: File) -> bool:
+        try:
+            if target.stat().st_size != file.size_bytes:
+                return False
+            with target.open("rb") as found:
+                return hashlib.file_digest(found, "sha256").hexdigest() == file.sha256
+        except FileNotFoundError:
+            return False
+
+    def _make(self, folder: Path) -> None:
+        if not folder.is_dir():
+            self._make(folder.parent)
+            folder.mkdir(exist_ok=True)
+            if self._owner is not None:
+                os.chown(folder, *self._owner)

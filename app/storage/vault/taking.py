@@ -1,0 +1,225 @@
+"""Takes a backup of a data folder while a server works on it. Blocks; memory is some blocks and a third of a kilobyte for each file."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import sqlite3
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from app.storage.vault import databases
+from app.storage.vault.manifest import APP_DATABASE, BLOBS, CLI_CLIPS, FORMAT, SECRET_KEY, File, Missing, Snapshot, lines
+from app.storage.vault.place import Check
+from app.storage.vault.vault import Vault, new_id, spread
+
+Report = Callable[[int, int], None]  # files looked at so far, bytes read so far
+_BLOCK_BYTES: Final = 1 << 20
+_SMALL_BYTES: Final = 4 << 20  # read once and kept for writing
+_PASSES: Final = 4
+_CLIPS: Final = "clips"
+_WORK: Final = ".backup-"
+_MOST_MISSING: Final = 1000
+
+
+class _Unreadable(Exception):
+    """A file of the data folder cannot be read to its end."""
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    file: File
+    new_bytes: int  # 0 when its object was there already
+
+
+class _Taking:
+    """One backup under way: what the place has, what was known of unchanged files, what is done."""
+
+    def __init__(self, data: Path, vault: Vault, report: Report) -> None:
+        self._data, self._vault, self._report = data, vault, report
+        self._there = {entry.name: entry.size_bytes for entry in vault.objects()}
+        self._known: dict[str, File] = {}
+        if ids := vault.ids():
+            self._known = {file.path: file for file in vault.files(vault.snapshot(ids[-1]))}
+        self.done: dict[str, File] = {}
+        self.new_files = self.new_bytes = self._read_bytes = 0
+
+    def blobs(self, app: sqlite3.Connection) -> set[str]:
+        """Store every blob that is needed and not stored yet; returns the paths of those that could not be read."""
+        wanted = (path for path in _wanted(self._data, app) if path not in self.done)
+        missing: set[str] = set()
+        for path, stored in spread(lambda path: (path, self._blob(path)), wanted, self._vault.place.at_once):
+            if stored is None:
+                missing.add(path)
+            else:
+                self._count(stored)
+        return missing
+
+    def small(self, path: str, source: Path | None = None, *, packed: bool) -> File:
+        """Store a file that is not one of the blobs."""
+        with (source or self._data / path).open("rb", buffering=0) as file:
+            stored = self._store(path, file.fileno(), packed=packed)
+        self._count(stored)
+        return stored.file
+
+    def _blob(self, path: str) -> _Stored | None:
+        """One blob, by what is known of it when it has not changed: its key never gets another content. None when it cannot be read."""
+        try:
+            descriptor = os.open(self._data / path, os.O_RDONLY)
+        except OSError:
+            return None
+        try:
+            status = os.fstat(descriptor)
+            known = self._known.get(path)
+            if known and (known.size_bytes, known.mtime_ns) == (status.st_size, status.st_mtime_ns) and self._has(known):
+                return _Stored(known, 0)
+            return self._store(path, descriptor, packed=False)
+        except (_Unreadable, IsADirectoryError):
+            return None
+        finally:
+            os.close(descriptor)
+
+    def _store(self, path: str, descriptor: int, *, packed: bool) -> _Stored:
+        """Read once for the hash, and again for the object if the place has none: an open file stays whole when it is deleted."""
+        status = os.fstat(descriptor)
+        digest, size_bytes, kept = hashlib.sha256(), 0, []
+        for block in _blocks(descriptor):
+            digest.update(block)
+            size_bytes += len(block)
+            if status.st_size <= _SMALL_BYTES:
+                kept.append(block)
+        sha256 = digest.hexdigest()
+        name = self._vault.object_name(sha256, packed=packed)
+        file = File(path, size_bytes, sha256, self._vault.stored_bytes(size_bytes), status.st_mtime_ns, stat.S_IMODE(status.st_mode), packed)
+        if size_bytes == 0:
+            return _Stored(msgspec.structs.replace(file, stored_bytes=0), 0)
+        if packed:
+            known = self._known.get(path)
+            if known and known.packed and known.sha256 == sha256 and self._has(known):
+                return _Stored(msgspec.structs.replace(file, stored_bytes=known.stored_bytes), 0)
+        elif self._there.get(name) == file.stored_bytes:
+            return _Stored(file, 0)
+        stored_bytes = self._vault.put(sha256, iter(kept) if kept else _blocks(descriptor), size_bytes, packed=packed)
+        self._there[name] = stored_bytes
+        return _Stored(msgspec.structs.replace(file, stored_bytes=stored_bytes), stored_bytes)
+
+    def _has(self, file: File) -> bool:
+        return not file.size_bytes or self._there.get(self._vault.object_name(file.sha256, packed=file.packed)) == file.stored_bytes
+
+    def _count(self, stored: _Stored) -> None:
+        self.done[stored.file.path] = stored.file
+        if stored.new_bytes:
+            self.new_files += 1
+            self.new_bytes += stored.new_bytes
+        self._read_bytes += stored.file.size_bytes
+        self._report(len(self.done), self._read_bytes)
+
+
+def back_up(data: Path, vault: Vault, check: Check, *, app_version: str, report: Report = lambda files, size: None) -> Snapshot:
+    """A new snapshot of the data folder; it exists when this returns, and not before. For who holds the place's lock alone.
+
+    First the databases, then what they refer to: a blob is on disk before the database knows of it. When one of them has gone meanwhile (a job was
+    deleted, or rendered anew), the databases are copied again, which costs only what has changed. What is missing even so stands in the snapshot.
+    Raises data_damaged, disk_full, backup_place, backup_busy.
+    """
+    started = time.time()
+    with _work(data) as work:
+        taking = _Taking(data, vault, report)
+        missing: set[str] = set()
+        for _ in range(_PASSES):
+            before = missing
+            names = databases.copy_all(data, work)
+            with databases.opened(work / APP_DATABASE) as app:
+                missing = taking.blobs(app)
+            if missing <= before:
+                break
+        files = [taking.small(name, work / name, packed=True) for name in names]
+        if (data / SECRET_KEY).exists():
+            files.append(taking.small(SECRET_KEY, packed=False))
+        with databases.opened(work / APP_DATABASE) as app:
+            files += [taking.done[path] for path in _wanted(data, app) if path in taking.done]
+            lost = tuple(Missing(path, databases.jobs_of(app, path.removeprefix(f"{BLOBS}/"))) for path in sorted(missing)[:_MOST_MISSING])
+            jobs, revision = databases.job_count(app), databases.revision(app)
+        listing = _keep_listing(taking, work / "files.jsonl", files)
+        snapshot = Snapshot(
+            format=FORMAT, id=new_id(started), created_at=started, app_version=app_version, schema_revision=revision, jobs=jobs,
+            files=len(files), bytes=sum(file.size_bytes for file in files), new_files=taking.new_files, new_bytes=taking.new_bytes,
+            seconds=round(time.time() - started, 3), listing=listing, missing=lost,
+        )  # fmt: skip
+        check()
+        vault.keep(snapshot)
+        return snapshot
+
+
+def _keep_listing(taking: _Taking, path: Path, files: list[File]) -> File:
+    with path.open("wb") as out:
+        out.writelines(lines(files))
+    kept = taking.small("files.jsonl", path, packed=True)
+    del taking.done["files.jsonl"]
+    return kept
+
+
+def _wanted(data: Path, app: sqlite3.Connection) -> Iterator[str]:
+    """The paths of all blobs that the database needs, and of all spoken lines: what was bought for a job that still runs is in no table yet."""
+    clips = _clips(data / BLOBS / _CLIPS)
+    for key in databases.referred(app):
+        clips.discard(key.removeprefix(f"{_CLIPS}/"))
+        yield f"{BLOBS}/{key}"
+    yield from (f"{BLOBS}/{_CLIPS}/{name}" for name in sorted(clips))
+    yield from (f"{CLI_CLIPS}/{name}" for name in sorted(_clips(data / CLI_CLIPS)))
+
+
+def _clips(folder: Path) -> set[str]:
+    """The names of clips that are whole. The sound is written first, its description after it: where that is, the sound is too."""
+    try:
+        with os.scandir(folder) as found:
+            described = {entry.name.removesuffix(".json") for entry in found if entry.name.endswith(".json") and not entry.name.startswith(".")}
+    except FileNotFoundError:
+        return set()
+    return {f"{name}{suffix}" for name in described for suffix in (".json", ".wav")}
+
+
+def _blocks(descriptor: int) -> Iterator[bytes]:
+    """The open file's bytes from its beginning."""
+    at = 0
+    while True:
+        try:
+            block = os.pread(descriptor, _BLOCK_BYTES, at)
+        except OSError as error:
+            raise _Unreadable(str(error)) from error
+        if not block:
+            return
+        yield block
+        at += len(block)
+
+
+@contextlib.contextmanager
+def _work(data: Path) -> Iterator[Path]:
+    """A folder for copies, in the data folder, where there is room; it goes at the end, and a killed backup's goes with the next one."""
+    for folder in data.glob(f"{_WORK}*"):
+        with contextlib.suppress(BlockingIOError), _locked(folder):
+            shutil.rmtree(folder)
+    folder = Path(tempfile.mkdtemp(prefix=_WORK, dir=data))
+    try:
+        with _locked(folder):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
