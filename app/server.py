@@ -61,7 +61,7 @@ def create_app(settings: Settings) -> Litestar:
 
 
 def app_from_env() -> Litestar:
-    """The factory for Granian. Configures this process's log."""
+    """The factory for Granian. Configures this process's log: the one that rotates the file."""
     settings = load()
     file = log_file.opened(settings.log_file, most_bytes=settings.log_file_bytes, keep=settings.log_file_keep, rotates=True)
     logs.configure(settings.log_level, settings.log_format, sys.stdout, file)
@@ -110,7 +110,7 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
     if isinstance(loop, StoppingLoop):  # a server's own process
         loop.before_stop = lambda: _say_goodbye(closing)
         turns.shorten()
-    launch = asyncio.create_task(_launch(rooms))
+    launch = asyncio.create_task(_launch(rooms, settings))
     chores = [asyncio.create_task(housekeeping.run(rooms.chores())), asyncio.create_task(watch.run())]
     interrupt = asyncio.create_task(_interrupt(app.state["leases"], closing))
     leave = asyncio.create_task(_leave(rooms, closing))
@@ -123,8 +123,8 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
             chore.cancel()
         await asyncio.gather(leave, launch, interrupt, *chores, return_exceptions=True)
         await rooms.close()
-
         await asyncio.to_thread(telemetry.stop)
+
 
 def _own(data: Path) -> None:
     """One server for one data folder: a second one ends here with one line."""
@@ -149,8 +149,8 @@ async def _launch(rooms: Rooms, settings: Settings) -> None:
 
     A full collection went through 400 000 objects with the interpreter's lock held: 85 ms, and half a second where the processors were taken.
     """
-    await asyncio.to_thread(rooms.launch)
     await asyncio.to_thread(telemetry.start, settings.otlp_endpoint, settings.otlp_headers, version=__version__)
+    await asyncio.to_thread(rooms.launch)
     if not gc.isenabled():  # `app.serve` has turned it off for the start
         gc.freeze()
         gc.enable()
@@ -158,8 +158,8 @@ async def _launch(rooms: Rooms, settings: Settings) -> None:
 
 async def _say_goodbye(closing: Closing) -> None:
     """Before the server stops, which cuts what is open: close every socket."""
-    if deaf := await closing.farewell(_FAREWELL_S):
     _log.info("the server stops")
+    if deaf := await closing.farewell(_FAREWELL_S):
         _log.info("sockets are cut: their clients take nothing", sockets=deaf)
 
 
@@ -176,8 +176,8 @@ async def _leave(rooms: Rooms, closing: Closing) -> None:
     await asyncio.sleep(_GRACE_S)
     _log.info("connections are still open; the server stops without them")
     await rooms.close()
-    os._exit(0)
     await asyncio.to_thread(telemetry.stop, 1.0)
+    os._exit(0)
 
 
 def page_folder() -> Path:

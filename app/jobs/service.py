@@ -148,6 +148,9 @@ class JobService:
         self._hub.forget(job_id)
         if row.workflow_id:
             self._queue.cancel(row.workflow_id)
+            telemetry.ended(row.workflow_id, job_id, job.phase, code="cancelled")
+        tally.JOBS_FINISHED.add(job.phase, "cancelled", row.job.stage or "", "")
+        log.info("phase over", extra={"job_id": job_id, "phase": job.phase.value, "result": "cancelled"})
         return self._changed(job)
 
     def duplicate(self, job_id: str, patch: JobPatch) -> Job:
@@ -158,9 +161,6 @@ class JobService:
         stem_key = row.stem_key if patch.stem_upload_id is UNSET else self._stem(patch.stem_upload_id)
         title = editing.clean(patch.title)[:255] if isinstance(patch.title, str) else row.job.title
         kept = all(getattr(options, name) == getattr(row.job.options, name) for name in choices.PREPARE_ONLY)
-            telemetry.ended(row.workflow_id, job_id, job.phase, code="cancelled")
-        tally.JOBS_FINISHED.add(job.phase, "cancelled", row.job.stage or "", "")
-        log.info("phase over", extra={"job_id": job_id, "phase": job.phase.value, "result": "cancelled"})
         shared = kept and self._transcribed(job_id)
         new_id = uuid.uuid4().hex
         state = JobState.REVIEW if shared else JobState.QUEUED
@@ -249,6 +249,7 @@ class JobService:
             job = self._store.transition(job_id, JobState.QUEUED, only_from=only_from, **fields)
         self._hub.forget(job_id)
         job = self._changed(job)
+        log.info("phase queued", extra={"job_id": job_id, "phase": phase.value})
         self._queue.enqueue(phase, job_id, workflow_id)
         return job
 
@@ -263,7 +264,6 @@ class JobService:
     def _changed(self, job: Job) -> Job:
         job = self._fresh(job)
         self._hub.publish(StateChanged(job.id, 0, job))
-        log.info("phase queued", extra={"job_id": job_id, "phase": phase.value})
         return job
 
     def _fresh(self, job: Job) -> Job:

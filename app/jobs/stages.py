@@ -54,10 +54,10 @@ class StageRunner:
             job = await asyncio.to_thread(self._store.transition, job_id, _RUNNING[phase], only_from={JobState.QUEUED}, owner=workflow_id)
         except DubError as error:
             return _stopped(error)
-        self._hub.publish(StateChanged(job_id, 0, job))
-        return True
         telemetry.begun(workflow_id)
         log.info("phase begun", job_id=job_id, phase=phase_name, waited_s=round(time.time() - row.job.updated_at, 3))
+        self._hub.publish(StateChanged(job_id, 0, job))
+        return True
 
     async def run(self, job_id: str, stage_name: str, workflow_id: str) -> bool:
         """Run one stage to its end. False stops the workflow: the job failed (and says so), or is no longer this workflow's."""
@@ -77,6 +77,7 @@ class StageRunner:
             except Exception:  # the boundary of a job: whatever went wrong is told, logged, and stops this job only
                 log.exception("stage crashed")
                 failure = JobError(INTERNAL.code, INTERNAL.message, INTERNAL.hint, stage)
+            span.fail(failure.code)
             return await self._fail(job_id, workflow_id, failure)
 
     async def finish(self, job_id: str, phase_name: str, workflow_id: str) -> bool:
@@ -85,7 +86,7 @@ class StageRunner:
             row = await asyncio.to_thread(self._store.row, job_id)
             if phase_name == Phase.PREPARE:
                 if not row.job.options.review and row.job.state is JobState.PREPARING:
-                    return True
+                    return True  # `follow` queues the render
                 job = await asyncio.to_thread(
                     self._store.transition, job_id, JobState.REVIEW, owner=workflow_id, progress=1.0, stage=None, eta_s=None
                 )
@@ -102,10 +103,10 @@ class StageRunner:
                 await asyncio.to_thread(self._keys.delete, job_key(job_id))
         except DubError as error:
             return _stopped(error)
+        _over(workflow_id, job_id, Phase(phase_name))
         self._hub.forget(job_id)
         self._hub.publish(StateChanged(job_id, 0, job))
         return False
-        _over(workflow_id, job_id, Phase(phase_name))
 
     async def follow(self, job_id: str, workflow_id: str, next_workflow_id: str) -> bool:
         """Prepared, and no review wanted: queue the render under its own workflow."""
@@ -126,10 +127,10 @@ class StageRunner:
             )
         except DubError as error:
             return _stopped(error)
+        _over(workflow_id, job_id, Phase.PREPARE, followed_by=next_workflow_id)
         self._hub.forget(job_id)
         self._hub.publish(StateChanged(job_id, 0, job))
         return True
-        _over(workflow_id, job_id, Phase.PREPARE, followed_by=next_workflow_id)
 
     # ---------------------------------------------------------------- one stage
 
@@ -137,11 +138,11 @@ class StageRunner:
         job_id = row.job.id
         name = fingerprint(stage, await asyncio.to_thread(self._work.inputs, stage, row))
         if await asyncio.to_thread(self._is_done, row, stage, name):
+            tally.STAGES_SKIPPED.add(stage)
+            log.debug("stage skipped")
             return
         costs = await asyncio.to_thread(stage_costs, self._store, row.job.phase)
         clock = StageClock(row.job.phase, stage, row.job.media.duration_s if row.job.media else 0.0, costs)
-            tally.STAGES_SKIPPED.add(stage)
-            log.debug("stage skipped")
         report = self._reporter(row.job, stage, clock)
         progress, eta_s = clock.overall(0.0), clock.eta_s(0.0)
         await asyncio.to_thread(self._store.progress, job_id, stage=stage, stage_progress=0.0, progress=progress, eta_s=eta_s)
@@ -192,17 +193,12 @@ class StageRunner:
             )
         except DubError as error:
             return _stopped(error)
+        _over(workflow_id, job_id, job.phase, failure)
         self._hub.forget(job_id)
         self._hub.publish(StateChanged(job_id, 0, job))
         return False
 
 
-def _stopped(error: DubError) -> bool:
-    """False: the job is no longer this workflow's. Anything else is a real error."""
-    if error.problem.code not in (JOB_NOT_FOUND.code, JOB_STATE.code):
-        raise error
-    return False
-        _over(workflow_id, job_id, job.phase, failure)
 def _over(workflow_id: str, job_id: str, phase: Phase, failure: JobError | None = None, *, followed_by: str = "") -> None:
     """A phase has ended: log, count and trace it."""
     code, stage = (failure.code, failure.stage or "") if failure else ("", "")
@@ -212,3 +208,8 @@ def _over(workflow_id: str, job_id: str, phase: Phase, failure: JobError | None 
     log.info("phase over", job_id=job_id, phase=phase.value, result=result, **({"code": code} if code else {}))
 
 
+def _stopped(error: DubError) -> bool:
+    """False: the job is no longer this workflow's. Anything else is a real error."""
+    if error.problem.code not in (JOB_NOT_FOUND.code, JOB_STATE.code):
+        raise error
+    return False
