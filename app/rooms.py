@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
+from typing import Final
 
 import structlog
 from sqlalchemy import Engine as Database
 
 from app.domain.errors import DubError
+from app.domain.events import Deleted, StateChanged
 from app.domain.job import NEUTRAL, Background, DubOptions, Phase, Task
 from app.domain.secrets import ELEVENLABS_KEY
 from app.dubbing.kit import Kit
 from app.engines import engines_of, limits_of
+from app.jobs.cleaning import Cleaner
 from app.jobs.engine import Engine
 from app.jobs.housekeeping import Chore
 from app.jobs.progress import Hub
 from app.jobs.service import JobService
 from app.jobs.stages import StageRunner
+from app.jobs.stock import Stock
+from app.keeping import rules_of
 from app.media.ffmpeg import tool
 from app.settings import Settings
 from app.storage import figures
 from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database
+from app.storage.floor import Floor
 from app.storage.jobs import JobStore
 from app.storage.secrets import SecretStore
 from app.storage.uploads import UploadStore
 from app.storage.workspace import Workspace
 
+_FLOOR_EVERY_S: Final = 60.0
 _log = structlog.get_logger("server")
 
 
@@ -41,12 +49,20 @@ class Rooms:
         migrate(self.database)
         self.blobs = BlobStore(settings.blobs)
         self.secrets = SecretStore(self.database, data / "secret.key")
-        self.uploads = UploadStore(self.database, self.blobs, settings.uploads, expiry_s=settings.upload_expiry_s)
         self.store = JobStore(self.database)
         self.hub = Hub()
+        self.cleaner = Cleaner(
+            database=self.database, blobs=self.blobs, data=data, rules=rules_of(settings), min_free_bytes=settings.min_free_bytes,
+            changed=self._changed,
+        )  # fmt: skip
+        floor = Floor(self.blobs.free_bytes, settings.min_free_bytes, self.cleaner.keep_floor)
+        self.uploads = UploadStore(self.database, self.blobs, settings.uploads, expiry_s=settings.upload_expiry_s, floor=floor)
+        self.stock = Stock(
+            data=data, cleaner=self.cleaner, floor=floor, jobs=lambda: sum(self.store.counts().values()), backups_on=bool(settings.backup_to)
+        )
         own_key = settings.elevenlabs_key or None
         self.registry = engines_of(settings, lambda: self.secrets.get(ELEVENLABS_KEY) or own_key)
-        workspace = Workspace(settings.scratch)
+        self._workspace = workspace = Workspace(settings.scratch)
         _log.info("swept", scratch=workspace.sweep(), blobs=self.blobs.sweep(), uploads=self.uploads.sweep())
         cache = data / "cache"
         cache.mkdir(exist_ok=True)
@@ -59,7 +75,7 @@ class Rooms:
         self.engine = Engine(path=settings.engine_path, store=self.store, runner=runner, at_once=at_once)
         self.service = JobService(
             store=self.store, uploads=self.uploads, keys=self.secrets, kit=kit, hub=self.hub, queue=self.engine,
-            defaults=defaults(settings), min_free_bytes=settings.min_free_bytes,
+            defaults=defaults(settings), min_free_bytes=settings.min_free_bytes, make_room=self.cleaner.keep_floor,
         )  # fmt: skip
         self._engine_failure = ""
 
@@ -81,7 +97,14 @@ class Rooms:
 
     def chores(self) -> list[Chore]:
         """What is done again and again while the server runs."""
-        return [Chore("expired uploads", self.uploads.sweep), Chore("ended workflows", self.engine.collect)]
+        return [
+            Chore("expired uploads", self.uploads.sweep),
+            Chore("ended workflows", self.engine.collect),
+            Chore("scratch", self._workspace.sweep),
+            Chore("killed imports", self.cleaner.sweep_imports),
+            Chore("retention", self.cleaner.clean),
+            Chore("the disk's floor", self.cleaner.keep_floor, lambda: _FLOOR_EVERY_S),
+        ]
 
     # ---------------------------------------------------------------- what health and metrics ask; "" when nothing is wrong
 
@@ -104,8 +127,16 @@ class Rooms:
         return figures.waits_s(self.database)
 
     def _discard(self, keys: list[str]) -> None:
-        for key in keys:
-            self.blobs.delete(key)
+        self.store.discard(self.blobs, keys)
+
+    def _changed(self, job_id: str, gone: bool) -> None:
+        """Retention took something from a job: whoever looks at it sees that."""
+        if gone:
+            self.hub.forget(job_id)
+            self.hub.publish(Deleted(job_id, 0))
+            return
+        with contextlib.suppress(DubError):  # deleted by a person meanwhile
+            self.hub.publish(StateChanged(job_id, 0, self.store.get(job_id)))
 
 
 def defaults(settings: Settings) -> DubOptions:

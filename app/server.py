@@ -106,6 +106,7 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
         metrics=Metrics(Standing(health, rooms.queue_lengths, rooms.waits_s, watch.take, settings.data, settings.min_free_bytes), __version__),
         pages=await asyncio.to_thread(Pages, page_folder(), settings.base_path),
         closing=closing,
+        stock=rooms.stock,
     )
     if isinstance(loop, StoppingLoop):  # a server's own process
         loop.before_stop = lambda: _say_goodbye(closing)

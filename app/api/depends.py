@@ -33,7 +33,7 @@ class Limits(msgspec.Struct, frozen=True):
     access_log: bool
 
 
-_NAMES = ("service", "hub", "uploads", "leases", "registry", "secrets", "environment_key", "limits", "health", "metrics", "pages", "closing")
+_NAMES = ("service", "hub", "uploads", "leases", "registry", "secrets", "environment_key", "limits", "health", "metrics", "pages", "closing", "stock")
 
 
 def providers() -> dict[str, Provide]:

@@ -19,7 +19,7 @@ from app.api.schema import openapi_config
 from app.api.security import Guard
 
 _BODY_BYTES: Final = 8 << 20  # of a JSON body; uploads have a limit of their own
-_NAMES: Final = ("JobService", "Hub", "UploadStore", "Registry", "SecretStore")  # not imported here: they would bring the database along
+_NAMES: Final = ("JobService", "Hub", "UploadStore", "Registry", "SecretStore", "Stock")  # not imported here: they would bring the database along
 _EXPOSED: Final = ["ETag", "Location", "Content-Disposition", "Content-Range", "X-Request-Id", *uploads.HEADERS]
 
 
@@ -33,6 +33,7 @@ def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncC
             voices.router,
             preferences.router,
             uploads.router,
+            storage.router,
             *downloads.handlers,
             *events.handlers,
             *system.handlers,

@@ -87,8 +87,7 @@ def check_room(uploads: UploadStore, limits: Limits, length_bytes: int) -> None:
     if length_bytes > limits.max_upload_bytes:
         headers = {"Tus-Max-Size": str(limits.max_upload_bytes)}
         raise DubError(errors.UPLOAD_TOO_LARGE, f"The limit is {limits.max_upload_bytes} bytes.", headers=headers)
-    if uploads.free_bytes() - length_bytes < limits.min_free_bytes:
-        raise DubError(errors.DISK_FULL)
+    uploads.floor.check(length_bytes)
 
 
 async def receive(request: Request[Any, Any, Any], writer: Writer, pace: Pace) -> Upload:

@@ -206,7 +206,8 @@ class Job(msgspec.Struct, frozen=True):
 
     `has_stem`: a background without voices was brought. `progress` and `stage_progress` are 0..1; `eta_s` is None until it can be told.
     `revision` grows with every edit of the segments and is their ETag. `rendered_revision` is the revision that the artifacts were made from
-    (None: not yet); `stale` says that lines, options or the stem changed since. Times are Unix seconds.
+    (None: not yet); `stale` says that lines, options or the stem changed since. `source_gone`, `outputs_gone`: retention has deleted the
+    original, the finished files. Times are Unix seconds.
     """
 
     id: str
@@ -230,3 +231,5 @@ class Job(msgspec.Struct, frozen=True):
     artifacts: tuple[Artifact, ...]
     created_at: float
     updated_at: float
+    source_gone: bool = False
+    outputs_gone: bool = False

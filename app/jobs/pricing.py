@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Final
 
 from app.domain.errors import SEGMENT_NOT_FOUND, TEXT_INVALID, DubError
@@ -36,9 +37,11 @@ async def preview(kit: Kit, store: JobStore, job_id: str, segment_id: str, *, ke
     if request is None:
         raise DubError(TEXT_INVALID, "The line is empty or keeps the original sound.")
     await voice.check(request)
-    clip, _ = await speak(kit.blobs, voice, request)
-    await asyncio.to_thread(store.refer, job_id, clip_files(clip))
-    return await asyncio.to_thread(kit.blobs.read, clip_files(clip)[0])
+    while True:
+        clip, _ = await speak(kit.blobs, voice, request)
+        await asyncio.to_thread(store.refer, job_id, clip_files(clip))
+        with contextlib.suppress(FileNotFoundError):  # kept no longer, by somebody who did not know that it is wanted: it is spoken again
+            return await asyncio.to_thread(kit.blobs.read, clip_files(clip)[0])
 
 
 async def estimate(kit: Kit, store: JobStore, job_id: str, *, key: str | None) -> Estimate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import shutil
@@ -27,7 +28,9 @@ from app.dubbing.transcribe import SUBTITLES
 from app.jobs import brought, choices, editing, pricing
 from app.jobs.progress import Hub
 from app.jobs.requests import CreateJob, Estimate, JobPage, JobPatch, SegmentChanges, Segments, SplitSegment
+from app.storage.floor import Floor
 from app.storage.jobs import JobStore
+from app.storage.rows import JobRow
 from app.storage.secrets import SecretStore
 from app.storage.uploads import UploadStore
 
@@ -46,13 +49,15 @@ class Queue(Protocol):
 
 
 class JobService:
-    """The rules of the journey. `defaults` are the operator's choices; `min_free_bytes` is the disk floor for new work."""
+    """The rules of the journey. `defaults` are the operator's choices; `min_free_bytes` is the disk floor for new work, and `make_room` what is
+    tried before work is refused for it."""
 
     def __init__(
-        self, *, store: JobStore, uploads: UploadStore, keys: SecretStore, kit: Kit, hub: Hub, queue: Queue, defaults: DubOptions, min_free_bytes: int
-    ) -> None:
+        self, *, store: JobStore, uploads: UploadStore, keys: SecretStore, kit: Kit, hub: Hub, queue: Queue, defaults: DubOptions,
+        min_free_bytes: int, make_room: Callable[[], object] = lambda: None,
+    ) -> None:  # fmt: skip
         self._store, self._uploads, self._keys, self._kit, self._hub, self._queue = store, uploads, keys, kit, hub, queue
-        self._defaults, self._min_free_bytes = defaults, min_free_bytes
+        self._defaults, self._floor = defaults, Floor(kit.blobs.free_bytes, min_free_bytes, make_room)
 
     # ---------------------------------------------------------------- reading
 
@@ -73,10 +78,13 @@ class JobService:
 
     def artifact(self, job_id: str, kind: ArtifactKind) -> tuple[Artifact, Path]:
         """A finished file and where it lies. Raises job_not_found, artifact_not_ready."""
-        for artifact in self._store.get(job_id).artifacts:
+        job = self._store.get(job_id)
+        for artifact in job.artifacts:
             if artifact.kind == kind and self._kit.blobs.exists(artifact.key):
                 return artifact, self._kit.blobs.path(artifact.key)
-        raise DubError(ARTIFACT_NOT_READY)
+        if kind is ArtifactKind.SOURCE and job.source_gone:
+            raise DubError(SOURCE_GONE)
+        raise DubError(ARTIFACT_NOT_READY, "It was deleted to make room; a render makes it again." if job.outputs_gone else "")
 
     def report(self, job_id: str) -> Report:
         """What the last finished render came out like. Raises job_not_found, artifact_not_ready."""
@@ -95,7 +103,7 @@ class JobService:
         elif options.recognizer == SUBTITLES:
             raise DubError(INVALID_REQUEST, "subtitles_upload_id is missing.")
         choices.check(options, self._kit.engines)
-        self._check_disk()
+        self._floor.check()
         stem_key = self._stem(request.stem_upload_id)
         job_id = uuid.uuid4().hex
         title = editing.clean(request.title if isinstance(request.title, str) else Path(upload.filename).stem)[:255] or "Untitled"
@@ -138,8 +146,10 @@ class JobService:
 
     def retry(self, job_id: str, *, key: str | None = None) -> Job:
         """Go on from the stage that failed or was cancelled."""
-        job = self._store.get(job_id)
-        return self._start(job_id, job.phase, only_from={JobState.FAILED, JobState.CANCELLED}, key=key)
+        row = self._store.row(job_id)
+        self._check_original(row)
+        self._floor.check()
+        return self._start(job_id, row.job.phase, only_from={JobState.FAILED, JobState.CANCELLED}, key=key)
 
     def cancel(self, job_id: str) -> Job:
         """Stop within two seconds; what is finished is kept for a retry."""
@@ -156,6 +166,8 @@ class JobService:
     def duplicate(self, job_id: str, patch: JobPatch) -> Job:
         """A second job on the same upload; with the same recognition it shares the transcript and waits for review."""
         row = self._store.row(job_id)
+        self._check_original(row)
+        self._floor.check()
         options = choices.patched(row.job.options, patch.options)
         choices.check(options, self._kit.engines, row.job.media)
         stem_key = row.stem_key if patch.stem_upload_id is UNSET else self._stem(patch.stem_upload_id)
@@ -182,8 +194,7 @@ class JobService:
         self._hub.publish(Deleted(job_id, 0))
 
     def discard(self, keys: Collection[str]) -> None:
-        for blob in keys:
-            self._kit.blobs.delete(blob)
+        self._store.discard(self._kit.blobs, keys)
 
     # ---------------------------------------------------------------- lines
 
@@ -197,6 +208,7 @@ class JobService:
         return self._edit(job_id, revision, lambda job, lines: editing.merge(segment_id, lines))
 
     async def preview(self, job_id: str, segment_id: str, *, key: str | None = None) -> bytes:
+        await asyncio.to_thread(self._floor.check)
         return await pricing.preview(self._kit, self._store, job_id, segment_id, key=key)
 
     async def estimate(self, job_id: str, *, key: str | None = None) -> Estimate:
@@ -216,9 +228,11 @@ class JobService:
             raise DubError(JOB_STATE, "The lines are not there yet.")
         if not speakable(self._store.segments(job_id)[1]):
             raise DubError(NOTHING_TO_SPEAK)
-        job = self._store.get(job_id)
-        choices.check(job.options, self._kit.engines, job.media)
-        self._check_disk()
+        row = self._store.row(job_id)
+        if row.job.state in only_from:
+            self._check_original(row)
+        choices.check(row.job.options, self._kit.engines, row.job.media)
+        self._floor.check()
         return self._start(job_id, Phase.RENDER, only_from=only_from, key=key)
 
     def _transcribed(self, job_id: str) -> bool:
@@ -256,10 +270,9 @@ class JobService:
     def _stem(self, upload_id: str | UnsetType | None) -> str | None:
         return brought.stem(self._uploads, self._kit, upload_id) if isinstance(upload_id, str) else None
 
-    def _check_disk(self) -> None:
-        free = self._kit.blobs.free_bytes()
-        if free < self._min_free_bytes:
-            raise DubError(DISK_FULL, f"{free >> 20} MB are free; {self._min_free_bytes >> 20} MB must stay free.")
+    def _check_original(self, row: JobRow) -> None:
+        if not all(self._kit.blobs.exists(key) for key in (row.source_key, row.stem_key) if key):
+            raise DubError(SOURCE_GONE)
 
     def _changed(self, job: Job) -> Job:
         job = self._fresh(job)

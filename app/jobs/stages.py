@@ -16,13 +16,13 @@ import structlog
 from app import tally, telemetry
 from app.domain.errors import INTERNAL, JOB_NOT_FOUND, JOB_STATE, SOURCE_GONE, DubError
 from app.domain.events import Progress, StateChanged
-from app.domain.job import Job, JobError, JobState, Phase, Stage
+from app.domain.job import PREPARE_STAGES, Job, JobError, JobState, Phase, Stage
 from app.domain.media import ArtifactKind
 from app.domain.secrets import job_key
 from app.dubbing.kit import Kit, Report, fingerprint
 from app.jobs.pricing import stage_costs
 from app.jobs.progress import Hub, StageClock
-from app.jobs.work import StageWork
+from app.jobs.work import Done, StageWork
 from app.storage.jobs import JobStore
 from app.storage.rows import JobRow
 from app.storage.secrets import SecretStore
@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 _RUNNING: Final = {Phase.PREPARE: JobState.PREPARING, Phase.RENDER: JobState.RENDERING}
 _PUBLISH_EVERY_S: Final = 0.2
+_FROM_THE_ORIGINAL: Final = frozenset({*PREPARE_STAGES, Stage.MIX, Stage.MUX})
+_ATTEMPTS: Final = 3  # what a stage made may be deleted before the stage is known to need it: a file of the same name that was kept no longer
 _HANDED_OUT: Final = {
     Stage.MIX: (ArtifactKind.AUDIO, ArtifactKind.TRACK),
     Stage.MUX: (ArtifactKind.VIDEO, ArtifactKind.SRT, ArtifactKind.VTT, ArtifactKind.ASS, ArtifactKind.SOURCE_SRT, ArtifactKind.REPORT),
@@ -164,6 +166,20 @@ class StageRunner:
         log.info("stage done", seconds=round(seconds, 3))
         if done.fields or done.artifacts:
             self._hub.publish(StateChanged(job_id, 0, await asyncio.to_thread(self._store.get, job_id)))
+
+    def _record(self, job_id: str, stage: Stage, name: str, done: Done, seconds: float) -> list[str]:
+        if done.fields:
+            self._store.update(job_id, **done.fields)
+        return self._store.finish_stage(
+            job_id, stage, name, done.output, seconds, keys=done.keys, artifacts=done.artifacts, kinds=_HANDED_OUT.get(stage, ())
+        )
+
+    def _missing(self, done: Done) -> list[str]:
+        """From now on nobody deletes them, but a moment ago somebody may have."""
+        return [key for key in (*done.keys, *(artifact.key for artifact in done.artifacts)) if not self._kit.blobs.exists(key)]
+
+    def _has_original(self, row: JobRow) -> bool:
+        return all(self._kit.blobs.exists(key) for key in (row.source_key, row.stem_key) if key)
 
     def _is_done(self, row: JobRow, stage: Stage, name: str) -> bool:
         """Whether the stage ran with these inputs and what it handed out is still there."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
+from sqlalchemy.exc import IntegrityError
 
 from app.domain.errors import NO_SPEECH, DubError
 from app.domain.events import SegmentsChanged
@@ -164,8 +166,17 @@ class StageWork:
     async def _synthesize(self, row: JobRow, name: str, report: Report) -> Done:
         lines = await asyncio.to_thread(self._lines, row.job.id)
         choice: VoiceChoice = choice_of(row.job, await asyncio.to_thread(self._keys.get, job_key(row.job.id)))
-        clips = await synthesize(self._kit, lines, choice, on_clip=lambda clip: None, report=report)
+        spoken: list[Clip] = []
+        try:
+            clips = await synthesize(self._kit, lines, choice, on_clip=spoken.append, report=report)
+        except BaseException:  # what has been paid for is the job's, whatever ended this: a retry finds it
+            await asyncio.shield(asyncio.to_thread(self._keep_spoken, row.job.id, spoken))
+            raise
         return Done(clips, keys=tuple(file for clip in clips for file in clip_files(clip.key)))
+
+    def _keep_spoken(self, job_id: str, spoken: Sequence[Clip]) -> None:
+        with contextlib.suppress(IntegrityError):  # the job was deleted meanwhile, and its clips are nobody's
+            self._store.refer(job_id, [file for clip in spoken for file in clip_files(clip.key)])
 
     def _fit_inputs(self, row: JobRow) -> Any:
         lines = [[s.id, s.start_s, s.end_s, s.speaker, s.start_locked, s.locked_rate] for s in self._lines(row.job.id)]

@@ -13,8 +13,9 @@ from app.domain.errors import EDIT_CONFLICT, JOB_NOT_FOUND, JOB_STATE, DubError
 from app.domain.job import ACTIVE, TRANSITIONS, DubOptions, Job, JobState, Phase, Stage
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.segment import Segment
-from app.storage import rows
+from app.storage import kept, rows
 from app.storage import tables as t
+from app.storage.blobs import BlobStore
 from app.storage.database import reading
 from app.storage.rows import JobRow
 
@@ -158,7 +159,8 @@ class JobStore:
             owned: dict[str, list[Artifact]] = {}
             for row in c.execute(select(t.artifacts).where(t.artifacts.c.job_id.in_(ids))):
                 owned.setdefault(row.job_id, []).append(rows.to_artifact(row))
-        return [rows.to_job(row, counts.get(row.id, 0), owned.get(row.id, [])).job for row in listed], total
+            there = rows.with_source(c, ids)
+        return [rows.to_job(row, counts.get(row.id, 0), owned.get(row.id, []), has_source=row.id in there).job for row in listed], total
 
     def ids(self, states: Collection[JobState]) -> list[str]:
         with reading(self._engine) as c:
@@ -306,6 +308,10 @@ class JobStore:
         """Say that the job needs these blobs."""
         with self._engine.begin() as c:
             rows.refer(c, job_id, keys)
+
+    def discard(self, blobs: BlobStore, keys: Collection[str]) -> None:
+        """Delete those of the blobs that no job needs by now; uploads that waited with them for another job are forgotten."""
+        kept.discard(self._engine, blobs, keys, uploads_too=True)
 
     def seconds_per_media_second(self, stage: Stage, recent: int = 8) -> float | None:
         """How long a stage took lately, per second of media; None when it never ran here. For estimates."""

@@ -33,10 +33,16 @@ def job_row(c: Connection, job_id: str) -> JobRow:
         raise DubError(JOB_NOT_FOUND)
     count = c.execute(select(func.count()).select_from(t.segments).where(t.segments.c.job_id == job_id)).scalar_one()
     owned = [to_artifact(found) for found in c.execute(select(t.artifacts).where(t.artifacts.c.job_id == job_id))]
-    return to_job(row, count, owned)
+    return to_job(row, count, owned, has_source=bool(with_source(c, [job_id])))
 
 
-def to_job(row: Row[Any], segment_count: int, owned: list[Artifact]) -> JobRow:
+def with_source(c: Connection, job_ids: Collection[str]) -> set[str]:
+    """Those of the jobs whose original is kept: they refer to it."""
+    referred = (t.blob_references.c.job_id == t.jobs.c.id) & (t.blob_references.c.key == t.jobs.c.source_key)
+    return set(c.execute(select(t.jobs.c.id).join(t.blob_references, referred).where(t.jobs.c.id.in_(list(job_ids)))).scalars())
+
+
+def to_job(row: Row[Any], segment_count: int, owned: list[Artifact], *, has_source: bool) -> JobRow:
     options = msgspec.convert(row.options, DubOptions)
     rendered = None if row.rendered_options is None else msgspec.convert(row.rendered_options, DubOptions)
     changed = row.rendered_revision != row.revision or row.rendered_stem_key != row.stem_key or rendered is None or not same_dub(rendered, options)
@@ -63,6 +69,8 @@ def to_job(row: Row[Any], segment_count: int, owned: list[Artifact]) -> JobRow:
         artifacts=tuple(sorted(owned, key=lambda a: list(ArtifactKind).index(a.kind))),
         created_at=row.created_at,
         updated_at=row.updated_at,
+        source_gone=not has_source,
+        outputs_gone=row.rendered_revision is not None and not any(file.key.startswith("artifacts/") for file in owned),
     )
     return JobRow(job, row.source_key, row.subtitles_key, row.stem_key, row.workflow_id, rendered)
 

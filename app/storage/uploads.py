@@ -26,8 +26,10 @@ from app.domain.upload import Checksum, Upload
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
 from app.storage.database import reading
+from app.storage.floor import Floor
 
 _SYNC_EVERY_BYTES: Final = 64 << 20
+_LOOK_EVERY_BYTES: Final = 16 << 20
 _GRACE_S: Final = 60.0  # between the end of an upload's life and its deletion, so that none vanishes under a request
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -35,11 +37,12 @@ _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 class UploadStore:
     """The uploads table and the folder of unfinished files."""
 
-    def __init__(self, engine: Engine, blobs: BlobStore, folder: Path, *, expiry_s: float) -> None:
+    def __init__(self, engine: Engine, blobs: BlobStore, folder: Path, *, expiry_s: float, floor: Floor | None = None) -> None:
         self._engine = engine
         self._blobs = blobs
         self._folder = folder
         self._expiry_s = expiry_s
+        self.floor = floor or Floor(blobs.free_bytes, 0)
         folder.mkdir(parents=True, exist_ok=True)
 
     def create(self, *, filename: str, media_type: str, length_bytes: int, metadata: dict[str, str]) -> Upload:
@@ -139,6 +142,7 @@ class Writer:
         self._checksum = checksum
         self._hash = hashlib.new(checksum.algorithm, usedforsecurity=False) if checksum else None
         self._stored = upload.offset_bytes
+        self._looked = upload.offset_bytes
         self._lock = threading.Lock()  # a request that is cancelled settles while its last write may still run
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if os.fstat(self._fd).st_size < upload.offset_bytes:
@@ -151,6 +155,9 @@ class Writer:
         with self._lock:
             if self.offset_bytes + len(block) > self._upload.length_bytes:
                 raise DubError(UPLOAD_TOO_LARGE, f"{self._upload.length_bytes} bytes were expected.")
+            if self.offset_bytes - self._looked >= _LOOK_EVERY_BYTES:  # others write to the disk too
+                self._store.floor.check()
+                self._looked = self.offset_bytes
             if self._hash is not None:
                 self._hash.update(block)
             view = memoryview(block)

@@ -108,6 +108,7 @@ def seed_job(data: Path, files: dict[ArtifactKind, tuple[bytes, str, str]], *, t
     migrate(database)
     blobs, store, job_id = BlobStore(data / "blobs"), JobStore(database), secrets.token_hex(16)
     store.insert(job_id, title=title, options=OPTIONS, source_key=f"uploads/{job_id}", subtitles_key=None, size_bytes=1)
+    blobs.put(f"uploads/{job_id}", b"v")
     artifacts = []
     for kind, (content, media_type, extension) in files.items():
         key = f"artifacts/{job_id}/{kind.value}"

@@ -1,0 +1,200 @@
+"""Retention at work: what there is, the plan, and its deletions, each logged with its job, kind, bytes and reason."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+from sqlalchemy import Engine
+
+from app.domain.keeping import DAY_S, ENDED, Deletion, Held, Kind, Rule, Why
+from app.jobs.retention import Loose, plan
+from app.storage import kept
+from app.storage.blobs import BlobStore
+
+CACHE_S: Final = 7 * DAY_S  # encoded chunks of a job that has ended: they save time at the next edit, nothing else
+_AT_WORK_S: Final = 3600.0  # a loose file that was written or used so lately may be in use
+_FLOOR_PAUSE_S: Final = 60.0
+log = structlog.get_logger("retention")
+
+
+class Cleaned(msgspec.Struct, frozen=True):
+    """What was deleted; `skipped` are deletions that a person's work came before."""
+
+    deleted: tuple[Deletion, ...]
+    skipped: int
+    bytes: int
+
+
+class Cleaner:
+    """Knows the rules and the folders of `data`. `changed` is told of every job that lost something; True: it is gone.
+
+    Every method blocks. Several may run at once, in this process and in others: each deletion is checked again in its own transaction.
+    """
+
+    def __init__(
+        self, *, database: Engine, blobs: BlobStore, data: Path, rules: Sequence[Rule], min_free_bytes: int = 0,
+        changed: Callable[[str, bool], None] = lambda job_id, gone: None,
+    ) -> None:  # fmt: skip
+        self._database, self._blobs, self._changed = database, blobs, changed
+        self._cache, self._cli, self._imports = data / "cache", data / "cli" / "clips", data / "imports"
+        self._min_free_bytes = min_free_bytes
+        self._floor_lock, self._floor_at = threading.Lock(), float("-inf")
+        self.rules = tuple(rules)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether anything is deleted by age or size at all."""
+        return any(rule.kind is not Kind.BACKUPS and (rule.keep_days or rule.max_bytes) for rule in self.rules)
+
+    def plan(self) -> tuple[Deletion, ...]:
+        """What would be deleted now, and why."""
+        now = time.time()
+        held = kept.held(self._database, self._size_of, self._chunks)
+        made = plan(self.rules, held, self._loose(now), now=now) if self.bounded else ()
+        count, size = kept.orphans(self._database, self._blobs, only_look=True)
+        orphans = (Deletion(Kind.OUTPUTS, Why.UNUSED, size, (), f"{count} files that nothing refers to", now),) if count else ()
+        return (*made, *self._stale_chunks(held, now), *orphans)
+
+    def apply(self, planned: Sequence[Deletion]) -> Cleaned:
+        """Delete what was planned, unless something happened to it since."""
+        done, skipped = [], 0
+        for deletion in planned:
+            if not (deletion.job_ids or deletion.names):
+                count, freed = kept.orphans(self._database, self._blobs)
+                outcome: int | None = freed if count else None
+            elif deletion.names:
+                outcome = self._delete_files(deletion.names)
+            else:
+                outcome = self._delete_of_jobs(deletion)
+            if outcome is None:
+                skipped += 1
+                continue
+            done.append(msgspec.structs.replace(deletion, bytes=outcome))
+            what = {"job_id": deletion.job_ids[0]} if len(deletion.job_ids) == 1 else {"job_ids": list(deletion.job_ids)}
+            log.info("deleted", **(what if deletion.job_ids else {}), kind=deletion.kind.value, bytes=outcome, reason=deletion.why.value)
+        return Cleaned(tuple(done), skipped, sum(deletion.bytes for deletion in done))
+
+    def clean(self) -> int:
+        """Plan and apply; returns how many deletions there were."""
+        return len(self.apply(self.plan()).deleted)
+
+    def keep_floor(self) -> int:
+        """When the disk's floor is met and there are rules, do at once what they say; at most once a minute. Returns how many deletions."""
+        if self._blobs.free_bytes() >= self._min_free_bytes or not self.bounded:
+            return 0
+        with self._floor_lock:
+            if time.monotonic() - self._floor_at < _FLOOR_PAUSE_S:
+                return 0
+            try:
+                return self.clean()
+            finally:
+                self._floor_at = time.monotonic()
+
+    # ---------------------------------------------------------------- what there is
+
+    def _size_of(self, key: str) -> int | None:
+        try:
+            return self._blobs.size_bytes(key)
+        except FileNotFoundError:
+            return None
+
+    def _chunks(self, job_id: str) -> tuple[tuple[str, int], ...]:
+        folder = self._cache / job_id
+        size = _bytes_in(folder)
+        return ((f"cache/{job_id}", size),) if size else ()
+
+    def _loose(self, now: float) -> list[Loose]:
+        """Lines that the command line spoke, each with its meta: nobody but the next run wants them."""
+        found = []
+        for sound in self._cli.glob("*.wav") if self._cli.is_dir() else ():
+            with contextlib.suppress(FileNotFoundError):
+                status, meta = sound.stat(), sound.with_suffix(".json")
+                at = max(status.st_mtime, status.st_atime)
+                if at < now - _AT_WORK_S:
+                    found.append(Loose(Kind.CLIPS, sound.stem, status.st_size + (meta.stat().st_size if meta.exists() else 0), at))
+        return found
+
+    def _stale_chunks(self, held: Sequence[Held], now: float) -> tuple[Deletion, ...]:
+        """Chunks of jobs that ended long ago, or that are there no more."""
+        jobs = {job.job_id: job for job in held}
+        found = []
+        for folder in self._cache.iterdir() if self._cache.is_dir() else ():
+            job = jobs.get(folder.name)
+            at = folder.stat().st_mtime
+            if (at < now - _AT_WORK_S) if job is None else (job.state in ENDED and max(at, job.at) < now - CACHE_S):
+                found.append((folder.name, at))
+        if not found:
+            return ()
+        size = sum(_bytes_in(self._cache / name) for name, _ in found)
+        names = tuple(f"cache/{name}" for name, _ in found)
+        return (Deletion(Kind.OUTPUTS, Why.UNUSED, size, (), "working copies of ended jobs", min(at for _, at in found), names),)
+
+    # ---------------------------------------------------------------- deletions
+
+    def _delete_of_jobs(self, deletion: Deletion) -> int | None:
+        aside = [self._cache / f".{secrets.token_hex(8)}" for _ in deletion.job_ids] if deletion.kind in (Kind.JOBS, Kind.OUTPUTS) else []
+
+        def put_aside() -> None:
+            for job_id, to in zip(deletion.job_ids, aside, strict=False):
+                _rename(self._cache / job_id, to)
+
+        keys = kept.retire(self._database, deletion.kind, deletion.job_ids, deletion.at, put_aside)
+        if keys is None:
+            return None
+        freed = kept.discard(self._database, self._blobs, keys, uploads_too=True) + sum(map(_remove, aside))
+        for job_id in deletion.job_ids:
+            self._changed(job_id, deletion.kind is Kind.JOBS)
+        return freed
+
+    def _delete_files(self, names: Sequence[str]) -> int | None:
+        freed = 0
+        for name in names:
+            if name.startswith("cache/"):
+                job_id, to = name.removeprefix("cache/"), self._cache / f".{secrets.token_hex(8)}"
+                if kept.while_ended(self._database, job_id, functools.partial(_rename, self._cache / job_id, to)):
+                    freed += _remove(to)
+                continue
+            for path in (self._cli / f"{name}.json", self._cli / f"{name}.wav"):  # the meta first: where it is, the clip is whole
+                with contextlib.suppress(FileNotFoundError):
+                    freed += path.stat().st_size
+                    path.unlink()
+        return freed
+
+    def sweep_imports(self) -> int:
+        """What a killed import left: folders that nothing was written to for a day."""
+        count = 0
+        for folder in self._imports.iterdir() if self._imports.is_dir() else ():
+            if folder.stat().st_mtime < time.time() - DAY_S:
+                shutil.rmtree(folder, ignore_errors=True)
+                count += 1
+        return count
+
+
+def _bytes_in(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*") if folder.is_dir() else ():
+        with contextlib.suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total
+
+
+def _rename(folder: Path, to: Path) -> None:
+    """A render that begins afterwards makes a folder of its own; what is killed before the removal is found as one that belongs to no job."""
+    with contextlib.suppress(FileNotFoundError):
+        folder.rename(to)
+
+
+def _remove(folder: Path) -> int:
+    size = _bytes_in(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    return size

@@ -1,0 +1,168 @@
+"""What is kept, how much room it takes and what is left: for the page and for `autodubber clean`. Blocks on the disk, never for long."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from app.domain.keeping import Deletion, Rule, Why
+from app.jobs.cleaning import Cleaned, Cleaner
+from app.storage.floor import Floor
+from app.storage.room import Room, Tally
+
+FRESH_S: Final = 5.0
+SHOWN: Final = 500  # deletions that are listed one by one; totals count them all
+BACKUP_LATE_S: Final = 36 * 3600.0
+log = structlog.get_logger(__name__)
+
+# What each kind's figure is made of, below the data folder.
+_PLACES: Final = {
+    "sources": ("blobs/uploads",),
+    "clips": ("blobs/clips", "cli/clips"),
+    "outputs": ("blobs/artifacts", "cache"),
+    "analysis": ("blobs/ingest",),
+    "uploads": ("uploads",),
+    "models": ("models",),
+    "backups": ("backups",),
+    "database": ("app.sqlite3", "app.sqlite3-wal", "engine.sqlite3", "engine.sqlite3-wal"),
+    "scratch": ("scratch", "imports"),
+}
+
+
+class KindRoom(msgspec.Struct, frozen=True):
+    """One kind of what is kept. Besides the kinds of retention: `analysis` (recognition tracks, peaks, thumbnails), `uploads` (unfinished),
+    `models`, `database`, `scratch`. `oldest_at` is Unix seconds, None where there is nothing."""
+
+    kind: str
+    count: int
+    bytes: int
+    oldest_at: float | None
+
+
+class Disk(msgspec.Struct, frozen=True):
+    """`full`: less than the floor is free, and nothing new is taken."""
+
+    free_bytes: int
+    total_bytes: int
+    floor_bytes: int
+    full: bool
+
+
+class LastBackup(msgspec.Struct, frozen=True):
+    """The last attempt, as DATA/backup.json says. `late`: it is older than 36 hours, or failed."""
+
+    at: float
+    to: str
+    snapshot: str
+    bytes: int
+    seconds: float
+    ok: bool
+    error: str
+    late: bool
+
+
+class StorageReport(msgspec.Struct, frozen=True):
+    """What is kept. `jobs` counts rows; `measured_at` says how fresh the figures are. `backups_on`: backups are scheduled."""
+
+    measured_at: float
+    kinds: tuple[KindRoom, ...]
+    jobs: int
+    disk: Disk
+    rules: tuple[Rule, ...]
+    backups_on: bool
+    last_backup: LastBackup | None
+
+
+class CleanReport(msgspec.Struct, frozen=True):
+    """What was deleted, or would be (`dry_run`): at most 500 one by one, `count` and `bytes` are of all. `skipped`: in use by then."""
+
+    dry_run: bool
+    count: int
+    bytes: int
+    skipped: int
+    deletions: tuple[Deletion, ...]
+    by_reason: dict[Why, int]
+
+
+class _Written(msgspec.Struct):
+    """DATA/backup.json."""
+
+    at: float
+    to: str = ""
+    snapshot: str | None = ""
+    bytes: int = 0
+    seconds: float = 0.0
+    ok: bool = False
+    error: str | None = ""
+
+
+class Stock:
+    """The report and the cleaning. Figures are measured at most every few seconds, by one thread; others get the last ones meanwhile."""
+
+    def __init__(self, *, data: Path, cleaner: Cleaner, floor: Floor, jobs: Callable[[], int], backups_on: bool) -> None:
+        self._data, self._cleaner, self._floor, self._jobs, self._backups_on = data, cleaner, floor, jobs, backups_on
+        self._room, self._lock = Room(), threading.Lock()
+        self._kinds: tuple[KindRoom, ...] = ()
+        self._measured_at = 0.0
+
+    def report(self) -> StorageReport:
+        """What is kept now, or was a few seconds ago."""
+        self._measure()
+        usage = shutil.disk_usage(self._data)
+        disk = Disk(usage.free, usage.total, self._floor.floor_bytes, usage.free < self._floor.floor_bytes)
+        return StorageReport(
+            self._measured_at, self._kinds, self._jobs(), disk, self._cleaner.rules, self._backups_on, last_backup(self._data / "backup.json")
+        )
+
+    def clean(self, *, dry_run: bool) -> CleanReport:
+        """Delete what the rules no longer keep, or say what that would be."""
+        planned = self._cleaner.plan()
+        if dry_run:
+            return _cleaned(Cleaned(planned, 0, sum(deletion.bytes for deletion in planned)), dry_run=True)
+        done = self._cleaner.apply(planned)
+        self._measured_at = 0.0
+        return _cleaned(done, dry_run=False)
+
+    def _measure(self) -> None:
+        if time.time() - self._measured_at < FRESH_S or not self._lock.acquire(blocking=not self._kinds):
+            return
+        try:
+            if time.time() - self._measured_at >= FRESH_S:
+                self._kinds = tuple(self._of(kind, places) for kind, places in _PLACES.items())
+                self._measured_at = time.time()
+        finally:
+            self._lock.release()
+
+    def _of(self, kind: str, places: Sequence[str]) -> KindRoom:
+        tally = Tally()
+        for place in places:
+            tally += self._room.of(self._data / place)
+        return KindRoom(kind, tally.count, tally.bytes, tally.oldest_at)
+
+
+def last_backup(path: Path) -> LastBackup | None:
+    """What the last backup left behind; None where none was made, or what is there cannot be read (which is logged)."""
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=_Written)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        log.warning("cannot read what the last backup says", path=str(path), error=str(error))
+        return None
+    late = not found.ok or time.time() - found.at > BACKUP_LATE_S
+    return LastBackup(found.at, found.to, found.snapshot or "", found.bytes, found.seconds, found.ok, found.error or "", late)
+
+
+def _cleaned(done: Cleaned, *, dry_run: bool) -> CleanReport:
+    by_reason: dict[Why, int] = {}
+    for deletion in done.deleted:
+        by_reason[deletion.why] = by_reason.get(deletion.why, 0) + deletion.bytes
+    shown = tuple(msgspec.structs.replace(deletion, names=deletion.names[:20]) for deletion in done.deleted[:SHOWN])
+    return CleanReport(dry_run, len(done.deleted), done.bytes, done.skipped, shown, by_reason)

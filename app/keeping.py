@@ -1,0 +1,17 @@
+"""From the operator's settings to the rules of retention."""
+
+from __future__ import annotations
+
+from app.domain.keeping import Kind, Rule
+from app.settings import Settings, variables
+
+
+def rules_of(settings: Settings) -> tuple[Rule, ...]:
+    """A rule for each kind, with the variables that change it."""
+    names = {variable.field: variable.name for variable in variables()}
+
+    def rule(kind: Kind) -> Rule:
+        keep, limit = f"keep_{kind.value}_days", f"max_{kind.value}_bytes"
+        return Rule(kind, getattr(settings, keep, 0.0), getattr(settings, limit, 0), names.get(keep, ""), names.get(limit, ""))
+
+    return tuple(map(rule, Kind))

@@ -1,0 +1,56 @@
+"""`autodubber clean`: delete what the settings no longer keep, while the server runs or not."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from app import logs
+from app.exit_status import OK, UsageError
+
+if TYPE_CHECKING:
+    from app.jobs.stock import CleanReport
+    from app.settings import Settings
+
+_REASONS = {"age": "older than is kept", "size": "more than is kept", "unused": "needed by nothing"}
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Returns the exit status. Raises UsageError where there is no data."""
+    if not (settings.data / "app.sqlite3").is_file():
+        raise UsageError(f"there is no AutoDubber data in {settings.data}; name the folder: --data DIR")
+    from app.jobs.cleaning import Cleaner
+    from app.jobs.stock import Stock
+    from app.keeping import rules_of
+    from app.storage.blobs import BlobStore
+    from app.storage.database import migrate, open_database
+    from app.storage.floor import Floor
+
+    logs.configure("info" if not arguments.dry_run else "warning", settings.log_format)
+    database = open_database(settings.database_url)
+    try:
+        migrate(database)
+        blobs = BlobStore(settings.blobs)
+        cleaner = Cleaner(database=database, blobs=blobs, data=settings.data, rules=rules_of(settings))
+        stock = Stock(data=settings.data, cleaner=cleaner, floor=Floor(blobs.free_bytes, settings.min_free_bytes), jobs=lambda: 0, backups_on=False)
+        report = stock.clean(dry_run=arguments.dry_run)
+    finally:
+        database.dispose()
+    if arguments.json:
+        print(msgspec.json.encode({"ok": True, **msgspec.to_builtins(report)}).decode())
+    else:
+        _show(report)
+    return OK
+
+
+def _show(report: CleanReport) -> None:
+    for deletion in report.deletions:
+        whose = deletion.title or f"{len(deletion.names)} files"
+        reason, jobs = _REASONS[deletion.why.value], " ".join(deletion.job_ids)
+        print(f"{deletion.kind.value:8} {deletion.bytes / 1e6:10.1f} MB  {reason:19} {whose}  {jobs}".rstrip())
+    if (more := report.count - len(report.deletions)) > 0:
+        print(f"... and {more} more")
+    verb = "would be deleted" if report.dry_run else "deleted"
+    print(f"{report.count} {verb}, {report.bytes / 1e6:.1f} MB" + (f"; {report.skipped} were in use by then" if report.skipped else ""))
