@@ -126,7 +126,7 @@ def test_a_stopped_server_stops_in_time_and_goes_on_where_it_was(serve: Callable
 
 
 def test_twelve_jobs_at_once_all_finish(serve: Callable[..., Running], spoken_mp4: Path) -> None:
-    server = serve(AUTODUBBER_PREPARE_AT_ONCE="2", AUTODUBBER_RENDER_AT_ONCE="2")
+    server = serve(AUTODUBBER_PREPARE_AT_ONCE="2", AUTODUBBER_RENDER_AT_ONCE="2", AUTODUBBER_METRICS="true")
     uploads = [server.upload(spoken_mp4) for _ in range(12)]
     worst_blocks_s(server)
     jobs = [server.create(upload, review=False, background="replace") for upload in uploads]

@@ -23,7 +23,7 @@ from app import guard
 from app.domain.media import ArtifactKind
 from tests.unit.api.serving import Server, seed_job
 
-HEAVY = ("torch", "whisper", "numpy", "scipy", "av", "elevenlabs", "dbos", "onnxruntime", "faster_whisper", "httpx", "prometheus_client")
+HEAVY = ("torch", "whisper", "numpy", "scipy", "av", "elevenlabs", "dbos", "onnxruntime", "faster_whisper", "httpx", "prometheus_client", "opentelemetry")
 
 
 def test_the_server_is_light_at_import() -> None:

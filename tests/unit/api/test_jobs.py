@@ -246,7 +246,7 @@ def test_the_settings_tell_limits_and_defaults(api: httpx.Client) -> None:
     assert settings["defaults"]["voice"] == "espeak:auto"
 
 
-def test_health_and_metrics_tell_how_it_stands(seeded: Seeded, client: httpx.Client) -> None:
+def test_health_tells_how_it_stands(seeded: Seeded, client: httpx.Client) -> None:
     deadline = time.monotonic() + 20
     while (ready := client.get("/health/ready")).status_code != 200:  # the engine is still launching
         assert time.monotonic() < deadline, ready.text
@@ -254,20 +254,6 @@ def test_health_and_metrics_tell_how_it_stands(seeded: Seeded, client: httpx.Cli
     assert client.get("/health/live").json() == {"status": "alive"}
     health = client.get("/health").json()
     assert health["jobs"]["completed"] >= 1
-    metrics = client.get("/metrics")
-    assert metrics.headers["content-type"].startswith("text/plain; version=0.0.4")
-    for line in (
-        'autodubber_jobs{state="completed"}',
-        "autodubber_ready 1.0",
-        'autodubber_queue_length{queue="render"}',
-        "process_resident_memory_bytes",
-    ):
-        assert line in metrics.text
-
-
-def test_metrics_can_be_switched_off(tmp_path: Path) -> None:
-    with Server(tmp_path / "data", AUTODUBBER_METRICS="false") as server, httpx.Client(base_url=server.url) as client:
-        refused(client.get("/metrics"), 404, "not_found")
 
 
 def test_the_interface_is_described_without_another_server(client: httpx.Client) -> None:
