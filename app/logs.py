@@ -11,7 +11,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, TextIO
@@ -22,7 +22,7 @@ from structlog.contextvars import bound_contextvars as bound
 from app import tally
 from app.log_file import LogFile
 
-__all__ = ["bound", "configure", "redact"]
+__all__ = ["bound", "configure", "hide", "redact"]
 
 Processor = Callable[..., Any]
 
@@ -39,11 +39,22 @@ _SECRET_VALUE: Final = re.compile(
 _NAMED: Final = re.compile(
     r"((?:xi-api-key|api[-_]?key|authorization|password|secret|token)[\"']?\s*[:=]\s*(?:b?[\"'])?)([^\s\"',;&}]{4,})", re.IGNORECASE
 )
+_SHORTEST_SECRET: Final = 8
+_own: re.Pattern[str] | None = None  # of the secrets that the settings hold
 _PLAIN_KEYS: Final = frozenset({"key"})  # our own blobs' names travel under this one
+
+
+def hide(secrets: Iterable[str]) -> None:
+    """From now on these very texts are hidden too, wherever they stand, whatever they look like. Short ones would hide common words: they stay."""
+    global _own
+    known = sorted({secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True)
+    _own = re.compile("|".join(map(re.escape, known))) if known else None
 
 
 def redact_text(text: str) -> str:
     """The text with everything that looks like a secret hidden."""
+    if _own is not None:
+        text = _own.sub(HIDDEN, text)
     return _NAMED.sub(rf"\1{HIDDEN}", _SECRET_VALUE.sub(HIDDEN, text))
 
 
@@ -66,9 +77,11 @@ def _clean(name: str, value: Any) -> Any:
             return {k: _clean(str(k), v) for k, v in value.items()}
         case list() | tuple() | set() | frozenset():
             return [_clean("", v) for v in value]
-        case Exception():
+        case None | bool() | int() | float():
+            return value
+        case BaseException():
             return redact_text(repr(value))
-    return value
+    return redact_text(str(value))  # what JSON, or a person, would be shown of it
 
 
 def configure(level: str = "info", style: str = "json", stream: TextIO | None = None, file: LogFile | None = None) -> None:

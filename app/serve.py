@@ -18,6 +18,7 @@ from multiprocessing.synchronize import Event
 from typing import Any, Final
 
 from app import __version__, guard, log_file, logs
+from app.address import url_of
 from app.exit_status import ENVIRONMENT, INTERNAL, OK
 from app.settings import Settings
 from app.stopping import Bell, stopping_loop
@@ -25,13 +26,6 @@ from app.stopping import Bell, stopping_loop
 _log = logging.getLogger("server")
 KILL_AFTER_S: Final = 8  # the worker has 2 s to close sockets and 3 s for what is open then; container engines kill after 10
 _READY_WITHIN_S: Final = 60.0
-_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104
-
-
-def url_of(host: str, port: int) -> str:
-    """The address to open in a browser on this machine."""
-    name = _LOOPBACK.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{name}:{port}"
 
 
 def is_free(host: str, port: int) -> bool:
@@ -109,6 +103,7 @@ def run(settings: Settings) -> int:
     except log_file.Unusable as error:
         print(f"autodubber: {error}; AUTODUBBER_LOG_FILE names another", file=sys.stderr)
         return ENVIRONMENT
+    logs.hide(settings.secrets)
     logs.configure(settings.log_level, settings.log_format, sys.stdout, file)
     from granian import Granian, loops
     from granian.constants import Interfaces

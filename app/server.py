@@ -64,6 +64,7 @@ def app_from_env() -> Litestar:
     """The factory for Granian. Configures this process's log: the one that rotates the file."""
     settings = load()
     file = log_file.opened(settings.log_file, most_bytes=settings.log_file_bytes, keep=settings.log_file_keep, rotates=True)
+    logs.hide(settings.secrets)
     logs.configure(settings.log_level, settings.log_format, sys.stdout, file)
     return create_app(settings)
 

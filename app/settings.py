@@ -139,6 +139,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.data / "models"
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret that is set, for the log to hide."""
+        whole = [getattr(self, variable.field) for variable in variables() if variable.secret]
+        return tuple(secret for secret in (*whole, *telemetry.parse_headers(self.otlp_headers).values()) if secret)
+
+    @property
     def thread_count(self) -> int:
         return self.threads or os.cpu_count() or 1
 
