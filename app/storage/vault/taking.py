@@ -16,18 +16,22 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import structlog
 
+from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_NOT_FOUND, DubError
 from app.storage.vault import databases
 from app.storage.vault.manifest import APP_DATABASE, BLOBS, CLI_CLIPS, FORMAT, SECRET_KEY, File, Missing, Snapshot, lines
 from app.storage.vault.place import Check
 from app.storage.vault.vault import Vault, new_id, spread
 
 Report = Callable[[int, int], None]  # files looked at so far, bytes read so far
+log = structlog.get_logger(__name__)
 _BLOCK_BYTES: Final = 1 << 20
 _SMALL_BYTES: Final = 4 << 20  # read once and kept for writing
 _PASSES: Final = 4
 _CLIPS: Final = "clips"
 _WORK: Final = ".backup-"
+_LISTING: Final = "files.jsonl"
 _MOST_MISSING: Final = 1000
 
 
@@ -48,7 +52,13 @@ class _Taking:
         self._there = {entry.name: entry.size_bytes for entry in vault.objects()}
         self._known: dict[str, File] = {}
         if ids := vault.ids():
-            self._known = {file.path: file for file in vault.files(vault.snapshot(ids[-1]))}
+            try:
+                last = vault.snapshot(ids[-1])
+                self._known = {file.path: file for file in (last.listing, *vault.files(last))}
+            except DubError as error:
+                if error.problem not in (BACKUP_DAMAGED, BACKUP_NOT_FOUND, BACKUP_NEWER):
+                    raise
+                log.warning("the last backup cannot be read; every file is read again", snapshot=ids[-1], reason=error.message)
         self.done: dict[str, File] = {}
         self.new_files = self.new_bytes = self._read_bytes = 0
 
@@ -104,7 +114,7 @@ class _Taking:
         if packed:
             known = self._known.get(path)
             if known and known.packed and known.sha256 == sha256 and self._has(known):
-                return _Stored(msgspec.structs.replace(file, stored_bytes=known.stored_bytes), 0)
+                return _Stored(known, 0)
         elif self._there.get(name) == file.stored_bytes:
             return _Stored(file, 0)
         stored_bytes = self._vault.put(sha256, iter(kept) if kept else _blocks(descriptor), size_bytes, packed=packed)
@@ -148,7 +158,7 @@ def back_up(data: Path, vault: Vault, check: Check, *, app_version: str, report:
             files += [taking.done[path] for path in _wanted(data, app) if path in taking.done]
             lost = tuple(Missing(path, databases.jobs_of(app, path.removeprefix(f"{BLOBS}/"))) for path in sorted(missing)[:_MOST_MISSING])
             jobs, revision = databases.job_count(app), databases.revision(app)
-        listing = _keep_listing(taking, work / "files.jsonl", files)
+        listing = _keep_listing(taking, work / _LISTING, files)
         snapshot = Snapshot(
             format=FORMAT, id=new_id(started), created_at=started, app_version=app_version, schema_revision=revision, jobs=jobs,
             files=len(files), bytes=sum(file.size_bytes for file in files), new_files=taking.new_files, new_bytes=taking.new_bytes,
@@ -162,8 +172,8 @@ def back_up(data: Path, vault: Vault, check: Check, *, app_version: str, report:
 def _keep_listing(taking: _Taking, path: Path, files: list[File]) -> File:
     with path.open("wb") as out:
         out.writelines(lines(files))
-    kept = taking.small("files.jsonl", path, packed=True)
-    del taking.done["files.jsonl"]
+    kept = taking.small(_LISTING, path, packed=True)
+    del taking.done[_LISTING]
     return kept
 
 
