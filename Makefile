@@ -12,10 +12,10 @@ DATA ?= data
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TORCH := .venv/.torch-$(if $(filter 1,$(GPU)),cuda,cpu)
-# The address of torch's CPU builds. Where it cannot be reached, what the ordinary index has is taken, with the libraries that it needs.
-TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+# The index of torch's CPU builds. Where it cannot be reached, what the ordinary index has is taken, with the libraries that it needs.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH_HERE := import torch; print("torch==" + torch.__version__.split("+")[0], torch.version.cuda)
-.PHONY: help setup run test test-web test-python check check-lint check-format check-types check-imports check-web check-client format clean docs web
+.PHONY: help setup run image test test-web test-python check check-dockerfile check-lint check-format check-types check-imports check-web check-client format clean docs web
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -23,6 +23,11 @@ setup: .venv/.runtime .venv/.dev web ## Python packages, web packages, web build
 
 run: .venv/.runtime web ## Set up and serve (PORT=8000 DATA=data)
 	@AUTODUBBER_LOG_FORMAT=$${AUTODUBBER_LOG_FORMAT:-console} exec $(BIN)/autodubber serve --port $(PORT) --data $(DATA)
+
+IMAGE ?= autodubber
+image: ## Build the image (IMAGE=NAME; for CUDA: TORCH_INDEX=https://download.pytorch.org/whl/cu130)
+	@docker build --tag $(IMAGE) --build-arg TORCH_INDEX=$(TORCH_INDEX) --build-arg VERSION=$$(sed -nE 's/^__version__ = "(.*)"/\1/p' app/__init__.py) \
+	   --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) --build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) .
 
 test: test-web test-python ## Set up and run every test, Python and web
 
@@ -32,7 +37,10 @@ test-web: web
 test-python: setup
 	@$(BIN)/python -m pytest
 
-check: check-lint check-format check-types check-imports check-web check-client ## Linters, formats, types, the one-directional rule
+check: check-dockerfile check-lint check-format check-types check-imports check-web check-client ## Linters, formats, types, the one-directional rule
+
+check-dockerfile: .venv/.dev
+	@$(BIN)/hadolint Dockerfile
 
 check-lint: .venv/.dev
 	@$(BIN)/ruff check .
@@ -74,7 +82,7 @@ clean: ## Remove what setup made (not the data)
 	@$(PIP) install --no-deps $$(grep -E '^setuptools==' $<)
 	@if [ "$$($(BIN)/python -c '$(TORCH_HERE)' 2>/dev/null)" != "$$(grep -oE '^torch==[^ ]+' $<) None" ]; then \
 	   $(PIP) uninstall --yes torch 2>/dev/null; \
-	   $(PIP) install --no-deps --retries 0 --timeout 15 --extra-index-url $(TORCH_CPU_INDEX) $$(grep -oE '^torch==[^ ]+' $<); \
+	   $(PIP) install --no-deps --retries 0 --timeout 15 --extra-index-url $(TORCH_INDEX) $$(grep -oE '^torch==[^ ]+' $<); \
 	 fi
 	@$(PIP) install --no-deps $$(grep -oE '^(filelock|fsspec|jinja2|markupsafe|mpmath|networkx|sympy|typing_extensions|numpy)==[^ ]+' $<)
 	@$(BIN)/python -c 'import torch' 2>/dev/null || { echo "this torch needs more libraries; fetching them"; $(PIP) install $$(grep -oE '^torch==[^ ]+' $<); }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import __version__, cli_operate
-from app.exit_status import ENVIRONMENT, HELP, INTERNAL, INTERRUPTED, OK, USAGE, UsageError
+from app.exit_status import ENVIRONMENT, HELP, INTERRUPTED, OK, USAGE, UsageError
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -213,30 +213,13 @@ def _openapi(arguments: argparse.Namespace) -> int:
 
 
 def _health(arguments: argparse.Namespace) -> int:
-    import http.client
-    import urllib.parse
+    from app import checkup
 
-    url = arguments.url
-    if url is None:
-        from app.serve import url_of
+    if arguments.url is not None:
+        return checkup.run(arguments.url)
+    from app.address import url_from_env
 
-        settings = load_settings(arguments)
-        url = url_of(settings.host, settings.port)
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"{url!r} is no address of a server; it looks like http://127.0.0.1:8000")
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname, parts.port, timeout=5)
-    try:
-        connection.request("GET", parts.path.rstrip("/") + "/health/ready", headers={"Accept": "application/json"})
-        response = connection.getresponse()
-        print(response.read().decode(errors="replace"))
-        return OK if response.status == 200 else INTERNAL
-    except (OSError, http.client.HTTPException) as error:
-        print(f"autodubber: no answer from {url}: {error}", file=sys.stderr)
-        return INTERNAL
-    finally:
-        connection.close()
+    return checkup.run(url_from_env())
 
 
 def _version(_: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import types
 import warnings
 import wave
 from collections.abc import Iterator
@@ -95,7 +96,26 @@ def _device(wanted: str) -> str:
     return "cuda"
 
 
+def leave_numba_out() -> None:
+    """Before `import whisper`: it compiles two functions for word times, which are not asked for here, with numba, which is 200 MB with LLVM.
+
+    They stay uncompiled; one that is called says so.
+    """
+
+    def jit(**_: Any) -> Any:
+        def refuse(function: Any) -> Any:
+            def missing(*_arguments: Any) -> Any:
+                raise NotImplementedError(f"whisper.timing.{function.__name__} needs numba")
+
+            return missing
+
+        return refuse
+
+    sys.modules.setdefault("numba", types.SimpleNamespace(jit=jit))  # type: ignore[arg-type]  # all that whisper takes of it
+
+
 def _load(path: str, device: str) -> Any:
+    leave_numba_out()
     import whisper  # type: ignore[import-untyped]
 
     try:

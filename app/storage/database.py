@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 
-HEAD: Final = "0002"  # the newest migration; a test compares it with the folder
+from app.storage.revision import HEAD, NewerDatabase, copy_before
+
+__all__ = ["HEAD", "migrate", "open_database", "reading"]
 _READING: Final = "autodubber_reading"
 
 
@@ -47,11 +49,19 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 def migrate(engine: Engine) -> bool:
-    """Bring the schema to HEAD; returns whether anything was done. Alembic is imported only when there is something to do."""
+    """Bring the schema to HEAD; returns whether anything was done. Alembic is imported only when there is something to do.
+
+    A database file that is in use is copied first, into backups/ beside it. Raises NewerDatabase.
+    """
     with reading(engine) as connection:
         known = inspect(connection).has_table("alembic_version")
-        if known and connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == HEAD:
-            return False
+        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() if known else None
+    if found == HEAD:
+        return False
+    if found is not None and found > HEAD:
+        raise NewerDatabase(found)
+    if found is not None and engine.dialect.name == "sqlite" and engine.url.database not in (None, "", ":memory:"):
+        copy_before(Path(str(engine.url.database)), Path(str(engine.url.database)).with_name("backups"))
     from alembic import command
     from alembic.config import Config
 

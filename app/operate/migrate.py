@@ -1,0 +1,59 @@
+"""`autodubber migrate`: the database is brought to this version, after a copy of it. Cheap when there is nothing to do: it runs at every start."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sqlite3
+import sys
+
+from app.exit_status import ENVIRONMENT, INTERNAL, OK
+from app.settings import Settings
+from app.storage.revision import HEAD, NewerDatabase, revision
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Say on stdout that there is nothing to do, on stderr what was done or why it cannot be."""
+    path = settings.data / "app.sqlite3"
+    try:
+        found = revision(path)
+    except NewerDatabase as error:
+        return _refuse(str(error), ENVIRONMENT)
+    except sqlite3.Error as error:
+        return _refuse(f"{path} cannot be read: {error}", INTERNAL)
+    if found in ("", HEAD):  # a new database is made by the server
+        return _tell(arguments, found, done=False)
+    return _migrate(arguments, settings, found)
+
+
+def _migrate(arguments: argparse.Namespace, settings: Settings, found: str) -> int:
+    from app import guard
+    from app.storage.database import migrate, open_database
+
+    try:
+        guard.claim(settings.data)
+    except guard.InUse as error:
+        return _refuse(f"{error}; stop it first", ENVIRONMENT)
+    database = open_database(settings.database_url)
+    try:
+        migrate(database)
+    except OSError as error:
+        return _refuse(f"the copy of the database into {settings.backups} failed, nothing was changed: {error.strerror}", ENVIRONMENT)
+    finally:
+        database.dispose()
+    return _tell(arguments, found, done=True)
+
+
+def _tell(arguments: argparse.Namespace, found: str, *, done: bool) -> int:
+    if arguments.json:
+        print(json.dumps({"migrated": done, "from": found, "to": HEAD}))
+    elif done:
+        print(f"autodubber: the database was brought from schema {found} to {HEAD}; backups/ has a copy from before", file=sys.stderr)
+    else:
+        print(f"The database has schema {found}." if found else "There is no database yet.")
+    return OK
+
+
+def _refuse(reason: str, status: int) -> int:
+    print(f"autodubber: {reason}", file=sys.stderr)
+    return status

@@ -1,0 +1,65 @@
+"""supervisord as the container's first process: `python -m app.supervised`, with supervisord's own arguments.
+
+supervisord ends with status 0 however its program fares. A server that cannot start must end the container with the server's own status, so
+that `restart: on-failure` and an orchestrator see it. Nothing else differs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from supervisor import events, supervisord  # type: ignore[import-untyped]
+from supervisor.options import ServerOptions  # type: ignore[import-untyped]
+from supervisor.states import SupervisorStates  # type: ignore[import-untyped]
+
+from app.exit_status import INTERNAL, OK
+
+
+class _Options(ServerOptions):  # type: ignore[misc]  # supervisor has no types
+    """Remembers how the last program ended: supervisord forgets it when the program ended too soon."""
+
+    ended: int | None = None
+
+    def waitpid(self) -> tuple[int | None, int | None]:
+        pid, status = super().waitpid()
+        if pid and status is not None:
+            self.ended = os.waitstatus_to_exitcode(status)
+        return pid, status
+
+
+class _Supervisor(supervisord.Supervisor):  # type: ignore[misc]
+    """Stops when its program has been started in vain for the last time."""
+
+    status = OK
+
+    def runforever(self) -> None:
+        events.subscribe(events.ProcessStateFatalEvent, self._give_up)  # here: `run` has just emptied the list
+        super().runforever()
+
+    def _give_up(self, _event: Any) -> None:
+        ended = self.options.ended
+        self.status = ended if ended is not None and ended > 0 else INTERNAL
+        self.options.mood = SupervisorStates.SHUTDOWN
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Supervise until SIGTERM (status 0), or until the program cannot be started (its status)."""
+    options = _Options()
+    options.realize(list(sys.argv[1:] if argv is None else argv), doc=supervisord.__doc__)
+    options.first, options.test = True, False
+    supervisor = _Supervisor(options)
+    try:
+        supervisor.main()
+    except supervisord.asyncore.ExitNow:
+        pass
+    finally:
+        options.close_httpservers()
+        options.close_logger()
+    return supervisor.status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
