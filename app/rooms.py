@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from app.domain.job import NEUTRAL, Background, DubOptions, Phase, Task
 from app.domain.secrets import ELEVENLABS_KEY
 from app.dubbing.kit import Kit
 from app.engines import engines_of, limits_of
+from app.jobs.backups import Schedule
 from app.jobs.cleaning import Cleaner
 from app.jobs.engine import Engine
 from app.jobs.housekeeping import Chore
@@ -33,6 +35,8 @@ from app.storage.floor import Floor
 from app.storage.jobs import JobStore
 from app.storage.secrets import SecretStore
 from app.storage.uploads import UploadStore
+from app.storage.vault import swap
+from app.storage.vault.place import address_of
 from app.storage.workspace import Workspace
 
 _FLOOR_EVERY_S: Final = 60.0
@@ -45,6 +49,8 @@ class Rooms:
     def __init__(self, settings: Settings) -> None:
         data = settings.data
         data.mkdir(parents=True, exist_ok=True)
+        if aside := swap.finish(data):
+            _log.warning("a restore that was killed is finished", old_files=str(aside))
         self.database: Database = open_database(settings.database_url)
         migrate(self.database)
         self.blobs = BlobStore(settings.blobs)
@@ -77,6 +83,7 @@ class Rooms:
             store=self.store, uploads=self.uploads, keys=self.secrets, kit=kit, hub=self.hub, queue=self.engine,
             defaults=defaults(settings), min_free_bytes=settings.min_free_bytes, make_room=self.cleaner.keep_floor,
         )  # fmt: skip
+        self._schedule = schedule_of(settings)
         self._engine_failure = ""
 
     def launch(self) -> None:
@@ -90,14 +97,18 @@ class Rooms:
             _log.info("the engine runs")
 
     async def close(self) -> None:
-        """Stop the engine, hang up on the voice services, close the database."""
+        """Stop the engine and a backup under way, hang up on the voice services, close the database."""
+        if self._schedule is not None:
+            await asyncio.to_thread(self._schedule.stop)
         await asyncio.to_thread(self.engine.shutdown)
         await self.registry.close()
         await asyncio.to_thread(self.database.dispose)
 
     def chores(self) -> list[Chore]:
         """What is done again and again while the server runs."""
+        backups = [Chore("backup", self._schedule.run, self._schedule.due_in_s)] if self._schedule is not None else []
         return [
+            *backups,
             Chore("expired uploads", self.uploads.sweep),
             Chore("ended workflows", self.engine.collect),
             Chore("scratch", self._workspace.sweep),
@@ -137,6 +148,14 @@ class Rooms:
             return
         with contextlib.suppress(DubError):  # deleted by a person meanwhile
             self.hub.publish(StateChanged(job_id, 0, self.store.get(job_id)))
+
+
+def schedule_of(settings: Settings) -> Schedule | None:
+    """The scheduled backup, if the operator has set a place for it. The password and keys go to the child in the environment."""
+    if not settings.backup_to:
+        return None
+    argv = [sys.executable, "-m", "app.cli", "backup", "--data", str(settings.data), "--json"]
+    return Schedule(settings.data, to=address_of(settings.backup_to), every_s=settings.backup_every_s, argv=argv)
 
 
 def defaults(settings: Settings) -> DubOptions:

@@ -10,30 +10,28 @@ from typing import Final
 
 from app.exit_status import UsageError
 from app.settings import Settings
-from app.storage.vault.place import FolderPlace, Place
+from app.storage.vault.place import BUCKET, FolderPlace, Place, address_of
 
-_S3: Final = "s3://"
 _STATE: Final = ("blobs", "uploads", "scratch", "cache", "cli", "models")
 _EVERY_S: Final = 0.5
 
 
 def where(settings: Settings, named: str | None) -> str:
-    """What was typed, or is set, or the data folder's own `backups`; folders absolute."""
-    chosen = named or settings.backup_to or str(settings.backups)
-    return chosen.rstrip("/") if chosen.startswith(_S3) else str(Path(chosen).expanduser().absolute())
+    """What was typed, or is set, or the data folder's own `backups`."""
+    return address_of(named or settings.backup_to or str(settings.backups))
 
 
 def place(settings: Settings, named: str | None) -> Place:
     """The place. Raises UsageError for what cannot be one, backup_place when keys are missing."""
     chosen = where(settings, named)
-    if not chosen.startswith(_S3):
+    if not chosen.startswith(BUCKET):
         if "://" in (named or settings.backup_to):
             raise UsageError("backups go into a folder or to s3://BUCKET/PREFIX")
         folder = Path(chosen)
         if folder == settings.data or any((settings.data / name) in (folder, *folder.parents) for name in _STATE):
             raise UsageError(f"{folder} is where AutoDubber keeps other things; choose another folder for backups")
         return FolderPlace(folder)
-    bucket, _, prefix = chosen.removeprefix(_S3).partition("/")
+    bucket, _, prefix = chosen.removeprefix(BUCKET).partition("/")
     if not bucket or "@" in bucket or ":" in bucket:
         raise UsageError("an S3 place looks like s3://BUCKET/PREFIX; keys are set as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     from app.storage.vault.bucket import S3, BucketPlace

@@ -22,11 +22,18 @@ from app.domain.errors import BACKUP_BUSY, BACKUP_NOT_FOUND, BACKUP_PLACE, DISK_
 
 BLOCK_BYTES: Final = 1 << 20
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+BUCKET: Final = "s3://"
 _LOCKS: Final = "locks"
 _LITTER: Final = "tmp"
+_BEFORE: Final = "before-"  # copies of the database from before migrations, in the data folder's backups/
 _IGNORED: Final = frozenset({"lost+found", ".DS_Store"})
 
 Check = Callable[[], None]  # raises backup_busy when the lock is no longer ours
+
+
+def address_of(text: str) -> str:
+    """How a place is called: a folder by its absolute path, a bucket as it is."""
+    return text.rstrip("/") if text.startswith(BUCKET) else str(Path(text).expanduser().absolute())
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -78,7 +85,9 @@ class FolderPlace:
             if not self._root.parent.is_dir():
                 raise DubError(BACKUP_PLACE, f"{self._root.parent} does not exist; is the disk mounted?")
             _make(self._root)
-            if strange := sorted({path.name for path in self._root.iterdir()} - _IGNORED - {_LOCKS, _LITTER, "objects", "snapshots", "vault.json"}):
+            names = {path.name for path in self._root.iterdir()} - _IGNORED
+            strange = sorted(name for name in names if not name.startswith(_BEFORE))
+            if strange and not names & {_LOCKS, "vault.json"}:
                 raise DubError(BACKUP_PLACE, f"{self.where} has other files in it ({strange[0]}).")
 
     def put(self, name: str, blocks: Iterable[bytes], size_bytes: int) -> None:
