@@ -134,6 +134,9 @@ class Rooms:
     def queue_lengths(self) -> dict[str, int]:
         return figures.queue_lengths(self.database)
 
+    def kept_bytes(self) -> dict[str, int]:
+        return {kind.kind: kind.bytes for kind in self.stock.report().kinds}
+
     def waits_s(self) -> dict[str, float]:
         return figures.waits_s(self.database)
 

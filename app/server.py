@@ -104,7 +104,9 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
         secrets=rooms.secrets,
         environment_key=settings.elevenlabs_key,
         health=health,
-        metrics=Metrics(Standing(health, rooms.queue_lengths, rooms.waits_s, watch.take, settings.data, settings.min_free_bytes), __version__),
+        metrics=Metrics(
+            Standing(health, rooms.queue_lengths, rooms.waits_s, rooms.kept_bytes, watch.take, settings.data, settings.min_free_bytes), __version__
+        ),
         pages=await asyncio.to_thread(Pages, page_folder(), settings.base_path),
         closing=closing,
         stock=rooms.stock,

@@ -29,13 +29,14 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4"
 class Standing(msgspec.Struct, frozen=True):
     """What is read when it is asked. Everything blocks for milliseconds.
 
-    `queues` tells how many jobs wait in each, `waits_s` for how long the first of them has; `worst_blocks_s` is `LoopWatch.take`.
-    `data` is the data folder, `floor_bytes` what must stay free.
+    `queues` tells how many jobs wait in each, `waits_s` for how long the first of them has; `worst_blocks_s` is `LoopWatch.take`;
+    `kept_bytes` what is on the disk, by kind. `data` is the data folder, `floor_bytes` what must stay free.
     """
 
     health: Health
     queues: Callable[[], Mapping[str, int]]
     waits_s: Callable[[], Mapping[str, float]]
+    kept_bytes: Callable[[], Mapping[str, int]]
     worst_blocks_s: Callable[[], tuple[float, float]]
     data: Path
     floor_bytes: int
@@ -89,6 +90,8 @@ class Metrics:
         queues, waits_s = self._standing.queues(), self._standing.waits_s()
         yield _gauge("queue_length", "Jobs that wait, by queue.", {(name,): count for name, count in sorted(queues.items())}, "queue")
         oldest: dict[tuple[str, ...], float] = {(name,): waits_s.get(name, 0.0) for name in sorted(queues)}
+        kept: dict[tuple[str, ...], float] = {(kind,): size for kind, size in self._standing.kept_bytes().items()}
+        yield _gauge("kept_bytes", "What is on the disk, by kind.", kept, "kind")
         yield _gauge("queue_oldest_seconds", "How long the oldest of them has waited; 0 when none waits.", oldest, "queue")
 
     def text(self) -> bytes:
