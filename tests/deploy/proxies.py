@@ -27,7 +27,13 @@ import pytest
 import yaml
 
 SHIPPED: Final = Path(__file__).parents[2] / "deploy/proxies"
+USER, PASSWORD = "ann", "secret"
+# PASSWORD as `openssl passwd -6`, `caddy hash-password` and `openssl passwd -apr1` store it.
+SHA512: Final = "$6$autodubber$oNK1/XGF0Oho8Djrab0ENky9/9.70aRqoKLpLbGAaYH6Cwu/CD6upMZ5z6uMVS5D43GIrVDYOIAB6rfEfbBL70"
+BCRYPT: Final = "$2a$14$3QVZpQLm6ke31tGC8ZHlHOuP92NowkbINTM1U8QvW0ttoinBi8L5S"
+APR1: Final = "$apr1$autodub$zP5oa.plwfPMssaKG2oOH."
 NAMES: Final = ("nginx", "caddy", "traefik")
+FILLED: Final = {"DOMAIN": "dub.test", "ACME_EMAIL": "you@dub.test", "USERS": f"{USER}:{APR1}"}  # what traefik.yaml asks for
 Changes = dict[str, str]
 
 
@@ -118,13 +124,17 @@ def shipped(file: str, changes: Changes) -> str:
 
 @contextlib.contextmanager
 def proxy(
-    name: str, server_port: int, folder: Path, authority: Authority, *, subpath: bool = False, stripped: bool = False, tls: bool = True
-) -> Iterator[Proxy]:
-    """The proxy in front of the server at `server_port`; `stripped`: it takes /dub off, as the files' comments say how. Stopped at the end."""
+    name: str, server_port: int, folder: Path, authority: Authority, *,
+    subpath: bool = False, stripped: bool = False, tls: bool = True, users: bool = False,
+) -> Iterator[Proxy]:  # fmt: skip
+    """The proxy in front of the server at `server_port`, stopped at the end.
+
+    `stripped`: it takes /dub off, in the way that the files' comments say. `users`: it asks for USER and PASSWORD.
+    """
     found = program(name)
     folder.mkdir(parents=True, exist_ok=True)
     port, plain_port = free_port(), free_port()
-    command, config = _MAKERS[name](folder, server_port, port, plain_port, authority, subpath=subpath, stripped=stripped, tls=tls)
+    command, config = _MAKERS[name](folder, server_port, port, plain_port, authority, subpath=subpath, stripped=stripped, tls=tls, users=users)
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     log = folder / "log"
     with log.open("wb") as output:
@@ -132,7 +142,7 @@ def proxy(
     scheme = "https" if tls else "http"
     running = Proxy(name, f"{scheme}://localhost:{port}", f"http://localhost:{plain_port if tls else port}", authority, process, config)
     try:
-        _answers(running, log, "/dub/health/live" if subpath else "/health/live")
+        _answers(running, log, "/dub/health/live" if subpath else "/health/live", users=users)
         yield running
     finally:
         process.terminate()
@@ -143,20 +153,20 @@ def proxy(
             process.wait()
 
 
-def _answers(running: Proxy, log: Path, path: str) -> None:
+def _answers(running: Proxy, log: Path, path: str, *, users: bool) -> None:
     deadline = time.monotonic() + 20
     with running.client() as client:
         while True:
             assert running.process.poll() is None and time.monotonic() < deadline, log.read_text()
             try:
-                if client.get(path).status_code == 200:
+                if client.get(path, auth=(USER, PASSWORD) if users else None).status_code == 200:
                     return
             except httpx.TransportError:
                 time.sleep(0.02)
 
 
 def nginx(
-    folder: Path, server: int, port: int, plain: int, authority: Authority, *, subpath: bool, stripped: bool, tls: bool
+    folder: Path, server: int, port: int, plain: int, authority: Authority, *, subpath: bool, stripped: bool, tls: bool, users: bool
 ) -> tuple[list[str], Path]:
     """The shipped file belongs into `http {}` of a main file, which a distribution brings; this one writes nothing outside `folder`."""
     host, file = ("www.example.org", "nginx-subpath.conf") if subpath else ("dub.example.org", "nginx.conf")
@@ -178,6 +188,10 @@ def nginx(
         }
     if stripped:
         changes["proxy_pass http://autodubber;"] = "proxy_pass http://autodubber/;"
+    if users:
+        names = folder / "users"
+        names.write_text(f"{USER}:{SHA512}\n")
+        changes |= {"#auth_basic ": "auth_basic ", "#auth_basic_user_file /etc/nginx/autodubber.users": f"auth_basic_user_file {names}"}
     site, main = folder / "site.conf", folder / "nginx.conf"
     site.write_text(shipped(file, changes))
     places = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
@@ -190,7 +204,7 @@ def nginx(
 
 
 def _caddy(
-    folder: Path, server: int, port: int, plain: int, authority: Authority, *, subpath: bool, stripped: bool, tls: bool
+    folder: Path, server: int, port: int, plain: int, authority: Authority, *, subpath: bool, stripped: bool, tls: bool, users: bool
 ) -> tuple[list[str], Path]:
     """The certificate is the tests' own, for want of a name in the public DNS; the administration port and the trust store are left alone."""
     host, file = ("www.example.org", "Caddyfile-subpath") if subpath else ("dub.example.org", "Caddyfile")
@@ -200,6 +214,8 @@ def _caddy(
         changes["/var/www/html"] = str(folder)
     if stripped:
         changes |= {"\thandle /dub/* {": "\thandle_path /dub/* {"}
+    if users:
+        changes |= {"#basicauth {": "basicauth {", "#\tNAME HASH": f"\t{USER} {BCRYPT}", "#}": "}"}
     config = folder / "Caddyfile"
     options = f"{{\n\tadmin off\n\tskip_install_trust\n\thttp_port {plain}\n\thttps_port {port if tls else free_port()}\n}}\n"
     config.write_text(options + shipped(file, changes))
@@ -207,10 +223,10 @@ def _caddy(
 
 
 def _traefik(
-    folder: Path, server: int, port: int, plain: int, authority: Authority, *, subpath: bool, stripped: bool, tls: bool
+    folder: Path, server: int, port: int, plain: int, authority: Authority, *, subpath: bool, stripped: bool, tls: bool, users: bool
 ) -> tuple[list[str], Path]:
     """The labels and the command of the compose file. What they say of Docker and of Let's Encrypt becomes a file: the same tree, written out."""
-    flags, dynamic = traefik_options({"DOMAIN": "localhost", "ACME_EMAIL": "nobody@localhost", "BASE_PATH": "/dub" if subpath else ""})
+    flags, dynamic = traefik_options(FILLED | {"DOMAIN": "localhost", "BASE_PATH": "/dub" if subpath else ""})
     flags = [flag for flag in flags if not flag.startswith(("--providers.docker", "--certificatesresolvers"))]
     changes = {
         "--entrypoints.web.address=:80": f"--entrypoints.web.address=127.0.0.1:{plain}",
@@ -220,12 +236,15 @@ def _traefik(
     assert set(changes) <= set(flags)
     router, service = dynamic["http"]["routers"]["autodubber"], dynamic["http"]["services"]["autodubber"]
     del router["tls"]["certresolver"]
+    if not users:
+        router["middlewares"].remove("autodubber-users")
     if not tls:
-        del router["tls"], router["middlewares"]
+        del router["tls"]
+        router["middlewares"].remove("autodubber-secure")
     if stripped:
         dynamic["http"]["middlewares"]["strip"] = {"stripPrefix": {"prefixes": ["/dub"]}}
-        router["middlewares"] = [*router.get("middlewares", []), "strip"]
-    assert service["loadbalancer"].pop("server") == {"port": "8000"}
+        router["middlewares"].append("strip")
+    assert service["loadbalancer"].pop("server") == {"port": 8000}
     service["loadbalancer"]["servers"] = [{"url": f"http://127.0.0.1:{server}"}]
     dynamic["tls"] = {"stores": {"default": {"defaultCertificate": {"certFile": str(authority.certificate), "keyFile": str(authority.key)}}}}
     config = folder / "dynamic.yaml"
@@ -243,7 +262,7 @@ def traefik_options(environ: dict[str, str]) -> tuple[list[str], dict[str, Any]]
             node = tree
             for part in path:
                 node = node.setdefault(part, {})
-            node[last] = [value] if last in ("entrypoints", "middlewares") else int(value) if last == "stsSeconds" else value
+            node[last] = value.split(",") if last in ("entrypoints", "middlewares", "users") else yaml.safe_load(value) if value.isalnum() else value
     return composed["services"]["traefik"]["command"], tree
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.proxies import SHIPPED, Authority, compose_file, free_port, nginx, program, shipped, traefik_options
+from tests.deploy.proxies import FILLED, SHIPPED, Authority, compose_file, free_port, nginx, program, shipped, traefik_options
 
 SLOWEST_S = 600
 DIRECTIVES = ("client_max_body_size", "proxy_request_buffering", "proxy_buffering", "gzip", "proxy_http_version")
@@ -26,7 +26,7 @@ def without_comments(text: str) -> list[str]:
 @pytest.mark.parametrize("subpath", [False, True])
 def test_nginx_takes_2_gb_does_not_buffer_and_is_patient(tmp_path: Path, authority: Authority, subpath: bool) -> None:
     """As nginx itself prints the configuration that it has read."""
-    options, _ = nginx(tmp_path, free_port(), free_port(), free_port(), authority, subpath=subpath, stripped=False, tls=True)
+    options, _ = nginx(tmp_path, free_port(), free_port(), free_port(), authority, subpath=subpath, stripped=False, tls=True, users=False)
     printed = subprocess.run([program("nginx"), "-T", *options], capture_output=True, text=True, check=True)
     assert "test is successful" in printed.stderr and "warn" not in printed.stderr
     found = dict(re.findall(rf"^\s*({'|'.join(DIRECTIVES)}) ([^;]+);", printed.stdout, re.MULTILINE))
@@ -79,7 +79,7 @@ def test_caddys_files_are_written_as_caddy_writes_them(file: str) -> None:
 
 
 def test_traefik_cuts_no_slow_upload() -> None:
-    flags, _ = traefik_options({"DOMAIN": "dub.test", "ACME_EMAIL": "you@dub.test"})
+    flags, _ = traefik_options(FILLED)
     assert "--entrypoints.websecure.transport.respondingtimeouts.readtimeout=0" in flags
 
 
@@ -87,7 +87,7 @@ def test_traefik_cuts_no_slow_upload() -> None:
     ("base", "matched", "passed_by"), [("", ("/", "/api", "/jobs/1"), ()), ("/dub", ("/dub", "/dub/", "/dub/api"), ("/", "/dubious", "/x/dub"))]
 )
 def test_traefik_takes_the_paths_that_are_ours(base: str, matched: tuple[str, ...], passed_by: tuple[str, ...]) -> None:
-    _, tree = traefik_options({"DOMAIN": "dub.test", "ACME_EMAIL": "you@dub.test", "BASE_PATH": base})
+    _, tree = traefik_options(FILLED | {"BASE_PATH": base})
     rule = tree["http"]["routers"]["autodubber"]["rule"]
     found = re.fullmatch(r"Host\(`dub\.test`\) && PathRegexp\(`([^`]+)`\)", rule)
     assert found is not None
@@ -96,7 +96,7 @@ def test_traefik_takes_the_paths_that_are_ours(base: str, matched: tuple[str, ..
 
 
 def test_traefik_has_no_hold_on_docker_and_only_it_is_reached() -> None:
-    composed = compose_file("traefik.yaml", {"DOMAIN": "dub.test", "ACME_EMAIL": "you@dub.test"})
+    composed = compose_file("traefik.yaml", FILLED)
     services = composed["services"]
     assert [name for name, service in services.items() if any("docker.sock" in volume for volume in service.get("volumes", ()))] == ["docker-events"]
     events = services["docker-events"]
@@ -113,9 +113,10 @@ def test_traefiks_labels_stand_on_the_service_that_the_compose_file_has() -> Non
     assert "autodubber" in yaml.safe_load(main)["services"]
 
 
-def test_a_name_that_is_not_given_is_asked_for() -> None:
-    with pytest.raises(KeyError, match="DOMAIN"):
-        compose_file("traefik.yaml", {})
+@pytest.mark.parametrize("name", ["DOMAIN", "ACME_EMAIL", "USERS"])
+def test_what_only_the_operator_knows_is_asked_for(name: str) -> None:
+    with pytest.raises(KeyError, match=name):
+        compose_file("traefik.yaml", {given: value for given, value in FILLED.items() if given != name})
 
 
 def test_a_change_to_a_shipped_file_that_finds_nothing_is_an_error() -> None:
