@@ -21,7 +21,7 @@ _BAD_INPUT: Final = (
     errors.MEDIA_LIMIT, errors.STEM_INVALID, errors.SUBTITLES_INVALID, errors.SUBTITLES_EMPTY, errors.TEXT_TOO_LONG, errors.TEXT_INVALID,
     errors.TIMES_INVALID, errors.NO_SPEECH, errors.NOTHING_TO_SPEAK, errors.DOES_NOT_FIT, errors.LANGUAGE_UNKNOWN, errors.SPEED_RANGE,
     errors.MODEL_UNKNOWN, errors.CANNOT_TRANSLATE, errors.CONTAINER_UNSUITABLE, errors.TRACK_LENGTH,
-    errors.SOURCE_GONE,
+    errors.SOURCE_GONE, errors.ARCHIVE_INVALID, errors.ARCHIVE_NEWER, errors.JOB_NOT_FOUND,
 )  # fmt: skip
 _ENGINE: Final = (
     errors.ENGINE_UNKNOWN, errors.VOICE_UNKNOWN, errors.VOICE_MODEL_UNKNOWN, errors.KEY_MISSING, errors.KEY_INVALID, errors.QUOTA_EXCEEDED,

@@ -140,6 +140,10 @@ SOURCE_GONE: Final = _p(
     "The original of this job has been deleted.",
     "What was made from it stays. To render again, upload the video as a new job, or import an archive of this one.",
 )
+ARCHIVE_INVALID: Final = _p(
+    "archive_invalid", 422, "The archive cannot be taken in.", "Use a whole file that `autodubber export` has written; nothing of it was taken."
+)
+ARCHIVE_NEWER: Final = _p("archive_newer", 422, "The archive is from a newer AutoDubber.", "Upgrade this one, then import it.")
 CANCELLED: Final = _p("cancelled", 409, "The job was cancelled.", "Retry goes on from where it stopped.")
 
 # ---- recognition

@@ -30,7 +30,7 @@ class BlobStore:
 
     def path(self, key: str) -> Path:
         """Where the blob lies. Raises ValueError for a key that is not made of ids."""
-        if not _KEY.fullmatch(key):
+        if not is_key(key):
             raise ValueError(f"not a blob key: {key!r}")
         return self.root / key
 
@@ -113,6 +113,11 @@ class BlobStore:
         except OSError as error:
             raise _disk(error) from error
         return target
+
+
+def is_key(name: str) -> bool:
+    """Whether a blob may have this name."""
+    return _KEY.fullmatch(name) is not None
 
 
 def sha256_of(path: Path) -> str:

@@ -20,7 +20,7 @@ from app.domain.keeping import DAY_S, ENDED, IDLE, Held, Kind
 from app.domain.media import ArtifactKind
 from app.domain.secrets import job_key
 from app.storage import tables as t
-from app.storage.blobs import BlobStore
+from app.storage.blobs import BlobStore, is_key
 from app.storage.database import reading
 
 ORPHAN_S: Final = DAY_S
@@ -159,7 +159,9 @@ def orphans(engine: Engine, blobs: BlobStore, *, older_than_s: float = ORPHAN_S,
                 if not only_look:
                     path.unlink(missing_ok=True)
             continue
-        batch[path.relative_to(blobs.root).as_posix()] = size
+        key = path.relative_to(blobs.root).as_posix()
+        if is_key(key):  # what else lies there is not ours
+            batch[key] = size
         if len(batch) >= _BATCH:
             settle()
     if batch:

@@ -85,6 +85,11 @@ def update_job(c: Connection, job_id: str, fields: dict[str, Any]) -> None:
         raise DubError(JOB_NOT_FOUND)
 
 
+def touch(c: Connection, job_id: str) -> None:
+    """Something happened to the job now: retention counts from here."""
+    c.execute(update(t.jobs).where(t.jobs.c.id == job_id).values(updated_at=time.time()))
+
+
 def next_revision(c: Connection, job_id: str) -> int:
     c.execute(update(t.jobs).where(t.jobs.c.id == job_id).values(revision=t.jobs.c.revision + 1, updated_at=time.time()))
     return int(c.execute(select(t.jobs.c.revision).where(t.jobs.c.id == job_id)).scalar_one())

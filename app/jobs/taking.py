@@ -1,0 +1,281 @@
+"""Jobs from an archive: everything is read and compared with its hash before anything is taken, then each job is taken in whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import secrets
+import shutil
+import unicodedata
+import uuid
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import msgspec
+from sqlalchemy import Connection, Engine, delete, insert, select
+
+from app.domain.errors import ARCHIVE_INVALID, ARCHIVE_NEWER, DISK_FULL, DubError
+from app.domain.job import ACTIVE, NEUTRAL, DubOptions, JobState, Stage
+from app.domain.media import MAX_TEXT_CHARACTERS, ArtifactKind
+from app.domain.segment import Clip, Placement
+from app.dubbing.pipeline import Mixed, Sound
+from app.jobs.portable import FORMAT, MANIFEST, README, SUMS, Manifest, PortableJob
+from app.jobs.work import Transcribed
+from app.storage import rows, tape
+from app.storage import tables as t
+from app.storage.blobs import BlobStore, sha256_of
+from app.storage.floor import Floor
+
+_MAX_JSON_BYTES: Final = 256 << 20  # of one job: about a million lines
+_MAX_JOBS: Final = 1_000_000
+_BLOB: Final = re.compile(r"blobs/((?:uploads|ingest|clips|artifacts)(?:/[A-Za-z0-9_-]{1,128}){1,3}(?:\.[a-z0-9]{1,8})?)")
+_JOB: Final = re.compile(r"jobs/([0-9a-f]{32})/job\.json")
+_OUTPUTS: Final[dict[Stage, Any]] = {
+    Stage.PROBE: str, Stage.INGEST: Sound, Stage.TRANSCRIBE: Transcribed, Stage.SYNTHESIZE: tuple[Clip, ...],
+    Stage.FIT: tuple[Placement, ...], Stage.MIX: Mixed,
+}  # fmt: skip
+_AGAIN: Final = {"ingest": (Stage.INGEST,), "clips": (Stage.SYNTHESIZE,), "artifacts": (Stage.MIX, Stage.MUX)}
+
+
+class Outcome(StrEnum):
+    """`taken` under its own id; `renamed`: under a new one, as another job has it; `completed`: the same job was here and lacked files that it
+    has again; `skipped`: the same job is here, whole or at work."""
+
+    TAKEN = "taken"
+    RENAMED = "renamed"
+    COMPLETED = "completed"
+    SKIPPED = "skipped"
+
+
+class Taken(msgspec.Struct, frozen=True):
+    archive_id: str
+    job_id: str
+    title: str
+    outcome: Outcome
+
+
+def take_in(path: Path, *, engine: Engine, blobs: BlobStore, staging: Path, floor: Floor, on_job: Callable[[Taken], None]) -> tuple[Taken, ...]:
+    """Take every job of the archive in. Raises archive_invalid, archive_newer, disk_full; then nothing was taken, unless the file changes while
+    it is read."""
+    with path.open("rb") as file:
+        wanted = _examine(file, blobs)
+        floor.check(wanted)
+        file.seek(0)
+        folder = staging / secrets.token_hex(8)
+        folder.mkdir(parents=True)
+        taken = []
+        try:
+            for job in _second_reading(file, blobs, folder):
+                taken.append(_take(job, engine, blobs))
+                on_job(taken[-1])
+        except OSError as error:
+            raise (DubError(DISK_FULL) if error.errno in (28, 122) else error) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    return tuple(taken)
+
+
+# ---------------------------------------------------------------- the first reading: is it whole, and is it ours?
+
+
+def _examine(file: BinaryIO, blobs: BlobStore) -> int:
+    """Read and check all of it; returns the bytes that would come onto the disk. Memory: one job's list of files."""
+    sums, pending, shared = hashlib.sha256(), dict[str, tuple[str, int]](), dict[str, tuple[str, int]]()
+    expected: list[str] | None = None
+    wanted, ended = 0, False
+    for member in tape.members(file):
+        if ended:
+            raise DubError(ARCHIVE_INVALID, f"Something follows {SUMS}.")
+        if member.name == SUMS:
+            if expected is None or pending:  # jobs may be missing: those that were deleted while it was written
+                raise DubError(ARCHIVE_INVALID, "A job is missing in it.")
+            if member.skip() != sums.hexdigest():
+                raise DubError(ARCHIVE_INVALID, f"{SUMS} does not fit what is in it.")
+            ended = True
+            continue
+        if blob := _BLOB.fullmatch(member.name):
+            key = blob[1]
+            if key in pending or key in shared or not expected:
+                raise DubError(ARCHIVE_INVALID, f"{member.name} is not where it belongs.")
+            digest = member.skip()
+            pending[key] = digest, member.size_bytes
+            wanted += 0 if blobs.exists(key) else member.size_bytes
+        elif member.name == README and expected is None:
+            digest = member.skip()
+        elif member.name == MANIFEST and expected is None:
+            manifest = _manifest(member.whole(_MAX_JSON_BYTES))
+            expected, digest = [job.id for job in reversed(manifest.jobs)], member.skip()
+        elif (named := _JOB.fullmatch(member.name)) and expected:
+            job = _decoded(member.whole(_MAX_JSON_BYTES))
+            digest = member.skip()
+            while expected and expected[-1] != job.id:  # deleted while the archive was written
+                expected.pop()
+            if named[1] != job.id or not expected:
+                raise DubError(ARCHIVE_INVALID, f"{member.name} is not where it belongs.")
+            expected.pop()
+            _check_files(job, pending, shared)
+            shared |= {entry.key: (entry.sha256, entry.size_bytes) for entry in job.files if entry.shared}
+            pending = {}
+        else:
+            raise DubError(ARCHIVE_INVALID, f"{member.name[:100]!r} does not belong into it.")
+        sums.update(f"{digest}  {member.name}\n".encode())
+    if not ended:
+        raise DubError(ARCHIVE_INVALID, "Its end is missing.")
+    return wanted
+
+
+def _manifest(data: bytes) -> Manifest:
+    class Head(msgspec.Struct):
+        format: int
+
+    try:
+        if msgspec.json.decode(data, type=Head).format > FORMAT:
+            raise DubError(ARCHIVE_NEWER)
+        found = msgspec.json.decode(data, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise DubError(ARCHIVE_INVALID, f"{MANIFEST}: {error}.") from None
+    if found.format < 1 or len({job.id for job in found.jobs}) != len(found.jobs) or len(found.jobs) > _MAX_JOBS:
+        raise DubError(ARCHIVE_INVALID, f"{MANIFEST} is not one of ours.")
+    return found
+
+
+def _decoded(data: bytes) -> PortableJob:
+    try:
+        job = msgspec.json.decode(data, type=PortableJob)
+        _options(job.options)
+        if job.rendered_options is not None:
+            _options(job.rendered_options)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise DubError(ARCHIVE_INVALID, f"A job cannot be read: {error}.") from None
+    lines = {line.id for line in job.segments}
+    sound = all(0 <= line.start_s < line.end_s and len(line.text) <= MAX_TEXT_CHARACTERS and 0 < len(line.id) <= 32 for line in job.segments)
+    printable = all(unicodedata.category(character) not in ("Cc", "Cs") for line in job.segments for character in line.text)
+    if not sound or not printable or len(lines) != len(job.segments):
+        raise DubError(ARCHIVE_INVALID, f"The lines of {job.id} are not valid.")
+    if len({stage.stage for stage in job.stages}) != len(job.stages) or len({file.kind for file in job.artifacts}) != len(job.artifacts):
+        raise DubError(ARCHIVE_INVALID, f"{job.id} has something twice.")
+    return job
+
+
+def _options(found: dict[str, Any]) -> DubOptions:
+    """Options of an older archive lack what came later."""
+    return msgspec.convert({**msgspec.to_builtins(NEUTRAL), **found}, DubOptions)
+
+
+def _check_files(job: PortableJob, pending: dict[str, tuple[str, int]], shared: dict[str, tuple[str, int]]) -> None:
+    """Every file that the job lists is there with its hash, and none that it does not list."""
+    listed = {entry.key: entry for entry in job.files}
+    if len(listed) != len(job.files) or {key for key, entry in listed.items() if entry.here} != pending.keys():
+        raise DubError(ARCHIVE_INVALID, f"The files of {job.id} are not those that it lists.")
+    for key, entry in listed.items():
+        if (pending if entry.here else shared).get(key) != (entry.sha256, entry.size_bytes):
+            raise DubError(ARCHIVE_INVALID, f"blobs/{key} has been changed.")
+
+
+# ---------------------------------------------------------------- the second reading: into the store
+
+
+def _second_reading(file: BinaryIO, blobs: BlobStore, folder: Path) -> Iterator[tuple[PortableJob, dict[str, Path], set[str]]]:
+    """Each job with its files that are not in the store yet, and the keys under which other bytes lie there already."""
+    staged: dict[str, Path] = {}
+    for number, member in enumerate(tape.members(file)):
+        if blob := _BLOB.fullmatch(member.name):
+            if not blobs.exists(blob[1]):
+                staged[blob[1]] = folder / str(number)
+                with staged[blob[1]].open("wb") as out:
+                    for block in member.blocks():
+                        out.write(block)
+        elif _JOB.fullmatch(member.name):
+            job = _decoded(member.whole(_MAX_JSON_BYTES))
+            other: set[str] = set()
+            for entry in job.files:
+                found = staged.get(entry.key) or blobs.path(entry.key)
+                if not found.exists() or found.stat().st_size != entry.size_bytes or sha256_of(found) != entry.sha256:
+                    if entry.key in staged or not entry.key.startswith(("clips/", "ingest/")):
+                        raise DubError(ARCHIVE_INVALID, f"blobs/{entry.key} is here already, with other content.")
+                    other.add(entry.key)
+            yield job, staged, other
+            for path in staged.values():
+                path.unlink(missing_ok=True)
+            staged = {}
+
+
+def _take(found: tuple[PortableJob, dict[str, Path], set[str]], engine: Engine, blobs: BlobStore) -> Taken:
+    job, staged, other = found
+    with engine.begin() as c:
+        outcome = _outcome(c, job)
+        if outcome is Outcome.SKIPPED:
+            return Taken(job.id, job.id, job.title, outcome)
+    for key, path in staged.items():
+        blobs.adopt(path, key)
+    with engine.begin() as c:  # nobody deletes a blob from here on
+        outcome = _outcome(c, job)
+        job_id = uuid.uuid4().hex if outcome is Outcome.RENAMED else job.id
+        if outcome is not Outcome.SKIPPED:
+            if outcome is Outcome.COMPLETED:
+                c.execute(delete(t.jobs).where(t.jobs.c.id == job.id))
+            _insert(c, job_id, job, {entry.key for entry in job.files if blobs.exists(entry.key)}, other, blobs)
+    return Taken(job.id, job_id, job.title, outcome)
+
+
+def _outcome(c: Connection, job: PortableJob) -> Outcome:
+    row = c.execute(select(t.jobs).where(t.jobs.c.id == job.id)).first()
+    if row is None:
+        return Outcome.TAKEN
+    here = (row.created_at, row.revision, row.rendered_revision, row.title, row.stem_key, msgspec.convert(row.options, DubOptions))
+    if here != (job.created_at, job.revision, job.rendered_revision, job.title, job.stem_key, _options(job.options)):
+        return Outcome.RENAMED
+    keys = set(c.execute(select(t.blob_references.c.key).where(t.blob_references.c.job_id == job.id)).scalars())
+    lacking = {entry.key for entry in job.files} - keys
+    return Outcome.SKIPPED if not lacking or JobState(row.state) in ACTIVE else Outcome.COMPLETED
+
+
+def _insert(c: Connection, job_id: str, job: PortableJob, there: set[str], other: set[str], blobs: BlobStore) -> None:
+    """All rows of the job. What was at work when it was exported can be gone on with; a stage whose files are not there runs again."""
+    columns = {column.name for column in t.jobs.columns}
+    values = {name: value for name, value in msgspec.to_builtins(job).items() if name in columns}
+    stopped = {"state": JobState.CANCELLED} if job.state in ACTIVE else {}
+    rendered = None if job.rendered_options is None else msgspec.to_builtins(_options(job.rendered_options))
+    values |= {"id": job_id, "options": msgspec.to_builtins(_options(job.options)), "rendered_options": rendered} | stopped
+    values |= {"stage": None, "stage_progress": 0.0, "progress": 0.0 if stopped else 1.0, "eta_s": None, "workflow_id": None}
+    c.execute(insert(t.jobs).values(**values))
+    rows.touch(c, job_id)
+    rows.write_segments(c, job_id, job.segments)
+    again = _again(job, there, other)
+    for stage in job.stages:
+        kind = _OUTPUTS.get(stage.stage)
+        readable = kind is None
+        with contextlib.suppress(msgspec.ValidationError):
+            msgspec.convert(stage.output, kind or Any)
+            readable = True
+        if readable:
+            fingerprint = "" if stage.stage in again else stage.fingerprint
+            c.execute(insert(t.stages).values(job_id=job_id, **msgspec.to_builtins(msgspec.structs.replace(stage, fingerprint=fingerprint))))
+    for artifact in job.artifacts:
+        if artifact.key in there:
+            if artifact.key in other:
+                path = blobs.path(artifact.key)
+                artifact = msgspec.structs.replace(artifact, size_bytes=path.stat().st_size, sha256=sha256_of(path))
+            c.execute(insert(t.artifacts).values(job_id=job_id, **msgspec.to_builtins(artifact)))
+    rows.refer(c, job_id, there)
+
+
+def _again(job: PortableJob, there: set[str], other: set[str]) -> set[Stage]:
+    """The stages that have to run again: what they made is not in the archive, or another clip of the same words is here."""
+    needed = {artifact.key for artifact in job.artifacts if artifact.kind is not ArtifactKind.SOURCE}
+    for stage in job.stages:
+        with contextlib.suppress(msgspec.ValidationError):
+            if stage.stage is Stage.SYNTHESIZE:
+                needed |= {f"{clip.key}.wav" for clip in msgspec.convert(stage.output, tuple[Clip, ...])}
+            elif stage.stage is Stage.INGEST:
+                sound = msgspec.convert(stage.output, Sound)
+                needed |= set(sound.keys()) - (set() if job.source_key in there else {sound.speech})
+    lacking = (needed - there) | {key for key in other if key.startswith("clips/")}
+    again = {stage for key in lacking for stage in _AGAIN.get(key.partition("/")[0], ())}
+    rendered = job.rendered_revision is not None
+    if rendered and not any(artifact.key in there for artifact in job.artifacts if artifact.key.startswith("artifacts/")):
+        again |= {Stage.MIX, Stage.MUX}
+    return again

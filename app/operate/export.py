@@ -1,0 +1,84 @@
+"""`autodubber export`: jobs with their history and files into one archive, while the server runs or not."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from app import __version__, logs
+from app.domain.errors import DISK_FULL, DubError
+from app.exit_status import OK, UsageError
+from app.outcome import failed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.settings import Settings
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Returns the exit status. Raises UsageError where there is no data, or no folder for the archive."""
+    if not (settings.data / "app.sqlite3").is_file():
+        raise UsageError(f"there is no AutoDubber data in {settings.data}; name the folder: --data DIR")
+    target: Path = arguments.output.absolute()
+    if not target.parent.is_dir() or target.is_dir():
+        raise UsageError(f"{arguments.output} cannot be written: name a file in a folder that exists")
+    from app.jobs import portable
+    from app.storage.blobs import BlobStore
+    from app.storage.database import migrate, open_database
+
+    logs.configure("warning", settings.log_format)
+    database = open_database(settings.database_url)
+    try:
+        migrate(database)
+        blobs = BlobStore(settings.blobs)
+        jobs = portable.titles(database, arguments.jobs)
+        wanted, free = portable.size_bytes(database, blobs, jobs), shutil.disk_usage(target.parent).free
+        if wanted > free:
+            raise DubError(DISK_FULL, f"{wanted >> 20} MB are wanted in {target.parent}, {free >> 20} MB are free.")
+        written = _write(target, portable.archive(database, blobs, jobs, __version__))
+    except DubError as error:
+        return failed(error, as_json=arguments.json)
+    finally:
+        database.dispose()
+    if arguments.json:
+        print(msgspec.json.encode({"ok": True, "output": str(target), "bytes": written, "jobs": [job.id for job in jobs]}).decode())
+    else:
+        print(f"{len(jobs)} jobs, {written / 1e6:.1f} MB: {target}")
+    return OK
+
+
+def _write(target: Path, blocks: Iterator[bytes]) -> int:
+    """Complete under its name, or not there."""
+    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    written = 0
+    try:
+        with partial.open("xb") as file:
+            os.fchmod(file.fileno(), 0o600)  # what people said is in it
+            for block in blocks:
+                file.write(block)
+                written += len(block)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)
+        descriptor = os.open(target.parent, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):  # some network file systems cannot sync a folder
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno in (28, 122):  # ENOSPC, EDQUOT
+            raise DubError(DISK_FULL, str(target.parent)) from error
+        sys.stderr.write(f"autodubber: {target}: {error.strerror}\n")
+        raise
+    finally:
+        partial.unlink(missing_ok=True)
+    return written

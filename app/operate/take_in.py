@@ -1,0 +1,55 @@
+"""`autodubber import`: the jobs of an archive, into this data folder, while the server runs or not."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from app import logs
+from app.domain.errors import DubError
+from app.exit_status import OK, UsageError
+from app.outcome import failed
+
+if TYPE_CHECKING:
+    from app.jobs.taking import Taken
+    from app.settings import Settings
+
+_WORDS = {
+    "taken": "taken in",
+    "renamed": "taken in under a new id, as another job has this one",
+    "completed": "was here; it has all its files again",
+    "skipped": "is here already",
+}
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Returns the exit status. Raises UsageError where there is no archive."""
+    if not arguments.archive.is_file():
+        raise UsageError(f"there is no file {arguments.archive}")
+    from app.jobs.taking import take_in
+    from app.storage.blobs import BlobStore
+    from app.storage.database import migrate, open_database
+    from app.storage.floor import Floor
+
+    logs.configure("warning", settings.log_format)
+    settings.data.mkdir(parents=True, exist_ok=True)
+    database = open_database(settings.database_url)
+
+    def tell(taken: Taken) -> None:
+        if not arguments.json:
+            print(f"{taken.job_id}  {taken.title}: {_WORDS[taken.outcome.value]}")
+
+    try:
+        migrate(database)
+        blobs = BlobStore(settings.blobs)
+        floor = Floor(blobs.free_bytes, settings.min_free_bytes)
+        jobs = take_in(arguments.archive, engine=database, blobs=blobs, staging=settings.data / "imports", floor=floor, on_job=tell)
+    except DubError as error:
+        return failed(error, as_json=arguments.json)
+    finally:
+        database.dispose()
+    if arguments.json:
+        print(msgspec.json.encode({"ok": True, "jobs": jobs}).decode())
+    return OK
