@@ -13,7 +13,7 @@ fail() { # fail STATUS LINE...
 }
 
 # What the host calls the folder that is mounted at $1, as far as it can be seen from here: field 4 of mountinfo is the path in its file system.
-mounted_from() { awk -v at="$1" '$5 == at { found = $4 } END { print found }' /proc/self/mountinfo 2>/dev/null || true; }
+mounted_from() { awk -v at="$1" '$5 == at { found = $4 } END { gsub(/\\040/, " ", found); print found }' /proc/self/mountinfo 2>/dev/null || true; }
 
 not_writable() { # not_writable FOLDER UID GID
   if awk -v at="$1" '$5 == at { options = $6 } END { exit options !~ /(^|,)ro(,|$)/ }' /proc/self/mountinfo 2>/dev/null; then
@@ -26,11 +26,13 @@ not_writable() { # not_writable FOLDER UID GID
       fail 5 "$1 is not writable by user $2, group $3. Give the volume to that user, on the host:" \
         "  docker run --rm --user 0 --entrypoint chown -v ${volume##*/}:/data $image -R $2:$3 /data"
       ;;
-    '' | /) source="THE-FOLDER-MOUNTED-AT-$1" ;;
+    '' | /)
+      fail 5 "$1 is not writable by user $2, group $3. Give it to that user, on the host:" \
+        "  sudo chown -R $2:$3 FOLDER-MOUNTED-AT-$1" \
+        "  docker run --rm --user 0 --entrypoint chown -v VOLUME:/data $image -R $2:$3 /data    (a named volume)"
+      ;;
   esac
-  fail 5 "$1 is not writable by user $2, group $3. Give it to that user, on the host:" \
-    "  sudo chown -R $2:$3 $source" \
-    "(a named volume: docker run --rm --user 0 --entrypoint chown -v VOLUME:/data $image -R $2:$3 /data)"
+  fail 5 "$1 is not writable by user $2, group $3. Give it to that user, on the host:" "  sudo chown -R $2:$3 '$source'"
 }
 
 number() { # number NAME VALUE: a user or group that is not root's
@@ -76,6 +78,7 @@ case ${1-serve} in
   backup | backups | clean | doctor | dub | export | health | import | migrate | mux | openapi | restore | verify | version | -*) set -- autodubber "$@" ;;
 esac
 data=${AUTODUBBER_DATA:-/data}
+data=${data%/}
 
 # ---------------------------------------------------------------- as whom
 if [ "$(id -u)" = 0 ]; then

@@ -42,6 +42,7 @@ class _Supervisor(supervisord.Supervisor):  # type: ignore[misc]
     def _give_up(self, _event: Any) -> None:
         ended = self.options.ended
         self.status = ended if ended is not None and ended > 0 else INTERNAL
+        sys.stderr.write(f"autodubber: the server cannot be started; the container ends with status {self.status}\n")
         self.options.mood = SupervisorStates.SHUTDOWN
 
 
