@@ -15,7 +15,7 @@ TORCH := .venv/.torch-$(if $(filter 1,$(GPU)),cuda,cpu)
 # The index of torch's CPU builds. Where it cannot be reached, what the ordinary index has is taken, with the libraries that it needs.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH_HERE := import torch; print("torch==" + torch.__version__.split("+")[0], torch.version.cuda)
-.PHONY: help setup run image test test-web test-python check check-dockerfile check-lint check-format check-types check-imports check-web check-client format clean docs web
+.PHONY: help setup run image test test-web test-python check check-dockerfile check-lint check-format check-types check-imports check-web check-client format clean docs docs-site web
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -66,6 +66,9 @@ format: .venv/.dev ## Put every Python file into its format
 
 docs: .venv/.runtime ## Write the generated pages of docs/ again
 	@$(BIN)/python docs/generate.py
+
+docs-site: .venv/.dev ## Build docs/ as a site into build/docs; a link that leads nowhere is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict 2>&1 | sed '/^INFO/d'
 
 clean: ## Remove what setup made (not the data)
 	rm -rf .venv web/node_modules web/build web/.svelte-kit build *.egg-info
