@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 from sqlalchemy import Engine as Database
 
+from app import __version__
 from app.domain.errors import DubError
 from app.domain.events import Deleted, StateChanged
 from app.domain.job import NEUTRAL, Background, DubOptions, Phase, Task
@@ -64,8 +65,9 @@ class Rooms:
         floor = Floor(self.blobs.free_bytes, settings.min_free_bytes, self.cleaner.keep_floor)
         self.uploads = UploadStore(self.database, self.blobs, settings.uploads, expiry_s=settings.upload_expiry_s, floor=floor)
         self.stock = Stock(
-            data=data, cleaner=self.cleaner, floor=floor, jobs=lambda: sum(self.store.counts().values()), backups_on=bool(settings.backup_to)
-        )
+            data=data, database=self.database, blobs=self.blobs, cleaner=self.cleaner, floor=floor, version=__version__,
+            backups_on=bool(settings.backup_to),
+        )  # fmt: skip
         own_key = settings.elevenlabs_key or None
         self.registry = engines_of(settings, lambda: self.secrets.get(ELEVENLABS_KEY) or own_key)
         self._workspace = workspace = Workspace(settings.scratch)

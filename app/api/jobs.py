@@ -64,13 +64,13 @@ def delete_job(service: Given[JobService], job_id: FromPath[str]) -> None:
     service.delete(job_id)
 
 
-@post("/{job_id:str}/approve", status_code=200, sync_to_thread=True, responses=refuses(401, 402, 404, 409, 422))
+@post("/{job_id:str}/approve", status_code=200, sync_to_thread=True, responses=refuses(401, 402, 404, 409, 422, 507))
 def approve_job(service: Given[JobService], job_id: FromPath[str], key: RequestKey = None) -> Job:
     """The lines are right: render."""
     return service.approve(job_id, key=key)
 
 
-@post("/{job_id:str}/render", status_code=200, sync_to_thread=True, responses=refuses(401, 402, 404, 409, 422))
+@post("/{job_id:str}/render", status_code=200, sync_to_thread=True, responses=refuses(401, 402, 404, 409, 422, 507))
 def render_job(service: Given[JobService], job_id: FromPath[str], key: RequestKey = None) -> Job:
     """Render again; only what changed is spoken again."""
     return service.render(job_id, key=key)
@@ -82,13 +82,13 @@ def cancel_job(service: Given[JobService], job_id: FromPath[str]) -> Job:
     return service.cancel(job_id)
 
 
-@post("/{job_id:str}/retry", status_code=200, sync_to_thread=True, responses=refuses(401, 402, 404, 409))
+@post("/{job_id:str}/retry", status_code=200, sync_to_thread=True, responses=refuses(401, 402, 404, 409, 507))
 def retry_job(service: Given[JobService], job_id: FromPath[str], key: RequestKey = None) -> Job:
     """Go on from the stage that failed or was cancelled."""
     return service.retry(job_id, key=key)
 
 
-@post("/{job_id:str}/duplicate", sync_to_thread=True, responses=refuses(404, 409, 422))
+@post("/{job_id:str}/duplicate", sync_to_thread=True, responses=refuses(404, 409, 422, 507))
 def duplicate_job(service: Given[JobService], job_id: FromPath[str], data: JSONBody[JobPatch]) -> Job:
     """A new job from the same upload, with other options."""
     return service.duplicate(job_id, data)

@@ -34,6 +34,7 @@ def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncC
             preferences.router,
             uploads.router,
             storage.router,
+            storage.export_job,
             *downloads.handlers,
             *events.handlers,
             *system.handlers,

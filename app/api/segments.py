@@ -69,7 +69,7 @@ def merge_segment(service: Given[JobService], job_id: FromPath[str], segment_id:
     return _tagged(service.merge(job_id, segment_id, revision_of(if_match)))
 
 
-@post("/{segment_id:str}/preview", status_code=200, media_type="audio/wav", responses=refuses(401, 402, 404, 409, 422, 502, 503))
+@post("/{segment_id:str}/preview", status_code=200, media_type="audio/wav", responses=refuses(401, 402, 404, 409, 422, 502, 503, 507))
 async def preview_segment(service: Given[JobService], job_id: FromPath[str], segment_id: FromPath[str], key: RequestKey = None) -> Response[bytes]:
     """One line as a WAV file, as it will be spoken; kept, so that the render does not buy it again."""
     return Response(await service.preview(job_id, segment_id, key=key), media_type="audio/wav", headers={"Cache-Control": "no-store"})

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Generator
 from typing import TYPE_CHECKING
 
 import msgspec
 from litestar import Router, get, post
-from litestar.params import JSONBody
-from litestar.response import Response
+from litestar.params import FromPath, JSONBody
+from litestar.response import Response, Stream
 
 from app.api.depends import Given
 from app.api.problems import refuses
+from app.api.ranges import disposition
 from app.jobs.stock import CleanReport, StorageReport
 
 if TYPE_CHECKING:
@@ -33,6 +36,23 @@ def get_storage(stock: Given[Stock]) -> Response[StorageReport]:
 def clean_storage(stock: Given[Stock], data: JSONBody[CleanRequest]) -> CleanReport:
     """Delete what the rules no longer keep; with `dry_run`, only list it with the reasons."""
     return stock.clean(dry_run=data.dry_run)
+
+
+@get("/api/jobs/{job_id:str}/export", sync_to_thread=True, tags=["jobs"], media_type="application/x-tar", responses=refuses(404), raises=[])
+def export_job(stock: Given[Stock], job_id: FromPath[str]) -> Stream:
+    """One job with its history and all its files as a tar archive, which `autodubber import` takes in; README.txt in it says what is what."""
+    title, blocks = stock.archive(job_id)
+    headers = {"Content-Disposition": disposition("attachment", f"{title}.tar"), "Cache-Control": "no-store"}
+    return Stream(_in_threads(blocks), media_type="application/x-tar", headers=headers)
+
+
+async def _in_threads(blocks: Generator[bytes]) -> AsyncIterator[bytes]:
+    """Each block is made in a thread; when the client goes, what is open is closed."""
+    try:
+        while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+            yield block
+    finally:
+        blocks.close()
 
 
 router = Router("/api/storage", tags=["storage"], route_handlers=[get_storage, clean_storage])

@@ -11,7 +11,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Annotated, Any, Final
 
@@ -134,7 +134,7 @@ def size_bytes(engine: Engine, blobs: BlobStore, jobs: Sequence[Titled]) -> int:
     return total
 
 
-def archive(engine: Engine, blobs: BlobStore, jobs: Sequence[Titled], version: str) -> Iterator[bytes]:
+def archive(engine: Engine, blobs: BlobStore, jobs: Sequence[Titled], version: str) -> Generator[bytes]:
     """The archive, block by block. A job that is deleted meanwhile is left out of it, and of nothing else. Blocks on the disk."""
     now = time.time()
     with tempfile.SpooledTemporaryFile(1 << 20) as sums:

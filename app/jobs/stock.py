@@ -5,15 +5,20 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import structlog
+from sqlalchemy import Engine, func, select
 
 from app.domain.keeping import Deletion, Rule, Why
+from app.jobs import portable
 from app.jobs.cleaning import Cleaned, Cleaner
+from app.storage import tables as t
+from app.storage.blobs import BlobStore
+from app.storage.database import reading
 from app.storage.floor import Floor
 from app.storage.room import Room, Tally
 
@@ -106,8 +111,11 @@ class _Written(msgspec.Struct):
 class Stock:
     """The report and the cleaning. Figures are measured at most every few seconds, by one thread; others get the last ones meanwhile."""
 
-    def __init__(self, *, data: Path, cleaner: Cleaner, floor: Floor, jobs: Callable[[], int], backups_on: bool) -> None:
-        self._data, self._cleaner, self._floor, self._jobs, self._backups_on = data, cleaner, floor, jobs, backups_on
+    def __init__(
+        self, *, data: Path, database: Engine, blobs: BlobStore, cleaner: Cleaner, floor: Floor, version: str = "", backups_on: bool = False
+    ) -> None:
+        self._data, self._database, self._blobs, self._cleaner, self._floor = data, database, blobs, cleaner, floor
+        self._version, self._backups_on = version, backups_on
         self._room, self._lock = Room(), threading.Lock()
         self._kinds: tuple[KindRoom, ...] = ()
         self._measured_at = 0.0
@@ -129,6 +137,15 @@ class Stock:
         done = self._cleaner.apply(planned)
         self._measured_at = 0.0
         return _cleaned(done, dry_run=False)
+
+    def _jobs(self) -> int:
+        with reading(self._database) as c:
+            return int(c.execute(select(func.count()).select_from(t.jobs)).scalar_one())
+
+    def archive(self, job_id: str) -> tuple[str, Generator[bytes]]:
+        """A job's title, and its archive block by block. Raises job_not_found."""
+        jobs = portable.titles(self._database, [job_id])
+        return jobs[0].title, portable.archive(self._database, self._blobs, jobs, self._version)
 
     def _measure(self) -> None:
         if time.time() - self._measured_at < FRESH_S or not self._lock.acquire(blocking=not self._kinds):

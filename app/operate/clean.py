@@ -34,7 +34,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         migrate(database)
         blobs = BlobStore(settings.blobs)
         cleaner = Cleaner(database=database, blobs=blobs, data=settings.data, rules=rules_of(settings))
-        stock = Stock(data=settings.data, cleaner=cleaner, floor=Floor(blobs.free_bytes, settings.min_free_bytes), jobs=lambda: 0, backups_on=False)
+        floor = Floor(blobs.free_bytes, settings.min_free_bytes)
+        stock = Stock(data=settings.data, database=database, blobs=blobs, cleaner=cleaner, floor=floor)
         report = stock.clean(dry_run=arguments.dry_run)
     finally:
         database.dispose()

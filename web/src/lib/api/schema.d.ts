@@ -156,6 +156,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ExportJob
+         * @description One job with its history and all its files as a tar archive, which `autodubber import` takes in; README.txt in it says what is what.
+         */
+        get: operations["exportJob"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}/render": {
         parameters: {
             query?: never;
@@ -348,6 +368,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetStorage
+         * @description What is kept by kind, the disk, the rules of retention, the last backup. Figures may be a few seconds old.
+         */
+        get: operations["getStorage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/storage/clean": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * CleanStorage
+         * @description Delete what the rules no longer keep; with `dry_run`, only list it with the reasons.
+         */
+        post: operations["cleanStorage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/uploads": {
         parameters: {
             query?: never;
@@ -529,7 +589,7 @@ export interface paths {
         };
         /**
          * Metrics
-         * @description Figures for Prometheus; 404 when AUTODUBBER_METRICS is off.
+         * @description Figures for Prometheus: 404 unless AUTODUBBER_METRICS is on; with AUTODUBBER_METRICS_TOKEN, 401 for who does not send it as a bearer token.
          */
         get: operations["metrics"];
         put?: never;
@@ -652,6 +712,21 @@ export interface components {
             name: string;
             ok: boolean;
         };
+        /** CleanReport */
+        CleanReport: {
+            by_reason: {
+                [key: string]: number;
+            };
+            bytes: number;
+            count: number;
+            deletions: components["schemas"]["Deletion"][];
+            dry_run: boolean;
+            skipped: number;
+        };
+        /** CleanRequest */
+        CleanRequest: {
+            dry_run: boolean;
+        };
         /**
          * Container
          * @description What the video comes in. `auto` is MP4 where the picture may be copied into it, else MKV. WebM takes VP8, VP9 and AV1 and speaks Opus.
@@ -672,6 +747,24 @@ export interface components {
             seq: number;
             /** @constant */
             type: "deleted";
+        };
+        /** Deletion */
+        Deletion: {
+            at: number;
+            bytes: number;
+            job_ids: string[];
+            kind: components["schemas"]["Kind"];
+            /** @default [] */
+            names?: string[];
+            title: string;
+            why: components["schemas"]["Why"];
+        };
+        /** Disk */
+        Disk: {
+            floor_bytes: number;
+            free_bytes: number;
+            full: boolean;
+            total_bytes: number;
         };
         /** DubOptions */
         DubOptions: {
@@ -759,12 +852,16 @@ export interface components {
             language: string | null;
             media: components["schemas"]["MediaInfo"] | null;
             options: components["schemas"]["DubOptions"];
+            /** @default false */
+            outputs_gone?: boolean;
             phase: components["schemas"]["Phase"];
             progress: number;
             rendered_revision: number | null;
             revision: number;
             segment_count: number;
             size_bytes: number;
+            /** @default false */
+            source_gone?: boolean;
             stage: components["schemas"]["Stage"] | null;
             stage_progress: number;
             stale: boolean;
@@ -812,6 +909,31 @@ export interface components {
             last4: string | null;
             source: components["schemas"]["KeySource"] | null;
             stored: boolean;
+        };
+        /**
+         * Kind
+         * @description What retention knows. `sources` are originals with their background and recognition track; `outputs` are finished files with the chunks
+         *         that they are made of; `jobs` is a job with everything.
+         * @enum {string}
+         */
+        Kind: "jobs" | "sources" | "clips" | "outputs" | "backups";
+        /** KindRoom */
+        KindRoom: {
+            bytes: number;
+            count: number;
+            kind: string;
+            oldest_at: number | null;
+        };
+        /** LastBackup */
+        LastBackup: {
+            at: number;
+            bytes: number;
+            error: string;
+            late: boolean;
+            ok: boolean;
+            seconds: number;
+            snapshot: string;
+            to: string;
         };
         /** Library */
         Library: {
@@ -929,6 +1051,14 @@ export interface components {
             true_peak_db: number | null;
             worst_offset_s: number;
         };
+        /** Rule */
+        Rule: {
+            keep_days: number;
+            keep_variable: string;
+            kind: components["schemas"]["Kind"];
+            max_bytes: number;
+            max_variable: string;
+        };
         /** Segment */
         Segment: {
             end_s: number;
@@ -1027,6 +1157,16 @@ export interface components {
             /** @constant */
             type: "state";
         };
+        /** StorageReport */
+        StorageReport: {
+            backups_on: boolean;
+            disk: components["schemas"]["Disk"];
+            jobs: number;
+            kinds: components["schemas"]["KindRoom"][];
+            last_backup: components["schemas"]["LastBackup"] | null;
+            measured_at: number;
+            rules: components["schemas"]["Rule"][];
+        };
         /**
          * Task
          * @description What recognition writes: the spoken words, or (Whisper's own) an English translation of them.
@@ -1056,6 +1196,12 @@ export interface components {
         Voices: {
             voices: components["schemas"]["VoiceInfo"][];
         };
+        /**
+         * Why
+         * @description Older than is kept; more than is kept; nothing needs it (a crash left it, or it is only a copy that saves time).
+         * @enum {string}
+         */
+        Why: "age" | "size" | "unused";
         /** Word */
         Word: {
             end_s: number;
@@ -1456,6 +1602,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description A problem. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
         };
     };
     cancelJob: {
@@ -1567,6 +1722,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description A problem. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
         };
     };
     estimateJob: {
@@ -1648,6 +1812,46 @@ export interface operations {
             };
         };
     };
+    exportJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-tar": unknown;
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     renderJob: {
         parameters: {
             query?: never;
@@ -1718,6 +1922,15 @@ export interface operations {
             };
             /** @description A problem. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1828,6 +2041,15 @@ export interface operations {
             };
             /** @description A problem. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2136,6 +2358,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description A problem. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
         };
     };
     splitSegment: {
@@ -2328,6 +2559,68 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    getStorage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorageReport"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    cleanStorage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CleanRequest"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CleanReport"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
             };
         };
     };
@@ -2912,6 +3205,15 @@ export interface operations {
             };
             /** @description A problem. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
