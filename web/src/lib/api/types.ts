@@ -29,6 +29,12 @@ export type EngineInfo = Schemas['EngineInfo'];
 export type VoiceInfo = Schemas['VoiceInfo'];
 export type ServerSettings = Schemas['ServerSettings'];
 export type KeyStatus = Schemas['KeyStatus'];
+export type StorageReport = Schemas['StorageReport'];
+export type KindRoom = Schemas['KindRoom'];
+export type StorageRule = Schemas['Rule'];
+export type LastBackup = Schemas['LastBackup'];
+export type CleanReport = Schemas['CleanReport'];
+export type Deletion = Schemas['Deletion'];
 export type ProblemDetails = Schemas['ProblemDetails'];
 
 type Messages<Path extends '/ws' | '/ws/{job_id}'> = paths[Path]['get']['responses'][101]['content']['application/json'];
