@@ -1,8 +1,8 @@
 """A large upload and a large download: directly, and through nginx, Caddy and Traefik as deploy/proxies sets them up, with and without TLS.
 
 Up: tus, in chunks of 50 MB as the page sends them, in one request, and the chunks over HTTP/2, as browsers speak it to a proxy with TLS (by curl; the
-ratio is to the chunks over HTTP/1.1). Down: one stream, and 8 ranges at once. For each MB/s, the ratio to the direct way of the same run, and the processor
-seconds per GB of proxy and server. The client is on the same machine: where that is small, it takes its share.
+ratio is to the chunks over HTTP/1.1). Down: one stream, and 8 ranges at once. For each: MB/s, the ratio to the direct way of the same run, and the
+processor seconds per GB of proxy and server. The client is on the same machine: where that is small, it takes its share.
 Requirement: above 10 MB/s; goal: above 100 MB/s.
 
 usage: python -m bench.proxies [GIGABYTES] [nginx caddy traefik]

@@ -6,12 +6,14 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from app.settings import load
 from tests.deploy.proxies import FILLED, SHIPPED, Authority, compose_file, free_port, nginx, program, shipped, traefik_options
 
 SLOWEST_S = 600
@@ -106,6 +108,22 @@ def test_traefik_has_no_hold_on_docker_and_only_it_is_reached() -> None:
     for name in ("traefik", "docker-events"):
         assert services[name]["read_only"] and services[name]["cap_drop"] == ["ALL"]
         assert not services[name]["image"].endswith(":latest") and ":" in services[name]["image"]
+
+
+def test_traefiks_file_keeps_composes_schema(tmp_path: Path) -> None:
+    """As it is merged: Compose's own tag is none of the schema's."""
+    written = tmp_path / "traefik.json"
+    written.write_text(json.dumps(compose_file("traefik.yaml", FILLED)))
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(written)]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_traefik_is_believed_and_nobody_else_is() -> None:
+    composed = compose_file("traefik.yaml", FILLED | {"BASE_PATH": "/dub"})
+    settings = load(composed["services"]["autodubber"]["environment"])
+    assert settings.trusted_proxies == composed["networks"]["proxy"]["ipam"]["config"][0]["subnet"]
+    assert settings.base_path == "/dub"
 
 
 def test_traefiks_labels_stand_on_the_service_that_the_compose_file_has() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.deploy.proxies import Authority, Proxy, proxy
+from tests.deploy.proxies import PASSWORD, USER, Authority, Proxy, proxy
 from tests.e2e.conftest import PATIENCE_MS
 from tests.e2e.studio import LONG_MS, in_state, is_accessible_and_fits, media, padded, plays, saved, text_of
 from tests.integration.running import Running
@@ -111,6 +111,23 @@ def test_the_whole_journey_is_below_the_path(page: Page, site: Proxy, workshop_m
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     page.get_by_role("link", name="To the library").click()
     expect(page).to_have_url(f"{site.url}/dub/")
+
+
+def test_behind_a_sign_in_the_browsers_sockets_and_uploads_pass(
+    chromium: Browser, server: Running, workshop_mp4: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("guarded")
+    with proxy("nginx", server.port, folder / "nginx", Authority(folder), subpath=True, users=True) as guarded:
+        signed_in = {"username": USER, "password": PASSWORD}
+        context = chromium.new_context(base_url=guarded.url, ignore_https_errors=True, http_credentials=signed_in)
+        page = context.new_page()
+        with page.expect_websocket() as opened:
+            page.goto("/dub/")
+        opened.value.wait_for_event("framereceived")
+        page.get_by_text("Let me read the lines before they are spoken").wait_for()
+        page.get_by_label("Videos to dub").set_input_files(workshop_mp4)
+        expect(page.get_by_test_id("job").filter(has_text="Workshop tour")).to_be_visible(timeout=LONG_MS)
+        context.close()
 
 
 def test_an_address_that_is_none_leads_back_to_the_library(page: Page, site: Proxy) -> None:
