@@ -53,9 +53,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         print("autodubber: interrupted; what is stored stays for the next backup", file=sys.stderr)
         return INTERRUPTED
     if counts:
+        now = time.time()
         record = backups.Record(
-            at=time.time(), to=to, snapshot=snapshot.id, bytes=snapshot.bytes, new_bytes=snapshot.new_bytes, seconds=snapshot.seconds,
-            missing=len(snapshot.missing), ok=True, error=trouble, good_at=time.time(),
+            at=now, to=to, snapshot=snapshot.id, bytes=snapshot.bytes, new_bytes=snapshot.new_bytes, seconds=snapshot.seconds,
+            missing=len(snapshot.missing), ok=True, error=trouble, good_at=now,
         )  # fmt: skip
         backups.write(settings.data, record)
     for missing in snapshot.missing:
