@@ -41,14 +41,13 @@ number() { # number NAME VALUE: a user or group that is not root's
   esac
 }
 
-# The folder and what lies at its top, by writing: modes alone say nothing about read-only mounts, network file systems and user namespaces.
+# The folder, by writing, and what AutoDubber keeps at its top: modes alone say nothing about read-only mounts, network file systems and user namespaces.
 can_write() { # can_write FOLDER
   mkdir -p "$1" 2>/dev/null || return 1
   (: >"$1/.probe-$$") 2>/dev/null || return 1
   rm -f "$1/.probe-$$"
-  for entry in "$1"/* "$1/.lock"; do
-    case ${entry##*/} in lost+found) continue ;; esac
-    if [ -e "$entry" ] && ! [ -w "$entry" ]; then return 1; fi
+  for entry in app.sqlite3 app.sqlite3-wal engine.sqlite3 engine.sqlite3-wal secret.key .lock blobs uploads scratch cache models backups; do
+    if [ -e "$1/$entry" ] && ! [ -w "$1/$entry" ]; then return 1; fi
   done
 }
 

@@ -42,10 +42,10 @@ import os
 for pid in filter(str.isdigit, os.listdir('/proc')):
     try:
         line = open(f'/proc/{pid}/cmdline').read().split(chr(0))
-        parent = open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[1]
+        state, parent = open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[:2]
     except OSError:
         continue
-    print(pid, parent, ' '.join(line))
+    print(pid, parent, state, ' '.join(line) or '-')
 """
 _COST = """
 import resource, subprocess
@@ -61,6 +61,11 @@ def docker(*arguments: str, check: bool = True) -> str:
     if check and done.returncode:
         raise SystemExit(f"docker {' '.join(arguments)}: {done.stderr}")
     return done.stdout.strip()
+
+
+def logged() -> str:
+    done = subprocess.run(["docker", "logs", "--tail", "40", NAME], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return done.stdout
 
 
 def row(what: str, found: str) -> None:
@@ -91,13 +96,16 @@ class Contained:
             with contextlib.suppress(httpx.TransportError):
                 if self.client.get(path).status_code == 200:
                     return time.perf_counter() - began
+            if docker("inspect", "-f", "{{.State.Running}}", NAME) != "true":
+                break
             time.sleep(0.02)
-        raise SystemExit(f"{path} gives no 200 within {within_s} s:\n{docker('logs', '--tail', '50', NAME)}")
+        raise SystemExit(f"{path} gives no 200 within {within_s} s:\n{logged()}")
 
     def inside(self, program: str) -> str:
         return docker("exec", NAME, "python", "-c", program)
 
     def processes(self) -> list[tuple[int, int, str]]:
+        """Number, parent's number and state with command line ("Z -": ended and not yet waited for)."""
         lines = (line.split(" ", 2) for line in self.inside(_PROCESSES).splitlines())
         return [(int(pid), int(parent), line) for pid, parent, line in lines]
 
@@ -131,7 +139,7 @@ class Contained:
                 if event.get("stage") in arrived or state in arrived:
                     return event
                 if state in ENDED:
-                    raise SystemExit(f"the job is {state}: {event['job'].get('error')}\n{docker('logs', '--tail', '50', NAME)}")
+                    raise SystemExit(f"the job is {state}: {event['job'].get('error')}\n{logged()}")
         raise SystemExit(f"{arrived} not within {within_s} s")
 
 
@@ -149,7 +157,6 @@ def starts(container: Contained, runs: int = 3) -> None:
     row(f"first 200, a new container on used data, {runs} runs", f"median {statistics.median(again):.2f} s, worst {max(again):.2f} s")
     container.answers(time.perf_counter(), "/health/ready")
     row("processor time of one health check (every 30 s)", f"{float(container.inside(_COST)) * 1000:.0f} ms")
-    row("processes", "; ".join(line.strip() or "?" for _, _, line in container.processes() if "os.listdir" not in line))
 
 
 def whole_job(container: Contained, clip: Path) -> None:
@@ -257,6 +264,7 @@ def main() -> int:
             crashes(container, clip)
             under_load(container, clip, "stop")
             under_load(container, clip, "kill")
+            row("zombies at the end", str(sum(line.startswith("Z") for _, _, line in container.processes())))
         finally:
             docker("rm", "-f", NAME, check=False)
     if "--rebuild" in sys.argv:
