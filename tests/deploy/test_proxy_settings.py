@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 import yaml
+from granian.http import HTTP1Settings
 
 from app.settings import load
 from tests.deploy.proxies import FILLED, SHIPPED, Authority, compose_file, free_port, nginx, program, shipped, traefik_options
 
 SLOWEST_S = 600
+IDLE_S = 20
 DIRECTIVES = ("client_max_body_size", "proxy_request_buffering", "proxy_buffering", "gzip", "proxy_http_version")
 TIMES = ("proxy_read_timeout", "proxy_send_timeout", "client_body_timeout", "send_timeout")
 
@@ -42,6 +44,15 @@ def test_nginx_takes_2_gb_does_not_buffer_and_is_patient(tmp_path: Path, authori
     assert dict(re.findall(rf"^\s*({'|'.join(TIMES)}) ([^;]+);", printed.stdout, re.MULTILINE)) == dict.fromkeys(TIMES, f"{SLOWEST_S // 60}m")
 
 
+def test_every_proxy_lets_an_idle_connection_go_before_the_server_does() -> None:
+    """A request that meets a connection which is being closed fails, and is not sent again unless it only reads."""
+    assert HTTP1Settings().header_read_timeout >= 1.5 * IDLE_S * 1000
+    for file in ("nginx.conf", "nginx-subpath.conf"):
+        assert f"    keepalive_timeout {IDLE_S}s;" in (SHIPPED / file).read_text()
+    assert caddys("Caddyfile")["transport"]["keep_alive"] == {"idle_timeout": IDLE_S * 10**9}
+    assert f"--serverstransport.forwardingtimeouts.idleconntimeout={IDLE_S}s" in traefik_options(FILLED)[0]
+
+
 def test_nginx_below_a_path_is_set_up_as_on_a_name_of_its_own() -> None:
     def settings(file: str, location: str) -> set[str]:
         text = (SHIPPED / file).read_text()
@@ -53,17 +64,17 @@ def test_nginx_below_a_path_is_set_up_as_on_a_name_of_its_own() -> None:
 
 
 def test_caddy_below_a_path_is_set_up_as_on_a_name_of_its_own() -> None:
-    def handler(file: str) -> dict[str, Any]:
-        """What Caddy makes of `reverse_proxy`."""
-        command = [program("caddy"), "adapt", "--config", str(SHIPPED / file), "--adapter", "caddyfile"]
-        adapted = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]}).stdout)
-        found = [h for h in handlers(adapted) if h["handler"] == "reverse_proxy"]
-        assert len(found) == 1
-        return found[0]
+    assert caddys("Caddyfile") == caddys("Caddyfile-subpath")
+    assert caddys("Caddyfile")["flush_interval"] == -1
+    assert caddys("Caddyfile")["transport"]["compression"] is False
 
-    assert handler("Caddyfile") == handler("Caddyfile-subpath")
-    assert handler("Caddyfile")["flush_interval"] == -1
-    assert handler("Caddyfile")["transport"]["compression"] is False
+
+def caddys(file: str) -> dict[str, Any]:
+    """What Caddy makes of `reverse_proxy`."""
+    command = [program("caddy"), "adapt", "--config", str(SHIPPED / file), "--adapter", "caddyfile"]
+    adapted = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]}).stdout)
+    (found,) = [h for h in handlers(adapted) if h["handler"] == "reverse_proxy"]
+    return found
 
 
 def handlers(node: Any) -> list[dict[str, Any]]:
