@@ -31,6 +31,7 @@ class LogFile:
     def __init__(self, path: Path, *, most_bytes: int, keep: int, rotates: bool) -> None:
         self._path, self._most_bytes, self._keep, self._rotates = path, most_bytes, keep, rotates
         self._lock = threading.Lock()
+        os.register_at_fork(after_in_child=self._renew_lock)
         self._fd = -1
         try:
             self._open()
@@ -47,6 +48,10 @@ class LogFile:
                 self._rotate()
             while data:
                 data = data[os.write(self._fd, data) :]
+
+    def _renew_lock(self) -> None:
+        """In a child that was forked while a thread, which it does not have, was writing."""
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         with self._lock:

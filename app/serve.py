@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - by `_announce` otherwise, in a thread, while the worker is forked: which would wait for it for ever
 import functools
 import gc
 import http.client

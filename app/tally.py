@@ -7,6 +7,7 @@ person typed, a path or an id.
 from __future__ import annotations
 
 import bisect
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Final, Self
@@ -108,6 +109,15 @@ class Histogram(Family):
     def heaps(self) -> dict[tuple[str, ...], Heap]:
         with self._lock:
             return {values: Heap(list(heap.counts), heap.sum) for values, heap in self._heaps.items()}
+
+
+def _renew_locks() -> None:
+    """In a child that was forked while a thread, which it does not have, was counting."""
+    for family in _families.values():
+        family._lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_locks)
 
 
 def families() -> tuple[Family, ...]:

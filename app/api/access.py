@@ -70,7 +70,7 @@ class Visit:
             case "websocket.send":
                 self.sent_bytes += _size(message)
             case "websocket.close":
-                self._code = message.get("code", 1000)
+                self._code = self._code or message.get("code", 1000)
 
     # ---------------------------------------------------------------- the end
 

@@ -23,7 +23,20 @@ from app import guard
 from app.domain.media import ArtifactKind
 from tests.unit.api.serving import Server, seed_job
 
-HEAVY = ("torch", "whisper", "numpy", "scipy", "av", "elevenlabs", "dbos", "onnxruntime", "faster_whisper", "httpx", "prometheus_client", "opentelemetry")
+HEAVY = (
+    "torch",
+    "whisper",
+    "numpy",
+    "scipy",
+    "av",
+    "elevenlabs",
+    "dbos",
+    "onnxruntime",
+    "faster_whisper",
+    "httpx",
+    "prometheus_client",
+    "opentelemetry",
+)
 
 
 def test_the_server_is_light_at_import() -> None:
@@ -192,3 +205,19 @@ def test_a_named_site_may_call_the_api(tmp_path: Path) -> None:
             assert made.headers["access-control-allow-origin"] == origin
             assert "Location" in made.headers["access-control-expose-headers"]
         assert httpx.post(f"{server.url}/api/uploads", headers={"Origin": "https://evil.example"}).status_code == 403
+
+
+def test_the_thread_that_waits_for_the_worker_imports_nothing_while_it_is_forked(tmp_path: Path) -> None:
+    """A worker that is forked in the middle of an import has its lock, and not the thread that would release it: it hung when it sent a trace."""
+    with Server(tmp_path / "data") as server:
+        code = (
+            "import sys, time\n"
+            "from app import logs, serve\n"
+            "from app.settings import Settings\n"
+            "logs.configure('info', 'json', sys.stdout)\n"
+            "before = set(sys.modules)\n"
+            f"serve._announce(Settings(port={server.port}), time.monotonic())\n"
+            "print(sorted(set(sys.modules) - before), file=sys.stderr)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "answers on" in done.stdout and done.stderr == "[]\n"
