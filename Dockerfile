@@ -19,7 +19,6 @@ COPY requirements.lock deploy/image/install.sh /tmp/
 RUN --mount=type=cache,target=/root/.cache/pip sh /tmp/install.sh /opt/venv /tmp/requirements.lock "$TORCH_INDEX"
 COPY deploy/image/shrink.sh deploy/image/smoke.py /tmp/image/
 RUN sh /tmp/image/shrink.sh /opt/venv/lib/python3.11/site-packages && /opt/venv/bin/python /tmp/image/smoke.py \
- && (cd /opt/venv/lib/python3.11/site-packages && /opt/venv/bin/python -m compileall -q litestar pydantic supervisor dbos) \
  && echo /opt/autodubber >/opt/venv/lib/python3.11/site-packages/autodubber.pth \
  && printf '#!/opt/venv/bin/python\nimport sys\n\nfrom app.cli import main\n\nsys.exit(main())\n' >/opt/venv/bin/autodubber \
  && chmod 755 /opt/venv/bin/autodubber

@@ -8,7 +8,9 @@ all that is used, and of nothing else. It knows nothing of `app`: a change of th
 from __future__ import annotations
 
 import asyncio
+import compileall
 import ctypes
+import importlib.util
 import io
 import subprocess
 import sys
@@ -72,8 +74,6 @@ def services() -> None:
 
 
 def arithmetic() -> None:
-    import importlib.util
-
     import numpy as np
     import soxr
     from scipy import sparse
@@ -94,8 +94,6 @@ def arithmetic() -> None:
 
 
 def recognition() -> None:
-    import importlib.util
-
     import numpy as np
     import onnxruntime
     import torch
@@ -160,7 +158,15 @@ def voice() -> None:
     assert all(library.espeak_SetVoiceByName(name) == 0 for name in (b"en", b"es", b"ar", b"hi", b"th", b"cmn"))
 
 
+def bytecode() -> None:
+    """Of the packages that the server uses more of than can be called here."""
+    for name in ("dbos", "litestar", "pydantic", "supervisor"):
+        found = importlib.util.find_spec(name)
+        assert found is not None and found.submodule_search_locations is not None
+        assert compileall.compile_dir(found.submodule_search_locations[0], quiet=1)
+
+
 if __name__ == "__main__":
-    for use in (services, arithmetic, recognition, media, voice):
+    for use in (services, arithmetic, recognition, media, voice, bytecode):
         use()
         sys.stdout.write(f"works: {use.__name__}\n")
