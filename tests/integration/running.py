@@ -31,6 +31,7 @@ class Running:
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data.parent / f"{data.name}.log"
+        self.errors = self.log  # where standard error goes; another file tells the two apart
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AUTODUBBER_", "ELEVENLABS_"))}
         self.environ = kept | {"AUTODUBBER_DATA": str(data), "AUTODUBBER_PORT": str(self.port), "AUTODUBBER_MIN_FREE_BYTES": "0"} | environ
         self.process: subprocess.Popen[bytes] | None = None
@@ -38,16 +39,17 @@ class Running:
 
     # ---------------------------------------------------------------- life and death
 
-    def start(self, within_s: float = 60.0) -> Running:
-        with self.log.open("ab") as log:
+    def start(self, within_s: float = 60.0, *, ready: bool = True) -> Running:
+        """Returns when it can take work; without `ready`, when it answers (a full disk lets it take none)."""
+        with self.log.open("ab") as log, self.errors.open("ab") as errors:
             command = [sys.executable, "-m", "app.cli", "serve"]
-            self.process = subprocess.Popen(command, env=self.environ, stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(command, env=self.environ, stdout=log, stderr=errors, start_new_session=True)
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.logged()}")
             try:
-                if self.client.get("/health/ready").status_code == 200:
+                if self.client.get("/health/ready" if ready else "/health/live").status_code == 200:
                     return self
             except httpx.TransportError:
                 pass
