@@ -100,7 +100,7 @@ class Visit:
             span.fail(str(self.status))
         if self._path.startswith(_UPLOADS):
             tally.UPLOADED_BYTES.add(amount=self.received_bytes)
-        elif self._path.startswith(_DOWNLOADS):
+        elif self._path.startswith(_DOWNLOADS) and self.status in (200, 206):
             tally.DOWNLOADED_BYTES.add(amount=self.sent_bytes)
 
     def _of(self, prefix: str = "") -> dict[str, str]:
