@@ -8,7 +8,7 @@ COPY web/ ./
 RUN npm run build
 
 FROM python:3.11-slim-bookworm AS packages
-# The index of torch's builds: .../whl/cpu, or one of CUDA's such as .../whl/cu130 (with its libraries, 5 GB). Where it cannot be reached, the
+# The index of torch's builds: .../whl/cpu, or one of CUDA's such as .../whl/cu126 (with its libraries, 5 GB). Where it cannot be reached, the
 # ordinary index's torch is taken.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore

@@ -15,7 +15,7 @@ TORCH := .venv/.torch-$(if $(filter 1,$(GPU)),cuda,cpu)
 # The index of torch's CPU builds. Where it cannot be reached, what the ordinary index has is taken, with the libraries that it needs.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH_HERE := import torch; print("torch==" + torch.__version__.split("+")[0], torch.version.cuda)
-.PHONY: help setup run image test test-web test-python check check-dockerfile check-lint check-format check-types check-imports check-web check-client format clean docs docs-site web
+.PHONY: help setup run image test test-web test-python check check-dockerfile check-lint check-format check-types check-imports check-web check-client format clean docs docs-site web licences sbom scan
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -25,7 +25,7 @@ run: .venv/.runtime web ## Set up and serve (PORT=8000 DATA=data)
 	@AUTODUBBER_LOG_FORMAT=$${AUTODUBBER_LOG_FORMAT:-console} exec $(BIN)/autodubber serve --port $(PORT) --data $(DATA)
 
 IMAGE ?= autodubber
-image: ## Build the image (IMAGE=NAME; for CUDA: TORCH_INDEX=https://download.pytorch.org/whl/cu130)
+image: ## Build the image (IMAGE=NAME; for CUDA: TORCH_INDEX=https://download.pytorch.org/whl/cu126)
 	@docker build --tag $(IMAGE) --build-arg TORCH_INDEX=$(TORCH_INDEX) --build-arg VERSION=$$(sed -nE 's/^__version__ = "(.*)"/\1/p' app/__init__.py) \
 	   --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) --build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) .
 
@@ -37,7 +37,7 @@ test-web: web
 test-python: setup
 	@$(BIN)/python -m pytest
 
-check: check-dockerfile check-lint check-format check-types check-imports check-web check-client ## Linters, formats, types, the one-directional rule
+check: check-dockerfile check-lint check-format check-types check-imports check-web check-client docs-site ## Linters, formats, types, the one-directional rule
 
 check-dockerfile: .venv/.dev
 	@$(BIN)/hadolint Dockerfile
@@ -69,6 +69,15 @@ docs: .venv/.runtime ## Write the generated pages of docs/ again
 
 docs-site: .venv/.dev ## Build docs/ as a site into build/docs; a link that leads nowhere is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict 2>&1 | sed '/^INFO/d'
+
+licences: .venv/.dev ## Write docs/licences.md from the lock files again
+	@$(BIN)/python deploy/supply/licences.py
+
+sbom: .venv/.dev ## Bills of materials in build/sbom/ (IMAGE=NAME: the image's too)
+	@$(BIN)/python deploy/supply/sbom.py build/sbom $(IMAGE)
+
+scan: sbom ## Known vulnerabilities, with every scanner that is here (IMAGE=NAME: the image's too)
+	@sh deploy/supply/scan.sh build/sbom $(IMAGE)
 
 clean: ## Remove what setup made (not the data)
 	rm -rf .venv web/node_modules web/build web/.svelte-kit build *.egg-info
