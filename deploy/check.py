@@ -23,7 +23,7 @@ PORT = int(os.environ.get("CHECK_PORT", "8765"))
 TOKEN = "check-0123456789abcdef"  # noqa: S105 (of the container that lives for this check)
 LAID_OVER = ([], ["compose.gpu.yaml"], ["compose.monitoring.yaml"], ["compose.gpu.yaml", "compose.monitoring.yaml"])
 # Names of files, and beginnings of values, that are secret and belong in no layer.
-PRIVATE_NAME = r"(/\.env|/secrets?/[^/]+|\.pem|\.key|id_rsa|id_ed25519|\.npmrc|\.netrc|\.pypirc|/\.git/config)$"
+PRIVATE_NAME = r"(/\.env|/run/secrets/[^/]+|\.pem|\.key|id_rsa|id_ed25519|\.npmrc|\.netrc|\.pypirc|/\.git/config)$"
 PUBLIC_NAME = r"cacert\.pem$|/etc/ssl/|/usr/share/ca-certificates/|/usr/local/etc/npmrc$"
 PRIVATE_VALUE = "|".join(
     (
