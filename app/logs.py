@@ -39,6 +39,7 @@ _SECRET_VALUE: Final = re.compile(
 _NAMED: Final = re.compile(
     r"((?:xi-api-key|api[-_]?key|authorization|password|secret|token)[\"']?\s*[:=]\s*(?:b?[\"'])?)([^\s\"',;&}]{4,})", re.IGNORECASE
 )
+_FIRST: Final = ("timestamp", "level", "logger", "event", "request_id", "job_id", "stage")
 _SHORTEST_SECRET: Final = 8
 _own: re.Pattern[str] | None = None  # of the secrets that the settings hold
 _PLAIN_KEYS: Final = frozenset({"key"})  # our own blobs' names travel under this one
@@ -124,7 +125,7 @@ def configure(level: str = "info", style: str = "json", stream: TextIO | None = 
 def _formatter(style: str, stamped: Sequence[Processor], *, colors: bool) -> logging.Formatter:
     last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info, redact]
     if style == "json":
-        last.append(structlog.processors.JSONRenderer(default=str))
+        last += [_in_order, structlog.processors.JSONRenderer(default=str)]
     else:
         last += [_on_one_line, structlog.dev.ConsoleRenderer(colors=colors)]
     return structlog.stdlib.ProcessorFormatter(processors=last, foreign_pre_chain=[*stamped, structlog.stdlib.ExtraAdder()])
@@ -136,6 +137,11 @@ def _stamp(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
     at = datetime.fromtimestamp(record.created if record is not None else time.time(), UTC)
     event["timestamp"] = at.isoformat(timespec="microseconds").replace("+00:00", "Z")
     return event
+
+
+def _in_order(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """structlog processor: what every line has comes first."""
+    return {**{name: event[name] for name in _FIRST if name in event}, **event}
 
 
 def _on_one_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
