@@ -32,7 +32,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
     data = tmp_path_factory.mktemp("behind") / "data"
     job_id = seed_job(data, {ArtifactKind.VIDEO: (VIDEO, "video/mp4", "mp4"), ArtifactKind.VTT: (b"WEBVTT\n", "text/vtt", "vtt")})
-    with Server(data) as server:
+    with Server(data, AUTODUBBER_TRUSTED_PROXIES="127.0.0.1") as server:
         yield Behind(server, job_id)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import socket
 import time
@@ -161,6 +162,20 @@ def test_the_servers_safe_headers_pass_and_the_name_is_bound_to_tls(client: http
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
     assert len(answer.headers.get_list("strict-transport-security")) == 1
+
+
+def test_the_log_has_the_clients_address_and_not_what_it_claims(front: Proxy, behind: Behind) -> None:
+    """The proxy is trusted, and names the client; what the client says of itself stands further left, and is not believed."""
+    mark = f"/api/jobs/{front.name}-{time.monotonic_ns()}"
+    transport = httpx.HTTPTransport(verify=front.authority.context(), local_address="127.0.0.2")
+    with httpx.Client(base_url=front.url, transport=transport) as client:
+        told = {"X-Forwarded-For": "203.0.113.9", "X-Real-IP": "203.0.113.9", "Forwarded": "for=203.0.113.9", "X_Forwarded_For": "203.0.113.9"}
+        assert client.get(mark, headers=told).status_code == 404
+    deadline = time.monotonic() + 20
+    while not (lines := [line for line in behind.server.log.read_text().splitlines() if mark in line]):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert {json.loads(line)["client"] for line in lines} == {"127.0.0.2"}
 
 
 def test_without_tls_a_visitor_is_led_to_it(front: Proxy) -> None:

@@ -71,6 +71,10 @@ async def test_the_base_without_a_slash_is_the_first_page(pages: AsyncTestClient
     assert (response.status_code, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
 
 
+def test_a_page_that_is_not_built_tells_its_address_below_the_base(tmp_path: Path) -> None:
+    assert b'href="/dub/schema"' in Pages(tmp_path / "none", BASE).page.body
+
+
 def test_at_the_root_the_page_is_sent_as_it_was_built() -> None:
     assert under("", INDEX) == INDEX
 
