@@ -157,7 +157,7 @@ class Rooms:
 
 def schedule_of(settings: Settings) -> Schedule | None:
     """The scheduled backup, if the operator has set a place for it. The password and keys go to the child in the environment."""
-    if not settings.backup_to:
+    if not settings.backup_to or not settings.backup_every_s:
         return None
     argv = [sys.executable, "-m", "app.cli", "backup", "--data", str(settings.data), "--json"]
     return Schedule(settings.data, to=address_of(settings.backup_to), every_s=settings.backup_every_s, argv=argv)

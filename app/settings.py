@@ -103,7 +103,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_backups_bytes: Annotated[Bytes, _doc("All backups together: above it the oldest are deleted, never the newest.")] = 0
 
     backup_to: Annotated[str, _doc("Folder or s3://BUCKET/PREFIX for the scheduled backup; empty: none is made.")] = ""
-    backup_every_s: Annotated[Seconds, _doc("Time between two scheduled backups.")] = 24 * 3600.0
+    backup_every_s: Annotated[Seconds, _doc("Time between two scheduled backups; 0: none is made.")] = 24 * 3600.0
     backup_password: Annotated[str, _doc("Backups are encrypted with it; keep it elsewhere, without it they are lost.", secret=True)] = ""
     s3_access_key: Annotated[str, _doc("For s3:// backups.", name="AWS_ACCESS_KEY_ID", secret=True)] = ""
     s3_secret_key: Annotated[str, _doc("For s3:// backups.", name="AWS_SECRET_ACCESS_KEY", secret=True)] = ""

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from app import __version__, guard
-from app.domain.errors import DubError
+from app.domain.errors import BACKUP_NOT_FOUND, BACKUP_PLACE, DubError
 from app.exit_status import INTERRUPTED, OK, UsageError
 from app.jobs import backups
 from app.operate import vaults
@@ -23,10 +23,10 @@ from app.outcome import failed
 from app.settings import Settings
 from app.storage.vault import pruning
 from app.storage.vault.manifest import APP_DATABASE, Snapshot
-from app.storage.vault.place import Check
+from app.storage.vault.place import Check, Place
 from app.storage.vault.pruning import DAY_S, Pruned
 from app.storage.vault.taking import back_up
-from app.storage.vault.vault import Vault, open_or_make
+from app.storage.vault.vault import HEADER, Vault, open_or_make
 
 _NICE: Final = 10
 _IOPRIO_SET: Final = {"x86_64": 251, "aarch64": 30}
@@ -75,6 +75,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 def _back_up(named: str | None, settings: Settings) -> tuple[Snapshot, Pruned | None, str, bool]:
     """The snapshot, what was deleted after it, why nothing was ("" when all went well), and whether it is encrypted."""
     place = vaults.place(settings, named)
+    if named is None:
+        _check_there(place, settings)
     place.prepare()
     with place.lock(alone=True) as check:
         vault = open_or_make(place, settings.backup_password)
@@ -83,6 +85,20 @@ def _back_up(named: str | None, settings: Settings) -> tuple[Snapshot, Pruned | 
             return snapshot, _prune(vault, check, settings), "", vault.encrypted
         except DubError as error:
             return snapshot, None, error.message, vault.encrypted
+
+
+def _check_there(place: Place, settings: Settings) -> None:
+    """A scheduled backup does not begin anew where the last one was good: the disk is not mounted, and the folder below it is empty."""
+    record = backups.read(settings.data)
+    if record is None or record.to != place.where or record.good_at is None:
+        return
+    try:
+        next(place.get(HEADER))
+    except DubError as error:
+        if error.problem is not BACKUP_NOT_FOUND:
+            raise
+        there = f"{place.where} had a good backup on {vaults.at(record.good_at)}, and has none now; is the disk mounted?"
+        raise DubError(BACKUP_PLACE, f"{there} To begin anew there, run autodubber backup --to {place.where} once.") from None
 
 
 def _prune(vault: Vault, check: Check, settings: Settings) -> Pruned:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from typing import Any
@@ -45,6 +46,9 @@ def _restore(arguments: argparse.Namespace, settings: Settings) -> Restored:
         guard.claim(settings.data)
     except guard.InUse as error:
         raise DubError(DATA_IN_USE, f"{error}.") from None
+    if os.geteuid() == 0:  # docker exec as root: the server, which is not root, must be able to take the lock
+        owner = settings.data.stat()
+        os.chown(settings.data / ".lock", owner.st_uid, owner.st_gid)
     place = vaults.place(settings, arguments.source)
     with place.lock(alone=False):
         vault = open_vault(place, settings.backup_password)

@@ -23,7 +23,7 @@ from app.storage.vault.sealing import Seal
 
 T = TypeVar("T")
 R = TypeVar("R")
-_HEADER: Final = "vault.json"
+HEADER: Final = "vault.json"
 _SNAPSHOT: Final = re.compile(r"snapshots/(\d{8}T\d{9}Z-[0-9a-f]{6})\.json")
 
 
@@ -152,7 +152,7 @@ def taken_at(snapshot_id: str) -> float:
 def open_vault(place: Place, password: str) -> Vault:
     """Raises backup_not_found where there is none, backup_password, backup_newer, backup_damaged."""
     try:
-        raw = b"".join(place.get(_HEADER))
+        raw = b"".join(place.get(HEADER))
     except DubError as error:
         if error.problem is BACKUP_NOT_FOUND:
             raise DubError(BACKUP_NOT_FOUND, f"There is none in {place.where}.") from None
@@ -180,7 +180,7 @@ def open_or_make(place: Place, password: str) -> Vault:
     seal, encryption = sealing.new_key(password) if password else (None, None)
     header = Header(format=FORMAT, id=secrets.token_hex(16), created_at=time.time(), encryption=encryption)
     raw = msgspec.json.format(msgspec.json.encode(header), indent=1)
-    place.put(_HEADER, [raw], len(raw))
+    place.put(HEADER, [raw], len(raw))
     return Vault(place, header, seal)
 
 

@@ -341,6 +341,18 @@ def test_a_used_folder_is_put_aside_whole(data: DataFolder, tmp_path: Path) -> N
     assert not list(used.root.glob(f"{swap.STAGE}*"))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")
+def test_what_root_writes_belongs_to_who_owns_the_folder(data: DataFolder, tmp_path: Path) -> None:
+    for folder in (tmp_path / "place", tmp_path / "new"):
+        folder.mkdir()
+        os.chown(folder, 1000, 1000)
+    vault, snapshot = take(data.root, FolderPlace(tmp_path / "place"))
+    restore(vault, snapshot, tmp_path / "new", replace=False)
+    made = [path for folder in ("place", "new") for path in (tmp_path / folder).rglob("*")]
+    assert len(made) > 30
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(1000, 1000)}
+
+
 def test_a_restore_needs_room_for_both(data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vault, snapshot = take(data.root, FolderPlace(tmp_path / "place"))
     monkeypatch.setattr(restoring.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1 << 20})())
