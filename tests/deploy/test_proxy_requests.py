@@ -16,7 +16,8 @@ import pytest
 
 from app.server import page_folder
 from tests.deploy.conftest import VIDEO, Behind
-from tests.deploy.proxies import Proxy
+from tests.deploy.proxies import Authority, Proxy, proxy
+from tests.unit.api.serving import Server
 
 TUS = {"Tus-Resumable": "1.0.0"}
 CHUNK = {**TUS, "Content-Type": "application/offset+octet-stream"}
@@ -154,6 +155,21 @@ def test_the_page_may_and_another_site_may_not(front: Proxy, client: httpx.Clien
     for origin in ("https://elsewhere.test", "https://localhost", f"https://127.0.0.1:{behind.server.port}"):
         foreign = client.patch(path, json={"title": "x"}, headers={"Origin": origin})
         assert (foreign.status_code, foreign.json()["code"]) == (403, "forbidden_origin")
+
+
+def test_a_server_that_listens_on_this_machine_only_is_told_the_proxys_name(tmp_path: Path, authority: Authority) -> None:
+    """Any other name may be a web site's that was pointed at this machine (DNS rebinding)."""
+    told = {"AUTODUBBER_ALLOWED_ORIGINS": "https://dub.example.org"}
+    with (
+        Server(tmp_path / "data", **told) as server,
+        proxy("nginx", server.port, tmp_path / "nginx", authority) as front,
+        front.client() as client,
+    ):
+        known = {"Host": "dub.example.org", "Origin": "https://dub.example.org"}
+        assert client.get("/", headers=known).status_code == 200
+        assert client.post("/api/uploads", headers={**TUS, **known, "Upload-Length": "1"}).status_code == 201
+        unknown = client.get("/", headers={"Host": "rebound.example.org"})
+        assert (unknown.status_code, unknown.json()["code"]) == (403, "forbidden_origin")
 
 
 def test_the_servers_safe_headers_pass_and_the_name_is_bound_to_tls(client: httpx.Client) -> None:
