@@ -22,6 +22,7 @@ from app.storage.vault.place import Check, Entry
 T = TypeVar("T")
 _PART_BYTES: Final = 8 << 20  # S3 wants 5 MiB at least and 10 000 parts at most
 _MOST_PARTS: Final = 9000
+_RANGE_BYTES: Final = 4 << 20  # of each of `at_once` readers
 _PARTS_AT_ONCE: Final = 2
 _TRIES: Final = 6
 _LOCK_LIFE_S: Final = 300.0
@@ -92,7 +93,7 @@ class BucketPlace:
         while at < size_bytes:
 
             def take(start: int = at) -> tuple[bytes, int]:
-                found = obstore.get(self._store, name, options={"range": (start, start + _PART_BYTES)})
+                found = obstore.get(self._store, name, options={"range": (start, start + _RANGE_BYTES)})
                 return bytes(found.bytes()), found.meta["size"]
 
             with self._said(name):
