@@ -2,7 +2,7 @@
 
 FOLDER/python.cdx.json  from requirements.lock: what is installed, without the network
 FOLDER/web.cdx.json     from package-lock.json: what the page is built from and with
-FOLDER/image.cdx.json   with IMAGE (needs docker): what really lies in it, Python packages and Debian packages
+FOLDER/image.cdx.json   with IMAGE (needs docker): what really lies in it: Python packages, FFmpeg, espeak-ng, Debian packages
 Each is compared with CycloneDX's own schema before this ends. No document has a time or a serial number: the same locks give the same bytes.
 """
 
@@ -19,8 +19,14 @@ from urllib.parse import quote
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from packages import ROOT, python_packages
 
-# Run inside the image: every Python package of its environment, then every Debian package.
+# Run inside the image: every Python package of its environment, programs that lie in some of them (and Python itself), every Debian package.
 _LISTED = "from importlib.metadata import distributions as d; print(*sorted({f'{i.name}\\t{i.version}' for i in d()}), sep='\\n')"
+_BESIDE = """
+import glob, os, platform, subprocess, espeakng_loader, imageio_ffmpeg
+print("python", platform.python_version(), sep="\\t")
+print("ffmpeg", subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-version"], capture_output=True, text=True).stdout.split()[2], sep="\\t")
+print("espeak-ng", glob.glob(os.path.dirname(espeakng_loader.__file__) + "/libespeak-ng.so.1.*")[0].rpartition(".so.")[2], sep="\\t")
+"""
 _DEBIAN = r"${binary:Package}\t${Version}\t${Architecture}\t${source:Package}\n"
 
 
@@ -89,6 +95,7 @@ def image(name: str) -> dict[str, Any]:
         return [line.split("\t") for line in run(*started).splitlines() if line]
 
     components = [pypi(*line) for line in inside("/opt/venv/bin/python", "-c", _LISTED) if line[0] != "autodubber"]
+    components += [library(f"pkg:generic/{name}@{quote(number)}", name, number) for name, number in inside("/opt/venv/bin/python", "-c", _BESIDE)]
     for package, number, architecture, source in inside("dpkg-query", "--show", "--showformat", _DEBIAN):
         plain = package.split(":")[0]
         purl = f"pkg:deb/debian/{quote(plain, safe='+.-')}@{quote(number, safe='+.~-')}?arch={architecture}&distro=debian-12"
