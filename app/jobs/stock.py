@@ -23,6 +23,7 @@ from app.storage.floor import Floor
 from app.storage.room import Room, Tally
 
 FRESH_S: Final = 5.0
+PATIENCE_S: Final = 0.3
 SHOWN: Final = 500  # deletions that are listed one by one; totals count them all
 BACKUP_LATE_S: Final = 36 * 3600.0
 log = structlog.get_logger(__name__)
@@ -74,7 +75,8 @@ class LastBackup(msgspec.Struct, frozen=True):
 
 
 class StorageReport(msgspec.Struct, frozen=True):
-    """What is kept. `jobs` counts rows; `measured_at` says how fresh the figures are. `backups_on`: backups are scheduled."""
+    """What is kept. `jobs` counts rows; `measured_at` says how fresh the figures of `kinds` are, 0 while the first are being read (then there
+    are none: ask again). `backups_on`: backups are scheduled."""
 
     measured_at: float
     kinds: tuple[KindRoom, ...]
@@ -109,7 +111,8 @@ class _Written(msgspec.Struct):
 
 
 class Stock:
-    """The report and the cleaning. Figures are measured at most every few seconds, by one thread; others get the last ones meanwhile."""
+    """The report and the cleaning. Figures are measured when they are asked for, at most every few seconds, by one thread; who does not get
+    them in time gets the last ones."""
 
     def __init__(
         self, *, data: Path, database: Engine, blobs: BlobStore, cleaner: Cleaner, floor: Floor, version: str = "", backups_on: bool = False
@@ -117,6 +120,8 @@ class Stock:
         self._data, self._database, self._blobs, self._cleaner, self._floor = data, database, blobs, cleaner, floor
         self._version, self._backups_on = version, backups_on
         self._room, self._lock = Room(), threading.Lock()
+        self._measuring: threading.Thread | None = None
+        self._changed = False
         self._kinds: tuple[KindRoom, ...] = ()
         self._measured_at = 0.0
 
@@ -135,7 +140,7 @@ class Stock:
         if dry_run:
             return _cleaned(Cleaned(planned, 0, sum(deletion.bytes for deletion in planned)), dry_run=True)
         done = self._cleaner.apply(planned)
-        self._measured_at = 0.0
+        self._changed = True
         return _cleaned(done, dry_run=False)
 
     def _jobs(self) -> int:
@@ -148,14 +153,20 @@ class Stock:
         return jobs[0].title, portable.archive(self._database, self._blobs, jobs, self._version)
 
     def _measure(self) -> None:
-        if time.time() - self._measured_at < FRESH_S or not self._lock.acquire(blocking=not self._kinds):
+        """Begin to measure when the figures are old, and wait for it, but not for long: many files on a slow disk take seconds."""
+        if time.time() - self._measured_at < FRESH_S and not self._changed:
             return
-        try:
-            if time.time() - self._measured_at >= FRESH_S:
-                self._kinds = tuple(self._of(kind, places) for kind, places in _PLACES.items())
-                self._measured_at = time.time()
-        finally:
-            self._lock.release()
+        with self._lock:
+            if self._measuring is None or not self._measuring.is_alive():
+                self._changed = False
+                self._measuring = threading.Thread(target=self._read_all, name="storage figures", daemon=True)
+                self._measuring.start()
+            measuring = self._measuring
+        measuring.join(PATIENCE_S)
+
+    def _read_all(self) -> None:
+        self._kinds = tuple(self._of(kind, places) for kind, places in _PLACES.items())
+        self._measured_at = time.time()
 
     def _of(self, kind: str, places: Sequence[str]) -> KindRoom:
         tally = Tally()

@@ -45,6 +45,8 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Full]:
 
 def test_the_report_tells_kinds_disk_rules_and_the_last_backup(full: Full) -> None:
     told = httpx.get(f"{full.server.url}/api/storage").json()
+    while not told["measured_at"]:
+        told = httpx.get(f"{full.server.url}/api/storage").json()
     kinds = {kind["kind"]: (kind["count"], kind["bytes"]) for kind in told["kinds"]}
     assert kinds["sources"] == (1, 1000)
     assert kinds["clips"] == (4, 80)

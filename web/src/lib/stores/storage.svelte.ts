@@ -2,6 +2,8 @@ import { asApiError, type ApiError } from '$lib/api/problems';
 import { cleanStorage, getStorage } from '$lib/api/storage';
 import type { CleanReport, StorageReport } from '$lib/api/types';
 
+const AGAIN_MS = 2000;
+
 /** What the server keeps, how much room is left, and what retention would delete. */
 export class StorageStore {
 	#report = $state.raw<StorageReport | null>(null);
@@ -25,6 +27,7 @@ export class StorageStore {
 		this.#error = null;
 		try {
 			this.#report = await getStorage();
+			if (!this.#report.measured_at) setTimeout(() => void this.load(), AGAIN_MS); // the server is still reading its first figures
 		} catch (thrown) {
 			this.#error = asApiError(thrown);
 		}
