@@ -27,10 +27,10 @@ class Limits(msgspec.Struct, frozen=True):
     min_free_bytes: int
     allowed_origins: frozenset[str]
     metrics: bool
-    metrics_token: str
-    base_path: str
-    trusted_proxies: str
-    access_log: bool
+    metrics_token: str = ""
+    base_path: str = ""
+    trusted_proxies: str = ""
+    access_log: bool = True
 
 
 _NAMES = ("service", "hub", "uploads", "leases", "registry", "secrets", "environment_key", "limits", "health", "metrics", "pages", "closing", "stock")
