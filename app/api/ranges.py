@@ -15,6 +15,8 @@ import msgspec
 from litestar import Request
 from litestar.response import Response, Stream
 
+from app.domain.errors import ARTIFACT_NOT_READY, DubError
+
 _BLOCK_BYTES: Final = 1 << 20
 _RANGE: Final = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.IGNORECASE)
 _UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f"\\/:*?<>|]')
@@ -103,7 +105,10 @@ async def _read(fd: int, span: Span) -> AsyncIterator[bytes]:
 
 def send_file(request: Request[Any, Any, Any], path: Path, *, etag: str, media_type: str, headers: dict[str, str]) -> Response[Any]:
     """Answer with the file, the part of it that was asked for, or 304 or 416. Blocks while it opens the file: call it in a thread."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:  # deleted between the look at its row and now
+        raise DubError(ARTIFACT_NOT_READY, "It has just been deleted.") from None
     keep = False
     try:
         status = os.fstat(fd)

@@ -16,6 +16,7 @@ from app.domain.keeping import Held, Kind, Why
 from app.domain.media import ArtifactKind
 from app.jobs.retention import Loose, plan
 from app.storage import kept
+from app.storage.workspace import Workspace
 from tests.unit.jobs.keeping import DAY_S, Shelf, rule
 
 NOW = 1_000 * DAY_S
@@ -270,3 +271,11 @@ def test_jobs_that_begin_while_retention_works_lose_nothing(shelf: Shelf) -> Non
         for artifact in row.job.artifacts:
             assert shelf.blobs.exists(artifact.key)
     assert done.skipped > 0
+
+
+def test_scratch_of_a_running_task_is_not_swept(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "scratch")
+    (tmp_path / "scratch" / "left").mkdir()
+    with workspace.folder("mix") as folder:
+        assert workspace.sweep() == 1
+        assert list((tmp_path / "scratch").iterdir()) == [folder]
