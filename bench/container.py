@@ -45,7 +45,7 @@ for pid in filter(str.isdigit, os.listdir('/proc')):
         state, parent = open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[:2]
     except OSError:
         continue
-    print(pid, parent, state, ' '.join(line) or '-')
+    print(pid, parent, state, ' '.join(' '.join(line).split()) or '-')
 """
 _COST = """
 import resource, subprocess
@@ -225,14 +225,14 @@ def under_load(container: Contained, clip: Path, how: str) -> None:
     upload.start()
     jobs = [container.create(clip), container.create(clip)]
     container.until(jobs[0], "transcribe", "synthesize", "fit", "mix", "mux")
-    sockets = [connect(f"ws://127.0.0.1:{container.port}/ws") for _ in range(10)]
-    began = time.perf_counter()
-    docker(how, NAME)
-    took = time.perf_counter() - began
-    status = docker("inspect", "-f", "{{.State.ExitCode}}", NAME)
-    stop.set()
-    for one in sockets:
-        one.close()
+    with contextlib.ExitStack() as sockets:
+        for _ in range(10):
+            sockets.enter_context(connect(f"ws://127.0.0.1:{container.port}/ws"))
+        began = time.perf_counter()
+        docker(how, NAME)
+        took = time.perf_counter() - began
+        status = docker("inspect", "-f", "{{.State.ExitCode}}", NAME)
+        stop.set()
     upload.join()
     began = time.perf_counter()
     docker("start", NAME)
