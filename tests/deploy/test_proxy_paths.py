@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
 
 import httpx
 import pytest
-from websockets.sync.client import connect
+from websockets.asyncio.client import connect
 
 from tests.deploy.proxies import NAMES, Authority, Proxy, proxy
 from tests.unit.api.serving import Server
@@ -67,8 +68,12 @@ def test_an_upload_goes_to_the_address_that_it_was_given(client: httpx.Client) -
     assert client.delete(location, headers=TUS).status_code == 204
 
 
-def test_a_socket_and_a_problem_are_below_the_path(below: Proxy, client: httpx.Client) -> None:
-    with connect(below.url.replace("https", "wss") + "/dub/ws", ssl=below.authority.context(), origin=below.url) as line:
-        assert json.loads(line.recv(timeout=20))["type"] == "library"
+async def test_a_socket_is_below_the_path(below: Proxy) -> None:
+    address = below.url.replace("https", "wss") + "/dub/ws"
+    async with asyncio.timeout(20), connect(address, ssl=below.authority.context(), origin=below.url) as line:
+        assert json.loads(await line.recv())["type"] == "library"
+
+
+def test_a_problem_and_the_description_name_the_path(client: httpx.Client) -> None:
     assert client.get("/dub/api/jobs/none").json()["instance"] == "/dub/api/jobs/none"
     assert client.get("/dub/schema/openapi.json").json()["servers"] == [{"url": "/dub"}]
