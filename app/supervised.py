@@ -40,6 +40,8 @@ class _Supervisor(supervisord.Supervisor):  # type: ignore[misc]
         super().runforever()
 
     def _give_up(self, _event: Any) -> None:
+        if self.options.mood != SupervisorStates.RUNNING:
+            return  # a stop was asked for while the program waited for its next attempt
         ended = self.options.ended
         self.status = ended if ended is not None and ended > 0 else INTERNAL
         sys.stderr.write(f"autodubber: the server cannot be started; the container ends with status {self.status}\n")
