@@ -169,4 +169,4 @@ def _backup(record: Path) -> Iterator[Metric]:
     yield _gauge("backup_last_timestamp_seconds", "When the last backup ended, in Unix seconds.", last.at)
     yield _gauge("backup_last_success", "1 when the last backup succeeded, else 0.", float(last.ok))
     yield _gauge("backup_last_duration_seconds", "How long the last backup took.", last.seconds)
-    yield _gauge("backup_last_size_bytes", "What the last backup had to write.", last.bytes)
+    yield _gauge("backup_last_size_bytes", "What the last backup holds.", last.bytes)
