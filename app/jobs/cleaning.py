@@ -24,6 +24,7 @@ from app.storage.blobs import BlobStore
 CACHE_S: Final = 7 * DAY_S  # encoded chunks of a job that has ended: they save time at the next edit, nothing else
 _AT_WORK_S: Final = 3600.0  # a loose file that was written or used so lately may be in use
 _FLOOR_PAUSE_S: Final = 60.0
+_LONGEST_PAUSE_S: Final = 0.2
 log = structlog.get_logger("retention")
 
 
@@ -69,6 +70,7 @@ class Cleaner:
         """Delete what was planned, unless something happened to it since."""
         done, skipped = [], 0
         for deletion in planned:
+            began = time.monotonic()
             if not (deletion.job_ids or deletion.names):
                 count, freed = kept.orphans(self._database, self._blobs)
                 outcome: int | None = freed if count else None
@@ -76,6 +78,8 @@ class Cleaner:
                 outcome = self._delete_files(deletion.names)
             else:
                 outcome = self._delete_of_jobs(deletion)
+            # SQLite's writers do not queue, they look again and again: as much time as we took is left to the others.
+            time.sleep(min(time.monotonic() - began, _LONGEST_PAUSE_S))
             if outcome is None:
                 skipped += 1
                 continue

@@ -255,8 +255,10 @@ def test_jobs_that_begin_while_retention_works_lose_nothing(shelf: Shelf) -> Non
     ready = threading.Barrier(2)
 
     def start_all() -> None:
+        first, *others = reversed(ids)
+        shelf.store.transition(first, JobState.QUEUED)
         ready.wait()
-        for job_id in reversed(ids):
+        for job_id in others:
             shelf.store.transition(job_id, JobState.QUEUED)
 
     starter = threading.Thread(target=start_all)
