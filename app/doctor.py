@@ -198,7 +198,8 @@ def check_whisper(device: str) -> list[Check]:
     if importlib.util.find_spec("whisper") is None:
         return [Check("Whisper", False, True, "openai-whisper is not installed", "Run `make setup`.")]
     gpu_name = "torch.cuda.is_available() and torch.cuda.get_device_name()"
-    code = f"import json, torch, whisper; print(json.dumps([whisper.__version__, torch.__version__, {gpu_name}]))"
+    first = "from app.speech.whisper_child import leave_numba_out; leave_numba_out(); "
+    code = first + f"import json, torch, whisper; print(json.dumps([whisper.__version__, torch.__version__, {gpu_name}]))"
     try:
         version, torch, gpu = json.loads(_output([sys.executable, "-c", code]))
     except (subprocess.SubprocessError, ValueError) as error:

@@ -10,9 +10,12 @@ import fcntl
 import os
 import signal
 import sys
+import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
+_LOOKS: Final = 10
+_LOOK_S: Final = 0.02
 _held: dict[Path, IO[str]] = {}  # keeps the locked files open for the life of the process
 
 
@@ -36,16 +39,26 @@ def claim(data: Path) -> None:
     data.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(path.open("a+"))
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(file):
             file.seek(0)
-            raise InUse(data, file.read().strip()) from None
+            raise InUse(data, file.read().strip())
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
         _held[path] = file
         stack.pop_all()
+
+
+def _locked(file: IO[str]) -> bool:
+    """Lock the file; who only looks (`owner`) holds it for a moment, and is waited for."""
+    for _ in range(_LOOKS):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOOK_S)
+        else:
+            return True
+    return False
 
 
 def owner(data: Path) -> str | None:

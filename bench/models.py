@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from app.speech.whisper_child import leave_numba_out
+
 WINDOW_S: Final = 30.0
 TOKENS: Final = 100
 
@@ -42,6 +44,8 @@ COLUMNS: Final = (("load", 7, 1), ("encoder", 9, 2), ("decoder", 9, 2), ("sum", 
 def by_chance(name: str, path: Path) -> None:
     """Write a checkpoint of that shape as OpenAI's are written: fp16, `dims` and `model_state_dict`."""
     import torch
+
+    leave_numba_out()
     from whisper.model import ModelDimensions, Whisper
 
     mels, width, heads, layers, words, text_layers = SHAPES[name]
@@ -54,6 +58,8 @@ def by_chance(name: str, path: Path) -> None:
 def measure(path: Path, threads: int, device: str) -> dict[str, float]:
     """In a process of its own, so that its memory is its own. The best of three, because others use the machine too."""
     import torch
+
+    leave_numba_out()
     import whisper
     from whisper.tokenizer import get_tokenizer
 

@@ -100,7 +100,7 @@ def test_the_whole_journey_is_below_the_path(page: Page, site: Proxy, workshop_m
 
     # The router goes about below the path, back and forth.
     page.get_by_role("banner").get_by_role("link", name="Settings").click()
-    assert page.url == f"{site.url}/dub/settings"
+    expect(page).to_have_url(f"{site.url}/dub/settings")
     is_accessible_and_fits(page)
     page.go_back()
     expect(page).to_have_url(address)

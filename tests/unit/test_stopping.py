@@ -82,6 +82,7 @@ while time.monotonic() < until:
     bell.wait()
     bell.clear()
 signal.setitimer(signal.ITIMER_REAL, 0)
+signal.signal(signal.SIGALRM, signal.SIG_IGN)  # one may be under way
 """
 
 
