@@ -56,7 +56,7 @@ class BlobStore:
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise _disk(error) from error
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
         return target
 
     def adopt(self, source: Path, key: str) -> Path:
@@ -81,7 +81,7 @@ class BlobStore:
                 source.unlink()
         except OSError as error:
             raise _disk(error) from error
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
         return target
 
     def delete(self, key: str) -> None:
@@ -126,7 +126,8 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """The names in a folder are on disk when this returns, where its file system can do that."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):  # some network file systems cannot sync a folder; the rename itself is still whole

@@ -133,9 +133,10 @@ class BucketPlace:
         compared by the server's clock.
         """
         name = f"locks/{'alone' if alone else 'shared'}-{secrets.token_hex(8)}.json"
-        held: _Held | None = _Held(lambda: self._say(name))
+        mine = _Held(lambda: self._say(name))
+        held: _Held | None = mine
         try:
-            held.renew()  # type: ignore[union-attr]
+            mine.renew()
         except DubError:
             if alone:
                 raise

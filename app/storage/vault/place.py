@@ -19,6 +19,7 @@ from typing import Final, Protocol
 import msgspec
 
 from app.domain.errors import BACKUP_BUSY, BACKUP_NOT_FOUND, BACKUP_PLACE, DISK_FULL, DubError
+from app.storage.blobs import sync_folder
 
 BLOCK_BYTES: Final = 1 << 20
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -106,7 +107,7 @@ class FolderPlace:
                 temporary.replace(target)
             finally:
                 temporary.unlink(missing_ok=True)
-            _sync(target.parent)
+            sync_folder(target.parent)
 
     def get(self, name: str) -> Iterator[bytes]:
         with _said(self.where):
@@ -201,15 +202,6 @@ def _give(descriptor: int, like: Path) -> None:
     if os.geteuid() == 0:
         stat = like.stat()
         os.fchown(descriptor, stat.st_uid, stat.st_gid)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # some network file systems cannot sync a folder; the rename itself is still whole
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -5,15 +5,23 @@ from __future__ import annotations
 import hashlib
 import random
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from app.domain.errors import DubError
 from app.domain.job import NEUTRAL, Background, DubOptions, Stage, Task
 from app.domain.media import Artifact, ArtifactKind
 from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database
 from app.storage.jobs import JobStore
 from app.storage.secrets import SecretStore
+from app.storage.vault.manifest import Snapshot
+from app.storage.vault.place import Place
+from app.storage.vault.taking import back_up
+from app.storage.vault.vault import Vault, open_or_make
 
 OPTIONS = DubOptions(None, Task.TRANSCRIBE, "openai-whisper", "tiny", "espeak:auto", "", 1.0, Background.DUCK, False, False, 0, True, **NEUTRAL)
 
@@ -69,3 +77,19 @@ def rows_of(database: Path) -> list[str]:
     """The whole content of a database, as SQL."""
     with closing(sqlite3.connect(database)) as connection:
         return list(connection.iterdump())
+
+
+def take(data: Path, place: Place, password: str = "") -> tuple[Vault, Snapshot]:
+    """Back the folder up, as `autodubber backup` does."""
+    place.prepare()
+    with place.lock(alone=True) as check:
+        vault = open_or_make(place, password)
+        return vault, back_up(data, vault, check, app_version="1.2.3")
+
+
+def raises(problem: object, work: Callable[[], object]) -> DubError:
+    """The catalogue error that the work ends with."""
+    with pytest.raises(DubError) as raised:
+        work()
+    assert raised.value.problem is problem, raised.value
+    return raised.value

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from app.domain.errors import BACKUP_BUSY, BACKUP_NOT_FOUND, BACKUP_PLACE, DubError
+from app.domain.errors import BACKUP_BUSY, BACKUP_NOT_FOUND, BACKUP_PLACE
 from app.storage.vault import bucket as buckets
 from app.storage.vault.bucket import S3, BucketPlace
 from app.storage.vault.checking import verify
-from app.storage.vault.manifest import Snapshot
 from app.storage.vault.pruning import prune
 from app.storage.vault.restoring import restore
 from app.storage.vault.taking import back_up
-from app.storage.vault.vault import Vault, open_or_make, open_vault
+from app.storage.vault.vault import open_or_make, open_vault
 from tests.doubles import s3 as double
 from tests.doubles.s3 import Bucket, Fault
-from tests.unit.storage.folders import DataFolder, blobs_of, rows_of
+from tests.unit.storage.folders import DataFolder, blobs_of, raises, rows_of, take
 
 
 @pytest.fixture
@@ -40,19 +39,6 @@ def data(tmp_path: Path) -> Iterator[DataFolder]:
 def place_of(url: str, prefix: str = "home/dub", **changed: str) -> BucketPlace:
     keys = {"access_key": double.ACCESS_KEY, "secret_key": double.SECRET_KEY, "region": double.REGION} | changed
     return BucketPlace(keys.pop("bucket", double.BUCKET), prefix, S3(endpoint=url, patience_s=10.0, **keys))
-
-
-def take(data: Path, place: BucketPlace, password: str = "") -> tuple[Vault, Snapshot]:
-    with place.lock(alone=True) as check:
-        vault = open_or_make(place, password)
-        return vault, back_up(data, vault, check, app_version="1.2.3")
-
-
-def raises(problem: object, work: Callable[[], object]) -> DubError:
-    with pytest.raises(DubError) as raised:
-        work()
-    assert raised.value.problem is problem, raised.value
-    return raised.value
 
 
 @pytest.mark.parametrize("password", ["", "correct horse"], ids=["plain", "encrypted"])
