@@ -19,11 +19,17 @@ _MOST_AT_ONCE: Final = 4
 
 
 class Cue(msgspec.Struct, frozen=True):
-    """A subtitle: `text` without markup, its lines parted by "\\n". Seconds, 0 <= start_s < end_s."""
+    """A subtitle: `text` without markup, its lines parted by "\\n". Seconds, 0 <= start_s < end_s.
+
+    `words` are those of the text with their times, in order and within the cue, where a file gives them (YouTube's captions), else none.
+    `speaker` is the name that the file's own fields give (WebVTT's `<v Name>`, ASS's Name), "" without.
+    """
 
     start_s: float
     end_s: float
     text: str
+    words: tuple[Word, ...] = ()
+    speaker: str = ""
 
 
 class _Spoken(msgspec.Struct, frozen=True):

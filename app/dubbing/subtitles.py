@@ -13,6 +13,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+import msgspec
+
+from app.domain.brought import Fault
 from app.domain.errors import SUBTITLES_EMPTY, SUBTITLES_INVALID, DubError
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.dubbing import ass_reading
@@ -31,6 +34,19 @@ _TAG = re.compile(r"</?(?:b|i|u|s|c|v|font|ruby|rt|lang|span|em|strong|br)\b[^<>
 _HAS_ARROW = re.compile(r"-{1,3}>")
 _ASS_TAG = re.compile(r"\{\\[^{}]{0,200}\}")
 _VTT_BLOCK = re.compile(r"^(?:NOTE|STYLE|REGION)(?:\s|$)")
+
+
+class Subtitles(msgspec.Struct, frozen=True):
+    """A file that was read: its cues, sorted by time, and what in it was not right. `encoding` is Python's name of it."""
+
+    cues: tuple[Cue, ...]
+    encoding: str
+    faults: tuple[Fault, ...] = ()
+
+
+def read(data: bytes) -> Subtitles:
+    """The file as it was read. Raises SUBTITLES_INVALID and SUBTITLES_EMPTY."""
+    return Subtitles(parse(data), "utf-8")
 
 
 def parse(data: bytes) -> tuple[Cue, ...]:

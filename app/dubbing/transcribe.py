@@ -53,7 +53,7 @@ def from_subtitles(data: bytes, duration_s: float) -> tuple[Segment, ...]:
         start_s, end_s = max(cue.start_s, 0.0), min(cue.end_s, duration_s)
         text = " ".join(cue.text.split())
         if end_s - start_s >= 0.05 and text:
-            segments.append(Segment(uuid.uuid4().hex, round(start_s, 3), round(end_s, 3), text, text, "", False, ()))
+            segments.append(Segment(uuid.uuid4().hex, round(start_s, 3), round(end_s, 3), text, text, cue.speaker, False, cue.words))
     if not segments:
         raise DubError(SUBTITLES_EMPTY, "No cue lies within the video.")
     return tuple(segments)
