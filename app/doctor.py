@@ -7,6 +7,7 @@ machine unless an ElevenLabs key is set: then ElevenLabs is asked whether it is 
 from __future__ import annotations
 
 import asyncio
+import http.client
 import importlib.util
 import json
 import os
@@ -17,11 +18,13 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
-from app import guard
-from app.domain.errors import DubError
+from app import guard, hosts
+from app.address import url_of
+from app.domain.errors import HOST_UNKNOWN, DubError
 from app.exit_status import INTERNAL, OK
 from app.settings import Settings
 
@@ -65,6 +68,7 @@ async def examine(settings: Settings) -> tuple[Check, ...]:
     plain: Sequence[Callable[[], Sequence[Check]]] = (
         check_python, lambda: check_data(settings.data), lambda: check_disk(settings.data, settings.min_free_bytes), check_memory,
         check_ffmpeg, check_fonts, lambda: check_whisper(settings.device), check_page,
+        lambda: check_names(settings),
     )  # fmt: skip
     found: list[Check] = []
     for one in plain:
@@ -241,6 +245,35 @@ def check_page() -> list[Check]:
             "" if there else "Run `make setup` (needs Node.js 20 or newer).",
         )
     ]
+
+
+def check_names(settings: Settings) -> list[Check]:
+    """The names under which browsers may open the server. The one that runs at the settings' address is asked: it may have been started before they
+    were written."""
+    known = hosts.known(settings.allowed_hosts, settings.origins, settings.host)
+    names = ["addresses", "localhost", *known.own, *known.listed]
+    refused = [name for name in known.listed if "*" not in name and _answers(settings, name) == HOST_UNKNOWN.status]
+    if refused:
+        fix = f"Start the server again: it runs with other settings than AUTODUBBER_ALLOWED_HOSTS={settings.allowed_hosts} here."
+        return [Check("host names", False, False, f"the running server refuses {', '.join(refused)}", fix)]
+    fix, advice = "", "write AUTODUBBER_ALLOWED_HOSTS=NAME (several: with commas) and start the server again."
+    if not known.listed and settings.trusted_proxies:
+        fix = f"A proxy is trusted, and no name is listed. If browsers come to it by a name, {advice}"
+    elif not known.listed and not hosts.is_local(settings.host):
+        fix = f"Is it opened by another name (a proxy's, or one that the router gives, such as nas.home)? Then {advice}"
+    return [Check("host names", not (fix and settings.trusted_proxies), False, f"it answers under {', '.join(names)}; any other is refused", fix)]
+
+
+def _answers(settings: Settings, name: str) -> int:
+    """The status with which the running server answers under a name; 0 where none runs."""
+    connection = http.client.HTTPConnection(urlsplit(url_of(settings.host, settings.port)).hostname or "", settings.port, timeout=5)
+    try:
+        connection.request("GET", "/health/live", headers={"Host": name})
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()
 
 
 # ---------------------------------------------------------------- the engines

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import ipaddress
 import multiprocessing
 import os
 import sys
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from litestar import Litestar
 
-from app import __version__, guard, log_file, logs, telemetry, turns
+from app import __version__, guard, hosts, log_file, logs, telemetry, turns
 from app.api import routes
 from app.api.depends import Limits
 from app.api.events import Closing
@@ -44,7 +43,7 @@ def create_app(settings: Settings) -> Litestar:
         settings.max_duration_s,
         settings.upload_expiry_s,
         settings.min_free_bytes,
-        frozenset(origin.strip().rstrip("/") for origin in settings.allowed_origins.split(",") if origin.strip()),
+        settings.origins,
         settings.metrics,
         settings.metrics_token,
         settings.base_path,
@@ -57,7 +56,7 @@ def create_app(settings: Settings) -> Litestar:
         async with _life(app, settings):
             yield
 
-    return routes.build(limits, [life], local=_is_local(settings.host))
+    return routes.build(limits, [life], hosts.known(settings.allowed_hosts, settings.origins, settings.host))
 
 
 def app_from_env() -> Litestar:
@@ -187,13 +186,3 @@ async def _leave(rooms: Rooms, closing: Closing) -> None:
 def page_folder() -> Path:
     """Where the built page lies: beside the package, in a checkout as in the image."""
     return Path(__file__).resolve().parent.parent / "web" / "build"
-
-
-def _is_local(host: str) -> bool:
-    """Whether an address to listen on is reached from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from app import forwarded, telemetry
+from app import forwarded, hosts, telemetry
 
 PREFIX: Final = "AUTODUBBER_"
 
@@ -74,6 +74,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: Annotated[
         str,
         _doc("Addresses or networks of proxies, separated by commas; their X-Forwarded-For is believed. unix: whoever is on a unix socket."),
+    ] = ""
+    allowed_hosts: Annotated[
+        str,
+        _doc(
+            "Names under which browsers open AutoDubber, separated by commas: dub.example.org, nas.local, *.example.org; any other is refused. "
+            "Always known: addresses, localhost, and the machine's own names where it listens on more than this machine."
+        ),
     ] = ""
     allowed_origins: Annotated[str, _doc("Other web origins that may call the API, separated by commas.")] = ""
 
@@ -145,6 +152,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(secret for secret in (*whole, *telemetry.parse_headers(self.otlp_headers).values()) if secret)
 
     @property
+    def origins(self) -> frozenset[str]:
+        """Other web origins that may call the API."""
+        return frozenset(origin.strip().rstrip("/") for origin in self.allowed_origins.split(",") if origin.strip())
+
+    @property
     def thread_count(self) -> int:
         return self.threads or os.cpu_count() or 1
 
@@ -203,6 +215,10 @@ def _proxies(value: str) -> None:
     forwarded.parse(value)
 
 
+def _hosts(value: str) -> None:
+    hosts.parse(value)
+
+
 def _token(value: str) -> None:
     if not value.isascii() or not value.isprintable() or " " in value:
         raise ValueError("a token has printable ASCII characters and no spaces")
@@ -214,6 +230,7 @@ def _headers(value: str) -> None:
 
 _CHECKS: Final[Mapping[str, Callable[[str], None]]] = {  # what a value must be besides its type; ValueError says it in one line, without a secret
     "trusted_proxies": _proxies,
+    "allowed_hosts": _hosts,
     "metrics_token": _token,
     "otlp_endpoint": telemetry.check_endpoint,
     "otlp_headers": _headers,

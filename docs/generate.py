@@ -19,8 +19,8 @@ SUBJECTS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     (
         "Address and folder",
         "",
-        ("data", "host", "port", "base_path", "trusted_proxies", "allowed_origins"),
-        "AUTODUBBER_DATA=/srv/autodubber\nAUTODUBBER_HOST=0.0.0.0\nAUTODUBBER_BASE_PATH=/dub\nAUTODUBBER_TRUSTED_PROXIES=172.16.0.0/12",
+        ("data", "host", "port", "base_path", "allowed_hosts", "trusted_proxies", "allowed_origins"),
+        "AUTODUBBER_DATA=/srv/autodubber\nAUTODUBBER_HOST=0.0.0.0\nAUTODUBBER_ALLOWED_HOSTS=dub.example.org,nas.local\nAUTODUBBER_BASE_PATH=/dub\nAUTODUBBER_TRUSTED_PROXIES=172.16.0.0/12",
     ),
     (
         "Limits",

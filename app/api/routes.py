@@ -17,14 +17,15 @@ from app.api.leases import Leases
 from app.api.prefix import Prefix
 from app.api.schema import openapi_config
 from app.api.security import Guard
+from app.hosts import Hosts
 
 _BODY_BYTES: Final = 8 << 20  # of a JSON body; uploads have a limit of their own
 _NAMES: Final = ("JobService", "Hub", "UploadStore", "Registry", "SecretStore", "Stock")  # not imported here: they would bring the database along
 _EXPOSED: Final = ["ETag", "Location", "Content-Disposition", "Content-Range", "X-Request-Id", *uploads.HEADERS]
 
 
-def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]], *, local: bool) -> Litestar:
-    """The application; what its handlers ask for is put into `state` by the lifespan. `local`: it is for this machine only."""
+def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]], hosts: Hosts) -> Litestar:
+    """The application, which answers under the names of `hosts`; what its handlers ask for is put into `state` by the lifespan."""
     cors = CORSConfig(allow_origins=sorted(limits.allowed_origins), expose_headers=_EXPOSED) if limits.allowed_origins else None
     app = Litestar(
         route_handlers=[
@@ -51,7 +52,7 @@ def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncC
         cors_config=cors,
     )
     guard = Guard(
-        app.asgi_handler, limits.allowed_origins, local=local, closing=lambda: app.state.get("closing"),
+        app.asgi_handler, limits.allowed_origins, hosts, closing=lambda: app.state.get("closing"),
         trusted=forwarded.parse(limits.trusted_proxies), access_log=limits.access_log,
     )  # fmt: skip
     app.asgi_handler = cast(Any, Prefix(guard, limits.base_path) if limits.base_path else guard)

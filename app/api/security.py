@@ -1,4 +1,4 @@
-"""At the door, for every request and socket: a request id, a sane Host, no foreign web sites, safe headers, one log line at the end."""
+"""At the door, for every request and socket: a request id, a Host that is ours, no foreign web sites, safe headers, one log line at the end."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ import structlog
 from app.api.access import Visit
 from app.api.bodies import Rest
 from app.api.problems import MEDIA_TYPE, details
+from app.api.strangers import Strangers, page, wants_page
 from app.domain import errors
 from app.domain.errors import DubError
 from app.forwarded import Trusted
+from app.hosts import Hosts, split
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -26,7 +28,6 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITH_BODY: Final = frozenset({"POST", "PATCH", "PUT"})
-_HOST: Final = re.compile(r"(?:\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::\d{1,5})?")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 _ANSWER_HEAD: Final = ("/api/uploads", "/download/", "/media/")  # elsewhere HEAD is GET without the body
 _LONG: Final = ("/download/", "/media/")  # answers that a paused player leaves open
@@ -54,7 +55,7 @@ _HEADERS: Final = {
 
 
 class Guard:
-    """The outermost ASGI layer. `allowed` are further web origins that may call the API; `local`: the server listens on this machine only.
+    """The outermost ASGI layer. `allowed` are further web origins that may call the API; `hosts` are the names that the server answers under.
 
     `trusted` are the proxies whose word on the client is taken; `access_log`: every request is a line of the log.
     """
@@ -63,15 +64,16 @@ class Guard:
         self,
         app: App,
         allowed: frozenset[str],
+        hosts: Hosts,
         *,
-        local: bool,
         closing: Callable[[], asyncio.Event | None] = lambda: None,
         trusted: Trusted | None = None,
         access_log: bool = True,
     ) -> None:
         self._app = app
         self._allowed = allowed
-        self._local = local
+        self._hosts = hosts
+        self._strangers = Strangers()
         self._closing = closing
         self._trusted = trusted or Trusted()
         self._access_log = access_log
@@ -111,8 +113,10 @@ class Guard:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id), visit.traced(request_id) as span:
             try:
-                check(scope, headers, self._allowed, local=self._local)
+                check(scope, headers, self._allowed, self._hosts)
             except DubError as error:
+                if error.problem is errors.HOST_UNKNOWN:
+                    self._strangers.came(headers["host"])
                 await _refuse(scope, take, answer, error, request_id)
             else:
                 await self._app(scope, incoming, answer)
@@ -144,18 +148,20 @@ def _until(closing: asyncio.Event, receive: Receive) -> Receive:
     return receive_or_stop
 
 
-def check(scope: Scope, headers: dict[str, str], allowed: frozenset[str], *, local: bool) -> None:
-    """Raises invalid_request for a Host that is none, forbidden_origin for another web site's request that could change or read something.
+def check(scope: Scope, headers: dict[str, str], allowed: frozenset[str], hosts: Hosts) -> None:
+    """Raises invalid_request for a Host that is none, host_unknown for a name that is not ours, and forbidden_origin for another web site's request
+    that could change or read something.
 
-    A server for this machine only answers to an address, to localhost and to the named sites: any other name may be a web site's that was
-    pointed at us (DNS rebinding). Without Origin and Sec-Fetch-Site it is no browser: curl may. A browser sends at least one with every
-    request that is not plain reading.
+    A name that nobody has told us may be a web site's that was pointed at us (DNS rebinding): its pages would be of our origin. Without Origin and
+    Sec-Fetch-Site it is no browser: curl may. A browser sends at least one with every request that is not plain reading.
     """
+    if sum(name == b"host" for name, _ in scope.get("headers", ())) > 1:
+        raise DubError(errors.INVALID_REQUEST, "There are two Host headers.")
     host = headers.get("host", "")
-    if not _HOST.fullmatch(host):
+    if split(host) is None:
         raise DubError(errors.INVALID_REQUEST, "The Host header is missing or malformed.")
-    if local and _rebound(host, allowed):
-        raise DubError(errors.FORBIDDEN_ORIGIN, f"This server listens on this machine only and does not know the name {host}.")
+    if not hosts.knows(host):
+        raise DubError(errors.HOST_UNKNOWN, f"It is {host}.")
     if scope["type"] == "http" and scope["method"] in _SAFE:
         return
     origin = headers.get("origin")
@@ -166,25 +172,18 @@ def check(scope: Scope, headers: dict[str, str], allowed: frozenset[str], *, loc
         raise DubError(errors.FORBIDDEN_ORIGIN)
 
 
-def _rebound(host: str, allowed: frozenset[str]) -> bool:
-    name = urlsplit(f"//{host}").hostname or ""
-    if name == "localhost" or name.endswith(".localhost") or ":" in name or name.replace(".", "").isdigit():
-        return False
-    return name not in {urlsplit(origin).hostname for origin in allowed}
-
-
 def _same_host(origin: str, host: str) -> bool:
     """Whether the page was loaded from this very host and port. The scheme may differ: a proxy in front may speak TLS."""
     try:
-        split = urlsplit(origin)
-        port = split.port
+        parts = urlsplit(origin)
+        port = parts.port
     except ValueError:
         return False
-    if split.scheme not in ("http", "https") or not split.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
         return False
-    default = {"http": 80, "https": 443}[split.scheme]
+    default = {"http": 80, "https": 443}[parts.scheme]
     ours = urlsplit(f"//{host}")
-    return split.hostname == ours.hostname and (port or default) == (ours.port or default)
+    return parts.hostname == ours.hostname and (port or default) == (ours.port or default)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, error: DubError, request_id: str) -> None:
@@ -192,11 +191,15 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, error: DubError, r
         await receive()  # websocket.connect
         await send({"type": "websocket.close", "code": 4403, "reason": error.problem.code})
         return
-    body = msgspec.json.encode(details(error.problem, error.detail, scope=scope, request_id=request_id))
+    told = details(error.problem, error.detail, scope=scope, request_id=request_id)
+    body, media_type = msgspec.json.encode(told), MEDIA_TYPE
+    headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    if error.problem is errors.HOST_UNKNOWN and wants_page(headers.get(b"accept", "")):
+        body, media_type = page(headers[b"host"]), "text/html; charset=utf-8"
     start = {
         "type": "http.response.start",
         "status": error.problem.status,
-        "headers": [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())],
+        "headers": [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")],
     }
     await send(start)
     await send({"type": "http.response.body", "body": body, "more_body": False})

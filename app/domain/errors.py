@@ -50,6 +50,12 @@ METHOD_NOT_ALLOWED: Final = _p("method_not_allowed", 405, "This address does not
 FORBIDDEN_ORIGIN: Final = _p(
     "forbidden_origin", 403, "The request comes from another web site.", "Open AutoDubber's own page, or add the site to AUTODUBBER_ALLOWED_ORIGINS."
 )
+HOST_UNKNOWN: Final = _p(
+    "host_unknown",
+    421,
+    "The server does not know the name that it was opened under.",
+    "If the name is yours, add it to AUTODUBBER_ALLOWED_HOSTS and start the server again; by its address it can be opened at once.",
+)
 METRICS_TOKEN: Final = _p(
     "metrics_token", 401, "The metrics are for who has the token.", "Send AUTODUBBER_METRICS_TOKEN as a bearer token: Authorization: Bearer TOKEN."
 )
@@ -148,7 +154,10 @@ CANCELLED: Final = _p("cancelled", 409, "The job was cancelled.", "Retry goes on
 
 # ---- recognition
 MODEL_UNKNOWN: Final = _p(
-    "model_unknown", 422, "There is no such recognition model.", "Choose one of GET /api/engines, or give the path of a checkpoint."
+    "model_unknown",
+    422,
+    "There is no such recognition model.",
+    "Choose one of GET /api/engines; a checkpoint of your own goes into the models folder. On the command line its path will do.",
 )
 MODEL_DOWNLOAD: Final = _p(
     "model_download",

@@ -82,6 +82,36 @@ def test_the_servers_environment_loads_and_empty_secrets_are_none(production: di
     assert Settings(**{}).metrics_token == ""
 
 
+def test_other_containers_reach_the_server_by_the_name_that_it_calls_itself() -> None:
+    """Prometheus asks by the service's name, and development's Vite hands requests to it."""
+    scraped = document(DEPLOY / "monitoring/prometheus.yml")["scrape_configs"][0]["static_configs"][0]["targets"][0]
+    own = {
+        file: {name: service.get("hostname") for name, service in document(DEPLOY / file)["services"].items()}
+        for file in ("compose.yaml", "compose.dev.yaml")
+    }
+    assert own["compose.yaml"]["autodubber"] == "autodubber" == scraped.partition(":")[0]
+    assert (
+        document(DEPLOY / "compose.dev.yaml")["services"]["web"]["environment"]["AUTODUBBER_SERVER"]
+        == f"http://{own['compose.dev.yaml']['server']}:8000"
+    )
+
+
+def test_every_file_and_guide_says_how_a_name_is_told() -> None:
+    files = [
+        *DEPLOY.glob("compose*.yaml"),
+        *(DEPLOY / "proxies").iterdir(),
+        DEPLOY / "kubernetes/base/deployment.yaml",
+        DEPLOY / "kubernetes/base/ingress.yaml",
+    ]
+    guides = [
+        ROOT / "README.md",
+        *(ROOT / "docs" / f"{name}.md" for name in ("deployment", "proxies", "kubernetes", "image", "troubleshooting", "environment")),
+    ]
+    assert len(files) >= 11
+    for file in (*files, *guides):
+        assert "AUTODUBBER_ALLOWED_HOSTS" in file.read_text(encoding="utf-8"), file
+
+
 def test_every_secret_is_mounted_where_its_variable_points(production: dict[str, Any]) -> None:
     paths = {value for name, value in production["environment"].items() if name.endswith("_FILE")}
     assert paths == {f"/run/secrets/{secret}" for secret in production["secrets"]}

@@ -138,7 +138,7 @@ def test_every_variable_of_the_pod_is_a_setting(container: dict[str, Any]) -> No
     known = {variable.name for variable in variables()}
     patched = document(HERE / "gpu" / "deployment.yaml")["spec"]["template"]["spec"]["containers"][0]["env"]
     assert {one["name"] for one in [*container["env"], *patched]} <= known
-    for one in container["env"]:
+    for one in (one for one in container["env"] if "valueFrom" in one):
         assert one["valueFrom"]["secretKeyRef"]["optional"] is True  # the bare installation has no secret
 
 
@@ -153,6 +153,18 @@ def test_ingress_service_and_pod_are_joined(container: dict[str, Any]) -> None:
     assert notes["proxy-body-size"] == "0" and notes["proxy-request-buffering"] == notes["proxy-buffering"] == "off"
     assert min(int(notes["proxy-read-timeout"]), int(notes["proxy-send-timeout"])) >= 3600
     assert all(isinstance(value, str) for value in notes.values())
+
+
+def test_the_server_knows_the_ingress_host_and_the_services_names(container: dict[str, Any]) -> None:
+    from app.hosts import known
+
+    (setting,) = [one["value"] for one in container["env"] if one["name"] == "AUTODUBBER_ALLOWED_HOSTS"]
+    hosts, ingress, service = known(setting, (), "0.0.0.0"), manifest("ingress")["spec"], manifest("service")["metadata"]["name"]
+    assert all(hosts.knows(rule["host"]) for rule in ingress["rules"]) and all(hosts.knows(host) for one in ingress["tls"] for host in one["hosts"])
+    full = f"{service}.{document(BASE / 'kustomization.yaml')['namespace']}.svc.cluster.local"
+    for name in (service, *(full.rsplit(".", left)[0] for left in (3, 2)), full):
+        assert hosts.knows(f"{name}:80"), name
+    assert not hosts.knows("evil.test")
 
 
 def test_the_network_is_open_to_the_proxy_and_monitoring_and_out_to_names_and_https_only() -> None:

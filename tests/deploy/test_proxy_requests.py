@@ -157,9 +157,9 @@ def test_the_page_may_and_another_site_may_not(front: Proxy, client: httpx.Clien
         assert (foreign.status_code, foreign.json()["code"]) == (403, "forbidden_origin")
 
 
-def test_a_server_that_listens_on_this_machine_only_is_told_the_proxys_name(tmp_path: Path, authority: Authority) -> None:
+def test_a_server_is_told_the_proxys_name(tmp_path: Path, authority: Authority) -> None:
     """Any other name may be a web site's that was pointed at this machine (DNS rebinding)."""
-    told = {"AUTODUBBER_ALLOWED_ORIGINS": "https://dub.example.org"}
+    told = {"AUTODUBBER_HOST": "0.0.0.0", "AUTODUBBER_ALLOWED_HOSTS": "dub.example.org"}
     with (
         Server(tmp_path / "data", **told) as server,
         proxy("nginx", server.port, tmp_path / "nginx", authority) as front,
@@ -169,7 +169,9 @@ def test_a_server_that_listens_on_this_machine_only_is_told_the_proxys_name(tmp_
         assert client.get("/", headers=known).status_code == 200
         assert client.post("/api/uploads", headers={**TUS, **known, "Upload-Length": "1"}).status_code == 201
         unknown = client.get("/", headers={"Host": "rebound.example.org"})
-        assert (unknown.status_code, unknown.json()["code"]) == (403, "forbidden_origin")
+        assert (unknown.status_code, unknown.json()["code"]) == (421, "host_unknown")
+        claimed = client.get("/", headers={"Host": "rebound.example.org", "X-Forwarded-Host": "dub.example.org"})
+        assert claimed.status_code == 421
 
 
 def test_the_servers_safe_headers_pass_and_the_name_is_bound_to_tls(client: httpx.Client) -> None:

@@ -53,6 +53,17 @@ def test_every_proxy_lets_an_idle_connection_go_before_the_server_does() -> None
     assert f"--serverstransport.forwardingtimeouts.idleconntimeout={IDLE_S}s" in traefik_options(FILLED)[0]
 
 
+def test_every_file_tells_autodubber_the_name_that_it_serves() -> None:
+    """Else AutoDubber refuses every request that it passes on (421)."""
+    for file in ("nginx.conf", "nginx-subpath.conf", "Caddyfile", "Caddyfile-subpath"):
+        text = (SHIPPED / file).read_text()
+        name = re.findall(r"^(?:    server_name )?((?:dub|www)\.example\.org)(?:;| \{)", text, re.MULTILINE)[0]
+        assert f"AUTODUBBER_ALLOWED_HOSTS={name}." in text, file
+    traefik = compose_file("traefik.yaml", FILLED)["services"]["autodubber"]
+    settings = load({name: value for name, value in traefik["environment"].items() if name.startswith("AUTODUBBER_")})
+    assert settings.allowed_hosts == FILLED["DOMAIN"] and f"Host(`{FILLED['DOMAIN']}`)" in traefik["labels"]["traefik.http.routers.autodubber.rule"]
+
+
 def test_nginx_below_a_path_is_set_up_as_on_a_name_of_its_own() -> None:
     def settings(file: str, location: str) -> set[str]:
         text = (SHIPPED / file).read_text()

@@ -23,6 +23,7 @@ from app.api.events import Closing
 from app.domain.errors import JOB_NOT_FOUND, DubError
 from app.domain.events import Deleted, Progress
 from app.domain.job import Job, JobState, Phase, Stage
+from app.hosts import Hosts
 from app.jobs.progress import Hub
 from app.jobs.requests import JobPage, Segments
 from tests.unit.api.conftest import Seeded
@@ -186,7 +187,7 @@ class Service:
 
 def application(service: Service, hub: Hub) -> Litestar:
     limits = Limits("0", 1, 1.0, 1.0, 0, frozenset(), False)
-    app = routes.build(limits, [], local=False)
+    app = routes.build(limits, [], Hosts(["testserver.local"]))
     app.state.update(service=service, hub=hub, closing=Closing())
     return app
 

@@ -15,6 +15,7 @@ from litestar.testing import AsyncTestClient
 from app.api import routes
 from app.api.depends import Limits
 from app.api.pages import Pages, script_hashes
+from app.hosts import Hosts
 
 SCRIPT = b"\n\t{ start('x') }\n"
 INDEX = b'<!doctype html><script src="/a.js"></script><script type="module">' + SCRIPT + b"</script>"
@@ -22,7 +23,7 @@ HASH = base64.b64encode(hashlib.sha256(SCRIPT).digest()).decode()
 
 
 def application(folder: Path) -> Litestar:
-    app = routes.build(Limits("0", 1, 1.0, 1.0, 0, frozenset(), False, "", "", "", False), [], local=False)
+    app = routes.build(Limits("0", 1, 1.0, 1.0, 0, frozenset(), False, "", "", "", False), [], Hosts(["testserver.local"]))
     app.state.update(pages=Pages(folder))
     return app
 

@@ -13,6 +13,7 @@ from litestar.testing import AsyncTestClient
 from app.api import problems
 from app.api.security import Guard, check, content_security_policy
 from app.domain.errors import INTERNAL, DubError, catalogue
+from app.hosts import Hosts
 from tests.unit.api.conftest import Seeded
 
 HOST = "127.0.0.1:8000"
@@ -34,7 +35,7 @@ def scope(method: str = "POST") -> dict[str, str]:
     ],
 )
 def test_our_page_curl_and_named_sites_may_change_things(headers: dict[str, str]) -> None:
-    check(scope(), {"host": HOST, **headers}, frozenset({"https://friend.example"}), local=True)
+    check(scope(), {"host": HOST, **headers}, frozenset({"https://friend.example"}), Hosts())
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_our_page_curl_and_named_sites_may_change_things(headers: dict[str, str]
 @pytest.mark.parametrize("kind", [scope("POST"), scope("DELETE"), scope("PATCH"), {"type": "websocket"}])
 def test_another_web_site_may_change_nothing(headers: dict[str, str], kind: dict[str, str]) -> None:
     with pytest.raises(DubError) as refused:
-        check(kind, {"host": HOST, **headers}, frozenset({"https://friend.example"}), local=True)
+        check(kind, {"host": HOST, **headers}, frozenset({"https://friend.example"}), Hosts())
     assert refused.value.problem.code == "forbidden_origin"
 
 
@@ -66,22 +67,34 @@ def test_a_proxy_with_tls_in_front_is_the_same_host() -> None:
         ("https://dub.example:8443", "dub.example:8443"),
         ("http://[::1]:8000", "[::1]:8000"),
     ):
-        check(scope(), {"host": host, "origin": origin}, frozenset(), local=False)
+        check(scope(), {"host": host, "origin": origin}, frozenset(), Hosts(["dub.example"]))
 
 
-@pytest.mark.parametrize("host", ["", "a b", "evil.example/x", "a:b", "[::1", "x" * 300, "a\r\nb", "user@host"])
+BAD_HOSTS = ["", "a b", "evil.example/x", "a:b", "[::1", "x" * 300, "a\r\nb", "user@host", "127.0.0.1:99999", "[127.0.0.1]", "a..b"]
+
+
+@pytest.mark.parametrize("host", BAD_HOSTS)
 def test_a_host_that_is_none_is_refused(host: str) -> None:
     with pytest.raises(DubError) as refused:
-        check(scope("GET"), {"host": host}, frozenset(), local=False)
+        check(scope("GET"), {"host": host}, frozenset(), Hosts())
     assert refused.value.problem.code == "invalid_request"
 
 
-def test_a_server_for_this_machine_does_not_answer_to_a_rebound_name() -> None:
-    for host in ("127.0.0.1:8000", "localhost:8000", "LOCALHOST", "[::1]:8000", "dub.localhost", "192.168.1.2", "dub.example"):
-        check(scope("GET"), {"host": host}, frozenset({"https://dub.example"}), local=True)
-    with pytest.raises(DubError):
-        check(scope("GET"), {"host": "evil.example:8000"}, frozenset({"https://dub.example"}), local=True)
-    check(scope("GET"), {"host": "nas.local:8000"}, frozenset(), local=False)
+def test_two_hosts_are_refused_whichever_comes_first() -> None:
+    for hosts in ((b"127.0.0.1", b"evil.example"), (b"evil.example", b"127.0.0.1"), (b"127.0.0.1", b"127.0.0.1")):
+        asked = {**scope("GET"), "headers": [(b"host", host) for host in hosts]}
+        with pytest.raises(DubError) as refused:
+            check(asked, {"host": hosts[1].decode()}, frozenset(), Hosts())
+        assert refused.value.problem.code == "invalid_request"
+
+
+def test_a_name_that_was_pointed_at_the_server_is_refused_for_reading_writing_and_sockets() -> None:
+    for asked in (scope("GET"), scope("OPTIONS"), scope("PUT"), {"type": "websocket"}):
+        rebound = {"host": "evil.example:8000", "origin": "http://evil.example:8000", "sec-fetch-site": "same-origin"}
+        with pytest.raises(DubError) as refused:
+            check(asked, rebound, frozenset(), Hosts(["dub.example"], ["nas"]))
+        assert refused.value.problem.code == "host_unknown"
+        check(asked, {"host": "nas:8000", "origin": "http://nas:8000"}, frozenset(), Hosts(["dub.example"], ["nas"]))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +155,7 @@ def typed(data: JSONBody[dict[str, int]]) -> None: ...
 
 def application() -> Litestar:
     app = Litestar([broken, known, typed], exception_handlers={Exception: problems.answer}, logging_config=None, openapi_config=None)
-    app.asgi_handler = Guard(app.asgi_handler, frozenset(), local=False)  # type: ignore[assignment]
+    app.asgi_handler = Guard(app.asgi_handler, frozenset(), Hosts(["testserver.local"]))  # type: ignore[assignment]
     return app
 
 
