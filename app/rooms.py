@@ -32,7 +32,7 @@ from app.settings import Settings
 from app.storage import figures
 from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database
-from app.storage.floor import Floor
+from app.storage.disks import Disks
 from app.storage.jobs import JobStore
 from app.storage.secrets import SecretStore
 from app.storage.uploads import UploadStore
@@ -62,8 +62,12 @@ class Rooms:
             database=self.database, blobs=self.blobs, data=data, rules=rules_of(settings), min_free_bytes=settings.min_free_bytes,
             changed=self._changed,
         )  # fmt: skip
-        floor = Floor(self.blobs.free_bytes, settings.min_free_bytes, self.cleaner.keep_floor)
-        self.uploads = UploadStore(self.database, self.blobs, settings.uploads, expiry_s=settings.upload_expiry_s, floor=floor)
+        disks = Disks(settings.min_free_bytes, self.cleaner.make_room)
+        floor = disks.at(settings.blobs)
+        self.uploads = UploadStore(
+            self.database, self.blobs, settings.uploads, expiry_s=settings.upload_expiry_s, floor=disks.at(settings.uploads), blob_floor=floor,
+            most_open=settings.max_open_uploads,
+        )  # fmt: skip
         self.stock = Stock(
             data=data, database=self.database, blobs=self.blobs, cleaner=self.cleaner, floor=floor, version=__version__,
             backups_on=bool(settings.backup_to),
@@ -71,19 +75,19 @@ class Rooms:
         own_key = settings.elevenlabs_key or None
         self.registry = engines_of(settings, lambda: self.secrets.get(ELEVENLABS_KEY) or own_key)
         self._workspace = workspace = Workspace(settings.scratch)
-        _log.info("swept", scratch=workspace.sweep(), blobs=self.blobs.sweep(), uploads=self.uploads.sweep())
+        _log.info("swept", scratch=workspace.sweep(), blobs=self.blobs.sweep(), uploads=self.uploads.sweep(), open_uploads=self.uploads.resume())
         cache = data / "cache"
         cache.mkdir(exist_ok=True)
         kit = Kit(
             blobs=self.blobs, workspace=workspace, cache=cache, engines=self.registry, threads=settings.thread_count,
-            limits=limits_of(settings), max_duration_s=settings.max_duration_s,
+            limits=limits_of(settings), max_duration_s=settings.max_duration_s, disks=disks,
         )  # fmt: skip
         runner = StageRunner(store=self.store, keys=self.secrets, kit=kit, hub=self.hub, discard=self._discard)
         at_once = {Phase.PREPARE: settings.prepare_at_once, Phase.RENDER: settings.render_at_once}
         self.engine = Engine(path=settings.engine_path, store=self.store, runner=runner, at_once=at_once)
         self.service = JobService(
             store=self.store, uploads=self.uploads, keys=self.secrets, kit=kit, hub=self.hub, queue=self.engine,
-            defaults=defaults(settings), min_free_bytes=settings.min_free_bytes, make_room=self.cleaner.keep_floor,
+            defaults=defaults(settings), floor=floor,
         )  # fmt: skip
         self._schedule = schedule_of(settings)
         self._engine_failure = ""

@@ -34,6 +34,7 @@ def _doc(text: str, **extra: Any) -> msgspec.Meta:
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=256)]
+Many = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
 Bytes = Annotated[int, msgspec.Meta(ge=0)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 Days = Annotated[float, msgspec.Meta(ge=0)]
@@ -51,7 +52,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_upload_bytes: Annotated[Bytes, _doc("Largest upload.")] = 2 << 30
     max_duration_s: Annotated[Seconds, _doc("Longest video.")] = 6 * 3600.0
     upload_expiry_s: Annotated[Seconds, _doc("An unfinished upload is deleted after this long without a byte.")] = 24 * 3600.0
-    min_free_bytes: Annotated[Bytes, _doc("Below this much free disk, new uploads and jobs are refused.")] = 1 << 30
+    max_open_uploads: Annotated[Many, _doc("Unfinished uploads at the same time; one more is refused until some are finished or expire.")] = 1000
+    min_free_bytes: Annotated[
+        Bytes,
+        _doc("So much of the disk stays free: uploads and jobs reserve what they will write, and are refused where less than this would be left."),
+    ] = 1 << 30
 
     prepare_at_once: Annotated[Count, _doc("Jobs that are probed and transcribed at the same time.")] = 1
     render_at_once: Annotated[Count, _doc("Jobs that are rendered at the same time.")] = 2

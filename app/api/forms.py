@@ -13,7 +13,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser  # t
 from app.api.bodies import blocks
 from app.api.depends import Limits
 from app.api.leases import Leases
-from app.api.uploads import check_room, clean_filename
+from app.api.uploads import check_length, clean_filename
 from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import Job
@@ -22,6 +22,7 @@ from app.jobs.requests import CreateJob, OptionsPatch
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService
+    from app.storage.disks import Reservation
     from app.storage.uploads import UploadStore, Writer
 
 _FILES: Final = frozenset({"file", "subtitles", "stem"})
@@ -34,11 +35,11 @@ _OVERHEAD_BYTES: Final = 16 << 20  # a body may be this much longer than the fil
 class _Form:
     """What has arrived so far: text fields, finished uploads by field, and the part that is arriving now."""
 
-    def __init__(self, uploads: UploadStore, length_bound: int) -> None:
+    def __init__(self, uploads: UploadStore, length_bound: int, room: Reservation) -> None:
         self.fields: dict[str, str] = {}
         self.files: dict[str, Upload] = {}
         self._uploads = uploads
-        self._length_bound = length_bound
+        self._length_bound, self._room = length_bound, room
         self._name = ""
         self._text = bytearray()
         self._open: tuple[Upload, Writer] | None = None
@@ -68,6 +69,7 @@ class _Form:
             media_type=part.content_type or "",
             length_bytes=self._length_bound,
             metadata={},
+            room=self._room,
         )
         self.files[self._name] = upload
         self._open = upload, await asyncio.to_thread(self._uploads.writer, upload)
@@ -92,15 +94,19 @@ class _Form:
 
 
 async def create_from_form(request: Request[Any, Any, Any], service: JobService, uploads: UploadStore, leases: Leases, limits: Limits) -> Job:
-    """Read the form and create the job. Raises file_empty, upload_too_large, disk_full, invalid_request and what the service raises."""
+    """Read the form and create the job. Raises file_empty, upload_too_large, disk_full, invalid_request and what the service raises.
+
+    Room is reserved for all that is announced, or as it comes.
+    """
     boundary = request.content_type[1].get("boundary")
     if not boundary:
         raise DubError(errors.INVALID_REQUEST, "The multipart body has no boundary.")
     announced = max(0, (request.content_length or 0) - _OVERHEAD_BYTES)
     if announced <= 2 * limits.max_upload_bytes:  # a video and a stem; each file alone is held to the limit as it comes
         announced = min(announced, limits.max_upload_bytes)
-    await asyncio.to_thread(check_room, uploads, limits, announced)
-    form = _Form(uploads, limits.max_upload_bytes)
+    check_length(limits, announced)
+    room = await asyncio.to_thread(uploads.reserve, request.content_length or 0)
+    form = _Form(uploads, limits.max_upload_bytes, room)
     try:
         try:
             async with leases.hold(f"form {secrets.token_hex(8)}") as pace:
@@ -114,6 +120,8 @@ async def create_from_form(request: Request[Any, Any, Any], service: JobService,
     except BaseException:
         await asyncio.shield(form.discard())
         raise
+    finally:
+        room.release()
 
 
 def _request(form: _Form) -> CreateJob:

@@ -28,7 +28,7 @@ async def _accept_form(request: Request[Any, Any, Any]) -> Response[Job] | None:
     return Response(await create_from_form(request, state.service, state.uploads, state.leases, state.limits), status_code=201)
 
 
-@post("/", before_request=_accept_form, sync_to_thread=True, responses=refuses(401, 404, 409, 413, 422, 507))
+@post("/", before_request=_accept_form, sync_to_thread=True, responses=refuses(401, 404, 409, 413, 422, 429, 507))
 def create_job(service: Given[JobService], data: JSONBody[CreateJob], key: RequestKey = None) -> Job:
     """Create a job from a finished upload. With `multipart/form-data` (`file`, `subtitles`, `stem`, options as fields) the uploads come along."""
     return service.create(data, key=key)

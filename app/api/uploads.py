@@ -33,6 +33,10 @@ HEADERS: Final = (
     "Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size", "Upload-Offset", "Upload-Length", "Upload-Metadata", "Upload-Expires",
 )  # fmt: skip
 CHUNK_TYPE: Final = "application/offset+octet-stream"
+METADATA_BYTES: Final = 16 << 10  # the whole header
+METADATA_PAIRS: Final = 32
+METADATA_KEY_CHARACTERS: Final = 128
+METADATA_VALUE_BYTES: Final = 4 << 10  # a path of the longest kind
 _NUMBER: Final = re.compile(r"\d{1,18}")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -44,8 +48,10 @@ def clean_filename(name: str) -> str:
 
 
 def parse_metadata(header: str | None) -> dict[str, str]:
-    """Upload-Metadata: `key base64(value)` pairs, separated by commas. Raises invalid_request."""
+    """Upload-Metadata: `key base64(value)` pairs, separated by commas. Raises invalid_request, metadata_too_large."""
     found: dict[str, str] = {}
+    if len(header or "") > METADATA_BYTES or (header or "").count(",") >= METADATA_PAIRS:
+        raise DubError(errors.METADATA_TOO_LARGE)
     for pair in (header or "").split(","):
         name, _, value = pair.strip().partition(" ")
         if not name:
@@ -54,6 +60,8 @@ def parse_metadata(header: str | None) -> dict[str, str]:
             found[name] = base64.b64decode(value.strip(), validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
             raise DubError(errors.INVALID_REQUEST, f"Upload-Metadata: {name[:40]} is not Base64 of UTF-8.") from None
+        if len(name) > METADATA_KEY_CHARACTERS or len(value) > METADATA_VALUE_BYTES * 4 // 3 + 4:
+            raise DubError(errors.METADATA_TOO_LARGE, f"It is {name[:40]}.")
     return found
 
 
@@ -82,12 +90,11 @@ def _speaks_tus(request: Request[Any, Any, Any]) -> None:
         raise DubError(errors.TUS_VERSION, headers={"Tus-Version": VERSION})
 
 
-def check_room(uploads: UploadStore, limits: Limits, length_bytes: int) -> None:
-    """Raises upload_too_large, disk_full. Blocks."""
+def check_length(limits: Limits, length_bytes: int) -> None:
+    """Raises upload_too_large."""
     if length_bytes > limits.max_upload_bytes:
         headers = {"Tus-Max-Size": str(limits.max_upload_bytes)}
         raise DubError(errors.UPLOAD_TOO_LARGE, f"The limit is {limits.max_upload_bytes} bytes.", headers=headers)
-    uploads.floor.check(length_bytes)
 
 
 async def receive(request: Request[Any, Any, Any], writer: Writer, pace: Pace) -> Upload:
@@ -123,7 +130,7 @@ def capabilities(limits: Given[Limits]) -> Response[None]:
     return Response(None, status_code=204, headers=headers)
 
 
-@route("/", http_method=[HttpMethod.POST], status_code=201, responses=refuses(412, 413, 422, 460, 507))
+@route("/", http_method=[HttpMethod.POST], status_code=201, responses=refuses(412, 413, 422, 429, 431, 460, 507))
 async def create_upload(request: Request[Any, Any, Any], uploads: Given[UploadStore], leases: Given[Leases], limits: Given[Limits]) -> Response[None]:
     """Start an upload (`Upload-Length`, `Upload-Metadata` with `filename` and `filetype`); the answer's Location is its address."""
     _speaks_tus(request)
@@ -131,7 +138,7 @@ async def create_upload(request: Request[Any, Any, Any], uploads: Given[UploadSt
     if length == 0:
         raise DubError(errors.FILE_EMPTY)
     metadata, checksum = parse_metadata(request.headers.get("upload-metadata")), parse_checksum(request.headers.get("upload-checksum"))
-    await asyncio.to_thread(check_room, uploads, limits, length)
+    check_length(limits, length)
     name, kind = clean_filename(metadata.get("filename", metadata.get("name", ""))), metadata.get("filetype", metadata.get("type", ""))
     upload = await asyncio.to_thread(uploads.create, filename=name, media_type=kind[:255], length_bytes=length, metadata=metadata)
     if request.content_type[0] == CHUNK_TYPE:
@@ -160,7 +167,7 @@ async def upload_offset(
 
 @route("/{upload_id:str}", http_method=[HttpMethod.PATCH], status_code=204, responses=refuses(404, 409, 412, 413, 415, 423, 460, 507))
 async def append_upload(
-    request: Request[Any, Any, Any], upload_id: FromPath[str], uploads: Given[UploadStore], leases: Given[Leases], limits: Given[Limits]
+    request: Request[Any, Any, Any], upload_id: FromPath[str], uploads: Given[UploadStore], leases: Given[Leases]
 ) -> Response[None]:
     """Append bytes at `Upload-Offset`. What has arrived is kept when the connection breaks."""
     _speaks_tus(request)
@@ -174,7 +181,6 @@ async def append_upload(
         if not upload.complete:
             if offset + (request.content_length or 0) > upload.length_bytes:
                 raise DubError(errors.UPLOAD_TOO_LARGE, "More bytes come than were announced.")
-            await asyncio.to_thread(check_room, uploads, limits, upload.length_bytes - offset)
             upload = await receive(request, await asyncio.to_thread(uploads.writer, upload, checksum), pace)
     return Response(None, status_code=204, headers=_headers(upload))
 

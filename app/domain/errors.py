@@ -73,6 +73,16 @@ UPLOAD_TOO_LARGE: Final = _p(
 )
 UPLOAD_OFFSET: Final = _p("upload_offset_mismatch", 409, "The upload is at another offset.", "Ask with HEAD for the offset and go on from there.")
 UPLOAD_LOCKED: Final = _p("upload_locked", 423, "Another request is writing to this upload.", "Wait a moment and try again.")
+TOO_MANY_UPLOADS: Final = _p(
+    "too_many_uploads", 429, "Too many uploads are unfinished.",
+    "Finish or delete some, or try again later: one without a byte expires. AUTODUBBER_MAX_OPEN_UPLOADS is the limit.",
+)  # fmt: skip
+METADATA_TOO_LARGE: Final = _p(
+    "metadata_too_large",
+    431,
+    "The upload's metadata is too large.",
+    "Send a file name and a type; 16 kB in all, 4 kB a value and 32 values are taken.",
+)
 UPLOAD_INCOMPLETE: Final = _p("upload_incomplete", 409, "The upload is not complete yet.", "Finish the upload first.")
 UPLOAD_CHECKSUM: Final = _p("upload_checksum_mismatch", 460, "The chunk's checksum does not match.", "Send the chunk again.")
 UPLOAD_CHECKSUM_ALGORITHM: Final = _p("upload_checksum_algorithm", 400, "This checksum algorithm is not supported.", "Use sha1, sha256 or md5.")

@@ -12,6 +12,7 @@ import msgspec
 from app.processes import Limits
 from app.speech.registry import Registry
 from app.storage.blobs import BlobStore
+from app.storage.disks import Disks
 from app.storage.workspace import Workspace
 
 Report = Callable[[float, str], None]  # fraction done (0..1) and a short fact for the person ("" for none)
@@ -21,7 +22,8 @@ PIPELINE_VERSION: Final = 2
 
 
 class Kit(msgspec.Struct, frozen=True):
-    """The stores, the engines and the limits. `cache` holds what may be deleted at any time and only costs time."""
+    """The stores, the engines and the limits. `cache` holds what may be deleted at any time and only costs time; of `disks` room is asked before
+    anything large is written."""
 
     blobs: BlobStore
     workspace: Workspace
@@ -30,6 +32,7 @@ class Kit(msgspec.Struct, frozen=True):
     threads: int
     limits: Limits
     max_duration_s: float
+    disks: Disks = msgspec.field(default_factory=lambda: Disks(0))
 
 
 def fingerprint(*parts: Any, version: int = PIPELINE_VERSION) -> str:

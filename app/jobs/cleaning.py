@@ -94,7 +94,11 @@ class Cleaner:
 
     def keep_floor(self) -> int:
         """When the disk's floor is met and there are rules, do at once what they say; at most once a minute. Returns how many deletions."""
-        if self._blobs.free_bytes() >= self._min_free_bytes or not self.bounded:
+        return self.make_room() if self._blobs.free_bytes() < self._min_free_bytes else 0
+
+    def make_room(self) -> int:
+        """The same, for somebody who wants more room than there is above the floor."""
+        if not self.bounded:
             return 0
         with self._floor_lock:
             if time.monotonic() - self._floor_at < _FLOOR_PAUSE_S:

@@ -49,15 +49,14 @@ class Queue(Protocol):
 
 
 class JobService:
-    """The rules of the journey. `defaults` are the operator's choices; `min_free_bytes` is the disk floor for new work, and `make_room` what is
-    tried before work is refused for it."""
+    """The rules of the journey. `defaults` are the operator's choices; `floor` is the disk's, for new work."""
 
     def __init__(
         self, *, store: JobStore, uploads: UploadStore, keys: SecretStore, kit: Kit, hub: Hub, queue: Queue, defaults: DubOptions,
-        min_free_bytes: int, make_room: Callable[[], object] = lambda: None,
+        floor: Floor,
     ) -> None:  # fmt: skip
         self._store, self._uploads, self._keys, self._kit, self._hub, self._queue = store, uploads, keys, kit, hub, queue
-        self._defaults, self._floor = defaults, Floor(kit.blobs.free_bytes, min_free_bytes, make_room)
+        self._defaults, self._floor = defaults, floor
 
     # ---------------------------------------------------------------- reading
 

@@ -2,7 +2,8 @@
 
 Who guarantees what. The caller lets only one `Writer` write to an upload at a time. The store guarantees that the stored offset never
 says more than what is on disk: bytes are synced before the offset is written. After a crash the file may be longer than the offset; what is
-beyond is cut off before the next byte is written. A finished upload lies in the blob store under `uploads/ID`. All methods block.
+beyond is cut off before the next byte is written. Room on the disk is reserved for the whole length before the first byte. A finished upload
+lies in the blob store under `uploads/ID`. All methods block.
 """
 
 from __future__ import annotations
@@ -26,32 +27,71 @@ from app.domain.upload import Checksum, Upload
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
 from app.storage.database import reading
-from app.storage.floor import Floor
+from app.storage.disks import Reservation, reserve_on
+from app.storage.floor import PIECE_BYTES, Floor
+from app.storage.open_uploads import OpenUploads
 
 _SYNC_EVERY_BYTES: Final = 64 << 20
-_LOOK_EVERY_BYTES: Final = 16 << 20
 _GRACE_S: Final = 60.0  # between the end of an upload's life and its deletion, so that none vanishes under a request
+_ONCE: Final = "once only"  # metadata of an upload that nobody can go on with; with a space, which no client's key has
+_SWEEP_EVERY_S: Final = 10.0  # while there are too many
+MOST_OPEN: Final = 1000
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class UploadStore:
     """The uploads table and the folder of unfinished files."""
 
-    def __init__(self, engine: Engine, blobs: BlobStore, folder: Path, *, expiry_s: float, floor: Floor | None = None) -> None:
+    def __init__(
+        self, engine: Engine, blobs: BlobStore, folder: Path, *, expiry_s: float, floor: Floor | None = None, blob_floor: Floor | None = None,
+        most_open: int = MOST_OPEN,
+    ) -> None:  # fmt: skip
+        """`floor` is of the disk of `folder`, `blob_floor` of the blobs' when that is another one."""
         self._engine = engine
         self._blobs = blobs
         self._folder = folder
         self._expiry_s = expiry_s
         self.floor = floor or Floor(blobs.free_bytes, 0)
+        self._floors = (self.floor, blob_floor or self.floor)
+        self._open = OpenUploads(self._floors, most_open)
+        self._swept_at = float("-inf")
         folder.mkdir(parents=True, exist_ok=True)
 
-    def create(self, *, filename: str, media_type: str, length_bytes: int, metadata: dict[str, str]) -> Upload:
-        """A new, empty upload. `length_bytes` may be an upper bound when `finish` tells the truth later."""
+    def reserve(self, size_bytes: int) -> Reservation:
+        """Room for uploads that come in one request, to be released at its end; see `create`. Raises disk_full."""
+        return reserve_on(self._floors, size_bytes)
+
+    def create(self, *, filename: str, media_type: str, length_bytes: int, metadata: dict[str, str], room: Reservation | None = None) -> Upload:
+        """A new, empty upload, with room for all of it. Raises too_many_uploads, disk_full.
+
+        With `room` it comes in one request, which has reserved that: `length_bytes` is then an upper bound, `finish` tells the truth, and a
+        restart forgets it.
+        """
         now = time.time()
+        metadata = {_ONCE: ""} if room is not None else metadata
         upload = Upload(secrets.token_hex(16), filename, media_type, length_bytes, 0, metadata, False, "", now, now, now + self._expiry_s)
-        with self._engine.begin() as c:
-            c.execute(insert(t.uploads).values(**msgspec.structs.asdict(upload)))
+        self._open.begin(upload.id, length_bytes, room=room, make_place=self._sweep_sometimes)
+        try:
+            with self._engine.begin() as c:
+                c.execute(insert(t.uploads).values(**msgspec.structs.asdict(upload)))
+        except BaseException:
+            self._open.end(upload.id)
+            raise
         return upload
+
+    def resume(self) -> int:
+        """After a restart: unfinished uploads have their room again, those that cannot be gone on with are gone. Returns how many are open."""
+        now = time.time()
+        with reading(self._engine) as c:
+            rows = c.execute(select(t.uploads).where(t.uploads.c.complete.is_(False)).order_by(t.uploads.c.created_at)).all()
+        for upload in map(_upload, rows):
+            if _ONCE in upload.metadata:
+                self.delete(upload.id)
+            elif upload.expires_at > now:
+                path = self._path(upload.id)
+                there = path.stat().st_size if path.exists() else 0
+                self._open.resume(upload.id, max(0, upload.length_bytes - there), upload.length_bytes, now - upload.updated_at)
+        return len(self._open)
 
     def get(self, upload_id: str) -> Upload:
         """The upload as it is on disk; one that a crash interrupted between its last byte and its blob is finished now.
@@ -68,8 +108,17 @@ class UploadStore:
         return upload
 
     def writer(self, upload: Upload, checksum: Checksum | None = None) -> Writer:
-        """Open the upload for appending at its offset. Raises upload_not_found when bytes that were stored are gone."""
-        return Writer(self, self._path(upload.id), upload, checksum)
+        """Open the upload for appending at its offset. Raises upload_not_found when bytes that were stored are gone; disk_full when there is no
+        room for the rest of it."""
+        room = self._open.room(upload.id)
+        writer = Writer(self, self._path(upload.id), upload, checksum, room)
+        try:
+            if _ONCE not in upload.metadata:
+                room.need(upload.length_bytes - upload.offset_bytes)
+        except BaseException:
+            writer.abandon()
+            raise
+        return writer
 
     def advance(self, upload_id: str, offset_bytes: int) -> Upload:
         """Store an offset whose bytes are on disk; the upload lives on for another while. Raises upload_not_found."""
@@ -87,6 +136,7 @@ class UploadStore:
         elif not self._blobs.exists(key):
             self.delete(upload_id)
             raise DubError(UPLOAD_NOT_FOUND)
+        self._open.end(upload_id)
         now = time.time()
         return self._update(upload_id, {"complete": True, "key": key, "updated_at": now, "expires_at": now + self._expiry_s})
 
@@ -94,11 +144,18 @@ class UploadStore:
         """Forget an upload and its bytes; the blob stays while a job needs it. Raises upload_not_found."""
         with self._engine.begin() as c:
             if c.execute(delete(t.uploads).where(t.uploads.c.id == upload_id)).rowcount == 0:
+                self._open.end(upload_id)
                 raise DubError(UPLOAD_NOT_FOUND)
             needed = c.execute(select(t.blob_references.c.key).where(t.blob_references.c.key == f"uploads/{upload_id}").limit(1)).scalar()
         self._path(upload_id).unlink(missing_ok=True)
+        self._open.end(upload_id)
         if needed is None:
             self._blobs.delete(f"uploads/{upload_id}")
+
+    def _sweep_sometimes(self) -> None:
+        if time.monotonic() - self._swept_at > _SWEEP_EVERY_S:
+            self._swept_at = time.monotonic()
+            self.sweep()
 
     def sweep(self) -> int:
         """Delete the uploads whose time is over, and files that belong to none; returns how many uploads."""
@@ -135,14 +192,14 @@ class Writer:
     With a checksum nothing counts before all of it has been verified. Raises disk_full; upload_too_large beyond the length.
     """
 
-    def __init__(self, store: UploadStore, path: Path, upload: Upload, checksum: Checksum | None) -> None:
+    def __init__(self, store: UploadStore, path: Path, upload: Upload, checksum: Checksum | None, room: Reservation) -> None:
         self.offset_bytes = upload.offset_bytes
         self._store = store
         self._upload = upload
         self._checksum = checksum
         self._hash = hashlib.new(checksum.algorithm, usedforsecurity=False) if checksum else None
         self._stored = upload.offset_bytes
-        self._looked = upload.offset_bytes
+        self._room = room
         self._lock = threading.Lock()  # a request that is cancelled settles while its last write may still run
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if os.fstat(self._fd).st_size < upload.offset_bytes:
@@ -155,9 +212,7 @@ class Writer:
         with self._lock:
             if self.offset_bytes + len(block) > self._upload.length_bytes:
                 raise DubError(UPLOAD_TOO_LARGE, f"{self._upload.length_bytes} bytes were expected.")
-            if self.offset_bytes - self._looked >= _LOOK_EVERY_BYTES:  # others write to the disk too
-                self._store.floor.check()
-                self._looked = self.offset_bytes
+            self._room.need(len(block), piece_bytes=PIECE_BYTES)  # also where it is reserved: others write to the disk too
             if self._hash is not None:
                 self._hash.update(block)
             view = memoryview(block)
@@ -165,6 +220,7 @@ class Writer:
                 while view:
                     written = os.pwrite(self._fd, view, self.offset_bytes)
                     self.offset_bytes += written
+                    self._room.landed(written)
                     view = view[written:]
                 if self._hash is None and self.offset_bytes - self._stored >= _SYNC_EVERY_BYTES:
                     self._store_offset()
@@ -180,6 +236,7 @@ class Writer:
             try:
                 good = self._hash is None or (whole and self._checksum is not None and self._hash.digest() == self._checksum.digest)
                 if not good:
+                    self._room.returned(self.offset_bytes - self._upload.offset_bytes)
                     os.ftruncate(self._fd, self._upload.offset_bytes)
                     self.offset_bytes = self._upload.offset_bytes
                 upload = self._store_offset()
@@ -192,6 +249,10 @@ class Writer:
         if upload.offset_bytes == upload.length_bytes:
             return self._store.finish(upload.id)
         return upload
+
+    def abandon(self) -> None:
+        """Close without having written anything."""
+        os.close(self._fd)
 
     def _store_offset(self) -> Upload:
         os.fdatasync(self._fd)

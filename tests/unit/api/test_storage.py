@@ -90,18 +90,18 @@ def test_readiness_says_that_the_disk_is_full(full: Full) -> None:
 def test_an_upload_stops_where_the_disk_gets_full_and_goes_on_from_there(tmp_path: Path) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'app.sqlite3'}")
     migrate(database)
-    free = [100]
-    uploads = UploadStore(database, BlobStore(tmp_path / "blobs"), tmp_path / "uploads", expiry_s=60, floor=Floor(lambda: free[0], 50))
+    free = [100 << 20]
+    uploads = UploadStore(database, BlobStore(tmp_path / "blobs"), tmp_path / "uploads", expiry_s=60, floor=Floor(lambda: free[0], 50 << 20))
     upload = uploads.create(filename="x", media_type="", length_bytes=40 << 20, metadata={})
     writer = uploads.writer(upload)
     block = bytes(8 << 20)
     writer.write(block)
     writer.write(block)
-    free[0] = 49
+    free[0] = 49 << 20
     with pytest.raises(DubError, match="disk_full"):
         writer.write(block)
     assert writer.settle(whole=False).offset_bytes == 16 << 20
-    free[0] = 100
+    free[0] = 100 << 20
     writer = uploads.writer(uploads.get(upload.id))
     for _ in range(3):
         writer.write(block)

@@ -24,6 +24,7 @@ from app.processes import Limits
 from app.speech.registry import build_registry
 from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database
+from app.storage.floor import Floor
 from app.storage.jobs import PARTIAL, JobStore
 from app.storage.secrets import SecretStore
 from app.storage.uploads import UploadStore
@@ -62,7 +63,14 @@ class House:
         self.keys = SecretStore(database, folder / "secret.key")
         kit = Kit(self.blobs, Workspace(folder / "scratch"), folder / "cache", build_registry(models=folder / "models"), 1, Limits(), 3600.0)
         self.service = JobService(
-            store=self.store, uploads=self.uploads, keys=self.keys, kit=kit, hub=self.hub, queue=self.queue, defaults=OPTIONS, min_free_bytes=0
+            store=self.store,
+            uploads=self.uploads,
+            keys=self.keys,
+            kit=kit,
+            hub=self.hub,
+            queue=self.queue,
+            defaults=OPTIONS,
+            floor=Floor(self.blobs.free_bytes, 0),
         )
 
     def uploaded(self, data: bytes = b"video", name: str = "Ein Film.mp4") -> str:
