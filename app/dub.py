@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from app.domain.job import MAX_SPEED, MIN_SPEED, NEUTRAL, Background, DubOptions
 from app.domain.report import Report
 from app.domain.segment import Clip, Flag, Segment
 from app.dub_display import Display, display
-from app.dub_files import hand_over, kept_clips, run_folder
+from app.dub_files import hand_over, kept_clips, longest_name, run_folder
 from app.exit_status import OK, UsageError
 from app.outcome import failed, interrupted, interruptible
 from app.settings import Settings
@@ -78,6 +79,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             raise UsageError(f"there is no file {path}")
     if arguments.review is not None and arguments.subtitles is not None:
         raise UsageError("--review writes the lines that recognition finds; with --subtitles there is no recognition")
+    if arguments.review is not None:
+        _check_review(arguments.review)
     if arguments.review is not None and arguments.review.exists() and arguments.review.samefile(source):
         raise UsageError("--review would overwrite the input")
     if not MIN_SPEED <= arguments.speed <= MAX_SPEED:
@@ -104,6 +107,15 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     for result in dubbed.outputs.values():
         print(result)
     return OK
+
+
+def _check_review(path: Path) -> None:
+    """Refuse a file that could not be written, before anything is recognised."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise UsageError(f"--review: there is no folder {folder}")
+    if len(os.fsencode(path.name)) > longest_name(folder):
+        raise UsageError(f"--review: the name is longer than the {longest_name(folder)} bytes that its folder takes")
 
 
 def inputs_of(arguments: argparse.Namespace) -> list[Path]:

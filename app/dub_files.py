@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
+import hashlib
+import os
+import secrets
 import shutil
 import tempfile
 import time
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from app.dubbing.kit import Kit
 
 CLIP_KEPT_S: Final = 30 * 24 * 3600.0
+_LONGEST_NAME: Final = 255  # bytes, on nearly every file system; an encrypted one may take fewer, and says so
 
 
 @contextlib.contextmanager
@@ -49,33 +54,66 @@ def kept_clips(data: Path) -> Path:
     return folder
 
 
+def fitting(stem: str, ending: str, longest: int = _LONGEST_NAME) -> str:
+    """`stem` and `ending` as a name of at most `longest` bytes. A stem that is too long is cut at a character and marked with a hash of the whole
+    one: two long names that begin alike stay two names.
+    """
+    if len(os.fsencode(stem + ending)) <= longest:
+        return stem + ending
+    mark = "~" + hashlib.blake2b(os.fsencode(stem), digest_size=4).hexdigest()
+    room = longest - len(os.fsencode(mark + ending))
+    while stem and len(os.fsencode(stem)) > room:
+        stem = stem[:-1]
+    return stem + mark + ending
+
+
+def longest_name(folder: Path) -> int:
+    """How many bytes a name in this folder may have."""
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX")
+    except (OSError, ValueError):
+        return _LONGEST_NAME
+
+
 def hand_over(kit: Kit, artifacts: Sequence[Artifact], stem: str, folder: Path, inputs: Sequence[Path]) -> dict[str, str]:
     """Put the results into `folder` as STEM.dub.EXTENSION (STEM.dub.original.srt, STEM.dub.report.json), replacing earlier results, but never
-    one of the inputs: then STEM.dub-2.EXTENSION.
+    one of the inputs: then STEM.dub-2.EXTENSION. A stem for which the file system has no room is cut; all results have the same one.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise UsageError(f"{folder} is a file, not a folder") from None
+    except OSError as error:
+        raise _unwritable(error, folder) from error
     taken = {path.resolve() for path in inputs}
+    endings = {artifact.kind: f"{NAMED.get(artifact.kind, '')}.{artifact.extension}" for artifact in artifacts}
+    widest = max(endings.values(), key=len)
     number = 1
     while True:
-        name = f"{stem}.dub" if number == 1 else f"{stem}.dub-{number}"
-        targets = {artifact.kind: (folder / f"{name}{NAMED.get(artifact.kind, '')}.{artifact.extension}").resolve() for artifact in artifacts}
+        dub = ".dub" if number == 1 else f".dub-{number}"
+        name = fitting(stem, dub + widest, longest_name(folder)).removesuffix(widest)
+        targets = {kind: (folder / (name + ending)).resolve() for kind, ending in endings.items()}
         if not taken & set(targets.values()):
             break
         number += 1
     for artifact in artifacts:
         target = targets[artifact.kind]
-        partial = target.with_name(f".{target.name}.part")
+        partial = folder / f".autodubber-{secrets.token_hex(6)}.part"  # as long as it needs to be, whatever the result is called
         try:
             shutil.copyfile(kit.blobs.path(artifact.key), partial)
             partial.replace(target)
         except OSError as error:
-            if error.errno in (28, 122):  # ENOSPC, EDQUOT
-                raise DubError(DISK_FULL, str(folder)) from error
-            raise
+            raise _unwritable(error, folder) from error
         finally:
             partial.unlink(missing_ok=True)
     order = list(ArtifactKind)
     return {kind.value: str(targets[kind]) for kind in sorted(targets, key=order.index)}
+
+
+def _unwritable(error: OSError, folder: Path) -> Exception:
+    """What to tell the person of a folder that takes no results; an error that nobody foresaw stays what it is."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DubError(DISK_FULL, str(folder))
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR):
+        return UsageError(f"{folder}: {error.strerror}")
+    return error

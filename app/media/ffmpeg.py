@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import re
+import secrets
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -105,7 +106,7 @@ async def run(
 
     Cancelling kills the child. Raises MEDIA_TOOL_FAILED, MEDIA_LIMIT (a limit, or no progress for `stall_s`), DISK_FULL.
     """
-    partial = command.output.with_name(command.output.name + ".part")
+    partial = command.output.with_name(f".{secrets.token_hex(8)}.part")  # the output's own name may be as long as a name can be
     try:
         with _open_all(command.inputs) as fds:
             done = await _watch(argv(msgspec.structs.replace(command, output=partial), fds), command, report, limits, env, cwd, fds, stall_s)
