@@ -41,6 +41,9 @@ _TO_SDR: Final = (
     "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=mobius:param=0.3:peak=4.93:desat=0,"
     "zscale=t=bt709:m=bt709:p=bt709:r=tv:dither=error_diffusion"
 )
+# Each frame by its own flags, also where only some are interlaced; a field order that the frame states is believed. One picture per frame, as before.
+_DEINTERLACE: Final = "bwdif=mode=send_frame:parity=auto:deint=interlaced"
+_LEAST_SIDE: Final = 4  # bwdif takes nothing smaller
 _DESCRIBED_S: Final = 120.0  # a slow disk and a busy machine; reading a header takes milliseconds
 _HDR: Final = re.compile(r"\b(?:smpte2084|arib-std-b67)\b")  # PQ and HLG
 
@@ -61,7 +64,7 @@ class BurnRequest(msgspec.Struct, frozen=True):
 
 
 async def burn(request: BurnRequest, report: ffmpeg.Report) -> str:
-    """Encode the picture with the cues drawn in: H.264, every frame at its own time, upright, SDR. Returns the encoder's name.
+    """Encode the picture with the cues drawn in: H.264, every frame at its own time, upright, progressive, SDR. Returns the encoder's name.
 
     A machine's encoder that fails (a driver, a size that it does not take) is followed by libx264. Raises as `ffmpeg.run`.
     """
@@ -94,7 +97,8 @@ async def burn(request: BurnRequest, report: ffmpeg.Report) -> str:
 
 async def _encode(request: BurnRequest, video: VideoStream, encoder: Encoder, to_sdr: str, report: ffmpeg.Report) -> None:
     # The file's name is ours and the folder is the working directory: nothing to escape in the filter's argument.
-    filters = ("pad=ceil(iw/2)*2:ceil(ih/2)*2", to_sdr, "ass=lines.ass", encoder.filters)
+    deinterlace = _DEINTERLACE if min(video.width, video.height) >= _LEAST_SIDE else ""
+    filters = (deinterlace, "pad=ceil(iw/2)*2:ceil(ih/2)*2", to_sdr, "ass=lines.ass", encoder.filters)
     command = ffmpeg.Command(
         inputs=(ffmpeg.Input(request.source, options=encoder.before),),
         options=(

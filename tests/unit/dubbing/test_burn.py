@@ -138,3 +138,55 @@ async def test_odd_sizes_and_odd_folders_are_no_trouble(tmp_path: Path) -> None:
     await burn(request, lambda _: None)
     made = probe(request.out).video
     assert made is not None and (made.width, made.height, made.codec) == (162, 122, "h264")
+
+
+def combed(path: Path) -> tuple[int, int]:
+    """(frames, frames flagged as interlaced). A flag is what a player goes by."""
+    with av.open(str(path)) as container:
+        flags = [frame.interlaced_frame for frame in container.decode(video=0)]
+    return len(flags), sum(flags)
+
+
+def teeth(path: Path, moment_s: float = 1.0) -> float:
+    """How much a line differs from the mean of its neighbours, against how much the neighbours differ: far above 1 where two moments are combed."""
+    picture = frames(path)[moment_s]
+    between = np.abs(picture[1:-1] - (picture[:-2] + picture[2:]) / 2).mean()
+    return float(between / (np.abs(picture[2:] - picture[:-2]).mean() + 0.5))
+
+
+_BAR = "color=black:s=320x240:r=50:d=2[b];color=white:s=24x240:r=50:d=2[w];[b][w]overlay=x='mod(160*t\\,300)':y=0,format=yuv420p"
+_TWO_FIELDS = {"top": "tinterlace=interleave_top,fieldorder=tff", "bottom": "tinterlace=interleave_bottom,fieldorder=bff"}
+
+
+@pytest.mark.parametrize("first", _TWO_FIELDS)
+async def test_interlaced_pictures_are_deinterlaced_by_their_own_field_order(tmp_path: Path, first: str) -> None:
+    coded = ("-c:v", "mpeg2video", "-qscale:v", "2", "-flags", "+ildct+ilme", "-t", "2")
+    source = make(tmp_path / "fields.ts", "-filter_complex", f"{_BAR},{_TWO_FIELDS[first]}", *coded)
+    assert combed(source)[1] == combed(source)[0] > 40 and teeth(source, list(frames(source))[25]) > 1.5
+    request = request_for(source, tmp_path, (Cue(0.0, 0.4, "HERE"),), 2.0)
+    await burn(request, lambda _: None)
+    count, flagged = combed(request.out)
+    assert (count, flagged) == (combed(source)[0], 0)
+    assert teeth(request.out) < 0.8, "no tooth is left"
+    seen = [
+        float((frame[:160].mean(axis=0) * np.arange(320)).sum() / frame[:160].mean(axis=0).sum()) for _, frame in sorted(frames(request.out).items())
+    ]
+    steps = np.diff(seen[5:40])
+    assert steps.min() > 0, "the bar goes one way: with the wrong field first it would go back at every picture"
+
+
+async def test_progressive_pictures_are_left_as_they_are(tmp_path: Path) -> None:
+    lossless = make(tmp_path / "film.mkv", "-f", "lavfi", "-i", "testsrc=s=320x240:r=25:d=1", "-c:v", "ffv1", "-pix_fmt", "yuv420p")
+    request = request_for(lossless, tmp_path, (), 1.0)
+    await burn(request, lambda _: None)
+    before, after = frames(lossless), frames(request.out)
+    assert len(before) == len(after) == 25
+    assert max(np.abs(before[at] - after[at]).mean() for at in before) < 3
+
+
+async def test_a_film_of_two_lines_is_burned(tmp_path: Path) -> None:
+    """The deinterlacer takes no picture that small."""
+    tiny = make(tmp_path / "tiny.mkv", "-f", "lavfi", "-i", "testsrc=s=2x2:d=1", "-c:v", "ffv1")
+    request = request_for(tiny, tmp_path, (), 1.0)
+    await burn(request, lambda _: None)
+    assert len(frames(request.out)) == 25
