@@ -98,7 +98,7 @@ NOT_MEDIA: Final = _p(
     "not_media",
     422,
     "The file is not a video or audio file that can be read.",
-    "Use MP4, MOV, MKV, WebM, AVI, MP3, WAV, FLAC or another usual format.",
+    "Use MP4, MOV, MKV, WebM, AVI, MXF, DV, MP3, WAV, FLAC or another usual format.",
 )
 PLAYLIST: Final = _p(
     "playlist_refused",
@@ -112,6 +112,9 @@ AUDIO_TRACK_MISSING: Final = _p(
 )
 MEDIA_TOO_LONG: Final = _p("media_too_long", 422, "The video is longer than this server takes.", "Cut it, or raise AUTODUBBER_MAX_DURATION_S.")
 MEDIA_DAMAGED: Final = _p("media_damaged", 422, "The file is damaged and cannot be decoded.", "Export or download it again.")
+MEDIA_INCOMPLETE: Final = _p(
+    "media_incomplete", 422, "The file is incomplete.", "Upload or download it again, or export it again: its end is missing."
+)
 MEDIA_TOOL_FAILED: Final = _p("media_tool_failed", 500, "The media tool failed.", "Try again; `autodubber doctor` checks the installation.")
 MEDIA_LIMIT: Final = _p(
     "media_limit", 422, "Reading the file took more time or memory than is allowed.", "Convert the file with another program first."

@@ -8,8 +8,23 @@ from typing import Final
 import msgspec
 
 
+class Obstacle(StrEnum):
+    """What stands in the way of copying a picture, as its packets show it.
+
+    EDITS: an MP4's edit list cuts something out of it. SIZES: it changes its size. Both are encoded. START: it begins within a group of pictures,
+    which only MP4 can say. PARAMETERS: its decoder's parameters change, which are then copied into the stream.
+    """
+
+    EDITS = "edits"
+    SIZES = "sizes"
+    START = "start"
+    PARAMETERS = "parameters"
+
+
 class VideoStream(msgspec.Struct, frozen=True):
-    """The first real video stream. `rotation_deg` is clockwise, as a player must turn it."""
+    """The film. `rotation_deg` is clockwise, as a player must turn it. `obstacle` is known once the file has been read to its end; of a film that
+    changes its size, `width` and `height` are then the largest.
+    """
 
     index: int
     codec: str
@@ -17,6 +32,7 @@ class VideoStream(msgspec.Struct, frozen=True):
     height: int
     fps: float
     rotation_deg: int
+    obstacle: Obstacle | None = None
 
 
 class AudioStream(msgspec.Struct, frozen=True):
@@ -78,9 +94,10 @@ class Artifact(msgspec.Struct, frozen=True):
 
 
 # FFmpeg demuxer names. Playlists and scripts (hls, dash, concat, sdp, lavfi) are never among them: they read other files.
+# MXF and DV read only their own bytes, and the codecs that cameras put into them are among the decoders.
 FORMAT_WHITELIST: Final = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpegtsraw,flv,live_flv,asf,ogg,wav,w64,mp3,aac,flac,mpeg,mpegvideo,"
-    "ac3,eac3,dts,aiff,au,caf,amr,wv,tta,rm"
+    "ac3,eac3,dts,aiff,au,caf,amr,wv,tta,rm,mxf,dv"
 )
 
 MAX_TEXT_CHARACTERS: Final = 5_000

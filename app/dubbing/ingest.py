@@ -16,7 +16,9 @@ import soxr  # type: ignore[import-untyped]
 from app.domain.errors import MEDIA_DAMAGED, MEDIA_TOO_LONG, DubError
 from app.dubbing.loudness import KMeter, integrated_lufs
 from app.dubbing.tasks import Ingested, IngestRequest
-from app.media.decode import SAMPLE_RATE_HZ, Block, PictureEnd, audio_blocks, moving_picture, open_input, picture_end_s, silence
+from app.media.decode import SAMPLE_RATE_HZ, Block, audio_blocks, silence
+from app.media.opening import open_input, unreadable
+from app.media.pictures import PictureEnd, moving_picture, picture_end_s
 from app.media.thumbnail import write_thumbnail
 
 SPEECH_HZ: Final = 16_000
@@ -68,7 +70,7 @@ def ingest(request: IngestRequest, report: Callable[[float], None]) -> Ingested:
         for block in silence(math.ceil(end_s * SAMPLE_RATE_HZ) - done_n):
             take(block)
     if done_n == 0:
-        raise DubError(MEDIA_DAMAGED, "Nothing could be decoded.")
+        raise unreadable(path, MEDIA_DAMAGED, "Nothing could be decoded.")
     energies = meter.energies()
     energies.astype("<f4").tofile(out / "energies.f32")
     if picture_index is not None:

@@ -30,6 +30,8 @@ _SOURCE_TYPES: Final = {
     "live_flv": (("video/x-flv", "flv"), ("audio/x-flv", "flv")),
     "asf": (("video/x-ms-wmv", "wmv"), ("audio/x-ms-wma", "wma")),
     "ogg": (("video/ogg", "ogv"), ("audio/ogg", "ogg")),
+    "mxf": (("application/mxf", "mxf"), ("application/mxf", "mxf")),
+    "dv": (("video/x-dv", "dv"), ("audio/x-dv", "dv")),
     "rm": (("application/vnd.rn-realmedia", "rm"), ("audio/vnd.rn-realaudio", "ra")),
     **{
         name: ((media_type, extension), (media_type, extension))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import av.filter
@@ -14,118 +13,19 @@ import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.packet import Packet
-from av.stream import Disposition, Stream
-from av.video.stream import VideoStream
 
-from app.domain.errors import AUDIO_TRACK_MISSING, MEDIA_DAMAGED, NOT_MEDIA, DubError
-from app.domain.media import FORMAT_WHITELIST
-from app.media.whitelists import CODEC_WHITELIST
+from app.domain.errors import AUDIO_TRACK_MISSING, MEDIA_DAMAGED, DubError
+from app.media.opening import RESTART_S, latest_s, open_input, packets, restarts, restrict, unreadable
+from app.media.pictures import PictureEnd, moving_picture
 
 Block = npt.NDArray[np.float32]
 
 SAMPLE_RATE_HZ = 48_000
-_OPEN_TIMEOUT_S = 30.0
 _SAMPLE = Fraction(1, SAMPLE_RATE_HZ)
 _JUMP_N = SAMPLE_RATE_HZ  # from here on a hole is filled by us, lazily: swresample would allocate it in one piece
-_RESTART_S = 10  # ffmpeg's own threshold (dts_delta_threshold)
-_LEAST_BITS_S = 1_000  # AMR at its lowest, half of it pauses; no recording takes less
-_ALWAYS_BELIEVED_S = 60.0
 _LOUDEST = 4.0  # a surround mix folded to stereo may reach 3.4; what a damaged frame decodes to may be anything
 _NEVER_N = 1 << 62
 _HOLE_S = 0.02  # up to here timestamps may jitter without the sound being cut; one lost AAC frame is 21 ms
-
-
-def open_input(path: Path) -> InputContainer:
-    """A stranger's file, opened for reading with FFmpeg's hands tied: known containers, known decoders, this open file and no other, no network.
-    Its name is not even told: what it is, its bytes say, to us as to the ffmpeg program.
-
-    The caller closes it (`with`). Raises NOT_MEDIA, or MEDIA_DAMAGED when it begins like a container and cannot be opened.
-    """
-    with path.open("rb", buffering=0) as file:  # FFmpeg duplicates the descriptor
-        options = {"fd": str(file.fileno()), "protocol_whitelist": "fd", "format_whitelist": FORMAT_WHITELIST, "codec_whitelist": CODEC_WHITELIST}
-        try:
-            return av.open("fd:", timeout=_OPEN_TIMEOUT_S, metadata_errors="replace", container_options=options)
-        except (av.FFmpegError, ValueError) as error:
-            raise DubError(MEDIA_DAMAGED if _begins_like_media(path) else NOT_MEDIA) from error
-
-
-def _begins_like_media(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(12)
-    return head[4:8] in (b"ftyp", b"moov", b"mdat") or head.startswith((b"\x1a\x45\xdf\xa3", b"OggS", b"fLaC")) or head[8:12] in (b"AVI ", b"WAVE")
-
-
-def restrict(codec_context: Any) -> None:
-    """Let a stream's decoder open only when it is one of the known ones, in this thread alone: on a machine with 64 processors its threads would take
-    more address space than the child may have. Call it before the first decode. Raises MEDIA_DAMAGED without a decoder.
-    """
-    if codec_context is None:
-        raise DubError(MEDIA_DAMAGED, "Its codec is not known.")
-    codec_context.options = {**codec_context.options, "codec_whitelist": CODEC_WHITELIST}
-    codec_context.thread_count = 1
-
-
-class PictureEnd:
-    """Hears the packets of the first real video stream while the sound is read, and knows when the last picture ends.
-
-    `end_s` counts from the container's start; 0 when there is no picture. Jumps are taken as the sound's are.
-    """
-
-    def __init__(self) -> None:
-        self.end_s = 0.0
-        self._offset_s = 0.0
-        self._tick_s = 0.0
-
-    def hear(self, packet: Packet[Any], container: InputContainer) -> None:
-        if not self._tick_s:
-            self._learn(packet, container)
-        at = packet.pts if packet.pts is not None else packet.dts
-        if at is None or packet.is_discard:
-            return
-        at_s = at * self._tick_s - self._start_s
-        if self.end_s and self._restarts and abs(at_s + self._offset_s - self.end_s) > _RESTART_S:
-            self._offset_s = self.end_s - at_s
-        if at_s + self._offset_s <= self._latest_s:  # else one damaged packet, not the film, is that late
-            self.end_s = max(self.end_s, at_s + self._offset_s + ((packet.duration or 0) * self._tick_s or self._picture_s))
-
-    def _learn(self, packet: Packet[Any], container: InputContainer) -> None:
-        """What is the same for all packets: asking for it each time would be most of the work."""
-        self._tick_s = float(packet.time_base or 0)
-        self._start_s = (container.start_time or 0) / 1e6
-        self._restarts = _restarts(container)
-        self._latest_s = latest_s(container)
-        rate = packet.stream.average_rate if isinstance(packet.stream, VideoStream) else None
-        self._picture_s = float(1 / rate) if rate else 0.0
-
-
-def _restarts(container: InputContainer) -> bool:
-    """Whether the format is known for clocks that jump, where several recordings were joined."""
-    return container.format.name in ("mpegts", "mpegtsraw", "mpeg")
-
-
-def latest_s(container: InputContainer) -> float:
-    """The latest time that is believed: what the container promises, or, where it says nothing or too little, the longest that its bytes could
-    last. Without this a single damaged timestamp would be reached through hours of silence.
-    """
-    slowest_s = container.size * 8 / _LEAST_BITS_S if container.size > 0 else 0.0
-    return max((container.duration or 0) / 1e6 + _RESTART_S, slowest_s, _ALWAYS_BELIEVED_S)
-
-
-def moving_picture(container: InputContainer) -> VideoStream | None:
-    """The first video stream that is a film: no cover, no thumbnail track."""
-    still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
-    return next((stream for stream in container.streams.video if not stream.disposition & still), None)
-
-
-def picture_end_s(path: Path) -> float:
-    """When the last picture ends, from its packets, for a file without sound. Nothing is decoded."""
-    end = PictureEnd()
-    with open_input(path) as container:
-        picture = moving_picture(container)
-        for packet in packets(container, picture) if picture is not None else ():
-            end.hear(packet, container)
-    return end.end_s
 
 
 def audio_blocks(path: Path, track: int, *, block_n: int = SAMPLE_RATE_HZ, pictures: PictureEnd | None = None) -> Iterator[Block]:
@@ -134,31 +34,16 @@ def audio_blocks(path: Path, track: int, *, block_n: int = SAMPLE_RATE_HZ, pictu
     Sample 0 is the container's start, which is where a stream copy starts too: a late start, holes and packets that cannot be
     decoded are silence. Mono goes to both sides at full level. Memory does not grow with the length. A truncated file ends
     where its data ends. `pictures` hears the video packets on the way.
-    Raises NOT_MEDIA, AUDIO_TRACK_MISSING, and MEDIA_DAMAGED when nothing at all decodes.
+    Raises NOT_MEDIA, AUDIO_TRACK_MISSING, and MEDIA_DAMAGED or MEDIA_INCOMPLETE when nothing at all decodes.
     """
     with open_input(path) as container:
         if not 0 <= track < len(container.streams.audio):
             raise DubError(AUDIO_TRACK_MISSING, f"Track {track} of {len(container.streams.audio)}.")
         stream = container.streams.audio[track]
-        yield from _reblock(_on_timeline(_decoded(container, stream, pictures), container, stream), block_n)
+        yield from _reblock(_on_timeline(_decoded(path, container, stream, pictures), container, stream), block_n)
 
 
-def packets(container: InputContainer, *streams: Stream | None) -> Iterator[Packet[Any]]:
-    """The packets of these streams, as far as the container can be read."""
-    packets = container.demux(*[stream for stream in streams if stream is not None])
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:  # the container breaks off here
-            return
-        except IndexError:  # its end, where PyAV 18 stumbles over streams that appeared on the way (MPEG-TS, FLV)
-            return
-        if packet is None:
-            return
-        yield packet
-
-
-def _decoded(container: InputContainer, stream: AudioStream, pictures: PictureEnd | None) -> Iterator[AudioFrame]:
+def _decoded(path: Path, container: InputContainer, stream: AudioStream, pictures: PictureEnd | None) -> Iterator[AudioFrame]:
     """Every frame that decodes. A corrupt packet is skipped; its hole is filled later, by the timestamps around it."""
     restrict(stream.codec_context)
     any_frame = False
@@ -177,7 +62,7 @@ def _decoded(container: InputContainer, stream: AudioStream, pictures: PictureEn
                 any_frame = True
                 yield frame
     if not any_frame:
-        raise DubError(MEDIA_DAMAGED, "No sound could be decoded.")
+        raise unreadable(path, MEDIA_DAMAGED, "No sound could be decoded.")
 
 
 def _on_timeline(frames: Iterable[AudioFrame], container: InputContainer, stream: AudioStream) -> Iterator[Block]:
@@ -187,7 +72,7 @@ def _on_timeline(frames: Iterable[AudioFrame], container: InputContainer, stream
     than a second, jump in a format that is known for it (MPEG-TS joined from several), or jump to where nothing can be (`latest_s`),
     are taken as continuing, as ffmpeg does.
     """
-    leap_n = _RESTART_S * SAMPLE_RATE_HZ if _restarts(container) else _NEVER_N
+    leap_n = RESTART_S * SAMPLE_RATE_HZ if restarts(container) else _NEVER_N
     latest_n = round(latest_s(container) * SAMPLE_RATE_HZ)
     ratio = (stream.time_base or Fraction(1, SAMPLE_RATE_HZ)) * SAMPLE_RATE_HZ
     num, den = ratio.numerator, ratio.denominator  # Fractions would be a fifth of all work here

@@ -13,22 +13,23 @@ from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream as AvVideoStream
 
-from app.domain.errors import NOT_MEDIA, DubError
+from app.domain.errors import NOT_MEDIA
 from app.domain.media import AudioStream, MediaInfo, VideoStream
-from app.media.decode import moving_picture, open_input, packets, restrict
+from app.media.opening import open_input, packets, restrict, unreadable
+from app.media.pictures import moving_picture
 
 _ROTATION_PACKETS: Final = 400  # enough for the first key frame of a stream that was cut in the middle
 _MAX_PIXELS: Final = 16_384 * 16_384
 
 
 def describe(path: Path) -> MediaInfo:
-    """Container, duration by its header, the first real video stream, every audio stream. Raises NOT_MEDIA, MEDIA_DAMAGED."""
+    """Container, duration by its header, the first real video stream, every audio stream. Raises NOT_MEDIA, MEDIA_DAMAGED, MEDIA_INCOMPLETE."""
     with open_input(path) as container:
         audio = tuple(_audio(stream, track) for track, stream in enumerate(container.streams.audio))
         moving = moving_picture(container)
         video = _video(container, moving) if moving is not None else None
         if video is None and not audio:
-            raise DubError(NOT_MEDIA, "It has neither pictures nor sound.")
+            raise unreadable(path, NOT_MEDIA, "It has neither pictures nor sound.")
         return MediaInfo(
             format=container.format.name, duration_s=max(0.0, (container.duration or 0) / 1e6), start_s=(container.start_time or 0) / 1e6,
             size_bytes=path.stat().st_size, video=video, audio=audio,

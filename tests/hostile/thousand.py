@@ -16,7 +16,7 @@ from tests.unit.media.samples import sample
 
 _PICTURES = (
     "plain.mp4 fragmented.mp4 front.mp4 pcm.mov turned.mp4 covered.mp4 av1.mp4 plain.3gp plain.mkv two_languages.mkv ac3.mkv hevc.mkv plain.webm "
-    "vp9.webm plain.avi h264.avi plain.ts offset.ts plain.flv h264.flv plain.wmv plain.mpg theora.ogv"
+    "vp9.webm plain.avi h264.avi plain.ts offset.ts plain.flv h264.flv plain.wmv plain.mpg theora.ogv plain.mxf short.dv"
 )
 _SOUNDS = "plain.mp3 covered.mp3 plain.wav plain.flac plain.m4a plain.ogg plain.opus plain.aac plain.wma plain.caf plain.amr"
 BASES = (*_PICTURES.split(), *_SOUNDS.split())

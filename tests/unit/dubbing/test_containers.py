@@ -30,6 +30,8 @@ FILES: dict[str, tuple[str, str, str | None, str, float]] = {
     "offset.ts": ("video/mp2t", "ts", "h264", "aac", 21.33), "plain.flv": ("video/x-flv", "flv", "flv1", "mp3", 25.06),
     "h264.flv": ("video/x-flv", "flv", "h264", "aac", 21.33), "plain.wmv": ("video/x-ms-wmv", "wmv", "wmv2", "wmav2", 43.33),
     "plain.mpg": ("video/mpeg", "mpg", "mpeg2video", "mp2", 10.02), "h264.mpg": ("video/mpeg", "mpg", "h264", "ac3", 5.33),
+    "plain.mxf": ("application/mxf", "mxf", "mpeg2video", "pcm_s24le", 0), "plain.dv": ("video/x-dv", "dv", "dvvideo", "pcm_s16le", 0),
+    "atom.mxf": ("application/mxf", "mxf", None, "pcm_s24le", 0),
     "theora.ogv": ("video/ogg", "ogv", "theora", "vorbis", 0),
     "plain.mp3": ("audio/mpeg", "mp3", None, "mp3", 0), "plain.wav": ("audio/wav", "wav", None, "pcm_s16le", 0),
     "plain.w64": ("audio/x-w64", "w64", None, "pcm_s16le", 0), "plain.flac": ("audio/flac", "flac", None, "flac", 0),

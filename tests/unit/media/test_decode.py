@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.domain.errors import AUDIO_TRACK_MISSING, MEDIA_DAMAGED, NOT_MEDIA, DubError
-from app.media.decode import PictureEnd, audio_blocks, open_input, packets, picture_end_s, restrict
+from app.domain.errors import AUDIO_TRACK_MISSING, MEDIA_DAMAGED, MEDIA_INCOMPLETE, NOT_MEDIA, DubError
+from app.media.decode import audio_blocks
+from app.media.opening import open_input, packets, restrict
+from app.media.pictures import PictureEnd, picture_end_s
 from tests.unit.media.samples import DURATION_S, lag_ms, make, sample
 
 REFERENCE = "plain.flac"
@@ -165,7 +167,7 @@ def test_what_is_no_media_is_told_from_what_is_damaged(tmp_path: Path) -> None:
     text.write_text("just words\n" * 100)
     whole = sample("plain.mp4").read_bytes()
     cut.write_bytes(whole[: len(whole) // 2])  # its index was at the end
-    for path, problem in ((text, NOT_MEDIA), (cut, MEDIA_DAMAGED)):
+    for path, problem in ((text, NOT_MEDIA), (cut, MEDIA_INCOMPLETE)):
         with pytest.raises(DubError) as caught:
             next(audio_blocks(path, 0))
         assert caught.value.problem is problem
