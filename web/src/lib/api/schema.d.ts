@@ -975,6 +975,15 @@ export interface components {
             size_bytes: number;
         };
         /**
+         * Obstacle
+         * @description What stands in the way of copying a picture, as its packets show it.
+         *
+         *         EDITS: an MP4's edit list cuts something out of it. SIZES: it changes its size. Both are encoded. START: it begins within a group of pictures,
+         *         which only MP4 can say. PARAMETERS: its decoder's parameters change, which are then copied into the stream.
+         * @enum {string}
+         */
+        Obstacle: "edits" | "sizes" | "start" | "parameters";
+        /**
          * OptionsPatch
          * @default {}
          */
@@ -1179,6 +1188,7 @@ export interface components {
             fps: number;
             height: number;
             index: number;
+            obstacle?: components["schemas"]["Obstacle"] | null;
             rotation_deg: number;
             width: number;
         };
