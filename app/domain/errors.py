@@ -132,7 +132,7 @@ TRACK_LENGTH: Final = _p(
 
 # ---- subtitles and text
 SUBTITLES_INVALID: Final = _p(
-    "subtitles_invalid", 422, "The subtitle file cannot be read.", "Use SRT, WebVTT or ASS; the named line is where it breaks."
+    "subtitles_invalid", 422, "The subtitle file cannot be read.", "Use SRT, WebVTT or ASS; the named line is the first that cannot be read."
 )
 SUBTITLES_EMPTY: Final = _p("subtitles_empty", 422, "The subtitle file has no lines.", "Choose a file with at least one cue.")
 TEXT_TOO_LONG: Final = _p("text_too_long", 422, "A line is too long to be spoken at once.", "Split the line.")

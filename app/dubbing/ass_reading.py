@@ -6,20 +6,17 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from app.domain.errors import SUBTITLES_INVALID, DubError
-from app.domain.media import MAX_TEXT_CHARACTERS
-from app.dubbing.cues import Cue
+from app.dubbing.raw_cues import Notes, Raw
 
 # The fields of a line where the file does not name them: http://www.tcax.org/docs/ass-specs.htm, section 10
 _FIELDS: Final = ("layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text")
 _FIRST: Final = re.compile(r"\[\s*(?:script info|v4\+?\+? styles|events)\s*\]\s*$", re.I)
 _SECTION: Final = re.compile(r"\[[^\[\]]{1,40}\]$")
-_CLOCK: Final = re.compile(r"(\d{1,3})\s*:\s*(\d{1,2})\s*:\s*(\d{1,2})(?:\s*[.:,]\s*(\d{1,3}))?$")
+_CLOCK: Final = re.compile(r"(-?)(\d{1,3})\s*:\s*(\d{1,2})\s*:\s*(\d{1,2})(?:\s*[.:,]\s*(\d{1,3}))?$")
 # An escaped brace, a block of overrides or a comment, an escape, or a piece of text. A brace that never closes is text.
 _PIECE: Final = re.compile(r"\\[{}]|\\\u2060|\{[^{}]*\}|\\[Nnh]|[^\\{]+|.", re.S)
 _DRAWING: Final = re.compile(r"\\p\s*(\d+)")
 _BREAKS: Final = {r"\N": "\n", r"\n": "\n", r"\h": "\u00a0", r"\{": "{", r"\}": "}", "\\\u2060": "\\"}
-_MAX_TIME_S: Final = 100 * 3600.0
 
 
 def is_ass(lines: Sequence[str]) -> bool:
@@ -28,14 +25,11 @@ def is_ass(lines: Sequence[str]) -> bool:
     return _FIRST.match(first) is not None
 
 
-def cues(lines: Sequence[str]) -> Iterator[Cue]:
-    """The dialogue, in the file's order, without what is written twice (glow and shadow are drawn by copies of a line).
-
-    Raises SUBTITLES_INVALID, which names the line.
-    """
+def cues(lines: Sequence[str], notes: Notes) -> Iterator[Raw]:
+    """The dialogue, in the file's order, without what is written twice (glow and shadow are drawn by copies of a line)."""
     in_events = False
     fields: tuple[str, ...] = _FIELDS
-    seen: set[Cue] = set()
+    seen: set[tuple[float, float, str]] = set()
     for number, line in enumerate(lines, 1):
         if _SECTION.match(line.strip()):
             in_events = line.strip()[1:-1].strip().lower() == "events"
@@ -44,43 +38,45 @@ def cues(lines: Sequence[str]) -> Iterator[Cue]:
         kind, _, rest = line.partition(":")
         match kind.strip().lower():
             case "format":
-                fields = _fields(rest, number)
+                fields = _fields(rest, number, notes) or fields
             case "dialogue":
-                cue = _dialogue(rest, fields, number)
-                if cue is not None and cue not in seen:
-                    seen.add(cue)
-                    yield cue
+                raw = _dialogue(rest, fields, number, notes)
+                if raw is not None and (raw.start_s, raw.end_s or 0.0, raw.text) not in seen:
+                    seen.add((raw.start_s, raw.end_s or 0.0, raw.text))
+                    yield raw
 
 
-def _fields(text: str, number: int) -> tuple[str, ...]:
+def _fields(text: str, number: int, notes: Notes) -> tuple[str, ...] | None:
     fields = tuple(field.strip().lower() for field in text.split(","))
-    if not {"start", "end", "text"} <= set(fields) or fields[-1] != "text":
-        raise DubError(SUBTITLES_INVALID, f"Line {number}: the format must name Start, End and, last, Text.")
-    return fields
+    if {"start", "end", "text"} <= set(fields) and fields[-1] == "text":
+        return fields
+    notes.repaired(number, "the format must name Start, End and, last, Text", "the usual fields are taken")
+    return None
 
 
-def _dialogue(text: str, fields: tuple[str, ...], number: int) -> Cue | None:
+def _dialogue(text: str, fields: tuple[str, ...], number: int, notes: Notes) -> Raw | None:
     values = text.split(",", len(fields) - 1)
     if len(values) < len(fields):
-        raise DubError(SUBTITLES_INVALID, f"Line {number}: it has {len(values)} of {len(fields)} fields.")
-    start_s = _seconds(values[fields.index("start")], number)
-    end_s = _seconds(values[fields.index("end")], number)
-    if end_s < start_s:
-        raise DubError(SUBTITLES_INVALID, f"Line {number}: the cue ends before it starts.")
-    if end_s > _MAX_TIME_S:
-        raise DubError(SUBTITLES_INVALID, f"Line {number}: the cue is later than {_MAX_TIME_S / 3600:.0f} hours.")
-    spoken = plain(values[-1])
-    if len(spoken) > MAX_TEXT_CHARACTERS:
-        raise DubError(SUBTITLES_INVALID, f"Line {number}: the cue has more than {MAX_TEXT_CHARACTERS} characters.")
-    return Cue(start_s, end_s, spoken) if spoken and end_s > start_s else None
+        notes.left_out(number, f"it has {len(values)} of {len(fields)} fields")
+        return None
+    start_s, end_s = _seconds(values[fields.index("start")]), _seconds(values[fields.index("end")])
+    if start_s is None:
+        notes.left_out(number, "the times cannot be read")
+        return None
+    if end_s == start_s:  # notes of those who made the file
+        notes.empty += 1
+        return None
+    speaker = " ".join(values[fields.index("name")].split()) if "name" in fields else ""
+    return Raw(number, start_s, end_s, plain(values[-1]), speaker)
 
 
-def _seconds(text: str, number: int) -> float:
+def _seconds(text: str) -> float | None:
     found = _CLOCK.match(text.strip())
     if found is None:
-        raise DubError(SUBTITLES_INVALID, f"Line {number}: the times cannot be read.")
-    hours, minutes, seconds, fraction = found.groups()
-    return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{fraction or 0}")
+        return None
+    sign, hours, minutes, seconds, fraction = found.groups()
+    value_s = int(hours) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{fraction or 0}")
+    return -value_s if sign else value_s
 
 
 def plain(text: str) -> str:

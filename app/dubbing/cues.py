@@ -21,7 +21,8 @@ _MOST_AT_ONCE: Final = 4
 class Cue(msgspec.Struct, frozen=True):
     """A subtitle: `text` without markup, its lines parted by "\\n". Seconds, 0 <= start_s < end_s.
 
-    `words` are those of the text with their times, in order and within the cue, where a file gives them (YouTube's captions), else none.
+    `words` are those of the text with their times, in order and within the cue, where a file gives them (YouTube's captions), else none;
+    joined they are the text: a word that stands behind a space begins with one.
     `speaker` is the name that the file's own fields give (WebVTT's `<v Name>`, ASS's Name), "" without.
     """
 

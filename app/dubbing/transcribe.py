@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.domain.errors import SUBTITLES_EMPTY, DubError
 from app.domain.job import DubOptions
-from app.domain.segment import Segment
+from app.domain.segment import Segment, Word
 from app.dubbing.kit import Kit, Report
 from app.dubbing.subtitles import parse
 from app.speech.ports import Recognised, RecognitionProgress, RecognitionRequest
@@ -47,13 +47,15 @@ async def transcribe(
 
 
 def from_subtitles(data: bytes, duration_s: float) -> tuple[Segment, ...]:
-    """The lines of an SRT or VTT file that lie within the video. Raises subtitles_invalid, subtitles_empty."""
+    """The lines of an SRT, WebVTT or ASS file that lie within the video. Raises subtitles_invalid, subtitles_empty."""
     segments = []
     for cue in parse(data):
         start_s, end_s = max(cue.start_s, 0.0), min(cue.end_s, duration_s)
         text = " ".join(cue.text.split())
         if end_s - start_s >= 0.05 and text:
-            segments.append(Segment(uuid.uuid4().hex, round(start_s, 3), round(end_s, 3), text, text, cue.speaker, False, cue.words))
+            words = tuple(Word(word.text, word.start_s, min(word.end_s, end_s)) for word in cue.words if word.start_s < end_s)
+            words = words if len(words) == len(cue.words) else ()  # a text that is cut by the video's end is spoken whole
+            segments.append(Segment(uuid.uuid4().hex, round(start_s, 3), round(end_s, 3), text, text, cue.speaker, False, words))
     if not segments:
         raise DubError(SUBTITLES_EMPTY, "No cue lies within the video.")
     return tuple(segments)

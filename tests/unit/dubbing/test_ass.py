@@ -13,7 +13,7 @@ from app.domain.job import BurnPosition, BurnSize
 from app.dubbing.ass import Style, write_ass
 from app.dubbing.cues import Cue
 from app.dubbing.linebreaks import break_lines
-from app.dubbing.subtitles import MAX_CUES, parse
+from app.dubbing.subtitles import MAX_CUES, parse, read
 from tests.unit.media.samples import FFMPEG
 
 HEAD = """\ufeff; a comment
@@ -50,7 +50,7 @@ def test_dialogue_is_read_and_comments_are_not() -> None:
     text = (
         HEAD + "Comment: 0,0:00:00.00,0:00:01.00,Default,,0,0,0,,no\n" + dialogue("Later, yes", "0:01:00.25", "1:00:00.00") + dialogue("Hello, you")
     )
-    assert parse(text.encode()) == (Cue(1.0, 2.5, "Hello, you"), Cue(60.25, 3600.0, "Later, yes"))
+    assert parse(text.encode()) == (Cue(1.0, 2.5, "Hello, you", (), "Ann"), Cue(60.25, 3600.0, "Later, yes", (), "Ann"))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_ssa_and_other_orders_of_fields_are_read() -> None:
     )
     assert parse((ssa + "Dialogue: Marked=0,0:00:01.00,0:00:02.00,Default,,0,0,0,,Hi, you\n").encode()) == (Cue(1.0, 2.0, "Hi, you"),)
     assert parse(b"[Events]\nFormat: End, Start, Text\nDialogue: 0:00:02.00,0:00:01.00,a, b") == (Cue(1.0, 2.0, "a, b"),)
-    assert parse(("[script info]\n[EVENTS]\n" + dialogue("no format line")).encode()) == (Cue(1.0, 2.5, "no format line"),)
+    assert parse(("[script info]\n[EVENTS]\n" + dialogue("no format line")).encode()) == (Cue(1.0, 2.5, "no format line", (), "Ann"),)
 
 
 def test_what_is_drawn_twice_is_spoken_once() -> None:
@@ -90,18 +90,30 @@ def test_any_encoding_is_read(encoding: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "says"),
+    ("line", "says", "kept"),
     [
-        (dialogue("x", "0:00:aa.00"), "the times cannot be read"), (dialogue("x", "0:00:03.00"), "ends before it starts"),
-        (dialogue("x", "0:00:01.00", "200:00:00.00"), "later than 100 hours"), ("Dialogue: 0,0:00:01.00\n", "2 of 10 fields"),
-        ("Format: Layer, Start, Text\n", "the format must name"), ("Format: Text, Start, End\n", "the format must name"),
-        (dialogue("x" * 6000), "more than 5000 characters"),
+        (dialogue("x", "0:00:aa.00"), "the times cannot be read", False), (dialogue("x", "0:00:03.00"), "ends before it starts", True),
+        (dialogue("x", "0:00:01.00", "200:00:00.00"), "later than 100 hours", False), ("Dialogue: 0,0:00:01.00\n", "2 of 10 fields", False),
+        (dialogue("x" * 6000), "more than 5000 characters", False), (dialogue("x", "0:00:03.00", "soon"), "end cannot be read", True),
+        (dialogue("x", "-0:00:01.00"), "starts before the video", True),
+        (dialogue("x", "-0:00:02.00", "-0:00:01.00"), "before the video's start", False),
     ],
 )  # fmt: skip
-def test_a_broken_file_is_refused_by_line(line: str, says: str) -> None:
-    number = HEAD.count("\n") + 2
-    assert invalid(HEAD + dialogue("fine") + line).startswith(f"Line {number}: ")
-    assert says in invalid(HEAD + dialogue("fine") + line)
+def test_a_faulty_line_is_named_and_the_others_are_read(line: str, says: str, kept: bool) -> None:
+    found = read((HEAD + dialogue("fine") + line).encode())
+    (fault,) = found.faults
+    assert (fault.line, fault.left_out) == (HEAD.count("\n") + 2, not kept)
+    assert says in fault.what
+    assert len(found.cues) == 1 + kept
+    if not kept:
+        assert invalid(HEAD + line).startswith(f"Line {HEAD.count(chr(10)) + 1}: {fault.what}")
+
+
+@pytest.mark.parametrize("line", ["Format: Layer, Start, Text\n", "Format: Text, Start, End\n"])
+def test_a_format_that_cannot_be_is_named_and_not_followed(line: str) -> None:
+    found = read((HEAD + dialogue("fine") + line + dialogue("after, too", "0:00:03.00", "0:00:04.00")).encode())
+    assert [cue.text for cue in found.cues] == ["fine", "after, too"]
+    assert [(fault.line, fault.what[:20]) for fault in found.faults] == [(HEAD.count("\n") + 2, "the format must name")]
 
 
 def test_hostile_files_end_soon_in_a_result_or_an_error() -> None:
