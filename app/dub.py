@@ -168,7 +168,7 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
                 DISK_FULL,
                 f"{blobs.free_bytes() >> 20} MB are free in {settings.data}; AUTODUBBER_MIN_FREE_BYTES asks for {settings.min_free_bytes >> 20}.",
             )
-        engines = engines_of(settings)
+        engines = engines_of(settings, model_paths=True)
         try:
             choices.check(options, engines)
             kit = Kit(

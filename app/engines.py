@@ -39,12 +39,16 @@ def known_key(settings: Settings) -> str | None:
         engine.dispose()
 
 
-def engines_of(settings: Settings, key: Callable[[], str | None] | None = None) -> Registry:
-    """The recognisers and voices. `key` gives ElevenLabs' key; without it, `known_key` does."""
+def engines_of(settings: Settings, key: Callable[[], str | None] | None = None, *, model_paths: bool = False) -> Registry:
+    """The recognisers and voices. `key` gives ElevenLabs' key; without it, `known_key` does. `model_paths`: whoever asks is the operator, and may
+    name any file as a model.
+    """
     from app.speech.registry import build_registry
 
     return build_registry(
         models=settings.models,
+        model=settings.model,
+        model_paths=model_paths,
         model_url=settings.model_url,
         threads=settings.thread_count,
         device=settings.device,

@@ -64,7 +64,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     child_memory_bytes: Annotated[Bytes, _doc("Address-space limit of each media child process; 0: none.")] = 8 << 30
 
     recognizer: Annotated[str, _doc("Default recognition engine.")] = "openai-whisper"
-    model: Annotated[str, _doc("Default Whisper model: a name such as tiny, base, small, turbo, or the path of a checkpoint.")] = "base"
+    model: Annotated[
+        str, _doc("Default Whisper model: a name such as tiny, base, small, turbo, a file of the models folder, or the path of a checkpoint.")
+    ] = "base"
     model_url: Annotated[str, _doc("Where models are downloaded from; {sha256} and {file} are filled in. Empty: OpenAI's public address.")] = ""
     device: Annotated[str, _doc("cpu, cuda, or auto.", choices=("auto", "cpu", "cuda"))] = "auto"
     voice: Annotated[str, _doc("Default voice, ENGINE:VOICE; espeak:auto speaks the transcript's language.")] = "espeak:auto"

@@ -111,7 +111,8 @@ class DubOptions(msgspec.Struct, frozen=True):
 
     What is heard: `language` is ISO 639-1 or None for detection; `target_language` is the language that the lines are spoken in when it is
     another one (translated by hand, or brought), None for the same. `recognizer` is a name in the registry, or "subtitles" when the person
-    brought them. `model` is a Whisper model name or the path of a checkpoint. `audio_track` counts the source's audio streams from 0.
+    brought them. `model` is a Whisper model's name, the name of a checkpoint in the models folder, or, where
+    the operator chose it, a checkpoint's path. `audio_track` counts the source's audio streams from 0.
     How it is spoken: `voice` is "ENGINE:VOICE" ("espeak:en"); `voice_model` is the engine's model ("eleven_multilingual_v2"), "" for its
     default; `speed` is 0.7-1.2. `review` stops after transcription for the person to read.
     The mix: `background` with `duck_db` (how far the original, or its stem, is lowered under the voice, negative; None: as far as the voice

@@ -27,6 +27,16 @@ def patched(options: DubOptions, patch: OptionsPatch) -> DubOptions:
     return msgspec.structs.replace(options, **fields)
 
 
+def check_model(options: DubOptions, engines: Registry, before: DubOptions | None = None) -> None:
+    """Raise model_unknown for a model that nobody may choose: a path, a name that is not there. What `before` had already is not asked again: only
+    recognition needs it, and looks for itself. Blocks.
+    """
+    if before is not None and (options.model, options.recognizer) == (before.model, before.recognizer):
+        return
+    for recognizer in [engines.recognizer(options.recognizer)] if options.recognizer != SUBTITLES else engines.recognizers.values():
+        recognizer.check_model(options.model)
+
+
 def check(options: DubOptions, engines: Registry, media: MediaInfo | None = None) -> None:
     """Raise for what can be known without asking anybody: speed_range, language_unknown, engine_unknown; once the file has been read (`media`),
     also audio_track_missing and container_unsuitable.

@@ -102,6 +102,8 @@ class JobService:
         elif options.recognizer == SUBTITLES:
             raise DubError(INVALID_REQUEST, "subtitles_upload_id is missing.")
         choices.check(options, self._kit.engines)
+        named = options.recognizer != SUBTITLES or request.options.model is not UNSET
+        choices.check_model(options, self._kit.engines, None if named else options)
         self._floor.check()
         stem_key = self._stem(request.stem_upload_id)
         job_id = uuid.uuid4().hex
@@ -128,6 +130,7 @@ class JobService:
             if prepared and any(getattr(options, name) != getattr(job.options, name) for name in choices.PREPARE_ONLY):
                 raise DubError(JOB_STATE, "Recognition is done; duplicate the job to recognise it anew.")
             choices.check(options, self._kit.engines, job.media)
+            choices.check_model(options, self._kit.engines, job.options)
             fields |= {"options": options, "stem_key": stem_key}
         if not fields:
             return self._fresh(job)
@@ -169,6 +172,7 @@ class JobService:
         self._floor.check()
         options = choices.patched(row.job.options, patch.options)
         choices.check(options, self._kit.engines, row.job.media)
+        choices.check_model(options, self._kit.engines, row.job.options)
         stem_key = row.stem_key if patch.stem_upload_id is UNSET else self._stem(patch.stem_upload_id)
         title = editing.clean(patch.title)[:255] if isinstance(patch.title, str) else row.job.title
         kept = all(getattr(options, name) == getattr(row.job.options, name) for name in choices.PREPARE_ONLY)

@@ -63,17 +63,30 @@ CHECKPOINTS: Final = (
 
 
 class ModelStore:
-    """The models folder. `url` may be a mirror's, with {sha256} and {file} in it; empty means OpenAI's."""
+    """The models folder. `url` may be a mirror's, with {sha256} and {file} in it; empty means OpenAI's.
 
-    def __init__(self, folder: Path, url: str = "", *, checkpoints: tuple[Checkpoint, ...] = CHECKPOINTS, stall_s: float = 30.0) -> None:
+    `default` is the operator's own choice, which may be the path of a checkpoint. `paths`: whoever asks may name any file, as on the command line.
+    """
+
+    def __init__(
+        self, folder: Path, url: str = "", *, default: str = "", paths: bool = False, checkpoints: tuple[Checkpoint, ...] = CHECKPOINTS,
+        stall_s: float = 30.0,
+    ) -> None:  # fmt: skip
         self._folder = folder
+        self._default = default
+        self._paths = paths
         self._url = url or OPENAI
         self._stall_s = stall_s
         self._checkpoints: Mapping[str, Checkpoint] = {one.name: one for one in checkpoints}
 
     def infos(self) -> tuple[ModelInfo, ...]:
-        """Every model by name, and whether its file is here. Looks at the folder only."""
-        return tuple(
+        """Every model by name, and whether its file is here; the folder's own checkpoints come first. Looks at the folder only; blocks."""
+        official = {one.file for one in self._checkpoints.values()}
+        own = tuple(
+            ModelInfo(id=name, name=f"{name} (models folder)", ready=True, size_bytes=0, max_characters=0, languages=(), credits_per_character=0.0)
+            for name in sorted(self._files().keys() - official)
+        )
+        return own + tuple(
             ModelInfo(
                 id=one.name,
                 name=f"Whisper {one.name}",
@@ -87,14 +100,30 @@ class ModelStore:
         )
 
     def find(self, model: str) -> Checkpoint | Path:
-        """The checkpoint of that name, or the path of a file that exists. Raises model_unknown."""
+        """The checkpoint of that name, or a file of the models folder by its name; a path where paths are taken. Raises model_unknown. Blocks.
+
+        To anybody else every other text is answered alike, and nothing is looked at: else it would tell which files the machine has, and open them.
+        """
         if model in self._checkpoints:
             return self._checkpoints[model]
-        path = Path(model).expanduser()
-        if (path.is_absolute() or "/" in model or model.endswith(".pt")) and path.is_file():
-            return path.absolute()
+        if (own := self._files().get(model)) is not None:
+            return next((one for one in self._checkpoints.values() if one.file == model), own)
+        if self._paths or (model and model == self._default):
+            path = Path(model).expanduser()
+            if (path.is_absolute() or "/" in model or model.endswith(".pt")) and path.is_file():
+                return path.absolute()
         known = ", ".join(self._checkpoints)
-        raise DubError(MODEL_UNKNOWN, f'"{model[:200]}" is neither a file nor one of {known}.')
+        raise DubError(MODEL_UNKNOWN, f'"{model[:200]}" is neither {"a file nor " if self._paths else ""}one of {known}, nor in the models folder.')
+
+    def _files(self) -> dict[str, Path]:
+        """The checkpoints in the folder by name. A link that leads out of it is none."""
+        try:
+            entries = [entry for entry in self._folder.iterdir() if entry.suffix == ".pt" and not entry.name.startswith(".")]
+        except OSError:
+            return {}
+        home = self._folder.resolve()
+        real = {entry.name: entry.resolve() for entry in entries if entry.name.isprintable()}
+        return {name: path for name, path in real.items() if path.is_relative_to(home) and path.is_file()}
 
     async def fetch(self, model: str, on_progress: Callable[[int, int], None]) -> Path:
         """The model's file, whole and checked; downloads it if need be.
@@ -102,7 +131,7 @@ class ModelStore:
         `on_progress(done_bytes, total_bytes)` is called a few times a second while downloading. Cancelling keeps what has come.
         Raises model_unknown, model_download, model_damaged, disk_full.
         """
-        found = self.find(model)
+        found = await asyncio.to_thread(self.find, model)
         if isinstance(found, Path):
             return found
         path = self._folder / found.file

@@ -86,6 +86,10 @@ class Recognizer(Protocol):
 
     async def info(self) -> EngineInfo: ...
 
+    def check_model(self, model: str) -> None:
+        """Raise model_unknown for a model that is not there to be chosen. Blocks."""
+        ...
+
     async def transcribe(self, request: RecognitionRequest, on_event: Callable[[RecognitionProgress | Recognised], None]) -> str:
         """Transcribe to the end, handing over chunks as they are done; returns the language (ISO 639-1).
 

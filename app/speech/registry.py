@@ -67,6 +67,8 @@ async def _voices(engine: Voice, key: str | None) -> tuple[VoiceInfo, ...]:
 def build_registry(
     *,
     models: Path,
+    model: str = "",
+    model_paths: bool = False,
     model_url: str = "",
     threads: int = 0,
     device: str = "auto",
@@ -75,8 +77,8 @@ def build_registry(
     elevenlabs_model: str = "eleven_multilingual_v2",
     elevenlabs_at_once: int = 0,
 ) -> Registry:
-    """The engines with the operator's values; loads nothing heavy."""
-    whisper = OpenAIWhisper(ModelStore(models, model_url), threads=threads, device=device)
+    """The engines with the operator's values; loads nothing heavy. `model_paths`: any file may be named as a model."""
+    whisper = OpenAIWhisper(ModelStore(models, model_url, default=model, paths=model_paths), threads=threads, device=device)
     espeak = EspeakVoice(at_once=threads)
     elevenlabs = ElevenLabsVoice(elevenlabs_key, base_url=elevenlabs_url, model=elevenlabs_model, most_at_once=elevenlabs_at_once)
     return Registry((whisper,), (espeak, elevenlabs))

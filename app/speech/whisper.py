@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import re
@@ -42,7 +43,10 @@ class OpenAIWhisper:
         availability = Availability(True, "", "")
         if missing:
             availability = Availability(False, f"Not installed: {', '.join(missing)}.", "Run `make setup`, or use the container image.")
-        return EngineInfo(self.name, "recognizer", "OpenAI Whisper", False, availability, self._models.infos())
+        return EngineInfo(self.name, "recognizer", "OpenAI Whisper", False, availability, await asyncio.to_thread(self._models.infos))
+
+    def check_model(self, model: str) -> None:
+        self._models.find(model)
 
     async def transcribe(self, request: RecognitionRequest, on_event: Callable[[RecognitionProgress | Recognised], None]) -> str:
         """See `Recognizer.transcribe`. Raises no_speech when a whole recording has none; "" is returned when only a resumed rest has none.
@@ -50,7 +54,7 @@ class OpenAIWhisper:
         Further errors: model_unknown, model_download, model_damaged, language_unknown, cannot_translate, out_of_memory, recognition_failed.
         """
         language = languages.to_whisper(request.language) if request.language else None
-        found = self._models.find(request.model)
+        found = await asyncio.to_thread(self._models.find, request.model)
         if isinstance(found, Checkpoint):
             _check(found, language, request.task)
 

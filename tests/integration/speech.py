@@ -79,7 +79,7 @@ def heard(ffmpeg: str, media: Path, checkpoint: Path, work: Path, *, track: int 
             segments.extend(event.segments)
 
     request = RecognitionRequest(speech=speech, model=str(checkpoint), language=None, task=Task.TRANSCRIBE, duration_s=duration_s, resume_at_s=0.0)
-    asyncio.run(OpenAIWhisper(ModelStore(work / "models"), threads=1, device="cpu").transcribe(request, on_event))
+    asyncio.run(OpenAIWhisper(ModelStore(work / "models", paths=True), threads=1, device="cpu").transcribe(request, on_event))
     return segments
 
 

@@ -143,10 +143,10 @@ async def test_a_file_put_there_by_hand_is_checked(server: ModelServer, tmp_path
     assert server.ranges == []
 
 
-async def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
+async def test_a_path_is_taken_as_it_is_where_paths_are_taken(tmp_path: Path) -> None:
     own = tmp_path / "own.pt"
     own.write_bytes(b"x")
-    assert await ModelStore(tmp_path / "models").fetch(str(own), silent) == own
+    assert await ModelStore(tmp_path / "models", paths=True).fetch(str(own), silent) == own
 
 
 async def test_many_tasks_and_processes_share_one_download(server: ModelServer, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ async def hear(spoken: list[Spoken], path: Path, checkpoint: Path) -> list[str]:
         found.extend(segment.text for segment in event.segments) if isinstance(event, Recognised) else None
 
     request = RecognitionRequest(write(path, track), str(checkpoint), None, Task.TRANSCRIBE, len(track) / 16_000, 0.0)
-    await OpenAIWhisper(ModelStore(path.parent), threads=1, device="cpu").transcribe(request, on_event)
+    await OpenAIWhisper(ModelStore(path.parent, paths=True), threads=1, device="cpu").transcribe(request, on_event)
     return found
 
 

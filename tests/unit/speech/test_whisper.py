@@ -47,7 +47,7 @@ class Listener:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> OpenAIWhisper:
-    return OpenAIWhisper(ModelStore(tmp_path / "models"), threads=1, device="cpu")
+    return OpenAIWhisper(ModelStore(tmp_path / "models", paths=True), threads=1, device="cpu")
 
 
 def request(recording: Recording, model: Path, **changes: object) -> RecognitionRequest:
@@ -221,7 +221,7 @@ async def test_cuda_that_is_not_there_is_said(whisper_checkpoint: Path, clips: d
 
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device")
-    engine = OpenAIWhisper(ModelStore(tmp_path), threads=1, device="cuda")
+    engine = OpenAIWhisper(ModelStore(tmp_path, paths=True), threads=1, device="cuda")
     with pytest.raises(DubError) as caught:
         await engine.transcribe(request(clips["en_short"], whisper_checkpoint), Listener())
     assert caught.value.problem is errors.ENGINE_UNAVAILABLE
