@@ -13,7 +13,8 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser  # t
 from app.api.bodies import blocks
 from app.api.depends import Limits
 from app.api.leases import Leases
-from app.api.uploads import check_length, clean_filename
+from app.api.upload_headers import clean_filename
+from app.api.uploads import check_length
 from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import Job

@@ -11,7 +11,7 @@ from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 
 from app import forwarded
-from app.api import downloads, events, jobs, pages, preferences, problems, segments, storage, system, uploads, voices
+from app.api import downloads, events, jobs, pages, preferences, problems, segments, storage, system, upload_headers, uploads, voices
 from app.api.depends import Limits, providers
 from app.api.leases import Leases
 from app.api.prefix import Prefix
@@ -21,7 +21,7 @@ from app.hosts import Hosts
 
 _BODY_BYTES: Final = 8 << 20  # of a JSON body; uploads have a limit of their own
 _NAMES: Final = ("JobService", "Hub", "UploadStore", "Registry", "SecretStore", "Stock")  # not imported here: they would bring the database along
-_EXPOSED: Final = ["ETag", "Location", "Content-Disposition", "Content-Range", "X-Request-Id", *uploads.HEADERS]
+_EXPOSED: Final = ["ETag", "Location", "Content-Disposition", "Content-Range", "X-Request-Id", *upload_headers.EXPOSED]
 
 
 def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]], hosts: Hosts) -> Litestar:

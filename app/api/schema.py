@@ -14,6 +14,7 @@ from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.openapi.spec import Server
 from litestar.response import Response
 
+from app.api.upload_headers import describe
 from app.domain.errors import NOT_FOUND, DubError, catalogue
 
 _FORM: Final = {
@@ -51,6 +52,7 @@ def document(app: Litestar) -> dict[str, Any]:
     for operations in described["paths"].values():
         if "101" in operations.get("get", {}).get("responses", {}):
             del operations["get"]["responses"]["200"]
+    describe(described)
     return described
 
 

@@ -89,6 +89,7 @@ UPLOAD_CHECKSUM_ALGORITHM: Final = _p("upload_checksum_algorithm", 400, "This ch
 UPLOAD_CONTENT_TYPE: Final = _p(
     "upload_content_type", 415, "An upload's chunk must be application/offset+octet-stream.", "Set the Content-Type header."
 )
+UPLOAD_FINAL: Final = _p("upload_final", 403, "An upload that is joined from parts takes no bytes itself.", "Send the bytes to its parts.")
 TUS_VERSION: Final = _p("tus_version", 412, "This server speaks tus 1.0.0.", "Send Tus-Resumable: 1.0.0.")
 DISK_FULL: Final = _p("disk_full", 507, "The server's disk is full.", "Delete old jobs or enlarge the volume; the upload or job goes on afterwards.")
 

@@ -7,10 +7,16 @@ from typing import Final
 import msgspec
 
 CHECKSUMS: Final = ("sha1", "sha256", "md5")
+PARTIAL: Final = "partial"
+MAX_PARTS: Final = 1_000  # of one upload that is joined from others
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """An upload as the database has it. `offset_bytes` are safely on disk; `key` is the blob's, once `complete`."""
+    """An upload as the database has it. `offset_bytes` are safely on disk; `key` is the blob's, once `complete`.
+
+    `deferred`: its length is not known yet, and `length_bytes` is the most that it may get. `concat` is tus' Upload-Concat as it came: `partial`
+    for a part of a later upload, which never becomes a blob of its own; `final;...` for one that is joined from `parts`, ids and sizes in order.
+    """
 
     id: str
     filename: str
@@ -23,6 +29,22 @@ class Upload(msgspec.Struct, frozen=True):
     created_at: float
     updated_at: float
     expires_at: float
+    deferred: bool = False
+    concat: str = ""
+    parts: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def partial(self) -> bool:
+        return self.concat == PARTIAL
+
+    @property
+    def final(self) -> bool:
+        return self.concat not in ("", PARTIAL)
+
+    @property
+    def received(self) -> bool:
+        """All its bytes are on disk."""
+        return not self.deferred and self.offset_bytes == self.length_bytes
 
 
 class Checksum(msgspec.Struct, frozen=True):

@@ -18,6 +18,8 @@ MAX_SUBTITLE_BYTES: Final = 10 << 20
 def whole(uploads: UploadStore, upload_id: str) -> Upload:
     """A finished upload with something in it. Raises upload_not_found, upload_incomplete, file_empty."""
     upload = uploads.get(upload_id)
+    if upload.partial:
+        raise DubError(UPLOAD_INCOMPLETE, "It is a part of another upload.")
     if not upload.complete:
         raise DubError(UPLOAD_INCOMPLETE)
     if upload.length_bytes == 0:

@@ -22,6 +22,9 @@ uploads = Table(
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
+    Column("deferred", Boolean, nullable=False, server_default=false()),  # length_bytes is the most that it may get
+    Column("concat", Text, nullable=False, server_default=""),  # tus' Upload-Concat
+    Column("parts", JSON, nullable=False, server_default="[]"),  # of a final upload: ids and sizes
     Index("uploads_expires_at", "expires_at"),
 )
 

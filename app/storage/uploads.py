@@ -3,7 +3,8 @@
 Who guarantees what. The caller lets only one `Writer` write to an upload at a time. The store guarantees that the stored offset never
 says more than what is on disk: bytes are synced before the offset is written. After a crash the file may be longer than the offset; what is
 beyond is cut off before the next byte is written. Room on the disk is reserved for the whole length before the first byte. A finished upload
-lies in the blob store under `uploads/ID`. All methods block.
+lies in the blob store under `uploads/ID`; one that is a part of a later upload stays in the folder until it is joined (`app.storage.joins`).
+All methods block.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from sqlalchemy import Engine, Row, delete, insert, select, update
+from sqlalchemy.exc import OperationalError
 
 from app.domain.errors import DISK_FULL, UPLOAD_CHECKSUM, UPLOAD_NOT_FOUND, UPLOAD_TOO_LARGE, DubError
-from app.domain.upload import Checksum, Upload
+from app.domain.upload import PARTIAL, Checksum, Upload
+from app.storage import joins
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
 from app.storage.database import reading
@@ -55,29 +58,49 @@ class UploadStore:
         self._floors = (self.floor, blob_floor or self.floor)
         self._open = OpenUploads(self._floors, most_open)
         self._swept_at = float("-inf")
+        self._lock = threading.Lock()
+        self._joining: set[str] = set()
+        self._uncounted: dict[str, int] = {}  # synced, but the database could not be told
         folder.mkdir(parents=True, exist_ok=True)
 
     def reserve(self, size_bytes: int) -> Reservation:
         """Room for uploads that come in one request, to be released at its end; see `create`. Raises disk_full."""
         return reserve_on(self._floors, size_bytes)
 
-    def create(self, *, filename: str, media_type: str, length_bytes: int, metadata: dict[str, str], room: Reservation | None = None) -> Upload:
-        """A new, empty upload, with room for all of it. Raises too_many_uploads, disk_full.
+    def create(
+        self, *, filename: str, media_type: str, length_bytes: int, metadata: dict[str, str], room: Reservation | None = None,
+        deferred: bool = False, partial: bool = False,
+    ) -> Upload:  # fmt: skip
+        """A new, empty upload, with room for all of it; one of 0 bytes is complete at once. Raises too_many_uploads, disk_full.
 
         With `room` it comes in one request, which has reserved that: `length_bytes` is then an upper bound, `finish` tells the truth, and a
-        restart forgets it.
+        restart forgets it. When the length is `deferred` it is one too, `declare` tells the truth, and room is reserved as its bytes come.
         """
-        now = time.time()
         metadata = {_ONCE: ""} if room is not None else metadata
-        upload = Upload(secrets.token_hex(16), filename, media_type, length_bytes, 0, metadata, False, "", now, now, now + self._expiry_s)
-        self._open.begin(upload.id, length_bytes, room=room, make_place=self._sweep_sometimes)
+        upload = self._new(filename, media_type, length_bytes, metadata, deferred=deferred, concat=PARTIAL if partial else "")
+        self._open.begin(upload.id, 0 if deferred else length_bytes, room=room, make_place=self._sweep_sometimes)
         try:
+            if upload.received:
+                self._path(upload.id).touch()
             with self._engine.begin() as c:
                 c.execute(insert(t.uploads).values(**msgspec.structs.asdict(upload)))
         except BaseException:
             self._open.end(upload.id)
             raise
-        return upload
+        return self.finished(upload)
+
+    def create_final(
+        self, *, filename: str, media_type: str, metadata: dict[str, str], concat: str, part_ids: Sequence[str], max_bytes: int
+    ) -> Upload:
+        """An upload that is joined from finished parts, which are gone afterwards. Returns when it is complete, or while another call joins it.
+
+        Raises upload_not_found, invalid_request, upload_too_large, and disk_full: then it goes on when it is asked for again.
+        """
+        upload = self._new(filename, media_type, 0, metadata, concat=concat)
+        upload_id = joins.claim(self._engine, upload, part_ids, max_bytes)
+        for part_id in part_ids:
+            self._open.end(part_id)
+        return self.get(upload_id)
 
     def resume(self) -> int:
         """After a restart: unfinished uploads have their room again, those that cannot be gone on with are gone. Returns how many are open."""
@@ -90,22 +113,35 @@ class UploadStore:
             elif upload.expires_at > now:
                 path = self._path(upload.id)
                 there = path.stat().st_size if path.exists() else 0
-                self._open.resume(upload.id, max(0, upload.length_bytes - there), upload.length_bytes, now - upload.updated_at)
+                whole = there if upload.deferred or upload.final else upload.length_bytes  # these reserve as they go
+                self._open.resume(upload.id, max(0, whole - there), whole, now - upload.updated_at)
         return len(self._open)
 
     def get(self, upload_id: str) -> Upload:
-        """The upload as it is on disk; one that a crash interrupted between its last byte and its blob is finished now.
+        """The upload as it is on disk; one that a crash interrupted between its last byte and its blob, or while its parts were joined, is
+        finished now.
 
         Raises upload_not_found, also when it has expired or its file is gone.
         """
-        with reading(self._engine) as c:
-            row = c.execute(select(t.uploads).where(t.uploads.c.id == upload_id)).one_or_none()
-        if row is None or row.expires_at <= time.time():
-            raise DubError(UPLOAD_NOT_FOUND)
-        upload = _upload(row)
-        if not upload.complete and upload.length_bytes and upload.offset_bytes == upload.length_bytes:
-            return self.finish(upload_id)
-        return upload
+        upload = self._read(upload_id)
+        if (synced := self._uncounted.get(upload_id, 0)) > upload.offset_bytes:
+            try:
+                return self.finished(self.count(upload_id, synced))
+            except OperationalError:
+                return msgspec.structs.replace(upload, offset_bytes=synced)
+        if upload.final and not upload.complete and not upload.received:
+            return self._join(upload)
+        return self.finished(upload)
+
+    def declare(self, upload_id: str, length_bytes: int) -> Upload:
+        """The length of an upload that had been deferred. Raises upload_not_found."""
+        if length_bytes == 0:
+            self._path(upload_id).touch()
+        return self._update(upload_id, {"length_bytes": length_bytes, "deferred": False})
+
+    def finished(self, upload: Upload) -> Upload:
+        """The upload, in the blob store if its last byte has come."""
+        return upload if upload.complete or upload.partial or not upload.received else self.finish(upload.id)
 
     def writer(self, upload: Upload, checksum: Checksum | None = None) -> Writer:
         """Open the upload for appending at its offset. Raises upload_not_found when bytes that were stored are gone; disk_full when there is no
@@ -113,7 +149,7 @@ class UploadStore:
         room = self._open.room(upload.id)
         writer = Writer(self, self._path(upload.id), upload, checksum, room)
         try:
-            if _ONCE not in upload.metadata:
+            if _ONCE not in upload.metadata and not upload.deferred:
                 room.need(upload.length_bytes - upload.offset_bytes)
         except BaseException:
             writer.abandon()
@@ -124,7 +160,19 @@ class UploadStore:
         """Store an offset whose bytes are on disk; the upload lives on for another while. Raises upload_not_found."""
         now = time.time()
         changed = {"offset_bytes": offset_bytes, "updated_at": now, "expires_at": now + self._expiry_s}
-        return self._update(upload_id, changed)
+        upload = self._update(upload_id, changed)
+        self._uncounted.pop(upload_id, None)
+        return upload
+
+    def count(self, upload_id: str, offset_bytes: int) -> Upload:
+        """`advance`; while the database cannot be written, `get` remembers it and tries again."""
+        self._uncounted[upload_id] = offset_bytes
+        try:
+            return self.advance(upload_id, offset_bytes)
+        except DubError as error:
+            if error.problem is UPLOAD_NOT_FOUND:
+                self._uncounted.pop(upload_id, None)
+            raise
 
     def finish(self, upload_id: str, length_bytes: int | None = None) -> Upload:
         """All bytes are there: move them into the blob store. Safe to repeat after a crash. Raises upload_not_found, disk_full."""
@@ -143,11 +191,14 @@ class UploadStore:
     def delete(self, upload_id: str) -> None:
         """Forget an upload and its bytes; the blob stays while a job needs it. Raises upload_not_found."""
         with self._engine.begin() as c:
+            parts = c.execute(select(t.uploads.c.parts).where(t.uploads.c.id == upload_id)).scalar()
             if c.execute(delete(t.uploads).where(t.uploads.c.id == upload_id)).rowcount == 0:
                 self._open.end(upload_id)
                 raise DubError(UPLOAD_NOT_FOUND)
             needed = c.execute(select(t.blob_references.c.key).where(t.blob_references.c.key == f"uploads/{upload_id}").limit(1)).scalar()
-        self._path(upload_id).unlink(missing_ok=True)
+        self._uncounted.pop(upload_id, None)
+        for name in (upload_id, *(part_id for part_id, _ in parts or ())):
+            self._path(name).unlink(missing_ok=True)
         self._open.end(upload_id)
         if needed is None:
             self._blobs.delete(f"uploads/{upload_id}")
@@ -162,17 +213,48 @@ class UploadStore:
         now = time.time()
         with reading(self._engine) as c:
             known = dict(c.execute(select(t.uploads.c.id, t.uploads.c.expires_at)).tuples().all())
+            waiting = c.execute(select(t.uploads.c.parts).where(~t.uploads.c.complete)).scalars()
+            parts = {part_id for listed in waiting for part_id, _ in listed}
         expired = [upload_id for upload_id, expires_at in known.items() if expires_at + _GRACE_S <= now]
         for upload_id in expired:
             with contextlib.suppress(DubError):  # another sweep was faster
                 self.delete(upload_id)
         for path in self._folder.iterdir():
-            if path.name not in known and path.stat().st_mtime + _GRACE_S <= now:
+            if path.name not in known and path.name not in parts and path.stat().st_mtime + _GRACE_S <= now:
                 path.unlink(missing_ok=True)
         return len(expired)
 
     def free_bytes(self) -> int:
         return self._blobs.free_bytes()
+
+    def _new(
+        self, filename: str, media_type: str, length_bytes: int, metadata: dict[str, str], *, deferred: bool = False, concat: str = ""
+    ) -> Upload:
+        now = time.time()
+        ends = now + self._expiry_s
+        return Upload(secrets.token_hex(16), filename, media_type, length_bytes, 0, metadata, False, "", now, now, ends, deferred, concat)
+
+    def _read(self, upload_id: str) -> Upload:
+        with reading(self._engine) as c:
+            row = c.execute(select(t.uploads).where(t.uploads.c.id == upload_id)).one_or_none()
+        if row is None or row.expires_at <= time.time():
+            raise DubError(UPLOAD_NOT_FOUND)
+        return _upload(row)
+
+    def _join(self, upload: Upload) -> Upload:
+        """Join its parts, unless another thread does."""
+        with self._lock:
+            if upload.id in self._joining:
+                return upload
+            self._joining.add(upload.id)
+        try:
+            upload = self._read(upload.id)  # another thread may have ended a moment ago
+            joins.join(self._folder, upload, self.advance, self._open.room(upload.id))
+            return self.finished(self._read(upload.id))
+        except OSError as error:
+            raise _disk(error) from error
+        finally:
+            self._joining.discard(upload.id)
 
     def _path(self, upload_id: str) -> Path:
         return self._folder / upload_id
@@ -246,9 +328,7 @@ class Writer:
                 os.close(self._fd)
         if whole and not good:
             raise DubError(UPLOAD_CHECKSUM)
-        if upload.offset_bytes == upload.length_bytes:
-            return self._store.finish(upload.id)
-        return upload
+        return self._store.finished(upload)
 
     def abandon(self) -> None:
         """Close without having written anything."""
@@ -257,11 +337,12 @@ class Writer:
     def _store_offset(self) -> Upload:
         os.fdatasync(self._fd)
         self._stored = self.offset_bytes
-        return self._store.advance(self._upload.id, self.offset_bytes)
+        return self._store.count(self._upload.id, self.offset_bytes)
 
 
 def _upload(row: Row[tuple[object, ...]]) -> Upload:
-    return Upload(**{name: getattr(row, name) for name in Upload.__struct_fields__})
+    values = {name: getattr(row, name) for name in Upload.__struct_fields__}
+    return Upload(**values | {"parts": tuple((part_id, size) for part_id, size in values["parts"])})
 
 
 def _disk(error: OSError) -> Exception:

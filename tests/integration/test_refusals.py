@@ -63,7 +63,8 @@ def test_uploads_that_cannot_be_taken(serve: Callable[..., Running]) -> None:
     server = serve(AUTODUBBER_MAX_UPLOAD_BYTES="1000")
     head = {"Tus-Resumable": "1.0.0"}
     problem(server.client.post("/api/uploads", headers=head | {"Upload-Length": "1001"}), "upload_too_large")
-    problem(server.client.post("/api/uploads", headers=head | {"Upload-Length": "0"}), "file_empty")
+    empty = server.client.post("/api/uploads", headers=head | {"Upload-Length": "0"}).headers["Location"]
+    problem(server.client.post("/api/jobs", json={"upload_id": empty.rsplit("/", 1)[-1]}), "file_empty")
     problem(server.client.get("/api/jobs/" + "0" * 32), "job_not_found")
     problem(server.client.post("/api/jobs", json={"upload_id": "0" * 32}), "upload_not_found")
     location = server.client.post("/api/uploads", headers=head | {"Upload-Length": "10"}).headers["Location"]

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -150,7 +151,7 @@ def test_an_upload_and_a_paused_player_do_not_hold_a_stop_up(tmp_path: Path) -> 
     job_id = seed_job(tmp_path / "data", {ArtifactKind.VIDEO: (bytes(50 << 20), "video/mp4", "mp4")})
     with Server(tmp_path / "data") as server, httpx.Client(base_url=server.url) as client:
         created = client.post("/api/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "1000000"})
-        address = created.headers["location"]
+        address = urlsplit(created.headers["location"]).path
         upload, player = (socket.create_connection(("127.0.0.1", server.port)) for _ in range(2))
         with upload, player:
             host = f"HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"

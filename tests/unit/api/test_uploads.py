@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -65,9 +66,11 @@ def refused(response: httpx.Response, status: int, code: str) -> None:
 def test_the_server_says_what_it_speaks(client: httpx.Client) -> None:
     for path in ("/api/uploads", "/api/uploads/anything"):
         response = client.options(path)
-        assert response.status_code == 204
+        assert response.status_code == 200
         assert response.headers["tus-version"] == "1.0.0"
-        assert set(response.headers["tus-extension"].split(",")) == {"creation", "creation-with-upload", "termination", "checksum", "expiration"}
+        assert set(response.headers["tus-extension"].split(",")) == {
+            "creation", "creation-defer-length", "creation-with-upload", "termination", "checksum", "expiration", "concatenation",
+        }  # fmt: skip
         assert response.headers["tus-checksum-algorithm"] == "sha1,sha256,md5"
         assert response.headers["tus-max-size"] == str(300 << 20)
 
@@ -90,7 +93,7 @@ def test_tuspy_uploads_byte_for_byte(seeded: Seeded, client: httpx.Client, tmp_p
 def test_pieces_of_any_size_become_the_file(seeded: Seeded, client: httpx.Client) -> None:
     content = secrets.token_bytes(3_200_000)
     address, offset = start(client, len(content)), 0
-    assert address.startswith("/api/uploads/")
+    assert address.startswith(f"{seeded.url}/api/uploads/")
     for size in (1, 65_535, 1 << 20, 7, 1 << 21):
         response = append(client, address, offset, content[offset : offset + size])
         offset = min(offset + size, len(content))
@@ -132,11 +135,9 @@ def test_a_changed_file_that_came_with_its_creation_leaves_nothing(seeded: Seede
 @pytest.mark.parametrize(
     ("headers", "status", "code"),
     [
-        ({"Upload-Length": "0"}, 422, "file_empty"),
         ({}, 400, "invalid_request"),
         ({"Upload-Length": "-1"}, 400, "invalid_request"),
         ({"Upload-Length": "1e3"}, 400, "invalid_request"),
-        ({"Upload-Defer-Length": "1"}, 400, "invalid_request"),
         ({"Upload-Length": str((300 << 20) + 1)}, 413, "upload_too_large"),
         ({"Upload-Length": "5", "Upload-Metadata": "filename !!!"}, 400, "invalid_request"),
         ({"Upload-Length": "5", "Upload-Checksum": "crc32 AAAA"}, 400, "upload_checksum_algorithm"),
@@ -193,7 +194,7 @@ def test_a_refusal_is_seen_by_a_client_that_still_writes(seeded: Seeded) -> None
         first = client.get("/health/live").extensions["network_stream"].get_extra_info("client_addr")
         for _ in range(3):
             refused(append(client, address, 5, bytes(30 << 20)), 409, "upload_offset_mismatch")
-            refused(client.post("/api/uploads", headers={**CHUNK, "Upload-Length": "0"}, content=bytes(20 << 20)), 422, "file_empty")
+            refused(client.post("/api/uploads", headers={**CHUNK, "Upload-Length": "x"}, content=bytes(20 << 20)), 400, "invalid_request")
         assert offset_of(client, address) == 0
         assert client.get("/health/live").extensions["network_stream"].get_extra_info("client_addr") == first  # the same connection
 
@@ -204,7 +205,7 @@ class Wire:
     def __init__(self, server: Server, address: str, offset: int, length: int, **headers: str) -> None:
         self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=20)
         lines = {"Host": f"127.0.0.1:{server.port}", **CHUNK, "Upload-Offset": str(offset), "Content-Length": str(length), **headers}
-        head = f"PATCH {address} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items()) + "\r\n"
+        head = f"PATCH {urlsplit(address).path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items()) + "\r\n"
         self.socket.sendall(head.encode())
 
     def send(self, content: bytes) -> None:
@@ -295,7 +296,7 @@ def test_a_killed_server_goes_on_from_what_is_on_the_disk(tmp_path: Path) -> Non
     content = secrets.token_bytes(150 << 20)
     server = Server(tmp_path / "data").start()
     with httpx.Client(base_url=server.url, timeout=60) as client:
-        address = start(client, len(content))
+        address = urlsplit(start(client, len(content))).path
         wire = Wire(server, address, 0, len(content))
         wire.send(content[: 100 << 20])
         path = tmp_path / "data" / "uploads" / address.rsplit("/", 1)[-1]

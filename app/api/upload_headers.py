@@ -1,0 +1,205 @@
+"""What stands in the headers of an upload: tus 1.0.0 in words and numbers, read and written, and described for /schema."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from app.domain import errors
+from app.domain.errors import DubError
+from app.domain.upload import CHECKSUMS, MAX_PARTS, PARTIAL, Checksum, Upload
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VERSION: Final = "1.0.0"
+EXTENSIONS: Final = "creation,creation-defer-length,creation-with-upload,termination,checksum,expiration,concatenation"
+EXPOSED: Final = (
+    "Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm", "Upload-Offset", "Upload-Length",
+    "Upload-Defer-Length", "Upload-Concat", "Upload-Metadata", "Upload-Expires",
+)  # fmt: skip
+CHUNK_TYPE: Final = "application/offset+octet-stream"
+METADATA_BYTES: Final = 16 << 10  # the whole header
+METADATA_PAIRS: Final = 32
+METADATA_KEY_CHARACTERS: Final = 128
+METADATA_VALUE_BYTES: Final = 4 << 10  # a path of the longest kind
+_NUMBER: Final = re.compile(r"\d{1,18}", re.ASCII)
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]")
+_FORWARDED: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-real-ip")
+_ADDRESS: Final = re.compile(r"(?:.*/)?api/uploads/([^/]{1,64})/?")
+
+
+def clean_filename(name: str) -> str:
+    """A name as people see it: no folders, no control characters, at most 255 characters. Never used as a path."""
+    base = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return _UNPRINTABLE.sub("", base).strip()[:255] or "upload"
+
+
+def parse_metadata(header: str | None) -> dict[str, str]:
+    """Upload-Metadata: `key base64(value)` pairs, separated by commas. Raises invalid_request, metadata_too_large."""
+    found: dict[str, str] = {}
+    if len(header or "") > METADATA_BYTES or (header or "").count(",") >= METADATA_PAIRS:
+        raise DubError(errors.METADATA_TOO_LARGE)
+    for pair in (header or "").split(","):
+        name, _, value = pair.strip().partition(" ")
+        if not name:
+            continue
+        if name in found:
+            raise DubError(errors.INVALID_REQUEST, f"Upload-Metadata: {name[:40]} comes twice.")
+        try:
+            found[name] = base64.b64decode(value.strip(), validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            raise DubError(errors.INVALID_REQUEST, f"Upload-Metadata: {name[:40]} is not Base64 of UTF-8.") from None
+        if len(name) > METADATA_KEY_CHARACTERS or len(value) > METADATA_VALUE_BYTES * 4 // 3 + 4:
+            raise DubError(errors.METADATA_TOO_LARGE, f"It is {name[:40]}.")
+    return found
+
+
+def parse_checksum(header: str | None) -> Checksum | None:
+    """Upload-Checksum: `algorithm base64(digest)`. Raises upload_checksum_algorithm, invalid_request."""
+    if header is None:
+        return None
+    algorithm, _, value = header.strip().partition(" ")
+    if algorithm not in CHECKSUMS:
+        raise DubError(errors.UPLOAD_CHECKSUM_ALGORITHM)
+    try:
+        return Checksum(algorithm, base64.b64decode(value.strip(), validate=True))
+    except binascii.Error:
+        raise DubError(errors.INVALID_REQUEST, "Upload-Checksum: the digest is not Base64.") from None
+
+
+def parse_number(headers: Mapping[str, str], name: str) -> int:
+    value = headers.get(name, "")
+    if not _NUMBER.fullmatch(value):
+        raise DubError(errors.INVALID_REQUEST, f"{name}: a number of bytes is needed.")
+    return int(value)
+
+
+def parse_length(headers: Mapping[str, str]) -> int | None:
+    """Upload-Length of a creation; None where Upload-Defer-Length says that it comes later. Raises invalid_request for both, or neither."""
+    if (deferred := headers.get("upload-defer-length")) is None:
+        return parse_number(headers, "upload-length")
+    if deferred != "1":
+        raise DubError(errors.INVALID_REQUEST, "Upload-Defer-Length: only 1 has a meaning.")
+    if "upload-length" in headers:
+        raise DubError(errors.INVALID_REQUEST, "Upload-Length and Upload-Defer-Length exclude each other.")
+    return None
+
+
+def parse_parts(concat: str | None) -> list[str] | None:
+    """Upload-Concat: the ids of the uploads that are joined, in order; None for an upload that brings bytes. Raises invalid_request."""
+    if concat is None or concat == PARTIAL:
+        return None
+    kind, semicolon, addresses = concat.partition(";")
+    if kind != "final" or not semicolon:
+        raise DubError(errors.INVALID_REQUEST, "Upload-Concat: it is `partial`, or `final;` and the addresses of the parts.")
+    found = []
+    for address in addresses.split():
+        try:
+            match = _ADDRESS.fullmatch(urlsplit(address).path)
+        except ValueError:
+            match = None
+        if match is None:
+            raise DubError(errors.INVALID_REQUEST, f"Upload-Concat: {address[:80]!r} is not the address of an upload.")
+        found.append(match[1])
+    if not found or len(found) > MAX_PARTS or len(set(found)) != len(found):
+        raise DubError(errors.INVALID_REQUEST, f"Upload-Concat: 1 to {MAX_PARTS} parts, each named once.")
+    return found
+
+
+def told(upload: Upload) -> dict[str, str]:
+    """What every answer about an upload says: where it is, and until when it is kept."""
+    headers = {"Tus-Resumable": VERSION, "Cache-Control": "no-store"}
+    if not upload.final or upload.complete:  # while parts are joined there is no offset to go on from
+        headers["Upload-Offset"] = str(upload.offset_bytes)
+    if not upload.complete:
+        headers["Upload-Expires"] = formatdate(upload.expires_at, usegmt=True)
+    return headers
+
+
+def told_in_full(upload: Upload) -> dict[str, str]:
+    """What HEAD says besides: the length, if it is known, and what came with the creation."""
+    headers = told(upload) | ({"Upload-Defer-Length": "1"} if upload.deferred else {"Upload-Length": str(upload.length_bytes)})
+    if upload.concat:
+        headers["Upload-Concat"] = upload.concat
+    pairs = ",".join(f"{name} {base64.b64encode(value.encode()).decode()}".rstrip() for name, value in upload.metadata.items())
+    return headers | ({"Upload-Metadata": pairs} if pairs else {})
+
+
+def address(headers: Mapping[str, str], path: str, *, behind_proxy: bool) -> str:
+    """The upload's whole address as its client knows it, or its path where only a proxy knows that: the client resolves it.
+
+    A browser says in Origin how it reaches us. Without one, a proxy may be between that speaks https: the setting or a header tells.
+    """
+    host, origin = headers.get("host", ""), headers.get("origin", "")
+    if host and origin.partition("://")[2] == host:
+        return origin + path
+    unknown = not host or behind_proxy or any(name in headers for name in _FORWARDED)
+    return path if unknown else f"http://{host}{path}"
+
+
+# ---------------------------------------------------------------- for /schema
+
+_RESUMABLE = ("Tus-Resumable", "The version of tus: 1.0.0.")
+_OFFSET = ("Upload-Offset", "How many bytes are on the server's disk.")
+_EXPIRES = ("Upload-Expires", "Until when an unfinished upload is kept (an HTTP date).")
+_METADATA = ("Upload-Metadata", "Pairs `key base64(value)`, separated by commas; `filename` and `filetype` are used.")
+_CONCAT = ("Upload-Concat", "`partial`: a part of a later upload. `final;ADDRESS ADDRESS ...`: joined from these parts, in this order.")
+_DEFER = ("Upload-Defer-Length", "`1`: the length is not known yet.")
+_LENGTH = ("Upload-Length", "All bytes of the upload.")
+_CHECKSUM = ("Upload-Checksum", f"`ALGORITHM base64(digest)` of the body; {', '.join(CHECKSUMS)}.")
+_CACHE = ("Cache-Control", "no-store")
+_OVERRIDE = ("X-HTTP-Method-Override", "PATCH, HEAD or DELETE, for clients that can only POST to the upload's address.")
+
+REQUEST_HEADERS: Final[dict[tuple[str, str], tuple[tuple[str, str, bool], ...]]] = {
+    ("/api/uploads", "post"): (
+        (*_RESUMABLE, True), (_LENGTH[0], "All bytes of the upload; not with Upload-Defer-Length, and not for a final upload.", False),
+        (*_DEFER, False), (*_METADATA, False), (*_CONCAT, False), (*_CHECKSUM, False),
+    ),
+    ("/api/uploads/{upload_id}", "head"): ((*_RESUMABLE, True),),
+    ("/api/uploads/{upload_id}", "patch"): (
+        (*_RESUMABLE, True), ("Upload-Offset", "Where the body belongs: the upload's offset.", True), (*_CHECKSUM, False),
+        (_LENGTH[0], "All bytes, once, where the length was deferred.", False),
+    ),
+    ("/api/uploads/{upload_id}", "delete"): ((*_RESUMABLE, True),),
+    ("/api/uploads/{upload_id}", "post"): ((*_RESUMABLE, True), (*_OVERRIDE, True)),
+}  # fmt: skip
+ANSWER_HEADERS: Final[dict[tuple[str, str], tuple[tuple[str, str], ...]]] = {
+    ("/api/uploads", "post"): (("Location", "The upload's address."), _RESUMABLE, _OFFSET, _EXPIRES, _CACHE),
+    ("/api/uploads/{upload_id}", "head"): (_RESUMABLE, _OFFSET, _LENGTH, _DEFER, _METADATA, _CONCAT, _EXPIRES, _CACHE),
+    ("/api/uploads/{upload_id}", "patch"): (_RESUMABLE, _OFFSET, _EXPIRES, _CACHE),
+    ("/api/uploads/{upload_id}", "delete"): (_RESUMABLE,),
+    ("/api/uploads/{upload_id}", "post"): (_RESUMABLE, _OFFSET, _LENGTH, _DEFER, _METADATA, _CONCAT, _EXPIRES, _CACHE),
+} | {
+    (path, "options"): (
+        _RESUMABLE, ("Tus-Version", "The versions that are spoken."), ("Tus-Extension", "The extensions that are spoken."),
+        ("Tus-Max-Size", "The largest upload that is taken, in bytes."), ("Tus-Checksum-Algorithm", "The algorithms of Upload-Checksum."),
+    )
+    for path in ("/api/uploads", "/api/uploads/{upload_id}")
+}  # fmt: skip
+
+
+REFUSAL_HEADERS: Final = {
+    "409": (_OFFSET,), "412": (("Tus-Version", "The versions that are spoken."),), "413": (("Tus-Max-Size", "The limit, where that is exceeded."),),
+    "423": (("Retry-After", "Seconds to wait."),), "405": (("Allow", "What can be overridden."),),
+}  # fmt: skip
+
+
+def describe(document: dict[str, Any]) -> None:
+    """Put the headers into the OpenAPI document, which has the operations."""
+    for (path, method), headers in REQUEST_HEADERS.items():
+        operation = document["paths"][path][method]
+        operation.setdefault("parameters", []).extend(
+            {"name": name, "in": "header", "description": text, "required": needed, "schema": {"type": "string"}} for name, text, needed in headers
+        )
+    for (path, method), answers in ANSWER_HEADERS.items():
+        for status, response in document["paths"][path][method]["responses"].items():
+            listed = answers if status.startswith("2") else (_RESUMABLE, *REFUSAL_HEADERS.get(status, ()))
+            response["headers"] = {name: {"description": text, "schema": {"type": "string"}} for name, text in listed}
+    for path, method in (("/api/uploads", "post"), ("/api/uploads/{upload_id}", "patch")):
+        body = {"schema": {"type": "string", "format": "binary"}}
+        document["paths"][path][method]["requestBody"] = {"required": method == "patch", "content": {CHUNK_TYPE: body}}
