@@ -423,7 +423,11 @@ export interface paths {
          */
         post: operations["createUpload"];
         delete?: never;
-        options?: never;
+        /**
+         * Capabilities
+         * @description What this server speaks and takes.
+         */
+        options: operations["capabilities"];
         head?: never;
         patch?: never;
         trace?: never;
@@ -437,14 +441,26 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post?: never;
+        /**
+         * OverrideMethod
+         * @description PATCH, HEAD or DELETE of an upload, named by `X-HTTP-Method-Override`, for networks that let nothing but POST through.
+         */
+        post: operations["overrideMethod"];
         /**
          * TerminateUpload
          * @description Give up an upload.
          */
         delete: operations["terminateUpload"];
-        options?: never;
-        head?: never;
+        /**
+         * UploadCapabilities
+         * @description What this server speaks and takes.
+         */
+        options: operations["uploadCapabilities"];
+        /**
+         * UploadOffset
+         * @description Where to go on: `Upload-Offset`.
+         */
+        head: operations["uploadOffset"];
         /**
          * AppendUpload
          * @description Append bytes at `Upload-Offset`. What has arrived is kept when the connection breaks.
@@ -2646,15 +2662,42 @@ export interface operations {
     createUpload: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The version of tus: 1.0.0. */
+                "Tus-Resumable": string;
+                /** @description All bytes of the upload; not with Upload-Defer-Length, and not for a final upload. */
+                "Upload-Length"?: string;
+                /** @description `1`: the length is not known yet. */
+                "Upload-Defer-Length"?: string;
+                /** @description Pairs `key base64(value)`, separated by commas; `filename` and `filetype` are used. */
+                "Upload-Metadata"?: string;
+                /** @description `partial`: a part of a later upload. `final;ADDRESS ADDRESS ...`: joined from these parts, in this order. */
+                "Upload-Concat"?: string;
+                /** @description `ALGORITHM base64(digest)` of the body; sha1, sha256, md5. */
+                "Upload-Checksum"?: string;
+            };
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
         responses: {
             /** @description Document created, URL follows */
             201: {
                 headers: {
+                    /** @description no-store */
+                    "Cache-Control"?: string;
+                    /** @description The upload's address. */
+                    Location?: string;
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    /** @description Until when an unfinished upload is kept (an HTTP date). */
+                    "Upload-Expires"?: string;
+                    /** @description How many bytes are on the server's disk. */
+                    "Upload-Offset"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2664,6 +2707,19 @@ export interface operations {
             /** @description A problem. */
             400: {
                 headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2673,6 +2729,10 @@ export interface operations {
             /** @description A problem. */
             412: {
                 headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    /** @description The versions that are spoken. */
+                    "Tus-Version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2682,6 +2742,10 @@ export interface operations {
             /** @description A problem. */
             413: {
                 headers: {
+                    /** @description The limit, where that is exceeded. */
+                    "Tus-Max-Size"?: string;
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2689,8 +2753,10 @@ export interface operations {
                 };
             };
             /** @description A problem. */
-            422: {
+            415: {
                 headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2700,6 +2766,8 @@ export interface operations {
             /** @description A problem. */
             429: {
                 headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2709,6 +2777,8 @@ export interface operations {
             /** @description A problem. */
             431: {
                 headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2718,6 +2788,8 @@ export interface operations {
             /** @description A problem. */
             460: {
                 headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2727,6 +2799,212 @@ export interface operations {
             /** @description A problem. */
             507: {
                 headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    capabilities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    /** @description The algorithms of Upload-Checksum. */
+                    "Tus-Checksum-Algorithm"?: string;
+                    /** @description The extensions that are spoken. */
+                    "Tus-Extension"?: string;
+                    /** @description The largest upload that is taken, in bytes. */
+                    "Tus-Max-Size"?: string;
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    /** @description The versions that are spoken. */
+                    "Tus-Version"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": null;
+                };
+            };
+        };
+    };
+    overrideMethod: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The version of tus: 1.0.0. */
+                "Tus-Resumable": string;
+                /** @description PATCH, HEAD or DELETE, for clients that can only POST to the upload's address. */
+                "X-HTTP-Method-Override": string;
+            };
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    /** @description no-store */
+                    "Cache-Control"?: string;
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    /** @description `partial`: a part of a later upload. `final;ADDRESS ADDRESS ...`: joined from these parts, in this order. */
+                    "Upload-Concat"?: string;
+                    /** @description `1`: the length is not known yet. */
+                    "Upload-Defer-Length"?: string;
+                    /** @description Until when an unfinished upload is kept (an HTTP date). */
+                    "Upload-Expires"?: string;
+                    /** @description All bytes of the upload. */
+                    "Upload-Length"?: string;
+                    /** @description Pairs `key base64(value)`, separated by commas; `filename` and `filetype` are used. */
+                    "Upload-Metadata"?: string;
+                    /** @description How many bytes are on the server's disk. */
+                    "Upload-Offset"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": null;
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            403: {
+                headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            405: {
+                headers: {
+                    /** @description What can be overridden. */
+                    Allow?: string;
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            409: {
+                headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    /** @description How many bytes are on the server's disk. */
+                    "Upload-Offset"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            412: {
+                headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    /** @description The versions that are spoken. */
+                    "Tus-Version"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            413: {
+                headers: {
+                    /** @description The limit, where that is exceeded. */
+                    "Tus-Max-Size"?: string;
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            415: {
+                headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            423: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: string;
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            460: {
+                headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            507: {
+                headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2738,7 +3016,10 @@ export interface operations {
     terminateUpload: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The version of tus: 1.0.0. */
+                "Tus-Resumable": string;
+            };
             path: {
                 upload_id: string;
             };
@@ -2749,6 +3030,8 @@ export interface operations {
             /** @description Request fulfilled, nothing follows */
             204: {
                 headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2758,6 +3041,8 @@ export interface operations {
             /** @description A problem. */
             400: {
                 headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2767,6 +3052,8 @@ export interface operations {
             /** @description A problem. */
             404: {
                 headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2776,6 +3063,10 @@ export interface operations {
             /** @description A problem. */
             412: {
                 headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    /** @description The versions that are spoken. */
+                    "Tus-Version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2785,6 +3076,153 @@ export interface operations {
             /** @description A problem. */
             423: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: string;
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    uploadCapabilities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    /** @description The algorithms of Upload-Checksum. */
+                    "Tus-Checksum-Algorithm"?: string;
+                    /** @description The extensions that are spoken. */
+                    "Tus-Extension"?: string;
+                    /** @description The largest upload that is taken, in bytes. */
+                    "Tus-Max-Size"?: string;
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    /** @description The versions that are spoken. */
+                    "Tus-Version"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": null;
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    uploadOffset: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The version of tus: 1.0.0. */
+                "Tus-Resumable": string;
+            };
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    /** @description no-store */
+                    "Cache-Control"?: string;
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    /** @description `partial`: a part of a later upload. `final;ADDRESS ADDRESS ...`: joined from these parts, in this order. */
+                    "Upload-Concat"?: string;
+                    /** @description `1`: the length is not known yet. */
+                    "Upload-Defer-Length"?: string;
+                    /** @description Until when an unfinished upload is kept (an HTTP date). */
+                    "Upload-Expires"?: string;
+                    /** @description All bytes of the upload. */
+                    "Upload-Length"?: string;
+                    /** @description Pairs `key base64(value)`, separated by commas; `filename` and `filetype` are used. */
+                    "Upload-Metadata"?: string;
+                    /** @description How many bytes are on the server's disk. */
+                    "Upload-Offset"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": null;
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            412: {
+                headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    /** @description The versions that are spoken. */
+                    "Tus-Version"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            423: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: string;
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            507: {
+                headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2796,17 +3234,38 @@ export interface operations {
     appendUpload: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The version of tus: 1.0.0. */
+                "Tus-Resumable": string;
+                /** @description Where the body belongs: the upload's offset. */
+                "Upload-Offset": string;
+                /** @description `ALGORITHM base64(digest)` of the body; sha1, sha256, md5. */
+                "Upload-Checksum"?: string;
+                /** @description All bytes, once, where the length was deferred. */
+                "Upload-Length"?: string;
+            };
             path: {
                 upload_id: string;
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
         responses: {
             /** @description Request fulfilled, nothing follows */
             204: {
                 headers: {
+                    /** @description no-store */
+                    "Cache-Control"?: string;
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    /** @description Until when an unfinished upload is kept (an HTTP date). */
+                    "Upload-Expires"?: string;
+                    /** @description How many bytes are on the server's disk. */
+                    "Upload-Offset"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2816,6 +3275,19 @@ export interface operations {
             /** @description A problem. */
             400: {
                 headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            403: {
+                headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2825,6 +3297,8 @@ export interface operations {
             /** @description A problem. */
             404: {
                 headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2834,6 +3308,10 @@ export interface operations {
             /** @description A problem. */
             409: {
                 headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    /** @description How many bytes are on the server's disk. */
+                    "Upload-Offset"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2843,6 +3321,10 @@ export interface operations {
             /** @description A problem. */
             412: {
                 headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
+                    /** @description The versions that are spoken. */
+                    "Tus-Version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2852,6 +3334,10 @@ export interface operations {
             /** @description A problem. */
             413: {
                 headers: {
+                    /** @description The limit, where that is exceeded. */
+                    "Tus-Max-Size"?: string;
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2861,6 +3347,8 @@ export interface operations {
             /** @description A problem. */
             415: {
                 headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2870,6 +3358,10 @@ export interface operations {
             /** @description A problem. */
             423: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: string;
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2879,6 +3371,8 @@ export interface operations {
             /** @description A problem. */
             460: {
                 headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2888,6 +3382,8 @@ export interface operations {
             /** @description A problem. */
             507: {
                 headers: {
+                    /** @description The version of tus: 1.0.0. */
+                    "Tus-Resumable"?: string;
                     [name: string]: unknown;
                 };
                 content: {
