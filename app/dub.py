@@ -162,7 +162,8 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
         from app.storage.workspace import Workspace
 
         blobs = BlobStore(folder / "blobs")
-        (blobs.root / "clips").symlink_to(kept_clips(settings.data).resolve())
+        for kind in ("clips", "answers"):
+            (blobs.root / kind).symlink_to(kept_clips(settings.data).resolve())
         if blobs.free_bytes() < settings.min_free_bytes:
             raise DubError(
                 DISK_FULL,

@@ -45,7 +45,7 @@ def run_folder(data: Path) -> Iterator[Path]:
 
 
 def kept_clips(data: Path) -> Path:
-    """The folder of spoken lines that outlives a run; what nobody used for 30 days goes."""
+    """The folder of spoken lines, and of answers not yet made into one, that outlives a run; what nobody used for 30 days goes."""
     folder = data / "cli" / "clips"
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():

@@ -14,16 +14,25 @@ _CHECK_BYTES: Final = 16
 def store(file: Path, data: bytes) -> None:
     """Complete or absent. Several threads and processes may store the same."""
     written = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    written.write_bytes(_check(data) + data)
+    written.write_bytes(sealed(data))
     written.replace(file)
 
 
 def load(file: Path) -> bytes | None:
     """What was stored, or None where it is absent or damaged (a machine that lost power)."""
     try:
-        stored = file.read_bytes()
+        return unsealed(file.read_bytes())
     except FileNotFoundError:
         return None
+
+
+def sealed(data: bytes) -> bytes:
+    """The bytes with what tells later whether they are whole."""
+    return _check(data) + data
+
+
+def unsealed(stored: bytes) -> bytes | None:
+    """What was sealed; None where it is damaged."""
     data = stored[_CHECK_BYTES:]
     return data if stored[:_CHECK_BYTES] == _check(data) else None
 

@@ -1,7 +1,7 @@
 """Segments to clips: concurrent, cached by content, and no line is bought twice.
 
-A clip is on disk, under the hash of everything that made it, before anything else may fail. The cache is shared by all jobs and by previews; two
-that want the same line at the same moment wait for one purchase.
+What an engine that costs money has sent is on disk, under the hash of everything that made it, the moment its last byte has come; then the clip is
+made of it. The cache is shared by all jobs and by previews; two that want the same line at the same moment wait for one purchase.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ import msgspec
 from app import tally, telemetry
 from app.domain.errors import NOTHING_TO_SPEAK, DubError
 from app.domain.segment import Clip, Segment
+from app.dubbing.keep import sealed, unsealed
 from app.dubbing.kit import Kit, Report, fingerprint
-from app.speech.ports import SpeechRequest, Spoken, Voice
+from app.speech.ports import Answer, SpeechRequest, Spoken, Voice
 from app.storage.blobs import BlobStore
 
 
@@ -74,6 +75,26 @@ def clip_files(key: str) -> tuple[str, str]:
     return f"{key}.wav", f"{key}.json"
 
 
+class KeptAnswer:
+    """An engine's answer to one request, from its last byte on until its clip is stored. A day after a job that never came back it is deleted."""
+
+    def __init__(self, blobs: BlobStore, key: str) -> None:
+        self._blobs, self._key = blobs, f"answers/{key.rpartition('/')[2]}.raw"
+
+    def load(self) -> bytes | None:
+        try:
+            return unsealed(self._blobs.read(self._key))
+        except FileNotFoundError:
+            return None
+
+    def keep(self, data: bytes) -> None:
+        """Not synced: that would take longer than storing the clip, which is."""
+        self._blobs.put_unsynced(self._key, sealed(data))
+
+    def forget(self) -> None:
+        self._blobs.delete(self._key)
+
+
 def cached(blobs: BlobStore, key: str) -> ClipMeta | None:
     sound, meta = clip_files(key)
     if not (blobs.exists(meta) and blobs.exists(sound)):
@@ -97,9 +118,10 @@ async def speak(blobs: BlobStore, voice: Voice, request: SpeechRequest) -> tuple
             await asyncio.wait([asyncio.wrap_future(flight)])  # then look again: the leader may have failed or been cancelled
             continue
         try:
-            spoken = await _spoken(voice, request)
+            answer = KeptAnswer(blobs, key)
+            spoken = await _spoken(voice, request, answer)
             meta = ClipMeta(len(spoken.pcm) / 2 / spoken.sample_rate_hz, spoken.sample_rate_hz, spoken.speed, spoken.cost_credits)
-            await asyncio.shield(asyncio.to_thread(_store, blobs, key, spoken.pcm, meta))
+            await asyncio.shield(asyncio.to_thread(_store, blobs, key, spoken.pcm, meta, answer))
             return key, meta
         finally:
             with _flights_lock:
@@ -107,13 +129,13 @@ async def speak(blobs: BlobStore, voice: Voice, request: SpeechRequest) -> tuple
             flight.set_result(None)
 
 
-async def _spoken(voice: Voice, request: SpeechRequest) -> Spoken:
+async def _spoken(voice: Voice, request: SpeechRequest, answer: Answer) -> Spoken:
     """Have the engine speak it, and count what it did."""
     tally.CLIP_LOOKUPS.add("miss")
     began_s, result = time.monotonic(), "internal"
     with telemetry.span("speak", "client", autodubber__engine=voice.name, autodubber__characters=len(request.text)) as span:
         try:
-            spoken = await voice.speak(request)
+            spoken = await voice.speak(request, answer)
             result = "ok"
         except DubError as error:
             result = error.problem.code
@@ -170,7 +192,7 @@ async def synthesize(
     return tuple(clips[segment.id] for segment, _ in pairs)
 
 
-def _store(blobs: BlobStore, key: str, pcm: bytes, meta: ClipMeta) -> None:
+def _store(blobs: BlobStore, key: str, pcm: bytes, meta: ClipMeta, answer: KeptAnswer) -> None:
     sound, about = clip_files(key)
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
@@ -180,3 +202,4 @@ def _store(blobs: BlobStore, key: str, pcm: bytes, meta: ClipMeta) -> None:
         file.writeframes(pcm)
     blobs.put(sound, buffer.getvalue())
     blobs.put(about, msgspec.json.encode(meta))
+    answer.forget()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import importlib.util
 import json
 import re
@@ -14,9 +16,9 @@ from app.domain.job import MAX_SPEED, MIN_SPEED
 from app.speech.elevenlabs_client import Service, digest, sdk_module
 from app.speech.elevenlabs_errors import Retry, Trouble
 from app.speech.elevenlabs_models import SpeechModel, at_once, known_models, read_model
-from app.speech.elevenlabs_sound import cost_credits, most_bytes, sound
+from app.speech.elevenlabs_sound import Received, cost_credits, most_bytes, sound
 from app.speech.gate import Gate
-from app.speech.ports import Availability, EngineInfo, SpeechRequest, Spoken, VoiceInfo
+from app.speech.ports import Answer, Availability, EngineInfo, SpeechRequest, Spoken, VoiceInfo
 
 if TYPE_CHECKING:
     from elevenlabs.client import AsyncElevenLabs
@@ -93,7 +95,7 @@ class ElevenLabsVoice:
 
     # ---- speaking
 
-    async def speak(self, request: SpeechRequest) -> Spoken:
+    async def speak(self, request: SpeechRequest, answer: Answer | None = None) -> Spoken:
         key = self._key(request.key)
         model = await self._find_model(key, request.model)
         text = self._ready(request, model)
@@ -107,6 +109,14 @@ class ElevenLabsVoice:
             asked |= {name: said for name, said in (("previous_text", request.previous_text), ("next_text", request.next_text)) if said}
         gate = await self._gate(key, model)
 
+        def spoken(received: Received) -> Spoken:
+            pcm = sound(received.pcm, received.headers, text, RATE_HZ)
+            return Spoken(pcm, RATE_HZ, speed, cost_credits(received.headers, text, model))
+
+        if answer is not None and (kept := await asyncio.to_thread(answer.load)) is not None:
+            with contextlib.suppress(Trouble):  # it was no sound either when it came, and was about to be asked for again
+                return spoken(Received.unpacked(kept))
+
         async def once(client: AsyncElevenLabs) -> Spoken:
             pcm = bytearray()
             async with client.text_to_speech.with_raw_response.convert(request.voice, **asked) as response:
@@ -114,8 +124,11 @@ class ElevenLabsVoice:
                     pcm += block
                     if len(pcm) > most_bytes(text, RATE_HZ):
                         raise Trouble(errors.SPEECH_FAILED, "It sent far more sound than the line has.", Retry.ANSWER)
+                received = Received.of(response.headers, bytes(pcm))
+                if answer is not None:  # before anything else: from here on neither a kill nor a cancelled job costs it again
+                    await asyncio.shield(asyncio.to_thread(answer.keep, received.packed()))
                 self._learn_width(gate, response.headers)
-            return Spoken(sound(bytes(pcm), response.headers, text, RATE_HZ), RATE_HZ, speed, cost_credits(response.headers, text, model))
+            return spoken(received)
 
         async with gate.hold():
             return await self._service.call(key, once, extra_s=len(text) / 20)

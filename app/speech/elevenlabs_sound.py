@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 from app.domain import errors
 from app.speech.elevenlabs_errors import Retry, Trouble
 from app.speech.elevenlabs_models import SpeechModel
@@ -12,6 +14,25 @@ from app.speech.elevenlabs_models import SpeechModel
 _FASTEST: Final = 60.0  # letters a second that nobody speaks
 _SLOWEST_S: Final = 1.0  # seconds for a letter or sign that no voice takes on average: a number may be ten words
 _REST_S: Final = 10.0
+_HEADERS: Final = ("content-type", "character-cost")
+
+
+class Received(msgspec.Struct, frozen=True):
+    """An answer as it came: its headers that matter, and its bytes."""
+
+    headers: dict[str, str]
+    pcm: bytes
+
+    @staticmethod
+    def of(headers: Mapping[str, str], pcm: bytes) -> Received:
+        return Received({name: headers[name] for name in _HEADERS if name in headers}, pcm)
+
+    def packed(self) -> bytes:
+        return msgspec.msgpack.encode(self)
+
+    @staticmethod
+    def unpacked(data: bytes) -> Received:
+        return msgspec.msgpack.decode(data, type=Received)
 
 
 def most_bytes(text: str, rate_hz: int) -> int:

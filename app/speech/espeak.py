@@ -16,7 +16,7 @@ from app.domain.errors import ENGINE_UNAVAILABLE, SPEECH_FAILED, TEXT_INVALID, T
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.processes import child
 from app.speech.gate import Gate
-from app.speech.ports import Availability, EngineInfo, ModelInfo, SpeechRequest, Spoken, VoiceInfo
+from app.speech.ports import Answer, Availability, EngineInfo, ModelInfo, SpeechRequest, Spoken, VoiceInfo
 
 AUTO: Final = "auto"
 WORDS_PER_MINUTE: Final = 165  # at speed 1.0
@@ -84,12 +84,12 @@ class EspeakVoice:
     async def limit(self, request: SpeechRequest) -> int:
         return self._gate.width
 
-    async def speak(self, request: SpeechRequest) -> Spoken:
+    async def speak(self, request: SpeechRequest, answer: Answer | None = None) -> Spoken:
         voice = _resolve(await self._catalogue(), request)
         text = _text(request)
         async with self._gate.hold():
-            answer, pcm = await self._ask({"do": "speak", "voice": voice, "text": text, "rate": _rate(request.speed)}, limit_s=30 + len(text) / 20)
-        return Spoken(pcm, answer["rate_hz"], request.speed, 0.0)
+            told, pcm = await self._ask({"do": "speak", "voice": voice, "text": text, "rate": _rate(request.speed)}, limit_s=30 + len(text) / 20)
+        return Spoken(pcm, told["rate_hz"], request.speed, 0.0)
 
     async def close(self) -> None:
         """Nothing is held open."""

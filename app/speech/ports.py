@@ -138,6 +138,18 @@ class Spoken(msgspec.Struct, frozen=True):
     cost_credits: float
 
 
+class Answer(Protocol):
+    """Where an engine that costs money puts what it was sent for one request, before it does anything else with it."""
+
+    def load(self) -> bytes | None:
+        """What was kept and not used yet: whoever was to use it was killed. None where there is nothing, or it is damaged."""
+        ...
+
+    def keep(self, data: bytes) -> None:
+        """Found by `load` when this returns, whatever ends the process. Blocks for a write into memory, no more."""
+        ...
+
+
 class Voice(Protocol):
     """A text-to-speech engine."""
 
@@ -159,8 +171,11 @@ class Voice(Protocol):
         """How many lines may be spoken at once with this key and model."""
         ...
 
-    async def speak(self, request: SpeechRequest) -> Spoken:
-        """Speak one line. Retries what is worth it; raises a catalogue error naming what to do."""
+    async def speak(self, request: SpeechRequest, answer: Answer | None = None) -> Spoken:
+        """Speak one line. Retries what is worth it; raises a catalogue error naming what to do.
+
+        An engine that costs money asks `answer` first, and keeps there what it has paid for the moment that the last byte has come.
+        """
         ...
 
     async def close(self) -> None: ...

@@ -59,6 +59,18 @@ class BlobStore:
         sync_folder(target.parent)
         return target
 
+    def put_unsynced(self, key: str, data: bytes) -> Path:
+        """Store bytes for a moment: a killed process loses them no more when this returns, a machine without power may. Raises disk_full."""
+        target = self._target(key)
+        temporary = target.with_name(f".{secrets.token_hex(8)}.part")
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(target)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise _disk(error) from error
+        return target
+
     def adopt(self, source: Path, key: str) -> Path:
         """Move a finished file in; it is on disk under its key when this returns, and gone from `source`. Raises disk_full."""
         target = self._target(key)

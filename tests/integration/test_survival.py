@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +60,34 @@ def test_a_server_killed_in_a_stage_goes_on_and_buys_no_line_twice(
     told = journal()
     assert told["violations"] == []
     assert bought(told) == Counter(sentence.text for sentence in SPOKEN)
+
+
+def test_a_server_killed_the_moment_its_answers_have_come_buys_none_of_them_again(
+    serve: Callable[..., Running], spoken_mp4: Path, tmp_path: Path
+) -> None:
+    texts = [f"This is line number {number}." for number in range(8)]
+    lines = tmp_path / "lines.srt"
+    lines.write_text("\n".join(f"{n + 1}\n00:00:{2 * n:02},000 --> 00:00:{2 * n + 1:02},900\n{text}\n" for n, text in enumerate(texts)))
+    with double.running("--tones", "--tier", "pro") as service:
+        server = serve(ELEVENLABS_API_KEY=double.KEY, ELEVENLABS_BASE_URL=service, AUTODUBBER_ELEVENLABS_AT_ONCE="8")
+        httpx.post(f"{service}/_faults", json=[{"kind": "delay", "text": f'"text":"{text}', "delay_s": 1} for text in texts])
+        job = server.create(server.upload(spoken_mp4), subtitles=server.upload(lines), voice=VOICE, review=False)
+        server.until(job["id"], lambda e: e["type"] == "progress" and e["stage"] == "synthesize")
+        answers, clips = (server.data / "blobs" / folder for folder in ("answers", "clips"))
+        own = [process.pid for process in server.family()[:2]]  # known beforehand: looking for them would give the server time
+        came = time.monotonic() + 60
+        while len({path.stem for folder in (answers, clips) for path in folder.glob("[!.]*")}) < len(texts):
+            assert time.monotonic() < came
+        for pid in own:
+            os.kill(pid, signal.SIGKILL)
+        server.kill()
+        assert list(answers.iterdir()), "the kill came too late to say anything"
+        server.start()
+        server.wait(job["id"], "completed")
+        told = httpx.get(f"{service}/_journal").json()
+    assert Counter(call["text"] for call in told["calls"]) == Counter(texts)
+    assert told["violations"] == []
+    assert list(answers.iterdir()) == []
 
 
 def test_many_kills_of_one_job_lose_nothing(

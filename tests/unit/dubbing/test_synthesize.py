@@ -1,0 +1,76 @@
+"""What an engine has been paid for is never bought again, whatever happens between its last byte and the clip."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from app.dubbing.keep import sealed
+from app.dubbing.synthesize import KeptAnswer, clip_key, speak
+from app.speech.elevenlabs import ElevenLabsVoice
+from app.speech.elevenlabs_sound import Received
+from app.speech.ports import SpeechRequest
+from app.storage.blobs import BlobStore
+from tests.doubles.elevenlabs import KEY, Double, Fault
+
+LINE = SpeechRequest("EnglishMale000000002", "", "Welcome to the workshop.", "en", 1.0, "", "", None)
+
+
+@pytest.fixture
+async def double() -> AsyncIterator[Double]:
+    async with Double(tones=True) as running:
+        yield running
+
+
+@pytest.fixture
+async def voice(double: Double) -> AsyncIterator[ElevenLabsVoice]:
+    engine = ElevenLabsVoice(lambda: KEY, base_url=double.url, pause_s=0.01, deadline_s=5)
+    yield engine
+    await engine.close()
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> BlobStore:
+    return BlobStore(tmp_path / "blobs")
+
+
+def answers(blobs: BlobStore) -> list[Path]:
+    return [path for path in (blobs.root / "answers").rglob("*") if path.is_file()]
+
+
+async def test_an_answer_whose_clip_could_not_be_stored_is_used_the_next_time(blobs: BlobStore, voice: ElevenLabsVoice, double: Double) -> None:
+    in_the_way = blobs.root / "clips"
+    in_the_way.write_bytes(b"")
+    with pytest.raises(OSError):
+        await speak(blobs, voice, LINE)
+    assert len(answers(blobs)) == 1
+    in_the_way.unlink()
+    key, meta = await speak(blobs, voice, LINE)
+    assert len(double.calls) == 1 and meta.cost_credits == double.calls[0].charged
+    assert meta.duration_s == pytest.approx(len(LINE.text) / 15, abs=0.01)
+    assert blobs.exists(f"{key}.wav") and answers(blobs) == []
+
+
+async def test_half_an_answer_is_none(blobs: BlobStore, voice: ElevenLabsVoice, double: Double) -> None:
+    answer = KeptAnswer(blobs, clip_key(voice, LINE))
+    whole = sealed(Received({"content-type": "audio/pcm"}, b"\1\0" * 50_000).packed())
+    for damaged in (b"", whole[:-1], whole[:40] + b"\7" + whole[41:]):
+        blobs.put_unsynced(f"answers/{clip_key(voice, LINE).rpartition('/')[2]}.raw", damaged)
+        assert answer.load() is None
+    await speak(blobs, voice, LINE)
+    assert len(double.calls) == 1 and answers(blobs) == []
+
+
+async def test_a_kept_answer_that_is_no_sound_is_asked_for_again(blobs: BlobStore, voice: ElevenLabsVoice, double: Double) -> None:
+    KeptAnswer(blobs, clip_key(voice, LINE)).keep(Received({"content-type": "text/html"}, b"<html>").packed())
+    await speak(blobs, voice, LINE)
+    assert len(double.calls) == 1 and answers(blobs) == []
+
+
+async def test_a_second_answer_takes_the_place_of_the_first(blobs: BlobStore, voice: ElevenLabsVoice, double: Double) -> None:
+    double.faults.append(Fault("silence"))
+    await speak(blobs, voice, LINE)
+    assert [call.fault for call in double.calls] == ["silence", ""]
+    assert answers(blobs) == []
