@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -137,6 +138,25 @@ def test_work_that_was_running_when_the_engine_stopped_goes_on_at_its_stage(laun
     again.wait(lambda asked: (job.id, "finish prepare") in asked)
     assert again.of(job.id) == ["transcribe", "finish prepare"], "finished steps are not repeated"
     assert house.store.row(job.id).workflow_id == workflow_id
+
+
+def test_a_restart_does_not_wait_for_a_queue_that_is_looked_into_seldom(launch: Launch, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.jobs.engine._POLL_S", 60.0)
+    job = house.created()
+    engine, runner = launch()
+    runner.hold.add(Stage.TRANSCRIBE.value)
+    runner.wait(lambda asked: (job.id, "transcribe") in asked)
+    engine._calm()  # as after some seconds
+    assert queue_intervals(engine) == {60.0}
+    engine.shutdown()
+    house.store.transition(job.id, JobState.PREPARING)
+    _, again = launch()
+    again.wait(lambda asked: (job.id, "finish prepare") in asked)
+
+
+def queue_intervals(engine: Engine) -> set[float]:
+    with sqlite3.connect(engine._path) as records:
+        return {interval for (interval,) in records.execute("SELECT polling_interval_sec FROM queues")}
 
 
 def test_a_job_whose_workflow_the_engine_never_saw_is_queued_at_launch(launch: Launch, house: House) -> None:
