@@ -1,4 +1,4 @@
-"""The track in chunks of half a minute, each of which can be made alone: which they are, what they hear, and their names.
+"""The track in chunks of a quarter of a minute, each of which can be made alone: which they are, what they hear, and their names.
 
 A chunk is named by everything that its sound is made of, not by the sound: one whose inputs have not changed is neither decoded, mixed, limited,
 measured nor encoded again.
@@ -17,7 +17,7 @@ from app.dubbing.ducking import Gain
 from app.dubbing.limiter import DELAY_N, MEMORY_N
 from app.dubbing.loudness import ENERGY_N
 
-CHUNK_N: Final = 19 * 76_800  # 30.4 s: whole AAC frames (1,024), whole Opus frames (960), whole energies (4,800)
+CHUNK_N: Final = 10 * 76_800  # 16 s: whole AAC frames (1,024), whole Opus frames (960), whole energies (4,800); a quarter of a second of work
 BEFORE_FRAMES: Final = 24  # encoded before a chunk's own packets: the encoder's state at a join is what it would have been
 AFTER_FRAMES: Final = 4
 _FRAME_N: Final = 1_024  # the longest

@@ -72,11 +72,11 @@ def test_a_decoder_sees_every_sample_and_not_one_more(ffmpeg: str, tmp_path: Pat
 def test_a_join_sounds_like_any_other_place(ffmpeg: str, tmp_path: Path, codec: PacketCodec, extension: str) -> None:
     samples = _music(65)
     out = tmp_path / f"out.{extension}"
-    assert _encode(samples, out, tmp_path / "cache", codec).made == 3
+    assert _encode(samples, out, tmp_path / "cache", codec).made == 5
     error = np.abs(decode(ffmpeg, out) - samples).max(axis=1)
     frame_n = codec.frame_n
     usual = np.quantile(error[frame_n * 50 : frame_n * 900].reshape(-1, frame_n).max(axis=1), 0.999)
-    for join_n in (CHUNK_N, 2 * CHUNK_N):
+    for join_n in range(CHUNK_N, len(samples), CHUNK_N):
         assert error[join_n - 2 * frame_n : join_n + 2 * frame_n].max() < 1.5 * usual
 
 
@@ -108,7 +108,7 @@ def test_peaks_that_grow_in_coding_are_limited_until_they_do_not_pass_minus_one(
 
 
 def test_a_damaged_or_missing_chunk_is_made_again(tmp_path: Path) -> None:
-    samples = _hiss(31)  # a whole chunk and a short one
+    samples = _hiss(17)  # a whole chunk and a short one
     _encode(samples, tmp_path / "out.m4a", tmp_path / "cache")
     for name in sorted(path.name for path in (tmp_path / "cache").iterdir()):
         whole = (tmp_path / "cache" / name).read_bytes()
@@ -121,8 +121,8 @@ def test_a_damaged_or_missing_chunk_is_made_again(tmp_path: Path) -> None:
 
 
 def test_another_source_shares_nothing(tmp_path: Path) -> None:
-    _encode(_hiss(31), tmp_path / "a.m4a", tmp_path / "cache", identity="a")
-    assert _encode(_hiss(31), tmp_path / "b.m4a", tmp_path / "cache", identity="b").made == 2
+    _encode(_hiss(17), tmp_path / "a.m4a", tmp_path / "cache", identity="a")
+    assert _encode(_hiss(17), tmp_path / "b.m4a", tmp_path / "cache", identity="b").made == 2
 
 
 @CODECS

@@ -33,16 +33,16 @@ def test_an_edited_line_encodes_its_chunk_again_and_no_other(ffmpeg: str, tmp_pa
         path = write_wav(tmp_path / f"line{index}.wav", noise(1.5, 24_000, seed=index), 24_000)
         clips.append(MixClip(str(path), float(start_s), 1.5, 1.0, 0.0, 0.0))
     first = mix(ffmpeg, tmp_path, source, clips, duration_s=92.0)
-    assert (first.report.encoded_chunks, first.report.cached_chunks) == (4, 0)
+    assert (first.report.encoded_chunks, first.report.cached_chunks) == (6, 0)
 
     other = write_wav(tmp_path / "other.wav", noise(1.4, 24_000, seed=99), 24_000)
-    clips[11] = MixClip(str(other), clips[11].start_s, 1.4, 1.0, 0.0, 0.0)  # at 46 s
+    clips[9] = MixClip(str(other), clips[9].start_s, 1.4, 1.0, 0.0, 0.0)  # at 38 s
     edited = mix(ffmpeg, tmp_path, source, clips, duration_s=92.0)
-    assert (edited.report.encoded_chunks, edited.report.cached_chunks) == (1, 3)
+    assert (edited.report.encoded_chunks, edited.report.cached_chunks) == (1, 5)
     same = np.isclose(edited.heard, first.heard).all(axis=1)
-    assert same[: 29 * RATE_HZ].all()
-    assert same[61 * RATE_HZ :].all()
-    assert not same[46 * RATE_HZ : 47 * RATE_HZ].all()
+    assert same[: 31 * RATE_HZ].all()
+    assert same[49 * RATE_HZ :].all()
+    assert not same[38 * RATE_HZ : 39 * RATE_HZ].all()
 
 
 def test_what_a_run_does_not_use_is_forgotten(ffmpeg: str, tmp_path: Path, five: list[MixClip]) -> None:
@@ -88,12 +88,12 @@ def test_a_gain_that_was_corrected_costs_an_edit_no_second_encoding_of_everythin
     changes = {"duration_s": 92.0, "target_lufs": -14.0}
     first = mix(ffmpeg, tmp_path, source, clips, **changes)
     assert first.report.loudness_lufs == pytest.approx(-14.0, abs=0.25)
-    assert len(list((tmp_path / "cache").glob("*.levels"))) > len(list((tmp_path / "cache").glob("*.packets"))) == 4  # it was corrected
-    clips[11] = MixClip(clips[11].path, clips[11].start_s + 0.3, 3.5, 1.0, 0.0, 0.0)
+    assert len(list((tmp_path / "cache").glob("*.levels"))) > len(list((tmp_path / "cache").glob("*.packets"))) == 6  # it was corrected
+    clips[9] = MixClip(clips[9].path, clips[9].start_s + 0.3, 3.5, 1.0, 0.0, 0.0)
     made: list[str] = []
     monkeypatch.setattr("app.dubbing.encode.coded", lambda chunk, codec, sound: made.append(chunk.name) or coded(chunk, codec, sound))
     edited = mix(ffmpeg, tmp_path, source, clips, **changes)
-    assert edited.report.cached_chunks == 3
+    assert edited.report.cached_chunks == 5
     assert len(made) <= 3  # the edited chunk at each gain that was tried
     fresh = mix(ffmpeg, tmp_path, source, clips, **changes, chunk_cache=str(tmp_path / "fresh"), out=str(tmp_path / "fresh.m4a"))
     assert np.array_equal(fresh.heard, edited.heard)  # the cache only saves time
