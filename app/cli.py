@@ -66,6 +66,12 @@ def _add_dub_options(dub: argparse.ArgumentParser) -> None:
     heard.add_argument("--task", choices=("transcribe", "translate"), default="transcribe", help="translate: Whisper writes English")
     heard.add_argument("--model", metavar="M", help="Whisper model's name, or the path of a checkpoint (default: AUTODUBBER_MODEL)")
     heard.add_argument("--subtitles", type=Path, metavar="FILE", help="SRT, WebVTT or ASS to speak, instead of recognition")
+    heard.add_argument("--speak-sounds", action="store_true", default=None, help="speak sound descriptions, lyrics, speakers' names and credits too")
+    heard.add_argument(
+        "--join-short-cues",
+        choices=("auto", "on", "off"),
+        help="join brought subtitles of a word or two to sentences (default: auto)",
+    )
     heard.add_argument("--review", type=Path, metavar="FILE", help="stop after recognition and write an SRT to edit; pass it back with --subtitles")
     voice = dub.add_argument_group("how it is spoken")
     voice.add_argument("--voice", metavar="ENGINE:VOICE", help="such as espeak:es or elevenlabs:VOICE_ID (default: AUTODUBBER_VOICE)")

@@ -203,10 +203,11 @@ async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, 
         await voice.check(SpeechRequest(voice_id, options.voice_model, "a", language, options.speed, "", "", None))
     with shown.stage(Stage.INGEST) as report:
         sound = await pipeline.ingest(kit, source, "cli", info, options, report)
-    language = options.language
+    language, joined = options.language, None
     with shown.stage(Stage.TRANSCRIBE) as report:
         if brought is not None:
-            segments = from_subtitles(brought, sound.duration_s)
+            lines = await asyncio.to_thread(from_subtitles, brought, sound.duration_s, options)
+            segments, joined = lines.segments, lines.joined
         else:
             found: list[Segment] = []
 
@@ -233,7 +234,7 @@ async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, 
         )
     with shown.stage(Stage.MUX) as report:
         finished = await finish(kit, source, info, sound, kit.blobs.path(mixed.track.key), segments, placements, options, language, report)
-    result = report_of(segments, placements, mixed, finished, options, sound.duration_s)
+    result = report_of(segments, placements, mixed, finished, options, sound.duration_s, joined)
     artifacts = [*finished.artifacts, mixed.audio, await keep_report(kit, result)]
     outputs = hand_over(kit, artifacts, source.stem, arguments.output or source.parent, inputs_of(arguments))
     return _result(arguments, sound.duration_s, language, segments, clips, result, shown, outputs)

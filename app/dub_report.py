@@ -27,6 +27,8 @@ def totals(report: Report) -> list[tuple[str, str]]:
     target = "left as it was" if report.target_lufs is None else f"target {report.target_lufs:g} LUFS"
     return [
         ("lines", str(count)),
+        *([("short cues", f"{report.joined.cues} joined to {report.joined.lines} lines")] if report.joined else []),
+        *([("not spoken", f"{report.left_out} (sounds, music, names, credits, addresses)")] if report.left_out else []),
         ("faster than 1.25x", f"{report.share_over_125:.1%} (mean {report.mean_rate:.2f}x, highest {report.highest_rate:.2f}x)"),
         ("to shorten", str(report.to_shorten)),
         ("late", f"{report.late} (worst offset {report.worst_offset_s:+.3f} s)"),

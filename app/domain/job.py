@@ -106,12 +106,28 @@ class BurnPosition(StrEnum):
     TOP = "top"
 
 
+class JoinShortCues(StrEnum):
+    """Whether subtitles of a word or two are joined to sentences before they are spoken; `auto`: where the file looks like it."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+class Joined(msgspec.Struct, frozen=True):
+    """Short subtitles that were joined: how many there were, and how many lines they became."""
+
+    cues: int
+    lines: int
+
+
 class DubOptions(msgspec.Struct, frozen=True):
     """Everything a person may choose. No field has a default: `app.jobs.service.default_options` fills them in.
 
     What is heard: `language` is ISO 639-1 or None for detection; `target_language` is the language that the lines are spoken in when it is
     another one (translated by hand, or brought), None for the same. `recognizer` is a name in the registry, or "subtitles" when the person
-    brought them. `model` is a Whisper model's name, the name of a checkpoint in the models folder, or, where
+    brought them. `speak_sounds`: sound descriptions, lyrics, speakers' names and credits are spoken as they stand (they are left out else);
+    `join_short_cues` is about brought subtitles. `model` is a Whisper model's name, the name of a checkpoint in the models folder, or, where
     the operator chose it, a checkpoint's path. `audio_track` counts the source's audio streams from 0.
     How it is spoken: `voice` is "ENGINE:VOICE" ("espeak:en"); `voice_model` is the engine's model ("eleven_multilingual_v2"), "" for its
     default; `speed` is 0.7-1.2. `review` stops after transcription for the person to read.
@@ -148,6 +164,8 @@ class DubOptions(msgspec.Struct, frozen=True):
     burn_position: BurnPosition
     burn_box: bool
     hardware_encoder: bool
+    speak_sounds: bool
+    join_short_cues: JoinShortCues
 
 
 # What the operator's settings do not decide. Rows from before a field existed are given these by the migration that brought it.
@@ -166,6 +184,8 @@ NEUTRAL: Final[dict[str, Any]] = {
     "burn_position": BurnPosition.BOTTOM,
     "burn_box": False,
     "hardware_encoder": False,
+    "speak_sounds": False,
+    "join_short_cues": JoinShortCues.AUTO,
 }
 
 
@@ -207,8 +227,8 @@ class Job(msgspec.Struct, frozen=True):
 
     `has_stem`: a background without voices was brought. `progress` and `stage_progress` are 0..1; `eta_s` is None until it can be told.
     `revision` grows with every edit of the segments and is their ETag. `rendered_revision` is the revision that the artifacts were made from
-    (None: not yet); `stale` says that lines, options or the stem changed since. `source_gone`, `outputs_gone`: retention has deleted the
-    original, the finished files. Times are Unix seconds.
+    (None: not yet); `stale` says that lines, options or the stem changed since. `joined`: short subtitles were
+    joined. `source_gone`, `outputs_gone`: retention has deleted the original, the finished files. Times are Unix seconds.
     """
 
     id: str
@@ -234,3 +254,4 @@ class Job(msgspec.Struct, frozen=True):
     updated_at: float
     source_gone: bool = False
     outputs_gone: bool = False
+    joined: Joined | None = None

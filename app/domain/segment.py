@@ -16,12 +16,32 @@ class Word(msgspec.Struct, frozen=True):
     end_s: float
 
 
+class LeftOutKind(StrEnum):
+    """Why something that stands in the source is not spoken."""
+
+    SOUND = "sound"  # [door slams], (sighs)
+    MUSIC = "music"  # a song's lyrics, [upbeat music]
+    LABEL = "label"  # who speaks: JOHN:
+    CREDIT = "credit"  # who made the subtitles
+    ADDRESS = "address"  # of the web, of mail, @name
+    EMOJI = "emoji"  # and other pictures
+
+
+class LeftOut(msgspec.Struct, frozen=True):
+    """A part of a line's source that is not spoken, as it stands there."""
+
+    kind: LeftOutKind
+    text: str
+
+
 class Segment(msgspec.Struct, frozen=True):
     """One line to be spoken: when, by whom, what.
 
-    `text` is what will be spoken; `source_text` is what was recognised (or brought as a subtitle) and never changes.
-    `skip` keeps the original sound for this line. `start_locked`: the voice starts at `start_s` exactly; `locked_rate`: it is played exactly
-    this many times as fast as spoken (MIN_RATE..MAX_RATE); the fit moves its neighbours instead.
+    `text` is what will be spoken; `source_text` is what was recognised (or brought as a subtitle) and never changes. `left_out` are the parts of
+    `source_text` that are not in `text`; a line of which nothing is left to speak has all of it as its `text`, and is skipped.
+    `skip`: not spoken; the original sound is kept for this line if the person said so (a line that was left out keeps none).
+    `start_locked`: the voice starts at `start_s` exactly; `locked_rate`: it is played exactly this many times as fast as spoken
+    (MIN_RATE..MAX_RATE); the fit moves its neighbours instead.
     Times are seconds on the video's timeline, 0 <= start_s < end_s.
     """
 
@@ -35,6 +55,12 @@ class Segment(msgspec.Struct, frozen=True):
     words: tuple[Word, ...]
     start_locked: bool = False
     locked_rate: float | None = None
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def unspoken(self) -> bool:
+        """Skipped because nothing of it is to be spoken, not because the person wants the original sound."""
+        return self.skip and bool(self.left_out) and self.text == self.source_text
 
 
 MIN_RATE: Final = 0.5

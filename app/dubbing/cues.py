@@ -58,9 +58,9 @@ def cues_for(segments: Sequence[Segment], placements: Sequence[Placement]) -> tu
 
 def subtitles_for(segments: Sequence[Segment], placements: Sequence[Placement], end_s: float) -> tuple[Cue, ...]:
     """What is shown beside the dub. Long lines become several cues, by the words' own times where the text is still the recognised one, else by
-    length. `end_s` is the video's end.
+    length. `end_s` is the video's end. What is left out (sounds, lyrics, who speaks) is not in it: it stands in the brought file.
     """
-    return _readable(_spoken(segments, placements), end_s)
+    return _readable(_spoken([segment for segment in segments if not segment.unspoken], placements), end_s)
 
 
 def source_subtitles_for(segments: Sequence[Segment], end_s: float) -> tuple[Cue, ...]:

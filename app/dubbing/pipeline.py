@@ -195,5 +195,5 @@ def track_codec(options: DubOptions) -> AudioCodec:
 
 
 def kept_spans(segments: Sequence[Segment]) -> tuple[tuple[float, float], ...]:
-    """Where the original is to be heard although the background is replaced: the lines that keep it."""
-    return tuple((segment.start_s, segment.end_s) for segment in segments if segment.skip)
+    """Where the original is to be heard although the background is replaced: the lines for which a person said so."""
+    return tuple((segment.start_s, segment.end_s) for segment in segments if segment.skip and not segment.unspoken)

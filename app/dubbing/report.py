@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from app.domain.job import DubOptions
+from app.domain.job import DubOptions, Joined
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.report import LineReport, Report
 from app.domain.segment import Flag, Placement, Segment
@@ -24,7 +24,13 @@ FAST_READING_CPS: Final = 21.0  # beyond this, subtitles cannot be read in time 
 
 
 def report_of(
-    segments: Sequence[Segment], placements: Sequence[Placement], mixed: Mixed, finished: Finished, options: DubOptions, source_duration_s: float
+    segments: Sequence[Segment],
+    placements: Sequence[Placement],
+    mixed: Mixed,
+    finished: Finished,
+    options: DubOptions,
+    source_duration_s: float,
+    joined: Joined | None = None,
 ) -> Report:
     """What came out. Pure; lines in the order in which they are heard; those that keep the original sound are not spoken and not in it.
 
@@ -47,6 +53,8 @@ def report_of(
         source_duration_s=round(source_duration_s, 3),
         duration_difference_s=round(finished.duration_s - source_duration_s, 3),
         picture=finished.picture,
+        joined=joined,
+        left_out=sum(segment.unspoken for segment in segments),
     )
 
 

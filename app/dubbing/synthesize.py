@@ -22,6 +22,7 @@ from app.domain.errors import NOTHING_TO_SPEAK, DubError
 from app.domain.segment import Clip, Segment
 from app.dubbing.keep import sealed, unsealed
 from app.dubbing.kit import Kit, Report, fingerprint
+from app.dubbing.unspeakable import voiced
 from app.speech.ports import Answer, SpeechRequest, Spoken, Voice
 from app.storage.blobs import BlobStore
 
@@ -51,18 +52,22 @@ _flights_lock: Final = threading.Lock()
 
 
 def speakable(segments: Sequence[Segment]) -> tuple[Segment, ...]:
-    """The lines that get a voice: not skipped, and with something to say ("..." has nothing)."""
-    return tuple(segment for segment in segments if not segment.skip and any(character.isalnum() for character in segment.text))
+    """The lines that get a voice: not skipped, and with something to say ("..." has nothing, nor has an emoji)."""
+    return tuple(segment for segment in segments if not segment.skip and any(character.isalnum() for character in voiced(segment.text)))
 
 
 def requests_for(segments: Sequence[Segment], choice: VoiceChoice, voice_id: str) -> tuple[tuple[Segment, SpeechRequest], ...]:
-    """Each speakable line with its request; neighbours of the same speaker give the intonation's context."""
+    """Each speakable line with its request; neighbours of the same speaker give the intonation's context.
+
+    No emoji, no address and no mark-up is in a request, wherever the line came from.
+    """
     lines = speakable(segments)
+    texts = [voiced(line.text).strip() for line in lines]
     pairs = []
     for i, line in enumerate(lines):
-        before = lines[i - 1].text if i and lines[i - 1].speaker == line.speaker else ""
-        after = lines[i + 1].text if i + 1 < len(lines) and lines[i + 1].speaker == line.speaker else ""
-        pairs.append((line, SpeechRequest(voice_id, choice.model, line.text.strip(), choice.language, choice.speed, before, after, choice.key)))
+        before = texts[i - 1] if i and lines[i - 1].speaker == line.speaker else ""
+        after = texts[i + 1] if i + 1 < len(lines) and lines[i + 1].speaker == line.speaker else ""
+        pairs.append((line, SpeechRequest(voice_id, choice.model, texts[i], choice.language, choice.speed, before, after, choice.key)))
     return tuple(pairs)
 
 

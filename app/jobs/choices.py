@@ -19,7 +19,7 @@ from app.speech.registry import Registry
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 # What only matters before the lines are known: changing it later does not make a rendered job stale and is refused.
-PREPARE_ONLY: Final = frozenset({"language", "task", "recognizer", "model", "audio_track"})
+PREPARE_ONLY: Final = frozenset({"language", "task", "recognizer", "model", "audio_track", "speak_sounds", "join_short_cues"})
 
 
 def patched(options: DubOptions, patch: OptionsPatch) -> DubOptions:

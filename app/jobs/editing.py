@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from app.domain.errors import INVALID_REQUEST, SEGMENT_NOT_FOUND, TEXT_INVALID, TIMES_INVALID, DubError
-from app.domain.segment import Segment, Word
+from app.domain.segment import LeftOut, Segment, Word
 from app.jobs.requests import SegmentChanges
 
 _SHORTEST_S = 0.05
@@ -28,6 +28,8 @@ def apply(changes: SegmentChanges, segments: Sequence[Segment], duration_s: floa
             fields["text"] = clean(fields["text"])
             if fields["text"] != line.text:
                 fields["words"] = ()  # their times belong to the words that were heard
+        if line.unspoken and fields.get("skip") is False:
+            fields["left_out"] = ()  # from now on it is spoken, or skipped because the person says so
         lines[line.id] = _checked(msgspec.structs.replace(line, **fields), duration_s)
     for new in changes.add:
         text = clean(new.text)
@@ -54,26 +56,37 @@ def split(segment_id: str, at: int, segments: Sequence[Segment]) -> list[Segment
     cut_s = min(max(cut_s, line.start_s + _SHORTEST_S), line.end_s - _SHORTEST_S)
     source_at = at if line.source_text == line.text else round(len(line.source_text) * len(left) / len(line.text))
     sources = (line.source_text[:source_at].strip(), line.source_text[source_at:].strip())
+    left_out = _left_out(line, sources)
     halves = [
-        msgspec.structs.replace(line, end_s=cut_s, text=left, source_text=sources[0], words=first),
-        msgspec.structs.replace(line, id=uuid.uuid4().hex, start_s=cut_s, text=right, source_text=sources[1], words=second, start_locked=False),
+        msgspec.structs.replace(line, end_s=cut_s, text=left, source_text=sources[0], words=first, left_out=left_out[0]),
+        msgspec.structs.replace(
+            line, id=uuid.uuid4().hex, start_s=cut_s, text=right, source_text=sources[1], words=second, start_locked=False, left_out=left_out[1]
+        ),
     ]
     return [part for segment in segments for part in (halves if segment.id == segment_id else [segment])]
 
 
 def merge(segment_id: str, segments: Sequence[Segment]) -> list[Segment]:
-    """The line joined with the one that follows it. It starts as the first did, locked or not; a rate stays locked where both had the same."""
+    """The line joined with the one that follows it. It starts as the first did, locked or not; a rate stays locked where both had the same.
+
+    Where one of them only describes and is not spoken, the other's text is what is spoken.
+    """
     line = _find(segment_id, segments)
     at = list(segments).index(line)
     if at + 1 == len(segments):
         raise DubError(SEGMENT_NOT_FOUND, "No line follows it.")
     after = segments[at + 1]
+    spoken = [each for each in (line, after) if not each.unspoken] or [line, after]
+    timed = all(each.words for each in spoken)
     joined = msgspec.structs.replace(
         line,
         end_s=max(line.end_s, after.end_s),
-        text=f"{line.text} {after.text}".strip(),
+        text=" ".join(each.text for each in spoken).strip(),
         source_text=f"{line.source_text} {after.source_text}".strip(),
-        words=line.words + after.words if line.words and after.words else (),
+        speaker=line.speaker or (after.speaker if line.unspoken else ""),
+        skip=spoken[0].skip,
+        words=tuple(word for each in spoken for word in each.words) if timed else (),
+        left_out=line.left_out + after.left_out,
         locked_rate=line.locked_rate if line.locked_rate == after.locked_rate else None,
     )
     return [*segments[:at], joined, *segments[at + 2 :]]
@@ -85,6 +98,15 @@ def clean(text: str) -> str:
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
         raise DubError(TEXT_INVALID)
     return text
+
+
+def _left_out(line: Segment, sources: tuple[str, str]) -> tuple[tuple[LeftOut, ...], tuple[LeftOut, ...]]:
+    """What of each half is not spoken."""
+    if line.unspoken:
+        kind = line.left_out[0].kind
+        return (LeftOut(kind, sources[0]),), (LeftOut(kind, sources[1]),)
+    first = tuple(part for part in line.left_out if part.text in sources[0])
+    return first, tuple(part for part in line.left_out if part not in first)
 
 
 def _checked(line: Segment, duration_s: float) -> Segment:

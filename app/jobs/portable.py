@@ -19,7 +19,7 @@ import msgspec
 from sqlalchemy import Engine, select
 
 from app.domain.errors import JOB_NOT_FOUND, DubError
-from app.domain.job import JobError, JobState, Phase, Stage
+from app.domain.job import JobError, JobState, Joined, Phase, Stage
 from app.domain.media import Artifact, MediaInfo
 from app.domain.segment import Segment
 from app.storage import rows, tape
@@ -96,6 +96,7 @@ class PortableJob(msgspec.Struct, frozen=True):
     stages: tuple[StageEntry, ...]
     artifacts: tuple[Artifact, ...]
     files: tuple[FileEntry, ...]
+    joined: Joined | None = None
 
 
 class Titled(msgspec.Struct, frozen=True):

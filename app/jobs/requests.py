@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from app.domain.job import AudioCodec, AudioFormat, Background, BurnPosition, BurnSize, Container, Job, Task
+from app.domain.job import AudioCodec, AudioFormat, Background, BurnPosition, BurnSize, Container, Job, JoinShortCues, Task
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.segment import MAX_RATE, MIN_RATE, Segment
 
@@ -44,6 +44,8 @@ class OptionsPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     burn_position: BurnPosition | UnsetType = UNSET
     burn_box: bool | UnsetType = UNSET
     hardware_encoder: bool | UnsetType = UNSET
+    speak_sounds: bool | UnsetType = UNSET
+    join_short_cues: JoinShortCues | UnsetType = UNSET
 
 
 class CreateJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -110,7 +110,8 @@ class StageWork:
     def _transcribe_inputs(self, row: JobRow) -> Any:
         options = row.job.options
         speech = self._output(row.job.id, Stage.INGEST, pipeline.Sound).speech
-        return [speech, options.recognizer, options.model, options.language, options.task, row.subtitles_key]
+        told_apart = [options.speak_sounds, *([options.join_short_cues] if row.subtitles_key else [])]
+        return [speech, options.recognizer, options.model, options.language, options.task, row.subtitles_key, told_apart]
 
     async def _transcribe(self, row: JobRow, name: str, report: Report) -> Done:
         job, job_id = row.job, row.job.id
@@ -124,9 +125,11 @@ class StageWork:
             revision, gone = await asyncio.to_thread(self._store.clear_segments, job_id)
             self._hub.publish(SegmentsChanged(job_id, 0, revision, (), gone))
         if job.options.recognizer == SUBTITLES and row.subtitles_key:
-            lines = from_subtitles(await asyncio.to_thread(self._kit.blobs.read, row.subtitles_key), sound.duration_s)
-            await self._keep_chunk(job_id, partial, Recognised(lines, job.options.language or "", sound.duration_s))
-            return Done(Transcribed(job.options.language, sound.duration_s), fields={"language": job.options.language})
+            brought = await asyncio.to_thread(self._kit.blobs.read, row.subtitles_key)
+            lines = await asyncio.to_thread(from_subtitles, brought, sound.duration_s, job.options)
+            await self._keep_chunk(job_id, partial, Recognised(lines.segments, job.options.language or "", sound.duration_s))
+            fields = {"language": job.options.language, "joined": lines.joined}
+            return Done(Transcribed(job.options.language, sound.duration_s), fields=fields)
         chunks: asyncio.Queue[Recognised | None] = asyncio.Queue()
 
         async def keep_all() -> None:
@@ -144,7 +147,7 @@ class StageWork:
             await keeper
         if not (await asyncio.to_thread(self._store.segments, job_id))[1]:
             raise DubError(NO_SPEECH)
-        return Done(Transcribed(language, sound.duration_s), fields={"language": language})
+        return Done(Transcribed(language, sound.duration_s), fields={"language": language, "joined": None})
 
     async def _keep_chunk(self, job_id: str, partial: str, chunk: Recognised) -> None:
         output = Transcribed(chunk.language or None, chunk.done_s)
@@ -213,7 +216,7 @@ class StageWork:
         mixed: pipeline.Mixed = await asyncio.to_thread(self._output, row.job.id, Stage.MIX, pipeline.Mixed)
         source, track = self._kit.blobs.path(row.source_key), self._kit.blobs.path(mixed.track.key)
         made = await finish(self._kit, source, _media(row.job), sound, track, lines, placements, row.job.options, row.job.language, report)
-        result = report_of(lines, placements, mixed, made, row.job.options, sound.duration_s)
+        result = report_of(lines, placements, mixed, made, row.job.options, sound.duration_s, row.job.joined)
         return Done(made, artifacts=(*made.artifacts, await keep_report(self._kit, result)))
 
     def _clips(self, row: JobRow) -> tuple[Clip, ...]:

@@ -10,9 +10,9 @@ import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from app.domain.errors import JOB_NOT_FOUND, DubError
-from app.domain.job import DubOptions, Job, JobError, JobState, Phase, Stage, same_dub
+from app.domain.job import DubOptions, Job, JobError, JobState, Joined, Phase, Stage, same_dub
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
-from app.domain.segment import Segment, Word
+from app.domain.segment import LeftOut, Segment, Word
 from app.storage import tables as t
 
 
@@ -71,6 +71,7 @@ def to_job(row: Row[Any], segment_count: int, owned: list[Artifact], *, has_sour
         updated_at=row.updated_at,
         source_gone=not has_source,
         outputs_gone=row.rendered_revision is not None and not any(file.key.startswith("artifacts/") for file in owned),
+        joined=None if row.joined is None else msgspec.convert(row.joined, Joined),
     )
     return JobRow(job, row.source_key, row.subtitles_key, row.stem_key, row.workflow_id, rendered)
 
@@ -115,6 +116,7 @@ def segments_of(c: Connection, job_id: str) -> tuple[Segment, ...]:
             msgspec.convert(r.words, tuple[Word, ...]),
             r.start_locked,
             r.locked_rate,
+            msgspec.convert(r.left_out, tuple[LeftOut, ...]),
         )
         for r in found
     )

@@ -50,6 +50,7 @@ jobs = Table(
     Column("rendered_revision", Integer),
     Column("rendered_options", JSON),
     Column("rendered_stem_key", Text),
+    Column("joined", JSON),  # what was made of short subtitles
     Column("error", JSON),
     Column("workflow_id", String(96)),
     Column("created_at", Float, nullable=False),
@@ -73,6 +74,7 @@ segments = Table(
     Column("words", JSON, nullable=False),
     Column("start_locked", Boolean, nullable=False, server_default=false()),
     Column("locked_rate", Float),
+    Column("left_out", JSON, nullable=False, server_default="[]"),
     Index("segments_order", "job_id", "start_s"),
 )
 

@@ -11,14 +11,15 @@ import av
 import pytest
 
 from app import cli, dub, exit_status
-from app.domain.job import NEUTRAL, AudioCodec, AudioFormat, Background, BurnPosition, BurnSize, Container, DubOptions, Task
+from app.domain.job import NEUTRAL, AudioCodec, AudioFormat, Background, BurnPosition, BurnSize, Container, DubOptions, JoinShortCues, Task
 from app.settings import load
 from tests.unit.media.samples import sample
 from tests.unit.test_cli import LINES, run
 
 TYPED = (
     "--stem s.wav --duck-db -12 --duck-attack 0.2 --duck-hold 1 --duck-release 0.5 --keep-db -3 --loudness -23 --audio-format flac --container mkv "
-    "--audio-codec opus --target-language de --burn --burn-size large --burn-position top --burn-box --hardware-encoder --audio-track 1"
+    "--audio-codec opus --target-language de --burn --burn-size large --burn-position top --burn-box --hardware-encoder --audio-track 1 "
+    "--speak-sounds --join-short-cues on"
 )
 
 
@@ -34,7 +35,7 @@ def options(tmp_path: Path, *typed: str) -> DubOptions:
     "option, kind",
     [
         ("background", Background), ("audio_format", AudioFormat), ("container", Container), ("audio_codec", AudioCodec), ("burn_size", BurnSize),
-        ("burn_position", BurnPosition), ("task", Task),
+        ("burn_position", BurnPosition), ("task", Task), ("join_short_cues", JoinShortCues),
     ],
 )  # fmt: skip
 def test_the_command_line_offers_what_there_is(option: str, kind: type[StrEnum]) -> None:
@@ -55,6 +56,7 @@ def test_everything_typed_arrives(tmp_path: Path) -> None:
         "target_language": "de", "duck_db": -12.0, "duck_attack_s": 0.2, "duck_hold_s": 1.0, "duck_release_s": 0.5, "keep_db": -3.0,
         "loudness_lufs": -23.0, "audio_format": AudioFormat.FLAC, "container": Container.MKV, "audio_codec": AudioCodec.OPUS,
         "burn_size": BurnSize.LARGE, "burn_position": BurnPosition.TOP, "burn_box": True, "hardware_encoder": True,
+        "speak_sounds": True, "join_short_cues": JoinShortCues.ON,
     }  # fmt: skip
     assert (made.burn_subtitles, made.audio_track) == (True, 1)
     assert options(tmp_path, "--loudness", "off").loudness_lufs is None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 
+import msgspec
 import pytest
 
 from app import dub_report
+from app.domain.job import Joined
 from app.domain.report import LineReport, Report
 from app.domain.segment import Flag
 from app.dubbing.report import needs_a_look
@@ -42,6 +44,11 @@ def test_plain_text_has_the_totals_and_only_the_lines_that_need_a_look() -> None
     assert lines[9].split() == ["start", "offset", "rate", "char/s", "flags", "line"]
     assert lines[10].startswith("1:01:40.3  +0.26 s  1.38x  35.0    shorten  A line with [bold]brackets[/bold]")
     assert len(lines) == 11
+
+
+def test_what_was_joined_and_what_was_left_out_is_told() -> None:
+    text = shown(msgspec.structs.replace(REPORT, joined=Joined(42, 2), left_out=3), io.StringIO())
+    assert "short cues         42 joined to 2 lines\nnot spoken         3 (sounds, music, names, credits, addresses)\n" in text
 
 
 def test_a_terminal_gets_the_same_as_a_table() -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from app.domain.errors import LANGUAGE_UNKNOWN, DubError
-from app.domain.job import NEUTRAL, AudioFormat, Background, BurnPosition, BurnSize, Container, DubOptions, Task, same_dub
+from app.domain.job import NEUTRAL, AudioFormat, Background, BurnPosition, BurnSize, Container, DubOptions, JoinShortCues, Task, same_dub
 from app.jobs import choices
 from app.jobs.requests import OptionsPatch
 from app.speech.registry import build_registry
@@ -41,7 +41,8 @@ def test_what_is_no_language_code_is_refused(name: str, language: str) -> None:
     [
         {"duck_db": 1}, {"duck_db": -61}, {"duck_attack_s": -0.1}, {"duck_hold_s": 11}, {"duck_release_s": 11}, {"keep_db": 13}, {"keep_db": None},
         {"loudness_lufs": -5}, {"loudness_lufs": -40}, {"loudness_lufs": "off"}, {"audio_format": "ogg"}, {"container": "avi"},
-        {"audio_codec": "mp3"}, {"burn_size": "huge"}, {"burn_position": "left"}, {"burn_box": 1}, {"audio_track": 64}, {"duck_depth_db": -3},
+        {"audio_codec": "mp3"}, {"burn_size": "huge"}, {"burn_position": "left"}, {"burn_box": 1}, {"audio_track": 64},
+        {"speak_sounds": 1}, {"join_short_cues": True}, {"duck_depth_db": -3},
     ],
 )  # fmt: skip
 def test_a_value_out_of_its_range_is_refused(asked: dict[str, Any]) -> None:
@@ -63,7 +64,7 @@ def test_every_option_can_be_changed_and_null_means_automatic() -> None:
         {"speed": 1.1}, {"voice": "espeak:de"}, {"target_language": "de"}, {"background": Background.KEEP}, {"duck_db": -12.0}, {"duck_hold_s": 1.0},
         {"loudness_lufs": -23.0}, {"loudness_lufs": None}, {"audio_format": AudioFormat.FLAC}, {"container": Container.MKV},
         {"keep_original_track": True}, {"burn_subtitles": True}, {"burn_size": BurnSize.LARGE}, {"burn_position": BurnPosition.TOP},
-        {"burn_box": True}, {"audio_track": 1},
+        {"burn_box": True}, {"audio_track": 1}, {"speak_sounds": True}, {"join_short_cues": JoinShortCues.OFF},
     ],
 )  # fmt: skip
 def test_what_is_heard_or_seen_makes_another_dub(fields: dict[str, Any]) -> None:
