@@ -798,6 +798,7 @@ export interface components {
             duck_hold_s: number;
             duck_release_s: number;
             hardware_encoder: boolean;
+            join_short_cues: components["schemas"]["JoinShortCues"];
             keep_db: number;
             keep_original_track: boolean;
             language: string | null;
@@ -805,6 +806,7 @@ export interface components {
             model: string;
             recognizer: string;
             review: boolean;
+            speak_sounds: boolean;
             speed: number;
             target_language: string | null;
             task: components["schemas"]["Task"];
@@ -865,6 +867,7 @@ export interface components {
             eta_s: number | null;
             has_stem: boolean;
             id: string;
+            joined?: components["schemas"]["Joined"] | null;
             language: string | null;
             media: components["schemas"]["MediaInfo"] | null;
             options: components["schemas"]["DubOptions"];
@@ -911,6 +914,17 @@ export interface components {
          * @enum {string}
          */
         JobState: "queued" | "preparing" | "review" | "rendering" | "completed" | "failed" | "cancelled";
+        /**
+         * JoinShortCues
+         * @description Whether subtitles of a word or two are joined to sentences before they are spoken; `auto`: where the file looks like it.
+         * @enum {string}
+         */
+        JoinShortCues: "auto" | "on" | "off";
+        /** Joined */
+        Joined: {
+            cues: number;
+            lines: number;
+        };
         /** KeyEntry */
         KeyEntry: {
             key: string;
@@ -951,6 +965,17 @@ export interface components {
             snapshot: string;
             to: string;
         };
+        /** LeftOut */
+        LeftOut: {
+            kind: components["schemas"]["LeftOutKind"];
+            text: string;
+        };
+        /**
+         * LeftOutKind
+         * @description Why something that stands in the source is not spoken.
+         * @enum {string}
+         */
+        LeftOutKind: "sound" | "music" | "label" | "credit" | "address" | "emoji";
         /** Library */
         Library: {
             jobs: components["schemas"]["Job"][];
@@ -1018,6 +1043,7 @@ export interface components {
             duck_hold_s?: number;
             duck_release_s?: number;
             hardware_encoder?: boolean;
+            join_short_cues?: components["schemas"]["JoinShortCues"];
             keep_db?: number;
             keep_original_track?: boolean;
             language?: string | null;
@@ -1025,6 +1051,7 @@ export interface components {
             model?: string;
             recognizer?: string;
             review?: boolean;
+            speak_sounds?: boolean;
             speed?: number;
             target_language?: string | null;
             task?: components["schemas"]["Task"];
@@ -1064,7 +1091,10 @@ export interface components {
         Report: {
             duration_difference_s: number;
             highest_rate: number;
+            joined?: components["schemas"]["Joined"] | null;
             late: number;
+            /** @default 0 */
+            left_out?: number;
             lines: components["schemas"]["LineReport"][];
             loudness_lufs: number | null;
             mean_rate: number;
@@ -1088,6 +1118,8 @@ export interface components {
         Segment: {
             end_s: number;
             id: string;
+            /** @default [] */
+            left_out?: components["schemas"]["LeftOut"][];
             locked_rate?: number | null;
             skip: boolean;
             source_text: string;
