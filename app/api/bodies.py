@@ -1,4 +1,5 @@
-"""Request bodies in blocks: flat memory, a time-out between bytes, and what has arrived is handed over before a break is reported."""
+"""Request bodies: a JSON body that cannot be read is the client's fault; others come in blocks, with flat memory, a time-out between bytes, and what
+has arrived is handed over before a break is reported."""
 
 from __future__ import annotations
 
@@ -8,13 +9,33 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
 from litestar import Request
+from litestar.exceptions import InternalServerException
 
+from app.domain.decoding import Malformed, malformed
 from app.domain.errors import INVALID_REQUEST, DubError
 
 BLOCK_BYTES: Final = 1 << 20
 _SILENCE_S: Final = 60.0
 _DISCARD_BYTES: Final = 64 << 20
 _DISCARD_SILENCE_S: Final = 1.0
+
+
+class CheckedRequest(Request[Any, Any, Any]):
+    """What every handler is given. A body that breaks off, has a wrong framing or cannot be decoded raises invalid_request."""
+
+    async def body(self) -> bytes:
+        try:
+            return await super().body()
+        except InternalServerException:  # "client disconnected prematurely": the connection broke, or a chunk's size is none
+            raise DubError(INVALID_REQUEST, "The body broke off, or its chunks are malformed.") from None
+
+    async def json(self) -> Any:
+        body = await self.body()
+        try:
+            with malformed():
+                return await super().json() if body else None
+        except Malformed as error:
+            raise DubError(INVALID_REQUEST, f"The body: {error}.") from None
 
 
 class Pace:

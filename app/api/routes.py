@@ -12,6 +12,7 @@ from litestar.datastructures import State
 
 from app import forwarded
 from app.api import downloads, events, jobs, pages, preferences, problems, segments, storage, system, upload_headers, uploads, voices
+from app.api.bodies import CheckedRequest
 from app.api.depends import Limits, providers
 from app.api.leases import Leases
 from app.api.prefix import Prefix
@@ -42,6 +43,7 @@ def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncC
             pages.page,
         ],
         dependencies=providers(),
+        request_class=CheckedRequest,
         exception_handlers={Exception: problems.answer},
         signature_namespace=dict.fromkeys(_NAMES, Any),
         openapi_config=openapi_config(limits.version, limits.base_path),
