@@ -159,6 +159,7 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
     with run_folder(settings.data) as folder:
         from app.dubbing.kit import Kit
         from app.storage.blobs import BlobStore
+        from app.storage.disks import Disks
         from app.storage.workspace import Workspace
 
         blobs = BlobStore(folder / "blobs")
@@ -169,12 +170,13 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
                 DISK_FULL,
                 f"{blobs.free_bytes() >> 20} MB are free in {settings.data}; AUTODUBBER_MIN_FREE_BYTES asks for {settings.min_free_bytes >> 20}.",
             )
-        engines = engines_of(settings, model_paths=True)
+        disks = Disks(settings.min_free_bytes)
+        engines = engines_of(settings, model_paths=True, disks=disks)
         try:
             choices.check(options, engines)
             kit = Kit(
                 blobs=blobs, workspace=Workspace(folder / "scratch"), cache=folder / "cache", engines=engines, threads=settings.thread_count,
-                limits=limits_of(settings), max_duration_s=settings.max_duration_s,
+                limits=limits_of(settings), max_duration_s=settings.max_duration_s, disks=disks,
             )  # fmt: skip
             return await _stages(kit, arguments, options, shown, folder / "cache")
         finally:

@@ -13,6 +13,7 @@ from app.settings import Settings
 
 if TYPE_CHECKING:
     from app.speech.registry import Registry
+    from app.storage.disks import Disks
 
 _SLOWEST: Final = 10  # processor seconds for a second of film
 _ENDLESS_S: Final = 1e8  # a setting may say "inf"
@@ -39,11 +40,12 @@ def known_key(settings: Settings) -> str | None:
         engine.dispose()
 
 
-def engines_of(settings: Settings, key: Callable[[], str | None] | None = None, *, model_paths: bool = False) -> Registry:
+def engines_of(settings: Settings, key: Callable[[], str | None] | None = None, *, model_paths: bool = False, disks: Disks | None = None) -> Registry:
     """The recognisers and voices. `key` gives ElevenLabs' key; without it, `known_key` does. `model_paths`: whoever asks is the operator, and may
-    name any file as a model.
+    name any file as a model. What is downloaded has its room on `disks`.
     """
     from app.speech.registry import build_registry
+    from app.storage.disks import reserved
 
     return build_registry(
         models=settings.models,
@@ -56,6 +58,7 @@ def engines_of(settings: Settings, key: Callable[[], str | None] | None = None, 
         elevenlabs_url=settings.elevenlabs_url,
         elevenlabs_model=settings.elevenlabs_model,
         elevenlabs_at_once=settings.elevenlabs_at_once,
+        reserve=(lambda size_bytes, folder: reserved(disks, size_bytes, folder)) if disks else None,
     )
 
 

@@ -73,7 +73,7 @@ class Rooms:
             backups_on=bool(settings.backup_to),
         )  # fmt: skip
         own_key = settings.elevenlabs_key or None
-        self.registry = engines_of(settings, lambda: self.secrets.get(ELEVENLABS_KEY) or own_key)
+        self.registry = engines_of(settings, lambda: self.secrets.get(ELEVENLABS_KEY) or own_key, disks=disks)
         self._workspace = workspace = Workspace(settings.scratch)
         _log.info("swept", scratch=workspace.sweep(), blobs=self.blobs.sweep(), uploads=self.uploads.sweep(), open_uploads=self.uploads.resume())
         cache = data / "cache"

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from app.domain.errors import DISK_FULL, DubError
 from app.domain.job import DubOptions, Task
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
 from app.domain.segment import Placement, Segment
@@ -19,6 +18,7 @@ from app.dubbing.cues import cues_for as cues_for
 from app.dubbing.kit import Kit, Report
 from app.dubbing.outputs import keep_artifact
 from app.dubbing.pipeline import Sound, source_language, spoken_language, track_codec
+from app.dubbing.space import finish_bytes, scratch
 from app.dubbing.subtitles import write_srt, write_vtt
 from app.dubbing.tasks import ProbeRequest
 from app.dubbing.worker import run_task
@@ -60,10 +60,7 @@ async def finish(
     Raises container_unsuitable, disk_full, media_tool_failed, media_limit.
     """
     extension = output_extension(info, options)
-    free = kit.blobs.free_bytes()
-    if free < 2 * info.size_bytes + (64 << 20):
-        raise DubError(DISK_FULL, f"{free >> 20} MB are free.")
-    with kit.workspace.folder("mux") as folder:
+    async with scratch(kit, "mux", finish_bytes(info, options, sound.duration_s)) as folder:
         texts, files = await asyncio.to_thread(_write_texts, folder, info, sound, segments, placements, options, language)
         made, picture = track, None
         if info.video is not None:

@@ -20,6 +20,7 @@ from app.domain.segment import Clip, Placement, Segment
 from app.dubbing.containers import output_extension
 from app.dubbing.kit import Kit, Report, fingerprint, fraction_only
 from app.dubbing.outputs import keep_artifact
+from app.dubbing.space import ingest_bytes, mix_bytes, scratch
 from app.dubbing.tasks import Ducking, FitRequest, Ingested, IngestRequest, Line, MixClip, MixReport, MixRequest, ProbeRequest
 from app.dubbing.worker import run_task
 
@@ -102,7 +103,7 @@ def _check_length(kit: Kit, info: MediaInfo) -> None:
 async def ingest(kit: Kit, source: Path, source_id: str, info: MediaInfo, options: DubOptions, report: Report) -> Sound:
     """Decode the sound once: recognition track, peaks, energies, the true duration, and a thumbnail. `source_id` names the bytes."""
     base = f"ingest/{fingerprint(source_id, options.audio_track)}"
-    with kit.workspace.folder("ingest") as folder:
+    async with scratch(kit, "ingest", ingest_bytes(info)) as folder:
         request = IngestRequest(
             path=str(source), out=str(folder), audio_track=options.audio_track, max_duration_s=kit.max_duration_s, size_bytes=info.size_bytes
         )
@@ -166,7 +167,7 @@ async def mix(
         for p in placements
     ]  # fmt: skip
     await asyncio.to_thread(cache.mkdir, parents=True, exist_ok=True)
-    with kit.workspace.folder("mix") as folder:
+    async with scratch(kit, "mix", mix_bytes(options, sound.duration_s, placements), cache) as folder:
         codec = track_codec(options)
         if info.video is None:  # nobody needs a track beside the sound: where both can be one file, they are
             codec = AudioCodec.OPUS if options.audio_format == AudioFormat.OPUS else AudioCodec.AAC

@@ -22,9 +22,11 @@ from app.domain.errors import NOTHING_TO_SPEAK, DubError
 from app.domain.segment import Clip, Segment
 from app.dubbing.keep import sealed, unsealed
 from app.dubbing.kit import Kit, Report, fingerprint
+from app.dubbing.space import line_bytes
 from app.dubbing.unspeakable import voiced
 from app.speech.ports import Answer, SpeechRequest, Spoken, Voice
 from app.storage.blobs import BlobStore
+from app.storage.disks import reserved
 
 
 class ClipMeta(msgspec.Struct, frozen=True):
@@ -107,6 +109,10 @@ def cached(blobs: BlobStore, key: str) -> ClipMeta | None:
     return msgspec.json.decode(blobs.read(meta), type=ClipMeta)
 
 
+def _stored(blobs: BlobStore, key: str) -> bool:
+    return all(map(blobs.exists, clip_files(key)))
+
+
 async def speak(blobs: BlobStore, voice: Voice, request: SpeechRequest) -> tuple[str, ClipMeta]:
     """The clip of one line, from the cache or spoken now. On disk when this returns."""
     key = clip_key(voice, request)
@@ -162,8 +168,8 @@ async def synthesize(
 ) -> tuple[Clip, ...]:
     """Speak every line, as many at once as the engine allows.
 
-    Everything is checked before anything is paid for. When a line fails, no new line is begun, those in flight are finished and kept, and the
-    first error is raised. Raises nothing_to_speak and the engine's errors.
+    Everything is checked, and room on the disk reserved, before anything is paid for. When a line fails, no new line is begun, those in flight are
+    finished and kept, and the first error is raised. Raises nothing_to_speak, disk_full and the engine's errors.
     """
     voice, voice_id = kit.engines.voice(choice.voice)
     pairs = requests_for(segments, choice, voice_id)
@@ -178,18 +184,24 @@ async def synthesize(
     async def work() -> None:
         for segment, request in waiting:
             try:
+                if segment.id in lacking:
+                    await asyncio.to_thread(room.need, line_bytes(request))
                 key, meta = await speak(kit.blobs, voice, request)
             except DubError as error:
                 failures.append(DubError(error.problem, f"{error.detail} Line: “{request.text[:60]}”.".strip(), retryable=error.retryable))
             if failures:
                 return
+            if segment.id in lacking:
+                room.landed(round(meta.duration_s * meta.sample_rate_hz) * 2)
             clip = Clip(segment.id, key, meta.duration_s, meta.sample_rate_hz, meta.speed, len(request.text), meta.cost_credits)
             clips[segment.id] = clip
             on_clip(clip)
             report(len(clips) / len(pairs), f"{len(clips)} of {len(pairs)} lines")
 
     count = min(await voice.limit(pairs[0][1]), len(pairs))
-    async with asyncio.TaskGroup() as group:
+    lacking = await asyncio.to_thread(lambda: {line.id for line, request in pairs if not _stored(kit.blobs, clip_key(voice, request))})
+    wanted_bytes = sum(line_bytes(request) for line, request in pairs if line.id in lacking)
+    async with reserved(kit.disks, wanted_bytes, kit.blobs.root) as room, asyncio.TaskGroup() as group:
         for _ in range(max(count, 1)):
             group.create_task(work())
     if failures:

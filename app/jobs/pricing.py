@@ -11,9 +11,11 @@ from app.domain.job import Job, Phase, Stage
 from app.domain.segment import Segment
 from app.dubbing.kit import Kit
 from app.dubbing.pipeline import spoken_language
+from app.dubbing.space import line_bytes
 from app.dubbing.synthesize import VoiceChoice, cached, clip_files, clip_key, requests_for, speak
 from app.jobs.progress import FIRST_GUESS, stages_of
 from app.jobs.requests import Estimate
+from app.storage.disks import reserved
 from app.storage.jobs import JobStore
 
 USD_PER_CREDIT: Final = {"elevenlabs": 0.08 / 1000}  # list price, October 2026
@@ -26,7 +28,10 @@ def choice_of(job: Job, key: str | None) -> VoiceChoice:
 
 
 async def preview(kit: Kit, store: JobStore, job_id: str, segment_id: str, *, key: str | None) -> bytes:
-    """One line as WAV, from the cache or spoken now; a render uses the same clip. Raises segment_not_found, text_invalid and the engine's errors."""
+    """One line as WAV, from the cache or spoken now; a render uses the same clip.
+
+    Raises segment_not_found, text_invalid, disk_full and the engine's errors.
+    """
     job, lines = await asyncio.to_thread(_read, store, job_id)
     choice = choice_of(job, key)
     voice, voice_id = kit.engines.voice(choice.voice)
@@ -38,7 +43,8 @@ async def preview(kit: Kit, store: JobStore, job_id: str, segment_id: str, *, ke
         raise DubError(TEXT_INVALID, "The line is empty or keeps the original sound.")
     await voice.check(request)
     while True:
-        clip, _ = await speak(kit.blobs, voice, request)
+        async with reserved(kit.disks, line_bytes(request), kit.blobs.root):
+            clip, _ = await speak(kit.blobs, voice, request)
         await asyncio.to_thread(store.refer, job_id, clip_files(clip))
         with contextlib.suppress(FileNotFoundError):  # kept no longer, by somebody who did not know that it is wanted: it is spoken again
             return await asyncio.to_thread(kit.blobs.read, clip_files(clip)[0])

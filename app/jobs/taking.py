@@ -9,7 +9,7 @@ import secrets
 import shutil
 import unicodedata
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -27,6 +27,7 @@ from app.jobs.work import Transcribed
 from app.storage import rows, tape
 from app.storage import tables as t
 from app.storage.blobs import BlobStore, sha256_of
+from app.storage.disks import Reservation, reserve_on
 from app.storage.floor import Floor
 
 _MAX_JSON_BYTES: Final = 256 << 20  # of one job: about a million lines
@@ -57,24 +58,29 @@ class Taken(msgspec.Struct, frozen=True):
     outcome: Outcome
 
 
-def take_in(path: Path, *, engine: Engine, blobs: BlobStore, staging: Path, floor: Floor, on_job: Callable[[Taken], None]) -> tuple[Taken, ...]:
-    """Take every job of the archive in. Raises archive_invalid, archive_newer, disk_full; then nothing was taken, unless the file changes while
-    it is read."""
+def take_in(
+    path: Path, *, engine: Engine, blobs: BlobStore, staging: Path, floors: Sequence[Floor], on_job: Callable[[Taken], None]
+) -> tuple[Taken, ...]:
+    """Take every job of the archive in. `floors` are of the disks of `staging` and of the blobs.
+
+    Raises archive_invalid, archive_newer, disk_full; then nothing was taken, unless the file changes while it is read.
+    """
     with path.open("rb") as file:
         wanted = _examine(file, blobs)
-        floor.check(wanted)
+        room = reserve_on(floors, wanted)
         file.seek(0)
         folder = staging / secrets.token_hex(8)
-        folder.mkdir(parents=True)
         taken = []
         try:
-            for job in _second_reading(file, blobs, folder):
+            folder.mkdir(parents=True)
+            for job in _second_reading(file, blobs, folder, room):
                 taken.append(_take(job, engine, blobs))
                 on_job(taken[-1])
         except OSError as error:
             raise (DubError(DISK_FULL) if error.errno in (28, 122) else error) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            room.release()
     return tuple(taken)
 
 
@@ -178,7 +184,7 @@ def _check_files(job: PortableJob, pending: dict[str, tuple[str, int]], shared: 
 # ---------------------------------------------------------------- the second reading: into the store
 
 
-def _second_reading(file: BinaryIO, blobs: BlobStore, folder: Path) -> Iterator[tuple[PortableJob, dict[str, Path], set[str]]]:
+def _second_reading(file: BinaryIO, blobs: BlobStore, folder: Path, room: Reservation) -> Iterator[tuple[PortableJob, dict[str, Path], set[str]]]:
     """Each job with its files that are not in the store yet, and the keys under which other bytes lie there already."""
     staged: dict[str, Path] = {}
     for number, member in enumerate(tape.members(file)):
@@ -188,6 +194,7 @@ def _second_reading(file: BinaryIO, blobs: BlobStore, folder: Path) -> Iterator[
                 with staged[blob[1]].open("wb") as out:
                     for block in member.blocks():
                         out.write(block)
+                        room.landed(len(block))
         elif _JOB.fullmatch(member.name):
             job = _decoded(member.whole(_MAX_JSON_BYTES))
             other: set[str] = set()

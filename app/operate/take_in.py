@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     from app.jobs.taking import take_in
     from app.storage.blobs import BlobStore
     from app.storage.database import migrate, open_database
-    from app.storage.floor import Floor
+    from app.storage.disks import Disks
 
     logs.configure("warning", settings.log_format)
     settings.data.mkdir(parents=True, exist_ok=True)
@@ -44,8 +44,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     try:
         migrate(database)
         blobs = BlobStore(settings.blobs)
-        floor = Floor(blobs.free_bytes, settings.min_free_bytes)
-        jobs = take_in(arguments.archive, engine=database, blobs=blobs, staging=settings.data / "imports", floor=floor, on_job=tell)
+        disks, staging = Disks(settings.min_free_bytes), settings.data / "imports"
+        floors = disks.at(staging), disks.at(settings.blobs)
+        jobs = take_in(arguments.archive, engine=database, blobs=blobs, staging=staging, floors=floors, on_job=tell)
     except DubError as error:
         return failed(error, as_json=arguments.json)
     finally:

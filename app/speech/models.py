@@ -20,7 +20,7 @@ import msgspec
 from app.domain.errors import MODEL_DAMAGED, MODEL_UNKNOWN, DubError
 from app.speech import languages
 from app.speech.download import download, file_size, hash_file
-from app.speech.ports import ModelInfo
+from app.speech.ports import ModelInfo, Place, Reserve
 
 OPENAI: Final = "https://openaipublic.azureedge.net/main/whisper/models/{sha256}/{file}"
 
@@ -62,21 +62,33 @@ CHECKPOINTS: Final = (
 )
 
 
+class _Anywhere:
+    def landed(self, size_bytes: int) -> None:
+        """Nobody counts."""
+
+
+@contextlib.asynccontextmanager
+async def _unbounded(_size_bytes: int, _folder: Path) -> AsyncIterator[Place]:
+    yield _Anywhere()
+
+
 class ModelStore:
     """The models folder. `url` may be a mirror's, with {sha256} and {file} in it; empty means OpenAI's.
 
     `default` is the operator's own choice, which may be the path of a checkpoint. `paths`: whoever asks may name any file, as on the command line.
+    `reserve` is asked for a download's room.
     """
 
     def __init__(
         self, folder: Path, url: str = "", *, default: str = "", paths: bool = False, checkpoints: tuple[Checkpoint, ...] = CHECKPOINTS,
-        stall_s: float = 30.0,
+        stall_s: float = 30.0, reserve: Reserve | None = None,
     ) -> None:  # fmt: skip
         self._folder = folder
         self._default = default
         self._paths = paths
         self._url = url or OPENAI
         self._stall_s = stall_s
+        self._reserve = reserve or _unbounded
         self._checkpoints: Mapping[str, Checkpoint] = {one.name: one for one in checkpoints}
 
     def infos(self) -> tuple[ModelInfo, ...]:
@@ -142,9 +154,22 @@ class ModelStore:
         async with _alone(path.with_name(f".{path.name}.lock"), lambda: on_progress(file_size(part), found.size_bytes)):
             if not await _checked(path, found.sha256):  # another one may have brought it while we waited
                 url = self._url.replace("{sha256}", found.sha256).replace("{file}", found.file)
-                await download(url, part, found.sha256, stall_s=self._stall_s, on_progress=on_progress)
+                await self._download(url, part, found, on_progress)
                 await asyncio.to_thread(_adopt, part, path, found.sha256)
         return path
+
+    async def _download(self, url: str, part: Path, found: Checkpoint, on_progress: Callable[[int, int], None]) -> None:
+        """`download`, in room of its own."""
+        there = file_size(part)
+        async with self._reserve(max(0, found.size_bytes - there), self._folder) as place:
+
+            def took(done_bytes: int, total_bytes: int) -> None:
+                nonlocal there
+                place.landed(done_bytes - there)
+                there = done_bytes
+                on_progress(done_bytes, total_bytes)
+
+            await download(url, part, found.sha256, stall_s=self._stall_s, on_progress=took)
 
 
 def _stamp(path: Path) -> Path:

@@ -7,6 +7,7 @@ databases or blobs. Every method may be called from any event loop of the proces
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -48,6 +49,16 @@ class EngineInfo(msgspec.Struct, frozen=True):
     needs_key: bool
     availability: Availability
     models: tuple[ModelInfo, ...]
+
+
+class Place(Protocol):
+    """Room on the disk that is reserved for one file."""
+
+    def landed(self, size_bytes: int) -> None:
+        """So many bytes of it have been written."""
+
+
+Reserve = Callable[[int, Path], AbstractAsyncContextManager[Place]]  # room for so many bytes in a folder; raises disk_full
 
 
 # ---------------------------------------------------------------- recognition

@@ -11,7 +11,7 @@ from app.domain.errors import ENGINE_UNKNOWN, VOICE_UNKNOWN, DubError
 from app.speech.elevenlabs import ElevenLabsVoice
 from app.speech.espeak import EspeakVoice
 from app.speech.models import ModelStore
-from app.speech.ports import EngineInfo, Recognizer, Voice, VoiceInfo
+from app.speech.ports import EngineInfo, Recognizer, Reserve, Voice, VoiceInfo
 from app.speech.whisper import OpenAIWhisper
 
 T = TypeVar("T")
@@ -76,9 +76,12 @@ def build_registry(
     elevenlabs_url: str = "https://api.elevenlabs.io",
     elevenlabs_model: str = "eleven_multilingual_v2",
     elevenlabs_at_once: int = 0,
+    reserve: Reserve | None = None,
 ) -> Registry:
-    """The engines with the operator's values; loads nothing heavy. `model_paths`: any file may be named as a model."""
-    whisper = OpenAIWhisper(ModelStore(models, model_url, default=model, paths=model_paths), threads=threads, device=device)
+    """The engines with the operator's values; loads nothing heavy. `model_paths`: any file may be named as a model. `reserve` is asked for the room
+    of what is downloaded.
+    """
+    whisper = OpenAIWhisper(ModelStore(models, model_url, default=model, paths=model_paths, reserve=reserve), threads=threads, device=device)
     espeak = EspeakVoice(at_once=threads)
     elevenlabs = ElevenLabsVoice(elevenlabs_key, base_url=elevenlabs_url, model=elevenlabs_model, most_at_once=elevenlabs_at_once)
     return Registry((whisper,), (espeak, elevenlabs))

@@ -48,7 +48,7 @@ def exported(shelf: Shelf, *job_ids: str) -> Path:
 def take(shelf: Shelf, archive: Path, floor: Floor | None = None) -> list[Taken]:
     told: list[Taken] = []
     floor = floor or Floor(shelf.blobs.free_bytes, 0)
-    found = take_in(archive, engine=shelf.database, blobs=shelf.blobs, staging=shelf.data / "imports", floor=floor, on_job=told.append)
+    found = take_in(archive, engine=shelf.database, blobs=shelf.blobs, staging=shelf.data / "imports", floors=[floor], on_job=told.append)
     assert list(found) == told
     assert list((shelf.data / "imports").iterdir()) == []
     return told

@@ -1,0 +1,128 @@
+"""How much each stage writes, and the room for it: reserved before the first byte, followed while it is written, given back at the end.
+
+An estimate is rather too large than too small. A stage that writes more all the same asks for more as it goes, and is stopped with disk_full
+when there is none: what it had finished is kept, and the next run goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from app.domain.errors import DubError
+from app.domain.job import AudioFormat, DubOptions
+from app.domain.media import MediaInfo
+from app.domain.segment import Placement
+from app.dubbing.kit import Kit
+from app.speech.ports import SpeechRequest
+from app.storage.disks import Reservation, reserved
+from app.storage.floor import PIECE_BYTES
+
+_SMALL_BYTES: Final = 4 << 20  # texts, a thumbnail, measured levels, the unused ends of blocks
+_UNKNOWN_S: Final = 600.0  # of a file whose header has no duration
+_SPEECH_BYTES_S: Final = 32_300  # 16 kHz, 16 bit; the waveform and the energies beside it
+_CODED_BYTES_S: Final = 25_000  # AAC or MP3 at 192 kb/s
+_PLAIN_BYTES_S: Final = 192_000  # WAV, 48 kHz stereo, 16 bit; no FLAC is larger
+_CLIP_BYTES_S: Final = 96_000  # a line made ready for the mix: 48 kHz mono, 16 bit
+_DRAWN_BITS: Final = 0.12  # of a pixel of H.264 at CRF 20, preset veryfast: films have less
+_SPOKEN_BYTES_S: Final = 88_200  # 44.1 kHz, 16 bit: no voice gives more
+_CHARACTER_S: Final = 0.1  # a slow reader's; a syllable or a word where that is one character
+_IDEOGRAM_S: Final = 0.35
+_LINE_BYTES: Final = 16 << 10
+_LOOK_S: Final = 0.5
+_LOOK_SHARE: Final = 20  # at most this part of the time is spent on looking
+
+
+def ingest_bytes(info: MediaInfo) -> int:
+    """The recognition track, the waveform, energies, the thumbnail."""
+    return round((info.duration_s or _UNKNOWN_S) * _SPEECH_BYTES_S) + _SMALL_BYTES
+
+
+def line_bytes(request: SpeechRequest) -> int:
+    """A spoken line."""
+    seconds = sum(_CHARACTER_S if ord(character) < 0x1100 else _IDEOGRAM_S for character in request.text)
+    return round(seconds / request.speed * _SPOKEN_BYTES_S) + _LINE_BYTES
+
+
+def mix_bytes(options: DubOptions, duration_s: float, placements: Iterable[Placement]) -> int:
+    """The clips made ready, the coded chunks, the track made of them, and the sound alone where it is another file."""
+    ready = sum(placement.duration_s for placement in placements) * _CLIP_BYTES_S
+    alone = _PLAIN_BYTES_S if options.audio_format in (AudioFormat.WAV, AudioFormat.FLAC) else 2 * _CODED_BYTES_S
+    return round(ready + duration_s * (2 * _CODED_BYTES_S + alone)) + _SMALL_BYTES
+
+
+def finish_bytes(info: MediaInfo, options: DubOptions, duration_s: float) -> int:
+    """The video with all its tracks; twice its picture where that is drawn anew."""
+    whole = info.size_bytes + round(duration_s * 2 * _CODED_BYTES_S)
+    if info.video is None:
+        return _SMALL_BYTES
+    if options.burn_subtitles:
+        pixels = info.video.width * info.video.height * min(info.video.fps or 25.0, 120.0)
+        whole += 2 * round(duration_s * pixels * _DRAWN_BITS / 8)
+    return whole + _SMALL_BYTES
+
+
+@contextlib.asynccontextmanager
+async def scratch(kit: Kit, name: str, wanted_bytes: int, *more: Path) -> AsyncIterator[Path]:
+    """A scratch folder for work that writes about so many bytes into it, and into the folders `more`. Raises disk_full before it begins.
+
+    The task in the block is cancelled when it has written more than that and there is no room; what is raised then is disk_full.
+    """
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("there is no task")
+    async with reserved(kit.disks, wanted_bytes, kit.workspace.root, kit.cache, kit.blobs.root) as room:
+        with kit.workspace.folder(name) as folder:
+            before, full = task.cancelling(), list[DubError]()
+
+            async def follow() -> None:
+                try:
+                    await _follow(room, (folder, *more))
+                except DubError as error:
+                    full.append(error)
+                    task.cancel()
+
+            following = asyncio.create_task(follow())
+            try:
+                yield folder
+            except asyncio.CancelledError:
+                if full and task.cancelling() - 1 <= before:
+                    raise full[0] from None
+                raise
+            finally:
+                if full:
+                    task.uncancel()
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
+
+
+async def _follow(room: Reservation, folders: Sequence[Path]) -> None:
+    """Tell the ledger what has been written, and ask for more when that is more than was thought."""
+    known = await asyncio.to_thread(_bytes_in, folders)
+    pause_s = _LOOK_S
+    while True:
+        await asyncio.sleep(pause_s)
+        began = time.monotonic()
+        there = await asyncio.to_thread(_bytes_in, folders)
+        pause_s = max(_LOOK_S, _LOOK_SHARE * (time.monotonic() - began))
+        if there > known:
+            beyond = there - known > room.remaining_bytes
+            room.landed(there - known)
+            known = there
+            if beyond:
+                await asyncio.to_thread(room.need, PIECE_BYTES)
+
+
+def _bytes_in(folders: Iterable[Path]) -> int:
+    total = 0
+    for folder in folders:
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):
+                    total += entry.stat(follow_symlinks=False).st_size
+    return total
