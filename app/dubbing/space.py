@@ -78,11 +78,12 @@ async def scratch(kit: Kit, name: str, wanted_bytes: int, *more: Path) -> AsyncI
         raise RuntimeError("there is no task")
     async with reserved(kit.disks, wanted_bytes, kit.workspace.root, kit.cache, kit.blobs.root) as room:
         with kit.workspace.folder(name) as folder:
+            known = await asyncio.to_thread(_bytes_in, more)
             before, full = task.cancelling(), list[DubError]()
 
             async def follow() -> None:
                 try:
-                    await _follow(room, (folder, *more))
+                    await _follow(room, (folder, *more), known)
                 except DubError as error:
                     full.append(error)
                     task.cancel()
@@ -101,9 +102,8 @@ async def scratch(kit: Kit, name: str, wanted_bytes: int, *more: Path) -> AsyncI
                 await asyncio.gather(following, return_exceptions=True)
 
 
-async def _follow(room: Reservation, folders: Sequence[Path]) -> None:
-    """Tell the ledger what has been written, and ask for more when that is more than was thought."""
-    known = await asyncio.to_thread(_bytes_in, folders)
+async def _follow(room: Reservation, folders: Sequence[Path], known: int) -> None:
+    """Tell the ledger what has been written, and ask for more when that is more than was thought. `known` were there before."""
     pause_s = _LOOK_S
     while True:
         await asyncio.sleep(pause_s)

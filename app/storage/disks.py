@@ -70,6 +70,12 @@ class Reservation:
         self._landed_bytes -= size_bytes
         self._first.returned(size_bytes)
 
+    def shrink(self, size_bytes: int) -> None:
+        """No more than so many bytes are still to come."""
+        self._first.shrink(size_bytes)
+        for hold in self._later:
+            hold.shrink(self._landed_bytes + size_bytes)
+
     def release(self) -> None:
         for hold in (self._first, *self._later):
             hold.release()

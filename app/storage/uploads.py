@@ -326,6 +326,8 @@ class Writer:
                 raise _disk(error) from error
             finally:
                 os.close(self._fd)
+                if self._upload.deferred:  # nobody knows when more comes
+                    self._room.shrink(0)
         if whole and not good:
             raise DubError(UPLOAD_CHECKSUM)
         return self._store.finished(upload)
