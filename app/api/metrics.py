@@ -18,6 +18,7 @@ import msgspec
 
 from app import tally
 from app.api.health import Health, HealthReport
+from app.domain.decoding import Malformed, decoded
 from app.domain.job import JobState
 
 if TYPE_CHECKING:
@@ -161,10 +162,10 @@ def _disk(data: Path, floor_bytes: int) -> Iterator[Metric]:
 def _backup(record: Path) -> Iterator[Metric]:
     """Nothing before the first backup; a record that cannot be read counts as a failed one."""
     try:
-        last = msgspec.json.decode(record.read_bytes(), type=Backup)
+        last = decoded(record.read_bytes(), Backup)
     except FileNotFoundError:
         return
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, Malformed):
         last = Backup(0.0, 0.0, 0, False)
     yield _gauge("backup_last_timestamp_seconds", "When the last backup ended, in Unix seconds.", last.at)
     yield _gauge("backup_last_success", "1 when the last backup succeeded, else 0.", float(last.ok))

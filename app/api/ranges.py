@@ -19,7 +19,7 @@ from app.domain.errors import ARTIFACT_NOT_READY, DubError
 
 _BLOCK_BYTES: Final = 1 << 20
 _RANGE: Final = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.IGNORECASE)
-_UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f"\\/:*?<>|]')
+_UNSAFE: Final = re.compile('["\\\\/:*?<>|\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')  # and what turns a name's direction
 
 
 class Unsatisfiable(Exception):

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from app.domain import errors
 from app.domain.errors import DubError
+from app.domain.plain import plain
 from app.domain.upload import CHECKSUMS, MAX_PARTS, PARTIAL, Checksum, Upload
 
 if TYPE_CHECKING:
@@ -28,15 +29,14 @@ METADATA_PAIRS: Final = 32
 METADATA_KEY_CHARACTERS: Final = 128
 METADATA_VALUE_BYTES: Final = 4 << 10  # a path of the longest kind
 _NUMBER: Final = re.compile(r"\d{1,18}", re.ASCII)
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]")
 _FORWARDED: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-real-ip")
 _ADDRESS: Final = re.compile(r"(?:.*/)?api/uploads/([^/]{1,64})/?")
 
 
 def clean_filename(name: str) -> str:
-    """A name as people see it: no folders, no control characters, at most 255 characters. Never used as a path."""
+    """A name as people see it: no folders, nothing that is no character to be seen, at most 255 of them. Never used as a path."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
-    return _UNPRINTABLE.sub("", base).strip()[:255] or "upload"
+    return plain(base).strip()[:255] or "upload"
 
 
 def parse_metadata(header: str | None) -> dict[str, str]:

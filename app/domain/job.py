@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -148,7 +148,7 @@ class DubOptions(msgspec.Struct, frozen=True):
     background: Background
     keep_original_track: bool
     burn_subtitles: bool
-    audio_track: int
+    audio_track: Annotated[int, msgspec.Meta(ge=0, le=63)]
     review: bool
     target_language: str | None
     duck_db: float | None

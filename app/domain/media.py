@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from app.domain.decoding import Count
+
 
 class Obstacle(StrEnum):
     """What stands in the way of copying a picture, as its packets show it.
@@ -26,10 +28,10 @@ class VideoStream(msgspec.Struct, frozen=True):
     changes its size, `width` and `height` are then the largest.
     """
 
-    index: int
+    index: Count
     codec: str
-    width: int
-    height: int
+    width: Count
+    height: Count
     fps: float
     rotation_deg: int
     obstacle: Obstacle | None = None
@@ -38,11 +40,11 @@ class VideoStream(msgspec.Struct, frozen=True):
 class AudioStream(msgspec.Struct, frozen=True):
     """One audio stream; `track` counts audio streams from 0 (ffmpeg's `0:a:track`)."""
 
-    index: int
-    track: int
+    index: Count
+    track: Count
     codec: str
-    sample_rate_hz: int
-    channels: int
+    sample_rate_hz: Count
+    channels: Count
     language: str | None
     title: str | None
 
@@ -53,7 +55,7 @@ class MediaInfo(msgspec.Struct, frozen=True):
     format: str
     duration_s: float
     start_s: float
-    size_bytes: int
+    size_bytes: Count
     video: VideoStream | None
     audio: tuple[AudioStream, ...]
 
@@ -87,7 +89,7 @@ class Artifact(msgspec.Struct, frozen=True):
 
     kind: ArtifactKind
     key: str
-    size_bytes: int
+    size_bytes: Count
     sha256: str
     media_type: str
     extension: str

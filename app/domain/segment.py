@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from app.domain.decoding import Count
+
 
 class Word(msgspec.Struct, frozen=True):
     """One recognised word. Times are seconds on the video's timeline."""
@@ -77,9 +79,9 @@ class Clip(msgspec.Struct, frozen=True):
     segment_id: str
     key: str
     duration_s: float
-    sample_rate_hz: int
+    sample_rate_hz: Count
     speed: float
-    characters: int
+    characters: Count
     cost_credits: float
 
 

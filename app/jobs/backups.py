@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from app.domain.decoding import Malformed, decoded
 from app.processes import command
 
 RETRY_S: Final = 1800.0
@@ -44,8 +45,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 def read(data: Path) -> Record | None:
     """The last backup; None when there was none, or its record cannot be read."""
     try:
-        return msgspec.json.decode((data / _RECORD).read_bytes(), type=Record)
-    except (FileNotFoundError, msgspec.DecodeError):
+        return decoded((data / _RECORD).read_bytes(), Record)
+    except (FileNotFoundError, Malformed):
         return None
 
 

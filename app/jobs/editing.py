@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from app.domain.errors import INVALID_REQUEST, SEGMENT_NOT_FOUND, TEXT_INVALID, TIMES_INVALID, DubError
+from app.domain.plain import plain
 from app.domain.segment import LeftOut, Segment, Word
 from app.jobs.requests import SegmentChanges
 
@@ -24,6 +25,8 @@ def apply(changes: SegmentChanges, segments: Sequence[Segment], duration_s: floa
         if line is None:
             raise DubError(SEGMENT_NOT_FOUND, f"Line {edit.id}.")
         fields = {name: value for name in edit.__struct_fields__ if name != "id" and (value := getattr(edit, name)) is not UNSET}
+        if "speaker" in fields:
+            fields["speaker"] = plain(clean(fields["speaker"]))
         if "text" in fields:
             fields["text"] = clean(fields["text"])
             if fields["text"] != line.text:
@@ -33,7 +36,7 @@ def apply(changes: SegmentChanges, segments: Sequence[Segment], duration_s: floa
         lines[line.id] = _checked(msgspec.structs.replace(line, **fields), duration_s)
     for new in changes.add:
         text = clean(new.text)
-        line = Segment(uuid.uuid4().hex, new.start_s, new.end_s, text, "", new.speaker, False, ())
+        line = Segment(uuid.uuid4().hex, new.start_s, new.end_s, text, "", plain(clean(new.speaker)), False, ())
         lines[line.id] = _checked(line, duration_s)
     for segment_id in changes.remove:
         if lines.pop(segment_id, None) is None:
@@ -90,6 +93,11 @@ def merge(segment_id: str, segments: Sequence[Segment]) -> list[Segment]:
         locked_rate=line.locked_rate if line.locked_rate == after.locked_rate else None,
     )
     return [*segments[:at], joined, *segments[at + 2 :]]
+
+
+def title(text: str) -> str:
+    """A title as it is kept: as `clean`, without what would turn the direction of the text around it. "" where nothing is left."""
+    return plain(clean(text)).strip()[:255]
 
 
 def clean(text: str) -> str:

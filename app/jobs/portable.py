@@ -18,6 +18,7 @@ from typing import IO, Annotated, Any, Final
 import msgspec
 from sqlalchemy import Engine, select
 
+from app.domain.decoding import Count, Moment
 from app.domain.errors import JOB_NOT_FOUND, DubError
 from app.domain.job import JobError, JobState, Joined, Phase, Stage
 from app.domain.media import Artifact, MediaInfo
@@ -34,7 +35,7 @@ _LOOKS: Final = 3
 Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$")]
 Key = Annotated[str, msgspec.Meta(pattern=r"^(uploads|ingest|clips|artifacts)(/[A-Za-z0-9_-]{1,128}){1,3}(\.[a-z0-9]{1,8})?$")]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Revision = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 
 _README: Final = """This is an archive of dubbing jobs, made by AutoDubber (`autodubber export`).
 
@@ -53,8 +54,8 @@ class StageEntry(msgspec.Struct, frozen=True):
     stage: Stage
     fingerprint: Annotated[str, msgspec.Meta(max_length=64)]
     output: Any
-    seconds: float
-    finished_at: float
+    seconds: Moment
+    finished_at: Moment
 
 
 class FileEntry(msgspec.Struct, frozen=True):
@@ -85,13 +86,13 @@ class PortableJob(msgspec.Struct, frozen=True):
     subtitles_key: Key | None
     stem_key: Key | None
     size_bytes: Count
-    revision: Count
-    rendered_revision: Count | None
+    revision: Revision
+    rendered_revision: Revision | None
     rendered_options: dict[str, Any] | None
     rendered_stem_key: Key | None
     error: JobError | None
-    created_at: float
-    updated_at: float
+    created_at: Moment
+    updated_at: Moment
     segments: tuple[Segment, ...]
     stages: tuple[StageEntry, ...]
     artifacts: tuple[Artifact, ...]
@@ -109,7 +110,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
     format: int
     version: str
-    made_at: float
+    made_at: Moment
     jobs: tuple[Titled, ...]
 
 

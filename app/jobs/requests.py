@@ -98,7 +98,7 @@ class SegmentChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SplitSegment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Split before the character `at` of the text; the time is divided by word times when known, else by length."""
 
-    at: Annotated[int, msgspec.Meta(ge=1)]
+    at: Annotated[int, msgspec.Meta(ge=1, le=MAX_TEXT_CHARACTERS)]
 
 
 class Segments(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from app.domain.errors import ARTIFACT_NOT_READY, INVALID_REQUEST, JOB_STATE, NO
 from app.domain.events import Deleted, SegmentsChanged, StateChanged
 from app.domain.job import ACTIVE, EDITABLE, PREPARE_STAGES, DubOptions, Job, JobState, Phase, Stage
 from app.domain.media import Artifact, ArtifactKind
+from app.domain.plain import plain
 from app.domain.report import Report
 from app.domain.secrets import job_key
 from app.domain.segment import Segment
@@ -107,7 +108,7 @@ class JobService:
         self._floor.check()
         stem_key = self._stem(request.stem_upload_id)
         job_id = uuid.uuid4().hex
-        title = editing.clean(request.title if isinstance(request.title, str) else Path(upload.filename).stem)[:255] or "Untitled"
+        title = editing.title(request.title if isinstance(request.title, str) else plain(Path(upload.filename).stem)) or "Untitled"
         self._store.insert(
             job_id, title=title, options=options, source_key=upload.key, subtitles_key=subtitles_key, stem_key=stem_key,
             size_bytes=upload.length_bytes,
@@ -120,7 +121,7 @@ class JobService:
         job = row.job
         fields: dict[str, Any] = {}
         if isinstance(patch.title, str):
-            fields["title"] = editing.clean(patch.title)[:255] or job.title
+            fields["title"] = editing.title(patch.title) or job.title
         options = choices.patched(job.options, patch.options)
         stem_key = row.stem_key if patch.stem_upload_id is UNSET else self._stem(patch.stem_upload_id)
         if options != job.options or stem_key != row.stem_key:
@@ -174,7 +175,7 @@ class JobService:
         choices.check(options, self._kit.engines, row.job.media)
         choices.check_model(options, self._kit.engines, row.job.options)
         stem_key = row.stem_key if patch.stem_upload_id is UNSET else self._stem(patch.stem_upload_id)
-        title = editing.clean(patch.title)[:255] if isinstance(patch.title, str) else row.job.title
+        title = editing.title(patch.title) if isinstance(patch.title, str) else row.job.title
         kept = all(getattr(options, name) == getattr(row.job.options, name) for name in choices.PREPARE_ONLY)
         shared = kept and self._transcribed(job_id)
         new_id = uuid.uuid4().hex

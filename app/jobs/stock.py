@@ -13,6 +13,7 @@ import msgspec
 import structlog
 from sqlalchemy import Engine, func, select
 
+from app.domain.decoding import Malformed, decoded
 from app.domain.keeping import Deletion, Rule, Why
 from app.jobs import portable
 from app.jobs.cleaning import Cleaned, Cleaner
@@ -178,10 +179,10 @@ class Stock:
 def last_backup(path: Path) -> LastBackup | None:
     """What the last backup left behind; None where none was made, or what is there cannot be read (which is logged)."""
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=_Written)
+        found = decoded(path.read_bytes(), _Written)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, Malformed) as error:
         log.warning("cannot read what the last backup says", path=str(path), error=str(error))
         return None
     late = not found.ok or time.time() - found.at > BACKUP_LATE_S

@@ -7,7 +7,6 @@ import hashlib
 import re
 import secrets
 import shutil
-import unicodedata
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
@@ -17,12 +16,13 @@ from typing import Any, BinaryIO, Final
 import msgspec
 from sqlalchemy import Connection, Engine, delete, insert, select
 
-from app.domain.errors import ARCHIVE_INVALID, ARCHIVE_NEWER, DISK_FULL, DubError
-from app.domain.job import ACTIVE, NEUTRAL, DubOptions, JobState, Stage
-from app.domain.media import MAX_TEXT_CHARACTERS, ArtifactKind
+from app.domain.errors import ARCHIVE_INVALID, DISK_FULL, DubError
+from app.domain.job import ACTIVE, DubOptions, JobState, Stage
+from app.domain.media import ArtifactKind
 from app.domain.segment import Clip, Placement
 from app.dubbing.pipeline import Mixed, Sound
-from app.jobs.portable import FORMAT, MANIFEST, README, SUMS, Manifest, PortableJob
+from app.jobs import archived
+from app.jobs.portable import MANIFEST, README, SUMS, PortableJob
 from app.jobs.work import Transcribed
 from app.storage import rows, tape
 from app.storage import tables as t
@@ -31,7 +31,6 @@ from app.storage.disks import Reservation, reserve_on
 from app.storage.floor import Floor
 
 _MAX_JSON_BYTES: Final = 256 << 20  # of one job: about a million lines
-_MAX_JOBS: Final = 1_000_000
 _BLOB: Final = re.compile(r"blobs/((?:uploads|ingest|clips|artifacts)(?:/[A-Za-z0-9_-]{1,128}){1,3}(?:\.[a-z0-9]{1,8})?)")
 _JOB: Final = re.compile(r"jobs/([0-9a-f]{32})/job\.json")
 _OUTPUTS: Final[dict[Stage, Any]] = {
@@ -112,10 +111,10 @@ def _examine(file: BinaryIO, blobs: BlobStore) -> int:
         elif member.name == README and expected is None:
             digest = member.skip()
         elif member.name == MANIFEST and expected is None:
-            manifest = _manifest(member.whole(_MAX_JSON_BYTES))
+            manifest = archived.manifest(member.whole(_MAX_JSON_BYTES))
             expected, digest = [job.id for job in reversed(manifest.jobs)], member.skip()
         elif (named := _JOB.fullmatch(member.name)) and expected:
-            job = _decoded(member.whole(_MAX_JSON_BYTES))
+            job = archived.job(member.whole(_MAX_JSON_BYTES))
             digest = member.skip()
             while expected and expected[-1] != job.id:  # deleted while the archive was written
                 expected.pop()
@@ -131,44 +130,6 @@ def _examine(file: BinaryIO, blobs: BlobStore) -> int:
     if not ended:
         raise DubError(ARCHIVE_INVALID, "Its end is missing.")
     return wanted
-
-
-def _manifest(data: bytes) -> Manifest:
-    class Head(msgspec.Struct):
-        format: int
-
-    try:
-        if msgspec.json.decode(data, type=Head).format > FORMAT:
-            raise DubError(ARCHIVE_NEWER)
-        found = msgspec.json.decode(data, type=Manifest)
-    except msgspec.DecodeError as error:
-        raise DubError(ARCHIVE_INVALID, f"{MANIFEST}: {error}.") from None
-    if found.format < 1 or len({job.id for job in found.jobs}) != len(found.jobs) or len(found.jobs) > _MAX_JOBS:
-        raise DubError(ARCHIVE_INVALID, f"{MANIFEST} is not one of ours.")
-    return found
-
-
-def _decoded(data: bytes) -> PortableJob:
-    try:
-        job = msgspec.json.decode(data, type=PortableJob)
-        _options(job.options)
-        if job.rendered_options is not None:
-            _options(job.rendered_options)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise DubError(ARCHIVE_INVALID, f"A job cannot be read: {error}.") from None
-    lines = {line.id for line in job.segments}
-    sound = all(0 <= line.start_s < line.end_s and len(line.text) <= MAX_TEXT_CHARACTERS and 0 < len(line.id) <= 32 for line in job.segments)
-    printable = all(unicodedata.category(character) not in ("Cc", "Cs") for line in job.segments for character in line.text)
-    if not sound or not printable or len(lines) != len(job.segments):
-        raise DubError(ARCHIVE_INVALID, f"The lines of {job.id} are not valid.")
-    if len({stage.stage for stage in job.stages}) != len(job.stages) or len({file.kind for file in job.artifacts}) != len(job.artifacts):
-        raise DubError(ARCHIVE_INVALID, f"{job.id} has something twice.")
-    return job
-
-
-def _options(found: dict[str, Any]) -> DubOptions:
-    """Options of an older archive lack what came later."""
-    return msgspec.convert({**msgspec.to_builtins(NEUTRAL), **found}, DubOptions)
 
 
 def _check_files(job: PortableJob, pending: dict[str, tuple[str, int]], shared: dict[str, tuple[str, int]]) -> None:
@@ -196,7 +157,7 @@ def _second_reading(file: BinaryIO, blobs: BlobStore, folder: Path, room: Reserv
                         out.write(block)
                         room.landed(len(block))
         elif _JOB.fullmatch(member.name):
-            job = _decoded(member.whole(_MAX_JSON_BYTES))
+            job = archived.job(member.whole(_MAX_JSON_BYTES))
             other: set[str] = set()
             for entry in job.files:
                 found = staged.get(entry.key) or blobs.path(entry.key)
@@ -232,8 +193,8 @@ def _outcome(c: Connection, job: PortableJob) -> Outcome:
     row = c.execute(select(t.jobs).where(t.jobs.c.id == job.id)).first()
     if row is None:
         return Outcome.TAKEN
-    here = (row.created_at, row.revision, row.rendered_revision, row.title, row.stem_key, msgspec.convert(row.options, DubOptions))
-    if here != (job.created_at, job.revision, job.rendered_revision, job.title, job.stem_key, _options(job.options)):
+    here = (row.created_at, row.revision, row.rendered_revision, archived.title(row.title), row.stem_key, msgspec.convert(row.options, DubOptions))
+    if here != (job.created_at, job.revision, job.rendered_revision, job.title, job.stem_key, archived.options(job.options)):
         return Outcome.RENAMED
     keys = set(c.execute(select(t.blob_references.c.key).where(t.blob_references.c.job_id == job.id)).scalars())
     lacking = {entry.key for entry in job.files} - keys
@@ -245,8 +206,8 @@ def _insert(c: Connection, job_id: str, job: PortableJob, there: set[str], other
     columns = {column.name for column in t.jobs.columns}
     values = {name: value for name, value in msgspec.to_builtins(job).items() if name in columns}
     stopped = {"state": JobState.CANCELLED} if job.state in ACTIVE else {}
-    rendered = None if job.rendered_options is None else msgspec.to_builtins(_options(job.rendered_options))
-    values |= {"id": job_id, "options": msgspec.to_builtins(_options(job.options)), "rendered_options": rendered} | stopped
+    rendered = None if job.rendered_options is None else msgspec.to_builtins(archived.options(job.rendered_options))
+    values |= {"id": job_id, "options": msgspec.to_builtins(archived.options(job.options)), "rendered_options": rendered} | stopped
     values |= {"stage": None, "stage_progress": 0.0, "progress": 0.0 if stopped else 1.0, "eta_s": None, "workflow_id": None}
     c.execute(insert(t.jobs).values(**values))
     rows.touch(c, job_id)

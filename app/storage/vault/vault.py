@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from app.domain.decoding import Malformed, decoded
 from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_NOT_FOUND, BACKUP_PASSWORD, DubError
 from app.storage.vault import manifest, sealing
 from app.storage.vault.manifest import FORMAT, File, Header, Snapshot
@@ -97,11 +98,11 @@ class Vault:
             raise DubError(BACKUP_NOT_FOUND, f"{snapshot_id} is no backup's id.")
         try:
             raw = b"".join(self._get(name))
-            found_format = msgspec.json.decode(raw, type=_Format).format
+            found_format = decoded(raw, _Format).format
             if found_format > FORMAT:
                 raise DubError(BACKUP_NEWER, f"Its format is {found_format}; this version knows {FORMAT}.")
-            found = msgspec.json.decode(raw, type=Snapshot)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            found = decoded(raw, Snapshot)
+        except Malformed as error:
             raise DubError(BACKUP_DAMAGED, f"{name}: {error}.") from None
         if found.id != snapshot_id:
             raise DubError(BACKUP_DAMAGED, f"{name} is the backup {found.id}.")
@@ -158,8 +159,8 @@ def open_vault(place: Place, password: str) -> Vault:
             raise DubError(BACKUP_NOT_FOUND, f"There is none in {place.where}.") from None
         raise
     try:
-        header = msgspec.json.decode(raw, type=Header)
-    except msgspec.DecodeError as error:
+        header = decoded(raw, Header)
+    except Malformed as error:
         raise DubError(BACKUP_DAMAGED, f"vault.json: {error}.") from None
     if header.format > FORMAT:
         raise DubError(BACKUP_NEWER, f"Its format is {header.format}; this version knows {FORMAT}.")

@@ -1,0 +1,95 @@
+"""What an archive says of itself and of a job, read and checked: nothing in it is trusted, not even that a number fits the database."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any, Final
+
+import msgspec
+
+from app.domain.decoding import LARGEST, Malformed, converted, decoded
+from app.domain.errors import ARCHIVE_INVALID, ARCHIVE_NEWER, DubError
+from app.domain.job import NEUTRAL, DubOptions
+from app.domain.media import MAX_TEXT_CHARACTERS, Artifact
+from app.domain.plain import one_line, plain
+from app.domain.segment import MAX_RATE, MIN_RATE, Segment
+from app.jobs.portable import FORMAT, MANIFEST, Manifest, PortableJob
+
+MAX_JOBS: Final = 1_000_000
+_DEEPEST: Final = 16
+_LONGEST_S: Final = 1e7  # of any time within a film
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_MEDIA_TYPE: Final = re.compile(r"[a-z0-9]{1,32}/[A-Za-z0-9.+-]{1,64}")
+_EXTENSION: Final = re.compile(r"\.?[A-Za-z0-9]{0,8}")
+
+
+class _Head(msgspec.Struct):
+    format: int
+
+
+def manifest(data: bytes) -> Manifest:
+    """Raises archive_newer, archive_invalid."""
+    try:
+        if decoded(data, _Head).format > FORMAT:
+            raise DubError(ARCHIVE_NEWER)
+        found = decoded(data, Manifest)
+    except Malformed as error:
+        raise DubError(ARCHIVE_INVALID, f"{MANIFEST}: {error}.") from None
+    if found.format < 1 or len({job.id for job in found.jobs}) != len(found.jobs) or len(found.jobs) > MAX_JOBS:
+        raise DubError(ARCHIVE_INVALID, f"{MANIFEST} is not one of ours.")
+    return found
+
+
+def job(data: bytes) -> PortableJob:
+    """One job, its title and speakers cleaned. Raises archive_invalid."""
+    try:
+        found = decoded(data, PortableJob)
+        options(found.options)
+        if found.rendered_options is not None:
+            options(found.rendered_options)
+    except Malformed as error:
+        raise DubError(ARCHIVE_INVALID, f"A job cannot be read: {error}.") from None
+    if not all(map(_sound, found.segments)) or len({line.id for line in found.segments}) != len(found.segments):
+        raise DubError(ARCHIVE_INVALID, f"The lines of {found.id} are not valid.")
+    if len({stage.stage for stage in found.stages}) != len(found.stages) or len({file.kind for file in found.artifacts}) != len(found.artifacts):
+        raise DubError(ARCHIVE_INVALID, f"{found.id} has something twice.")
+    if not all(_tame(stage.output) for stage in found.stages):
+        raise DubError(ARCHIVE_INVALID, f"What the stages of {found.id} gave is not valid.")
+    if not all(map(_named, found.artifacts)) or (found.media is not None and not 0 <= found.media.duration_s <= _LONGEST_S):
+        raise DubError(ARCHIVE_INVALID, f"The files of {found.id} are not valid.")
+    lines = tuple(msgspec.structs.replace(line, speaker=plain(line.speaker)[:255], source_text=one_line(line.source_text)) for line in found.segments)
+    return msgspec.structs.replace(found, title=title(found.title), segments=lines)
+
+
+def title(text: str) -> str:
+    """As a job here is called that an archive calls so."""
+    return plain(text).strip() or "Untitled"
+
+
+def options(found: dict[str, Any]) -> DubOptions:
+    """Options of an older archive lack what came later. Raises Malformed."""
+    return converted({**msgspec.to_builtins(NEUTRAL), **found}, DubOptions)
+
+
+def _sound(line: Segment) -> bool:
+    rate = line.locked_rate is None or MIN_RATE <= line.locked_rate <= MAX_RATE
+    printable = all(unicodedata.category(character) not in ("Cc", "Cs") for character in line.text)
+    return rate and printable and 0 <= line.start_s < line.end_s <= _LONGEST_S and len(line.text) <= MAX_TEXT_CHARACTERS and 0 < len(line.id) <= 32
+
+
+def _tame(value: Any) -> bool:
+    """Whether any JSON is no deeper than what stages give, and its integers fit."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        if not all(-LARGEST <= one <= LARGEST for one in level if isinstance(one, int)):
+            return False
+        level = [inner for one in level if isinstance(one, list | dict) for inner in (one.values() if isinstance(one, dict) else one)]
+        if not level:
+            return True
+    return False
+
+
+def _named(file: Artifact) -> bool:
+    """What becomes headers of an answer."""
+    return bool(_SHA256.fullmatch(file.sha256) and _MEDIA_TYPE.fullmatch(file.media_type) and _EXTENSION.fullmatch(file.extension))
