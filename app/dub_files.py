@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from app.domain.errors import DISK_FULL, DubError
 from app.domain.media import NAMED, Artifact, ArtifactKind
 from app.exit_status import UsageError
+from app.full_disk import is_disk_full
 
 if TYPE_CHECKING:
     from app.dubbing.kit import Kit
@@ -112,7 +113,7 @@ def hand_over(kit: Kit, artifacts: Sequence[Artifact], stem: str, folder: Path, 
 
 def _unwritable(error: OSError, folder: Path) -> Exception:
     """What to tell the person of a folder that takes no results; an error that nobody foresaw stays what it is."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_disk_full(error):
         return DubError(DISK_FULL, str(folder))
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR):
         return UsageError(f"{folder}: {error.strerror}")

@@ -42,11 +42,21 @@ def claim(data: Path) -> None:
         if not _locked(file):
             file.seek(0)
             raise InUse(data, file.read().strip())
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        _sign(file)
         _held[path] = file
         stack.pop_all()
+
+
+def _sign(file: IO[str]) -> None:
+    """Say whose lock it is, for people; on a full disk it is a lock without a name."""
+    from app.full_disk import is_disk_full
+
+    file.truncate(0)
+    try:
+        os.write(file.fileno(), f"{os.getpid()}\n".encode())
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
 
 
 def _locked(file: IO[str]) -> bool:

@@ -12,15 +12,17 @@ import structlog
 from sqlalchemy import Engine as Database
 
 from app import __version__
-from app.domain.errors import DubError
+from app.domain.errors import DISK_FULL, DubError
 from app.domain.events import Deleted, StateChanged
 from app.domain.job import NEUTRAL, Background, DubOptions, Phase, Task
 from app.domain.secrets import ELEVENLABS_KEY
 from app.dubbing.kit import Kit
 from app.engines import engines_of, limits_of
+from app.full_disk import is_disk_full
 from app.jobs.backups import Schedule
 from app.jobs.cleaning import Cleaner
 from app.jobs.engine import Engine
+from app.jobs.failures import Failures
 from app.jobs.housekeeping import Chore
 from app.jobs.progress import Hub
 from app.jobs.service import JobService
@@ -31,9 +33,10 @@ from app.media.ffmpeg import tool
 from app.settings import Settings
 from app.storage import figures
 from app.storage.blobs import BlobStore
-from app.storage.database import migrate, open_database
+from app.storage.database import migrate, open_database, urgent
 from app.storage.disks import Disks
 from app.storage.jobs import JobStore
+from app.storage.reserve import Reserve
 from app.storage.secrets import SecretStore
 from app.storage.uploads import UploadStore
 from app.storage.vault import swap
@@ -41,6 +44,8 @@ from app.storage.vault.place import address_of
 from app.storage.workspace import Workspace
 
 _FLOOR_EVERY_S: Final = 60.0
+_SETTLE_EVERY_S: Final = 3.0
+_RESERVE_EVERY_S: Final = 10.0
 _log = structlog.get_logger("server")
 
 
@@ -52,7 +57,16 @@ class Rooms:
         data.mkdir(parents=True, exist_ok=True)
         if aside := swap.finish(data):
             _log.warning("a restore that was killed is finished", old_files=str(aside))
+        self.reserve = Reserve(data)
         self.database: Database = open_database(settings.database_url)
+        try:
+            urgent(self.database, lambda: self._furnish(settings))
+        except BaseException:
+            self.database.dispose()
+            raise
+
+    def _furnish(self, settings: Settings) -> None:
+        data = settings.data
         migrate(self.database)
         self.blobs = BlobStore(settings.blobs)
         self.secrets = SecretStore(self.database, data / "secret.key")
@@ -82,9 +96,10 @@ class Rooms:
             blobs=self.blobs, workspace=workspace, cache=cache, engines=self.registry, threads=settings.thread_count,
             limits=limits_of(settings), max_duration_s=settings.max_duration_s, disks=disks,
         )  # fmt: skip
-        runner = StageRunner(store=self.store, keys=self.secrets, kit=kit, hub=self.hub, discard=self._discard)
+        failures = Failures(self.store, self.hub)
+        runner = StageRunner(store=self.store, keys=self.secrets, kit=kit, hub=self.hub, failures=failures, discard=self._discard)
         at_once = {Phase.PREPARE: settings.prepare_at_once, Phase.RENDER: settings.render_at_once}
-        self.engine = Engine(path=settings.engine_path, store=self.store, runner=runner, at_once=at_once)
+        self.engine = Engine(path=settings.engine_path, store=self.store, runner=runner, failures=failures, at_once=at_once)
         self.service = JobService(
             store=self.store, uploads=self.uploads, keys=self.secrets, kit=kit, hub=self.hub, queue=self.engine,
             defaults=defaults(settings), floor=floor,
@@ -92,15 +107,21 @@ class Rooms:
         self._schedule = schedule_of(settings)
         self._engine_failure = ""
 
-    def launch(self) -> None:
-        """Start the durable engine; blocks for about a second. A failure is logged and shown by `engine_trouble`."""
+    def launch(self) -> bool:
+        """Make the reserve, start the durable engine; blocks for about a second. A failure is logged and shown by `engine_trouble`; then it may be
+        tried again."""
         try:
+            self.reserve.keep()
             self.engine.launch()
         except Exception as error:
-            self._engine_failure = f"{type(error).__name__}: {error}"[:300]
-            _log.exception("the engine did not start")
-        else:
-            _log.info("the engine runs")
+            reason = DISK_FULL.message if is_disk_full(error, self.reserve.folder) else f"{type(error).__name__}: {error}"[:300]
+            if reason != self._engine_failure:  # it is tried again every few seconds
+                _log.exception("the engine does not start")
+            self._engine_failure = reason
+            return False
+        self._engine_failure = ""
+        _log.info("the engine runs")
+        return True
 
     async def close(self) -> None:
         """Stop the engine and a backup under way, hang up on the voice services, close the database."""
@@ -115,6 +136,8 @@ class Rooms:
         backups = [Chore("backup", self._schedule.run, self._schedule.due_in_s)] if self._schedule is not None else []
         return [
             *backups,
+            Chore("jobs without work", self.engine.settle, lambda: _SETTLE_EVERY_S),
+            Chore("the reserve", self.reserve.keep, lambda: _RESERVE_EVERY_S),
             Chore("expired uploads", self.uploads.sweep),
             Chore("ended workflows", self.engine.collect),
             Chore("scratch", self._workspace.sweep),
@@ -126,7 +149,9 @@ class Rooms:
     # ---------------------------------------------------------------- what health and metrics ask; "" when nothing is wrong
 
     def engine_trouble(self) -> str:
-        return "" if self.engine.launched else self._engine_failure or "It is starting."
+        if self.engine.launched:
+            return ""
+        return f"It does not start, and is tried again: {self._engine_failure}" if self._engine_failure else "It is starting."
 
     def database_trouble(self) -> str:
         return "" if figures.answers(self.database) else "It does not answer."

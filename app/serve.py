@@ -16,11 +16,13 @@ import threading
 import time
 from collections.abc import Callable
 from multiprocessing.synchronize import Event
+from pathlib import Path
 from typing import Any, Final
 
 from app import __version__, guard, log_file, logs
 from app.address import url_of
 from app.exit_status import ENVIRONMENT, INTERNAL, OK
+from app.full_disk import is_disk_full
 from app.settings import Settings
 from app.stopping import Bell, stopping_loop
 
@@ -56,7 +58,7 @@ def load(failed: Event, parent: int, stopped: Callable[[], bool], _target: str) 
     try:
         from app import settings
 
-        guard.claim(settings.load().data)
+        _claim(settings.load().data)
         from app.server import app_from_env
 
         return app_from_env()
@@ -68,6 +70,15 @@ def load(failed: Event, parent: int, stopped: Callable[[], bool], _target: str) 
         failed.set()
         os.kill(parent, signal.SIGTERM)
         raise SystemExit(1) from None
+
+
+def _claim(data: Path) -> None:
+    """Own the data folder; where there is no room even for that, `app.life` tries it again."""
+    try:
+        guard.claim(data)
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
 
 
 def _announce(settings: Settings, started: float) -> None:

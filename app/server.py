@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
-import multiprocessing
 import os
 import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 from litestar import Litestar
 
-from app import __version__, guard, hosts, log_file, logs, telemetry, turns
+from app import __version__, hosts, log_file, logs, telemetry, turns
 from app.api import routes
 from app.api.depends import Limits
 from app.api.events import Closing
-from app.api.lag import LoopWatch
 from app.api.leases import Leases
 from app.api.pages import Pages
+from app.life import Life
 from app.settings import Settings, load
 from app.stopping import StoppingLoop
-
-if TYPE_CHECKING:
-    from app.rooms import Rooms
 
 _THREADS: Final = 32
 _FAREWELL_S: Final = 2.0
@@ -71,92 +66,25 @@ def app_from_env() -> Litestar:
 @contextlib.asynccontextmanager
 async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
     """Own the data folder, open the rooms, answer; the engine launches meanwhile. At the end: sockets, engine, voices, database."""
-    _own(settings.data)
-    from app.api.health import Health, room, writable
-    from app.api.metrics import Metrics, Standing
-    from app.jobs import housekeeping
-    from app.rooms import Rooms
-
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, "worker"))  # the default, 6 on 2 cores, starves on a slow disk
-    try:
-        rooms = await asyncio.to_thread(Rooms, settings)
-    except Exception as error:
-        _give_up(f"cannot open {settings.data}: {str(error).splitlines()[0]}")
-        raise
-    closing, watch = Closing(), LoopWatch()
-    probes = {
-        "database": rooms.database_trouble,
-        "storage": writable(settings.data),
-        "disk": room(rooms.blobs.free_bytes, settings.min_free_bytes),
-        "ffmpeg": rooms.ffmpeg_trouble,
-        "engine": rooms.engine_trouble,
-    }
-    health = Health(
-        version=__version__, probes=probes, jobs=rooms.store.counts, sockets=lambda: rooms.hub.subscribers, free_bytes=rooms.blobs.free_bytes
-    )
-    app.state.update(
-        service=rooms.service,
-        hub=rooms.hub,
-        uploads=rooms.uploads,
-        registry=rooms.registry,
-        secrets=rooms.secrets,
-        environment_key=settings.elevenlabs_key,
-        health=health,
-        metrics=Metrics(
-            Standing(health, rooms.queue_lengths, rooms.waits_s, rooms.kept_bytes, watch.take, settings.data, settings.min_free_bytes), __version__
-        ),
-        pages=await asyncio.to_thread(Pages, page_folder(), settings.base_path),
-        closing=closing,
-        stock=rooms.stock,
-    )
+    closing = Closing()
+    app.state.update(closing=closing, pages=await asyncio.to_thread(Pages, page_folder(), settings.base_path))
     if isinstance(loop, StoppingLoop):  # a server's own process
         loop.before_stop = lambda: _say_goodbye(closing)
         turns.shorten()
-    launch = asyncio.create_task(_launch(rooms, settings))
-    chores = [asyncio.create_task(housekeeping.run(rooms.chores())), asyncio.create_task(watch.run())]
+    life = Life(app, settings, closing)
+    await life.begin()
     interrupt = asyncio.create_task(_interrupt(app.state["leases"], closing))
-    leave = asyncio.create_task(_leave(rooms, closing))
+    leave = asyncio.create_task(_leave(life, closing))
     try:
         yield
     finally:
         leave.cancel()
         closing.set()
-        for chore in chores:
-            chore.cancel()
-        await asyncio.gather(leave, launch, interrupt, *chores, return_exceptions=True)
-        await rooms.close()
+        await asyncio.gather(leave, interrupt, return_exceptions=True)
+        await life.end()
         await asyncio.to_thread(telemetry.stop)
-
-
-def _own(data: Path) -> None:
-    """One server for one data folder: a second one ends here with one line."""
-    try:
-        guard.claim(data)
-    except guard.InUse as error:
-        sys.stderr.write(f"autodubber: {error}\n")
-        raise
-
-
-def _give_up(reason: str) -> None:
-    """Say in one line why the server cannot start. As Granian's worker, end at once: its way would print the traceback four times."""
-    _log.critical("the server cannot start", reason=reason, exc_info=True)
-    sys.stderr.write(f"autodubber: {reason}\n")
-    if multiprocessing.parent_process() is not None:
-        sys.stderr.flush()
-        os._exit(1)
-
-
-async def _launch(rooms: Rooms, settings: Settings) -> None:
-    """Start what traces it, where that is wished, and the engine. What stands then stays, and the garbage collector need not look at it again.
-
-    A full collection went through 400 000 objects with the interpreter's lock held: 85 ms, and half a second where the processors were taken.
-    """
-    await asyncio.to_thread(telemetry.start, settings.otlp_endpoint, settings.otlp_headers, version=__version__)
-    await asyncio.to_thread(rooms.launch)
-    if not gc.isenabled():  # `app.serve` has turned it off for the start
-        gc.freeze()
-        gc.enable()
 
 
 async def _say_goodbye(closing: Closing) -> None:
@@ -172,13 +100,13 @@ async def _interrupt(leases: Leases, closing: asyncio.Event) -> None:
     leases.interrupt_all()
 
 
-async def _leave(rooms: Rooms, closing: Closing) -> None:
+async def _leave(life: Life, closing: Closing) -> None:
     """Granian waits for every connection, also for that of a paused player, which reads nothing more. After a while: close, and go."""
     await closing.wait()
     await closing.farewell(_FAREWELL_S)
     await asyncio.sleep(_GRACE_S)
     _log.info("connections are still open; the server stops without them")
-    await rooms.close()
+    await life.close()
     await asyncio.to_thread(telemetry.stop, 1.0)
     os._exit(0)
 

@@ -10,6 +10,8 @@ from litestar.di import NamedDependency as Given  # a parameter that is one of `
 from litestar.di import Provide
 from litestar.params import HeaderParameter
 
+from app.domain.errors import DISK_FULL, DubError
+
 __all__ = ["Given", "Limits", "RequestKey", "providers"]
 
 RequestKey = Annotated[
@@ -37,11 +39,13 @@ _NAMES = ("service", "hub", "uploads", "leases", "registry", "secrets", "environ
 
 
 def providers() -> dict[str, Provide]:
-    """One provider per name: the attribute of the application's state."""
+    """One provider per name: the attribute of the application's state. What is not there yet waits for room on the disk (`app.life`)."""
 
     def provider(name: str) -> Provide:
         def provide(state: State) -> Any:
-            return state[name]
+            if (found := state.get(name)) is None:
+                raise DubError(DISK_FULL, "The server waits for room, and opens then.", headers={"Retry-After": "5"})
+            return found
 
         return Provide(provide, sync_to_thread=False)
 

@@ -16,6 +16,7 @@ from app import tally
 from app.api.prefix import Scope, shown
 from app.domain import errors
 from app.domain.errors import DubError
+from app.full_disk import is_disk_full
 
 MEDIA_TYPE: Final = "application/problem+json"
 _log = structlog.get_logger("api")
@@ -65,6 +66,8 @@ def as_dub_error(error: Exception) -> DubError | None:
             return DubError(errors.INVALID_REQUEST, str(error))
         case HTTPException() if error.status_code < 500:
             return DubError(errors.INVALID_REQUEST, error.detail)
+        case _ if is_disk_full(error):
+            return DubError(errors.DISK_FULL)
     return None
 
 

@@ -21,6 +21,7 @@ from typing import Any, Final
 import msgspec
 
 from app.domain.errors import DISK_FULL, INTERNAL, MEDIA_LIMIT, DubError
+from app.full_disk import is_disk_full
 
 # task -> module, function, request type. A function takes (request, report) and returns a Struct or a tuple of them.
 TASKS: Final[dict[str, tuple[str, str, str]]] = {
@@ -29,7 +30,6 @@ TASKS: Final[dict[str, tuple[str, str, str]]] = {
     "fit": ("app.dubbing.fit", "place_task", "FitRequest"),
     "mix": ("app.dubbing.mix", "mixdown", "MixRequest"),
 }
-_OS_PROBLEMS: Final = {errno.ENOSPC: DISK_FULL, errno.EDQUOT: DISK_FULL, errno.EFBIG: MEDIA_LIMIT}
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 _REPORT_EVERY_S: Final = 0.1
 
@@ -64,7 +64,8 @@ def main() -> int:
         say(error={"code": MEDIA_LIMIT.code, "detail": ""})
     except OSError as error:
         traceback.print_exc()
-        say(error={"code": _OS_PROBLEMS.get(error.errno or 0, INTERNAL).code, "detail": ""})
+        problem = MEDIA_LIMIT if error.errno == errno.EFBIG else DISK_FULL if is_disk_full(error) else INTERNAL  # EFBIG: our own limit of a file
+        say(error={"code": problem.code, "detail": ""})
     except Exception:  # the boundary of the process: the traceback goes to stderr, and from there to the server's log
         traceback.print_exc()
         say(error={"code": INTERNAL.code, "detail": ""})

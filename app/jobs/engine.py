@@ -1,20 +1,25 @@
 """The durable engine: the only file that knows DBOS.
 
 Two workflows, each a fixed list of steps; a step that finished is never repeated, a step that was killed runs again. Failures are results, not
-exceptions: the steps write them to the application's database, which is what people see. DBOS keeps only who runs what.
+exceptions: the steps write them to the application's database, which is what people see. DBOS keeps only who runs what, in a file of its own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import sqlite3
 import threading
 import time
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from app import telemetry
-from app.domain.job import ACTIVE, PREPARE_STAGES, RENDER_STAGES, Phase, Stage
+from app.domain.errors import DISK_FULL, DubError
+from app.domain.job import PREPARE_STAGES, RENDER_STAGES, Phase, Stage
+from app.jobs.engine_file import EngineFile, at_once
+from app.jobs.failures import Failures
+from app.jobs.settling import Settler
 from app.storage.jobs import JobStore
 
 if TYPE_CHECKING:
@@ -41,29 +46,53 @@ class Engine:
 
     keep_finished_s = 24 * 3600.0  # how long an ended workflow is remembered
 
-    def __init__(self, *, path: Path, store: JobStore, runner: StageRunner, at_once: dict[Phase, int]) -> None:
-        self._path, self._store, self._at_once = path, store, at_once
+    def __init__(self, *, path: Path, store: JobStore, runner: StageRunner, failures: Failures, at_once: dict[Phase, int]) -> None:
+        self._path, self._at_once = path, at_once
         self._runner = runner
         self._lock = threading.Lock()
         self._launched = False
         self._dbos: Any = None
+        self._file: EngineFile | None = None
         self._workflows: dict[Phase, Any] = {}
         self._calming: threading.Timer | None = None
+        self._is_calm = False
+        self._at_work: set[str] = set()
+        self._to_cancel: set[str] = set()
+        self._settler = Settler(
+            store=store, failures=failures, statuses=self._statuses, runs=self._at_work.__contains__, enqueue=self.enqueue
+        )  # fmt: skip
 
     @property
     def launched(self) -> bool:
         return self._launched
 
     def launch(self) -> None:
-        """Start the queues and recover what was running; blocks until it works."""
+        """Start the queues and recover what was running; blocks until it works. What it raises leaves nothing running: it may be asked again."""
+        with self._lock:
+            file = self._file = EngineFile(self._path)
+            try:
+                with at_once():
+                    file.reserve.spend(lambda: self._begin(file))
+            except BaseException:
+                file.close()
+                raise
+            self._launched, self._is_calm = True, False
+            self._calming = threading.Timer(_EAGER_S, self._calm)
+            self._calming.daemon = True
+            self._calming.start()
+        self._settler.settle(at_launch=True)
+        self.collect()
+
+    def _begin(self, file: EngineFile) -> None:
         from dbos import DBOS
 
-        _prepare(self._path)
-        with self._lock:
+        file.look_every(_EAGER_POLL_S)
+        try:
             DBOS(
                 config={
                     "name": "autodubber",
                     "system_database_url": f"sqlite:///{self._path}",
+                    "system_database_engine": file.database,
                     "application_version": WORKFLOW_VERSION,
                     "executor_id": "autodubber-0",  # stable: recovery looks for its own work
                     "max_executor_threads": 32,
@@ -72,40 +101,59 @@ class Engine:
                 }
             )
             self._dbos = DBOS
-            self._workflows = _workflows(DBOS, self._runner)
+            self._workflows = _workflows(DBOS, self._runner, self._at_work)
             DBOS.launch()
             self._register(_EAGER_POLL_S)
-            self._launched = True
-            self._calming = threading.Timer(_EAGER_S, self._calm)
-            self._calming.daemon = True
-            self._calming.start()
-        self._reconcile()
-        self.collect()
+        except BaseException:
+            DBOS.destroy(workflow_completion_timeout_sec=0, destroy_registry=True)
+            raise
 
     def enqueue(self, phase: Phase, job_id: str, workflow_id: str) -> None:
-        """Put a phase of a job into its queue. Before `launch` nothing is done here: the jobs table says it, and `launch` reads it."""
+        """Put a phase of a job into its queue. Before `launch` and on a full disk nothing is done here: the jobs table says it, `settle` reads it."""
         with self._lock:
             if self._launched:
                 from dbos import SetWorkflowID
 
                 telemetry.queued(workflow_id)
-                with SetWorkflowID(workflow_id):
+                with _later(), SetWorkflowID(workflow_id):
                     self._dbos.enqueue_workflow(phase.value, self._workflows[phase], job_id)
 
     def cancel(self, workflow_id: str) -> None:
-        """Stop a workflow; the running step is cancelled within about a second."""
+        """Stop a workflow; the running step is cancelled within about a second, on a full disk as soon as that can be written."""
         with self._lock:
-            if self._launched:
-                self._dbos.cancel_workflow(workflow_id)
+            if self._launched and self._file is not None:
+                self._to_cancel.add(workflow_id)
+                with _later():
+                    self._file.reserve.spend(lambda: self._dbos.cancel_workflow(workflow_id))
+                    self._to_cancel.discard(workflow_id)
+
+    def settle(self) -> int:
+        """Look whether anything works for every active job, and settle those that nothing works for; returns how many."""
+        if not self._launched:
+            return 0
+        if not self._is_calm and self._calming is not None and self._calming.finished.is_set():  # there was no room to write that
+            self._calm()
+        for workflow_id in list(self._to_cancel):
+            self.cancel(workflow_id)
+        try:
+            with _later():
+                return self._settler.settle()
+        except Exception:
+            if self._launched:  # else it is the stop that came in between
+                raise
+        return 0
 
     def shutdown(self) -> None:
         """Stop taking work and drop what runs: the next launch goes on from the last finished step."""
         with self._lock:
-            if self._launched:
+            if self._launched and self._file is not None:
                 self._launched = False
                 if self._calming is not None:
                     self._calming.cancel()
+                self._file.stop_waiting()
                 self._dbos.destroy(workflow_completion_timeout_sec=0, destroy_registry=True)
+                self._file.close()
+                self._at_work.clear()
 
     def _register(self, poll_s: float) -> None:
         for phase, count in self._at_once.items():
@@ -115,21 +163,15 @@ class Engine:
         """What waited at the start is under way: from now on looking seldom is enough."""
         with self._lock:
             if self._launched:
-                self._register(_POLL_S)
+                with _later():
+                    self._register(_POLL_S)
+                    self._is_calm = True
 
-    def _reconcile(self) -> None:
-        """Jobs whose row says queued or running but whose workflow the engine does not know (killed in between) are queued again."""
-        for job_id in self._store.ids(ACTIVE):
-            row = self._store.row(job_id)
-            workflow_id = row.workflow_id or f"{job_id}-{row.job.phase.value}-0"
-            known = self._dbos.list_workflows(workflow_ids=[workflow_id], load_input=False, load_output=False)
-            if known and known[0].status in ("PENDING", "ENQUEUED", "DELAYED"):
-                continue
-            log.info("queueing job again", extra={"job_id": job_id})
-            if known:
-                workflow_id = f"{job_id}-{row.job.phase.value}-{time.time_ns():x}"
-            self._store.requeue(job_id, workflow_id)
-            self.enqueue(row.job.phase, job_id, workflow_id)
+    def _statuses(self, workflow_ids: Collection[str]) -> dict[str, str]:
+        """What the engine knows of them."""
+        with at_once():
+            found = self._dbos.list_workflows(workflow_ids=list(workflow_ids), load_input=False, load_output=False) if workflow_ids else ()
+        return {workflow.workflow_id: workflow.status for workflow in found}
 
     def collect(self) -> int:
         """Delete the engine's records of workflows that ended long ago, and say how many: the open build has no collector of its own."""
@@ -146,8 +188,23 @@ class Engine:
         return len(ended)
 
 
-def _workflows(dbos: type[DBOS], runner: StageRunner) -> dict[Phase, Any]:
-    """The two workflows. A long step is preemptible: cancelling its workflow cancels the task, and with it the child process."""
+@contextlib.contextmanager
+def _later() -> Iterator[None]:
+    """What the full disk does not let the engine write now is done by `settle`."""
+    with at_once():
+        try:
+            yield
+        except DubError as error:
+            if error.problem is not DISK_FULL:
+                raise
+            log.warning("the engine's disk is full")
+
+
+def _workflows(dbos: type[DBOS], runner: StageRunner, at_work: set[str]) -> dict[Phase, Any]:
+    """The two workflows. A long step is preemptible: cancelling its workflow cancels the task, and with it the child process.
+
+    `at_work` has the names of those that are being run.
+    """
     from dbos import SetWorkflowID
 
     @dbos.step(name="begin")
@@ -177,16 +234,18 @@ def _workflows(dbos: type[DBOS], runner: StageRunner) -> dict[Phase, Any]:
 
     @dbos.workflow(name="render", max_recovery_attempts=_RECOVERIES)
     async def render(job_id: str) -> None:
-        await run(job_id, Phase.RENDER, RENDER_STAGES)
+        with _among(at_work, _own_id(dbos)):
+            await run(job_id, Phase.RENDER, RENDER_STAGES)
 
     @dbos.workflow(name="prepare", max_recovery_attempts=_RECOVERIES)
     async def prepare(job_id: str) -> None:
-        if await run(job_id, Phase.PREPARE, PREPARE_STAGES):
-            workflow_id = _own_id(dbos)
-            render_id = f"{job_id}-{Phase.RENDER.value}-{workflow_id.rpartition('-')[2]}"
-            if await follow(job_id, workflow_id, render_id):
-                with SetWorkflowID(render_id):
-                    await dbos.enqueue_workflow_async(Phase.RENDER.value, render, job_id)
+        workflow_id = _own_id(dbos)
+        with _among(at_work, workflow_id):
+            if await run(job_id, Phase.PREPARE, PREPARE_STAGES):
+                render_id = f"{job_id}-{Phase.RENDER.value}-{workflow_id.rpartition('-')[2]}"
+                if await follow(job_id, workflow_id, render_id):
+                    with SetWorkflowID(render_id):
+                        await dbos.enqueue_workflow_async(Phase.RENDER.value, render, job_id)
 
     return {Phase.PREPARE: prepare, Phase.RENDER: render}
 
@@ -197,15 +256,10 @@ def _own_id(dbos: type[DBOS]) -> str:
     return workflow_id
 
 
-def _prepare(path: Path) -> None:
-    """WAL before DBOS opens the file: its steps are 4 to 9 times faster. And its queues, which keep their interval from one life to the next and wait
-    it out before they look for the first time, begin with the short one.
-    """
-    connection = sqlite3.connect(path)
+@contextlib.contextmanager
+def _among(at_work: set[str], workflow_id: str) -> Iterator[None]:
+    at_work.add(workflow_id)
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        if connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'queues'").fetchone():
-            with connection:
-                connection.execute("UPDATE queues SET polling_interval_sec = ?", (_EAGER_POLL_S,))
+        yield
     finally:
-        connection.close()
+        at_work.discard(workflow_id)

@@ -113,7 +113,7 @@ class JobService:
             job_id, title=title, options=options, source_key=upload.key, subtitles_key=subtitles_key, stem_key=stem_key,
             size_bytes=upload.length_bytes,
         )  # fmt: skip
-        return self._start(job_id, Phase.PREPARE, key=key)
+        return self._start_new(job_id, key=key)
 
     def update(self, job_id: str, patch: JobPatch) -> Job:
         """Change the title, the options or the stem. What only matters to recognition can be changed while the job has not been prepared."""
@@ -184,7 +184,7 @@ class JobService:
         self._store.copy(job_id, new_id, title=title or row.job.title, options=options, stem_key=stem_key, state=state, stages=stages)
         if shared:
             return self._changed(self._store.get(new_id))
-        return self._start(new_id, Phase.PREPARE)
+        return self._start_new(new_id)
 
     def delete(self, job_id: str) -> None:
         """Stop the job and delete it with everything that only it owns."""
@@ -270,6 +270,14 @@ class JobService:
         log.info("phase queued", extra={"job_id": job_id, "phase": phase.value})
         self._queue.enqueue(phase, job_id, workflow_id)
         return job
+
+    def _start_new(self, job_id: str, *, key: str | None = None) -> Job:
+        """Queue a job whose row is new; a refusal leaves no job."""
+        try:
+            return self._start(job_id, Phase.PREPARE, key=key)
+        except DubError:
+            self.delete(job_id)
+            raise
 
     def _stem(self, upload_id: str | UnsetType | None) -> str | None:
         return brought.stem(self._uploads, self._kit, upload_id) if isinstance(upload_id, str) else None

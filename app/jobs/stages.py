@@ -14,12 +14,14 @@ from typing import Any, Final
 import structlog
 
 from app import tally, telemetry
-from app.domain.errors import INTERNAL, JOB_NOT_FOUND, JOB_STATE, SOURCE_GONE, DubError
+from app.domain.errors import DISK_FULL, INTERNAL, JOB_NOT_FOUND, JOB_STATE, SOURCE_GONE, DubError
 from app.domain.events import Progress, StateChanged
 from app.domain.job import PREPARE_STAGES, Job, JobError, JobState, Phase, Stage
 from app.domain.media import ArtifactKind
 from app.domain.secrets import job_key
 from app.dubbing.kit import Kit, Report, fingerprint
+from app.full_disk import is_disk_full
+from app.jobs.failures import Failures, over
 from app.jobs.pricing import stage_costs
 from app.jobs.progress import Hub, StageClock
 from app.jobs.work import Done, StageWork
@@ -42,8 +44,10 @@ _HANDED_OUT: Final = {
 class StageRunner:
     """The body of both workflows' steps. Knows nothing of the engine that calls it."""
 
-    def __init__(self, *, store: JobStore, keys: SecretStore, kit: Kit, hub: Hub, discard: Callable[[list[str]], None]) -> None:
-        self._store, self._keys, self._kit, self._hub, self._discard = store, keys, kit, hub, discard
+    def __init__(
+        self, *, store: JobStore, keys: SecretStore, kit: Kit, hub: Hub, failures: Failures, discard: Callable[[list[str]], None]
+    ) -> None:  # fmt: skip
+        self._store, self._keys, self._kit, self._hub, self._failures, self._discard = store, keys, kit, hub, failures, discard
         self._work = StageWork(store=store, keys=keys, kit=kit, hub=hub)
 
     async def begin(self, job_id: str, phase_name: str, workflow_id: str) -> bool:
@@ -55,7 +59,7 @@ class StageRunner:
                 return True  # killed after this step's work and before its record
             job = await asyncio.to_thread(self._store.transition, job_id, _RUNNING[phase], only_from={JobState.QUEUED}, owner=workflow_id)
         except DubError as error:
-            return _stopped(error)
+            return await self._not_moved(job_id, workflow_id, error)
         telemetry.begun(workflow_id)
         log.info("phase begun", job_id=job_id, phase=phase_name, waited_s=round(time.time() - row.job.updated_at, 3))
         self._hub.publish(StateChanged(job_id, 0, job))
@@ -76,9 +80,10 @@ class StageRunner:
                     return False
                 log.warning("stage failed", code=error.problem.code, detail=error.detail)
                 failure = JobError(error.problem.code, error.message, error.problem.hint, stage, tuple(error.extra.get("segments", ())))
-            except Exception:  # the boundary of a job: whatever went wrong is told, logged, and stops this job only
+            except Exception as error:  # the boundary of a job: whatever went wrong is told, logged, and stops this job only
                 log.exception("stage crashed")
-                failure = JobError(INTERNAL.code, INTERNAL.message, INTERNAL.hint, stage)
+                problem = DISK_FULL if is_disk_full(error) else INTERNAL
+                failure = JobError(problem.code, problem.message, problem.hint, stage)
             span.fail(failure.code)
             return await self._fail(job_id, workflow_id, failure)
 
@@ -104,8 +109,8 @@ class StageRunner:
                 job = await asyncio.to_thread(lambda: self._store.transition(job_id, JobState.COMPLETED, owner=workflow_id, **fields))
                 await asyncio.to_thread(self._keys.delete, job_key(job_id))
         except DubError as error:
-            return _stopped(error)
-        _over(workflow_id, job_id, Phase(phase_name))
+            return await self._not_moved(job_id, workflow_id, error)
+        over(workflow_id, job_id, Phase(phase_name))
         self._hub.forget(job_id)
         self._hub.publish(StateChanged(job_id, 0, job))
         return False
@@ -128,8 +133,8 @@ class StageRunner:
                 lambda: self._store.transition(job_id, JobState.QUEUED, only_from={JobState.PREPARING}, owner=workflow_id, **fields)
             )
         except DubError as error:
-            return _stopped(error)
-        _over(workflow_id, job_id, Phase.PREPARE, followed_by=next_workflow_id)
+            return await self._not_moved(job_id, workflow_id, error)
+        over(workflow_id, job_id, Phase.PREPARE, followed_by=next_workflow_id)
         self._hub.forget(job_id)
         self._hub.publish(StateChanged(job_id, 0, job))
         return True
@@ -203,29 +208,13 @@ class StageRunner:
         return report
 
     async def _fail(self, job_id: str, workflow_id: str, failure: JobError) -> bool:
-        try:
-            job = await asyncio.to_thread(
-                lambda: self._store.transition(job_id, JobState.FAILED, owner=workflow_id, error=failure, stage=failure.stage, eta_s=None)
-            )
-        except DubError as error:
-            return _stopped(error)
-        _over(workflow_id, job_id, job.phase, failure)
-        self._hub.forget(job_id)
-        self._hub.publish(StateChanged(job_id, 0, job))
+        await asyncio.to_thread(self._failures.write, job_id, workflow_id, failure)
         return False
 
-
-def _over(workflow_id: str, job_id: str, phase: Phase, failure: JobError | None = None, *, followed_by: str = "") -> None:
-    """A phase has ended: log, count and trace it."""
-    code, stage = (failure.code, failure.stage or "") if failure else ("", "")
-    result = "failed" if failure else "done"
-    tally.JOBS_FINISHED.add(phase, result, stage, code)
-    telemetry.ended(workflow_id, job_id, phase, code=code, followed_by=followed_by)
-    log.info("phase over", job_id=job_id, phase=phase.value, result=result, **({"code": code} if code else {}))
-
-
-def _stopped(error: DubError) -> bool:
-    """False: the job is no longer this workflow's. Anything else is a real error."""
-    if error.problem.code not in (JOB_NOT_FOUND.code, JOB_STATE.code):
-        raise error
-    return False
+    async def _not_moved(self, job_id: str, workflow_id: str, error: DubError) -> bool:
+        """A transition was refused: the job is no longer this workflow's, or the disk is full, which it fails with. Anything else is a real error."""
+        if error.problem is DISK_FULL:
+            return await self._fail(job_id, workflow_id, JobError(DISK_FULL.code, error.message, DISK_FULL.hint, None))
+        if error.problem not in (JOB_NOT_FOUND, JOB_STATE):
+            raise error
+        return False

@@ -21,6 +21,7 @@ from app.domain.job import ACTIVE, DubOptions, JobState, Stage
 from app.domain.media import ArtifactKind
 from app.domain.segment import Clip, Placement
 from app.dubbing.pipeline import Mixed, Sound
+from app.full_disk import is_disk_full
 from app.jobs import archived
 from app.jobs.portable import MANIFEST, README, SUMS, PortableJob
 from app.jobs.work import Transcribed
@@ -76,7 +77,7 @@ def take_in(
                 taken.append(_take(job, engine, blobs))
                 on_job(taken[-1])
         except OSError as error:
-            raise (DubError(DISK_FULL) if error.errno in (28, 122) else error) from error
+            raise (DubError(DISK_FULL) if is_disk_full(error) else error) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             room.release()

@@ -19,7 +19,7 @@ from typing import Final
 
 import msgspec
 
-from app import processes
+from app import full_disk, processes
 from app.domain.errors import DISK_FULL, MEDIA_LIMIT, MEDIA_TOOL_FAILED, DubError
 from app.domain.media import FORMAT_WHITELIST
 from app.media.whitelists import CODEC_WHITELIST
@@ -179,7 +179,7 @@ async def _watch(
 
 
 def _failure(done: processes.Exit, partial: Path) -> DubError:
-    if "No space left on device" in done.stderr:
+    if full_disk.told(done.stderr):
         return DubError(DISK_FULL)
     if done.code in (-signal.SIGKILL, -signal.SIGXCPU, -signal.SIGXFSZ) or "Cannot allocate memory" in done.stderr or "File too large" in done.stderr:
         return DubError(MEDIA_LIMIT)

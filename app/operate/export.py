@@ -15,6 +15,7 @@ import msgspec
 from app import __version__, logs
 from app.domain.errors import DISK_FULL, DubError
 from app.exit_status import OK, UsageError
+from app.full_disk import is_disk_full
 from app.outcome import failed
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _write(target: Path, blocks: Iterator[bytes]) -> int:
         finally:
             os.close(descriptor)
     except OSError as error:
-        if error.errno in (28, 122):  # ENOSPC, EDQUOT
+        if is_disk_full(error):
             raise DubError(DISK_FULL, str(target.parent)) from error
         sys.stderr.write(f"autodubber: {target}: {error.strerror}\n")
         raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
 import os
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from app.domain.errors import DISK_FULL, MODEL_DAMAGED, MODEL_DOWNLOAD, DubError
+from app.full_disk import is_disk_full
 
 if TYPE_CHECKING:
     import httpx
@@ -52,7 +52,7 @@ async def download(url: str, part: Path, sha256: str, *, stall_s: float, on_prog
             except httpx.InvalidURL as error:
                 raise DubError(MODEL_DOWNLOAD, f"AUTODUBBER_MODEL_URL is no address: {error}.") from error
             except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                if is_disk_full(error):
                     raise DubError(DISK_FULL, f"While downloading {_name(part)}.") from error
                 raise DubError(MODEL_DOWNLOAD, f"{part.parent} cannot be written: {error.strerror}.") from error
             if found == sha256:

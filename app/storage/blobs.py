@@ -15,10 +15,9 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from app.domain.errors import DISK_FULL, DubError
+from app import full_disk
 
 _KEY: Final = re.compile(r"[a-z]+(/[A-Za-z0-9_-]{1,128}){1,3}(\.[a-z0-9]{1,8})?")
-_NO_SPACE: Final = frozenset({28, 122})  # ENOSPC, EDQUOT
 
 
 class BlobStore:
@@ -55,7 +54,7 @@ class BlobStore:
             temporary.replace(target)
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            raise _disk(error) from error
+            raise full_disk.said(error) from error
         sync_folder(target.parent)
         return target
 
@@ -68,7 +67,7 @@ class BlobStore:
             temporary.replace(target)
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            raise _disk(error) from error
+            raise full_disk.said(error) from error
         return target
 
     def adopt(self, source: Path, key: str) -> Path:
@@ -92,7 +91,7 @@ class BlobStore:
                     temporary.unlink(missing_ok=True)
                 source.unlink()
         except OSError as error:
-            raise _disk(error) from error
+            raise full_disk.said(error) from error
         sync_folder(target.parent)
         return target
 
@@ -123,7 +122,7 @@ class BlobStore:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _disk(error) from error
+            raise full_disk.said(error) from error
         return target
 
 
@@ -146,7 +145,3 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _disk(error: OSError) -> Exception:
-    return DubError(DISK_FULL) if error.errno in _NO_SPACE else error

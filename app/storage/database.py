@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, inspect
 
+from app.domain.errors import DISK_FULL, DubError
+from app.full_disk import is_disk_full
+from app.storage.reserve import Reserve
 from app.storage.revision import HEAD, NewerDatabase, copy_before
 
-__all__ = ["HEAD", "migrate", "open_database", "reading"]
+__all__ = ["HEAD", "migrate", "open_database", "reading", "urgent", "urgently"]
+T = TypeVar("T")
+P = ParamSpec("P")
 _READING: Final = "autodubber_reading"
+_reserves: Final[weakref.WeakKeyDictionary[Engine, Reserve]] = weakref.WeakKeyDictionary()
 
 
 def open_database(url: str) -> Engine:
     """An engine whose writers wait for each other instead of failing, and whose readers never block a writer.
 
     SQLite: WAL, foreign keys, 30 s busy time-out, full durability of commits (synchronous=FULL): a finished step survives a power cut.
+    Whatever fails for want of room, be it to connect, in a statement or at the commit, raises disk_full; `urgent` work gets the reserve then.
     """
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=10, pool_pre_ping=True)
+        engine = create_engine(url, pool_size=10, pool_pre_ping=True)
+        _tell_full(engine, None)
+        return engine
     engine = create_engine(url, pool_size=8, max_overflow=8, connect_args={"timeout": 30, "check_same_thread": False})
+    if engine.url.database not in (None, "", ":memory:"):
+        folder = Path(str(engine.url.database)).parent
+        _reserves[engine] = Reserve(folder)
+        _tell_full(engine, folder)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
@@ -39,6 +54,36 @@ def open_database(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+class _Store(Protocol):
+    _engine: Engine
+
+
+S = TypeVar("S", bound=_Store | Engine)
+
+
+def urgently(work: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
+    """A store's method, or a function of a database, that is `urgent` work."""
+
+    @functools.wraps(work)
+    def call(given: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return urgent(given if isinstance(given, Engine) else given._engine, lambda: work(given, *args, **kwargs))
+
+    return call
+
+
+def urgent(engine: Engine, work: Callable[[], T]) -> T:
+    """A write that has to succeed on a full disk: what deletes, cancels or ends. `work` is a transaction, which may be begun again."""
+    reserve = _reserves.get(engine)
+    return work() if reserve is None else reserve.spend(work)
+
+
+def _tell_full(engine: Engine, folder: Path | None) -> None:
+    @event.listens_for(engine, "handle_error")
+    def _translate(context: ExceptionContext) -> None:
+        if is_disk_full(context.original_exception, folder):
+            raise DubError(DISK_FULL)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Engine, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
 from app.domain.errors import EDIT_CONFLICT, JOB_NOT_FOUND, JOB_STATE, DubError
 from app.domain.job import ACTIVE, TRANSITIONS, DubOptions, Job, JobState, Phase, Stage
@@ -16,8 +16,9 @@ from app.domain.segment import Segment
 from app.storage import kept, rows
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
-from app.storage.database import reading
+from app.storage.database import reading, urgent, urgently
 from app.storage.rows import JobRow
+from app.storage.working import WorkingJobs
 
 PARTIAL: Final = "partial:"  # begins the fingerprint of a stage that has not finished
 
@@ -38,10 +39,7 @@ class StageRow(msgspec.Struct, frozen=True):
 _PREPARED = [ArtifactKind.SOURCE, ArtifactKind.PEAKS, ArtifactKind.THUMBNAIL]  # made by preparation; the rest by a render
 
 
-class JobStore:
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
+class JobStore(WorkingJobs):
     # ---------------------------------------------------------------- jobs
 
     def insert(
@@ -174,22 +172,19 @@ class JobStore:
     def transition(self, job_id: str, to: JobState, *, only_from: Collection[JobState] = (), owner: str | None = None, **fields: Any) -> Job:
         """Move the job to another state, if the rules allow it, and set columns. `owner`: only while that workflow owns the job.
 
-        Raises job_not_found, or job_state when the job is elsewhere by now.
+        What ends a job is written on a full disk too. Raises job_not_found, or job_state when the job is elsewhere by now.
         """
-        with self._engine.begin() as c:
-            row = rows.job_row(c, job_id)
-            state = row.job.state
-            if to not in TRANSITIONS[state] or (only_from and state not in only_from) or (owner is not None and row.workflow_id != owner):
-                raise DubError(JOB_STATE, f"The job is {state.value}.")
-            rows.update_job(c, job_id, {"state": to, **fields})
-            return rows.job_row(c, job_id).job
 
-    def requeue(self, job_id: str, workflow_id: str) -> None:
-        """Put an active job back into the queue under another workflow, whatever it was doing: its workflow is lost."""
-        with self._engine.begin() as c:
-            c.execute(
-                update(t.jobs).where(t.jobs.c.id == job_id, t.jobs.c.state.in_(list(ACTIVE))).values(state=JobState.QUEUED, workflow_id=workflow_id)
-            )
+        def move() -> Job:
+            with self._engine.begin() as c:
+                row = rows.job_row(c, job_id)
+                state = row.job.state
+                if to not in TRANSITIONS[state] or (only_from and state not in only_from) or (owner is not None and row.workflow_id != owner):
+                    raise DubError(JOB_STATE, f"The job is {state.value}.")
+                rows.update_job(c, job_id, {"state": to, **fields})
+                return rows.job_row(c, job_id).job
+
+        return move() if to in ACTIVE else urgent(self._engine, move)
 
     def update(self, job_id: str, **fields: Any) -> Job:
         """Set columns. Raises job_not_found."""
@@ -197,7 +192,8 @@ class JobStore:
             rows.update_job(c, job_id, fields)
             return rows.job_row(c, job_id).job
 
-    def revise(self, job_id: str, allowed: Collection[JobState], **fields: Any) -> tuple[Job, list[str]]:
+    @urgently
+    def revise(self, job_id: str, allowed: Collection[JobState], /, **fields: Any) -> tuple[Job, list[str]]:
         """Set what the person chose (title, options, stem_key) while the job is in one of the allowed states.
 
         Returns the job and the keys of blobs that nobody needs any more. Raises job_not_found, job_state.
@@ -221,6 +217,7 @@ class JobStore:
         with self._engine.begin() as c:
             c.execute(update(t.jobs).where(t.jobs.c.id == job_id).values(**values))
 
+    @urgently
     def delete(self, job_id: str) -> list[str]:
         """Delete the job and all its rows; returns the keys of the blobs that nobody needs any more. Raises job_not_found."""
         with self._engine.begin() as c:

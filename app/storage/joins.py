@@ -21,6 +21,7 @@ from app.domain.errors import INVALID_REQUEST, UPLOAD_NOT_FOUND, UPLOAD_TOO_LARG
 from app.domain.upload import Upload
 from app.storage import tables as t
 from app.storage.blobs import sync_folder
+from app.storage.database import urgently
 from app.storage.disks import Reservation
 
 _BLOCK_BYTES: Final = 8 << 20
@@ -54,6 +55,17 @@ def claim(engine: Engine, final: Upload, part_ids: Sequence[str], max_bytes: int
         c.execute(delete(t.uploads).where(t.uploads.c.id.in_(part_ids)))
         c.execute(insert(t.uploads).values(**msgspec.structs.asdict(whole)))
     return final.id
+
+
+@urgently
+def forget(engine: Engine, upload_id: str) -> tuple[list[str], bool]:
+    """Delete an upload's row; returns the parts that it was to be joined from, and whether a job needs its blob. Raises upload_not_found."""
+    with engine.begin() as c:
+        parts = c.execute(select(t.uploads.c.parts).where(t.uploads.c.id == upload_id)).scalar()
+        if c.execute(delete(t.uploads).where(t.uploads.c.id == upload_id)).rowcount == 0:
+            raise DubError(UPLOAD_NOT_FOUND)
+        needed = select(t.blob_references.c.key).where(t.blob_references.c.key == f"uploads/{upload_id}").limit(1)
+        return [part_id for part_id, _ in parts or ()], c.execute(needed).scalar() is not None
 
 
 def join(folder: Path, final: Upload, advance: Callable[[str, int], object], room: Reservation) -> None:

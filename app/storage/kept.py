@@ -21,7 +21,7 @@ from app.domain.media import ArtifactKind
 from app.domain.secrets import job_key
 from app.storage import tables as t
 from app.storage.blobs import BlobStore, is_key
-from app.storage.database import reading
+from app.storage.database import reading, urgently
 
 ORPHAN_S: Final = DAY_S
 _BATCH: Final = 200  # files that one transaction deletes
@@ -62,6 +62,7 @@ def held(engine: Engine, size_of: Callable[[str], int | None], extra: Callable[[
     return found
 
 
+@urgently
 def retire(engine: Engine, kind: Kind, job_ids: Sequence[str], before: float, meanwhile: Callable[[], None] = lambda: None) -> list[str] | None:
     """Take a kind of files, or everything, from jobs that nothing happened to since `before`; returns the blobs that they needed.
 
@@ -90,6 +91,7 @@ def retire(engine: Engine, kind: Kind, job_ids: Sequence[str], before: float, me
         return gone
 
 
+@urgently
 def while_ended(engine: Engine, job_id: str, action: Callable[[], None]) -> bool:
     """Do it while the job cannot begin to work; False, and not done, when it is at work. A job that does not exist has ended."""
     with engine.begin() as c:
@@ -112,6 +114,7 @@ def _take(c: Connection, job_id: str, kind: Kind, keys: Sequence[str]) -> None:
     c.execute(update(t.stages).where(t.stages.c.job_id == job_id, t.stages.c.stage.in_(_MADE_FROM.get(kind, ()))).values(fingerprint=""))
 
 
+@urgently
 def discard(engine: Engine, blobs: BlobStore, keys: Collection[str], *, uploads_too: bool = False) -> int:
     """Delete those of the blobs that nobody needs; returns the bytes that they had. `uploads_too`: a finished upload that waits for a job is
     no reason to keep one (its row goes with it)."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, delete, insert, select
 
-from app.storage.database import reading
+from app.storage.database import reading, urgently
 from app.storage.tables import settings
 
 
@@ -21,6 +21,7 @@ class SecretStore:
         self._engine = engine
         self._fernet = Fernet(_key(key_file))
 
+    @urgently
     def set(self, name: str, value: str) -> None:
         with self._engine.begin() as connection:
             connection.execute(delete(settings).where(settings.c.name == name))
@@ -39,6 +40,7 @@ class SecretStore:
         except InvalidToken:
             return None
 
+    @urgently
     def delete(self, name: str) -> None:
         with self._engine.begin() as connection:
             connection.execute(delete(settings).where(settings.c.name == name))

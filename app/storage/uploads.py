@@ -10,7 +10,6 @@ All methods block.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import secrets
@@ -21,15 +20,16 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from sqlalchemy import Engine, Row, delete, insert, select, update
+from sqlalchemy import Engine, Row, insert, select, update
 from sqlalchemy.exc import OperationalError
 
+from app import full_disk
 from app.domain.errors import DISK_FULL, UPLOAD_CHECKSUM, UPLOAD_NOT_FOUND, UPLOAD_TOO_LARGE, DubError
 from app.domain.upload import PARTIAL, Checksum, Upload
 from app.storage import joins
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
-from app.storage.database import reading
+from app.storage.database import reading, urgently
 from app.storage.disks import Reservation, reserve_on
 from app.storage.floor import PIECE_BYTES, Floor
 from app.storage.open_uploads import OpenUploads
@@ -39,7 +39,6 @@ _GRACE_S: Final = 60.0  # between the end of an upload's life and its deletion, 
 _ONCE: Final = "once only"  # metadata of an upload that nobody can go on with; with a space, which no client's key has
 _SWEEP_EVERY_S: Final = 10.0  # while there are too many
 MOST_OPEN: Final = 1000
-_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class UploadStore:
@@ -127,7 +126,9 @@ class UploadStore:
         if (synced := self._uncounted.get(upload_id, 0)) > upload.offset_bytes:
             try:
                 return self.finished(self.count(upload_id, synced))
-            except OperationalError:
+            except (OperationalError, DubError) as error:
+                if isinstance(error, DubError) and error.problem is not DISK_FULL:
+                    raise
                 return msgspec.structs.replace(upload, offset_bytes=synced)
         if upload.final and not upload.complete and not upload.received:
             return self._join(upload)
@@ -190,17 +191,14 @@ class UploadStore:
 
     def delete(self, upload_id: str) -> None:
         """Forget an upload and its bytes; the blob stays while a job needs it. Raises upload_not_found."""
-        with self._engine.begin() as c:
-            parts = c.execute(select(t.uploads.c.parts).where(t.uploads.c.id == upload_id)).scalar()
-            if c.execute(delete(t.uploads).where(t.uploads.c.id == upload_id)).rowcount == 0:
-                self._open.end(upload_id)
-                raise DubError(UPLOAD_NOT_FOUND)
-            needed = c.execute(select(t.blob_references.c.key).where(t.blob_references.c.key == f"uploads/{upload_id}").limit(1)).scalar()
+        try:
+            parts, needed = joins.forget(self._engine, upload_id)
+        finally:
+            self._open.end(upload_id)
         self._uncounted.pop(upload_id, None)
-        for name in (upload_id, *(part_id for part_id, _ in parts or ())):
+        for name in (upload_id, *parts):
             self._path(name).unlink(missing_ok=True)
-        self._open.end(upload_id)
-        if needed is None:
+        if not needed:
             self._blobs.delete(f"uploads/{upload_id}")
 
     def _sweep_sometimes(self) -> None:
@@ -252,13 +250,14 @@ class UploadStore:
             joins.join(self._folder, upload, self.advance, self._open.room(upload.id))
             return self.finished(self._read(upload.id))
         except OSError as error:
-            raise _disk(error) from error
+            raise full_disk.said(error) from error
         finally:
             self._joining.discard(upload.id)
 
     def _path(self, upload_id: str) -> Path:
         return self._folder / upload_id
 
+    @urgently
     def _update(self, upload_id: str, values: Mapping[str, object]) -> Upload:
         with self._engine.begin() as c:
             c.execute(update(t.uploads).where(t.uploads.c.id == upload_id).values(**values))
@@ -307,7 +306,7 @@ class Writer:
                 if self._hash is None and self.offset_bytes - self._stored >= _SYNC_EVERY_BYTES:
                     self._store_offset()
             except OSError as error:
-                raise _disk(error) from error
+                raise full_disk.said(error) from error
 
     def settle(self, *, whole: bool) -> Upload:
         """Sync, store the offset, close, and finish the upload when it is complete. `whole`: the chunk came to its end.
@@ -323,7 +322,7 @@ class Writer:
                     self.offset_bytes = self._upload.offset_bytes
                 upload = self._store_offset()
             except OSError as error:
-                raise _disk(error) from error
+                raise full_disk.said(error) from error
             finally:
                 os.close(self._fd)
                 if self._upload.deferred:  # nobody knows when more comes
@@ -345,7 +344,3 @@ class Writer:
 def _upload(row: Row[tuple[object, ...]]) -> Upload:
     values = {name: getattr(row, name) for name in Upload.__struct_fields__}
     return Upload(**values | {"parts": tuple((part_id, size) for part_id, size in values["parts"])})
-
-
-def _disk(error: OSError) -> Exception:
-    return DubError(DISK_FULL) if error.errno in _NO_SPACE else error

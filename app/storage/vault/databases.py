@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from app.domain.errors import DATA_DAMAGED, DISK_FULL, DubError
+from app.full_disk import is_disk_full
 from app.storage.vault.manifest import APP_DATABASE, ENGINE_DATABASE
 
 _WAIT_S: Final = 60.0
@@ -44,7 +45,7 @@ def _copy(source: Path, target: Path) -> None:
             if troubles := [str(row[0]) for row in copy.execute("PRAGMA quick_check") if row[0] != "ok"]:
                 raise DubError(DATA_DAMAGED, f"{source.name}: {troubles[0]}.")
     except sqlite3.Error as error:
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
+        if is_disk_full(error, target.parent):
             raise DubError(DISK_FULL, "The copy of the database has no room in the data folder.") from None
         raise DubError(DATA_DAMAGED, f"{source.name}: {error}.") from None
 

@@ -7,7 +7,6 @@ Who guarantees what. A place guarantees that an object is complete under its nam
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import secrets
@@ -19,10 +18,10 @@ from typing import Final, Protocol
 import msgspec
 
 from app.domain.errors import BACKUP_BUSY, BACKUP_NOT_FOUND, BACKUP_PLACE, DISK_FULL, DubError
+from app.full_disk import is_disk_full
 from app.storage.blobs import sync_folder
 
 BLOCK_BYTES: Final = 1 << 20
-_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 BUCKET: Final = "s3://"
 _LOCKS: Final = "locks"
 _LITTER: Final = "tmp"
@@ -210,7 +209,7 @@ def _said(where: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_SPACE:
+        if is_disk_full(error):
             raise DubError(DISK_FULL, f"It is the disk of the backups, {where}.") from error
         raise DubError(BACKUP_PLACE, f"{where}: {error.strerror}.") from error
 

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_NOT_FOUND, DATA_USED, DISK_FULL, DubError
+from app.full_disk import is_disk_full
 from app.storage.database import HEAD
 from app.storage.vault import swap
 from app.storage.vault.manifest import APP_DATABASE, ENGINE_DATABASE, SECRET_KEY, File, Snapshot
@@ -120,7 +121,7 @@ class _Stage:
                 os.utime(temporary, ns=(file.mtime_ns, file.mtime_ns))
                 temporary.replace(target)
             except OSError as error:
-                if error.errno in (28, 122):  # ENOSPC, EDQUOT
+                if is_disk_full(error):
                     raise DubError(DISK_FULL, f"It is the disk of {self._data}.") from error
                 raise
             finally:

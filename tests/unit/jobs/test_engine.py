@@ -14,6 +14,7 @@ import pytest
 
 from app.domain.job import PREPARE_STAGES, RENDER_STAGES, JobState, Phase, Stage
 from app.jobs.engine import Engine
+from app.jobs.failures import Failures
 from tests.unit.jobs.test_service import House
 
 
@@ -81,7 +82,9 @@ def launch(tmp_path: Path, house: House) -> Iterator[Callable[..., tuple[Engine,
     def start(prepare: int = 1, render: int = 2, runner: Scripted | None = None) -> tuple[Engine, Scripted]:
         runner = runner or Scripted()
         given: Any = runner
-        engine = Engine(path=tmp_path / "engine.sqlite3", store=house.store, runner=given, at_once={Phase.PREPARE: prepare, Phase.RENDER: render})
+        at_once = {Phase.PREPARE: prepare, Phase.RENDER: render}
+        failures = Failures(house.store, house.hub)
+        engine = Engine(path=tmp_path / "engine.sqlite3", store=house.store, runner=given, failures=failures, at_once=at_once)
         engines.append(engine)
         engine.launch()
         return engine, runner

@@ -1,0 +1,65 @@
+"""What a full disk is, whoever reports it: the kernel, SQLite, PostgreSQL, a tool's last words. A leaf."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from app.domain.errors import DISK_FULL, DubError
+
+_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_SQLITE_FULL: Final = 13
+_SQLITE_UNCLEAR: Final = frozenset({10, 14})  # SQLITE_IOERR, SQLITE_CANTOPEN: only of a write of its own SQLite says that there was no room
+_POSTGRES: Final = "53100"  # disk_full
+_WORDS: Final = ("No space left on device", "Disk quota exceeded")
+_PROBE_BYTES: Final = 64 << 10
+
+
+def is_disk_full(error: BaseException, folder: Path | None = None) -> bool:
+    """Whether `error` says that there is no room, wrapped by SQLAlchemy or not.
+
+    SQLite does not always know why it could not write. With the `folder` of its file, it is tried whether anything can be written there.
+    """
+    if isinstance(error, DubError):
+        return error.problem is DISK_FULL
+    if isinstance(error, OSError):
+        return error.errno in _ERRNOS
+    original = getattr(error, "orig", None)
+    if isinstance(original, BaseException):
+        return is_disk_full(original, folder)
+    code = getattr(error, "sqlite_errorcode", None)
+    if isinstance(code, int):
+        return code & 0xFF == _SQLITE_FULL or (code & 0xFF in _SQLITE_UNCLEAR and folder is not None and not has_room(folder))
+    return getattr(error, "sqlstate", None) == _POSTGRES
+
+
+def said(error: OSError) -> Exception:
+    """What to raise for it: disk_full, or the error itself."""
+    return DubError(DISK_FULL) if is_disk_full(error) else error
+
+
+def told(words: str) -> bool:
+    """Whether a tool's error output says so."""
+    return any(phrase in words for phrase in _WORDS)
+
+
+def has_room(folder: Path) -> bool:
+    """Whether a few kilobytes can be written there. False for want of room only: other errors are not the disk's."""
+    path = folder / f".room-{secrets.token_hex(4)}"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            left = memoryview(os.urandom(_PROBE_BYTES))
+            while left:
+                left = left[os.write(descriptor, left) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        return error.errno not in _ERRNOS
+    finally:
+        path.unlink(missing_ok=True)
+    return True

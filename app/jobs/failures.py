@@ -1,0 +1,79 @@
+"""A job's failure is written: at once, or, when the database takes nothing now, as soon as it does. Until then it is kept in memory.
+
+What is kept when the server is killed is lost with it; its job is active then and without a workflow, and the engine queues it again.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+
+from app import tally, telemetry
+from app.domain.errors import JOB_NOT_FOUND, JOB_STATE, DubError
+from app.domain.events import StateChanged
+from app.domain.job import JobError, JobState, Phase
+from app.jobs.progress import Hub
+from app.storage.jobs import JobStore
+
+log = structlog.get_logger(__name__)
+
+
+class Failures:
+    """May be called from any thread; every method blocks on the database."""
+
+    def __init__(self, store: JobStore, hub: Hub) -> None:
+        self._store, self._hub = store, hub
+        self._lock = threading.Lock()
+        self._kept: dict[str, tuple[str | None, JobError]] = {}
+
+    def write(self, job_id: str, workflow_id: str | None, failure: JobError) -> None:
+        """The job has failed, unless it is no longer this workflow's. Never raises: what cannot be written is kept."""
+        try:
+            job = self._store.transition(job_id, JobState.FAILED, owner=workflow_id, error=failure, stage=failure.stage, eta_s=None)
+        except DubError as error:
+            if error.problem in (JOB_NOT_FOUND, JOB_STATE):
+                self._forget(job_id, workflow_id)
+            else:
+                self._keep(job_id, workflow_id, failure, str(error))
+        except Exception as error:  # the boundary of a job: whatever the database has against it now, the failure is not lost
+            self._keep(job_id, workflow_id, failure, f"{type(error).__name__}: {error}"[:300])
+        else:
+            self._forget(job_id, workflow_id)
+            over(workflow_id or "", job_id, job.phase, failure)
+            self._hub.forget(job_id)
+            self._hub.publish(StateChanged(job_id, 0, job))
+
+    def write_kept(self) -> int:
+        """Try those again that could not be written; returns how many are written now."""
+        with self._lock:
+            waiting = dict(self._kept)
+        for job_id, (workflow_id, failure) in waiting.items():
+            self.write(job_id, workflow_id, failure)
+        return len(waiting) - len(self._kept) if waiting else 0
+
+    def waits(self, job_id: str, workflow_id: str | None) -> bool:
+        """Whether that workflow's failure is still to be written."""
+        kept = self._kept.get(job_id)
+        return kept is not None and kept[0] == workflow_id
+
+    def _keep(self, job_id: str, workflow_id: str | None, failure: JobError, reason: str) -> None:
+        with self._lock:
+            known = self._kept.get(job_id)
+            self._kept[job_id] = (workflow_id, failure)
+        if known is None:
+            log.error("a failure cannot be written yet", job_id=job_id, code=failure.code, reason=reason)
+
+    def _forget(self, job_id: str, workflow_id: str | None) -> None:
+        with self._lock:
+            if self.waits(job_id, workflow_id):
+                del self._kept[job_id]
+
+
+def over(workflow_id: str, job_id: str, phase: Phase, failure: JobError | None = None, *, followed_by: str = "") -> None:
+    """A phase has ended: log, count and trace it."""
+    code, stage = (failure.code, failure.stage or "") if failure else ("", "")
+    result = "failed" if failure else "done"
+    tally.JOBS_FINISHED.add(phase, result, stage, code)
+    telemetry.ended(workflow_id, job_id, phase, code=code, followed_by=followed_by)
+    log.info("phase over", job_id=job_id, phase=phase.value, result=result, **({"code": code} if code else {}))
