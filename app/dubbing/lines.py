@@ -65,12 +65,13 @@ def _segments(joint: Joint, duration_s: float, told: Sequence[Piece], *, tight: 
         return
     if len(told) > 1 and end_s - start_s < 2 * _SHORTEST_S * len(told):  # no time for each
         told = [_one(joint.text, told)]
-    total = sum(_letters(joint.text[piece.start : piece.end]) for piece in told) or 1
+    sizes = [_letters(piece.spoken or joint.text[piece.start : piece.end]) for piece in told]
+    total = sum(sizes) or 1
     done = 0
-    for piece in told:
+    for piece, size in zip(told, sizes, strict=True):
         source = joint.text[piece.start : piece.end]
-        times = start_s + (end_s - start_s) * done / total, start_s + (end_s - start_s) * (done + _letters(source)) / total
-        done += _letters(source)
+        times = start_s + (end_s - start_s) * done / total, start_s + (end_s - start_s) * (done + size) / total
+        done += size
         heard = _words(joint, piece)
         if heard and (tight or len(told) > 1):
             times = heard[0].start_s, heard[-1].end_s

@@ -91,3 +91,18 @@ def test_a_stem_another_container_and_another_codec_are_what_the_files_have(tmp_
         assert alone.streams.audio[0].codec_context.name.startswith("mp3")
     assert "target -23 LUFS" in done.stderr and "faster than 1.25x" in done.stderr
     assert done.stdout.splitlines()[0].endswith("plain.dub.mkv")
+
+
+def test_what_describes_is_not_spoken_and_the_words_of_short_cues_are_one_line(tmp_path: Path) -> None:
+    words = ["[slam]", "JOHN:", "This", "is", "one", "word", "in", "every", "cue.", "♪", "la", "♪"]
+    cues = [f"{n}\n00:00:0{n // 5},{n % 5 * 200:03} --> 00:00:0{n // 5},{n % 5 * 200 + 180:03}\n{word}" for n, word in enumerate(words)]
+    (tmp_path / "lines.srt").write_text("\n\n".join(cues), encoding="utf-8")
+    done = run(
+        tmp_path / "data", "dub", sample("plain.mp4"), "--subtitles", tmp_path / "lines.srt", "--language", "en", "--json", "-o", tmp_path / "out"
+    )
+    assert done.returncode == exit_status.OK, done.stderr
+    report = json.loads(done.stdout)["report"]
+    assert [line["text"] for line in report["lines"]] == ["This is one word in every cue."]
+    assert (report["joined"]["cues"], report["left_out"]) == (len(words), 2)
+    shown = " ".join((tmp_path / "out" / "plain.dub.srt").read_text(encoding="utf-8").split())
+    assert "This is one word in every cue." in shown and not any(said in shown for said in ("slam", "JOHN", "la"))

@@ -12,6 +12,7 @@ export type Stage = Schemas['Stage'];
 export type DubOptions = Schemas['DubOptions'];
 export type OptionsPatch = Schemas['OptionsPatch'];
 export type Segment = Schemas['Segment'];
+export type LeftOut = Schemas['LeftOut'];
 export type Segments = Schemas['Segments'];
 export type SegmentChanges = Schemas['SegmentChanges'];
 export type SegmentEdit = Schemas['SegmentEdit'];

@@ -39,6 +39,14 @@ describe('the findings of a report', () => {
 		expect(said({ picture: 'libx264' }).picture).toEqual([true, 'Picture drawn anew with subtitles', 'libx264']);
 	});
 
+	it('tell what was joined and what was not spoken', () => {
+		expect(said({})).not.toHaveProperty('joined');
+		expect(said({ joined: { cues: 42, lines: 1 }, left_out: 3 })).toMatchObject({
+			joined: [true, 'Short cues joined to sentences', '42 to 1 line'],
+			'left-out': [true, 'Sounds, music and names not spoken', '3 lines']
+		});
+	});
+
 	it('do not round a few hurried lines among thousands away', () => {
 		expect(said({ to_shorten: 4, share_over_125: 0.0004 }).pace?.[2]).toContain('under 1 %');
 	});

@@ -1,4 +1,4 @@
-import type { Segment, SegmentEdit } from '$lib/api/types';
+import type { LeftOut, Segment, SegmentEdit } from '$lib/api/types';
 import { charactersOver, charactersPerSecond, pace } from '$lib/format/reading';
 
 export const FIELDS = ['text', 'start_s', 'end_s', 'speaker', 'skip', 'start_locked', 'locked_rate'] as const;
@@ -47,6 +47,18 @@ export class Line {
 	}
 	get text(): string {
 		return this.#draft.text;
+	}
+	/** Who says it, "" when that is not known. */
+	get speaker(): string {
+		return this.#draft.speaker;
+	}
+	/** What stands in the source and is not spoken. */
+	get left_out(): readonly LeftOut[] {
+		return this.#saved.left_out ?? [];
+	}
+	/** Nothing of it is spoken, as it only describes: not because the person skipped it. */
+	get unspoken(): boolean {
+		return this.skip && this.left_out.length > 0 && same(this.text, this.#saved.source_text);
 	}
 	get start_s(): number {
 		return this.#draft.start_s;
