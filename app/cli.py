@@ -157,8 +157,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _serve(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments)
-    from app import guard, serve
+    from app import guard, modes, serve
+    from app.storage import secret_key
 
+    modes.private(settings.data)
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -181,13 +183,19 @@ def _serve(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return ENVIRONMENT
+    try:
+        secret_key.check(settings.data / "secret.key", settings.data / "app.sqlite3")
+    except secret_key.Unusable as error:
+        print(f"autodubber: {error}", file=sys.stderr)
+        return ENVIRONMENT
     return serve.run(settings)
 
 
 def _dub(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments)
-    from app import dub
+    from app import dub, modes
 
+    modes.private(settings.data)
     return dub.run(arguments, settings)
 
 

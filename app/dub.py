@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from app import logs
+from app import logs, modes
 from app.domain import errors
 from app.domain.errors import DISK_FULL, DubError
 from app.domain.job import MAX_SPEED, MIN_SPEED, NEUTRAL, Background, DubOptions, Stage, Task
@@ -223,7 +223,8 @@ async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, 
     if not segments:
         raise DubError(errors.NO_SPEECH)
     if arguments.review:
-        arguments.review.write_text(write_srt(cues_for(segments, ())), encoding="utf-8")
+        with modes.as_the_person():
+            arguments.review.write_text(write_srt(cues_for(segments, ())), encoding="utf-8")
         return _result(arguments, sound.duration_s, language, segments, (), None, shown, {"review": str(arguments.review)})
     choice = VoiceChoice(options.voice, options.voice_model, options.speed, pipeline.spoken_language(options, language))
     with shown.stage(Stage.SYNTHESIZE) as report:

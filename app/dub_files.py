@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from app import modes
 from app.domain.errors import DISK_FULL, DubError
 from app.domain.media import NAMED, Artifact, ArtifactKind
 from app.exit_status import UsageError
@@ -78,8 +79,13 @@ def longest_name(folder: Path) -> int:
 
 def hand_over(kit: Kit, artifacts: Sequence[Artifact], stem: str, folder: Path, inputs: Sequence[Path]) -> dict[str, str]:
     """Put the results into `folder` as STEM.dub.EXTENSION (STEM.dub.original.srt, STEM.dub.report.json), replacing earlier results, but never
-    one of the inputs: then STEM.dub-2.EXTENSION. A stem for which the file system has no room is cut; all results have the same one.
+    one of the inputs: then STEM.dub-2.EXTENSION. They are the person's: the umask is the one that the command was started with.
     """
+    with modes.as_the_person():
+        return _hand_over(kit, artifacts, stem, folder, inputs)
+
+
+def _hand_over(kit: Kit, artifacts: Sequence[Artifact], stem: str, folder: Path, inputs: Sequence[Path]) -> dict[str, str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:

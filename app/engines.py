@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -28,12 +29,16 @@ def known_key(settings: Settings) -> str | None:
         return None
     from sqlalchemy.exc import SQLAlchemyError
 
+    from app.storage import secret_key
     from app.storage.database import open_database
     from app.storage.secrets import SecretStore
 
     engine = open_database(settings.database_url)
     try:
         return SecretStore(engine, key_file).get(ELEVENLABS_KEY)
+    except secret_key.Unusable as error:
+        print(f"autodubber: {error}", file=sys.stderr)
+        return None
     except SQLAlchemyError:  # a folder of another version, or not ours: then there is no key
         return None
     finally:

@@ -2,7 +2,7 @@
 
 Every line is one write to the end of the file (O_APPEND), which the kernel does not mix with another. The process that owns the data folder rotates;
 the other looks before each line whether the file is still the one that it has open. A line that it writes in that very moment is in the rotated file:
-no line is lost. A leaf: the standard library only.
+no line is lost. A leaf: `app.modes` and the standard library only.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from app import modes
+
 _MODE: Final = 0o640  # the owner writes, the group reads: who collects logs
 
 
@@ -20,16 +22,20 @@ class Unusable(Exception):
     """The file cannot be written; the message is one line."""
 
 
-def opened(path: str, *, most_bytes: int, keep: int, rotates: bool) -> LogFile | None:
-    """The file at `path`, None where no file is wished. Raises Unusable."""
-    return LogFile(Path(path), most_bytes=most_bytes, keep=keep, rotates=rotates) if path else None
+def opened(path: str, *, most_bytes: int, keep: int, rotates: bool, within: Path | None = None) -> LogFile | None:
+    """The file at `path`, None where no file is wished; in the data folder (`within`) it is the owner's alone. Raises Unusable."""
+    if not path:
+        return None
+    mode = _MODE & ~0o077 if within is not None and Path(path).resolve().is_relative_to(within.resolve()) else _MODE
+    return LogFile(Path(path), most_bytes=most_bytes, keep=keep, rotates=rotates, mode=mode)
 
 
 class LogFile:
     """`path` is `PATH`, then `PATH.1` (the newest) to `PATH.N` (`keep`). `most_bytes` 0: never rotated. Opens it: raises Unusable."""
 
-    def __init__(self, path: Path, *, most_bytes: int, keep: int, rotates: bool) -> None:
+    def __init__(self, path: Path, *, most_bytes: int, keep: int, rotates: bool, mode: int = _MODE) -> None:
         self._path, self._most_bytes, self._keep, self._rotates = path, most_bytes, keep, rotates
+        self._mode = mode
         self._lock = threading.Lock()
         os.register_at_fork(after_in_child=self._renew_lock)
         self._fd = -1
@@ -68,7 +74,11 @@ class LogFile:
     def _open(self) -> None:
         self._close()
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe without a reader refuses instead of waiting
-        fd = os.open(self._path, flags, _MODE)
+        try:
+            fd = os.open(self._path, flags | os.O_EXCL, self._mode)
+            os.fchmod(fd, self._mode & ~modes.persons_umask())  # the process's own umask is for the data folder
+        except FileExistsError:
+            fd = os.open(self._path, flags, self._mode)
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
             raise OSError(0, "It is no regular file")

@@ -70,6 +70,7 @@ class Rooms:
         migrate(self.database)
         self.blobs = BlobStore(settings.blobs)
         self.secrets = SecretStore(self.database, data / "secret.key")
+        self.secrets.settle()
         self.store = JobStore(self.database)
         self.hub = Hub()
         self.cleaner = Cleaner(

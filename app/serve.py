@@ -111,7 +111,8 @@ def run(settings: Settings) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit status. The settings are in the environment too: the worker reads them there."""
     started = time.monotonic()
     try:
-        file = log_file.opened(settings.log_file, most_bytes=settings.log_file_bytes, keep=settings.log_file_keep, rotates=False)
+        most_bytes, keep = settings.log_file_bytes, settings.log_file_keep
+        file = log_file.opened(settings.log_file, within=settings.data, most_bytes=most_bytes, keep=keep, rotates=False)
     except log_file.Unusable as error:
         print(f"autodubber: {error}; AUTODUBBER_LOG_FILE names another", file=sys.stderr)
         return ENVIRONMENT

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 from litestar import Litestar
 
-from app import __version__, hosts, log_file, logs, telemetry, turns
+from app import __version__, hosts, log_file, logs, modes, telemetry, turns
 from app.api import routes
 from app.api.depends import Limits
 from app.api.events import Closing
@@ -57,7 +57,7 @@ def create_app(settings: Settings) -> Litestar:
 def app_from_env() -> Litestar:
     """The factory for Granian. Configures this process's log: the one that rotates the file."""
     settings = load()
-    file = log_file.opened(settings.log_file, most_bytes=settings.log_file_bytes, keep=settings.log_file_keep, rotates=True)
+    file = log_file.opened(settings.log_file, within=settings.data, most_bytes=settings.log_file_bytes, keep=settings.log_file_keep, rotates=True)
     logs.hide(settings.secrets)
     logs.configure(settings.log_level, settings.log_format, sys.stdout, file)
     return create_app(settings)
@@ -66,6 +66,7 @@ def app_from_env() -> Litestar:
 @contextlib.asynccontextmanager
 async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
     """Own the data folder, open the rooms, answer; the engine launches meanwhile. At the end: sockets, engine, voices, database."""
+    modes.private(settings.data)
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, "worker"))  # the default, 6 on 2 cores, starves on a slow disk
     closing = Closing()

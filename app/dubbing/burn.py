@@ -121,6 +121,7 @@ async def is_hdr(source: Path, video: VideoStream, limits: Limits = NO_LIMITS) -
 
 def font_environment(work: Path) -> dict[str, str]:
     """What makes libass see the shipped fonts and no others; the configuration is written into `work`."""
-    conf = work / "fonts.conf"
-    conf.write_text(_FONTS_CONF.format(fonts=escape(str(FONTS)), cache=escape(str(work.resolve() / "fonts.cache"))), encoding="utf-8")
+    conf, cache = work / "fonts.conf", work.resolve() / "fonts.cache"
+    cache.mkdir(exist_ok=True)  # fontconfig would make it with a mode of its own, which others may enter
+    conf.write_text(_FONTS_CONF.format(fonts=escape(str(FONTS)), cache=escape(str(cache))), encoding="utf-8")
     return {"FONTCONFIG_FILE": str(conf.resolve())}

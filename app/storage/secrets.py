@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
+import structlog
 from sqlalchemy import Engine, delete, insert, select
 
+from app.storage import secret_key
 from app.storage.database import reading, urgently
 from app.storage.tables import settings
 
+log = structlog.get_logger(__name__)
+
 
 class SecretStore:
-    """Named secrets in the settings table (Fernet: AES-128-CBC with HMAC). The key file is made at first use, mode 0600."""
+    """Named secrets in the settings table (Fernet: AES-128-CBC with HMAC). The key file is made at first use; raises `secret_key.Unusable`."""
 
     def __init__(self, engine: Engine, key_file: Path) -> None:
         from cryptography.fernet import Fernet
 
         self._engine = engine
-        self._fernet = Fernet(_key(key_file))
+        key, self._key_is_new = secret_key.read_or_make(key_file)
+        self._fernet = Fernet(key)
+
+    def settle(self) -> None:
+        """At a server's start: secrets that no key opens any more are said; after their key was deleted, they are forgotten."""
+        with reading(self._engine) as connection:
+            names = list(connection.execute(select(settings.c.name)).scalars())
+        lost = [name for name in names if self.get(name) is None]
+        if not lost:
+            return
+        if self._key_is_new:
+            for name in lost:
+                self.delete(name)
+            log.warning("secret.key was gone: stored API keys are forgotten", count=len(lost))
+        else:
+            log.warning("stored API keys were encrypted with another secret.key; enter them again", count=len(lost))
 
     @urgently
     def set(self, name: str, value: str) -> None:
@@ -44,18 +62,3 @@ class SecretStore:
     def delete(self, name: str) -> None:
         with self._engine.begin() as connection:
             connection.execute(delete(settings).where(settings.c.name == name))
-
-
-def _key(path: Path) -> bytes:
-    from cryptography.fernet import Fernet
-
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(descriptor, "wb") as file:
-        key = Fernet.generate_key()
-        file.write(key)
-        file.flush()
-        os.fsync(file.fileno())
-    return key

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +28,7 @@ def copy_all(data: Path, to: Path) -> list[str]:
     for name in names:
         (to / name).unlink(missing_ok=True)
         _copy(data / name, to / name)
-        shutil.copymode(data / name, to / name)
+        (to / name).chmod(0o600)
     return names
 
 

@@ -115,7 +115,7 @@ class _Stage:
             try:
                 with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
                     out.writelines(vault.read(file))
-                    os.fchmod(out.fileno(), file.mode & 0o777)
+                    os.fchmod(out.fileno(), file.mode & 0o700)
                     if self._owner is not None:
                         os.fchown(out.fileno(), *self._owner)
                 os.utime(temporary, ns=(file.mtime_ns, file.mtime_ns))
