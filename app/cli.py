@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_dub_options(dub: argparse.ArgumentParser) -> None:
     heard = dub.add_argument_group("what is heard")
-    heard.add_argument("--audio-track", type=int, default=0, metavar="N", help="which of the file's audio tracks, counted from 0")
+    heard.add_argument("--audio-track", default="auto", metavar="N", help="which of the file's audio tracks, counted from 0 (default: auto)")
     heard.add_argument("--language", metavar="CODE", help="language spoken, ISO 639-1 (default: detected)")
     heard.add_argument("--task", choices=("transcribe", "translate"), default="transcribe", help="translate: Whisper writes English")
     heard.add_argument("--model", metavar="M", help="Whisper model's name, or the path of a checkpoint (default: AUTODUBBER_MODEL)")
@@ -113,7 +113,7 @@ def _add_mux(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     mux.add_argument("--subtitles", action="append", default=[], metavar=named, help="SRT, WebVTT or ASS, for the viewer to switch on")
     mux.add_argument("--keep-original-track", action="store_true", help="add the original sound as the last track")
     mux.add_argument("--original-language", metavar="CODE", help="what is spoken in it (default: what the file says)")
-    mux.add_argument("--audio-track", type=int, default=0, metavar="N", help="which of the original's audio tracks, counted from 0")
+    mux.add_argument("--audio-track", default="auto", metavar="N", help="which of the original's audio tracks, counted from 0 (default: auto)")
     mux.add_argument("--default", metavar="LANG", help="the dub that a player starts with (default: the first)")
     mux.add_argument("--any-length", action="store_true", help="take tracks that are not as long as the video")
     mux.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the file to write: .mp4, .mkv or .webm")

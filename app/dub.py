@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from app import logs, modes
-from app.domain import errors
 from app.domain.errors import DISK_FULL, DubError
 from app.domain.job import MAX_SPEED, MIN_SPEED, NEUTRAL, Background, DubOptions, Stage, Task
+from app.domain.media import MediaInfo
 from app.domain.report import Report
 from app.domain.segment import Clip, Flag, Segment
 from app.dub_display import Display, display
 from app.dub_files import hand_over, kept_clips, longest_name, run_folder
-from app.exit_status import OK, UsageError
+from app.exit_status import OK, UsageError, track_of
 from app.outcome import failed, interrupted, interruptible
 from app.settings import Settings
 
@@ -53,7 +53,8 @@ class Flagged(msgspec.Struct, frozen=True):
 
 
 class Dubbed(msgspec.Struct, frozen=True):
-    """What `--json` prints. `flagged` are lines that the fit could not place well; `stages_s` is the wall time of each stage; `report` is
+    """What `--json` prints. `audio_track` was heard, of those that `audio_tracks` names.
+    `flagged` are lines that the fit could not place well; `stages_s` is the wall time of each stage; `report` is
     None where nothing was rendered (`--review`).
     """
 
@@ -61,6 +62,8 @@ class Dubbed(msgspec.Struct, frozen=True):
     input: str
     duration_s: float
     language: str | None
+    audio_track: int | None
+    audio_tracks: tuple[str, ...]
     lines: int
     flagged: tuple[Flagged, ...]
     cost_credits: float
@@ -85,8 +88,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         raise UsageError("--review would overwrite the input")
     if not MIN_SPEED <= arguments.speed <= MAX_SPEED:
         raise UsageError(f"--speed is {MIN_SPEED} to {MAX_SPEED}")
-    if arguments.audio_track < 0:
-        raise UsageError("--audio-track counts from 0")
+    track_of(arguments.audio_track)
     options = options_of(arguments, settings)
     logs.configure("warning", "console")
     with display(sys.stderr) as shown:
@@ -140,7 +142,7 @@ def options_of(arguments: argparse.Namespace, settings: Settings) -> DubOptions:
         language=arguments.language, task=Task(arguments.task), recognizer="subtitles" if arguments.subtitles else settings.recognizer,
         model=arguments.model or settings.model, voice=arguments.voice or settings.voice, voice_model=arguments.voice_model, speed=arguments.speed,
         background=Background(arguments.background), keep_original_track=arguments.keep_original_track, burn_subtitles=arguments.burn,
-        audio_track=arguments.audio_track, review=arguments.review is not None, **NEUTRAL,
+        audio_track=track_of(arguments.audio_track), review=arguments.review is not None, **NEUTRAL,
     )  # fmt: skip
     return patched(options, patch)
 
@@ -184,21 +186,24 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
 
 
 async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, shown: Display, cache: Path) -> Dubbed:
-    from app.dubbing import pipeline
+    from app.dubbing import pipeline, tracks
     from app.dubbing.finish import cues_for, finish
     from app.dubbing.report import keep_report, report_of
     from app.dubbing.subtitles import write_srt
     from app.dubbing.synthesize import VoiceChoice, synthesize
-    from app.dubbing.transcribe import from_subtitles, transcribe
+    from app.dubbing.transcribe import from_subtitles, no_speech, transcribe
     from app.speech.ports import SpeechRequest
 
     source: Path = arguments.input.resolve()
     with shown.stage(Stage.PROBE):
         brought = arguments.subtitles.read_bytes() if arguments.subtitles else None
         info = await pipeline.probe(kit, source, options, has_subtitles=brought is not None)
+        told = [f"{'*' if stream.track == tracks.heard(info, options) else ' '} {tracks.named(stream)}" for stream in info.audio]
         stem = arguments.stem.resolve() if arguments.stem else None
         if stem is not None:
             await pipeline.check_stem(kit, stem)
+    if len(told) > 1:
+        shown.note("\n".join(["audio tracks (* is heard; --audio-track N takes another):", *told]))
     if not arguments.review:  # a voice that cannot speak is told now, not after an hour of recognition
         voice, voice_id = kit.engines.voice(options.voice)
         language = pipeline.spoken_language(options, None)
@@ -217,15 +222,16 @@ async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, 
                 found.extend(chunk.segments)
 
             language = await transcribe(
-                kit, kit.blobs.path(sound.speech), options, sound.duration_s, language=None, resume_at_s=0.0, on_chunk=on_chunk, report=report
-            )
+                kit, kit.blobs.path(sound.speech), options, sound.duration_s, language=None, resume_at_s=0.0, on_chunk=on_chunk, report=report,
+                info=info,
+            )  # fmt: skip
             segments = tuple(sorted(found, key=lambda segment: segment.start_s))
     if not segments:
-        raise DubError(errors.NO_SPEECH)
+        raise no_speech(info, options)
     if arguments.review:
         with modes.as_the_person():
             arguments.review.write_text(write_srt(cues_for(segments, ())), encoding="utf-8")
-        return _result(arguments, sound.duration_s, language, segments, (), None, shown, {"review": str(arguments.review)})
+        return _result(arguments, info, options, sound.duration_s, language, segments, (), None, shown, {"review": str(arguments.review)})
     choice = VoiceChoice(options.voice, options.voice_model, options.speed, pipeline.spoken_language(options, language))
     with shown.stage(Stage.SYNTHESIZE) as report:
         clips = await synthesize(kit, segments, choice, on_clip=lambda _: None, report=report)
@@ -240,16 +246,19 @@ async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, 
     result = report_of(segments, placements, mixed, finished, options, sound.duration_s, joined)
     artifacts = [*finished.artifacts, mixed.audio, await keep_report(kit, result)]
     outputs = hand_over(kit, artifacts, source.stem, arguments.output or source.parent, inputs_of(arguments))
-    return _result(arguments, sound.duration_s, language, segments, clips, result, shown, outputs)
+    return _result(arguments, info, options, sound.duration_s, language, segments, clips, result, shown, outputs)
 
 
 def _result(
-    arguments: argparse.Namespace, duration_s: float, language: str | None, segments: Sequence[Segment], clips: Sequence[Clip],
-    report: Report | None, shown: Display, outputs: dict[str, str],
+    arguments: argparse.Namespace, info: MediaInfo, options: DubOptions, duration_s: float, language: str | None, segments: Sequence[Segment],
+    clips: Sequence[Clip], report: Report | None, shown: Display, outputs: dict[str, str],
 ) -> Dubbed:  # fmt: skip
+    from app.dubbing import tracks
+
     lines = report.lines if report else ()
     return Dubbed(
-        ok=True, input=str(arguments.input), duration_s=round(duration_s, 3), language=language, lines=len(segments),
+        ok=True, input=str(arguments.input), duration_s=round(duration_s, 3), language=language,
+        audio_track=tracks.heard(info, options) if info.audio else None, audio_tracks=tuple(map(tracks.named, info.audio)), lines=len(segments),
         flagged=tuple(Flagged(line.start_s, line.text, round(line.rate, 3), line.flags) for line in lines if line.flags),
         cost_credits=sum(clip.cost_credits for clip in clips), loudness_lufs=report.loudness_lufs if report else None,
         true_peak_db=report.true_peak_db if report else None, stages_s=shown.stages_s(), outputs=outputs, report=report,

@@ -28,6 +28,8 @@ class Display(Protocol):
 
     def stage(self, stage: Stage) -> contextlib.AbstractContextManager[Report]: ...
 
+    def note(self, text: str) -> None: ...
+
     def stages_s(self) -> dict[str, float]: ...
 
 
@@ -55,20 +57,20 @@ class PlainDisplay(_Clock):
 
     @contextlib.contextmanager
     def stage(self, stage: Stage) -> Iterator[Report]:
-        self._note(f"{TITLES[stage]} ...")
+        self.note(f"{TITLES[stage]} ...")
         started = last = self._now()
 
         def report(fraction: float, message: str) -> None:
             nonlocal last
             if self._now() - last >= _PLAIN_EVERY_S:
                 last = self._now()
-                self._note(f"{TITLES[stage]}: {fraction:.0%}{f' ({message})' if message else ''}")
+                self.note(f"{TITLES[stage]}: {fraction:.0%}{f' ({message})' if message else ''}")
 
         with self.timed(stage):
             yield report
-        self._note(f"{TITLES[stage]}: done in {self._now() - started:.1f} s")
+        self.note(f"{TITLES[stage]}: done in {self._now() - started:.1f} s")
 
-    def _note(self, text: str) -> None:
+    def note(self, text: str) -> None:
         print(text, file=self._out, flush=True)
 
 
@@ -78,6 +80,9 @@ class BarDisplay(_Clock):
     def __init__(self, progress: Any) -> None:
         super().__init__()
         self._progress = progress
+
+    def note(self, text: str) -> None:
+        self._progress.console.print(text, markup=False, highlight=False)
 
     @contextlib.contextmanager
     def stage(self, stage: Stage) -> Iterator[Report]:

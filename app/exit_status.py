@@ -25,3 +25,12 @@ HELP: Final = """exit status:
 
 class UsageError(Exception):
     """What was typed, or set, cannot work; the message is one line."""
+
+
+def track_of(typed: str) -> int | None:
+    """The audio track as typed; None for "auto". Raises UsageError."""
+    if typed == "auto":
+        return None
+    if not (typed.isascii() and typed.isdigit() and int(typed) < 64):
+        raise UsageError("--audio-track counts from 0: a number to 63, or auto")
+    return int(typed)

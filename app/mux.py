@@ -20,13 +20,14 @@ from app.domain.media import MediaInfo
 from app.dub_display import display
 from app.dubbing import containers
 from app.dubbing import mux as muxing
+from app.dubbing import tracks as tracks_of
 from app.dubbing.cues import Cue
 from app.dubbing.mux import Dub
 from app.dubbing.subtitles import parse
 from app.dubbing.tasks import ProbeRequest
 from app.dubbing.worker import run_task
 from app.engines import limits_of
-from app.exit_status import OK, UsageError
+from app.exit_status import OK, UsageError, track_of
 from app.media.languages import track_language
 from app.outcome import failed, interrupted, interruptible
 from app.processes import Limits
@@ -107,8 +108,7 @@ def _check(arguments: argparse.Namespace, tracks: Sequence[Named], subtitles: Se
     for path in (arguments.video, *(each.path for each in (*tracks, *subtitles))):
         if out.exists() and out.samefile(path):
             raise UsageError(f"--output would overwrite {path}")
-    if arguments.audio_track < 0:
-        raise UsageError("--audio-track counts from 0")
+    track_of(arguments.audio_track)
     if arguments.default is not None and arguments.default not in [each.language for each in tracks]:
         raise UsageError(f"--default {arguments.default}: there is no --track {arguments.default}=...")
     if any(each.path.stat().st_size > _LARGEST_SUBTITLES for each in subtitles):
@@ -123,8 +123,11 @@ async def _mux(arguments: argparse.Namespace, settings: Settings, tracks: Sequen
     info = await _probe(source, limits)
     if info.video is None:
         raise DubError(NOT_MEDIA, "It has no picture; a sound file needs no muxing.")
-    if arguments.keep_original_track and arguments.audio_track >= len(info.audio):
-        raise DubError(AUDIO_TRACK_MISSING, f"It has {len(info.audio)}.")
+    track = track_of(arguments.audio_track)
+    if track is None:
+        track = tracks_of.automatic(info.audio, arguments.original_language) or 0
+    if arguments.keep_original_track and track >= len(info.audio):
+        raise DubError(AUDIO_TRACK_MISSING, tracks_of.listed(info) or f"It has {len(info.audio)}.")
     out: Path = arguments.output.resolve()
     containers.choose(Container(out.suffix.lower().lstrip(".")), info.video.codec, is_opus=False)
     dubs = [await _dub(each, info.duration_s, limits, any_length=arguments.any_length) for each in tracks]
@@ -133,7 +136,7 @@ async def _mux(arguments: argparse.Namespace, settings: Settings, tracks: Sequen
     with tempfile.TemporaryDirectory(prefix="autodubber-mux-") as folder, display(sys.stderr) as shown, shown.stage(Stage.MUX) as report:
         request = muxing.MuxRequest(
             source=source, out=out, info=info, duration_s=info.duration_s, dubs=tuple(dubs), work=Path(folder),
-            lines=tuple(lines), original=info.audio[arguments.audio_track] if arguments.keep_original_track else None,
+            lines=tuple(lines), original=info.audio[track] if arguments.keep_original_track else None,
             source_language=arguments.original_language, default=default, limits=limits,
         )  # fmt: skip
         await muxing.mux(request, lambda fraction: report(fraction, ""))

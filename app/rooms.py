@@ -197,5 +197,5 @@ def defaults(settings: Settings) -> DubOptions:
     """What a job gets where it says nothing."""
     return DubOptions(
         language=None, task=Task.TRANSCRIBE, recognizer=settings.recognizer, model=settings.model, voice=settings.voice, voice_model="", speed=1.0,
-        background=Background.DUCK, keep_original_track=False, burn_subtitles=False, audio_track=0, review=settings.review, **NEUTRAL,
+        background=Background.DUCK, keep_original_track=False, burn_subtitles=False, audio_track=None, review=settings.review, **NEUTRAL,
     )  # fmt: skip

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from app.storage.uploads import UploadStore, Writer
 
 _FILES: Final = frozenset({"file", "subtitles", "stem"})
-_NULLABLE: Final = frozenset({"language", "target_language", "duck_db", "loudness_lufs"})
+_NULLABLE: Final = frozenset({"language", "target_language", "audio_track", "duck_db", "loudness_lufs"})
 _FIELD_BYTES: Final = 64 << 10
 _PARTS: Final = 64
 _OVERHEAD_BYTES: Final = 16 << 20  # a body may be this much longer than the file in it: subtitles, fields, boundaries

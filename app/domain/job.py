@@ -128,7 +128,8 @@ class DubOptions(msgspec.Struct, frozen=True):
     another one (translated by hand, or brought), None for the same. `recognizer` is a name in the registry, or "subtitles" when the person
     brought them. `speak_sounds`: sound descriptions, lyrics, speakers' names and credits are spoken as they stand (they are left out else);
     `join_short_cues` is about brought subtitles. `model` is a Whisper model's name, the name of a checkpoint in the models folder, or, where
-    the operator chose it, a checkpoint's path. `audio_track` counts the source's audio streams from 0.
+    the operator chose it, a checkpoint's path. `audio_track` counts the source's audio streams from 0;
+    None takes the best one (`app.dubbing.tracks`).
     How it is spoken: `voice` is "ENGINE:VOICE" ("espeak:en"); `voice_model` is the engine's model ("eleven_multilingual_v2"), "" for its
     default; `speed` is 0.7-1.2. `review` stops after transcription for the person to read.
     The mix: `background` with `duck_db` (how far the original, or its stem, is lowered under the voice, negative; None: as far as the voice
@@ -148,7 +149,7 @@ class DubOptions(msgspec.Struct, frozen=True):
     background: Background
     keep_original_track: bool
     burn_subtitles: bool
-    audio_track: Annotated[int, msgspec.Meta(ge=0, le=63)]
+    audio_track: Annotated[int, msgspec.Meta(ge=0, le=63)] | None
     review: bool
     target_language: str | None
     duck_db: float | None

@@ -38,7 +38,11 @@ class VideoStream(msgspec.Struct, frozen=True):
 
 
 class AudioStream(msgspec.Struct, frozen=True):
-    """One audio stream; `track` counts audio streams from 0 (ffmpeg's `0:a:track`)."""
+    """One audio stream; `track` counts audio streams from 0 (ffmpeg's `0:a:track`).
+
+    `default`: the file says that a player starts with it. `silent`: nothing was heard in it, and something in another. `purpose` is "commentary" or
+    "description" (of the picture, for the blind); None for the film's own sound.
+    """
 
     index: Count
     track: Count
@@ -47,10 +51,15 @@ class AudioStream(msgspec.Struct, frozen=True):
     channels: Count
     language: str | None
     title: str | None
+    default: bool = False
+    silent: bool = False
+    purpose: str | None = None
 
 
 class MediaInfo(msgspec.Struct, frozen=True):
-    """A probed source. `duration_s` is the container's word until ingest has decoded the file, then the truth."""
+    """A probed source. `duration_s` is the container's word until ingest has decoded the file, then the truth. `heard` is the audio
+    track that is taken where none was chosen.
+    """
 
     format: str
     duration_s: float
@@ -58,6 +67,7 @@ class MediaInfo(msgspec.Struct, frozen=True):
     size_bytes: Count
     video: VideoStream | None
     audio: tuple[AudioStream, ...]
+    heard: int | None = None
 
 
 class ArtifactKind(StrEnum):

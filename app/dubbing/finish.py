@@ -11,6 +11,7 @@ import msgspec
 from app.domain.job import DubOptions, Task
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
 from app.domain.segment import Placement, Segment
+from app.dubbing import tracks
 from app.dubbing.ass import style_of, upright_size, write_ass
 from app.dubbing.containers import output_extension
 from app.dubbing.cues import Cue, source_subtitles_for, subtitles_for
@@ -117,10 +118,11 @@ async def _video(
         picture = await burning.burn(burn, lambda fraction: report(fraction * _BURNING, "burning subtitles"))
     target, original = spoken_language(options, language), source_language(options, language)
     lines = [muxing.Lines(texts.spoken, target, "Dub"), muxing.Lines(texts.original, original, "Original")]
-    keeps = options.keep_original_track and options.audio_track < len(info.audio)
+    heard = tracks.heard(info, options)
+    keeps = options.keep_original_track and heard < len(info.audio)
     request = muxing.MuxRequest(
         source=source, out=out, info=info, duration_s=sound.duration_s, dubs=(muxing.Dub(track, track_codec(options).value, target),), work=folder,
-        lines=tuple(each for each in lines if each.cues), original=info.audio[options.audio_track] if keeps else None, source_language=original,
+        lines=tuple(each for each in lines if each.cues), original=info.audio[heard] if keeps else None, source_language=original,
         burned=burned, limits=kit.limits,
     )  # fmt: skip
     await muxing.mux(request, lambda fraction: report(copied + fraction * (1 - copied), ""))

@@ -17,6 +17,7 @@ from app.domain.errors import MEDIA_DAMAGED, MEDIA_TOO_LONG, DubError
 from app.dubbing.loudness import KMeter, integrated_lufs
 from app.dubbing.tasks import Ingested, IngestRequest
 from app.media.decode import SAMPLE_RATE_HZ, Block, audio_blocks, silence
+from app.media.listening import Listener
 from app.media.opening import open_input, unreadable
 from app.media.pictures import PictureEnd, moving_picture, picture_end_s
 from app.media.thumbnail import write_thumbnail
@@ -30,8 +31,8 @@ PEAK_N: Final = 512  # samples per point of the waveform
 def ingest(request: IngestRequest, report: Callable[[float], None]) -> Ingested:
     """Read the file once. In the folder `out` there are then
 
-    - speech.wav: 16 kHz mono, 16-bit, what recognition hears;
-    - peaks.dat: the waveform for the editor, audiowaveform version 2, 8-bit, 512 samples of 48 kHz a point;
+    - speech.wav: 16 kHz mono, 16-bit, what recognition hears (`app.media.listening`);
+    - peaks.dat: the waveform of that for the editor, audiowaveform version 2, 8-bit, 512 samples of 48 kHz a point;
     - energies.f32: K-weighted mean squares of 100 ms, little-endian float32, from which loudness is predicted;
     - thumbnail.jpg, when there are pictures that decode.
 
@@ -55,19 +56,19 @@ def ingest(request: IngestRequest, report: Callable[[float], None]) -> Ingested:
             done_n += len(block)
             if done_n > most_n:
                 raise DubError(MEDIA_TOO_LONG, f"The limit is {request.max_duration_s / 60:.0f} minutes.")
-            mono: Block = (block[:, 0] + block[:, 1]) * np.float32(0.5)
+            mono = np.ascontiguousarray(block[:, 2])
             speech.push(mono)
             peaks.push(mono)
-            meter.push(block)
+            meter.push(np.ascontiguousarray(block[:, :2]))
             if promised_s:
                 report(min(0.99, done_n / SAMPLE_RATE_HZ / promised_s))
 
-        for block in audio_blocks(path, request.audio_track, pictures=pictures) if has_sound else ():
+        for block in audio_blocks(path, request.audio_track, pictures=pictures, listener=Listener()) if has_sound else ():
             take(block)
         end_s = pictures.end_s if has_sound else picture_end_s(path)
         if end_s > request.max_duration_s:
             raise DubError(MEDIA_TOO_LONG, f"The limit is {request.max_duration_s / 60:.0f} minutes.")
-        for block in silence(math.ceil(end_s * SAMPLE_RATE_HZ) - done_n):
+        for block in silence(math.ceil(end_s * SAMPLE_RATE_HZ) - done_n, 3):
             take(block)
     if done_n == 0:
         raise unreadable(path, MEDIA_DAMAGED, "Nothing could be decoded.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -17,12 +18,15 @@ from app.domain.errors import AUDIO_TRACK_MISSING, FILE_EMPTY, MEDIA_TOO_LONG, N
 from app.domain.job import AudioCodec, AudioFormat, Background, Container, DubOptions, Task
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
 from app.domain.segment import Clip, Placement, Segment
+from app.dubbing import tracks
 from app.dubbing.containers import output_extension
 from app.dubbing.kit import Kit, Report, fingerprint, fraction_only
 from app.dubbing.outputs import keep_artifact
 from app.dubbing.space import ingest_bytes, mix_bytes, scratch
 from app.dubbing.tasks import Ducking, FitRequest, Ingested, IngestRequest, Line, MixClip, MixReport, MixRequest, ProbeRequest
 from app.dubbing.worker import run_task
+
+_LISTENING: Final = 2  # grows when recognition hears something else of the same sound
 
 
 class Sound(msgspec.Struct, frozen=True):
@@ -60,7 +64,7 @@ def source_language(options: DubOptions, language: str | None) -> str | None:
 
 
 async def probe(kit: Kit, source: Path, options: DubOptions, *, has_subtitles: bool) -> MediaInfo:
-    """Read what the file says about itself, and refuse what cannot be dubbed.
+    """Read what the file says about itself, and refuse what cannot be dubbed. `heard` is the track to take where none was chosen.
 
     Raises file_empty, not_media, playlist_refused, media_damaged, media_too_long, no_audio, and as `check_media`.
     """
@@ -71,13 +75,13 @@ async def probe(kit: Kit, source: Path, options: DubOptions, *, has_subtitles: b
     if not info.audio and (not has_subtitles or info.video is None):
         raise DubError(NO_AUDIO)
     check_media(info, options)
-    return info
+    return msgspec.structs.replace(info, heard=tracks.automatic(info.audio, options.language))
 
 
 def check_media(info: MediaInfo, options: DubOptions) -> None:
     """Refuse options that this file does not bear, before anything is spoken. Raises audio_track_missing, container_unsuitable."""
-    if info.audio and options.audio_track >= len(info.audio):
-        raise DubError(AUDIO_TRACK_MISSING, f"It has {len(info.audio)}.")
+    if info.audio and options.audio_track is not None and options.audio_track >= len(info.audio):
+        raise DubError(AUDIO_TRACK_MISSING, tracks.listed(info) or "It has one, which is 0.")
     output_extension(info, options)
 
 
@@ -102,11 +106,10 @@ def _check_length(kit: Kit, info: MediaInfo) -> None:
 
 async def ingest(kit: Kit, source: Path, source_id: str, info: MediaInfo, options: DubOptions, report: Report) -> Sound:
     """Decode the sound once: recognition track, peaks, energies, the true duration, and a thumbnail. `source_id` names the bytes."""
-    base = f"ingest/{fingerprint(source_id, options.audio_track)}"
+    track = tracks.heard(info, options)
+    base = f"ingest/{fingerprint(source_id, track, _LISTENING)}"
     async with scratch(kit, "ingest", ingest_bytes(info)) as folder:
-        request = IngestRequest(
-            path=str(source), out=str(folder), audio_track=options.audio_track, max_duration_s=kit.max_duration_s, size_bytes=info.size_bytes
-        )
+        request = IngestRequest(path=str(source), out=str(folder), audio_track=track, max_duration_s=kit.max_duration_s, size_bytes=info.size_bytes)
         done = await run_task("ingest", request, Ingested, report=fraction_only(report), limits=kit.limits)
 
         def keep(name: str) -> str:
@@ -175,7 +178,7 @@ async def mix(
         out = folder / f"track.{own}"
         audio = None if own == options.audio_format else folder / f"audio.{options.audio_format}"
         request = MixRequest(
-            source=str(source) if info.audio else None, source_id=source_id, audio_track=options.audio_track, duration_s=sound.duration_s,
+            source=str(source) if info.audio else None, source_id=source_id, audio_track=tracks.heard(info, options), duration_s=sound.duration_s,
             clips=tuple(placed),
             background=options.background if info.audio or stem else Background.REPLACE, energies=str(kit.blobs.path(sound.energies)),
             chunk_cache=str(cache), out=str(out), threads=kit.threads, kept=kept_spans(segments),

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from app.domain.errors import SUBTITLES_EMPTY, DubError
+from app.domain.errors import NO_SPEECH, SUBTITLES_EMPTY, DubError
 from app.domain.job import DubOptions
+from app.domain.media import MediaInfo
+from app.dubbing import tracks
 from app.dubbing.kit import Kit, Report
 from app.dubbing.lines import Lines, lines_of, recognised
 from app.dubbing.subtitles import parse
@@ -27,11 +29,12 @@ async def transcribe(
     resume_at_s: float,
     on_chunk: Callable[[Recognised], None],
     report: Report,
+    info: MediaInfo,
 ) -> str:
     """Recognise `speech` (16 kHz mono WAV) from `resume_at_s` on; every finished chunk goes to `on_chunk`. Returns the language.
 
     `language` is the one an earlier run detected. What recognition describes or makes up ("[Music]") is told apart from what is spoken.
-    Raises the recogniser's errors.
+    Raises the recogniser's errors; no_speech names the audio tracks of `info`, where there is a choice.
     """
     recognizer = kit.engines.recognizer(options.recognizer)
 
@@ -46,7 +49,17 @@ async def transcribe(
     request = RecognitionRequest(
         speech=speech, model=options.model, language=options.language or language, task=options.task, duration_s=duration_s, resume_at_s=resume_at_s
     )
-    return await recognizer.transcribe(request, on_event)
+    try:
+        return await recognizer.transcribe(request, on_event)
+    except DubError as error:
+        if error.problem is NO_SPEECH:
+            raise no_speech(info, options) from error
+        raise
+
+
+def no_speech(info: MediaInfo, options: DubOptions) -> DubError:
+    """Nothing was said in the track that was heard; what else the file has is told with it."""
+    return DubError(NO_SPEECH, tracks.listed(info, tracks.heard(info, options)))
 
 
 def from_subtitles(data: bytes, duration_s: float, options: DubOptions) -> Lines:

@@ -28,7 +28,7 @@ class OptionsPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     background: Background | UnsetType = UNSET
     keep_original_track: bool | UnsetType = UNSET
     burn_subtitles: bool | UnsetType = UNSET
-    audio_track: Annotated[int, msgspec.Meta(ge=0, le=63)] | UnsetType = UNSET
+    audio_track: Annotated[int, msgspec.Meta(ge=0, le=63)] | UnsetType | None = UNSET
     review: bool | UnsetType = UNSET
     target_language: Short | UnsetType | None = UNSET
     duck_db: Annotated[float, msgspec.Meta(ge=-60, le=0)] | UnsetType | None = UNSET

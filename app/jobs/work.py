@@ -10,18 +10,17 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy.exc import IntegrityError
 
-from app.domain.errors import NO_SPEECH, DubError
 from app.domain.events import SegmentsChanged
 from app.domain.job import Job, Stage, effective
 from app.domain.media import Artifact, MediaInfo
 from app.domain.secrets import job_key
 from app.domain.segment import Clip, Placement, Segment
-from app.dubbing import outputs, pipeline
+from app.dubbing import outputs, pipeline, tracks
 from app.dubbing.finish import finish
 from app.dubbing.kit import Kit, Report
 from app.dubbing.report import keep_report, report_of
 from app.dubbing.synthesize import VoiceChoice, clip_files, requests_for, synthesize
-from app.dubbing.transcribe import SUBTITLES, from_subtitles, transcribe
+from app.dubbing.transcribe import SUBTITLES, from_subtitles, no_speech, transcribe
 from app.jobs.pricing import choice_of
 from app.jobs.progress import Hub
 from app.speech.ports import Recognised
@@ -88,7 +87,8 @@ class StageWork:
     # ---------------------------------------------------------------- prepare
 
     def _probe_inputs(self, row: JobRow) -> Any:
-        return [row.source_key, row.job.options.audio_track]
+        options = row.job.options
+        return [row.source_key, options.audio_track, *([options.language] if options.audio_track is None else [])]
 
     async def _probe(self, row: JobRow, name: str, report: Report) -> Done:
         source = self._kit.blobs.path(row.source_key)
@@ -98,7 +98,7 @@ class StageWork:
         return Done(digest, artifacts=(artifact,), fields={"media": info})
 
     def _ingest_inputs(self, row: JobRow) -> Any:
-        return [self._output(row.job.id, Stage.PROBE, str), row.job.options.audio_track]
+        return [self._output(row.job.id, Stage.PROBE, str), tracks.heard(_media(row.job), row.job.options)]
 
     async def _ingest(self, row: JobRow, name: str, report: Report) -> Done:
         info = _media(row.job)
@@ -140,13 +140,13 @@ class StageWork:
         try:
             language = await transcribe(
                 self._kit, self._kit.blobs.path(sound.speech), job.options, sound.duration_s, language=at.language, resume_at_s=at.done_s,
-                on_chunk=chunks.put_nowait, report=report,
+                on_chunk=chunks.put_nowait, report=report, info=_media(job),
             )  # fmt: skip
         finally:
             chunks.put_nowait(None)
             await keeper
         if not (await asyncio.to_thread(self._store.segments, job_id))[1]:
-            raise DubError(NO_SPEECH)
+            raise no_speech(_media(job), job.options)
         return Done(Transcribed(language, sound.duration_s), fields={"language": language, "joined": None})
 
     async def _keep_chunk(self, job_id: str, partial: str, chunk: Recognised) -> None:
@@ -233,7 +233,7 @@ class StageWork:
 
 
 def _chosen(job: Job, names: Sequence[str]) -> list[Any]:
-    options = effective(job.options)
+    options = msgspec.structs.replace(effective(job.options), audio_track=tracks.heard(_media(job), job.options))
     return [getattr(options, name) for name in names]
 
 

@@ -15,6 +15,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from app.domain.errors import AUDIO_TRACK_MISSING, MEDIA_DAMAGED, DubError
+from app.media.listening import Listener
 from app.media.opening import RESTART_S, latest_s, open_input, packets, restarts, restrict, unreadable
 from app.media.pictures import PictureEnd, moving_picture
 
@@ -28,8 +29,11 @@ _NEVER_N = 1 << 62
 _HOLE_S = 0.02  # up to here timestamps may jitter without the sound being cut; one lost AAC frame is 21 ms
 
 
-def audio_blocks(path: Path, track: int, *, block_n: int = SAMPLE_RATE_HZ, pictures: PictureEnd | None = None) -> Iterator[Block]:
-    """The sound of audio stream `track`: float32 (block_n, 2) at 48 kHz; the last block may be shorter.
+def audio_blocks(
+    path: Path, track: int, *, block_n: int = SAMPLE_RATE_HZ, pictures: PictureEnd | None = None, listener: Listener | None = None
+) -> Iterator[Block]:
+    """The sound of audio stream `track`: float32 (block_n, 2) at 48 kHz; the last block may be shorter. With a `listener` there is a third column:
+    what recognition hears.
 
     Sample 0 is the container's start, which is where a stream copy starts too: a late start, holes and packets that cannot be
     decoded are silence. Mono goes to both sides at full level. Memory does not grow with the length. A truncated file ends
@@ -40,7 +44,7 @@ def audio_blocks(path: Path, track: int, *, block_n: int = SAMPLE_RATE_HZ, pictu
         if not 0 <= track < len(container.streams.audio):
             raise DubError(AUDIO_TRACK_MISSING, f"Track {track} of {len(container.streams.audio)}.")
         stream = container.streams.audio[track]
-        yield from _reblock(_on_timeline(_decoded(path, container, stream, pictures), container, stream), block_n)
+        yield from _reblock(_on_timeline(_decoded(path, container, stream, pictures), container, stream, listener), block_n)
 
 
 def _decoded(path: Path, container: InputContainer, stream: AudioStream, pictures: PictureEnd | None) -> Iterator[AudioFrame]:
@@ -65,7 +69,7 @@ def _decoded(path: Path, container: InputContainer, stream: AudioStream, picture
         raise unreadable(path, MEDIA_DAMAGED, "No sound could be decoded.")
 
 
-def _on_timeline(frames: Iterable[AudioFrame], container: InputContainer, stream: AudioStream) -> Iterator[Block]:
+def _on_timeline(frames: Iterable[AudioFrame], container: InputContainer, stream: AudioStream, listener: Listener | None) -> Iterator[Block]:
     """Pieces of any length that follow each other without a hole, from the container's start on.
 
     A run is a stretch of frames of one format without a jump; each has its own filter graph. Timestamps that go back by more
@@ -93,10 +97,10 @@ def _on_timeline(frames: Iterable[AudioFrame], container: InputContainer, stream
                 for piece in run.flush():
                     done_n += len(piece)
                     yield piece
-            for piece in silence(at_n - done_n):
+            for piece in silence(at_n - done_n, 2 if listener is None else 3):
                 done_n += len(piece)
                 yield piece
-            run = _Run(frame, done_n)
+            run = _Run(frame, done_n, listener)
         for piece in run.push(frame, at_n):
             done_n += len(piece)
             yield piece
@@ -105,10 +109,10 @@ def _on_timeline(frames: Iterable[AudioFrame], container: InputContainer, stream
         yield from run.flush()
 
 
-def silence(n: int) -> Iterator[Block]:
+def silence(n: int, channels: int = 2) -> Iterator[Block]:
     """`n` samples of silence in blocks of at most a second; nothing when n <= 0."""
     while n > 0:
-        yield np.zeros((min(n, SAMPLE_RATE_HZ), 2), np.float32)
+        yield np.zeros((min(n, SAMPLE_RATE_HZ), channels), np.float32)
         n -= SAMPLE_RATE_HZ
 
 
@@ -120,13 +124,13 @@ def _reblock(pieces: Iterable[Block], block_n: int) -> Iterator[Block]:
         waiting.append(piece)
         waiting_n += len(piece)
         if waiting_n >= block_n:
-            joined = _sane(np.concatenate(waiting))
+            joined = np.concatenate(waiting)
             whole_n = waiting_n - waiting_n % block_n
             for at in range(0, whole_n, block_n):
                 yield joined[at : at + block_n]
             waiting, waiting_n = [joined[whole_n:].copy()], waiting_n - whole_n
     if waiting_n:
-        yield _sane(np.concatenate(waiting))
+        yield np.concatenate(waiting)
 
 
 def _sane(block: Block) -> Block:
@@ -137,14 +141,18 @@ def _sane(block: Block) -> Block:
 
 
 class _Run:
-    """Frames of one format -> 48 kHz stereo float32, starting at sample `base_n` of the timeline."""
+    """Frames of one format -> 48 kHz stereo float32, starting at sample `base_n` of the timeline; with a listener, and what it hears."""
 
-    def __init__(self, frame: AudioFrame, base_n: int) -> None:
+    def __init__(self, frame: AudioFrame, base_n: int, listener: Listener | None = None) -> None:
         self._format, self._layout, self._rate_hz = frame.format.name, frame.layout.name, frame.sample_rate
         self.last_n = 0  # the length of the last frame, at 48 kHz
         self._base_n = base_n
         self._waiting_n = 0
         self._mono = frame.layout.nb_channels == 1
+        self._listener = listener
+        self._names = [channel.name for channel in frame.layout.channels]
+        self._native = listener is not None and frame.layout.nb_channels > 2  # and what the two are folded from
+        self._columns = 1 if self._mono else 2 + frame.layout.nb_channels * self._native
         try:
             self._graph = self._build(frame, f"aformat=sample_fmts=flt:channel_layouts={'mono' if self._mono else 'stereo'}")
         except (av.FFmpegError, ValueError):  # a layout that swresample cannot mix ("7 channels"): the first two
@@ -159,10 +167,16 @@ class _Run:
             channels=frame.layout.nb_channels,
             time_base=_SAMPLE,
         )
-        chain = [source]
-        for text in (*to_stereo.split(","), f"aresample={SAMPLE_RATE_HZ}:async=1:first_pts=0:min_hard_comp={_HOLE_S}"):
+        chain = [source, graph.add("asplit", "2")] if self._native else [source]
+        for text in to_stereo.split(","):
             name, _, args = text.partition("=")
             chain.append(graph.add(name, args))
+        if self._native:
+            chain.append(graph.add("amerge", "inputs=2"))
+            beside = graph.add("aformat", "sample_fmts=flt")
+            chain[1].link_to(beside, 1, 0)
+            beside.link_to(chain[-1], 0, 1)
+        chain.append(graph.add("aresample", f"{SAMPLE_RATE_HZ}:async=1:first_pts=0:min_hard_comp={_HOLE_S}"))
         chain += [graph.add("asetnsamples", f"n={SAMPLE_RATE_HZ}:p=0"), graph.add("abuffersink")]
         graph.link_nodes(*chain).configure()
         return graph
@@ -194,5 +208,11 @@ class _Run:
                 frame = self._graph.pull()
             except (av.BlockingIOError, av.EOFError):
                 return
-            samples = np.asarray(frame.to_ndarray(), np.float32).reshape(-1, 1 if self._mono else 2)
-            yield np.repeat(samples, 2, axis=1) if self._mono else samples
+            samples = _sane(np.asarray(frame.to_ndarray(), np.float32).reshape(-1, self._columns))
+            stereo = np.repeat(samples, 2, axis=1) if self._mono else samples[:, :2]
+            yield stereo if self._listener is None else np.column_stack([stereo, self._heard(stereo, samples)])
+
+    def _heard(self, stereo: Block, samples: Block) -> Block:
+        if self._listener is None or self._mono:
+            return stereo[:, 0]
+        return self._listener.hear(stereo, samples[:, 2:] if self._native else None, self._names)

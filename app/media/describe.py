@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Final
 
 import av
+import msgspec
 from av.audio.stream import AudioStream as AvAudioStream
 from av.container import InputContainer
-from av.stream import Stream
+from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream as AvVideoStream
 
@@ -17,8 +18,10 @@ from app.domain.errors import NOT_MEDIA
 from app.domain.media import AudioStream, MediaInfo, VideoStream
 from app.media.opening import open_input, packets, restrict, unreadable
 from app.media.pictures import moving_picture
+from app.media.silence import silent_tracks
 
 _ROTATION_PACKETS: Final = 400  # enough for the first key frame of a stream that was cut in the middle
+_PURPOSES: Final = {Disposition.comment: "commentary", Disposition.visual_impaired: "description", Disposition.descriptions: "description"}
 _MAX_PIXELS: Final = 16_384 * 16_384
 
 
@@ -26,6 +29,9 @@ def describe(path: Path) -> MediaInfo:
     """Container, duration by its header, the first real video stream, every audio stream. Raises NOT_MEDIA, MEDIA_DAMAGED, MEDIA_INCOMPLETE."""
     with open_input(path) as container:
         audio = tuple(_audio(stream, track) for track, stream in enumerate(container.streams.audio))
+        if len(audio) > 1:
+            silent = silent_tracks(path)
+            audio = tuple(msgspec.structs.replace(stream, silent=stream.track in silent) for stream in audio)
         moving = moving_picture(container)
         video = _video(container, moving) if moving is not None else None
         if video is None and not audio:
@@ -46,6 +52,8 @@ def _audio(stream: AvAudioStream, track: int) -> AudioStream:
         channels=(context.layout.nb_channels or 0) if context else 0,
         language=_word(stream, "language"),
         title=_word(stream, "title"),
+        default=bool(stream.disposition & Disposition.default),
+        purpose=next((word for flag, word in _PURPOSES.items() if stream.disposition & flag), None),
     )
 
 

@@ -27,6 +27,7 @@ from app.processes import NO_LIMITS, Limits
 
 Report = Callable[[float], None]
 
+_LONGEST_NAME: Final = 255  # bytes
 STALL_S: Final = 300.0  # no packet further for this long: given up (moving the index of a 2 GB MP4 to its front is silent work)
 
 # A second output that keeps nothing. ffmpeg starts the clock of an MPEG-TS or Ogg at the first packet of the streams that are USED; with this, all
@@ -106,7 +107,9 @@ async def run(
 
     Cancelling kills the child. Raises MEDIA_TOOL_FAILED, MEDIA_LIMIT (a limit, or no progress for `stall_s`), DISK_FULL.
     """
-    partial = command.output.with_name(f".{secrets.token_hex(8)}.part")  # the output's own name may be as long as a name can be
+    partial = command.output.with_name(command.output.name + ".part")
+    if len(os.fsencode(partial.name)) > _LONGEST_NAME:
+        partial = partial.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with _open_all(command.inputs) as fds:
             done = await _watch(argv(msgspec.structs.replace(command, output=partial), fds), command, report, limits, env, cwd, fds, stall_s)

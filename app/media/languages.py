@@ -19,6 +19,17 @@ _TABLE: Final = (
 _CODES: Final = _TABLE.split()
 ISO_639_2: Final[dict[str, str]] = dict(zip(_CODES[::2], _CODES[1::2], strict=True))
 
+# ISO 639-2 has two codes for some languages, and files have either: the bibliographic one -> the terminological one.
+_BIBLIOGRAPHIC: Final = "alb arm baq bur chi cze dut fre geo ger gre ice mac mao may per rum slo tib wel"
+_TERMINOLOGICAL: Final = "sqi hye eus mya zho ces nld fra kat deu ell isl mkd mri msa fas ron slk bod cym"
+_SAME: Final = dict(zip(_BIBLIOGRAPHIC.split(), _TERMINOLOGICAL.split(), strict=True))
+
+
+def same_language(a: str | None, b: str | None) -> bool | None:
+    """Whether two codes, of two letters or three, are of one language ("de" and "ger" are); None where one of them says nothing."""
+    first, second = (_SAME.get(label, label) for label in (track_language(a), track_language(b)))
+    return None if "und" in (first, second) else first == second
+
 
 def track_language(code: str | None) -> str:
     """The label of a track: "es" and "es-419" are "spa", three letters stay, anything else is "und"."""

@@ -694,9 +694,14 @@ export interface components {
         AudioStream: {
             channels: number;
             codec: string;
+            /** @default false */
+            default?: boolean;
             index: number;
             language: string | null;
+            purpose?: string | null;
             sample_rate_hz: number;
+            /** @default false */
+            silent?: boolean;
             title: string | null;
             track: number;
         };
@@ -786,7 +791,7 @@ export interface components {
         DubOptions: {
             audio_codec: components["schemas"]["AudioCodec"];
             audio_format: components["schemas"]["AudioFormat"];
-            audio_track: number;
+            audio_track: number | null;
             background: components["schemas"]["Background"];
             burn_box: boolean;
             burn_position: components["schemas"]["BurnPosition"];
@@ -1001,6 +1006,7 @@ export interface components {
             audio: components["schemas"]["AudioStream"][];
             duration_s: number;
             format: string;
+            heard?: number | null;
             size_bytes: number;
             start_s: number;
             video: components["schemas"]["VideoStream"] | null;
@@ -1031,7 +1037,7 @@ export interface components {
         OptionsPatch: {
             audio_codec?: components["schemas"]["AudioCodec"];
             audio_format?: components["schemas"]["AudioFormat"];
-            audio_track?: number;
+            audio_track?: number | null;
             background?: components["schemas"]["Background"];
             burn_box?: boolean;
             burn_position?: components["schemas"]["BurnPosition"];

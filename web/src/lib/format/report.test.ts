@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { DubOptions, MediaInfo, Report } from '$lib/api/types';
 import { codecFor, decibels, filesSummary, soundSummary, unsuitable } from './options';
 import { charactersToCut, findings, offset } from './report';
-import { trackName } from './tracks';
+import type { Job } from '$lib/api/types';
+import { heardTrack, trackFacts, trackName } from './tracks';
 
 const fine: Report = {
 	lines: [], share_over_125: 0, mean_rate: 1.03, highest_rate: 1.18, worst_offset_s: 0.3, to_shorten: 0, late: 0, loudness_lufs: -16.1,
@@ -105,5 +106,17 @@ describe('a sound track', () => {
 		const track = { index: 1, track: 0, codec: 'aac', sample_rate_hz: 48_000, channels: 2, language: 'en', title: 'Commentary' };
 		expect(trackName(track)).toBe('1 · English · Commentary');
 		expect(trackName({ ...track, track: 1, language: 'und', title: null })).toBe('2');
+	});
+
+	it('tells what is known of it, and that nothing is heard in it', () => {
+		const track = { index: 1, track: 0, codec: 'aac', sample_rate_hz: 48_000, channels: 2, language: 'en', title: null };
+		expect(trackFacts({ ...track, default: true })).toBe('stereo, AAC, default');
+		expect(trackFacts({ ...track, channels: 3, purpose: 'commentary', silent: true })).toBe('commentary, 3 channels, AAC, silent');
+	});
+
+	it('is the chosen one, else the one that the server took', () => {
+		const audio = [0, 1].map((track) => ({ index: track, track, codec: 'aac', sample_rate_hz: 48_000, channels: 2, language: null, title: null }));
+		const job = (audio_track: number | null, heard: number | null) => ({ options: { audio_track }, media: { audio, heard } }) as unknown as Job;
+		expect([job(null, 1), job(0, 1), job(null, null)].map((each) => heardTrack(each)?.track)).toEqual([1, 0, 0]);
 	});
 });
