@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
+from fractions import Fraction
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
@@ -13,7 +15,11 @@ import msgspec
 from app.domain.errors import MEDIA_LIMIT, MEDIA_TOOL_FAILED, DubError
 from app.domain.media import MediaInfo, VideoStream
 from app.dubbing.ass import Style, upright_size, write_ass
+from app.dubbing.burn_pieces import BurnPieces, end_s, length_s
 from app.dubbing.cues import Cue
+from app.dubbing.kit import fingerprint
+from app.dubbing.tasks import Joined, JoinRequest
+from app.dubbing.worker import run_task
 from app.media import encoders, ffmpeg
 from app.media.encoders import Encoder
 from app.processes import NO_LIMITS, Limits
@@ -45,11 +51,17 @@ _TO_SDR: Final = (
 _DEINTERLACE: Final = "bwdif=mode=send_frame:parity=auto:deint=interlaced"
 _LEAST_SIDE: Final = 4  # bwdif takes nothing smaller
 _DESCRIBED_S: Final = 120.0  # a slow disk and a busy machine; reading a header takes milliseconds
+_INDEXED: Final = ("mov", "matroska")
+_RUN_UP_S: Final = 2.0
+_TICK_S: Final = 2e-6  # less than two pictures ever lie apart, more than a number is rounded by
 _HDR: Final = re.compile(r"\b(?:smpte2084|arib-std-b67)\b")  # PQ and HLG
 
 
 class BurnRequest(msgspec.Struct, frozen=True):
-    """`out` becomes an MP4 with the picture alone, on the source's timeline. `work` is a folder for the subtitle file and the font cache."""
+    """`out` becomes an MP4 with the picture alone, on the source's timeline. `work` is a folder for the subtitle file and the font cache.
+
+    `kept` is a folder that outlives a kill: what was encoded is found there again, under a name that `source_id` (the source's bytes) is part of.
+    """
 
     source: Path
     out: Path
@@ -61,6 +73,8 @@ class BurnRequest(msgspec.Struct, frozen=True):
     style: Style = Style()
     hardware: bool = False
     limits: Limits = NO_LIMITS
+    kept: Path | None = None
+    source_id: str = ""
 
 
 async def burn(request: BurnRequest, report: ffmpeg.Report) -> str:
@@ -89,27 +103,70 @@ async def burn(request: BurnRequest, report: ffmpeg.Report) -> str:
             if error.problem not in (MEDIA_TOOL_FAILED, MEDIA_LIMIT):
                 raise
             log.warning("%s failed, libx264 goes on: %s", encoder.name, error.detail)
-        await _encode(request, video, encoders.SOFTWARE, to_sdr, onwards)
+        await _in_pieces(request, video, to_sdr, onwards)
     else:
-        await _encode(request, video, encoder, to_sdr, report)
+        await _in_pieces(request, video, to_sdr, report)
     return encoders.SOFTWARE.name
 
 
 async def _encode(request: BurnRequest, video: VideoStream, encoder: Encoder, to_sdr: str, report: ffmpeg.Report) -> None:
-    # The file's name is ours and the folder is the working directory: nothing to escape in the filter's argument.
-    deinterlace = _DEINTERLACE if min(video.width, video.height) >= _LEAST_SIDE else ""
-    filters = (deinterlace, "pad=ceil(iw/2)*2:ceil(ih/2)*2", to_sdr, "ass=lines.ass", encoder.filters)
+    """In one run, by an encoder so fast that nothing of it need be kept."""
     command = ffmpeg.Command(
         inputs=(ffmpeg.Input(request.source, options=encoder.before),),
         options=(
             *_CLOCK, "-map", f"0:{video.index}", "-map", "1:a", "-c:a", "aac", "-map_metadata", "-1", "-map_chapters", "-1",
-            "-vf", ",".join(part for part in filters if part),
-            "-c:v", encoder.name, *encoder.options, "-threads", str(request.threads),
-            "-fps_mode", "vfr", "-enc_time_base:v", "demux",
+            *_drawing(request, video, encoder, to_sdr),
         ),
         output=request.out, muxer="mp4", duration_s=request.duration_s, tail=ffmpeg.WHOLE_TIMELINE,
     )  # fmt: skip
     await ffmpeg.run(command, report, limits=encoder.within(request.limits), env=font_environment(request.work), cwd=request.work)
+
+
+async def _in_pieces(request: BurnRequest, video: VideoStream, to_sdr: str, report: ffmpeg.Report) -> None:
+    """By libx264, from where an earlier run was killed: pictures that are kept are decoded, where they cannot be skipped, but not encoded again."""
+    encoder, work = encoders.SOFTWARE, request.work / "pieces"
+    await asyncio.to_thread(work.mkdir, exist_ok=True)
+    drawing = _drawing(request, video, encoder, to_sdr)
+    lines = await asyncio.to_thread((request.work / "lines.ass").read_text, "utf-8")
+    name = f"burn-{fingerprint(request.source_id, video.index, drawing, lines)}"
+    pieces = await asyncio.to_thread(BurnPieces, (request.kept or request.work) / name)
+    if not pieces.whole:
+        after_s = await end_s(await asyncio.to_thread(pieces.last), request.work) if pieces.count else None
+        command = ffmpeg.Command(
+            inputs=(ffmpeg.Input(request.source, options=_skipping(request, after_s)),),
+            options=(
+                *(("-copyts", "-start_at_zero") if after_s is not None else ()),
+                "-map", f"0:{video.index}", "-map_metadata", "-1", "-map_chapters", "-1",
+                *_drawing(request, video, encoder, to_sdr, after_s),
+                "-force_key_frames", f"expr:isnan(prev_forced_t)+gte(t,prev_forced_t+{length_s(video):.3f})",
+                "-segment_format", "nut", "-segment_time", "0.001", "-segment_format_options", "avoid_negative_ts=disabled",
+                "-avoid_negative_ts", "disabled",
+            ),
+            output=work / "%06d.nut", muxer="segment", duration_s=request.duration_s, tail=ffmpeg.WHOLE_TIMELINE, pieces=True,
+        )  # fmt: skip
+        async with pieces.arriving(work):
+            await ffmpeg.run(command, report, limits=request.limits, env=font_environment(request.work), cwd=request.work)
+    joining = JoinRequest(pieces.paths(), str(request.out))
+    await run_task("join", joining, Joined, report=lambda _: None, limits=request.limits)
+    report(1.0)
+
+
+def _drawing(request: BurnRequest, video: VideoStream, encoder: Encoder, to_sdr: str, after_s: Fraction | None = None) -> tuple[str, ...]:
+    """Filters and encoder; `after_s`: only of pictures that are shown later."""
+    deinterlace = _DEINTERLACE if min(video.width, video.height) >= _LEAST_SIDE else ""
+    later = f"select=gt(t\\,{float(after_s) + _TICK_S:.6f})" if after_s is not None else ""
+    # The file's name is ours and the folder is the working directory: nothing to escape in the filter's argument.
+    filters = (deinterlace, later, "pad=ceil(iw/2)*2:ceil(ih/2)*2", to_sdr, "ass=lines.ass", encoder.filters)
+    return (
+        "-vf", ",".join(part for part in filters if part), "-c:v", encoder.name, *encoder.options, "-threads", str(request.threads),
+        "-fps_mode", "vfr", "-enc_time_base:v", "demux",
+    )  # fmt: skip
+
+
+def _skipping(request: BurnRequest, after_s: Fraction | None) -> tuple[str, ...]:
+    """Where the container's index can be believed, decoding begins shortly before the first picture that is wanted."""
+    from_s = float(after_s or 0) - _RUN_UP_S
+    return ("-ss", f"{from_s:.3f}") if from_s > 0 and request.info.format.startswith(_INDEXED) else ()
 
 
 async def is_hdr(source: Path, video: VideoStream, limits: Limits = NO_LIMITS) -> bool:

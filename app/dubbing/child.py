@@ -29,6 +29,7 @@ TASKS: Final[dict[str, tuple[str, str, str]]] = {
     "ingest": ("app.dubbing.ingest", "ingest", "IngestRequest"),
     "fit": ("app.dubbing.fit", "place_task", "FitRequest"),
     "mix": ("app.dubbing.mix", "mixdown", "MixRequest"),
+    "join": ("app.dubbing.burn_join", "join_task", "JoinRequest"),
 }
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 _REPORT_EVERY_S: Final = 0.1

@@ -55,8 +55,13 @@ async def finish(
     options: DubOptions,
     language: str | None,
     report: Report,
+    *,
+    cache: Path | None = None,
+    source_id: str = "",
 ) -> Finished:
     """The finished files: subtitles always, the video unless the source is sound alone. The picture is stream-copied unless subtitles are burned.
+
+    `cache` keeps what is burned from one kill to the next, until `forget_burned`; `source_id` names the source's bytes.
 
     Raises container_unsuitable, disk_full, media_tool_failed, media_limit.
     """
@@ -66,7 +71,7 @@ async def finish(
         made, picture = track, None
         if info.video is not None:
             made = folder / f"video.{extension}"
-            picture = await _video(kit, source, info, sound, track, texts, options, language, folder, made, report)
+            picture = await _video(kit, source, info, sound, track, texts, options, language, folder, made, report, cache, source_id)
             files.insert(0, (made, ArtifactKind.VIDEO))
         duration_s = (await run_task("probe", ProbeRequest(str(made)), MediaInfo, report=lambda _: None, limits=kit.limits)).duration_s
         artifacts = await asyncio.to_thread(lambda: tuple(keep_artifact(kit, path, kind) for path, kind in files))
@@ -102,7 +107,7 @@ def _write_texts(
 
 async def _video(
     kit: Kit, source: Path, info: MediaInfo, sound: Sound, track: Path, texts: _Texts, options: DubOptions, language: str | None, folder: Path,
-    out: Path, report: Report,
+    out: Path, report: Report, cache: Path | None, source_id: str,
 ) -> str:  # fmt: skip
     """Write `out`; returns how its picture was made."""
     from app.dubbing import burn as burning
@@ -113,7 +118,7 @@ async def _video(
         copied, burned = _BURNING, folder / "burned.mp4"
         burn = burning.BurnRequest(
             source=source, out=burned, info=info, duration_s=sound.duration_s, cues=texts.spoken, work=folder, threads=kit.threads,
-            style=style_of(options), hardware=options.hardware_encoder, limits=kit.limits,
+            style=style_of(options), hardware=options.hardware_encoder, limits=kit.limits, kept=cache, source_id=source_id,
         )  # fmt: skip
         picture = await burning.burn(burn, lambda fraction: report(fraction * _BURNING, "burning subtitles"))
     target, original = spoken_language(options, language), source_language(options, language)

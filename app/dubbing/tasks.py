@@ -31,6 +31,19 @@ class Ingested(msgspec.Struct, frozen=True):
     loudness_lufs: float | None
 
 
+class JoinRequest(msgspec.Struct, frozen=True):
+    """`pieces` are files of `app.dubbing.burn_pieces`; `out` becomes one MP4 of them."""
+
+    pieces: tuple[str, ...]
+    out: str
+
+
+class Joined(msgspec.Struct, frozen=True):
+    """How many pieces it is made of."""
+
+    pieces: int
+
+
 class Line(msgspec.Struct, frozen=True):
     """A line to place: its slot, and its clip (mono WAV). `speed` is what the wished speed still asks of us (1.0: nothing).
 

@@ -147,6 +147,7 @@ class StageRunner:
         if await asyncio.to_thread(self._is_done, row, stage, name):
             tally.STAGES_SKIPPED.add(stage)
             log.debug("stage skipped")
+            await asyncio.to_thread(self._work.tidy, stage, job_id)  # killed between the two
             return
         costs = await asyncio.to_thread(stage_costs, self._store, row.job.phase)
         clock = StageClock(row.job.phase, stage, row.job.media.duration_s if row.job.media else 0.0, costs)
@@ -167,6 +168,7 @@ class StageRunner:
                 break
             if attempt == _ATTEMPTS:
                 raise RuntimeError(f"deleted again and again while they were made: {missing[:3]}")
+        await asyncio.to_thread(self._work.tidy, stage, job_id)
         tally.STAGE_SECONDS.observe(stage, value=seconds)
         log.info("stage done", seconds=round(seconds, 3))
         if done.fields or done.artifacts:

@@ -16,6 +16,7 @@ from app.domain.media import Artifact, MediaInfo
 from app.domain.secrets import job_key
 from app.domain.segment import Clip, Placement, Segment
 from app.dubbing import outputs, pipeline, tracks
+from app.dubbing.burn_pieces import forget_burned
 from app.dubbing.finish import finish
 from app.dubbing.kit import Kit, Report
 from app.dubbing.report import keep_report, report_of
@@ -77,6 +78,11 @@ class StageWork:
     async def work(self, stage: Stage, row: JobRow, name: str, report: Report) -> Done:
         """Do it. `name` is the fingerprint of the inputs. Raises catalogue errors."""
         return await self._stages[stage][1](row, name, report)
+
+    def tidy(self, stage: Stage, job_id: str) -> None:
+        """The stage's output is recorded: what was kept on the way to it has served."""
+        if stage is Stage.MUX:
+            forget_burned(self._kit.cache / job_id)
 
     def _output(self, job_id: str, stage: Stage, kind: Any) -> Any:
         found = self._store.stage(job_id, stage)
@@ -215,7 +221,10 @@ class StageWork:
         lines, placements, sound = await asyncio.to_thread(lambda: (self._lines(row.job.id), self._placements(row), self._sound(row)))
         mixed: pipeline.Mixed = await asyncio.to_thread(self._output, row.job.id, Stage.MIX, pipeline.Mixed)
         source, track = self._kit.blobs.path(row.source_key), self._kit.blobs.path(mixed.track.key)
-        made = await finish(self._kit, source, _media(row.job), sound, track, lines, placements, row.job.options, row.job.language, report)
+        made = await finish(
+            self._kit, source, _media(row.job), sound, track, lines, placements, row.job.options, row.job.language, report,
+            cache=self._kit.cache / row.job.id, source_id=await asyncio.to_thread(self._output, row.job.id, Stage.PROBE, str),
+        )  # fmt: skip
         result = report_of(lines, placements, mixed, made, row.job.options, sound.duration_s, row.job.joined)
         return Done(made, artifacts=(*made.artifacts, await keep_report(self._kit, result)))
 

@@ -46,7 +46,8 @@ class Input(msgspec.Struct, frozen=True):
 class Command(msgspec.Struct, frozen=True):
     """What ffmpeg shall do: `options` hold the maps, codecs and metadata of the one output; `muxer` is its format.
 
-    `tail` are further options after the output (a second, null output). `duration_s` is what progress is measured against.
+    `tail` are further options after the output (a second, null output). `duration_s` is what progress is measured against. `pieces`: the output is
+    a pattern of many files, which appear one by one and stay whatever happens.
     """
 
     inputs: tuple[Input, ...]
@@ -55,6 +56,7 @@ class Command(msgspec.Struct, frozen=True):
     muxer: str
     duration_s: float
     tail: tuple[str, ...] = ()
+    pieces: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -83,7 +85,9 @@ def metadata(where: str, key: str, value: str) -> tuple[str, str]:
 def argv(command: Command, fds: Sequence[int]) -> list[str]:
     """The whole command line. `fds` are the inputs' file descriptors, in order; the output goes to `command.output`."""
     line = [tool(), "-nostdin", "-hide_banner", "-v", "error", "-nostats", "-progress", "pipe:1", "-y", *_reading(command.inputs, fds)]
-    return [*line, *command.options, "-f", command.muxer, f"file:{command.output.resolve()}", *command.tail]
+    folder, name = str(command.output.resolve().parent), command.output.name
+    output = f"{folder.replace('%', '%%') if command.pieces else folder}/{name}"
+    return [*line, *command.options, "-f", command.muxer, f"file:{output}", *command.tail]
 
 
 def _reading(inputs: Sequence[Input], fds: Sequence[int]) -> list[str]:
@@ -103,11 +107,11 @@ async def run(
     cwd: Path | None = None,
     stall_s: float = STALL_S,
 ) -> None:
-    """Run ffmpeg; `report` hears 0..1. When it returns, the output is complete; when it raises, there is no output.
+    """Run ffmpeg; `report` hears 0..1. When it returns, the output is complete; when it raises, there is none (but for pieces).
 
     Cancelling kills the child. Raises MEDIA_TOOL_FAILED, MEDIA_LIMIT (a limit, or no progress for `stall_s`), DISK_FULL.
     """
-    partial = command.output.with_name(command.output.name + ".part")
+    partial = command.output if command.pieces else command.output.with_name(command.output.name + ".part")
     if len(os.fsencode(partial.name)) > _LONGEST_NAME:
         partial = partial.with_name(f".{secrets.token_hex(8)}.part")
     try:
@@ -115,9 +119,11 @@ async def run(
             done = await _watch(argv(msgspec.structs.replace(command, output=partial), fds), command, report, limits, env, cwd, fds, stall_s)
         if done.code != 0:
             raise _failure(done, partial)
-        partial.replace(command.output)
+        if not command.pieces:
+            partial.replace(command.output)
     finally:
-        partial.unlink(missing_ok=True)
+        if not command.pieces:
+            partial.unlink(missing_ok=True)
     report(1.0)
 
 

@@ -1,0 +1,131 @@
+"""A picture that is being encoded, kept piece by piece: what a killed run has finished is encoded no second time.
+
+Each piece is some seconds of film from a key frame on, in NUT, which keeps every picture's own time; its file says whether it is whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import re
+import shutil
+import threading
+from collections.abc import AsyncIterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+from app.domain.errors import DISK_FULL, DubError
+from app.domain.media import VideoStream
+from app.dubbing.keep import load, store
+from app.media import ffmpeg
+
+_SUFFIX: Final = ".piece"
+_WHOLE: Final = "whole"  # is there when no piece is missing
+_SYNCPOINT: Final = b"NK\xe4\xad\xee\xca\x45\x69"  # NUT has one before its first picture
+_LOOK_S: Final = 0.2
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_AT_ONCE: Final = 1920 * 1080  # pixels of which four seconds are about two seconds of work
+_LONGEST_S, _SHORTEST_S = 4.0, 1.0
+_TICKS: Final = re.compile(r"^#tb 0: (\d+)/(\d+)", re.M)
+_TIMES: Final = re.compile(r"^0, *-?\d+, *(-?\d+),", re.M)
+
+
+class BurnPieces:
+    """The pieces in `folder`, which is named by all that decides them; those of other inputs, beside it, go. Methods block but `arriving`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._lock = folder, threading.Lock()
+        for other in folder.parent.glob("burn-*"):
+            if other != folder:
+                shutil.rmtree(other, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.count = 0
+        while load(self._piece(self.count)) is not None:
+            self.count += 1
+        for file in folder.iterdir():
+            if file.name not in {self._piece(number).name for number in range(self.count)} | {_WHOLE}:
+                file.unlink()
+        if not self.whole:
+            (folder / _WHOLE).unlink(missing_ok=True)
+
+    @property
+    def whole(self) -> bool:
+        return load(self._folder / _WHOLE) == str(self.count).encode()
+
+    def paths(self) -> tuple[str, ...]:
+        return tuple(str(self._piece(number)) for number in range(self.count))
+
+    def last(self) -> bytes:
+        """The last piece."""
+        data = load(self._piece(self.count - 1))
+        if data is None:
+            raise RuntimeError("a piece disappeared")
+        return data
+
+    def finish(self) -> None:
+        """No piece is missing."""
+        self._keep(self._folder / _WHOLE, str(self.count).encode())
+
+    def _keep(self, file: Path, data: bytes) -> None:
+        try:
+            store(file, data)
+        except OSError as error:
+            raise (DubError(DISK_FULL) if error.errno in _NO_SPACE else error) from error
+
+    def take(self, work: Path, *, ended: bool = False) -> None:
+        """Keep what ffmpeg has finished in `work`: every file but the one that it writes, or all when it has `ended`."""
+        with self._lock:  # the last look may still be under way when the end comes
+            made = sorted(work.glob("*.nut"))
+            for path in made if ended else made[:-1]:
+                if _SYNCPOINT in (data := path.read_bytes()):  # else there was nothing left to encode
+                    self._keep(self._piece(self.count), data)
+                    self.count += 1
+                path.unlink()
+
+    @contextlib.asynccontextmanager
+    async def arriving(self, work: Path) -> AsyncIterator[None]:
+        """While ffmpeg writes into `work`, keep what it has finished; and at the end, when it has not failed, the rest."""
+
+        async def look() -> None:
+            while True:
+                await asyncio.sleep(_LOOK_S)
+                await asyncio.to_thread(self.take, work)
+
+        looking = asyncio.create_task(look())
+        try:
+            yield
+        finally:
+            looking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await looking
+        await asyncio.to_thread(self.take, work, ended=True)
+        await asyncio.to_thread(self.finish)
+
+    def _piece(self, number: int) -> Path:
+        return self._folder / f"{number:06}{_SUFFIX}"
+
+
+def forget_burned(cache: Path) -> None:
+    """Delete all pieces in a folder of `BurnRequest.kept`."""
+    for folder in cache.glob("burn-*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def length_s(video: VideoStream) -> float:
+    """How much film a piece holds: about two seconds of work on two processors."""
+    return min(max(_LONGEST_S * _AT_ONCE / max(1, video.width * video.height), _SHORTEST_S), _LONGEST_S)
+
+
+async def end_s(piece: bytes, work: Path) -> Fraction:
+    """When the last picture of a piece is shown, in seconds. `work` is a folder for it."""
+    path = work / "last"
+    await asyncio.to_thread(path.write_bytes, piece)
+    asked = ["-map", "0:v", "-c", "copy", "-copyts", "-f", "framecrc", "-"]
+    told = (await ffmpeg.ask(asked, inputs=(ffmpeg.Input(path, formats="nut"),))).stdout
+    ticks = _TICKS.search(told)
+    times = [int(at) for at in _TIMES.findall(told)]
+    if ticks is None or not times:
+        raise RuntimeError("a piece without pictures")
+    return max(times) * Fraction(int(ticks[1]), int(ticks[2]))
