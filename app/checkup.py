@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from app.exit_status import INTERNAL, OK, UsageError
+from app.say import say, say_json_text
 
 _TIMEOUT_S: Final = 5.0
 _MOST_BYTES: Final = 1 << 20
@@ -25,12 +26,12 @@ def run(url: str) -> int:
     try:
         status, body = _get(parts.scheme, parts.hostname, parts.port, parts.netloc.rpartition("@")[2], parts.path.rstrip("/") + "/health/ready")
     except OSError as error:
-        print(f"autodubber: no answer from {url}: {error}", file=sys.stderr)
+        say(f"autodubber: no answer from {url}: {error}", to=sys.stderr)
         return INTERNAL
-    print(body)
+    say_json_text(body)
     if status == 200:
         return OK
-    print(f"autodubber: not ready: {_failing(body) or f'status {status}'}", file=sys.stderr)
+    say(f"autodubber: not ready: {_failing(body) or f'status {status}'}", to=sys.stderr)
     return INTERNAL
 
 

@@ -7,19 +7,27 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app import __version__, cli_operate
 from app.exit_status import ENVIRONMENT, HELP, INTERRUPTED, OK, USAGE, UsageError
+from app.say import say, say_json_text
 
 if TYPE_CHECKING:
     from app.settings import Settings
 
 
+class _Parser(argparse.ArgumentParser):
+    """Help and complaints may repeat what was typed: a file's name, a script's argument."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        say(*message.removesuffix("\n").split("\n"), to=file or sys.stderr)
+
+
 def parser() -> argparse.ArgumentParser:
     """Every command and option."""
     raw = argparse.RawDescriptionHelpFormatter
-    root = argparse.ArgumentParser(
+    root: argparse.ArgumentParser = _Parser(
         prog="autodubber", description="Re-voice and dub videos on a machine of your own.", epilog=HELP, formatter_class=raw
     )
     root.add_argument("--version", action="version", version=f"autodubber {__version__}")
@@ -145,10 +153,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments))
     except UsageError as error:
-        print(f"autodubber: {error}", file=sys.stderr)
+        say(f"autodubber: {error}", to=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
-        print("autodubber: interrupted", file=sys.stderr)
+        say("autodubber: interrupted", to=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -164,29 +172,29 @@ def _serve(arguments: argparse.Namespace) -> int:
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        print(f"autodubber: the data folder {settings.data} cannot be made: {error.strerror}; choose another: --data DIR", file=sys.stderr)
+        say(f"autodubber: the data folder {settings.data} cannot be made: {error.strerror}; choose another: --data DIR", to=sys.stderr)
         return ENVIRONMENT
     if not os.access(settings.data, os.W_OK):
-        print(
+        say(
             f"autodubber: the data folder {settings.data} is not writable by user {os.getuid()}; chown it, or choose another: --data DIR",
-            file=sys.stderr,
+            to=sys.stderr,
         )
         return ENVIRONMENT
     other = guard.owner(settings.data)
     if other is not None:
         who = f"another server (process {other})" if other else "another server"
-        print(f"autodubber: {who} works on {settings.data}; stop it, or choose another folder: --data DIR", file=sys.stderr)
+        say(f"autodubber: {who} works on {settings.data}; stop it, or choose another folder: --data DIR", to=sys.stderr)
         return ENVIRONMENT
     if not serve.is_free(settings.host, settings.port):
-        print(
+        say(
             f"autodubber: cannot listen on {settings.host} port {settings.port}: it is taken or not allowed; choose another: --port N",
-            file=sys.stderr,
+            to=sys.stderr,
         )
         return ENVIRONMENT
     try:
         secret_key.check(settings.data / "secret.key", settings.data / "app.sqlite3")
     except secret_key.Unusable as error:
-        print(f"autodubber: {error}", file=sys.stderr)
+        say(f"autodubber: {error}", to=sys.stderr)
         return ENVIRONMENT
     return serve.run(settings)
 
@@ -220,7 +228,7 @@ def _openapi(arguments: argparse.Namespace) -> int:
 
     text = document_json(create_app(Settings())).decode()
     if arguments.output is None:
-        sys.stdout.write(text)
+        say_json_text(text)
     else:
         arguments.output.write_text(text, encoding="utf-8")
     return OK
@@ -237,7 +245,7 @@ def _health(arguments: argparse.Namespace) -> int:
 
 
 def _version(_: argparse.Namespace) -> int:
-    print(f"autodubber {__version__}")
+    say(f"autodubber {__version__}")
     return OK
 
 

@@ -25,7 +25,9 @@ import msgspec
 from app import guard, hosts
 from app.address import url_of
 from app.domain.errors import HOST_UNKNOWN, DubError
+from app.domain.plain import visible
 from app.exit_status import INTERNAL, OK
+from app.say import say_json
 from app.settings import Settings
 
 PROBE_S: Final = 60.0
@@ -48,7 +50,7 @@ def run(settings: Settings, *, as_json: bool) -> int:
     checks = asyncio.run(examine(settings))
     healthy = all(check.ok for check in checks if check.needed)
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode({"ok": healthy, "checks": checks}), indent=2).decode())
+        say_json({"ok": healthy, "checks": checks}, indent=2)
         return OK if healthy else INTERNAL
     from rich.console import Console
 
@@ -56,9 +58,9 @@ def run(settings: Settings, *, as_json: bool) -> int:
     for check in checks:
         mark = "[green]ok  [/]" if check.ok else "[red]FAIL[/]" if check.needed else "[yellow]--  [/]"
         console.print(mark, f"[bold]{check.name}[/]:", end=" ")
-        console.print(check.found, markup=False)
+        console.print(visible(check.found), markup=False)
         if check.fix:
-            console.print(f"       fix: {check.fix}", markup=False)
+            console.print(f"       fix: {visible(check.fix)}", markup=False)
     console.print("\nEverything that is needed is here." if healthy else "\nSomething that is needed is missing: see the lines that say FAIL.")
     return OK if healthy else INTERNAL
 

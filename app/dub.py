@@ -26,6 +26,7 @@ from app.dub_display import Display, display
 from app.dub_files import hand_over, kept_clips, longest_name, run_folder
 from app.exit_status import OK, UsageError, track_of
 from app.outcome import failed, interrupted, interruptible
+from app.say import say_json, say_path
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         except asyncio.CancelledError:
             return interrupted()
     if arguments.json:
-        print(msgspec.json.encode(dubbed).decode())
+        say_json(dubbed)
         return OK
     if dubbed.report is not None:
         from app import dub_report
@@ -107,7 +108,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
         dub_report.show(dubbed.report, needs_a_look, sys.stderr)
     for result in dubbed.outputs.values():
-        print(result)
+        say_path(result)
     return OK
 
 

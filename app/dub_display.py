@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol, TextIO
 
 from app.domain.job import Stage
+from app.domain.plain import visible
+from app.say import say
 
 TITLES: Final = {
     Stage.PROBE: "reading the file",
@@ -71,7 +73,7 @@ class PlainDisplay(_Clock):
         self.note(f"{TITLES[stage]}: done in {self._now() - started:.1f} s")
 
     def note(self, text: str) -> None:
-        print(text, file=self._out, flush=True)
+        say(text, to=self._out)
 
 
 class BarDisplay(_Clock):
@@ -88,7 +90,7 @@ class BarDisplay(_Clock):
     def stage(self, stage: Stage) -> Iterator[Report]:
         task = self._progress.add_task(TITLES[stage], total=1.0, message="")
         with self.timed(stage):
-            yield lambda fraction, message: self._progress.update(task, completed=fraction, message=message)
+            yield lambda fraction, message: self._progress.update(task, completed=fraction, message=visible(message))
         self._progress.update(task, completed=1.0, message="")
 
 

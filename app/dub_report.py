@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, TextIO
 
+from app.domain.plain import visible
 from app.domain.report import LineReport, Report
+from app.say import say
 
 HEAD: Final = ("start", "offset", "rate", "char/s", "flags", "line")
 _TEXT_CHARACTERS: Final = 60
@@ -17,8 +19,7 @@ def show(report: Report, needs_a_look: Callable[[LineReport], bool], out: TextIO
     if out.isatty():
         _rich(totals(report), lines, out)
     else:
-        out.write("\n".join([*_columns(totals(report)), "", *(_columns([HEAD, *lines]) if lines else ["no line needs a look"]), ""]))
-        out.flush()
+        say(*_columns(totals(report)), "", *(_columns([HEAD, *lines]) if lines else ["no line needs a look"]), to=out)
 
 
 def totals(report: Report) -> list[tuple[str, str]]:
@@ -42,7 +43,7 @@ def totals(report: Report) -> list[tuple[str, str]]:
 def row(line: LineReport) -> tuple[str, ...]:
     """A line as the table's cells, in the order of HEAD."""
     text = line.text if len(line.text) <= _TEXT_CHARACTERS else line.text[: _TEXT_CHARACTERS - 1] + "…"
-    return clock(line.placed_s), f"{line.offset_s:+.2f} s", f"{line.rate:.2f}x", f"{line.characters_per_s:.1f}", ", ".join(line.flags), text
+    return clock(line.placed_s), f"{line.offset_s:+.2f} s", f"{line.rate:.2f}x", f"{line.characters_per_s:.1f}", ", ".join(line.flags), visible(text)
 
 
 def clock(seconds: float) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.domain.secrets import ELEVENLABS_KEY
 from app.processes import Limits
+from app.say import say
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def known_key(settings: Settings) -> str | None:
     try:
         return SecretStore(engine, key_file).get(ELEVENLABS_KEY)
     except secret_key.Unusable as error:
-        print(f"autodubber: {error}", file=sys.stderr)
+        say(f"autodubber: {error}", to=sys.stderr)
         return None
     except SQLAlchemyError:  # a folder of another version, or not ours: then there is no key
         return None

@@ -23,6 +23,7 @@ from app import __version__, guard, telemetry
 from app.api.events import Closing
 from app.api.lag import LoopWatch
 from app.full_disk import is_disk_full
+from app.say import say
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def own(data: Path) -> None:
     try:
         guard.claim(data)
     except guard.InUse as error:
-        sys.stderr.write(f"autodubber: {error}\n")
+        say(f"autodubber: {error}", to=sys.stderr)
         raise
 
 
@@ -170,7 +171,6 @@ def _free_bytes(folder: Path) -> int:
 def _give_up(reason: str) -> None:
     """Say in one line why the server cannot start. As Granian's worker, end at once: its way would print the traceback four times."""
     _log.critical("the server cannot start", reason=reason, exc_info=True)
-    sys.stderr.write(f"autodubber: {reason}\n")
+    say(f"autodubber: {reason}", to=sys.stderr)
     if multiprocessing.parent_process() is not None:
-        sys.stderr.flush()
         os._exit(1)

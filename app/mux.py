@@ -31,6 +31,7 @@ from app.exit_status import OK, UsageError, track_of
 from app.media.languages import track_language
 from app.outcome import failed, interrupted, interruptible
 from app.processes import Limits
+from app.say import say_json, say_path
 from app.settings import Settings
 
 _SAME_LENGTH_S: Final = 1.0  # encoders fill up their last frame, and containers round; a track of another cut is further off
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         return failed(error, as_json=arguments.json)
     except asyncio.CancelledError:
         return interrupted()
-    print(msgspec.json.encode(muxed).decode() if arguments.json else muxed.output)
+    say_json(muxed) if arguments.json else say_path(muxed.output)
     return OK
 
 

@@ -8,11 +8,10 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
-import msgspec
-
 from app.domain import errors
 from app.domain.errors import DubError, Problem
 from app.exit_status import BAD_INPUT, ENGINE, ENVIRONMENT, INTERNAL, INTERRUPTED
+from app.say import say, say_json
 
 T = TypeVar("T")
 
@@ -55,14 +54,14 @@ def failed(error: DubError, *, as_json: bool) -> int:
     """Say what went wrong and what to do, on standard error, with `as_json` also on standard output; returns the exit status."""
     if as_json:
         problem = {"code": error.problem.code, "message": error.message, "hint": error.problem.hint}
-        print(msgspec.json.encode({"ok": False, "error": problem}).decode())
-    print(f"autodubber: {error.message}\n  {error.problem.hint}", file=sys.stderr)
+        say_json({"ok": False, "error": problem})
+    say(f"autodubber: {error.message}", f"  {error.problem.hint}", to=sys.stderr)
     return exit_status(error.problem)
 
 
 def interrupted() -> int:
     """Say that it was; returns the exit status."""
-    print("autodubber: interrupted", file=sys.stderr)
+    say("autodubber: interrupted", to=sys.stderr)
     return INTERRUPTED
 
 

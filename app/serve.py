@@ -23,6 +23,7 @@ from app import __version__, guard, log_file, logs
 from app.address import url_of
 from app.exit_status import ENVIRONMENT, INTERNAL, OK
 from app.full_disk import is_disk_full
+from app.say import say
 from app.settings import Settings
 from app.stopping import Bell, stopping_loop
 
@@ -64,7 +65,7 @@ def load(failed: Event, parent: int, stopped: Callable[[], bool], _target: str) 
         return app_from_env()
     except BaseException as error:
         if isinstance(error, guard.InUse):
-            print(f"autodubber: {error}", file=sys.stderr)
+            say(f"autodubber: {error}", to=sys.stderr)
         else:
             _log.critical("the server cannot start", exc_info=True)
         failed.set()
@@ -104,7 +105,7 @@ def _say_address(settings: Settings, url: str, seconds: float) -> None:
     if settings.log_format == "json":
         _log.info(said, extra={"url": url, "version": __version__, "seconds": round(seconds, 3), "data": str(settings.data)})
     if settings.log_format != "json" or sys.stderr.isatty():
-        print(f"{said} (data in {settings.data}; Ctrl-C stops it)", file=sys.stderr, flush=True)
+        say(f"{said} (data in {settings.data}; Ctrl-C stops it)", to=sys.stderr)
 
 
 def run(settings: Settings) -> int:
@@ -114,7 +115,7 @@ def run(settings: Settings) -> int:
         most_bytes, keep = settings.log_file_bytes, settings.log_file_keep
         file = log_file.opened(settings.log_file, within=settings.data, most_bytes=most_bytes, keep=keep, rotates=False)
     except log_file.Unusable as error:
-        print(f"autodubber: {error}; AUTODUBBER_LOG_FILE names another", file=sys.stderr)
+        say(f"autodubber: {error}; AUTODUBBER_LOG_FILE names another", to=sys.stderr)
         return ENVIRONMENT
     logs.hide(settings.secrets)
     logs.configure(settings.log_level, settings.log_format, sys.stdout, file)

@@ -20,6 +20,7 @@ from app.exit_status import INTERRUPTED, OK, UsageError
 from app.jobs import backups
 from app.operate import vaults
 from app.outcome import failed
+from app.say import say, say_json
 from app.settings import Settings
 from app.storage.vault import pruning
 from app.storage.vault.manifest import APP_DATABASE, Snapshot
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             backups.write(settings.data, backups.failure(settings.data, to, error.message, round(time.monotonic() - started, 3)))
         return failed(error, as_json=arguments.json)
     except KeyboardInterrupt:
-        print("autodubber: interrupted; what is stored stays for the next backup", file=sys.stderr)
+        say("autodubber: interrupted; what is stored stays for the next backup", to=sys.stderr)
         return INTERRUPTED
     if counts:
         now = time.time()
@@ -60,15 +61,15 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         )  # fmt: skip
         backups.write(settings.data, record)
     for missing in snapshot.missing:
-        print(f"autodubber: {missing.path} could not be read; it is not in the backup (jobs: {', '.join(missing.jobs) or 'none'})", file=sys.stderr)
+        say(f"autodubber: {missing.path} could not be read; it is not in the backup (jobs: {', '.join(missing.jobs) or 'none'})", to=sys.stderr)
     if trouble:
-        print(f"autodubber: the backup is good, but old ones were not deleted: {trouble}", file=sys.stderr)
+        say(f"autodubber: the backup is good, but old ones were not deleted: {trouble}", to=sys.stderr)
     if arguments.json:
         told = msgspec.to_builtins(snapshot) | {"ok": True, "to": to, "encrypted": encrypted, "pruned": msgspec.to_builtins(pruned)}
-        print(msgspec.json.encode(told).decode())
+        say_json(told)
     else:
         kept = f"{snapshot.files} files, {vaults.size(snapshot.bytes)}"
-        print(f"{snapshot.id}  {kept}, {vaults.size(snapshot.new_bytes)} of them new, {snapshot.seconds:.1f} s, in {to}")
+        say(f"{snapshot.id}  {kept}, {vaults.size(snapshot.new_bytes)} of them new, {snapshot.seconds:.1f} s, in {to}")
     return OK
 
 

@@ -12,6 +12,7 @@ from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, DubError
 from app.exit_status import OK
 from app.operate import vaults
 from app.outcome import failed
+from app.say import say, say_json
 from app.settings import Settings
 from app.storage.vault.manifest import Snapshot
 from app.storage.vault.vault import open_vault
@@ -36,17 +37,17 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.json:
         told: dict[str, Any] = {"ok": True, "place": vault.place.where, "encrypted": vault.encrypted, "stored_bytes": stored_bytes}
         told |= {"snapshots": [_public(snapshot) for snapshot in found], "unreadable": bad}
-        print(msgspec.json.encode(told).decode())
+        say_json(told)
         return OK
-    print(f"{'id':<27}{'time':<25}{'jobs':>6}{'files':>9}{'size':>11}{'new':>11}  version")
+    say(f"{'id':<27}{'time':<25}{'jobs':>6}{'files':>9}{'size':>11}{'new':>11}  version")
     for snapshot in found:
         line = f"{snapshot.id:<27}{vaults.at(snapshot.created_at):<25}{snapshot.jobs:>6}{snapshot.files:>9}"
         missing = f"  {len(snapshot.missing)} files missing" if snapshot.missing else ""
-        print(f"{line}{vaults.size(snapshot.bytes):>11}{vaults.size(snapshot.new_bytes):>11}  {snapshot.app_version}{missing}")
+        say(f"{line}{vaults.size(snapshot.bytes):>11}{vaults.size(snapshot.new_bytes):>11}  {snapshot.app_version}{missing}")
     for snapshot_id, reason in bad.items():
-        print(f"{snapshot_id}  {reason}", file=sys.stderr)
+        say(f"{snapshot_id}  {reason}", to=sys.stderr)
     sealed = "encrypted" if vault.encrypted else "not encrypted"
-    print(f"{vault.place.where}: {vaults.size(stored_bytes)}, {sealed}")
+    say(f"{vault.place.where}: {vaults.size(stored_bytes)}, {sealed}")
     return OK
 
 

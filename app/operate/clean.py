@@ -9,6 +9,7 @@ import msgspec
 
 from app import logs
 from app.exit_status import OK, UsageError
+from app.say import say, say_json
 
 if TYPE_CHECKING:
     from app.jobs.stock import CleanReport
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     finally:
         database.dispose()
     if arguments.json:
-        print(msgspec.json.encode({"ok": True, **msgspec.to_builtins(report)}).decode())
+        say_json({"ok": True, **msgspec.to_builtins(report)})
     else:
         _show(report)
     return OK
@@ -50,8 +51,8 @@ def _show(report: CleanReport) -> None:
     for deletion in report.deletions:
         whose = deletion.title or f"{len(deletion.names)} files"
         reason, jobs = _REASONS[deletion.why.value], " ".join(deletion.job_ids)
-        print(f"{deletion.kind.value:8} {deletion.bytes / 1e6:10.1f} MB  {reason:19} {whose}  {jobs}".rstrip())
+        say(f"{deletion.kind.value:8} {deletion.bytes / 1e6:10.1f} MB  {reason:19} {whose}  {jobs}".rstrip())
     if (more := report.count - len(report.deletions)) > 0:
-        print(f"... and {more} more")
+        say(f"... and {more} more")
     verb = "would be deleted" if report.dry_run else "deleted"
-    print(f"{report.count} {verb}, {report.bytes / 1e6:.1f} MB" + (f"; {report.skipped} were in use by then" if report.skipped else ""))
+    say(f"{report.count} {verb}, {report.bytes / 1e6:.1f} MB" + (f"; {report.skipped} were in use by then" if report.skipped else ""))

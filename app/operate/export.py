@@ -10,13 +10,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from app import __version__, logs
 from app.domain.errors import DISK_FULL, DubError
 from app.exit_status import OK, UsageError
 from app.full_disk import is_disk_full
 from app.outcome import failed
+from app.say import say, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,9 +49,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     finally:
         database.dispose()
     if arguments.json:
-        print(msgspec.json.encode({"ok": True, "output": str(target), "bytes": written, "jobs": [job.id for job in jobs]}).decode())
+        say_json({"ok": True, "output": str(target), "bytes": written, "jobs": [job.id for job in jobs]})
     else:
-        print(f"{len(jobs)} jobs, {written / 1e6:.1f} MB: {target}")
+        say(f"{len(jobs)} jobs, {written / 1e6:.1f} MB: {target}")
     return OK
 
 
@@ -78,7 +77,7 @@ def _write(target: Path, blocks: Iterator[bytes]) -> int:
     except OSError as error:
         if is_disk_full(error):
             raise DubError(DISK_FULL, str(target.parent)) from error
-        sys.stderr.write(f"autodubber: {target}: {error.strerror}\n")
+        say(f"autodubber: {target}: {error.strerror}", to=sys.stderr)
         raise
     finally:
         partial.unlink(missing_ok=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sqlite3
 import sys
 
 from app.exit_status import ENVIRONMENT, INTERNAL, OK
+from app.say import say, say_json
 from app.settings import Settings
 from app.storage.revision import HEAD, NewerDatabase, revision
 
@@ -46,14 +46,14 @@ def _migrate(arguments: argparse.Namespace, settings: Settings, found: str) -> i
 
 def _tell(arguments: argparse.Namespace, found: str, *, done: bool) -> int:
     if arguments.json:
-        print(json.dumps({"migrated": done, "from": found, "to": HEAD}))
+        say_json({"migrated": done, "from": found, "to": HEAD})
     elif done:
-        print(f"autodubber: the database was brought from schema {found} to {HEAD}; backups/ has a copy from before", file=sys.stderr)
+        say(f"autodubber: the database was brought from schema {found} to {HEAD}; backups/ has a copy from before", to=sys.stderr)
     else:
-        print(f"The database has schema {found}." if found else "There is no database yet.")
+        say(f"The database has schema {found}." if found else "There is no database yet.")
     return OK
 
 
 def _refuse(reason: str, status: int) -> int:
-    print(f"autodubber: {reason}", file=sys.stderr)
+    say(f"autodubber: {reason}", to=sys.stderr)
     return status

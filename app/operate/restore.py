@@ -15,6 +15,7 @@ from app.domain.errors import DATA_IN_USE, DubError
 from app.exit_status import INTERRUPTED, OK
 from app.operate import vaults
 from app.outcome import failed
+from app.say import say, say_json
 from app.settings import Settings
 from app.storage.vault.restoring import Restored, restore
 from app.storage.vault.vault import open_vault
@@ -28,16 +29,16 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     except DubError as error:
         return failed(error, as_json=arguments.json)
     except KeyboardInterrupt:
-        print("autodubber: interrupted; the data folder is as it was, and the next restore goes on", file=sys.stderr)
+        say("autodubber: interrupted; the data folder is as it was, and the next restore goes on", to=sys.stderr)
         return INTERRUPTED
     for path in done.left_out:
-        print(f"autodubber: {path} is damaged and was left out", file=sys.stderr)
+        say(f"autodubber: {path} is damaged and was left out", to=sys.stderr)
     if arguments.json:
-        print(msgspec.json.encode(msgspec.to_builtins(done) | {"ok": True}).decode())
+        say_json(msgspec.to_builtins(done) | {"ok": True})
         return OK
-    print(f"{done.snapshot}  {done.jobs} jobs, {done.files} files, {vaults.size(done.bytes)} in {done.seconds:.1f} s, into {settings.data}")
+    say(f"{done.snapshot}  {done.jobs} jobs, {done.files} files, {vaults.size(done.bytes)} in {done.seconds:.1f} s, into {settings.data}")
     if done.aside:
-        print(f"what was there is in {done.aside}; delete it when all is well")
+        say(f"what was there is in {done.aside}; delete it when all is well")
     return OK
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from app import logs
 from app.domain.errors import DubError
 from app.exit_status import OK, UsageError
 from app.outcome import failed
+from app.say import say, say_json
 
 if TYPE_CHECKING:
     from app.jobs.taking import Taken
@@ -39,7 +38,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
     def tell(taken: Taken) -> None:
         if not arguments.json:
-            print(f"{taken.job_id}  {taken.title}: {_WORDS[taken.outcome.value]}")
+            say(f"{taken.job_id}  {taken.title}: {_WORDS[taken.outcome.value]}")
 
     try:
         migrate(database)
@@ -52,5 +51,5 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     finally:
         database.dispose()
     if arguments.json:
-        print(msgspec.json.encode({"ok": True, "jobs": jobs}).decode())
+        say_json({"ok": True, "jobs": jobs})
     return OK

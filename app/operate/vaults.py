@@ -51,9 +51,9 @@ def progress(doing: str) -> Callable[[int, int], None]:
         now = time.monotonic()
         if now - shown >= _EVERY_S:
             shown = now
-            print(
-                f"\r{doing}: {count} files, {size(size_bytes)}, {size_bytes / (now - started) / 1e6:.0f} MB/s ", end="", file=sys.stderr, flush=True
-            )
+            speed = size_bytes / (now - started) / 1e6
+            sys.stderr.write(f"\r{doing}: {count} files, {size(size_bytes)}, {speed:.0f} MB/s ")  # over the line before: ours alone
+            sys.stderr.flush()
 
     return report
 

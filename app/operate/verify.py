@@ -11,6 +11,7 @@ from app.domain.errors import BACKUP_NOT_FOUND, DubError
 from app.exit_status import ENVIRONMENT, OK
 from app.operate import vaults
 from app.outcome import failed
+from app.say import say, say_json
 from app.settings import Settings
 from app.storage.vault.checking import verify
 from app.storage.vault.vault import open_vault
@@ -36,13 +37,13 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     whole = all(each.whole for each in checked)
     if arguments.json:
         told = [msgspec.to_builtins(each) | {"whole": each.whole} for each in checked]
-        print(msgspec.json.encode({"ok": whole, "place": place.where, "snapshots": told}).decode())
+        say_json({"ok": whole, "place": place.where, "snapshots": told})
         return OK if whole else ENVIRONMENT
     for each in checked:
         said = "whole" if each.whole else f"DAMAGED: {len(each.damage)} files"
-        print(f"{each.id}  {each.files} files, {vaults.size(each.bytes)}: {said}")
+        say(f"{each.id}  {each.files} files, {vaults.size(each.bytes)}: {said}")
         for missing in each.missing:
-            print(f"  {missing.path}: had gone before the backup was made; jobs {', '.join(missing.jobs) or 'none'}")
+            say(f"  {missing.path}: had gone before the backup was made; jobs {', '.join(missing.jobs) or 'none'}")
         for damage in each.damage:
-            print(f"  {damage.path}: {damage.reason}; jobs {', '.join(damage.jobs) or 'none'}", file=sys.stderr)
+            say(f"  {damage.path}: {damage.reason}; jobs {', '.join(damage.jobs) or 'none'}", to=sys.stderr)
     return OK if whole else ENVIRONMENT
