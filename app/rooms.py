@@ -45,7 +45,7 @@ from app.storage.workspace import Workspace
 
 _FLOOR_EVERY_S: Final = 60.0
 _SETTLE_EVERY_S: Final = 3.0
-_RESERVE_EVERY_S: Final = 10.0
+_RESERVE_EVERY_S: Final = 5.0
 _log = structlog.get_logger("server")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from app.domain.errors import DISK_FULL, DubError
 from app.domain.job import PREPARE_STAGES, RENDER_STAGES, JobState, Phase, Stage
 from app.jobs.engine import Engine
 from app.jobs.failures import Failures
+from tests.doubles.full_disk import full_disk
 from tests.unit.jobs.test_service import House
 
 
@@ -189,3 +192,74 @@ def test_records_of_ended_work_are_deleted_after_their_time(launch: Launch) -> N
     assert engine.collect() == 0
     engine.keep_finished_s = -5.0
     assert engine.collect() >= 1
+
+
+def test_work_on_a_full_disk_waits_for_room_and_is_not_lost(launch: Launch, tmp_path: Path) -> None:
+    engine, runner = launch()
+    runner.hold.add(Stage.TRANSCRIBE.value)
+    engine.enqueue(Phase.PREPARE, "job", "job-prepare-1")
+    runner.wait(lambda asked: ("job", "transcribe") in asked)
+    with full_disk():
+        runner.hold.clear()
+        deadline = time.monotonic() + 20
+        while not any("_wait" in frames for frames in stacks()):  # the step's end cannot be recorded
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert "finish prepare" not in runner.of("job")
+    runner.wait(lambda asked: ("job", "finish prepare") in asked)
+    assert runner.of("job") == ["begin prepare", *[s.value for s in PREPARE_STAGES], "finish prepare"], "and nothing was done twice"
+
+
+def test_on_a_full_disk_a_launch_fails_and_the_next_one_works(launch: Launch, house: House) -> None:
+    with full_disk(), pytest.raises(DubError) as caught:
+        launch()
+    assert caught.value.problem is DISK_FULL
+    job = house.created()
+    _, runner = launch()
+    runner.wait(lambda asked: (job.id, "finish prepare") in asked)
+
+
+def test_what_is_queued_or_cancelled_on_a_full_disk_is_so_when_there_is_room(launch: Launch, house: House) -> None:
+    engine, runner = launch()
+    runner.hold.add(Stage.TRANSCRIBE.value)
+    engine.enqueue(Phase.PREPARE, "held", "held-prepare-1")
+    runner.wait(lambda asked: ("held", "transcribe") in asked)
+    job = house.created()
+    workflow_id = house.queue.queued[-1][2]
+    with full_disk():
+        engine.enqueue(Phase.PREPARE, job.id, workflow_id)
+        engine.cancel("held-prepare-1")
+    deadline = time.monotonic() + 20
+    while ("held", "cancelled") not in runner.asked or (job.id, "begin prepare") not in runner.asked:
+        engine.settle()
+        runner.hold.clear() if ("held", "cancelled") in runner.asked else None
+        assert time.monotonic() < deadline, runner.asked
+        time.sleep(0.05)
+
+
+def test_a_stop_does_not_wait_for_room(launch: Launch) -> None:
+    engine, runner = launch()
+    runner.hold.add(Stage.PROBE.value)
+    engine.enqueue(Phase.PREPARE, "job", "job-prepare-1")
+    runner.wait(lambda asked: ("job", "probe") in asked)
+    with full_disk():
+        runner.hold.clear()
+        while not any("_wait" in frames for frames in stacks()):
+            time.sleep(0.01)
+        engine.shutdown()
+        deadline = time.monotonic() + 10
+        while any("_wait" in frames for frames in stacks()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def stacks() -> list[list[str]]:
+    """What every thread is in, by the names of its functions."""
+    found = []
+    for frame in sys._current_frames().values():
+        names, at = [], frame
+        while at is not None:
+            names.append(at.f_code.co_name if "engine_file" in at.f_code.co_filename else "")
+            at = at.f_back  # type: ignore[assignment] - the outermost has none
+        found.append(names)
+    return found

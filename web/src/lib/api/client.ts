@@ -3,9 +3,16 @@ import createClient from 'openapi-fetch';
 import { toApiError, unreachable } from './problems';
 import type { paths } from './schema';
 
+const UNABLE = [503, 507];
+
+/** Who is told when the server cannot do its work now: it refused for that, or a socket was lost. */
+export const unable: { heard: () => void } = { heard: () => {} };
+
 async function reach(request: Request): Promise<Response> {
 	try {
-		return await fetch(request);
+		const response = await fetch(request);
+		if (UNABLE.includes(response.status)) unable.heard();
+		return response;
 	} catch (thrown) {
 		if (thrown instanceof DOMException && thrown.name === 'AbortError') throw thrown;
 		throw unreachable();

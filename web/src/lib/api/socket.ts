@@ -1,4 +1,4 @@
-import { address } from './client';
+import { address, unable } from './client';
 
 export type Connection = 'connecting' | 'open' | 'lost' | 'gone';
 
@@ -76,6 +76,7 @@ export class LiveSocket<Message extends { type: string }> {
 	#lost(code: number): void {
 		clearTimeout(this.#watchdog);
 		this.#drop();
+		unable.heard();
 		if (code === UNKNOWN_JOB) {
 			this.#closed = true;
 			this.onConnection('gone');

@@ -1,5 +1,9 @@
 import { client, unwrap } from './client';
-import type { EngineInfo, KeyStatus, ServerSettings, VoiceInfo } from './types';
+import type { EngineInfo, HealthReport, KeyStatus, ServerSettings, VoiceInfo } from './types';
+
+export async function getHealth(): Promise<HealthReport> {
+	return unwrap(await client.GET('/health'));
+}
 
 export async function getSettings(): Promise<ServerSettings> {
 	return unwrap(await client.GET('/api/settings'));

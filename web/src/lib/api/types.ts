@@ -28,6 +28,7 @@ export type Artifact = Schemas['Artifact'];
 export type ArtifactKind = Schemas['ArtifactKind'];
 export type EngineInfo = Schemas['EngineInfo'];
 export type VoiceInfo = Schemas['VoiceInfo'];
+export type HealthReport = Schemas['HealthReport'];
 export type ServerSettings = Schemas['ServerSettings'];
 export type KeyStatus = Schemas['KeyStatus'];
 export type StorageReport = Schemas['StorageReport'];
