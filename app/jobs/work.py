@@ -133,7 +133,8 @@ class StageWork:
         if job.options.recognizer == SUBTITLES and row.subtitles_key:
             brought = await asyncio.to_thread(self._kit.blobs.read, row.subtitles_key)
             lines = await asyncio.to_thread(from_subtitles, brought, sound.duration_s, job.options)
-            await self._keep_chunk(job_id, partial, Recognised(lines.segments, job.options.language or "", sound.duration_s))
+            if not at.done_s:  # else they were kept by a run that was killed before it could say so
+                await self._keep_chunk(job_id, partial, Recognised(lines.segments, job.options.language or "", sound.duration_s))
             fields = {"language": job.options.language, "joined": lines.joined}
             return Done(Transcribed(job.options.language, sound.duration_s), fields=fields)
         chunks: asyncio.Queue[Recognised | None] = asyncio.Queue()

@@ -16,8 +16,9 @@ from sqlalchemy import select
 
 from app.domain import errors
 from app.domain.errors import DubError
-from app.domain.job import JobState, Stage
+from app.domain.job import JobState, Joined, Stage
 from app.domain.keeping import Kind
+from app.domain.segment import LeftOut, LeftOutKind, Segment
 from app.jobs import portable
 from app.jobs.taking import Outcome, Taken, take_in
 from app.storage import tables as t
@@ -73,6 +74,17 @@ def test_a_job_comes_over_with_everything(shelf: Shelf, other: Shelf) -> None:
     assert other.files() == shelf.files()
     for key in shelf.files():
         assert other.blobs.read(key) == shelf.blobs.read(key)
+
+
+def test_what_was_left_out_and_what_was_joined_comes_over_too(shelf: Shelf, other: Shelf) -> None:
+    job_id = shelf.job(lines=("one",))
+    left_out, joined = (LeftOut(LeftOutKind.LABEL, "JOHN:"),), Joined(9, 1)
+    line = Segment("x", 5.0, 6.0, "Hi.", "JOHN: Hi.", "JOHN", False, (), left_out=left_out)
+    shelf.store.append_segments(job_id, [line], stage=Stage.TRANSCRIBE, fingerprint="f", output=None)
+    shelf.store.update(job_id, joined=joined)
+    take(other, exported(shelf))
+    assert other.store.get(job_id).joined == joined
+    assert [line.left_out for line in other.store.segments(job_id)[1] if line.id == "x"] == [left_out]
 
 
 def test_an_archive_is_a_plain_tar_that_sha256sum_checks(shelf: Shelf, tmp_path: Path) -> None:
