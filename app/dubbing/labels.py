@@ -93,14 +93,15 @@ def labels_inside(line: str, names: Names) -> Iterator[tuple[str, int, int]]:
 def bracket_speaks(content: str, names: Names, *, follows: str) -> bool:
     """Whether brackets before text (`follows`) name who says it: "[Narrator] Once", "（太郎）行くぞ", and not "[sighs] Well"."""
     name = " ".join(content.split())
-    if not name or is_sound(name) or not follows.strip():
+    if not name or is_sound(name) or not follows.strip() or any(sign in name for sign in ':：«»"“”!?;'):
         return False
     if name.casefold() in names.known or is_role(name):
         return True
     words = name.split()
     if not name[0].isupper() and not name[0].islower():  # no letter case: Japanese writes names so
         return len(name) <= 8 and SOUND_SIGNS.search(name) is None and any(map(str.isalpha, name)) and not name[0].isdigit()
-    if len(words) > 3 or not may_be_name(name):
+    first = next((c for c in follows if c.isalnum()), "")
+    if len(words) > 3 or not may_be_name(name) or first.islower():
         return False
     return not is_caps(name) or (len(words) <= 2 and not names.all_caps and not words[-1].endswith("S"))
 

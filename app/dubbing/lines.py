@@ -11,10 +11,11 @@ import msgspec
 from app.domain.job import Joined, JoinShortCues
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.segment import Segment, Word
+from app.dubbing.brackets import half_open
 from app.dubbing.cues import Cue
 from app.dubbing.joining import Joint, join, located, looks_short, timed
 from app.dubbing.labels import NOBODY, Names, names_in
-from app.dubbing.spoken import Piece, half_open, pieces
+from app.dubbing.spoken import Piece, pieces
 from app.dubbing.unspeakable import Span, without
 
 _SHORTEST_S: Final = 0.05

@@ -15,22 +15,11 @@ import msgspec
 
 from app.domain.segment import LeftOut, LeftOutKind
 from app.dubbing import labels
+from app.dubbing.brackets import bracketed
 from app.dubbing.labels import NOBODY, Names
-from app.dubbing.spoken_words import CREDIT, CREDIT_ANYWHERE, MUSIC
+from app.dubbing.spoken_words import CREDIT, CREDIT_ANYWHERE, INSERTED, MADE, MUSIC, PARTICLES
 from app.dubbing.unspeakable import KINDS, Span, markup, without
 
-_BRACKETS: Final = {
-    "[": "]",
-    "(": ")",
-    "{": "}",
-    "（": "）",
-    "［": "］",
-    "｛": "｝",
-    "【": "】",
-    "〔": "〕",
-    "﹝": "﹞",
-}  # not « », 《 》, 「 」: words are in those
-_CLOSERS: Final = frozenset(_BRACKETS.values())
 _NOTES: Final = re.compile("[♩♪♫♬¶\U0001f3b5\U0001f3b6\U0001f3bc]+")
 _HASHES: Final = re.compile(r"^\s*#\s+(?!\d)|\s#\s*$", re.MULTILINE)
 _WAVES: Final = re.compile(r"^\s*[~～〜]+(?P<sung>[^~～〜]+)[~～〜]+\s*$")
@@ -129,10 +118,14 @@ class _Told:
             self.mark(span, LeftOutKind.CREDIT)
 
     def _brackets(self) -> None:
-        for start, end in _bracketed(self.rest()):
+        for start, end in bracketed(self.rest()):
             content = self.text[start + 1 : end - 1]
             glued = start > 0 and self.text[start - 1].isalpha() and len(content) <= 3 and content.islower()  # "apple(s)"
             if glued or (content.strip() and not any(map(str.isalpha, content)) and any(map(str.isdigit, content))):  # "(555) 0100", "(1994)"
+                continue
+            if content.strip() and all(word.casefold() in INSERTED for word in content.split()):
+                self.mark((start, start + 1), MARK)
+                self.mark((end - 1, end), MARK)
                 continue
             before = self.text[self.text.rfind("\n", 0, start) + 1 : start].strip(" -–—>")
             colon = self.text[end : end + 1] in (":", "：") and end < len(self.text) and (not before or before[-1] in '.!?…"”»)]')
@@ -240,42 +233,16 @@ class _Told:
 def _is_credit(line: str) -> bool:
     if CREDIT_ANYWHERE.search(line):
         return True
-    return CREDIT.search(line) is not None and len(line.split()) <= 12 and not line.rstrip().endswith(("?", "!"))
+    if line.rstrip().endswith(("?", "!")) or len(line.split()) > 12:
+        return False
+    made = MADE.search(line)
+    return CREDIT.search(line) is not None or (made is not None and _names_only(made["who"]))
 
 
-def half_open(text: str) -> tuple[tuple[str, int] | None, tuple[str, int] | None]:
-    """A bracket that opens and does not close in this text, and one that closes without having been opened, each with its place. Both are named
-    by the closing half.
-    """
-    open_: list[tuple[str, int]] = []
-    closing = None
-    for at, character in enumerate(text):
-        if character in _BRACKETS:
-            open_.append((_BRACKETS[character], at))
-        elif character in _CLOSERS:
-            while open_ and open_[-1][0] != character:
-                open_.pop()
-            if open_:
-                open_.pop()
-            elif closing is None:
-                closing = character, at
-    return open_[0] if open_ else None, closing
-
-
-def _bracketed(text: str) -> Iterator[Span]:
-    """Outermost pairs of brackets, over lines too. One without its other half is none."""
-    open_: list[tuple[str, int]] = []
-    found: list[Span] = []
-    for at, character in enumerate(text):
-        if character in _BRACKETS:
-            open_.append((_BRACKETS[character], at))
-        elif character in _CLOSERS and any(closer == character for closer, _ in open_):
-            while open_[-1][0] != character:
-                open_.pop()
-            start = open_.pop()[1]
-            found = [span for span in found if span[0] < start]
-            found.append((start, at + 1))
-    return iter(found)
+def _names_only(text: str) -> bool:
+    words = text.split()
+    named = all(not word[0].islower() or word.casefold() in PARTICLES for word in words)
+    return 0 < len(words) <= 6 and not text.rstrip().endswith((".", ",", ";")) and (named or len(words) == 1)
 
 
 def _lines(text: str) -> Iterator[Span]:

@@ -13,7 +13,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 # Brackets that begin with one of these hold a sound, or how something is said.
-SOUNDS: Final = _words("""
+SOUNDS = _words("""
     alarm applause audience bang barking beep beeps bell bells birds blast bleep breathes breathing buzzer cackles cheering cheers chatter chime
     chirping chuckle chuckles clapping clattering clears cough coughs crash creaks cries crowd crying dog door doorbell engine echoing exclaims
     exhales explosion explosions footsteps gasp gasps giggles groans growls grunts gun gunfire gunshot gunshots horn inaudible indistinct inhales
@@ -32,6 +32,22 @@ SOUNDS: Final = _words("""
     дверь звонок кашель кашляет крик крики лай музыкальная плач плачет сигнал сирена смех смеётся смеется стук стон тишина шепчет шёпот шум
     сміх зітхає оплески kahkaha alkış gülüyor gülüşmeler iç kapı öksürük silah sessizlik çığlık
 """)  # fmt: skip
+# Languages, and words for what could not be heard: "[Hindi]", "(inaudible)".
+SOUNDS |= _words("""
+    arabic chinese dutch english french german greek hebrew hindi italian japanese korean latin mandarin marathi polish portuguese punjabi russian
+    sanskrit spanish turkish ukrainian urdu foreign mantra mantras prayer inaudibly indistinctly unclear untranslated deutsch englisch
+    französisch russisch spanisch unhörbar anglais français allemand inaudible inglés francés inaudible inglese francese гинди английский
+    неразборчиво неразбірливо нерозбірливо гінді англійська мантра мантри смеясь сміючись
+""")
+# Alone in brackets these are words that an editor put into somebody's sentence: "many [of] these". They are spoken.
+INSERTED: Final = _words("""
+    of that is on in at a an the to so too which who it was were are be been has have had and or but with for from by as not he she they we you i
+    his her their our my your this these those there if then when what do does did will would can could than about into also
+    der die das den dem ein eine und oder aber mit für von zu ist war sind nicht er sie es wir ihr dass wenn
+    le la les un une des et ou mais avec pour de à est sont ne pas il elle nous vous que qui se ce
+    el los las una y o pero con para es son no él ella que se lo il gli e ma con per di è sono non lui lei che um uma os as mas com é são não ele ela
+    и или но с для от к это он она мы вы что как не если і або але з для від до це він вона ми ви що як не якщо про
+""")
 SOUND_SIGNS: Final = re.compile(
     r"[音声聲笑泣鳴叫歓喝咳息拍手风風雷枪槍哭叹嘆]|チャイム|サイレン|ノイズ|웃음|박수|한숨|소리|صوت|ضحك|تصفيق|موسيقى|צחוק|מחיאות|तालियां|हँसी|เสียง|หัวเราะ"
 )
@@ -82,11 +98,15 @@ NOT_NAMES: Final = _words("""
 SAYING: Final = re.compile(r"(?:说|說|道|问|問|答|喊|叫|曰|言った|言う|聞いた|말했다|قال|قالت|אמר|אמרה|कहा|พูดว่า|บอกว่า)$")
 PARTICLES: Final = _words("of the de la le du del della der den des di da do dos van von und and & y et e on in at over from to")
 
-# Who made the subtitles, at the start of a line.
+# Who made the subtitles, at the start of a line. These alone are also said of other things: names follow, and no sentence.
+MADE: Final = re.compile(
+    r"^\W*(?:translated|translation|corrected|corrections?|edited|encoded|ripped|timed|timing|typesetting|transcript|transcribed|created|provided|downloaded)"
+    r"(?:(?:\s*[,&]\s*|\s+and\s+)\w+)*\s+(?:by|from)\b\s*:?(?P<who>.*)$",
+    re.IGNORECASE,
+)
 CREDIT: Final = re.compile(
-    r"^\W*(?:(?:english |closed |original )?(?:sub(?:s|titles?|titling|bed)?|captions?|captioned|captioning|sync(?:ed|hronized|hronised)?|timed|transcript|"
-    r"translation|translated|corrections?|corrected|encoded|ripped|re-?sync(?:ed)?|edited|created|provided|downloaded)(?:[\s,&]+(?:and|&)?\s*"
-    r"(?:sync(?:ed|hronized)?|corrections?|corrected|translated|translation|edited|timed|made|created|extracted|provided|downloaded|improved))*\s+(?:by|from)\b"
+    r"^\W*(?:(?:english |closed |original )?(?:subs|subtitles?|subtitling|subbed|captions?|captioned|captioning|transcription)(?:[\s,&]+\w+){0,3}?\s+(?:by|from)\b"
+    r"|(?:re-?)?sync(?:ed|hroni[sz]ed)?(?:[\s,&]+\w+){0,3}?\s+by\b"
     r"|untertitel(?:ung)?(?:\s+(?:im auftrag|von|der|des)\b|\s*:)|sous-?titr(?:es|age)(?:\s+(?:réalisés?|par|de|fait|:)|\s*:)|sottotitoli\b.*(?:a cura|di|:)"
     r"|(?:sub)?títulos?\s+(?:por|de|hechos|realizados)\b|legendas?\s+(?:por|pela|de|:)|ondertitel(?:ing|d)\s*(?:door|:|van)"
     r"|napisy\s*(?::|przez|stworzone|by)|titulky\s*(?::|přeložil|vytvořil)|субтитры\s*(?::|сделал|создал|подготов|предоставлен|от\b)|редактор субтитров"

@@ -37,6 +37,9 @@ TABLE: list[tuple[str, str, Said]] = [
     ("en", "JOHN: Hi. (laughs)\nMARY: [whispers] Quiet.", [("JOHN", "Hi."), ("MARY", "Quiet.")]),
     ("en", "(unclosed and spoken", [("", "(unclosed and spoken")]),
     ("en", "[in French] I don't know.", [("", "I don't know.")]),
+    ("en", "That is how many [of] these came.", [("", "That is how many of these came.")]),
+    ("en", "[Agnya] if it is stuck there", [("", "if it is stuck there")]),
+    ("en", "[Hindi] Really?", [("", "Really?")]),
     ("en", "[Applause] Thank you.", [("", "Thank you.")]),
     # English: music
     ("en", "♪ ♪", [("", "")]),
@@ -97,6 +100,12 @@ TABLE: list[tuple[str, str, Said]] = [
     ("en", "Fine :-)", [("", "Fine")]),
     ("en", "Subtitles by explosiveskull\nwww.OpenSubtitles.org", [("", "")]),
     ("en", "Synced and corrected by somebody", [("", "")]),
+    ("en", "created by our ego and by our conditioning.", [("", "created by our ego and by our conditioning.")]),
+    ("en", "Translated by my own hand, it was a success", [("", "Translated by my own hand, it was a success")]),
+    ("en", "Translated by John Smith", [("", "")]),
+    ("en", "Sync & corrections by honeybunny", [("", "")]),
+    ("en", "Captioning made possible by Somebody", [("", "")]),
+    ("en", "(Anna: “Fine”) We go on.", [("", "We go on.")]),
     ("en", "Subtitles by the Amara.org community", [("", "")]),
     ("en", "<font color=red>Hello</font> {\\an8}there.", [("", "Hello there.")]),
     # German
