@@ -1,48 +1,151 @@
-"""Text from the bytes of a subtitle file."""
+"""Text from the bytes of a subtitle file: by its byte order mark, as UTF-8, as UTF-16, else by what its language is most likely written in."""
 
 from __future__ import annotations
 
 import codecs
+import itertools
+import re
+import unicodedata
+from collections import Counter
+from functools import cache
+from typing import Final
+
+import msgspec
 
 from app.domain.errors import SUBTITLES_INVALID, DubError
+from app.dubbing import letters
+from app.dubbing.code_pages import pages_of
+
+_BOMS: Final = (
+    (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
+_SEVERAL_BYTES: Final = frozenset({"cp932", "euc_jp", "gb18030", "big5hkscs", "cp949", "cp1258"})  # in cp1258 accents stand behind their letters
+_LOOKED_AT: Final = 1 << 20  # bytes that are weighed
+_NOT_SPOKEN: Final = re.compile(rb"<[^<>\n]{0,200}>|\{[^{}\n]{0,400}\}|^Dialogue:(?:[^,\n]*,){9}|^(?:Format|Style|Comment): .*$", re.M)
+_NOTHING_SAID: Final = re.compile(rb"^[^A-Za-z\x80-\xff]*$", re.M)
+_CONTROL: Final = re.compile(rb"[\x00-\x06\x0e-\x19\x1c-\x1f]")
+_OLD_PAGE: Final = 6.0  # nats: how much less likely a file is in an encoding that is not its language's first
+_ANOTHER: Final = (40.0, 0.7)  # nats, and for each byte that is not ASCII: by so much another language must fit better than the one that is given
 
 
-def decode(data: bytes) -> str:
-    """Text from bytes: by its BOM, as UTF-8, as UTF-16 where every second byte is zero, else by the best guess. Raises SUBTITLES_INVALID."""
-    data = data.rstrip(b"\0\x1a") if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF32_LE)) and data[-2:] in (b"\0\0", b"\n\x1a") else data
-    for bom, name in ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
-                      (codecs.BOM_UTF16_BE, "utf-16")):  # fmt: skip
-        if data.startswith(bom):
-            return _decode_as(data, "utf-8-sig" if name == "utf-8" else name)
-    if b"\0" in data:
-        head = data[:2000]
-        if head[1::2].count(0) > len(head) // 4:
-            return _decode_as(data, "utf-16-le")
-        if head[::2].count(0) > len(head) // 4:
-            return _decode_as(data, "utf-16-be")
-        line = data[: data.index(0)].count(b"\n") + 1
-        raise DubError(SUBTITLES_INVALID, f"Line {line} holds bytes that are no text.")
+class Decoded(msgspec.Struct, frozen=True):
+    """A file's text. `guessed`: nothing in the file says which encoding it is. `wrong` are the lines with bytes that are no text in it.
+
+    `likely` are the encodings that would do, likeliest first.
+    """
+
+    text: str
+    encoding: str
+    guessed: bool
+    wrong: tuple[int, ...]
+    likely: tuple[str, ...]
+
+
+def decode(data: bytes, *, language: str | None = None, encoding: str | None = None) -> Decoded:
+    """The text, in the `encoding` that a person chose or the likeliest one. `language` (ISO 639-1) is the one that the lines are in, if known.
+
+    Raises SUBTITLES_INVALID for bytes that are no text.
+    """
+    bom = next((name for mark, name in _BOMS if data.startswith(mark)), None)
+    if encoding is None:
+        encoding = bom or _utf_16(data)
+    if encoding is None or not encoding.startswith(("utf-16", "utf-32")):
+        data = data.rstrip(b"\0\x1a")  # what an interrupted writer leaves behind, and DOS
+        _check(data)
+    if encoding is not None:
+        return _as(data, encoding, (encoding,), guessed=False)
+    if b"\x1b$" in data and not any(byte > 127 for byte in data):
+        return _as(data, "iso2022_jp", ("iso2022_jp", "utf-8"), guessed=True)
     try:
-        return data.decode("utf-8")
+        return Decoded(data.decode("utf-8"), "utf-8", False, (), ("utf-8",))
     except UnicodeDecodeError:
-        return _guessed(data)
+        pass
+    if _is_nearly_utf_8(data):
+        return _as(data, "utf-8", ("utf-8",), guessed=False)
+    likely = guess(data, language)
+    return _as(data, likely[0], likely, guessed=True)
 
 
-def _decode_as(data: bytes, encoding: str) -> str:
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data[: error.start].decode(encoding, errors="ignore").count("\n") + 1
-        raise DubError(SUBTITLES_INVALID, f"Line {line} is not valid {encoding.upper()}.") from error
+def guess(data: bytes, language: str | None = None) -> tuple[str, ...]:
+    """The encodings that text which is not Unicode may be in, likeliest first. The whole file counts, up to its first million bytes."""
+    said = _NOTHING_SAID.sub(b"", _NOT_SPOKEN.sub(b" ", data[:_LOOKED_AT]))
+    high = sum(byte > 127 for byte in said)
+    hint = (language or "").partition("-")[0].lower()
+    hint = {"no": "nb", "in": "id", "iw": "he", "yue": "zh", "sh": "hr"}.get(hint, hint)
+    best: dict[str, float] = {}  # by encoding, over the languages
+    hinted: dict[str, float] = {}
+    singles = Counter(itertools.pairwise(said))
+    counted: dict[str, Counter[tuple[str, str]]] = {}
+    plain = Counter({(chr(before), chr(byte)): count for (before, byte), count in singles.items() if before < 128 and byte < 128})
+    for each in letters.languages():
+        of_plain = letters.cost(plain, each)
+        for number, page in enumerate(pages_of(each)):
+            if page not in counted:
+                counted[page] = _pairs(said, page, singles)
+            cost = of_plain + letters.cost(counted[page], each) + (_OLD_PAGE if number else 0.0) + (_OLD_PAGE if number > 1 else 0.0)
+            best[page] = min(cost, best.get(page, cost))
+            if each == hint:
+                hinted[page] = cost
+    order = sorted(best, key=best.__getitem__)
+    if hinted:
+        first = min(hinted, key=hinted.__getitem__)
+        if best[order[0]] + _ANOTHER[0] + _ANOTHER[1] * high >= hinted[first]:
+            order = [*sorted(hinted, key=hinted.__getitem__), *(page for page in order if page not in hinted)]
+    return tuple(order)
 
 
-def _guessed(data: bytes) -> str:
-    from charset_normalizer import from_bytes  # only for old files
+def _pairs(said: bytes, page: str, singles: Counter[tuple[int, int]]) -> Counter[tuple[str, str]]:
+    """How often a character stands behind another, pairs of ASCII aside. Where a byte is a character, pairs of bytes are counted once for all
+    encodings.
+    """
+    if page in _SEVERAL_BYTES:
+        text = unicodedata.normalize("NFC", said.decode(page, "replace")) if page == "cp1258" else said.decode(page, "replace")
+        return Counter(pair for pair in itertools.pairwise(text) if not (pair[0] < "\x80" and pair[1] < "\x80"))
+    characters = _characters(page)
+    pairs: Counter[tuple[str, str]] = Counter()
+    for (before, byte), count in singles.items():
+        if before > 127 or byte > 127:
+            pairs[characters[before], characters[byte]] += count
+    return pairs
 
-    matches = from_bytes(data[:200_000])
-    best = matches.best()
-    if best is None:
-        raise DubError(SUBTITLES_INVALID, "Its encoding is not known; save it as UTF-8.")
-    # cp1250 is as likely for French by the measure, and wrong; by number of files Western European is the better bet.
-    western = (match for match in matches if match.encoding == "cp1252" and match.chaos <= best.chaos and match.coherence >= best.coherence)
-    return _decode_as(data, next(western, best).encoding)
+
+@cache
+def _characters(page: str) -> str:
+    return bytes(range(256)).decode(page, "replace")
+
+
+def _as(data: bytes, encoding: str, likely: tuple[str, ...], *, guessed: bool) -> Decoded:
+    text = data.decode(encoding, "replace").removeprefix("\ufeff")
+    if encoding == "cp1258":
+        text = unicodedata.normalize("NFC", text)
+    wrong: tuple[int, ...] = ()
+    if "\ufffd" in text:
+        lines = re.split(r"\r*\n|\r", text)
+        wrong = tuple(number for number, line in enumerate(lines, 1) if "\ufffd" in line)
+    return Decoded(text, encoding, guessed, wrong, likely)
+
+
+def _utf_16(data: bytes) -> str | None:
+    """UTF-16 without a mark: every second byte of what is ASCII is zero."""
+    head = data.rstrip(b"\0")[:2000]
+    if b"\0" not in head:
+        return None
+    if head[1::2].count(0) > len(head) // 4:
+        return "utf-16-le"
+    return "utf-16-be" if head[::2].count(0) > len(head) // 4 else None
+
+
+def _check(data: bytes) -> None:
+    """Text has next to no control characters. Raises SUBTITLES_INVALID, which names the first one's line."""
+    first = _CONTROL.search(data)
+    if first is not None and len(_CONTROL.findall(data[:_LOOKED_AT])) > 2 + len(data[:_LOOKED_AT]) // 200:
+        raise DubError(SUBTITLES_INVALID, f"Line {data[: first.start()].count(10) + 1} holds bytes that are no text.")
+
+
+def _is_nearly_utf_8(data: bytes) -> bool:
+    """A wrong byte here and there does not make another encoding of it."""
+    text = data[:_LOOKED_AT].decode("utf-8", "replace")
+    wrong = text.count("\ufffd")
+    right = sum(c > "\x7f" for c in text) - wrong
+    return right >= 4 * wrong

@@ -29,18 +29,22 @@ MAX_BYTES: Final = 16 << 20
 MAX_CUES: Final = 50_000
 
 _MAX_LINE_CHARACTERS: Final = 1 << 20  # drawings in ASS are long; nothing else comes near
+_MAX_WRONG_LINES: Final = 100  # that are named
 _LINE_END: Final = re.compile(r"\r*\n|\r")  # some programs write \r\r\n
 
 
 class Subtitles(msgspec.Struct, frozen=True):
     """A file that was read: its cues, sorted by time, and what in it was not right, by line.
 
-    `format` is "srt", "vtt" or "ass". `encoding` is Python's name of it. `rolling`: its captions roll, and each phrase was taken once.
+    `format` is "srt", "vtt" or "ass". `encoding` is Python's name of it; `guessed`: by the text
+    alone, and `likely` would do too, likeliest first. `rolling`: its captions roll, and each phrase was taken once.
     """
 
     cues: tuple[Cue, ...]
     format: str
     encoding: str
+    guessed: bool
+    likely: tuple[str, ...]
     rolling: bool
     faults: tuple[Fault, ...]
 
@@ -50,16 +54,17 @@ def parse(data: bytes) -> tuple[Cue, ...]:
     return read(data).cues
 
 
-def read(data: bytes) -> Subtitles:
+def read(data: bytes, *, language: str | None = None, encoding: str | None = None) -> Subtitles:
     """An SRT, WebVTT, ASS or SSA file in any usual encoding: what is spoken, markup stripped, empty cues left out.
 
+    `language` (ISO 639-1) is the one that the lines are in, where it is known: it chooses among old code pages; `encoding` is a person's choice.
     A faulty cue is repaired or left out, and named. Raises SUBTITLES_INVALID (the detail names the line) when less than half of the cues can be
     read, and SUBTITLES_EMPTY.
     """
     if len(data) > MAX_BYTES:
         raise DubError(SUBTITLES_INVALID, f"It is larger than {MAX_BYTES >> 20} MB.")
-    text, encoding = decode(data), "utf-8"
-    lines = [line.rstrip("\x00") for line in _LINE_END.split(text.removeprefix("\ufeff"))]
+    decoded = decode(data, language=language, encoding=encoding)
+    lines = _LINE_END.split(decoded.text)
     long = next((number for number, line in enumerate(lines, 1) if len(line) > _MAX_LINE_CHARACTERS), None)
     if long is not None:
         raise DubError(SUBTITLES_INVALID, f"Line {long} has more than {_MAX_LINE_CHARACTERS} characters.")
@@ -73,10 +78,12 @@ def read(data: bytes) -> Subtitles:
     raws = list(itertools.islice(found, MAX_CUES + 1))
     if len(raws) > MAX_CUES:
         raise DubError(SUBTITLES_INVALID, f"It has more than {MAX_CUES} cues.")
+    for line in decoded.wrong[:_MAX_WRONG_LINES]:
+        notes.repaired(line, f"bytes that are no text in {decoded.encoding}", "\ufffd stands for them")
     kept = settled(raws, notes)
     _check(kept, notes, lines)
     cues, rolling = unrolled(kept)
-    return Subtitles(tuple(cues), kind, encoding, rolling, tuple(notes.faults))
+    return Subtitles(tuple(cues), kind, decoded.encoding, decoded.guessed, decoded.likely, rolling, tuple(notes.faults))
 
 
 def _check(kept: Sequence[Raw], notes: Notes, lines: Sequence[str]) -> None:
