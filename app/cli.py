@@ -80,6 +80,9 @@ def _add_dub_options(dub: argparse.ArgumentParser) -> None:
         choices=("auto", "on", "off"),
         help="join brought subtitles of a word or two to sentences (default: auto)",
     )
+    heard.add_argument(
+        "--subtitle-encoding", metavar="E", help="of --subtitles, such as windows-1250 (default: guessed by the language and the text)"
+    )
     heard.add_argument("--review", type=Path, metavar="FILE", help="stop after recognition and write an SRT to edit; pass it back with --subtitles")
     voice = dub.add_argument_group("how it is spoken")
     voice.add_argument("--voice", metavar="ENGINE:VOICE", help="such as espeak:es or elevenlabs:VOICE_ID (default: AUTODUBBER_VOICE)")

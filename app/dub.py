@@ -211,11 +211,11 @@ async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, 
         await voice.check(SpeechRequest(voice_id, options.voice_model, "a", language, options.speed, "", "", None))
     with shown.stage(Stage.INGEST) as report:
         sound = await pipeline.ingest(kit, source, "cli", info, options, report)
-    language, joined = options.language, None
+    language, joined, subtitles = options.language, None, None
     with shown.stage(Stage.TRANSCRIBE) as report:
         if brought is not None:
             lines = await asyncio.to_thread(from_subtitles, brought, sound.duration_s, options)
-            segments, joined = lines.segments, lines.joined
+            segments, joined, subtitles = lines.segments, lines.joined, lines.subtitles
         else:
             found: list[Segment] = []
 
@@ -244,7 +244,7 @@ async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, 
         )
     with shown.stage(Stage.MUX) as report:
         finished = await finish(kit, source, info, sound, kit.blobs.path(mixed.track.key), segments, placements, options, language, report)
-    result = report_of(segments, placements, mixed, finished, options, sound.duration_s, joined)
+    result = report_of(segments, placements, mixed, finished, options, sound.duration_s, joined, subtitles)
     artifacts = [*finished.artifacts, mixed.audio, await keep_report(kit, result)]
     outputs = hand_over(kit, artifacts, source.stem, arguments.output or source.parent, inputs_of(arguments))
     return _result(arguments, info, options, sound.duration_s, language, segments, clips, result, shown, outputs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, TextIO
 
+from app.domain.brought import BroughtSubtitles
 from app.domain.plain import visible
 from app.domain.report import LineReport, Report
 from app.say import say
@@ -16,10 +17,11 @@ _TEXT_CHARACTERS: Final = 60
 def show(report: Report, needs_a_look: Callable[[LineReport], bool], out: TextIO) -> None:
     """Write the totals, and the lines that a person should look at."""
     lines = [row(line) for line in report.lines if needs_a_look(line)]
+    notes = fault_lines(report.subtitles) if report.subtitles else []
     if out.isatty():
-        _rich(totals(report), lines, out)
+        _rich(totals(report), notes, lines, out)
     else:
-        say(*_columns(totals(report)), "", *(_columns([HEAD, *lines]) if lines else ["no line needs a look"]), to=out)
+        say(*_columns(totals(report)), *notes, "", *(_columns([HEAD, *lines]) if lines else ["no line needs a look"]), to=out)
 
 
 def totals(report: Report) -> list[tuple[str, str]]:
@@ -27,6 +29,7 @@ def totals(report: Report) -> list[tuple[str, str]]:
     count = len(report.lines)
     target = "left as it was" if report.target_lufs is None else f"target {report.target_lufs:g} LUFS"
     return [
+        *([("subtitles", subtitles_line(report.subtitles))] if report.subtitles else []),
         ("lines", str(count)),
         *([("short cues", f"{report.joined.cues} joined to {report.joined.lines} lines")] if report.joined else []),
         *([("not spoken", f"{report.left_out} (sounds, music, names, credits, addresses)")] if report.left_out else []),
@@ -38,6 +41,25 @@ def totals(report: Report) -> list[tuple[str, str]]:
         ("length", f"{clock(report.source_duration_s + report.duration_difference_s)} ({report.duration_difference_s:+.3f} s to the source)"),
         *([("picture", "copied" if report.picture == "copied" else f"encoded by {report.picture}")] if report.picture else []),
     ]
+
+
+def subtitles_line(found: BroughtSubtitles) -> str:
+    """How a brought file was read, in one line."""
+    encoding = f"{found.encoding}, guessed" if found.guessed else found.encoding
+    parts = [f"{found.format} ({encoding}), {found.cues} cues"]
+    if found.rolling:
+        parts.append("rolling captions, each phrase once")
+    if found.left_out or found.repaired:
+        parts.append(f"{found.repaired} repaired, {found.left_out} left out")
+    return "; ".join(parts)
+
+
+def fault_lines(found: BroughtSubtitles) -> list[str]:
+    """What was not right in a brought file, a line for each thing, and a sample where its encoding was guessed."""
+    lines = [f"  encoding: guessed {found.encoding}; reads “{visible(found.sample)}”"] if found.guessed else []
+    lines += [f"  {f'line {fault.line}: ' if fault.line else ''}{fault.what}; {fault.done}" for fault in found.faults]
+    more = found.left_out + found.repaired - len(found.faults)
+    return [*lines, *([f"  and {more} more"] if more > 0 else [])]
 
 
 def row(line: LineReport) -> tuple[str, ...]:
@@ -62,7 +84,7 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in rows]
 
 
-def _rich(totals: Sequence[tuple[str, str]], lines: Sequence[Sequence[str]], out: TextIO) -> None:
+def _rich(totals: Sequence[tuple[str, str]], notes: Sequence[str], lines: Sequence[Sequence[str]], out: TextIO) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -72,6 +94,8 @@ def _rich(totals: Sequence[tuple[str, str]], lines: Sequence[Sequence[str]], out
     for name, value in totals:
         whole.add_row(Text(name, style="dim"), Text(value))
     console.print(whole)
+    for note in notes:
+        console.print(Text(note, style="yellow"))
     if not lines:
         console.print(Text("No line needs a look.", style="green"))
         return

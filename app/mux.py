@@ -18,12 +18,14 @@ from app.domain.errors import AUDIO_TRACK_MISSING, LANGUAGE_UNKNOWN, NO_AUDIO, N
 from app.domain.job import Container, Stage
 from app.domain.media import MediaInfo
 from app.dub_display import display
+from app.dub_report import fault_lines
 from app.dubbing import containers
 from app.dubbing import mux as muxing
 from app.dubbing import tracks as tracks_of
+from app.dubbing.brought_subtitles import told
 from app.dubbing.cues import Cue
 from app.dubbing.mux import Dub
-from app.dubbing.subtitles import parse
+from app.dubbing.subtitles import read
 from app.dubbing.tasks import ProbeRequest
 from app.dubbing.worker import run_task
 from app.engines import limits_of
@@ -31,7 +33,7 @@ from app.exit_status import OK, UsageError, track_of
 from app.media.languages import track_language
 from app.outcome import failed, interrupted, interruptible
 from app.processes import Limits
-from app.say import say_json, say_path
+from app.say import say, say_json, say_path
 from app.settings import Settings
 
 _SAME_LENGTH_S: Final = 1.0  # encoders fill up their last frame, and containers round; a track of another cut is further off
@@ -170,6 +172,9 @@ async def _dub(track: Named, duration_s: float, limits: Limits, *, any_length: b
 
 def _cues(subtitles: Named) -> tuple[Cue, ...]:
     try:
-        return parse(subtitles.path.read_bytes())
+        found = read(subtitles.path.read_bytes(), language=subtitles.language)
     except DubError as error:
         raise DubError(error.problem, f"{subtitles.path.name}: {error.detail}") from error
+    for note in fault_lines(told(found)):
+        say(f"{subtitles.path.name}:{note}", to=sys.stderr)
+    return found.cues

@@ -38,6 +38,7 @@ DECLARATIONS = {
     "tur": "tr", "ukr": "uk", "vie": "vi",
 }  # fmt: skip
 LINE = 42
+TYPED = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-", "…": "..."})  # where there is no better  # noqa: RUF001
 
 
 def texts(folder: Path) -> dict[str, list[str]]:
@@ -67,7 +68,10 @@ def encoded(text: str, encoding: str) -> bytes:
     """As an old program writes it: Romanian with cedillas, Vietnamese with its accents behind the letters. Raises UnicodeEncodeError."""
     text = text.translate(str.maketrans("șțȘȚ", "şţŞŢ")) if encoding != "iso8859-16" else text
     if encoding != "cp1258":
-        return text.encode(encoding)
+        try:
+            return text.encode(encoding)
+        except UnicodeEncodeError:
+            return text.translate(TYPED).encode(encoding)
     out = []
     for c in unicodedata.normalize("NFC", text):
         try:
@@ -118,8 +122,8 @@ def main() -> None:
                         got = decode(data, language=language if given else None)
                         slowest_s = max(slowest_s, time.perf_counter() - began_s)
                         drawn[language, given, size] += 1
-                        right[language, given, size] += got.text == want
-                        if got.text != want and arguments.misses:
+                        right[language, given, size] += unicodedata.normalize("NFC", got.text) == want
+                        if unicodedata.normalize("NFC", got.text) != want and arguments.misses:
                             wrong = next((a, b) for a, b in zip(want.split("\r\n"), [*got.text.split("\r\n"), ""], strict=False) if a != b)
                             print(f"{folder.name} {language} {encoding} {size} cues, given {given}: {got.encoding} {wrong}")
     table(right, drawn)

@@ -3,7 +3,7 @@
     python -m bench.letters FOLDER
 
 FOLDER is `lingua/language-models` of the package lingua-language-detector 1.3.5 (Apache-2.0; counted in news of the Leipzig Corpora
-Collection, CC BY). The package `brotli` unpacks it; neither is needed to run AutoDubber.
+Collection, CC BY), its files unpacked by `brotli -d`.
 """
 
 from __future__ import annotations
@@ -32,12 +32,10 @@ HEAD = """\
 
 
 def frequencies(folder: Path, name: str) -> dict[str, float]:
-    import brotli  # of whoever makes the table
-
-    path = folder / f"{name}.json.br"
+    path = folder / f"{name}.json"
     if not path.exists():
         return {}
-    raw = json.loads(brotli.decompress(path.read_bytes()))["ngrams"]
+    raw = json.loads(path.read_bytes())["ngrams"]
     found: dict[str, float] = defaultdict(float)
     for share, ngrams in raw.items():
         for ngram in ngrams.split():

@@ -11,7 +11,7 @@ from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 
 from app import forwarded
-from app.api import downloads, events, jobs, pages, preferences, problems, segments, storage, system, upload_headers, uploads, voices
+from app.api import downloads, events, jobs, pages, preferences, problems, segments, storage, subtitles, system, upload_headers, uploads, voices
 from app.api.bodies import CheckedRequest
 from app.api.depends import Limits, providers
 from app.api.leases import Leases
@@ -36,6 +36,7 @@ def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncC
             preferences.router,
             uploads.router,
             storage.router,
+            subtitles.router,
             storage.export_job,
             *downloads.handlers,
             *events.handlers,

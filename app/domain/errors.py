@@ -135,6 +135,12 @@ TRACK_LENGTH: Final = _p(
 SUBTITLES_INVALID: Final = _p(
     "subtitles_invalid", 422, "The subtitle file cannot be read.", "Use SRT, WebVTT or ASS; the named line is the first that cannot be read."
 )
+ENCODING_UNKNOWN: Final = _p(
+    "encoding_unknown",
+    422,
+    "Subtitles are not read in that encoding.",
+    "Name one such as utf-8, windows-1250 or shift_jis, or none to have it guessed.",
+)
 SUBTITLES_EMPTY: Final = _p("subtitles_empty", 422, "The subtitle file has no lines.", "Choose a file with at least one cue.")
 TEXT_TOO_LONG: Final = _p("text_too_long", 422, "A line is too long to be spoken at once.", "Split the line.")
 TEXT_INVALID: Final = _p("text_invalid", 422, "A line's text has characters that cannot be spoken.", "Remove control characters.")

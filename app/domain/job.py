@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from app.domain.brought import BroughtSubtitles
 from app.domain.media import Artifact, MediaInfo
 
 
@@ -127,8 +128,9 @@ class DubOptions(msgspec.Struct, frozen=True):
     What is heard: `language` is ISO 639-1 or None for detection; `target_language` is the language that the lines are spoken in when it is
     another one (translated by hand, or brought), None for the same. `recognizer` is a name in the registry, or "subtitles" when the person
     brought them. `speak_sounds`: sound descriptions, lyrics, speakers' names and credits are spoken as they stand (they are left out else);
-    `join_short_cues` is about brought subtitles. `model` is a Whisper model's name, the name of a checkpoint in the models folder, or, where
-    the operator chose it, a checkpoint's path. `audio_track` counts the source's audio streams from 0;
+    `join_short_cues` is about brought subtitles, and so is `subtitle_encoding` (None: it is guessed). `model` is a Whisper
+    model's name, the name of a checkpoint in the models folder, or, where the operator chose it, a checkpoint's path.
+    `audio_track` counts the source's audio streams from 0;
     None takes the best one (`app.dubbing.tracks`).
     How it is spoken: `voice` is "ENGINE:VOICE" ("espeak:en"); `voice_model` is the engine's model ("eleven_multilingual_v2"), "" for its
     default; `speed` is 0.7-1.2. `review` stops after transcription for the person to read.
@@ -167,6 +169,7 @@ class DubOptions(msgspec.Struct, frozen=True):
     hardware_encoder: bool
     speak_sounds: bool
     join_short_cues: JoinShortCues
+    subtitle_encoding: str | None
 
 
 # What the operator's settings do not decide. Rows from before a field existed are given these by the migration that brought it.
@@ -187,6 +190,7 @@ NEUTRAL: Final[dict[str, Any]] = {
     "hardware_encoder": False,
     "speak_sounds": False,
     "join_short_cues": JoinShortCues.AUTO,
+    "subtitle_encoding": None,
 }
 
 
@@ -229,7 +233,8 @@ class Job(msgspec.Struct, frozen=True):
     `has_stem`: a background without voices was brought. `progress` and `stage_progress` are 0..1; `eta_s` is None until it can be told.
     `revision` grows with every edit of the segments and is their ETag. `rendered_revision` is the revision that the artifacts were made from
     (None: not yet); `stale` says that lines, options or the stem changed since. `joined`: short subtitles were
-    joined. `source_gone`, `outputs_gone`: retention has deleted the original, the finished files. Times are Unix seconds.
+    joined. `subtitles`: how the file that was brought was read. `source_gone`,
+    `outputs_gone`: retention has deleted the original, the finished files. Times are Unix seconds.
     """
 
     id: str
@@ -256,3 +261,4 @@ class Job(msgspec.Struct, frozen=True):
     source_gone: bool = False
     outputs_gone: bool = False
     joined: Joined | None = None
+    subtitles: BroughtSubtitles | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from app.domain.brought import BroughtSubtitles
 from app.domain.job import Joined
 from app.domain.segment import Flag
 
@@ -31,7 +32,7 @@ class Report(msgspec.Struct, frozen=True):
     `duration_difference_s` is the finished video's length minus the source's, as the finished file says. `picture` is "copied", or the
     encoder that drew the subtitles into it ("libx264", "h264_nvenc"); None without a picture. `target_lufs` None: the level was left.
     `joined`: short subtitles were joined to these lines; None where they were not. `left_out` counts the lines of which nothing was spoken, as they
-    only describe (a sound, a song, an address).
+    only describe (a sound, a song, an address). `subtitles`: how the file that was brought was read.
     """
 
     lines: tuple[LineReport, ...]
@@ -49,3 +50,4 @@ class Report(msgspec.Struct, frozen=True):
     picture: str | None
     joined: Joined | None = None
     left_out: int = 0
+    subtitles: BroughtSubtitles | None = None

@@ -20,6 +20,7 @@ _WRONG: Final = 13.0  # a control character, or a byte that is nothing
 _QUOTES: Final = frozenset("«»“”„‘’‚‹›…–—¿¡·°€♪♫\u00a0\u00ad،؟؛「」『』。、！？・〜～（）《》　…─")  # noqa: RUF001
 _QUOTE: Final = 4.5
 _SYMBOL: Final = 8.0
+_ACCENT: Final = 11.0  # one that stands for itself
 _CASE: Final = 4.0  # a capital right after a small letter
 _MARK: Final = 3.0  # a vowel or a tone that is no letter of its own: these were not counted
 _FOREIGN: Final = 0.5  # more for English in a text of another script
@@ -27,7 +28,7 @@ _LATIN: Final = 7.0  # a language where an e costs less is written in Latin lett
 _PLAIN: Final = frozenset(map(chr, (9, 10, 13, *range(32, 127))))
 _INSIDE: Final = 3.0  # a symbol inside a word
 
-Pairs = Mapping[tuple[str, str], int]
+Pairs = Mapping[tuple[str, str], float]
 
 
 def level_of(nats: float) -> int:
@@ -75,7 +76,8 @@ def _cost(before: str, c: str, alone: Mapping[str, float], after: Mapping[str, f
     if not is_letter(c):
         if c in _QUOTES:
             return _QUOTE
-        nats = _WRONG if unicodedata.category(c) in ("Cc", "Co", "Cn", "Cs") or c == "\ufffd" else _SYMBOL
+        kind = unicodedata.category(c)
+        nats = _WRONG if kind in ("Cc", "Co", "Cn", "Cs") or c == "\ufffd" else _ACCENT if kind == "Sk" else _SYMBOL
         return nats + _INSIDE if is_letter(before) else nats
     if c.isascii() and before.isascii() and not _is_latin(language):
         return _FOREIGN + _letter(before, c, *_tables()["en"])

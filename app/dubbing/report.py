@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from app.domain.brought import BroughtSubtitles
 from app.domain.job import DubOptions, Joined
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.report import LineReport, Report
@@ -31,6 +32,7 @@ def report_of(
     options: DubOptions,
     source_duration_s: float,
     joined: Joined | None = None,
+    subtitles: BroughtSubtitles | None = None,
 ) -> Report:
     """What came out. Pure; lines in the order in which they are heard; those that keep the original sound are not spoken and not in it.
 
@@ -54,6 +56,7 @@ def report_of(
         duration_difference_s=round(finished.duration_s - source_duration_s, 3),
         picture=finished.picture,
         joined=joined,
+        subtitles=subtitles,
         left_out=sum(segment.unspoken for segment in segments),
     )
 

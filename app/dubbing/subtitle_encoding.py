@@ -25,7 +25,9 @@ _LOOKED_AT: Final = 1 << 20  # bytes that are weighed
 _NOT_SPOKEN: Final = re.compile(rb"<[^<>\n]{0,200}>|\{[^{}\n]{0,400}\}|^Dialogue:(?:[^,\n]*,){9}|^(?:Format|Style|Comment): .*$", re.M)
 _NOTHING_SAID: Final = re.compile(rb"^[^A-Za-z\x80-\xff]*$", re.M)
 _CONTROL: Final = re.compile(rb"[\x00-\x06\x0e-\x19\x1c-\x1f]")
-_OLD_PAGE: Final = 6.0  # nats: how much less likely a file is in an encoding that is not its language's first
+_HIGH_LINE: Final = re.compile(rb"[^\n]*[\x80-\xff][^\n]*")
+_PLAIN_LINES: Final = 0.2
+_RARE_PAGE: Final = (0.0, 3.0, 9.0)  # nats: how much less likely a file is in its language's second encoding, and in a later one
 _ANOTHER: Final = (40.0, 0.7)  # nats, and for each byte that is not ASCII: by so much another language must fit better than the one that is given
 
 
@@ -68,30 +70,41 @@ def decode(data: bytes, *, language: str | None = None, encoding: str | None = N
 
 
 def guess(data: bytes, language: str | None = None) -> tuple[str, ...]:
-    """The encodings that text which is not Unicode may be in, likeliest first. The whole file counts, up to its first million bytes."""
+    """The encodings that text which is not Unicode may be in, likeliest first. The whole file counts, up to its first million bytes.
+
+    Each language is weighed in each of its encodings. Lines of plain ASCII count little: they may be in another language.
+    """
     said = _NOTHING_SAID.sub(b"", _NOT_SPOKEN.sub(b" ", data[:_LOOKED_AT]))
     high = sum(byte > 127 for byte in said)
+    singles: Counter[tuple[int, int]] = Counter()
+    plain: dict[tuple[str, str], float] = {}
+    for told, weight in ((b"\n".join(_HIGH_LINE.findall(said)), 1.0), (_HIGH_LINE.sub(b"", said), _PLAIN_LINES)):
+        found = Counter(itertools.pairwise(told))
+        for (before, byte), count in found.items():
+            if before > 127 or byte > 127:
+                singles[before, byte] = count
+            else:
+                pair = chr(before), chr(byte)
+                plain[pair] = plain.get(pair, 0.0) + weight * count
     hint = (language or "").partition("-")[0].lower()
     hint = {"no": "nb", "in": "id", "iw": "he", "yue": "zh", "sh": "hr"}.get(hint, hint)
-    best: dict[str, float] = {}  # by encoding, over the languages
+    best: dict[str, float] = {}  # of each encoding, over the languages
+    letters_only: dict[str, float] = {}  # the same, by what is not ASCII alone
     hinted: dict[str, float] = {}
-    singles = Counter(itertools.pairwise(said))
     counted: dict[str, Counter[tuple[str, str]]] = {}
-    plain = Counter({(chr(before), chr(byte)): count for (before, byte), count in singles.items() if before < 128 and byte < 128})
     for each in letters.languages():
         of_plain = letters.cost(plain, each)
         for number, page in enumerate(pages_of(each)):
             if page not in counted:
                 counted[page] = _pairs(said, page, singles)
-            cost = of_plain + letters.cost(counted[page], each) + (_OLD_PAGE if number else 0.0) + (_OLD_PAGE if number > 1 else 0.0)
-            best[page] = min(cost, best.get(page, cost))
+            cost = letters.cost(counted[page], each) + _RARE_PAGE[min(number, 2)]
+            letters_only[page] = min(cost, letters_only.get(page, cost))
+            best[page] = min(cost + of_plain, best.get(page, cost + of_plain))
             if each == hint:
                 hinted[page] = cost
     order = sorted(best, key=best.__getitem__)
-    if hinted:
-        first = min(hinted, key=hinted.__getitem__)
-        if best[order[0]] + _ANOTHER[0] + _ANOTHER[1] * high >= hinted[first]:
-            order = [*sorted(hinted, key=hinted.__getitem__), *(page for page in order if page not in hinted)]
+    if hinted and min(letters_only.values()) + _ANOTHER[0] + _ANOTHER[1] * high >= min(hinted.values()):
+        order = [*sorted(hinted, key=hinted.__getitem__), *(page for page in order if page not in hinted)]
     return tuple(order)
 
 
@@ -105,8 +118,7 @@ def _pairs(said: bytes, page: str, singles: Counter[tuple[int, int]]) -> Counter
     characters = _characters(page)
     pairs: Counter[tuple[str, str]] = Counter()
     for (before, byte), count in singles.items():
-        if before > 127 or byte > 127:
-            pairs[characters[before], characters[byte]] += count
+        pairs[characters[before], characters[byte]] += count
     return pairs
 
 

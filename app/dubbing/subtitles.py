@@ -17,6 +17,7 @@ import msgspec
 from app.domain.brought import Fault
 from app.domain.errors import SUBTITLES_EMPTY, SUBTITLES_INVALID, DubError
 from app.dubbing import ass_reading, srt_reading, vtt_reading
+from app.dubbing.code_pages import known
 from app.dubbing.cues import Cue as Cue
 from app.dubbing.foreign_subtitles import kind_of
 from app.dubbing.linebreaks import break_lines
@@ -63,7 +64,7 @@ def read(data: bytes, *, language: str | None = None, encoding: str | None = Non
     """
     if len(data) > MAX_BYTES:
         raise DubError(SUBTITLES_INVALID, f"It is larger than {MAX_BYTES >> 20} MB.")
-    decoded = decode(data, language=language, encoding=encoding)
+    decoded = decode(data, language=language, encoding=known(encoding) if encoding else None)
     lines = _LINE_END.split(decoded.text)
     long = next((number for number, line in enumerate(lines, 1) if len(line) > _MAX_LINE_CHARACTERS), None)
     if long is not None:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import msgspec
 
+from app.domain.brought import BroughtSubtitles
 from app.domain.errors import NO_SPEECH, SUBTITLES_EMPTY, DubError
-from app.domain.job import DubOptions
+from app.domain.job import DubOptions, Joined
 from app.domain.media import MediaInfo
+from app.domain.segment import Segment
 from app.dubbing import tracks
+from app.dubbing.brought_subtitles import read_brought, told
 from app.dubbing.kit import Kit, Report
-from app.dubbing.lines import Lines, lines_of, recognised
-from app.dubbing.subtitles import parse
+from app.dubbing.lines import lines_of, recognised
 from app.speech.ports import Recognised, RecognitionProgress, RecognitionRequest
 
 SUBTITLES = "subtitles"  # the recognizer of a job whose lines the person brought
@@ -62,9 +64,18 @@ def no_speech(info: MediaInfo, options: DubOptions) -> DubError:
     return DubError(NO_SPEECH, tracks.listed(info, tracks.heard(info, options)))
 
 
-def from_subtitles(data: bytes, duration_s: float, options: DubOptions) -> Lines:
+class Brought(msgspec.Struct, frozen=True):
+    """The lines of a file that a person brought, what was made of short ones, and how it was read."""
+
+    segments: tuple[Segment, ...]
+    joined: Joined | None
+    subtitles: BroughtSubtitles
+
+
+def from_subtitles(data: bytes, duration_s: float, options: DubOptions) -> Brought:
     """The lines of an SRT, VTT or ASS file that lie within the video. Blocks: seconds for a long file. Raises subtitles_invalid, subtitles_empty."""
-    lines = lines_of(parse(data), duration_s, speak_sounds=options.speak_sounds, join_short_cues=options.join_short_cues)
+    found = read_brought(data, options)
+    lines = lines_of(found.cues, duration_s, speak_sounds=options.speak_sounds, join_short_cues=options.join_short_cues)
     if not lines.segments:
         raise DubError(SUBTITLES_EMPTY, "No cue lies within the video.")
-    return lines
+    return Brought(lines.segments, lines.joined, told(found, duration_s))

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from app.domain.errors import FILE_EMPTY, SUBTITLES_INVALID, UPLOAD_INCOMPLETE, DubError
+from app.domain.brought import BroughtSubtitles
+from app.domain.errors import ENCODING_UNKNOWN, FILE_EMPTY, SUBTITLES_INVALID, UPLOAD_INCOMPLETE, DubError
+from app.domain.job import DubOptions
 from app.domain.upload import Upload
 from app.dubbing import pipeline
+from app.dubbing.brought_subtitles import read_brought, told
+from app.dubbing.code_pages import NAMES, known
 from app.dubbing.kit import Kit
-from app.dubbing.subtitles import parse
+from app.dubbing.subtitle_encoding import decode
+from app.dubbing.subtitles import read
 from app.storage.uploads import UploadStore
 
 MAX_SUBTITLE_BYTES: Final = 10 << 20
@@ -27,13 +32,27 @@ def whole(uploads: UploadStore, upload_id: str) -> Upload:
     return upload
 
 
-def subtitles(uploads: UploadStore, kit: Kit, upload_id: str) -> str:
+def subtitles(uploads: UploadStore, kit: Kit, upload_id: str, options: DubOptions) -> str:
     """The key of a subtitle file that can be read. Raises subtitles_invalid, subtitles_empty, and as `whole`."""
     upload = whole(uploads, upload_id)
     if upload.length_bytes > MAX_SUBTITLE_BYTES:
         raise DubError(SUBTITLES_INVALID, "It is larger than 10 MB.")
-    parse(kit.blobs.read(upload.key))
+    read_brought(kit.blobs.read(upload.key), options)
     return upload.key
+
+
+def look_at_subtitles(data: bytes, language: str | None, encoding: str | None) -> tuple[BroughtSubtitles, list[tuple[str, str]]]:
+    """How a file would be read, and the encodings that can be chosen: name and what people call it, the likeliest for this file first.
+
+    Raises encoding_unknown, subtitles_invalid, subtitles_empty.
+    """
+    if encoding is not None and known(encoding) is None:
+        raise DubError(ENCODING_UNKNOWN, f"“{encoding[:40]}” is not one.")
+    if len(data) > MAX_SUBTITLE_BYTES:
+        raise DubError(SUBTITLES_INVALID, "It is larger than 10 MB.")
+    found = read(data, language=language, encoding=encoding)
+    likely = found.likely if encoding is None else decode(data, language=language).likely
+    return told(found), [(name, NAMES[name]) for name in dict.fromkeys((*likely, *NAMES))]
 
 
 def stem(uploads: UploadStore, kit: Kit, upload_id: str) -> str:

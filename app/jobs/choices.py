@@ -8,9 +8,10 @@ from typing import Final
 import msgspec
 from msgspec import UNSET
 
-from app.domain.errors import ENGINE_UNKNOWN, LANGUAGE_UNKNOWN, SPEED_RANGE, DubError
+from app.domain.errors import ENCODING_UNKNOWN, ENGINE_UNKNOWN, LANGUAGE_UNKNOWN, SPEED_RANGE, DubError
 from app.domain.job import MAX_SPEED, MIN_SPEED, DubOptions
 from app.domain.media import MediaInfo
+from app.dubbing.code_pages import known
 from app.dubbing.pipeline import check_media
 from app.dubbing.transcribe import SUBTITLES
 from app.jobs.requests import OptionsPatch
@@ -19,7 +20,7 @@ from app.speech.registry import Registry
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 # What only matters before the lines are known: changing it later does not make a rendered job stale and is refused.
-PREPARE_ONLY: Final = frozenset({"language", "task", "recognizer", "model", "audio_track", "speak_sounds", "join_short_cues"})
+PREPARE_ONLY: Final = frozenset({"language", "task", "recognizer", "model", "audio_track", "speak_sounds", "join_short_cues", "subtitle_encoding"})
 
 
 def patched(options: DubOptions, patch: OptionsPatch) -> DubOptions:
@@ -46,6 +47,8 @@ def check(options: DubOptions, engines: Registry, media: MediaInfo | None = None
     for language in (options.language, options.target_language):
         if language is not None and not _LANGUAGE.fullmatch(language):
             raise DubError(LANGUAGE_UNKNOWN, f"“{language[:40]}” is not one.")
+    if options.subtitle_encoding is not None and known(options.subtitle_encoding) is None:
+        raise DubError(ENCODING_UNKNOWN, f"“{options.subtitle_encoding[:40]}” is not one.")
     if options.recognizer != SUBTITLES:
         engines.recognizer(options.recognizer)
     engine, separator, _ = options.voice.partition(":")

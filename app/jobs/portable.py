@@ -18,6 +18,7 @@ from typing import IO, Annotated, Any, Final
 import msgspec
 from sqlalchemy import Engine, select
 
+from app.domain.brought import BroughtSubtitles
 from app.domain.decoding import Count, Moment
 from app.domain.errors import JOB_NOT_FOUND, DubError
 from app.domain.job import JobError, JobState, Joined, Phase, Stage
@@ -98,6 +99,7 @@ class PortableJob(msgspec.Struct, frozen=True):
     artifacts: tuple[Artifact, ...]
     files: tuple[FileEntry, ...]
     joined: Joined | None = None
+    subtitles: BroughtSubtitles | None = None
 
 
 class Titled(msgspec.Struct, frozen=True):

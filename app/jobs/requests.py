@@ -46,6 +46,7 @@ class OptionsPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hardware_encoder: bool | UnsetType = UNSET
     speak_sounds: bool | UnsetType = UNSET
     join_short_cues: JoinShortCues | UnsetType = UNSET
+    subtitle_encoding: Short | UnsetType | None = UNSET
 
 
 class CreateJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -98,7 +98,7 @@ class JobService:
         options = choices.patched(self._defaults, request.options)
         subtitles_key = None
         if request.subtitles_upload_id is not None:
-            subtitles_key = brought.subtitles(self._uploads, self._kit, request.subtitles_upload_id)
+            subtitles_key = brought.subtitles(self._uploads, self._kit, request.subtitles_upload_id, options)
             options = msgspec.structs.replace(options, recognizer=SUBTITLES)
         elif options.recognizer == SUBTITLES:
             raise DubError(INVALID_REQUEST, "subtitles_upload_id is missing.")

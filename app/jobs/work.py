@@ -116,7 +116,7 @@ class StageWork:
     def _transcribe_inputs(self, row: JobRow) -> Any:
         options = row.job.options
         speech = self._output(row.job.id, Stage.INGEST, pipeline.Sound).speech
-        told_apart = [options.speak_sounds, *([options.join_short_cues] if row.subtitles_key else [])]
+        told_apart = [options.speak_sounds, *([options.join_short_cues, options.subtitle_encoding] if row.subtitles_key else [])]
         return [speech, options.recognizer, options.model, options.language, options.task, row.subtitles_key, told_apart]
 
     async def _transcribe(self, row: JobRow, name: str, report: Report) -> Done:
@@ -135,7 +135,7 @@ class StageWork:
             lines = await asyncio.to_thread(from_subtitles, brought, sound.duration_s, job.options)
             if not at.done_s:  # else they were kept by a run that was killed before it could say so
                 await self._keep_chunk(job_id, partial, Recognised(lines.segments, job.options.language or "", sound.duration_s))
-            fields = {"language": job.options.language, "joined": lines.joined}
+            fields = {"language": job.options.language, "joined": lines.joined, "subtitles": lines.subtitles}
             return Done(Transcribed(job.options.language, sound.duration_s), fields=fields)
         chunks: asyncio.Queue[Recognised | None] = asyncio.Queue()
 
@@ -154,7 +154,7 @@ class StageWork:
             await keeper
         if not (await asyncio.to_thread(self._store.segments, job_id))[1]:
             raise no_speech(_media(job), job.options)
-        return Done(Transcribed(language, sound.duration_s), fields={"language": language, "joined": None})
+        return Done(Transcribed(language, sound.duration_s), fields={"language": language, "joined": None, "subtitles": None})
 
     async def _keep_chunk(self, job_id: str, partial: str, chunk: Recognised) -> None:
         output = Transcribed(chunk.language or None, chunk.done_s)
@@ -226,7 +226,7 @@ class StageWork:
             self._kit, source, _media(row.job), sound, track, lines, placements, row.job.options, row.job.language, report,
             cache=self._kit.cache / row.job.id, source_id=await asyncio.to_thread(self._output, row.job.id, Stage.PROBE, str),
         )  # fmt: skip
-        result = report_of(lines, placements, mixed, made, row.job.options, sound.duration_s, row.job.joined)
+        result = report_of(lines, placements, mixed, made, row.job.options, sound.duration_s, row.job.joined, row.job.subtitles)
         return Done(made, artifacts=(*made.artifacts, await keep_report(self._kit, result)))
 
     def _clips(self, row: JobRow) -> tuple[Clip, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
+from app.domain.brought import BroughtSubtitles
 from app.domain.errors import JOB_NOT_FOUND, DubError
 from app.domain.job import DubOptions, Job, JobError, JobState, Joined, Phase, Stage, same_dub
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
@@ -72,6 +73,7 @@ def to_job(row: Row[Any], segment_count: int, owned: list[Artifact], *, has_sour
         source_gone=not has_source,
         outputs_gone=row.rendered_revision is not None and not any(file.key.startswith("artifacts/") for file in owned),
         joined=None if row.joined is None else msgspec.convert(row.joined, Joined),
+        subtitles=None if row.subtitles is None else msgspec.convert(row.subtitles, BroughtSubtitles),
     )
     return JobRow(job, row.source_key, row.subtitles_key, row.stem_key, row.workflow_id, rendered)
 

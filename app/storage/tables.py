@@ -50,6 +50,7 @@ jobs = Table(
     Column("rendered_revision", Integer),
     Column("rendered_options", JSON),
     Column("rendered_stem_key", Text),
+    Column("subtitles", JSON),  # how the brought file was read
     Column("joined", JSON),  # what was made of short subtitles
     Column("error", JSON),
     Column("workflow_id", String(96)),

@@ -24,7 +24,6 @@ SPEECH_HZ = 16000
 def services() -> None:
     import alembic.command
     import alembic.config
-    import charset_normalizer
     import dbos
     import granian
     import granian._granian
@@ -62,7 +61,6 @@ def services() -> None:
     assert AESGCM(bytes(32)).encrypt(bytes(12), b"x", None) and ChaCha20Poly1305(bytes(32)).encrypt(bytes(12), b"x", None)
     assert len(Scrypt(salt=bytes(16), length=32, n=2, r=8, p=1).derive(b"x")) == 32
     assert prometheus_client.generate_latest()
-    assert charset_normalizer.from_bytes("Größe".encode("latin-1")).best() is not None
     client = AsyncElevenLabs(api_key="none", httpx_client=httpx.AsyncClient())
     assert client.voices and client.text_to_speech and client.speech_to_text and client.user and client.models
     store = obstore.store.MemoryStore()

@@ -19,7 +19,7 @@ from tests.unit.test_cli import LINES, run
 TYPED = (
     "--stem s.wav --duck-db -12 --duck-attack 0.2 --duck-hold 1 --duck-release 0.5 --keep-db -3 --loudness -23 --audio-format flac --container mkv "
     "--audio-codec opus --target-language de --burn --burn-size large --burn-position top --burn-box --hardware-encoder --audio-track 1 "
-    "--speak-sounds --join-short-cues on"
+    "--speak-sounds --join-short-cues on --subtitle-encoding windows-1250"
 )
 
 
@@ -56,7 +56,7 @@ def test_everything_typed_arrives(tmp_path: Path) -> None:
         "target_language": "de", "duck_db": -12.0, "duck_attack_s": 0.2, "duck_hold_s": 1.0, "duck_release_s": 0.5, "keep_db": -3.0,
         "loudness_lufs": -23.0, "audio_format": AudioFormat.FLAC, "container": Container.MKV, "audio_codec": AudioCodec.OPUS,
         "burn_size": BurnSize.LARGE, "burn_position": BurnPosition.TOP, "burn_box": True, "hardware_encoder": True,
-        "speak_sounds": True, "join_short_cues": JoinShortCues.ON,
+        "speak_sounds": True, "join_short_cues": JoinShortCues.ON, "subtitle_encoding": "windows-1250",
     }  # fmt: skip
     assert (made.burn_subtitles, made.audio_track) == (True, 1)
     assert options(tmp_path, "--loudness", "off").loudness_lufs is None

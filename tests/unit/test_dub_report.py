@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from app import dub_report
+from app.domain.brought import BroughtSubtitles, Fault
 from app.domain.job import Joined
 from app.domain.report import LineReport, Report
 from app.domain.segment import Flag
@@ -49,6 +50,24 @@ def test_plain_text_has_the_totals_and_only_the_lines_that_need_a_look() -> None
 def test_what_was_joined_and_what_was_left_out_is_told() -> None:
     text = shown(msgspec.structs.replace(REPORT, joined=Joined(42, 2), left_out=3), io.StringIO())
     assert "short cues         42 joined to 2 lines\nnot spoken         3 (sounds, music, names, credits, addresses)\n" in text
+
+
+def test_how_brought_subtitles_were_read_and_what_was_faulty_is_told() -> None:
+    faults = (
+        Fault(6, "the cue ends before it starts", "ends at 4.2 s, by its length", False),
+        Fault(9, "the times cannot be read", "left out", True),
+    )
+    found = BroughtSubtitles("srt", "cp1250", True, "Öröm [b]", 12, False, 8, 1, faults)
+    for out in (io.StringIO(), Terminal()):
+        text = shown(msgspec.structs.replace(REPORT, subtitles=found), out)
+        assert "srt (cp1250, guessed), 12 cues; 1 repaired, 8 left out" in " ".join(text.split())
+        assert "line 6: the cue ends before it starts; ends at 4.2 s, by its length" in text
+        assert "line 9: the times cannot be read; left out" in text
+        assert "and 7 more" in text and "reads “Öröm [b]”" in text
+    clean = msgspec.structs.replace(found, encoding="utf-8", guessed=False, rolling=True, faults=(), left_out=0, repaired=0)
+    lines = shown(msgspec.structs.replace(REPORT, subtitles=clean), io.StringIO()).splitlines()
+    assert lines[0] == "subtitles          srt (utf-8), 12 cues; rolling captions, each phrase once"
+    assert not any("left out" in line for line in lines)
 
 
 def test_a_terminal_gets_the_same_as_a_table() -> None:

@@ -134,6 +134,19 @@ def test_brought_subtitles_are_read_before_the_job_is_made(house: House) -> None
     assert house.service.create(CreateJob(house.uploaded(), subtitles_upload_id=good)).options.recognizer == "subtitles"
 
 
+def test_subtitles_are_read_in_the_encoding_that_is_chosen_and_in_no_unknown_one(house: House) -> None:
+    srt = "1\n00:00:01,000 --> 00:00:02,000\nÖröm\n"
+
+    def created(encoding: str | None) -> Job:
+        brought = house.uploaded(srt.encode("cp1250"), "a.srt")
+        return house.service.create(CreateJob(house.uploaded(), options=OptionsPatch(subtitle_encoding=encoding), subtitles_upload_id=brought))
+
+    assert created("windows-1250").options.subtitle_encoding == "windows-1250"
+    assert created(None).options.subtitle_encoding is None
+    refused(errors.ENCODING_UNKNOWN, lambda: created("rot13"))
+    refused(errors.SUBTITLES_INVALID, lambda: created("utf-16"))
+
+
 def test_only_a_reviewed_job_is_approved_and_only_once(house: House) -> None:
     job = house.created()
     refused(errors.JOB_STATE, lambda: house.service.approve(job.id))

@@ -408,6 +408,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/subtitles/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * PreviewSubtitles
+         * @description Read an SRT, WebVTT or ASS file, which is the body (`application/octet-stream`). Nothing is kept.
+         */
+        post: operations["previewSubtitles"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/uploads": {
         parameters: {
             query?: never;
@@ -717,6 +737,18 @@ export interface components {
          * @enum {string}
          */
         Background: "duck" | "keep" | "replace";
+        /** BroughtSubtitles */
+        BroughtSubtitles: {
+            cues: number;
+            encoding: string;
+            faults: components["schemas"]["Fault"][];
+            format: string;
+            guessed: boolean;
+            left_out: number;
+            repaired: number;
+            rolling: boolean;
+            sample: string;
+        };
         /**
          * BurnPosition
          * @enum {string}
@@ -813,10 +845,16 @@ export interface components {
             review: boolean;
             speak_sounds: boolean;
             speed: number;
+            subtitle_encoding: string | null;
             target_language: string | null;
             task: components["schemas"]["Task"];
             voice: string;
             voice_model: string;
+        };
+        /** Encoding */
+        Encoding: {
+            id: string;
+            name: string;
         };
         /** EngineInfo */
         EngineInfo: {
@@ -839,6 +877,13 @@ export interface components {
             lines: number;
             money_usd: number | null;
             seconds: number;
+        };
+        /** Fault */
+        Fault: {
+            done: string;
+            left_out: boolean;
+            line: number;
+            what: string;
         };
         /**
          * Flag
@@ -890,6 +935,7 @@ export interface components {
             stage_progress: number;
             stale: boolean;
             state: components["schemas"]["JobState"];
+            subtitles?: components["schemas"]["BroughtSubtitles"] | null;
             title: string;
             updated_at: number;
         };
@@ -1059,6 +1105,7 @@ export interface components {
             review?: boolean;
             speak_sounds?: boolean;
             speed?: number;
+            subtitle_encoding?: string | null;
             target_language?: string | null;
             task?: components["schemas"]["Task"];
             voice?: string;
@@ -1107,6 +1154,7 @@ export interface components {
             picture: string | null;
             share_over_125: number;
             source_duration_s: number;
+            subtitles?: components["schemas"]["BroughtSubtitles"] | null;
             target_lufs: number | null;
             to_shorten: number;
             true_peak_db: number | null;
@@ -1229,6 +1277,11 @@ export interface components {
             last_backup: components["schemas"]["LastBackup"] | null;
             measured_at: number;
             rules: components["schemas"]["Rule"][];
+        };
+        /** SubtitlePreview */
+        SubtitlePreview: {
+            encodings: components["schemas"]["Encoding"][];
+            subtitles: components["schemas"]["BroughtSubtitles"];
         };
         /**
          * Task
@@ -2688,6 +2741,58 @@ export interface operations {
             };
             /** @description A problem. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    previewSubtitles: {
+        parameters: {
+            query?: {
+                /** @description The language of its lines, if known. */
+                language?: string | null;
+                /** @description An encoding instead of the guess. */
+                encoding?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubtitlePreview"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
