@@ -13,6 +13,7 @@ from app.domain.brought import BroughtSubtitles
 from app.domain.errors import JOB_NOT_FOUND, DubError
 from app.domain.job import DubOptions, Job, JobError, JobState, Joined, Phase, Stage, same_dub
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
+from app.domain.plain import plain
 from app.domain.segment import LeftOut, Segment, Word
 from app.storage import tables as t
 
@@ -50,7 +51,7 @@ def to_job(row: Row[Any], segment_count: int, owned: list[Artifact], *, has_sour
     stale = row.rendered_revision is not None and changed
     job = Job(
         id=row.id,
-        title=row.title,
+        title=plain(row.title),  # older ones were not cleaned when they were given
         state=JobState(row.state),
         phase=Phase(row.phase),
         stage=None if row.stage is None else Stage(row.stage),
