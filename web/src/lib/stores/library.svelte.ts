@@ -103,6 +103,7 @@ export class LibraryStore {
 		switch (message.type) {
 			case 'library':
 				this.#replace(message.jobs, message.total);
+				if (this.#error) void this.load(); // what went wrong is over
 				return;
 			case 'state':
 				this.#put([message.job]);

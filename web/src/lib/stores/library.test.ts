@@ -38,6 +38,21 @@ describe('the library', () => {
 		expect(ids(library)).toEqual(['new']);
 	});
 
+	it('asks again for what it could not get, once the server is back', async () => {
+		let full = true;
+		vi.stubGlobal('fetch', async () =>
+			full
+				? Response.json({ code: 'disk_full', title: 'Full.', detail: '', hint: '', status: 507 }, { status: 507 })
+				: Response.json({ jobs: [job('newest', 3)], next: null, total: 1 })
+		);
+		await library.load();
+		expect(library.error?.code).toBe('disk_full');
+		full = false;
+		library.handle({ type: 'library', seq: 1, jobs: [], total: 0 });
+		await vi.waitFor(() => expect([library.error, ids(library)]).toEqual([null, ['newest']]));
+		vi.unstubAllGlobals();
+	});
+
 	it('keeps older pages that the first message does not reach', () => {
 		library.handle({ type: 'library', seq: 1, jobs: [job('newest', 3), job('new', 2)], total: 3 });
 		expect(ids(library)).toEqual(['newest', 'new', 'old']);
