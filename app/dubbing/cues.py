@@ -94,8 +94,7 @@ def _spoken(segments: Sequence[Segment], placements: Sequence[Placement]) -> lis
             continue
         p = placed.get(segment.id)
         start_s, end_s = (p.start_s, p.start_s + p.duration_s) if p else (segment.start_s, segment.end_s)
-        words = _moved(segment, start_s, end_s) if text == segment.source_text.strip() else ()
-        lines.append(_Spoken(start_s, end_s, text, segment.speaker, words))
+        lines.append(_Spoken(start_s, end_s, text, segment.speaker, _moved(segment, start_s, end_s)))
     return sorted(lines, key=lambda line: (line.start_s, line.end_s))
 
 

@@ -40,7 +40,7 @@ async def preview(kit: Kit, store: JobStore, job_id: str, segment_id: str, *, ke
         raise DubError(SEGMENT_NOT_FOUND)
     request = next((request for found, request in requests_for(lines, choice, voice_id) if found.id == segment_id), None)
     if request is None:
-        raise DubError(TEXT_INVALID, "The line is empty or keeps the original sound.")
+        raise DubError(TEXT_INVALID, "The line has nothing to speak, or keeps the original sound.")
     await voice.check(request)
     while True:
         async with reserved(kit.disks, line_bytes(request), kit.blobs.root):

@@ -86,6 +86,11 @@ def test_endless_talk_is_cut_at_clauses_and_pauses() -> None:
     assert next(join(slow, NOBODY)).text.endswith("w19")
 
 
+def test_a_line_has_no_more_characters_than_a_line_may_have() -> None:
+    joints = list(join(spread(["a" * 3000, "b" * 1999, "c" * 3000]), NOBODY))
+    assert [len(joint.text) for joint in joints] == [5000, 3000]
+
+
 def test_a_word_has_its_own_time_or_its_share_of_the_cue() -> None:
     cues = [Cue(0.0, 1.0, "one three"), Cue(1.0, 2.0, "four five", (Word("four", 1.1, 1.3), Word("five", 1.6, 1.9)))]
     joint = next(join(cues, NOBODY))

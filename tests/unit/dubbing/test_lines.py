@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
 import msgspec
 import pytest
 
 from app.domain.job import Joined, JoinShortCues
 from app.domain.segment import LeftOut, LeftOutKind, Placement, Segment, Word
 from app.dubbing.cues import Cue, cues_for, source_subtitles_for, subtitles_for
+from app.dubbing.kit import Kit
 from app.dubbing.lines import lines_of, recognised
 from app.dubbing.pipeline import kept_spans
 from app.dubbing.subtitles import parse
 from app.dubbing.synthesize import VoiceChoice, requests_for, speakable
+from app.dubbing.transcribe import transcribe
 from app.jobs import editing
 from app.jobs.requests import SegmentChanges, SegmentEdit
+from app.speech.ports import Recognised
+from tests.unit.jobs.test_choices import OPTIONS
 
 SDH = b"""1
 00:00:01,000 --> 00:00:02,000
@@ -160,6 +170,32 @@ def test_what_recognition_makes_up_is_not_spoken() -> None:
     assert [each.text for each in recognised([line("[Music]")], speak_sounds=True)] == ["[Music]"]
 
 
+def test_every_recognised_chunk_is_told_apart(tmp_path: Path) -> None:
+    class Listening:
+        name = "listening"
+
+        async def transcribe(self, request: object, on_event: Callable[[Recognised], None]) -> str:
+            on_event(Recognised((line("[Music]"), line("Hello.")), "en", 5.0))
+            return "en"
+
+    class Engines:
+        def recognizer(self, name: str) -> Listening:
+            return Listening()
+
+    def kept(speak_sounds: bool) -> list[tuple[str, bool]]:
+        options = msgspec.structs.replace(OPTIONS, speak_sounds=speak_sounds)
+        chunks: list[Recognised] = []
+        kit = cast(Kit, SimpleNamespace(engines=Engines()))
+        asyncio.run(
+            transcribe(kit, tmp_path, options, 9.0, language=None, resume_at_s=0.0, on_chunk=chunks.append, report=lambda fraction, message: None)
+        )
+        assert [chunk.done_s for chunk in chunks] == [5.0]
+        return [(each.text, each.skip) for chunk in chunks for each in chunk.segments]
+
+    assert kept(False) == [("[Music]", True), ("Hello.", False)]
+    assert kept(True) == [("[Music]", False), ("Hello.", False)]
+
+
 def test_no_emoji_and_no_address_reaches_a_voice_whoever_wrote_it() -> None:
     lines = [line("Go 😀 to www.example.com now."), line("👍"), line("https://example.org"), line("me@example.org, you")]
     requests = requests_for(lines, VoiceChoice("v:a", "", 1.0, "en"), "a")
@@ -173,6 +209,17 @@ def test_subtitles_of_the_dub_have_what_is_spoken_and_those_of_the_original_all(
     assert [cue.text for cue in subtitles_for(lines, placements, 20.0)] == ["We should go.", "Hi. Hello.", "Thank you."]
     assert "[door slams]" in [cue.text for cue in source_subtitles_for(lines, 20.0)]
     assert cues_for(lines, ())[0].text == "[door slams]"  # what a person edits has it too
+
+
+def test_subtitles_change_when_the_word_is_said_also_where_something_was_left_out() -> None:
+    said = [f"w{n}," for n in range(30)]
+    starts = [*(n * 0.8 for n in range(15)), *(12.0 + n * 0.2 for n in range(15))]  # the first half slowly
+    words = tuple(Word(word, at, at + 0.1) for word, at in zip(said, starts, strict=True))
+    (line,) = lines_of([Cue(0.0, 15.0, "JOHN: " + " ".join(said), (Word("JOHN:", 0.0, 0.0), *words))], 20.0).segments
+    shown = subtitles_for([line], [Placement(line.id, 0.0, 15.0, 1.0, 0.0, 0.0, ())], 20.0)
+    assert len(shown) == 2
+    first = shown[1].text.split()[0]
+    assert shown[1].start_s == pytest.approx(starts[said.index(first)], abs=0.01)
 
 
 def test_a_line_that_is_left_out_brings_no_original_sound_back_but_a_persons_choice_does() -> None:
