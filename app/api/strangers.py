@@ -14,7 +14,7 @@ _log = structlog.get_logger("api")
 
 _PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>AutoDubber does not know this name</title>
-<style>:root{color-scheme:light dark}
+<style>:root{color-scheme:light dark;background:Canvas;color:CanvasText}
 body{font:1.05rem/1.6 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem;overflow-wrap:anywhere}
 h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.05rem;margin:1.6rem 0 0}p{margin:.5rem 0}
 code{background:#8883;padding:.1em .3em;border-radius:.25em}pre code{background:none;padding:0}
