@@ -24,6 +24,7 @@ from app.jobs.cleaning import Cleaner
 from app.jobs.engine import Engine
 from app.jobs.failures import Failures
 from app.jobs.housekeeping import Chore
+from app.jobs.patience import patient
 from app.jobs.progress import Hub
 from app.jobs.service import JobService
 from app.jobs.stages import StageRunner
@@ -98,7 +99,7 @@ class Rooms:
             limits=limits_of(settings), max_duration_s=settings.max_duration_s, disks=disks,
         )  # fmt: skip
         failures = Failures(self.store, self.hub)
-        runner = StageRunner(store=self.store, keys=self.secrets, kit=kit, hub=self.hub, failures=failures, discard=self._discard)
+        runner = StageRunner(store=patient(self.store), keys=patient(self.secrets), kit=kit, hub=self.hub, failures=failures, discard=self._discard)
         at_once = {Phase.PREPARE: settings.prepare_at_once, Phase.RENDER: settings.render_at_once}
         self.engine = Engine(path=settings.engine_path, store=self.store, runner=runner, failures=failures, at_once=at_once)
         self.service = JobService(

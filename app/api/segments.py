@@ -49,13 +49,13 @@ def get_segments(service: Given[JobService], job_id: FromPath[str]) -> Response[
     return _tagged(service.segments(job_id))
 
 
-@patch("/", sync_to_thread=True, responses=refuses(404, 409, 412, 422, 428))
+@patch("/", sync_to_thread=True, responses=refuses(404, 409, 412, 422, 428, 503))
 def edit_segments(service: Given[JobService], job_id: FromPath[str], data: JSONBody[SegmentChanges], if_match: IfMatch = None) -> Response[Segments]:
     """Edit, add and remove lines: all of it or nothing."""
     return _tagged(service.edit(job_id, revision_of(if_match), data))
 
 
-@post("/{segment_id:str}/split", status_code=200, sync_to_thread=True, responses=refuses(404, 409, 412, 422, 428))
+@post("/{segment_id:str}/split", status_code=200, sync_to_thread=True, responses=refuses(404, 409, 412, 422, 428, 503))
 def split_segment(
     service: Given[JobService], job_id: FromPath[str], segment_id: FromPath[str], data: JSONBody[SplitSegment], if_match: IfMatch = None
 ) -> Response[Segments]:
@@ -63,7 +63,7 @@ def split_segment(
     return _tagged(service.split(job_id, segment_id, revision_of(if_match), data))
 
 
-@post("/{segment_id:str}/merge", status_code=200, sync_to_thread=True, responses=refuses(404, 409, 412, 422, 428))
+@post("/{segment_id:str}/merge", status_code=200, sync_to_thread=True, responses=refuses(404, 409, 412, 422, 428, 503))
 def merge_segment(service: Given[JobService], job_id: FromPath[str], segment_id: FromPath[str], if_match: IfMatch = None) -> Response[Segments]:
     """Join a line with the following one."""
     return _tagged(service.merge(job_id, segment_id, revision_of(if_match)))

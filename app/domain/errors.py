@@ -64,6 +64,7 @@ UPGRADE_REQUIRED: Final = _p("upgrade_required", 426, "This address speaks WebSo
 INTERNAL: Final = _p(
     "internal", 500, "Something went wrong inside AutoDubber.", "Try again; if it stays, look for the request id in the server's log and report it."
 )
+DATABASE_BUSY: Final = _p("database_busy", 503, "The database is busy with other work.", "Try again in a few seconds; nothing was changed.")
 SHUTTING_DOWN: Final = _p("shutting_down", 503, "The server is stopping.", "Try again in a few seconds; nothing is lost.")
 
 # ---- uploads
@@ -143,6 +144,12 @@ ENCODING_UNKNOWN: Final = _p(
 )
 SUBTITLES_EMPTY: Final = _p("subtitles_empty", 422, "The subtitle file has no lines.", "Choose a file with at least one cue.")
 TEXT_TOO_LONG: Final = _p("text_too_long", 422, "A line is too long to be spoken at once.", "Split the line.")
+TOO_MANY_LINES: Final = _p(
+    "too_many_lines",
+    422,
+    "These are more lines than a job or a request may have.",
+    "Split the video, or the subtitles, or make the changes in parts.",
+)
 TEXT_INVALID: Final = _p("text_invalid", 422, "A line's text has characters that cannot be spoken.", "Remove control characters.")
 TIMES_INVALID: Final = _p("times_invalid", 422, "A line's times are not valid.", "The start must be before the end and both within the video.")
 SEGMENT_NOT_FOUND: Final = _p("segment_not_found", 404, "This line does not exist.", "Reload the job; it may have been merged or removed.")

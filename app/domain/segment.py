@@ -9,6 +9,9 @@ import msgspec
 
 from app.domain.decoding import Count
 
+MAX_LINES: Final = 20_000  # of a job
+MAX_CHANGES: Final = 2_000  # of one request: its transaction lasts about 0.1 s
+
 
 class Word(msgspec.Struct, frozen=True):
     """One recognised word. Times are seconds on the video's timeline."""

@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 
 from app.domain.brought import BroughtSubtitles
-from app.domain.errors import NO_SPEECH, SUBTITLES_EMPTY, DubError
+from app.domain.errors import NO_SPEECH, SUBTITLES_EMPTY, TOO_MANY_LINES, DubError
 from app.domain.job import DubOptions, Joined
 from app.domain.media import MediaInfo
-from app.domain.segment import Segment
+from app.domain.segment import MAX_LINES, Segment
 from app.dubbing import tracks
 from app.dubbing.brought_subtitles import read_brought, told
 from app.dubbing.kit import Kit, Report
@@ -73,9 +73,12 @@ class Brought(msgspec.Struct, frozen=True):
 
 
 def from_subtitles(data: bytes, duration_s: float, options: DubOptions) -> Brought:
-    """The lines of an SRT, VTT or ASS file that lie within the video. Blocks: seconds for a long file. Raises subtitles_invalid, subtitles_empty."""
+    """The lines of an SRT, VTT or ASS file that lie within the video. Blocks: seconds for a long file. Raises subtitles_invalid, subtitles_empty,
+    too_many_lines."""
     found = read_brought(data, options)
     lines = lines_of(found.cues, duration_s, speak_sounds=options.speak_sounds, join_short_cues=options.join_short_cues)
     if not lines.segments:
         raise DubError(SUBTITLES_EMPTY, "No cue lies within the video.")
+    if len(lines.segments) > MAX_LINES:
+        raise DubError(TOO_MANY_LINES, f"The subtitles have {len(lines.segments)} lines within the video; a job may have {MAX_LINES}.")
     return Brought(lines.segments, lines.joined, told(found, duration_s))

@@ -9,11 +9,11 @@ from typing import Any, Final
 import msgspec
 
 from app.domain.decoding import LARGEST, Malformed, converted, decoded
-from app.domain.errors import ARCHIVE_INVALID, ARCHIVE_NEWER, DubError
+from app.domain.errors import ARCHIVE_INVALID, ARCHIVE_NEWER, TOO_MANY_LINES, DubError
 from app.domain.job import NEUTRAL, DubOptions
 from app.domain.media import MAX_TEXT_CHARACTERS, Artifact
 from app.domain.plain import one_line, plain
-from app.domain.segment import MAX_RATE, MIN_RATE, Segment
+from app.domain.segment import MAX_LINES, MAX_RATE, MIN_RATE, Segment
 from app.jobs.portable import FORMAT, MANIFEST, Manifest, PortableJob
 
 MAX_JOBS: Final = 1_000_000
@@ -42,7 +42,7 @@ def manifest(data: bytes) -> Manifest:
 
 
 def job(data: bytes) -> PortableJob:
-    """One job, its title and speakers cleaned. Raises archive_invalid."""
+    """One job, its title and speakers cleaned. Raises archive_invalid, too_many_lines."""
     try:
         found = decoded(data, PortableJob)
         options(found.options)
@@ -50,6 +50,8 @@ def job(data: bytes) -> PortableJob:
             options(found.rendered_options)
     except Malformed as error:
         raise DubError(ARCHIVE_INVALID, f"A job cannot be read: {error}.") from None
+    if len(found.segments) > MAX_LINES:
+        raise DubError(TOO_MANY_LINES, f"{found.id} has {len(found.segments)} lines; a job may have {MAX_LINES}.")
     if not all(map(_sound, found.segments)) or len({line.id for line in found.segments}) != len(found.segments):
         raise DubError(ARCHIVE_INVALID, f"The lines of {found.id} are not valid.")
     if len({stage.stage for stage in found.stages}) != len(found.stages) or len({file.kind for file in found.artifacts}) != len(found.artifacts):

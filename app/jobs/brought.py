@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Final
 
 from app.domain.brought import BroughtSubtitles
-from app.domain.errors import ENCODING_UNKNOWN, FILE_EMPTY, SUBTITLES_INVALID, UPLOAD_INCOMPLETE, DubError
+from app.domain.errors import ENCODING_UNKNOWN, FILE_EMPTY, SUBTITLES_INVALID, TOO_MANY_LINES, UPLOAD_INCOMPLETE, DubError
 from app.domain.job import DubOptions
+from app.domain.segment import MAX_LINES
 from app.domain.upload import Upload
 from app.dubbing import pipeline
 from app.dubbing.brought_subtitles import read_brought, told
 from app.dubbing.code_pages import NAMES, known
 from app.dubbing.kit import Kit
+from app.dubbing.lines import lines_of
 from app.dubbing.subtitle_encoding import decode
 from app.dubbing.subtitles import read
 from app.storage.uploads import UploadStore
@@ -33,11 +36,15 @@ def whole(uploads: UploadStore, upload_id: str) -> Upload:
 
 
 def subtitles(uploads: UploadStore, kit: Kit, upload_id: str, options: DubOptions) -> str:
-    """The key of a subtitle file that can be read. Raises subtitles_invalid, subtitles_empty, and as `whole`."""
+    """The key of a subtitle file that can be read. Raises subtitles_invalid, subtitles_empty, too_many_lines, and as `whole`."""
     upload = whole(uploads, upload_id)
     if upload.length_bytes > MAX_SUBTITLE_BYTES:
         raise DubError(SUBTITLES_INVALID, "It is larger than 10 MB.")
-    read_brought(kit.blobs.read(upload.key), options)
+    cues = read_brought(kit.blobs.read(upload.key), options).cues
+    if len(cues) > MAX_LINES:  # words alone may become few lines
+        lines = lines_of(cues, math.inf, speak_sounds=options.speak_sounds, join_short_cues=options.join_short_cues).segments
+        if len(lines) > MAX_LINES:
+            raise DubError(TOO_MANY_LINES, f"The subtitles have {len(lines)}; a job may have {MAX_LINES}.")
     return upload.key
 
 

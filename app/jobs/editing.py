@@ -9,16 +9,20 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET
 
-from app.domain.errors import INVALID_REQUEST, SEGMENT_NOT_FOUND, TEXT_INVALID, TIMES_INVALID, DubError
+from app.domain.errors import INVALID_REQUEST, SEGMENT_NOT_FOUND, TEXT_INVALID, TEXT_TOO_LONG, TIMES_INVALID, TOO_MANY_LINES, DubError
+from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.plain import plain
-from app.domain.segment import LeftOut, Segment, Word
+from app.domain.segment import MAX_CHANGES, MAX_LINES, LeftOut, Segment, Word
 from app.jobs.requests import SegmentChanges
 
 _SHORTEST_S = 0.05
 
 
 def apply(changes: SegmentChanges, segments: Sequence[Segment], duration_s: float) -> list[Segment]:
-    """The lines after an edit. Raises segment_not_found, times_invalid, text_invalid."""
+    """The lines after an edit. Raises segment_not_found, times_invalid, text_invalid, text_too_long, too_many_lines."""
+    count = len(changes.edit) + len(changes.add) + len(changes.remove)
+    if count > MAX_CHANGES:
+        raise DubError(TOO_MANY_LINES, f"There are {count} changes; a request may have {MAX_CHANGES}.")
     lines = {segment.id: segment for segment in segments}
     for edit in changes.edit:
         line = lines.get(edit.id)
@@ -41,7 +45,14 @@ def apply(changes: SegmentChanges, segments: Sequence[Segment], duration_s: floa
     for segment_id in changes.remove:
         if lines.pop(segment_id, None) is None:
             raise DubError(SEGMENT_NOT_FOUND, f"Line {segment_id}.")
+    check_count(len(lines), before=len(segments))
     return list(lines.values())
+
+
+def check_count(lines: int, *, before: int = 0) -> None:
+    """Raises too_many_lines; a job that has more of them than that since earlier may still lose some."""
+    if lines > max(MAX_LINES, before):
+        raise DubError(TOO_MANY_LINES, f"There would be {lines}; a job may have {MAX_LINES}.")
 
 
 def split(segment_id: str, at: int, segments: Sequence[Segment]) -> list[Segment]:
@@ -66,6 +77,7 @@ def split(segment_id: str, at: int, segments: Sequence[Segment]) -> list[Segment
             line, id=uuid.uuid4().hex, start_s=cut_s, text=right, source_text=sources[1], words=second, start_locked=False, left_out=left_out[1]
         ),
     ]
+    check_count(len(segments) + 1)
     return [part for segment in segments for part in (halves if segment.id == segment_id else [segment])]
 
 
@@ -92,6 +104,7 @@ def merge(segment_id: str, segments: Sequence[Segment]) -> list[Segment]:
         left_out=line.left_out + after.left_out,
         locked_rate=line.locked_rate if line.locked_rate == after.locked_rate else None,
     )
+    _check_length(joined)
     return [*segments[:at], joined, *segments[at + 2 :]]
 
 
@@ -118,9 +131,15 @@ def _left_out(line: Segment, sources: tuple[str, str]) -> tuple[tuple[LeftOut, .
 
 
 def _checked(line: Segment, duration_s: float) -> Segment:
+    _check_length(line)
     if not (line.start_s >= 0 and line.start_s + _SHORTEST_S <= line.end_s <= duration_s + 0.001):
         raise DubError(TIMES_INVALID, f"Line {line.id}: {line.start_s} to {line.end_s} s in a video of {duration_s:.3f} s.")
     return line
+
+
+def _check_length(line: Segment) -> None:
+    if len(line.text) > MAX_TEXT_CHARACTERS:
+        raise DubError(TEXT_TOO_LONG, f"Line {line.id} would have {len(line.text)} characters; at most {MAX_TEXT_CHARACTERS}.")
 
 
 def _find(segment_id: str, segments: Sequence[Segment]) -> Segment:

@@ -9,10 +9,11 @@ from msgspec import UNSET, UnsetType
 
 from app.domain.job import AudioCodec, AudioFormat, Background, BurnPosition, BurnSize, Container, Job, JoinShortCues, Task
 from app.domain.media import MAX_TEXT_CHARACTERS
-from app.domain.segment import MAX_RATE, MIN_RATE, Segment
+from app.domain.segment import MAX_CHANGES, MAX_LINES, MAX_RATE, MIN_RATE, Segment
 
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)]
 Short = Annotated[str, msgspec.Meta(max_length=255)]
+_CHANGES = msgspec.Meta(max_length=MAX_CHANGES)
 
 
 class OptionsPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,11 +90,11 @@ class SegmentNew(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SegmentChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """PATCH of the lines: all of it or nothing."""
+    """PATCH of the lines: all of it or nothing. At most 2,000 changes together, and 20,000 lines in the end."""
 
-    edit: tuple[SegmentEdit, ...] = ()
-    add: tuple[SegmentNew, ...] = ()
-    remove: tuple[str, ...] = ()
+    edit: Annotated[tuple[SegmentEdit, ...], _CHANGES] = ()
+    add: Annotated[tuple[SegmentNew, ...], _CHANGES] = ()
+    remove: Annotated[tuple[Annotated[str, msgspec.Meta(max_length=64)], ...], _CHANGES] = ()
 
 
 class SplitSegment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,7 +107,7 @@ class Segments(msgspec.Struct, frozen=True):
     """The lines and their revision (the ETag, as `"REVISION"`)."""
 
     revision: int
-    segments: tuple[Segment, ...]
+    segments: Annotated[tuple[Segment, ...], msgspec.Meta(description=f"At most {MAX_LINES}, where a person or a file brings them.")]
 
 
 class JobPage(msgspec.Struct, frozen=True):

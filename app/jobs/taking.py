@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 from sqlalchemy import Connection, Engine, delete, insert, select
 
-from app.domain.errors import ARCHIVE_INVALID, DISK_FULL, DubError
+from app.domain.errors import ARCHIVE_INVALID, DATABASE_BUSY, DISK_FULL, DubError
 from app.domain.job import ACTIVE, DubOptions, JobState, Stage
 from app.domain.media import ArtifactKind
 from app.domain.segment import Clip, Placement
@@ -28,16 +28,18 @@ from app.jobs.work import Transcribed
 from app.storage import rows, tape
 from app.storage import tables as t
 from app.storage.blobs import BlobStore, sha256_of
+from app.storage.database import reading
 from app.storage.disks import Reservation, reserve_on
 from app.storage.floor import Floor
 
-_MAX_JSON_BYTES: Final = 256 << 20  # of one job: about a million lines
+_MAX_JSON_BYTES: Final = 256 << 20  # of one job: its lines, and what its stages gave
 _BLOB: Final = re.compile(r"blobs/((?:uploads|ingest|clips|artifacts)(?:/[A-Za-z0-9_-]{1,128}){1,3}(?:\.[a-z0-9]{1,8})?)")
 _JOB: Final = re.compile(r"jobs/([0-9a-f]{32})/job\.json")
 _OUTPUTS: Final[dict[Stage, Any]] = {
     Stage.PROBE: str, Stage.INGEST: Sound, Stage.TRANSCRIBE: Transcribed, Stage.SYNTHESIZE: tuple[Clip, ...],
     Stage.FIT: tuple[Placement, ...], Stage.MIX: Mixed,
 }  # fmt: skip
+_LOOKS: Final = 3
 _AGAIN: Final = {"ingest": (Stage.INGEST,), "clips": (Stage.SYNTHESIZE,), "artifacts": (Stage.MIX, Stage.MUX)}
 
 
@@ -174,20 +176,30 @@ def _second_reading(file: BinaryIO, blobs: BlobStore, folder: Path, room: Reserv
 
 def _take(found: tuple[PortableJob, dict[str, Path], set[str]], engine: Engine, blobs: BlobStore) -> Taken:
     job, staged, other = found
-    with engine.begin() as c:
+    with reading(engine) as c:
         outcome = _outcome(c, job)
         if outcome is Outcome.SKIPPED:
             return Taken(job.id, job.id, job.title, outcome)
     for key, path in staged.items():
         blobs.adopt(path, key)
-    with engine.begin() as c:  # nobody deletes a blob from here on
-        outcome = _outcome(c, job)
-        job_id = uuid.uuid4().hex if outcome is Outcome.RENAMED else job.id
-        if outcome is not Outcome.SKIPPED:
-            if outcome is Outcome.COMPLETED:
-                c.execute(delete(t.jobs).where(t.jobs.c.id == job.id))
-            _insert(c, job_id, job, {entry.key for entry in job.files if blobs.exists(entry.key)}, other, blobs)
-    return Taken(job.id, job_id, job.title, outcome)
+    for _ in range(_LOOKS):
+        there = _there(job, blobs)
+        ready = _rows(job, there, other, blobs)
+        with engine.begin() as c:  # nobody deletes a blob from here on
+            if _there(job, blobs) != there:
+                continue
+            outcome = _outcome(c, job)
+            job_id = uuid.uuid4().hex if outcome is Outcome.RENAMED else job.id
+            if outcome is not Outcome.SKIPPED:
+                if outcome is Outcome.COMPLETED:
+                    c.execute(delete(t.jobs).where(t.jobs.c.id == job.id))
+                _insert(c, job_id, ready)
+            return Taken(job.id, job_id, job.title, outcome)
+    raise DubError(DATABASE_BUSY, "Files of the job are deleted again and again.")
+
+
+def _there(job: PortableJob, blobs: BlobStore) -> set[str]:
+    return {entry.key for entry in job.files if blobs.exists(entry.key)}
 
 
 def _outcome(c: Connection, job: PortableJob) -> Outcome:
@@ -202,18 +214,25 @@ def _outcome(c: Connection, job: PortableJob) -> Outcome:
     return Outcome.SKIPPED if not lacking or JobState(row.state) in ACTIVE else Outcome.COMPLETED
 
 
-def _insert(c: Connection, job_id: str, job: PortableJob, there: set[str], other: set[str], blobs: BlobStore) -> None:
-    """All rows of the job. What was at work when it was exported can be gone on with; a stage whose files are not there runs again."""
+class _Rows(msgspec.Struct, frozen=True):
+    """A job's rows, all but its id."""
+
+    job: dict[str, Any]
+    segments: list[dict[str, Any]]
+    stages: list[dict[str, Any]]
+    artifacts: list[dict[str, Any]]
+    keys: set[str]
+
+
+def _rows(job: PortableJob, there: set[str], other: set[str], blobs: BlobStore) -> _Rows:
+    """Made while others write: what was at work when it was exported can be gone on with; a stage whose files are not there runs again."""
     columns = {column.name for column in t.jobs.columns}
-    values = {name: value for name, value in msgspec.to_builtins(job).items() if name in columns}
+    values = {name: msgspec.to_builtins(getattr(job, name)) for name in job.__struct_fields__ if name in columns}
     stopped = {"state": JobState.CANCELLED} if job.state in ACTIVE else {}
     rendered = None if job.rendered_options is None else msgspec.to_builtins(archived.options(job.rendered_options))
-    values |= {"id": job_id, "options": msgspec.to_builtins(archived.options(job.options)), "rendered_options": rendered} | stopped
+    values |= {"options": msgspec.to_builtins(archived.options(job.options)), "rendered_options": rendered} | stopped
     values |= {"stage": None, "stage_progress": 0.0, "progress": 0.0 if stopped else 1.0, "eta_s": None, "workflow_id": None}
-    c.execute(insert(t.jobs).values(**values))
-    rows.touch(c, job_id)
-    rows.write_segments(c, job_id, job.segments)
-    again = _again(job, there, other)
+    again, stages, artifacts = _again(job, there, other), [], []
     for stage in job.stages:
         kind = _OUTPUTS.get(stage.stage)
         readable = kind is None
@@ -222,14 +241,24 @@ def _insert(c: Connection, job_id: str, job: PortableJob, there: set[str], other
             readable = True
         if readable:
             fingerprint = "" if stage.stage in again else stage.fingerprint
-            c.execute(insert(t.stages).values(job_id=job_id, **msgspec.to_builtins(msgspec.structs.replace(stage, fingerprint=fingerprint))))
+            stages.append(msgspec.to_builtins(msgspec.structs.replace(stage, fingerprint=fingerprint)))
     for artifact in job.artifacts:
         if artifact.key in there:
             if artifact.key in other:
                 path = blobs.path(artifact.key)
                 artifact = msgspec.structs.replace(artifact, size_bytes=path.stat().st_size, sha256=sha256_of(path))
-            c.execute(insert(t.artifacts).values(job_id=job_id, **msgspec.to_builtins(artifact)))
-    rows.refer(c, job_id, there)
+            artifacts.append(msgspec.to_builtins(artifact))
+    return _Rows(values, rows.segment_rows("", job.segments), stages, artifacts, there)
+
+
+def _insert(c: Connection, job_id: str, ready: _Rows) -> None:
+    c.execute(insert(t.jobs).values(**ready.job | {"id": job_id}))
+    rows.touch(c, job_id)
+    for table, listed in ((t.segments, ready.segments), (t.stages, ready.stages), (t.artifacts, ready.artifacts)):
+        if listed:
+            c.execute(insert(table), [row | {"job_id": job_id} for row in listed])
+    if ready.keys:
+        c.execute(insert(t.blob_references), [{"job_id": job_id, "key": key} for key in sorted(ready.keys)])
 
 
 def _again(job: PortableJob, there: set[str], other: set[str]) -> set[Stage]:

@@ -12,7 +12,7 @@ from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, inspect
 
-from app.domain.errors import DISK_FULL, DubError
+from app.domain.errors import DATABASE_BUSY, DISK_FULL, DubError
 from app.full_disk import is_disk_full
 from app.storage.reserve import Reserve
 from app.storage.revision import HEAD, NewerDatabase, copy_before
@@ -21,24 +21,28 @@ __all__ = ["HEAD", "migrate", "open_database", "reading", "urgent", "urgently"]
 T = TypeVar("T")
 P = ParamSpec("P")
 _READING: Final = "autodubber_reading"
+BUSY_S: Final = 30.0
+_RETRY_AFTER_S: Final = "5"
+_BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _reserves: Final[weakref.WeakKeyDictionary[Engine, Reserve]] = weakref.WeakKeyDictionary()
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str, *, busy_s: float = BUSY_S) -> Engine:
     """An engine whose writers wait for each other instead of failing, and whose readers never block a writer.
 
-    SQLite: WAL, foreign keys, 30 s busy time-out, full durability of commits (synchronous=FULL): a finished step survives a power cut.
+    SQLite: WAL, foreign keys, full durability of commits (synchronous=FULL): a finished step survives a power cut.
+    A writer that has waited for `busy_s` raises database_busy, and has changed nothing.
     Whatever fails for want of room, be it to connect, in a statement or at the commit, raises disk_full; `urgent` work gets the reserve then.
     """
     if not url.startswith("sqlite"):
         engine = create_engine(url, pool_size=10, pool_pre_ping=True)
-        _tell_full(engine, None)
+        _translate_errors(engine, None)
         return engine
-    engine = create_engine(url, pool_size=8, max_overflow=8, connect_args={"timeout": 30, "check_same_thread": False})
+    engine = create_engine(url, pool_size=8, max_overflow=40, connect_args={"timeout": busy_s, "check_same_thread": False})
     if engine.url.database not in (None, "", ":memory:"):
         folder = Path(str(engine.url.database)).parent
         _reserves[engine] = Reserve(folder)
-        _tell_full(engine, folder)
+        _translate_errors(engine, folder)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
@@ -79,11 +83,14 @@ def urgent(engine: Engine, work: Callable[[], T]) -> T:
     return work() if reserve is None else reserve.spend(work)
 
 
-def _tell_full(engine: Engine, folder: Path | None) -> None:
+def _translate_errors(engine: Engine, folder: Path | None) -> None:
     @event.listens_for(engine, "handle_error")
     def _translate(context: ExceptionContext) -> None:
         if is_disk_full(context.original_exception, folder):
             raise DubError(DISK_FULL)
+        code = getattr(context.original_exception, "sqlite_errorcode", None)
+        if isinstance(code, int) and code & 0xFF in _BUSY:
+            raise DubError(DATABASE_BUSY, headers={"Retry-After": _RETRY_AFTER_S})
 
 
 @contextlib.contextmanager

@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, select, update
 
 from app.domain.errors import EDIT_CONFLICT, JOB_NOT_FOUND, JOB_STATE, DubError
 from app.domain.job import ACTIVE, TRANSITIONS, DubOptions, Job, JobState, Phase, Stage
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.segment import Segment
-from app.storage import kept, rows
+from app.storage import kept, pieces, rows
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
 from app.storage.database import reading, urgent, urgently
@@ -120,12 +120,15 @@ class JobStore(WorkingJobs):
                     if listed:
                         c.execute(insert(table), listed)
             if state is JobState.REVIEW:
-                rows.write_segments(c, new_id, rows.segments_of(c, job_id))
-            keys = {row.source_key, row.subtitles_key, stem_key}
+                columns = [column for column in t.segments.c if column.name != "job_id"]
+                lines = select(literal(new_id), *columns).where(t.segments.c.job_id == job_id)
+                c.execute(insert(t.segments).from_select(["job_id", *(column.name for column in columns)], lines))
             if stages:
-                shared = select(t.blob_references.c.key).where(t.blob_references.c.job_id == job_id, ~t.blob_references.c.key.like("artifacts/%"))
-                keys |= set(c.execute(shared).scalars()) - {row.stem_key}
-            rows.refer(c, new_id, keys - {None})
+                key, without = t.blob_references.c.key, row.stem_key or ""
+                mine = (t.blob_references.c.job_id == job_id, ~key.like("artifacts/%"), key != without)
+                shared = select(literal(new_id), key).where(*mine)
+                c.execute(insert(t.blob_references).from_select(["job_id", "key"], shared))
+            rows.refer(c, new_id, {row.source_key, row.subtitles_key, stem_key} - {None})
 
     def row(self, job_id: str) -> JobRow:
         """Raises job_not_found."""
@@ -217,14 +220,19 @@ class JobStore(WorkingJobs):
         with self._engine.begin() as c:
             c.execute(update(t.jobs).where(t.jobs.c.id == job_id).values(**values))
 
-    @urgently
     def delete(self, job_id: str) -> list[str]:
         """Delete the job and all its rows; returns the keys of the blobs that nobody needs any more. Raises job_not_found."""
-        with self._engine.begin() as c:
-            rows.job_row(c, job_id)
+        with reading(self._engine) as c:  # not while others wait: a long job has 40,000
             keys = list(c.execute(select(t.blob_references.c.key).where(t.blob_references.c.job_id == job_id)).scalars())
-            c.execute(delete(t.jobs).where(t.jobs.c.id == job_id))  # the rest cascades
+        self._forget(job_id)
+        with reading(self._engine) as c:
             return rows.unreferenced(c, keys)
+
+    @urgently
+    def _forget(self, job_id: str) -> None:
+        with self._engine.begin() as c:
+            if c.execute(delete(t.jobs).where(t.jobs.c.id == job_id)).rowcount == 0:  # the rest cascades
+                raise DubError(JOB_NOT_FOUND)
 
     # ---------------------------------------------------------------- segments
 
@@ -234,16 +242,23 @@ class JobStore(WorkingJobs):
             return rows.job_row(c, job_id).job.revision, rows.segments_of(c, job_id)
 
     def append_segments(self, job_id: str, added: Iterable[Segment], *, stage: Stage, fingerprint: str, output: Any) -> int:
-        """Add recognised lines and, in the same transaction, remember how far recognition is; returns the new revision."""
+        """Add recognised lines and, in the same transaction, remember how far recognition is; returns the new revision.
+
+        Of very many lines only the last are in that transaction: killed before it, they are to be cleared.
+        """
+        *first, last = pieces.split(list(added))
+        pieces.write(self._engine, first, lambda c, some: rows.write_segments(c, job_id, some))
         with self._engine.begin() as c:
-            rows.write_segments(c, job_id, added)
+            rows.write_segments(c, job_id, last)
             rows.put_stage(c, job_id, stage, fingerprint, output, 0.0)
             return rows.next_revision(c, job_id)
 
     def clear_segments(self, job_id: str) -> tuple[int, tuple[str, ...]]:
-        with self._engine.begin() as c:
+        """Delete all lines of a job at work, in pieces; returns the new revision and their ids."""
+        with reading(self._engine) as c:
             gone = tuple(c.execute(select(t.segments.c.id).where(t.segments.c.job_id == job_id)).scalars())
-            c.execute(delete(t.segments).where(t.segments.c.job_id == job_id))
+        pieces.write(self._engine, pieces.split(gone), lambda c, some: rows.delete_segments(c, job_id, some))
+        with self._engine.begin() as c:
             return rows.next_revision(c, job_id), gone
 
     def edit_segments(
@@ -254,23 +269,29 @@ class JobStore(WorkingJobs):
         Returns the new revision, all lines, those that are new or changed, and the ids of those that are gone. Raises edit_conflict when
         `revision` is not the current one, job_state, job_not_found, and whatever `change` raises.
         """
-        with self._engine.begin() as c:
-            job = rows.job_row(c, job_id).job
-            if job.state not in allowed:
-                raise DubError(JOB_STATE, f"The job is {job.state.value}.")
-            if job.revision != revision:
-                raise DubError(EDIT_CONFLICT, revision=job.revision)
+        with reading(self._engine) as c:  # the lines of a revision never change: they are read and changed while others write
+            job = self._editable(c, job_id, revision, allowed)
             before = rows.segments_of(c, job_id)
-            known = {segment.id: segment for segment in before}
-            after = {segment.id: segment for segment in change(job, before)}
-            changed = tuple(segment for segment in after.values() if known.get(segment.id) != segment)
-            gone = tuple(known.keys() - after.keys())
-            touched = [*gone, *(segment.id for segment in changed if segment.id in known)]
-            for start in range(0, len(touched), 500):
-                c.execute(delete(t.segments).where(t.segments.c.job_id == job_id, t.segments.c.id.in_(touched[start : start + 500])))
-            rows.write_segments(c, job_id, changed)
-            now = rows.next_revision(c, job_id) if changed or gone else revision
-            return now, rows.segments_of(c, job_id), changed, gone
+        known = {segment.id: segment for segment in before}
+        after = {segment.id: segment for segment in change(job, before)}
+        changed = tuple(segment for segment in after.values() if known.get(segment.id) != segment)
+        gone = tuple(known.keys() - after.keys())
+        if changed or gone:
+            with self._engine.begin() as c:
+                self._editable(c, job_id, revision, allowed)
+                rows.delete_segments(c, job_id, [*gone, *(segment.id for segment in changed if segment.id in known)])
+                rows.write_segments(c, job_id, changed)
+                revision = rows.next_revision(c, job_id)
+        lines = tuple(sorted(after.values(), key=lambda line: (line.start_s, line.end_s, line.id)))
+        return revision, lines, changed, gone
+
+    def _editable(self, c: Connection, job_id: str, revision: int, allowed: Collection[JobState]) -> Job:
+        job = rows.job_row(c, job_id).job
+        if job.state not in allowed:
+            raise DubError(JOB_STATE, f"The job is {job.state.value}.")
+        if job.revision != revision:
+            raise DubError(EDIT_CONFLICT, revision=job.revision)
+        return job
 
     # ---------------------------------------------------------------- stages, artifacts, blobs
 
@@ -287,7 +308,11 @@ class JobStore(WorkingJobs):
 
         `kinds` is all that the stage ever hands out: files of those kinds that it has not made this time are taken back.
         """
-        made = {artifact.key for artifact in artifacts}
+        made, output = {artifact.key for artifact in artifacts}, msgspec.to_builtins(output)
+        wanted = keys
+        if len(keys) > pieces.PIECE:  # the job needs them, whatever becomes of the stage
+            self.refer(job_id, keys)
+            wanted = ()
         with self._engine.begin() as c:
             rows.put_stage(c, job_id, stage, fingerprint, output, seconds)
             own = (t.artifacts.c.job_id == job_id, t.artifacts.c.kind.in_({*kinds, *(artifact.kind for artifact in artifacts)}))
@@ -295,16 +320,15 @@ class JobStore(WorkingJobs):
             c.execute(delete(t.artifacts).where(*own))
             for artifact in artifacts:
                 c.execute(insert(t.artifacts).values(job_id=job_id, **msgspec.to_builtins(artifact)))
-            rows.refer(c, job_id, [*keys, *made])
+            rows.refer(c, job_id, [*wanted, *made])
             kept = set(c.execute(select(t.artifacts.c.key).where(t.artifacts.c.job_id == job_id)).scalars())
             replaced = sorted(before - kept - set(keys))
             c.execute(delete(t.blob_references).where(t.blob_references.c.job_id == job_id, t.blob_references.c.key.in_(replaced)))
             return rows.unreferenced(c, replaced)
 
     def refer(self, job_id: str, keys: Collection[str]) -> None:
-        """Say that the job needs these blobs."""
-        with self._engine.begin() as c:
-            rows.refer(c, job_id, keys)
+        """Say that the job needs these blobs. Very many are said in pieces."""
+        pieces.write(self._engine, pieces.split(list(keys)), lambda c, some: rows.refer(c, job_id, some))
 
     def discard(self, blobs: BlobStore, keys: Collection[str]) -> None:
         """Delete those of the blobs that no job needs by now; uploads that waited with them for another job are forgotten."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -16,6 +16,9 @@ from app.domain.media import Artifact, ArtifactKind, MediaInfo
 from app.domain.plain import plain
 from app.domain.segment import LeftOut, Segment, Word
 from app.storage import tables as t
+from app.storage.pieces import split
+
+_ASKED: Final = 500  # keys in one question
 
 
 class JobRow(msgspec.Struct, frozen=True):
@@ -125,22 +128,30 @@ def segments_of(c: Connection, job_id: str) -> tuple[Segment, ...]:
     )
 
 
+def segment_rows(job_id: str, added: Iterable[Segment]) -> list[dict[str, Any]]:
+    return [{"job_id": job_id, **msgspec.to_builtins(segment)} for segment in added]
+
+
 def write_segments(c: Connection, job_id: str, added: Iterable[Segment]) -> None:
-    rows = [{"job_id": job_id, **msgspec.to_builtins(segment)} for segment in added]
+    rows = segment_rows(job_id, added)
     if rows:
         c.execute(insert(t.segments), rows)
 
 
+def delete_segments(c: Connection, job_id: str, ids: Sequence[str]) -> None:
+    for some in split(ids, _ASKED):
+        c.execute(delete(t.segments).where(t.segments.c.job_id == job_id, t.segments.c.id.in_(some)))
+
+
 def refer(c: Connection, job_id: str, keys: Collection[str]) -> None:
-    known = set(c.execute(select(t.blob_references.c.key).where(t.blob_references.c.job_id == job_id)).scalars())
+    mine = select(t.blob_references.c.key).where(t.blob_references.c.job_id == job_id)
+    known = {key for some in split(list(keys), _ASKED) for key in c.execute(mine.where(t.blob_references.c.key.in_(some))).scalars()}
     fresh = sorted(set(keys) - known)
     if fresh:
         c.execute(insert(t.blob_references), [{"job_id": job_id, "key": key} for key in fresh])
 
 
 def unreferenced(c: Connection, keys: Collection[str]) -> list[str]:
-    gone = []
-    for key in keys:
-        if c.execute(select(t.blob_references.c.job_id).where(t.blob_references.c.key == key).limit(1)).first() is None:
-            gone.append(key)
-    return gone
+    asked = select(t.blob_references.c.key)
+    needed = {key for some in split(list(keys), _ASKED) for key in c.execute(asked.where(t.blob_references.c.key.in_(some))).scalars()}
+    return [key for key in keys if key not in needed]
