@@ -1187,11 +1187,11 @@ export interface components {
         /** SegmentChanges */
         SegmentChanges: {
             /** @default [] */
-            add?: components["schemas"]["SegmentNew"][];
+            add?: (components["schemas"]["SegmentNew"] | unknown)[];
             /** @default [] */
-            edit?: components["schemas"]["SegmentEdit"][];
+            edit?: (components["schemas"]["SegmentEdit"] | unknown)[];
             /** @default [] */
-            remove?: string[];
+            remove?: (string | unknown)[];
         };
         /** SegmentEdit */
         SegmentEdit: {
@@ -1215,6 +1215,7 @@ export interface components {
         /** Segments */
         Segments: {
             revision: number;
+            /** @description At most 20000, where a person or a file brings them. */
             segments: components["schemas"]["Segment"][];
         };
         /** SegmentsChanged */
@@ -2306,6 +2307,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description A problem. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
         };
     };
     mergeSegment: {
@@ -2379,6 +2389,15 @@ export interface operations {
             };
             /** @description A problem. */
             428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2570,6 +2589,15 @@ export interface operations {
             };
             /** @description A problem. */
             428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
