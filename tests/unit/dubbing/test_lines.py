@@ -24,6 +24,7 @@ from app.jobs import editing
 from app.jobs.requests import SegmentChanges, SegmentEdit
 from app.speech.ports import Recognised
 from tests.unit.jobs.test_choices import OPTIONS
+from tests.unit.jobs.test_service import MEDIA
 
 SDH = b"""1
 00:00:01,000 --> 00:00:02,000
@@ -187,7 +188,9 @@ def test_every_recognised_chunk_is_told_apart(tmp_path: Path) -> None:
         chunks: list[Recognised] = []
         kit = cast(Kit, SimpleNamespace(engines=Engines()))
         asyncio.run(
-            transcribe(kit, tmp_path, options, 9.0, language=None, resume_at_s=0.0, on_chunk=chunks.append, report=lambda fraction, message: None)
+            transcribe(
+                kit, tmp_path, options, 9.0, language=None, resume_at_s=0.0, on_chunk=chunks.append, report=lambda fraction, message: None, info=MEDIA
+            )
         )
         assert [chunk.done_s for chunk in chunks] == [5.0]
         return [(each.text, each.skip) for chunk in chunks for each in chunk.segments]
