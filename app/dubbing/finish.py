@@ -66,7 +66,7 @@ async def finish(
     Raises container_unsuitable, disk_full, media_tool_failed, media_limit.
     """
     extension = output_extension(info, options)
-    async with scratch(kit, "mux", finish_bytes(info, options, sound.duration_s)) as folder:
+    async with scratch(kit, "mux", finish_bytes(info, options, sound.duration_s), *((cache,) if cache is not None else ())) as folder:
         texts, files = await asyncio.to_thread(_write_texts, folder, info, sound, segments, placements, options, language)
         made, picture = track, None
         if info.video is not None:

@@ -8,6 +8,8 @@ Stages keep nothing but blobs, which are named by the hash of what made them. Wh
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -104,12 +106,18 @@ def _check_length(kit: Kit, info: MediaInfo) -> None:
         raise DubError(MEDIA_TOO_LONG, f"It lasts {info.duration_s / 60:.0f} minutes; the limit is {kit.max_duration_s / 60:.0f}.")
 
 
-async def ingest(kit: Kit, source: Path, source_id: str, info: MediaInfo, options: DubOptions, report: Report) -> Sound:
-    """Decode the sound once: recognition track, peaks, energies, the true duration, and a thumbnail. `source_id` names the bytes."""
+async def ingest(kit: Kit, source: Path, source_id: str, info: MediaInfo, options: DubOptions, report: Report, *, cache: Path | None = None) -> Sound:
+    """Decode the sound once: recognition track, peaks, energies, the true duration, and a thumbnail. `source_id` names the bytes.
+
+    `cache` keeps what is done from one kill to the next, until `forget_ingested`.
+    """
     track = tracks.heard(info, options)
     base = f"ingest/{fingerprint(source_id, track, _LISTENING)}"
-    async with scratch(kit, "ingest", ingest_bytes(info)) as folder:
-        request = IngestRequest(path=str(source), out=str(folder), audio_track=track, max_duration_s=kit.max_duration_s, size_bytes=info.size_bytes)
+    async with scratch(kit, "ingest", ingest_bytes(info), *((cache,) if cache is not None else ())) as folder:
+        kept = str(cache / base.replace("/", "-")) if cache is not None else None
+        request = IngestRequest(
+            path=str(source), out=str(folder), audio_track=track, max_duration_s=kit.max_duration_s, size_bytes=info.size_bytes, kept=kept
+        )
         done = await run_task("ingest", request, Ingested, report=fraction_only(report), limits=kit.limits)
 
         def keep(name: str) -> str:
@@ -122,6 +130,14 @@ async def ingest(kit: Kit, source: Path, source_id: str, info: MediaInfo, option
             return Sound(done.duration_s, keep("speech.wav"), keep("peaks.dat"), keep("energies.f32"), thumbnail)
 
         return await asyncio.to_thread(keep_all)
+
+
+def forget_ingested(cache: Path) -> None:
+    """Delete what `ingest` has kept there."""
+    for folder in cache.glob("ingest-*"):
+        shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):  # the mix's chunks are there
+        cache.rmdir()
 
 
 async def fit(kit: Kit, segments: Sequence[Segment], clips: Sequence[Clip], options: DubOptions, duration_s: float) -> tuple[Placement, ...]:

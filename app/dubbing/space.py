@@ -39,8 +39,8 @@ _LOOK_SHARE: Final = 20  # at most this part of the time is spent on looking
 
 
 def ingest_bytes(info: MediaInfo) -> int:
-    """The recognition track, the waveform, energies, the thumbnail."""
-    return round((info.duration_s or _UNKNOWN_S) * _SPEECH_BYTES_S) + _SMALL_BYTES
+    """The recognition track, the waveform and energies, twice: what a kill would cost is kept beside them; the thumbnail."""
+    return round((info.duration_s or _UNKNOWN_S) * 2 * _SPEECH_BYTES_S) + _SMALL_BYTES
 
 
 def line_bytes(request: SpeechRequest) -> int:
@@ -57,13 +57,13 @@ def mix_bytes(options: DubOptions, duration_s: float, placements: Iterable[Place
 
 
 def finish_bytes(info: MediaInfo, options: DubOptions, duration_s: float) -> int:
-    """The video with all its tracks; twice its picture where that is drawn anew."""
+    """The video with all its tracks; three times its picture where that is drawn anew: in pieces, joined, and in the video."""
     whole = info.size_bytes + round(duration_s * 2 * _CODED_BYTES_S)
     if info.video is None:
         return _SMALL_BYTES
     if options.burn_subtitles:
         pixels = info.video.width * info.video.height * min(info.video.fps or 25.0, 120.0)
-        whole += 2 * round(duration_s * pixels * _DRAWN_BITS / 8)
+        whole += 3 * round(duration_s * pixels * _DRAWN_BITS / 8)
     return whole + _SMALL_BYTES
 
 
@@ -124,5 +124,6 @@ def _bytes_in(folders: Iterable[Path]) -> int:
         with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
             for entry in entries:
                 with contextlib.suppress(FileNotFoundError):
-                    total += entry.stat(follow_symlinks=False).st_size
+                    is_folder = entry.is_dir(follow_symlinks=False)
+                    total += _bytes_in((Path(entry.path),)) if is_folder else entry.stat(follow_symlinks=False).st_size
     return total

@@ -15,13 +15,17 @@ class ProbeRequest(msgspec.Struct, frozen=True):
 
 
 class IngestRequest(msgspec.Struct, frozen=True):
-    """`out` is an existing folder; see `app.dubbing.ingest` for what is put there. `size_bytes` is the source's."""
+    """`out` is an existing folder; see `app.dubbing.ingest` for what is put there. `size_bytes` is the source's.
+
+    `kept` is a folder that outlives a kill: what a killed run had done is found there, a minute of the sound in each file.
+    """
 
     path: str
     out: str
     audio_track: int
     max_duration_s: float
     size_bytes: int
+    kept: str | None = None
 
 
 class Ingested(msgspec.Struct, frozen=True):

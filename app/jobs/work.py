@@ -81,6 +81,8 @@ class StageWork:
 
     def tidy(self, stage: Stage, job_id: str) -> None:
         """The stage's output is recorded: what was kept on the way to it has served."""
+        if stage is Stage.INGEST:
+            pipeline.forget_ingested(self._kit.cache / job_id)
         if stage is Stage.MUX:
             forget_burned(self._kit.cache / job_id)
 
@@ -109,7 +111,9 @@ class StageWork:
     async def _ingest(self, row: JobRow, name: str, report: Report) -> Done:
         info = _media(row.job)
         digest = await asyncio.to_thread(self._output, row.job.id, Stage.PROBE, str)
-        sound = await pipeline.ingest(self._kit, self._kit.blobs.path(row.source_key), digest, info, row.job.options, report)
+        sound = await pipeline.ingest(
+            self._kit, self._kit.blobs.path(row.source_key), digest, info, row.job.options, report, cache=self._kit.cache / row.job.id
+        )
         artifacts = await asyncio.to_thread(outputs.studio_artifacts, self._kit, sound.peaks, sound.thumbnail)
         return Done(sound, keys=sound.keys(), artifacts=artifacts, fields={"media": msgspec.structs.replace(info, duration_s=sound.duration_s)})
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import av.filter
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from av.audio.frame import AudioFrame
@@ -15,7 +16,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from app.domain.errors import AUDIO_TRACK_MISSING, MEDIA_DAMAGED, DubError
-from app.media.listening import Listener
+from app.media.listening import Listener, Listening
 from app.media.opening import RESTART_S, latest_s, open_input, packets, restarts, restrict, unreadable
 from app.media.pictures import PictureEnd, moving_picture
 
@@ -26,40 +27,95 @@ _SAMPLE = Fraction(1, SAMPLE_RATE_HZ)
 _JUMP_N = SAMPLE_RATE_HZ  # from here on a hole is filled by us, lazily: swresample would allocate it in one piece
 _LOUDEST = 4.0  # a surround mix folded to stereo may reach 3.4; what a damaged frame decodes to may be anything
 _NEVER_N = 1 << 62
+_WARM_PACKETS = 40  # decoded before the first one that is wanted: a bit reservoir, an overlap, a prediction
 _HOLE_S = 0.02  # up to here timestamps may jitter without the sound being cut; one lost AAC frame is 21 ms
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where a decode can begin anew: a packet of the stream, counted from the first, and where its sound lies on the timeline."""
+
+    packet: int
+    at_n: int
+    offset_n: int
+    listening: Listening | None = None
+
+
+class Trail:
+    """Of one decode: where it begins (None: at the beginning), and the place between `from_n` and `until_n` at which another one would begin best:
+    where a frame's sound begins (nearly) at a whole sample, resampling goes on as if it had never stopped.
+    """
+
+    def __init__(self, start: Place | None) -> None:
+        self.start = start
+        self.packet = -1
+        self.fresh = True  # the coming frame is its packet's first
+        self.look(0, -1)
+
+    def look(self, from_n: int, until_n: int) -> None:
+        """Look for a place there; the last one is forgotten."""
+        self.place: Place | None = None
+        self._from_n, self._until_n, self._beside = from_n, until_n, 1.0
+
+    def note(self, position: tuple[int, float], at_n: int, offset_n: int, listener: Listener | None) -> None:
+        """A frame's sound is heard from `position` on, a sample and how far beside it; `at_n` is where its timestamp, rounded, puts it."""
+        position_n, beside = position
+        if self._from_n <= position_n <= self._until_n and beside < self._beside:
+            state = listener.state() if listener is not None else None
+            self.place, self._beside = Place(self.packet, position_n, offset_n + position_n - at_n, state), beside
+
+
 def audio_blocks(
-    path: Path, track: int, *, block_n: int = SAMPLE_RATE_HZ, pictures: PictureEnd | None = None, listener: Listener | None = None
-) -> Iterator[Block]:
+    path: Path, track: int, *, block_n: int = SAMPLE_RATE_HZ, pictures: PictureEnd | None = None, listener: Listener | None = None,
+    trail: Trail | None = None, from_n: int = 0,
+) -> Iterator[Block]:  # fmt: skip
     """The sound of audio stream `track`: float32 (block_n, 2) at 48 kHz; the last block may be shorter. With a `listener` there is a third column:
     what recognition hears.
 
     Sample 0 is the container's start, which is where a stream copy starts too: a late start, holes and packets that cannot be
     decoded are silence. Mono goes to both sides at full level. Memory does not grow with the length. A truncated file ends
-    where its data ends. `pictures` hears the video packets on the way.
+    where its data ends. `pictures` hears the video packets on the way. `from_n`: without the samples before it, which are not even decoded
+    up to where `trail` starts.
     Raises NOT_MEDIA, AUDIO_TRACK_MISSING, and MEDIA_DAMAGED or MEDIA_INCOMPLETE when nothing at all decodes.
     """
     with open_input(path) as container:
         if not 0 <= track < len(container.streams.audio):
             raise DubError(AUDIO_TRACK_MISSING, f"Track {track} of {len(container.streams.audio)}.")
         stream = container.streams.audio[track]
-        yield from _reblock(_on_timeline(_decoded(path, container, stream, pictures), container, stream, listener), block_n)
+        trail = trail or Trail(None)
+        if listener is not None and trail.start is not None and trail.start.listening is not None:
+            listener.go_on(trail.start.listening)
+        pieces = _on_timeline(_decoded(path, container, stream, pictures, trail), container, stream, listener, trail)
+        yield from _reblock(_without(pieces, from_n - (trail.start.at_n if trail.start else 0)), block_n)
 
 
-def _decoded(path: Path, container: InputContainer, stream: AudioStream, pictures: PictureEnd | None) -> Iterator[AudioFrame]:
+def _without(pieces: Iterable[Block], count_n: int) -> Iterator[Block]:
+    """All but the first samples."""
+    for piece in pieces:
+        if count_n < len(piece):
+            yield piece[count_n:] if count_n > 0 else piece
+        count_n -= min(max(count_n, 0), len(piece))
+
+
+def _decoded(path: Path, container: InputContainer, stream: AudioStream, pictures: PictureEnd | None, trail: Trail) -> Iterator[AudioFrame]:
     """Every frame that decodes. A corrupt packet is skipped; its hole is filled later, by the timestamps around it."""
     restrict(stream.codec_context)
-    any_frame = False
+    any_frame = trail.start is not None
+    first = trail.start.packet if trail.start is not None else 0
     picture = moving_picture(container) if pictures is not None else None
     for packet in packets(container, stream, picture):
         if packet.stream_index != stream.index:
             if pictures is not None:
                 pictures.hear(packet, container)
             continue
+        trail.packet += 1
+        trail.fresh = True
+        if trail.packet < first - _WARM_PACKETS:
+            continue
         try:
             frames = packet.decode()
         except av.FFmpegError:  # PermissionError among them: PyAV's name for one of AAC's errors
+            continue
+        if trail.packet < first:  # the decoder only comes into its state
             continue
         for frame in frames:
             if isinstance(frame, AudioFrame) and frame.samples and frame.sample_rate:
@@ -69,7 +125,9 @@ def _decoded(path: Path, container: InputContainer, stream: AudioStream, picture
         raise unreadable(path, MEDIA_DAMAGED, "No sound could be decoded.")
 
 
-def _on_timeline(frames: Iterable[AudioFrame], container: InputContainer, stream: AudioStream, listener: Listener | None) -> Iterator[Block]:
+def _on_timeline(
+    frames: Iterable[AudioFrame], container: InputContainer, stream: AudioStream, listener: Listener | None, trail: Trail
+) -> Iterator[Block]:
     """Pieces of any length that follow each other without a hole, from the container's start on.
 
     A run is a stretch of frames of one format without a jump; each has its own filter graph. Timestamps that go back by more
@@ -82,9 +140,9 @@ def _on_timeline(frames: Iterable[AudioFrame], container: InputContainer, stream
     num, den = ratio.numerator, ratio.denominator  # Fractions would be a fifth of all work here
     start_n = round(Fraction(container.start_time or 0, 1_000_000) * SAMPLE_RATE_HZ)
     run: _Run | None = None
-    done_n = 0  # yielded so far
-    next_n = 0  # where the coming frame should start, when nothing is missing
-    offset_n = 0
+    done_n = trail.start.at_n if trail.start else 0  # yielded so far
+    next_n = done_n  # where the coming frame should start, when nothing is missing
+    offset_n = trail.start.offset_n if trail.start else 0
     for frame in frames:
         at_n = next_n
         if frame.pts is not None:
@@ -92,6 +150,9 @@ def _on_timeline(frames: Iterable[AudioFrame], container: InputContainer, stream
             if at_n > latest_n or (run is not None and not next_n - _JUMP_N <= at_n <= next_n + leap_n):
                 offset_n += next_n - at_n
                 at_n = next_n
+        if run is not None and trail.fresh and run.takes(frame) and (position := run.position(at_n)) is not None:
+            trail.note(position, at_n, offset_n, listener)
+        trail.fresh = False
         if run is None or at_n > next_n + _JUMP_N or not run.takes(frame):
             if run is not None:
                 for piece in run.flush():
@@ -147,6 +208,7 @@ class _Run:
         self._format, self._layout, self._rate_hz = frame.format.name, frame.layout.name, frame.sample_rate
         self.last_n = 0  # the length of the last frame, at 48 kHz
         self._base_n = base_n
+        self._anchor_n, self._since_n = -_NEVER_N, 0  # where the sound goes on without a hole, and how much of it came since, at its own rate
         self._waiting_n = 0
         self._mono = frame.layout.nb_channels == 1
         self._listener = listener
@@ -185,6 +247,14 @@ class _Run:
         """Whether the frame is of this run's format."""
         return frame.sample_rate == self._rate_hz and frame.layout.name == self._layout and frame.format.name == self._format
 
+    def position(self, at_n: int) -> tuple[int, float] | None:
+        """The sample at which the coming frame begins, whose timestamp says `at_n`, and how far beside it; None after a hole."""
+        exact = self._anchor_n + self._since_n * SAMPLE_RATE_HZ / self._rate_hz
+        return None if self._jumps_to(at_n) else (round(exact), abs(exact - round(exact)))
+
+    def _jumps_to(self, at_n: int) -> bool:
+        return abs(at_n - self._anchor_n - self._since_n * SAMPLE_RATE_HZ / self._rate_hz) > _HOLE_S * SAMPLE_RATE_HZ
+
     def push(self, frame: AudioFrame, at_n: int) -> Iterable[Block]:
         """Take a frame that starts at `at_n` of the timeline; what is ready comes out."""
         frame.pts = at_n - self._base_n
@@ -192,6 +262,9 @@ class _Run:
         self._graph.push(frame)
         samples_n = frame.samples
         self.last_n = round(samples_n * SAMPLE_RATE_HZ / self._rate_hz)
+        if self._jumps_to(at_n):
+            self._anchor_n, self._since_n = at_n, 0
+        self._since_n += samples_n
         self._waiting_n += samples_n
         if self._waiting_n >= self._rate_hz:  # the graph gives a second at a time: asking it after every frame is most of the cost
             self._waiting_n = 0

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -22,6 +23,15 @@ _OTHER_SIDE: Final = 2.0  # so much louder before the side is changed
 _CENTRE_COMES, _CENTRE_GOES = 1e-2, 1e-3  # shares of all energy
 
 
+class Listening(msgspec.Struct, frozen=True):
+    """What a `Listener` has decided so far."""
+
+    weights: tuple[float, ...] | None
+    recent: tuple[float, float]
+    pair: tuple[float, float]
+    in_centre: bool
+
+
 class Listener:
     """Goes along with a sound, block by block, and gives one channel. Holds nothing but the last decision and the recent energies.
 
@@ -35,6 +45,16 @@ class Listener:
         self._recent = np.zeros(2)
         self._pair = (0.5, 0.5)
         self._in_centre = False
+
+    def state(self) -> Listening:
+        weights = tuple(self._weights.tolist()) if self._weights is not None else None
+        left, right = self._recent.tolist()
+        return Listening(weights, (left, right), self._pair, self._in_centre)
+
+    def go_on(self, state: Listening) -> None:
+        """As another one that had come so far."""
+        self._weights = np.array(state.weights, np.float32) if state.weights is not None else None
+        self._recent, self._pair, self._in_centre = np.array(state.recent), state.pair, state.in_centre
 
     def hear(self, folded: Samples, native: Samples | None = None, names: Sequence[str] = ()) -> Samples:
         """`folded` is float32 (n, 2) at 48 kHz; `native` (n, channels) is what it was made of, where that had more than two, and `names` are
