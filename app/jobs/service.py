@@ -173,11 +173,11 @@ class JobService:
         self._floor.check()
         options = choices.patched(row.job.options, patch.options)
         choices.check(options, self._kit.engines, row.job.media)
-        choices.check_model(options, self._kit.engines, row.job.options)
         stem_key = row.stem_key if patch.stem_upload_id is UNSET else self._stem(patch.stem_upload_id)
         title = editing.title(patch.title) if isinstance(patch.title, str) else row.job.title
         kept = all(getattr(options, name) == getattr(row.job.options, name) for name in choices.PREPARE_ONLY)
         shared = kept and self._transcribed(job_id)
+        choices.check_model(options, self._kit.engines, row.job.options if shared or options.recognizer == SUBTITLES else None)
         new_id = uuid.uuid4().hex
         state = JobState.REVIEW if shared else JobState.QUEUED
         stages = PREPARE_STAGES if shared else ()

@@ -64,6 +64,8 @@ async def test_an_old_job_that_names_a_path_keeps_its_lines_and_is_not_recognise
     house.store.update(job.id, options=msgspec.structs.replace(job.options, model=file))
     assert house.service.update(job.id, JobPatch(options=OptionsPatch(speed=1.1))).options.speed == 1.1
     assert house.service.duplicate(job.id, JobPatch()).state is JobState.REVIEW
+    with unknown():  # it would be recognised anew
+        house.service.duplicate(job.id, JobPatch(options=OptionsPatch(language="fr")))
     assert house.service.approve(job.id).state is JobState.QUEUED
     recognizer = house.service._kit.engines.recognizer("openai-whisper")
     with unknown():
