@@ -86,7 +86,7 @@ async def job_events(
     """One job: its snapshot, then every event. Closed with 4404 when there is no such job, or no more."""
 
     def snapshot(seq: int) -> Snapshot:
-        return Snapshot(job_id, seq, service.get(job_id), service.segments(job_id).segments)
+        return Snapshot(job_id, seq, service.get(job_id), tuple(service.segments(job_id).segments))
 
     await _serve(socket, hub, job_id, snapshot, lambda event: True, closing)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -92,9 +93,9 @@ class SegmentNew(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SegmentChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """PATCH of the lines: all of it or nothing. At most 2,000 changes together, and 20,000 lines in the end."""
 
-    edit: Annotated[tuple[SegmentEdit, ...], _CHANGES] = ()
-    add: Annotated[tuple[SegmentNew, ...], _CHANGES] = ()
-    remove: Annotated[tuple[Annotated[str, msgspec.Meta(max_length=64)], ...], _CHANGES] = ()
+    edit: Annotated[Sequence[SegmentEdit], _CHANGES] = ()
+    add: Annotated[Sequence[SegmentNew], _CHANGES] = ()
+    remove: Annotated[Sequence[Annotated[str, msgspec.Meta(max_length=64)]], _CHANGES] = ()
 
 
 class SplitSegment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,7 +108,7 @@ class Segments(msgspec.Struct, frozen=True):
     """The lines and their revision (the ETag, as `"REVISION"`)."""
 
     revision: int
-    segments: Annotated[tuple[Segment, ...], msgspec.Meta(description=f"At most {MAX_LINES}, where a person or a file brings them.")]
+    segments: Annotated[Sequence[Segment], msgspec.Meta(max_length=MAX_LINES)]
 
 
 class JobPage(msgspec.Struct, frozen=True):

@@ -9,10 +9,10 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, select, update
 
-from app.domain.errors import EDIT_CONFLICT, JOB_NOT_FOUND, JOB_STATE, DubError
+from app.domain.errors import EDIT_CONFLICT, JOB_NOT_FOUND, JOB_STATE, TOO_MANY_LINES, DubError
 from app.domain.job import ACTIVE, TRANSITIONS, DubOptions, Job, JobState, Phase, Stage
 from app.domain.media import Artifact, ArtifactKind
-from app.domain.segment import Segment
+from app.domain.segment import MAX_LINES, Segment
 from app.storage import kept, pieces, rows
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
@@ -43,16 +43,9 @@ class JobStore(WorkingJobs):
     # ---------------------------------------------------------------- jobs
 
     def insert(
-        self,
-        job_id: str,
-        *,
-        title: str,
-        options: DubOptions,
-        source_key: str,
-        subtitles_key: str | None,
-        stem_key: str | None = None,
+        self, job_id: str, *, title: str, options: DubOptions, source_key: str, subtitles_key: str | None, stem_key: str | None = None,
         size_bytes: int,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """A new job, queued for preparation."""
         now = time.time()
         with self._engine.begin() as c:
@@ -244,12 +237,14 @@ class JobStore(WorkingJobs):
     def append_segments(self, job_id: str, added: Iterable[Segment], *, stage: Stage, fingerprint: str, output: Any) -> int:
         """Add recognised lines and, in the same transaction, remember how far recognition is; returns the new revision.
 
-        Of very many lines only the last are in that transaction: killed before it, they are to be cleared.
+        Of very many lines only the last are in that transaction: killed before it, they are to be cleared. Raises too_many_lines.
         """
         *first, last = pieces.split(list(added))
         pieces.write(self._engine, first, lambda c, some: rows.write_segments(c, job_id, some))
         with self._engine.begin() as c:
             rows.write_segments(c, job_id, last)
+            if rows.job_row(c, job_id).job.segment_count > MAX_LINES:
+                raise DubError(TOO_MANY_LINES, f"A job may have {MAX_LINES}.")
             rows.put_stage(c, job_id, stage, fingerprint, output, 0.0)
             return rows.next_revision(c, job_id)
 

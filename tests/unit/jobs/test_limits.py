@@ -8,11 +8,13 @@ import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event
 
 from app.api.problems import as_dub_error
+from app.api.schema import document
 from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import PREPARE_STAGES, Job, JobState, Stage
@@ -82,7 +84,9 @@ def test_a_job_has_a_most_of_lines_and_one_that_has_more_may_lose_some(house: Ho
     refused(errors.TOO_MANY_LINES, lambda: house.service.edit(job.id, job.revision, SegmentChanges(add=(SegmentNew("a", 0.1, 0.2),))))
     first = house.service.segments(job.id).segments[0]
     refused(errors.TOO_MANY_LINES, lambda: house.service.split(job.id, first.id, job.revision, SplitSegment(2)))
-    assert house.store.get(job.id).revision == job.revision
+    told: Any = {"stage": Stage.TRANSCRIBE, "fingerprint": "f", "output": {}}
+    refused(errors.TOO_MANY_LINES, lambda: house.store.append_segments(job.id, lines(1), **told))
+    assert (house.store.get(job.id).revision, house.store.get(job.id).segment_count) == (job.revision, MAX_LINES)
     more = lines(MAX_LINES + 5)
     assert len(editing.apply(SegmentChanges(remove=(more[0].id,)), more, 1e6)) == MAX_LINES + 4
 
@@ -208,3 +212,14 @@ def test_patience_ends_and_other_errors_end_it_at_once(store: JobStore, tmp_path
     refused(errors.JOB_NOT_FOUND, lambda: patient(store).update("b" * 32, title="y"))
     with locked(tmp_path / "app.sqlite3"):
         refused(errors.DATABASE_BUSY, lambda: patient(store, 0.0).update("a" * 32, title="y"))
+
+
+def test_the_limits_stand_in_the_description() -> None:
+    from app.server import create_app
+    from app.settings import Settings
+
+    schemas = document(create_app(Settings()))["components"]["schemas"]
+    changes = schemas["SegmentChanges"]["properties"]
+    assert {changes[name]["maxItems"] for name in ("add", "edit", "remove")} == {MAX_CHANGES}
+    assert schemas["Segments"]["properties"]["segments"]["maxItems"] == MAX_LINES
+    assert schemas["SegmentNew"]["properties"]["text"]["maxLength"] == MAX_TEXT_CHARACTERS

@@ -1187,11 +1187,11 @@ export interface components {
         /** SegmentChanges */
         SegmentChanges: {
             /** @default [] */
-            add?: (components["schemas"]["SegmentNew"] | unknown)[];
+            add?: components["schemas"]["SegmentNew"][];
             /** @default [] */
-            edit?: (components["schemas"]["SegmentEdit"] | unknown)[];
+            edit?: components["schemas"]["SegmentEdit"][];
             /** @default [] */
-            remove?: (string | unknown)[];
+            remove?: string[];
         };
         /** SegmentEdit */
         SegmentEdit: {
@@ -1215,7 +1215,6 @@ export interface components {
         /** Segments */
         Segments: {
             revision: number;
-            /** @description At most 20000, where a person or a file brings them. */
             segments: components["schemas"]["Segment"][];
         };
         /** SegmentsChanged */
