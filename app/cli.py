@@ -169,15 +169,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments)
     from app import guard, modes, serve
+    from app.full_disk import is_disk_full
     from app.storage import secret_key
 
     modes.private(settings.data)
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        say(f"autodubber: the data folder {settings.data} cannot be made: {error.strerror}; choose another: --data DIR", to=sys.stderr)
-        return ENVIRONMENT
-    if not os.access(settings.data, os.W_OK):
+        if not is_disk_full(error):  # a server waits for room, and makes it then
+            say(f"autodubber: the data folder {settings.data} cannot be made: {error.strerror}; choose another: --data DIR", to=sys.stderr)
+            return ENVIRONMENT
+    if settings.data.exists() and not os.access(settings.data, os.W_OK):
         say(
             f"autodubber: the data folder {settings.data} is not writable by user {os.getuid()}; chown it, or choose another: --data DIR",
             to=sys.stderr,

@@ -2,7 +2,7 @@
 
 Every line is one write to the end of the file (O_APPEND), which the kernel does not mix with another. The process that owns the data folder rotates;
 the other looks before each line whether the file is still the one that it has open. A line that it writes in that very moment is in the rotated file:
-no line is lost. A leaf: `app.modes` and the standard library only.
+no line is lost. A leaf.
 """
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ class LogFile:
         try:
             self._open()
         except OSError as error:
+            from app.full_disk import is_disk_full
+
+            if is_disk_full(error):
+                return  # a full disk stops no start: each line tries to open it
             raise Unusable(f"the log file {path} cannot be written: {error.strerror}") from None
 
     def write(self, line: str) -> None:

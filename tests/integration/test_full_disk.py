@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import time
@@ -23,8 +24,8 @@ class Disk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def fill(self) -> None:
-        """To the last byte: not even one more name fits where a name takes room."""
+    def fill(self, *, names: bool = False) -> None:
+        """To the last byte; with `names` not even an empty file or folder fits."""
         with (self.folder / "filler").open("ab", buffering=0) as file:
             for size in (1 << 20, 4096):
                 try:
@@ -32,17 +33,23 @@ class Disk:
                         file.write(bytes(size))
                 except OSError:
                     continue
+        with contextlib.suppress(OSError):
+            for number in range(100_000 if names else 0):
+                (self.folder / f"filler{number}").touch()
         assert os.statvfs(self.folder).f_bavail == 0
 
     def empty(self) -> None:
-        (self.folder / "filler").unlink()
+        for path in self.folder.glob("filler*"):
+            path.unlink()
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
     folder = tmp_path / "disk"
     folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=150m", "autodubber-test", str(folder)], capture_output=True, text=True, check=False)
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=150m,nr_inodes=3000", "autodubber-test", str(folder)], capture_output=True, text=True, check=False
+    )
     if made.returncode != 0:
         pytest.skip(f"a file system cannot be mounted here (needs root): {made.stderr.strip()}")
     yield Disk(folder)
@@ -138,9 +145,9 @@ def test_a_server_started_on_a_full_disk_says_why_it_cannot_work_and_goes_on_by_
 
 
 def test_the_very_first_start_waits_for_room(start: Callable[..., Running], disk: Disk, spoken_mp4: Path) -> None:
-    disk.fill()
+    disk.fill(names=True)
     server = start(ready=False)
-    assert server.client.get("/health/live").status_code == 200
+    assert not server.data.exists() and server.client.get("/health/live").status_code == 200
     assert {"database": WAITS, "engine": WAITS}.items() <= failing(server).items()
     refused = server.client.get("/api/jobs")
     assert (refused.status_code, refused.json()["code"]) == (507, "disk_full") and refused.headers["Retry-After"]

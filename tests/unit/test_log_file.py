@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -114,3 +115,16 @@ def test_what_cannot_be_a_log_is_refused_in_one_line(tmp_path: Path, kind: str) 
 
 def test_no_file_is_wished_by_an_empty_name() -> None:
     assert opened("", most_bytes=0, keep=1, rotates=True) is None
+
+
+def test_a_full_disk_stops_no_start_and_lines_come_when_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("app.log_file.os.open", full)
+        file = LogFile(tmp_path / "log", most_bytes=1000, keep=1, rotates=True)
+        with pytest.raises(OSError, match="No space left"):
+            file.write("lost\n")
+    file.write("there\n")
+    assert (tmp_path / "log").read_text() == "there\n"
