@@ -15,6 +15,7 @@ import pytest
 from tests.integration.running import Running
 
 TUS = {"Tus-Resumable": "1.0.0"}
+LARGE = bytes(20 << 20)  # more than what work that ends on a full disk gives back
 WAITS = "It waits for room: the disk is full. It goes on by itself."
 
 
@@ -47,9 +48,8 @@ class Disk:
 def disk(tmp_path: Path) -> Iterator[Disk]:
     folder = tmp_path / "disk"
     folder.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=150m,nr_inodes=3000", "autodubber-test", str(folder)], capture_output=True, text=True, check=False
-    )
+    command = ["mount", "-t", "tmpfs", "-o", "size=150m,nr_inodes=3000", "autodubber-test", str(folder)]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
     if made.returncode != 0:
         pytest.skip(f"a file system cannot be mounted here (needs root): {made.stderr.strip()}")
     yield Disk(folder)
@@ -92,40 +92,32 @@ def test_at_no_byte_free_jobs_fail_truly_and_everything_can_be_put_in_order(star
     kept, gone = (server.create(server.upload(spoken_mp4), review=True)["id"] for _ in range(2))
     for job_id in (kept, gone):
         server.wait(job_id, "review")
-    waits = client.post("/api/uploads", headers=TUS | {"Upload-Length": "1000"}).headers["Location"]
+    waits = client.post("/api/uploads", headers=TUS | {"Upload-Length": str(len(LARGE))}).headers["Location"]
     server.act(kept, "approve")
     server.until(kept, lambda event: "job" in event and event["job"]["state"] == "rendering")
+    stopped = server.create(server.upload(spoken_mp4), review=True)["id"]
     disk.fill()
+    client.post(f"/api/jobs/{stopped}/cancel")
+    job = server.job(stopped)
+    assert job["state"] == "cancelled" or job["error"]["code"] == "disk_full", "unless the full disk was faster"
     assert client.patch(f"/api/jobs/{gone}", json={"title": "Named on a full disk"}).json()["title"] == "Named on a full disk"
     assert client.put("/api/settings/keys/elevenlabs", json={"key": "k" * 40}).status_code == 200
     assert client.delete("/api/settings/keys/elevenlabs").status_code == 204
     failed = server.until(kept, lambda event: "job" in event and event["job"]["state"] == "failed")["job"]
     assert failed["error"]["code"] == "disk_full"
     disk.fill()
-    body = client.patch(waits, headers=TUS | {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}, content=bytes(1000))
+    body = client.patch(waits, headers=TUS | {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}, content=LARGE)
     assert (body.status_code, body.json()["code"]) == (507, "disk_full")
     assert client.delete(waits, headers=TUS).status_code == 204
     assert client.delete(f"/api/jobs/{gone}").status_code == 204
     assert client.get(f"/api/jobs/{gone}").status_code == 404
     disk.empty()
-    within(20, lambda: reserve.exists() and reserve.stat().st_size == 8 << 20)
     server.act(kept, "retry")
+    server.act(stopped, "retry")
     server.wait(kept, "completed")
+    server.wait(stopped, "review")
+    within(60, lambda: reserve.exists() and reserve.stat().st_size == 8 << 20)
     assert "Traceback" not in server.logged()
-
-
-def test_a_job_is_cancelled_at_no_byte_free(start: Callable[..., Running], disk: Disk, spoken_mp4: Path) -> None:
-    server = start()
-    running, waiting = (server.create(server.upload(spoken_mp4), review=True)["id"] for _ in range(2))
-    server.until(running, lambda event: event.get("stage") == "transcribe" or ("job" in event and event["job"]["stage"] == "transcribe"))
-    disk.fill()
-    assert server.client.post(f"/api/jobs/{waiting}/cancel").json()["state"] == "cancelled"
-    server.client.post(f"/api/jobs/{running}/cancel")
-    job = server.job(running)
-    assert job["state"] == "cancelled" or job["error"]["code"] == "disk_full", "unless the full disk was faster"
-    disk.empty()
-    server.act(waiting, "retry")
-    server.wait(waiting, "review")
 
 
 def test_a_server_started_on_a_full_disk_says_why_it_cannot_work_and_goes_on_by_itself(
@@ -138,9 +130,9 @@ def test_a_server_started_on_a_full_disk_says_why_it_cannot_work_and_goes_on_by_
     (first.data / ".reserve").unlink()
     disk.fill()
     server = start(ready=False)
-    assert within(10, lambda: "engine" in failing(server))
+    assert within(30, lambda: "engine" in failing(server))
     disk.empty()
-    within(20, lambda: not failing(server))
+    within(60, lambda: not failing(server))
     server.wait(job_id, "review")
 
 
@@ -153,5 +145,5 @@ def test_the_very_first_start_waits_for_room(start: Callable[..., Running], disk
     assert (refused.status_code, refused.json()["code"]) == (507, "disk_full") and refused.headers["Retry-After"]
     assert "<!doctype html>" in server.client.get("/").text.lower(), "the page is there, and says it"
     disk.empty()
-    within(20, lambda: not failing(server))
+    within(60, lambda: not failing(server))
     server.wait(server.create(server.upload(spoken_mp4), review=True)["id"], "review")
