@@ -19,7 +19,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, Final
 
-from app import __version__, guard, log_file, logs
+from app import __version__, guard, handles, log_file, logs
 from app.address import url_of
 from app.exit_status import ENVIRONMENT, INTERNAL, OK
 from app.full_disk import is_disk_full
@@ -29,6 +29,8 @@ from app.stopping import Bell, stopping_loop
 
 _log = logging.getLogger("server")
 KILL_AFTER_S: Final = 8  # the worker has 2 s to close sockets and 3 s for what is open then; container engines kill after 10
+_HEAD_BYTES: Final = 128 << 10  # of a request's head, before it is read; more is refused by Granian itself (431), without a body
+_HEAD_MS: Final = 30_000  # for a request's head, and between two requests of a connection
 _READY_WITHIN_S: Final = 60.0
 
 
@@ -120,10 +122,15 @@ def run(settings: Settings) -> int:
     logs.hide(settings.secrets)
     logs.configure(settings.log_level, settings.log_format, sys.stdout, file)
     from granian import Granian, loops
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
     loops.register("auto")(stopping_loop)
+    handles.raise_limit()
+    sockets = handles.sockets_of(settings.max_sockets)
+    if sockets < settings.max_sockets:
+        _log.warning("the limit of open files is low: fewer live connections are taken", extra={"open_files": handles.limit(), "sockets": sockets})
     failed = multiprocessing.Event()
     server = Granian(
         "app.server:app_from_env",
@@ -131,6 +138,9 @@ def run(settings: Settings) -> int:
         port=settings.port,
         interface=Interfaces.ASGI,
         workers=1,
+        backpressure=handles.connections_of(sockets),
+        http=HTTPModes.http1,  # who says nothing at all is waited for without end where the version has to be guessed
+        http1_settings=HTTP1Settings(max_buffer_size=_HEAD_BYTES, header_read_timeout=_HEAD_MS),
         workers_kill_timeout=KILL_AFTER_S,
         respawn_failed_workers=True,
         log_level=LogLevels.debug if settings.log_level == "debug" else LogLevels.warning,

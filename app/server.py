@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 from litestar import Litestar
 
-from app import __version__, hosts, log_file, logs, modes, telemetry, turns
+from app import __version__, handles, hosts, log_file, logs, modes, telemetry, turns
 from app.api import routes
 from app.api.depends import Limits
 from app.api.events import Closing
@@ -69,7 +69,7 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
     modes.private(settings.data)
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, "worker"))  # the default, 6 on 2 cores, starves on a slow disk
-    closing = Closing()
+    closing = Closing(handles.sockets_of(settings.max_sockets))
     app.state.update(closing=closing, pages=await asyncio.to_thread(Pages, page_folder(), settings.base_path))
     if isinstance(loop, StoppingLoop):  # a server's own process
         loop.before_stop = lambda: _say_goodbye(closing)

@@ -53,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_duration_s: Annotated[Seconds, _doc("Longest video.")] = 6 * 3600.0
     upload_expiry_s: Annotated[Seconds, _doc("An unfinished upload is deleted after this long without a byte.")] = 24 * 3600.0
     max_open_uploads: Annotated[Many, _doc("Unfinished uploads at the same time; one more is refused until some are finished or expire.")] = 1000
+    max_sockets: Annotated[Many, _doc("Live connections (WebSockets) at the same time; one more is refused. An open page has one.")] = 500
     min_free_bytes: Annotated[
         Bytes,
         _doc("So much of the disk stays free: uploads and jobs reserve what they will write, and are refused where less than this would be left."),

@@ -25,7 +25,7 @@ SUBJECTS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     (
         "Limits",
         "What is refused, and when.",
-        ("max_upload_bytes", "max_duration_s", "upload_expiry_s", "max_open_uploads", "min_free_bytes"),
+        ("max_upload_bytes", "max_duration_s", "upload_expiry_s", "max_open_uploads", "max_sockets", "min_free_bytes"),
         "AUTODUBBER_MAX_UPLOAD_BYTES=8589934592   # 8 GB\nAUTODUBBER_MIN_FREE_BYTES=10737418240    # stop while 10 GB are still free",
     ),
     (

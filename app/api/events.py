@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 import structlog
@@ -16,7 +16,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
 from app.api.depends import Given
-from app.api.problems import refuses
+from app.api.prefix import Scope
+from app.api.problems import ProblemDetails, details, refuses
 from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.events import Deleted, Heartbeat, JobEvent, Progress, SegmentsChanged, Snapshot, StateChanged
@@ -32,6 +33,7 @@ GOING_AWAY: Final = 1001
 FAILED: Final = 1011
 TRY_AGAIN: Final = 1013
 LIBRARY_JOBS: Final = 200
+_REFUSAL_S: Final = 2.0
 _PATIENCE_S: Final = 20.0  # a client that takes nothing for this long is given up
 
 
@@ -43,14 +45,26 @@ class Library(msgspec.Struct, frozen=True, tag="library", tag_field="type"):
     total: int
 
 
-class Closing(asyncio.Event):
-    """Set when the server is told to stop; knows the sockets that have not been closed yet."""
+class Refused(msgspec.Struct, frozen=True, tag="refused", tag_field="type"):
+    """The only message of a socket that is one too many; close code 1013 follows."""
 
-    def __init__(self) -> None:
+    problem: ProblemDetails
+
+
+class Closing(asyncio.Event):
+    """Set when the server is told to stop; knows the sockets that have not been closed yet, and how many there may be (`most`)."""
+
+    def __init__(self, most: int = 500) -> None:
         super().__init__()
+        self.most = most
         self._open = 0
         self._none_open = asyncio.Event()
         self._none_open.set()
+
+    @property
+    def full(self) -> bool:
+        """Whether one more socket would be too many."""
+        return self._open >= self.most
 
     @contextlib.contextmanager
     def socket(self) -> Iterator[None]:
@@ -75,8 +89,8 @@ class Closing(asyncio.Event):
 
 _log = structlog.get_logger("api")
 
-JobMessage = Snapshot | StateChanged | Progress | SegmentsChanged | Deleted | Heartbeat
-LibraryMessage = Library | StateChanged | Progress | Deleted | Heartbeat
+JobMessage = Snapshot | StateChanged | Progress | SegmentsChanged | Deleted | Heartbeat | Refused
+LibraryMessage = Library | StateChanged | Progress | Deleted | Heartbeat | Refused
 
 
 @websocket("/ws/{job_id:str}")
@@ -111,9 +125,23 @@ async def _serve(
     closing: Closing,
 ) -> None:
     """Talk until the client goes, the job is gone, or the server stops. Granian's `send` never says that the client is gone; `receive` does."""
+    if closing.full:
+        await _turn_away(socket, closing.most)
+        return
     with closing.socket():
         await socket.accept()
         await _until_over(socket, _talk(socket, hub, topic, snapshot, wanted), closing)
+
+
+async def _turn_away(socket: WebSocket[Any, Any, Any], most: int) -> None:
+    """Say why, and close. By the handshake's status it would be cheaper, but a browser shows that to no page."""
+    scope = cast(Scope, socket.scope)
+    problem = details(errors.TOO_MANY_SOCKETS, f"{most} are open.", scope=scope, request_id=scope.get("state", {}).get("request_id", ""))
+    with contextlib.suppress(WebSocketException, RuntimeError, TimeoutError):  # it may be gone, or take nothing
+        async with asyncio.timeout(_REFUSAL_S):
+            await socket.accept()
+            await socket.send_data(_text(Refused(problem)), "text")
+            await socket.close(TRY_AGAIN, errors.TOO_MANY_SOCKETS.code)
 
 
 async def _until_over(socket: WebSocket[Any, Any, Any], talking: Coroutine[Any, Any, int], closing: Closing) -> None:
@@ -200,7 +228,10 @@ def _talks(messages: Any) -> dict[int, ResponseSpec]:
 
 @get("/ws/{job_id:str}", tags=["events"], responses=_talks(JobMessage), sync_to_thread=False)
 def job_events_over_http(job_id: FromPath[str]) -> None:
-    """A WebSocket: the job's snapshot first, then its events, a heartbeat every 5 s. Close code 4404: there is no such job."""
+    """A WebSocket: the job's snapshot first, then its events, a heartbeat every 5 s. Close code 4404: there is no such job.
+
+    Close code 1013, after one message `refused`: too many are open.
+    """
     raise DubError(errors.UPGRADE_REQUIRED, headers={"Upgrade": "websocket"})
 
 

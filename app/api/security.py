@@ -26,6 +26,7 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
+HEAD_BYTES: Final = 32 << 10  # what nginx takes, too
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITH_BODY: Final = frozenset({"POST", "PATCH", "PUT"})
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{8,64}")
@@ -148,13 +149,21 @@ def _until(closing: asyncio.Event, receive: Receive) -> Receive:
     return receive_or_stop
 
 
+def weight(scope: Scope) -> int:
+    """The bytes of a request's address and headers, about as they came."""
+    address = len(scope.get("raw_path") or scope["path"]) + len(scope.get("query_string", b""))
+    return address + sum(len(name) + len(value) + 4 for name, value in scope.get("headers", ()))
+
+
 def check(scope: Scope, headers: dict[str, str], allowed: frozenset[str], hosts: Hosts) -> None:
-    """Raises invalid_request for a Host that is none, host_unknown for a name that is not ours, and forbidden_origin for another web site's request
-    that could change or read something.
+    """Raises headers_too_large, invalid_request for a Host that is none, host_unknown for a name that is not ours, and forbidden_origin for another
+    web site's request that could change or read something.
 
     A name that nobody has told us may be a web site's that was pointed at us (DNS rebinding): its pages would be of our origin. Without Origin and
     Sec-Fetch-Site it is no browser: curl may. A browser sends at least one with every request that is not plain reading.
     """
+    if weight(scope) > HEAD_BYTES:
+        raise DubError(errors.HEADERS_TOO_LARGE)
     if sum(name == b"host" for name, _ in scope.get("headers", ())) > 1:
         raise DubError(errors.INVALID_REQUEST, "There are two Host headers.")
     host = headers.get("host", "")

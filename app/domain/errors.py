@@ -60,6 +60,13 @@ METRICS_TOKEN: Final = _p(
     "metrics_token", 401, "The metrics are for who has the token.", "Send AUTODUBBER_METRICS_TOKEN as a bearer token: Authorization: Bearer TOKEN."
 )
 BODY_TOO_LARGE: Final = _p("body_too_large", 413, "The request's body is too large.", "Send a smaller body; media goes through /api/uploads.")
+HEADERS_TOO_LARGE: Final = _p(
+    "headers_too_large", 431, "The request's address and headers are too large.", "Send less than 32 kB of them; delete the site's cookies."
+)
+TOO_MANY_SOCKETS: Final = _p(
+    "too_many_sockets", 503, "Too many live connections are open.",
+    "Close other tabs, or wait: an open page asks again by itself. AUTODUBBER_MAX_SOCKETS is the limit.",
+)  # fmt: skip
 UPGRADE_REQUIRED: Final = _p("upgrade_required", 426, "This address speaks WebSocket.", "Open it as a WebSocket; each message is one JSON object.")
 INTERNAL: Final = _p(
     "internal", 500, "Something went wrong inside AutoDubber.", "Try again; if it stays, look for the request id in the server's log and report it."

@@ -666,6 +666,8 @@ export interface paths {
         /**
          * JobEventsOverHttp
          * @description A WebSocket: the job's snapshot first, then its events, a heartbeat every 5 s. Close code 4404: there is no such job.
+         *
+         *     Close code 1013, after one message `refused`: too many are open.
          */
         get: operations["jobEventsOverHttp"];
         put?: never;
@@ -1139,6 +1141,12 @@ export interface components {
             stage_progress: number;
             /** @constant */
             type: "progress";
+        };
+        /** Refused */
+        Refused: {
+            problem: components["schemas"]["ProblemDetails"];
+            /** @constant */
+            type: "refused";
         };
         /** Report */
         Report: {
@@ -3950,7 +3958,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Library"] | components["schemas"]["StateChanged"] | components["schemas"]["Progress"] | components["schemas"]["Deleted"] | components["schemas"]["Heartbeat"];
+                    "application/json": components["schemas"]["Library"] | components["schemas"]["StateChanged"] | components["schemas"]["Progress"] | components["schemas"]["Deleted"] | components["schemas"]["Heartbeat"] | components["schemas"]["Refused"];
                 };
             };
             /** @description A problem. */
@@ -3990,7 +3998,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Snapshot"] | components["schemas"]["StateChanged"] | components["schemas"]["Progress"] | components["schemas"]["SegmentsChanged"] | components["schemas"]["Deleted"] | components["schemas"]["Heartbeat"];
+                    "application/json": components["schemas"]["Snapshot"] | components["schemas"]["StateChanged"] | components["schemas"]["Progress"] | components["schemas"]["SegmentsChanged"] | components["schemas"]["Deleted"] | components["schemas"]["Heartbeat"] | components["schemas"]["Refused"];
                 };
             };
             /** @description A problem. */

@@ -1,6 +1,7 @@
 import { address, unable } from './client';
 
-export type Connection = 'connecting' | 'open' | 'lost' | 'gone';
+/** `full`: the server takes no more live connections now; like `lost`, it is tried again. */
+export type Connection = 'connecting' | 'open' | 'lost' | 'full' | 'gone';
 
 /** The server sends a heartbeat every 5 s: after twice that and a bit, a silent connection is dead. */
 const SILENCE_MS = 12_000;
@@ -17,6 +18,7 @@ export class LiveSocket<Message extends { type: string }> {
 	#retry: ReturnType<typeof setTimeout> | undefined;
 	#watchdog: ReturnType<typeof setTimeout> | undefined;
 	#closed = false;
+	#refused = false;
 
 	constructor(
 		private readonly path: string,
@@ -50,12 +52,15 @@ export class LiveSocket<Message extends { type: string }> {
 		url.protocol = url.protocol.replace('http', 'ws');
 		const socket = new WebSocket(url);
 		this.#socket = socket;
+		this.#refused = false;
 		this.#expect();
 		socket.onmessage = ({ data }: MessageEvent<string>) => {
 			this.#expect();
+			const message = JSON.parse(data) as Message;
+			this.#refused = message.type === 'refused';
+			if (this.#refused) return;
 			this.#attempt = 0;
 			this.onConnection('open');
-			const message = JSON.parse(data) as Message;
 			if (message.type !== 'heartbeat') this.onMessage(message);
 		};
 		socket.onclose = ({ code }) => this.#lost(code);
@@ -82,7 +87,7 @@ export class LiveSocket<Message extends { type: string }> {
 			this.onConnection('gone');
 			return;
 		}
-		this.onConnection('lost');
+		this.onConnection(this.#refused ? 'full' : 'lost');
 		this.#attempt += 1;
 		const wait = Math.min(400 * 2 ** this.#attempt, SLOWEST_RETRY_MS) * (0.7 + 0.6 * Math.random());
 		this.#retry = setTimeout(() => this.#connect(), wait);

@@ -143,7 +143,7 @@ export class JobStore {
 	#connected(connection: Connection): void {
 		this.#connection = connection;
 		if (connection === 'gone') this.#gone = true;
-		if (connection === 'lost') void this.#read();
+		if (connection === 'lost' || connection === 'full') void this.#read();
 	}
 
 	/** Without a socket (some proxies let none through) the page lives from what it asks for at every attempt to reconnect. */

@@ -68,7 +68,7 @@ export class LibraryStore {
 			(message) => this.handle(message),
 			(connection) => {
 				this.#connection = connection;
-				if (connection === 'lost') void this.load(); // some proxies let no socket through
+				if (connection === 'lost' || connection === 'full') void this.load(); // some proxies let no socket through
 			}
 		);
 		void this.load();
