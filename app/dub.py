@@ -173,7 +173,7 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
                 DISK_FULL,
                 f"{blobs.free_bytes() >> 20} MB are free in {settings.data}; AUTODUBBER_MIN_FREE_BYTES asks for {settings.min_free_bytes >> 20}.",
             )
-        disks = Disks(settings.min_free_bytes)
+        disks = Disks.of(settings.data, settings.min_free_bytes)
         engines = engines_of(settings, model_paths=True, disks=disks)
         try:
             choices.check(options, engines)

@@ -78,7 +78,7 @@ class Rooms:
             database=self.database, blobs=self.blobs, data=data, rules=rules_of(settings), min_free_bytes=settings.min_free_bytes,
             changed=self._changed,
         )  # fmt: skip
-        disks = Disks(settings.min_free_bytes, self.cleaner.make_room)
+        disks = Disks.of(data, settings.min_free_bytes, self.cleaner.make_room)
         floor = disks.at(settings.blobs)
         self.uploads = UploadStore(
             self.database, self.blobs, settings.uploads, expiry_s=settings.upload_expiry_s, floor=disks.at(settings.uploads), blob_floor=floor,

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     try:
         migrate(database)
         blobs = BlobStore(settings.blobs)
-        disks, staging = Disks(settings.min_free_bytes), settings.data / "imports"
+        disks, staging = Disks.of(settings.data, settings.min_free_bytes), settings.data / "imports"
         floors = disks.at(staging), disks.at(settings.blobs)
         jobs = take_in(arguments.archive, engine=database, blobs=blobs, staging=staging, floors=floors, on_job=tell)
     except DubError as error:

@@ -13,6 +13,7 @@ from typing import Final
 
 from app.domain.errors import DubError
 from app.storage.floor import Floor, Hold, Others
+from app.storage.shared import SharedLedger
 
 _MARGIN_BYTES: Final = 16 << 20
 
@@ -24,6 +25,11 @@ class Disks:
         self._floor_bytes, self._make_room, self._others_on = floor_bytes, make_room, others_on
         self._floors: dict[int, Floor] = {}
         self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, data: Path, floor_bytes: int, make_room: Callable[[], object] = lambda: None) -> Disks:
+        """Those of a data folder, which other processes may write to as well: what they have reserved counts too."""
+        return cls(floor_bytes, make_room, others_on=lambda device: SharedLedger(data / ".room", device))
 
     def at(self, place: Path) -> Floor:
         """The floor of the disk that this folder lies on; a folder that is not there yet will lie on its parent's."""

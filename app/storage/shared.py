@@ -1,0 +1,95 @@
+"""What the processes that write to one disk have promised: the server, and commands beside it.
+
+Each has a file of its own in a folder, with the bytes that it has promised and not written yet, and holds it locked for its life: however a process
+ends, its promises end with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from app.full_disk import is_disk_full
+
+_DIGITS: Final = 20
+_LOCK: Final = "lock"
+
+
+class SharedLedger:
+    """One disk's, for this process; see `app.storage.floor.Others`. Where no block is free nothing is told: then nothing is promised either."""
+
+    def __init__(self, folder: Path, device: int) -> None:
+        self._folder, self._device = folder, device
+        self._path = folder / f"{device}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._file = -1
+        self._told = 0
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Between the question and the answer no other process reserves."""
+        with contextlib.ExitStack() as stack:
+            try:
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                descriptor = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                if not is_disk_full(error):
+                    raise
+            else:
+                stack.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+
+    def reserved_bytes(self) -> int:
+        """What the others have promised. Files of processes that have ended are deleted."""
+        return sum(map(self._of, self._folder.glob(f"{self._device}-*")))
+
+    def publish(self, reserved_bytes: int) -> None:
+        """Tell the others."""
+        if reserved_bytes == self._told:
+            return
+        try:
+            if self._file < 0:
+                self._open()
+            os.pwrite(self._file, f"{reserved_bytes:0{_DIGITS}}".encode(), 0)
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+        else:
+            self._told = reserved_bytes
+
+    def _open(self) -> None:
+        """The file has its name once it is locked: nobody takes it for that of a process that has ended."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = self._path.with_name(f".{self._path.name}")
+        descriptor = os.open(made, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            os.pwrite(descriptor, b"0" * _DIGITS, 0)
+            made.rename(self._path)
+        except BaseException:
+            os.close(descriptor)
+            made.unlink(missing_ok=True)
+            raise
+        self._file = descriptor
+
+    def _of(self, path: Path) -> int:
+        if path == self._path:
+            return 0
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return 0
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(os.pread(descriptor, _DIGITS, 0) or 0)
+        else:
+            path.unlink(missing_ok=True)
+            return 0
+        finally:
+            os.close(descriptor)
