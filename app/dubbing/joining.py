@@ -76,7 +76,7 @@ def join(cues: Sequence[Cue], names: Names) -> Iterator[Joint]:
             last = run[-1]
             apart = cue.start_s - last.end_s > pause_s or last.end_s - cue.start_s > _OVERLAP_S or cue.speaker != last.speaker
             full = size + len(cue.text) > MAX_TEXT_CHARACTERS
-            if apart or full or ends_sentence(last.text, cue.text) or starts_turn(cue.text, names):
+            if apart or full or ends_sentence(last.text, cue.text) or (any(map(str.isalnum, cue.text)) and starts_turn(cue.text, names)):
                 yield from map(together, _short_enough(run))
                 run, size = [], 0
         run.append(cue)

@@ -17,13 +17,15 @@ from app.dubbing.spoken_words import NOT_NAMES, PARTICLES, ROLES, SAYING, SOUND_
 
 _MOST_CHARACTERS: Final = 40
 _MOST_WORDS: Final = 5
-_AGAIN: Final = 2  # how often a file has to use a name
+_AGAIN: Final = 2  # how often a file has to use each of two names
+_OFTEN: Final = 4  # or one
 _ALL_CAPS_FILE: Final = 0.85
 
 # At the start of a line: what marks another speaker, and what stands before the colon. Brackets are blanks here.
 MARKER: Final = re.compile(r"\s*(?P<arrows>>{2,}|≫|[›»]{2})?\s*(?P<dash>(?:[-–—―‐‑−](?![-–—\d])))?")
 NAMED: Final = re.compile(r"\s*(?P<name>[^\s:：][^:：\n]*?)\s*(?P<colon>[:：])(?P<next>\s|$|.)")
 _INSIDE: Final = re.compile(r"(?:(?<=[.!?…♪\"”’»)\]])|(?<=--)|(?<=—))\s+(?P<name>[^\s:：.!?…\"”’»)\]—][^:：.!?…\n]*?)\s*:(?=\s)")
+_KANA: Final = re.compile("[\u3041-\u30ff]")
 _WORD: Final = re.compile(r"[^\s]+")
 _ORDINAL: Final = re.compile(r"\d+(?:st|nd|rd|th)$")
 
@@ -63,7 +65,7 @@ def names_in(texts: Iterable[str]) -> Names:
             seen[name.casefold()] += 2 if marker and (marker["dash"] or marker["arrows"]) else 1
             first.setdefault(name.casefold(), name)
     again = {name for name, count in seen.items() if count >= _AGAIN}
-    if len(seen) < 2 and not any(count > _AGAIN for count in seen.values()):
+    if len(again) < 2 and not any(count >= _OFTEN for count in seen.values()):
         again = set()  # nobody speaks with himself: one word that comes back is a heading
     return Names({name: first[name] for name in again}, cased >= 40 and upper / cased >= _ALL_CAPS_FILE)
 
@@ -98,8 +100,14 @@ def bracket_speaks(content: str, names: Names, *, follows: str) -> bool:
     if name.casefold() in names.known or is_role(name):
         return True
     words = name.split()
-    if not name[0].isupper() and not name[0].islower():  # no letter case: Japanese writes names so
-        return len(name) <= 8 and SOUND_SIGNS.search(name) is None and any(map(str.isalpha, name)) and not name[0].isdigit()
+    if not name[0].isupper() and not name[0].islower():  # no letter case: in Japanese, and only there, names are written so
+        return (
+            _KANA.search(follows) is not None
+            and len(name) <= 8
+            and SOUND_SIGNS.search(name) is None
+            and any(map(str.isalpha, name))
+            and not name[0].isdigit()
+        )
     first = next((c for c in follows if c.isalnum()), "")
     if len(words) > 3 or not may_be_name(name) or first.islower():
         return False

@@ -18,10 +18,10 @@ from app.dubbing import labels
 from app.dubbing.brackets import bracketed
 from app.dubbing.labels import NOBODY, Names
 from app.dubbing.spoken_words import CREDIT, CREDIT_ANYWHERE, INSERTED, MADE, MUSIC, PARTICLES
-from app.dubbing.unspeakable import KINDS, Span, markup, without
+from app.dubbing.unspeakable import KINDS, Span, markup, smileys, without
 
 _NOTES: Final = re.compile("[♩♪♫♬¶\U0001f3b5\U0001f3b6\U0001f3bc]+")
-_HASHES: Final = re.compile(r"^\s*#\s+(?!\d)|\s#\s*$", re.MULTILINE)
+_HASHES: Final = re.compile(r"^\s*#\s+(?!\d)", re.MULTILINE)
 _WAVES: Final = re.compile(r"^\s*[~～〜]+(?P<sung>[^~～〜]+)[~～〜]+\s*$")
 _STARS: Final = re.compile(r"(?<![\w*])(?P<open>\*+|_+)(?=\S)(?P<inside>[^*_\n]*[^*_\s])(?P<close>\*+|_+)(?![\w*])")
 _STARRED: Final = re.compile(r"\s*\*+\s[^*]+\s\*+\s*")
@@ -80,6 +80,8 @@ class _Told:
             self.mark(span, MARK)
         for span in sounds:
             self.mark(span, LeftOutKind.SOUND)
+        for span in smileys(text):
+            self.mark(span, LeftOutKind.EMOJI)
         self._credits()
         self._brackets()
         self._music()

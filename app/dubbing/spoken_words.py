@@ -80,6 +80,9 @@ ABBREVIATIONS: Final = _words(
 
 # What stands before a colon and is no name.
 NOT_NAMES: Final = _words("""
+    theorem proof definition lemma corollary remark exercise input output pros cons advantages disadvantages ingredients method instructions
+    requirement requirements goals purpose function formula equation option options features benefits comment comments translation breaking live new
+    free tl;dr q&a
     note notes notice warning caution attention danger important remember reminder example examples question questions answer answers problem
     problems solution result results reason reasons fact facts tip tips hint rule rules step steps chapter part episode season act scene section
     page level round day week month year number no item point phase stage verse lesson unit figure table task goal date time place location

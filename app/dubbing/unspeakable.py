@@ -44,10 +44,13 @@ def markup(text: str) -> Iterator[Span]:
 
 
 def emoji(text: str) -> Iterator[Span]:
-    """Emoji, other pictures and smileys of letters (":-)")."""
-    if not text.isascii():
-        yield from (found.span() for found in _EMOJI.finditer(text))
-    yield from (found.span() for found in _EMOTICON.finditer(text))
+    """Emoji and other pictures."""
+    return (found.span() for found in _EMOJI.finditer(text)) if not text.isascii() else iter(())
+
+
+def smileys(text: str) -> Iterator[Span]:
+    """Those of letters: ":-)"."""
+    return (found.span() for found in _EMOTICON.finditer(text))
 
 
 def addresses(text: str) -> Iterator[Span]:
@@ -84,7 +87,7 @@ def beside(left: str, right: str, *, touching: bool = False) -> str:
 
 def voiced(text: str) -> str:
     """The text as a voice gets it. Equal to the text where there is nothing to leave out, so that no clip is bought again."""
-    spans = [*markup(text), *addresses(text), *emoji(text)]
+    spans = [*markup(text), *addresses(text), *emoji(text), *smileys(text)]
     return without(text, spans).lstrip(",;:，；：、 ") if spans else text
 
 

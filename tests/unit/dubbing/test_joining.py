@@ -52,8 +52,9 @@ def test_one_word_a_cue_becomes_sentences() -> None:
         (["मैं", "ठीक", "हूँ।", "तुम?"], ["मैं ठीक हूँ।", "तुम?"]),
         (["Τι", "κάνεις;", "Καλά."], ["Τι κάνεις;", "Καλά."]),
         (["JOHN:", "Hi", "there.", "MARY:", "Hello."], ["JOHN: Hi there.", "MARY: Hello."]),
-        ([">>", "I", "say", ">>", "you", "say"], [">> I say", ">> you say"]),
-        (["I", "say", "-", "You", "say"], ["I say", "- You say"]),
+        ([">> I", "say", ">> you", "say"], [">> I say", ">> you say"]),
+        (["I", "say", "–", "well", "–", "no"], ["I say – well – no"]),
+        (["I", "say", "- You", "say"], ["I say", "- You say"]),
         (["[door", "slams]", "What", "now?"], ["[door slams] What now?"]),
     ],
 )

@@ -50,6 +50,7 @@ TABLE: list[tuple[str, str, Said]] = [
     ("en", "♪ La la la\n- Turn that off!", [("", "Turn that off!")]),
     ("en", "# Happy days are here #", [("", "")]),
     ("en", "# We'll meet again\n# Don't know where", [("", "")]),
+    ("en", "Now press #", [("", "Now press #")]),
     ("en", "# 1 in the charts", [("", "# 1 in the charts")]),
     ("en", "🎵 la la 🎵", [("", "")]),
     ("en", "~ humming along ~", [("", "")]),
@@ -98,6 +99,7 @@ TABLE: list[tuple[str, str, Said]] = [
     ("en", "👨‍👩‍👧 🇩🇪 👍🏽", [("", "")]),
     ("en", "Option 1️⃣ is 20 °C, 5 km, 3 € © №5.", [("", "Option 1 is 20 °C, 5 km, 3 € © №5.")]),
     ("en", "Fine :-)", [("", "Fine")]),
+    ("en", "Sad :( but happy :)", [("", "Sad but happy")]),
     ("en", "Subtitles by explosiveskull\nwww.OpenSubtitles.org", [("", "")]),
     ("en", "Synced and corrected by somebody", [("", "")]),
     ("en", "created by our ego and by our conditioning.", [("", "created by our ego and by our conditioning.")]),
@@ -160,6 +162,7 @@ TABLE: list[tuple[str, str, Said]] = [
     ("hi", "[तालियां] धन्यवाद।", [("", "धन्यवाद।")]),
     # Chinese, Japanese, Korean, Thai: other brackets, no spaces
     ("zh", "【掌声】谢谢大家。", [("", "谢谢大家。")]),
+    ("zh", "（开门）谁？", [("", "谁？")]),
     ("zh", "（笑）好的", [("", "好的")]),
     ("zh", "他说：走吧", [("", "他说：走吧")]),
     ("zh", "旁白：很久以前", [("旁白", "很久以前")]),
