@@ -11,10 +11,12 @@ from litestar.params import JSONBody
 
 from app.api.depends import Given, Limits
 from app.api.problems import refuses
+from app.api.subtitles import Encoding
 from app.domain.job import LOUDNESS_TARGETS, MAX_SPEED, MIN_SPEED, DubOptions
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.secrets import ELEVENLABS_KEY
 from app.domain.segment import MAX_RATE, MIN_RATE
+from app.dubbing.code_pages import NAMES
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService
@@ -42,7 +44,7 @@ class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class ServerSettings(msgspec.Struct, frozen=True):
     """Limits and defaults. Sizes are bytes; browsers should upload in chunks of `chunk_bytes`. Speeds are the job's, rates a locked line's;
-    `loudness_targets` (LUFS) are the usual ones, others are taken too.
+    `loudness_targets` (LUFS) are the usual ones, others are taken too; `subtitle_encodings` can be chosen for a subtitle file.
     """
 
     version: str
@@ -55,6 +57,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
     max_rate: float
     loudness_targets: tuple[float, ...]
     max_text_characters: int
+    subtitle_encodings: tuple[Encoding, ...]
     defaults: DubOptions
     elevenlabs_key: KeyStatus
 
@@ -80,6 +83,7 @@ def get_settings(service: Given[JobService], secrets: Given[SecretStore], limits
         MAX_RATE,
         LOUDNESS_TARGETS,
         MAX_TEXT_CHARACTERS,
+        tuple(Encoding(name, label) for name, label in NAMES.items()),
         service.default_options(),
         _status(secrets, environment_key),
     )

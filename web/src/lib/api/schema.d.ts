@@ -1248,6 +1248,7 @@ export interface components {
             max_upload_bytes: number;
             min_rate: number;
             min_speed: number;
+            subtitle_encodings: components["schemas"]["Encoding"][];
             version: string;
         };
         /** Snapshot */

@@ -40,6 +40,14 @@ describe('the findings of a report', () => {
 		expect(said({ picture: 'libx264' }).picture).toEqual([true, 'Picture drawn anew with subtitles', 'libx264']);
 	});
 
+	it('tell that the subtitle file had faults, and are not good where something was lost', () => {
+		const subtitles = { format: 'srt', encoding: 'utf-8', guessed: false, sample: '', cues: 2, rolling: false };
+		const fault = { line: 6, what: 'the times cannot be read', done: 'left out', left_out: true };
+		expect(said({ subtitles: { ...subtitles, left_out: 0, repaired: 0, faults: [] } })).not.toHaveProperty('subtitles');
+		expect(said({ subtitles: { ...subtitles, left_out: 1, repaired: 2, faults: [fault] } }).subtitles).toEqual([false, 'The subtitle file had faults', '1 left out, 2 repaired']);
+		expect(said({ subtitles: { ...subtitles, left_out: 0, repaired: 1, faults: [fault] } }).subtitles?.[0]).toBe(true);
+	});
+
 	it('tell what was joined and what was not spoken', () => {
 		expect(said({})).not.toHaveProperty('joined');
 		expect(said({ joined: { cues: 42, lines: 1 }, left_out: 3 })).toMatchObject({

@@ -3,7 +3,7 @@ import { decibels } from './options';
 
 /** One thing a render can be good or bad at, in words, with its figure. */
 export interface Finding {
-	id: 'joined' | 'left-out' | 'pace' | 'timing' | 'loudness' | 'peak' | 'length' | 'picture';
+	id: 'subtitles' | 'joined' | 'left-out' | 'pace' | 'timing' | 'loudness' | 'peak' | 'length' | 'picture';
 	good: boolean;
 	words: string;
 	figure: string;
@@ -50,7 +50,7 @@ export const ofLines = ({ id, good }: Finding) => !good && (id === 'pace' || id 
 
 /** The truth about a render, worst news not hidden: what a person should know, top to bottom. */
 export function findings(report: Report): Finding[] {
-	const { to_shorten, late, share_over_125, highest_rate, worst_offset_s, true_peak_db, picture, joined, left_out } = report;
+	const { to_shorten, late, share_over_125, highest_rate, worst_offset_s, true_peak_db, picture, joined, left_out, subtitles } = report;
 	const lines = (count: number, what: string) => `${count} ${count === 1 ? 'line' : 'lines'} ${what}`;
 	const share = share_over_125 * 100;
 	const over = share > 0 && share < 1 ? 'under 1' : share.toFixed(0);
@@ -77,6 +77,10 @@ export function findings(report: Report): Finding[] {
 	if (picture !== null) {
 		const copied = picture === 'copied';
 		found.push({ id: 'picture', good: true, words: copied ? 'Picture copied, not touched' : 'Picture drawn anew with subtitles', figure: copied ? '' : picture });
+	}
+	if (subtitles?.faults.length) {
+		const { left_out: lost, repaired } = subtitles;
+		found.push({ id: 'subtitles', good: lost === 0, words: 'The subtitle file had faults', figure: `${lost} left out, ${repaired} repaired` });
 	}
 	if (joined) found.push({ id: 'joined', good: true, words: 'Short cues joined to sentences', figure: `${joined.cues} to ${lines(joined.lines, '').trim()}` });
 	if (left_out) found.push({ id: 'left-out', good: true, words: 'Sounds, music and names not spoken', figure: lines(left_out, '').trim() });

@@ -29,6 +29,8 @@ export class Sending {
 		readonly id: number,
 		readonly file: File,
 		readonly subtitles: File | null,
+		/** What its bytes are taken for; null: the server guesses. */
+		readonly encoding: string | null,
 		public stem: StemUpload | null
 	) {}
 
@@ -57,8 +59,9 @@ export class UploadStore {
 	chunk_bytes = 50 * MIB;
 	/** The options that the next job gets; the page's form writes them. */
 	options = $state.raw<OptionsPatch>({});
-	/** A subtitle file that goes with the next video. */
-	subtitles = $state.raw<File | null>(null);
+		#subtitles = $state.raw<File | null>(null);
+	/** The encoding that was chosen for it; null: the server guesses. */
+	encoding = $state.raw<string | null>(null);
 	#stem = $state.raw<StemUpload | null>(null);
 	onCreated: (job: Job) => void = () => {};
 
@@ -73,6 +76,16 @@ export class UploadStore {
 	/** The background without voices that goes with the next video; it is sent at once. */
 	get stem(): StemUpload | null {
 		return this.#stem;
+	}
+
+	/** A subtitle file that goes with the next video. */
+	get subtitles(): File | null {
+		return this.#subtitles;
+	}
+
+	set subtitles(file: File | null) {
+		if (file !== this.#subtitles) this.encoding = null; // it was chosen for the other file
+		this.#subtitles = file;
 	}
 
 	get busy(): boolean {
@@ -90,8 +103,9 @@ export class UploadStore {
 		for (const video of videos) {
 			const paired = texts.find((text) => base(text.name).startsWith(base(video.name)));
 			const brought = paired ?? (videos.length === 1 ? (texts[0] ?? this.subtitles) : null);
+			const encoding = brought === this.subtitles ? this.encoding : null;
 			if (brought && brought === this.subtitles) this.subtitles = null;
-			this.#begin(new Sending(this.#ids++, video, brought, this.#stem));
+			this.#begin(new Sending(this.#ids++, video, brought, encoding, this.#stem));
 			this.#stem = null; // it belongs to one video
 		}
 	}
@@ -179,7 +193,7 @@ export class UploadStore {
 		try {
 			const subtitles_upload_id = item.subtitles ? await uploadSmall(item.subtitles) : null;
 			const stem_upload_id = item.stem ? await item.stem.done : null;
-			const options: OptionsPatch = subtitles_upload_id ? { ...this.options, recognizer: 'subtitles' } : this.options;
+			const options: OptionsPatch = subtitles_upload_id ? { ...this.options, recognizer: 'subtitles', ...(item.encoding && { subtitle_encoding: item.encoding }) } : this.options;
 			const job = await createJob({ upload_id: item.upload_id, options, subtitles_upload_id, stem_upload_id });
 			this.#forget(item);
 			await this.#made(item.upload_id, job);

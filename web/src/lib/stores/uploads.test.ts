@@ -76,6 +76,21 @@ describe('uploads', () => {
 		]);
 	});
 
+	it('send the encoding that was chosen for subtitles with them, and with no others', async () => {
+		uploads.add([file('old.srt')]);
+		uploads.encoding = 'cp1250';
+		uploads.add([file('old.mp4')]);
+		expect(uploads.encoding).toBe(null);
+		await done('old.mp4');
+		uploads.add([file('other.srt')]);
+		uploads.encoding = 'cp1251';
+		uploads.add([file('another.srt')]);
+		expect(uploads.encoding).toBe(null);
+		uploads.add([file('another.mp4')]);
+		await done('another.mp4');
+		expect(asked.map((body) => body.options)).toEqual([{ recognizer: 'subtitles', subtitle_encoding: 'cp1250' }, { recognizer: 'subtitles' }]);
+	});
+
 	it('keep subtitles that came alone for the next video, and only for that', async () => {
 		uploads.add([file('late.srt')]);
 		expect(started).toEqual([]);
