@@ -52,8 +52,20 @@ def document(app: Litestar) -> dict[str, Any]:
     for operations in described["paths"].values():
         if "101" in operations.get("get", {}).get("responses", {}):
             del operations["get"]["responses"]["200"]
+    preview = described["paths"]["/api/subtitles/preview"]["post"]
+    preview["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
     describe(described)
+    for schema in described["components"]["schemas"].values():
+        for field in schema.get("properties", {}).values():
+            _of_one_kind(field)
     return described
+
+
+def _of_one_kind(field: dict[str, Any]) -> None:
+    """Litestar takes the dots of a `tuple[X, ...]` that has a limit for a second kind of item, which may be anything."""
+    kinds = field.get("items", {}).get("oneOf", [])
+    if {} in kinds:
+        (field["items"],) = [kind for kind in kinds if kind]
 
 
 def document_json(app: Litestar) -> bytes:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +43,12 @@ def test_a_file_is_looked_at_and_nothing_is_kept(tmp_path: Path) -> None:
         assert looked(b"x" * (11 << 20), 413)["status"] == 413
         assert not any(path.is_file() for path in (tmp_path / "data" / "blobs").rglob("*"))
         assert "ERROR" not in server.log.read_text()
+
+
+def test_the_description_says_what_lists_with_a_limit_hold_and_that_the_body_is_the_file() -> None:
+    done = subprocess.run([sys.executable, "-m", "app.cli", "openapi"], capture_output=True, text=True, check=True)
+    described = json.loads(done.stdout)
+    changes = described["components"]["schemas"]["SegmentChanges"]["properties"]
+    assert changes["add"]["items"] == {"$ref": "#/components/schemas/SegmentNew"}
+    assert changes["remove"]["items"] == {"type": "string"}
+    assert "application/octet-stream" in described["paths"]["/api/subtitles/preview"]["post"]["requestBody"]["content"]
