@@ -211,6 +211,8 @@ async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, 
         await voice.check(SpeechRequest(voice_id, options.voice_model, "a", language, options.speed, "", "", None))
     with shown.stage(Stage.INGEST) as report:
         sound = await pipeline.ingest(kit, source, "cli", info, options, report)
+        info = pipeline.after_ingest(info, sound)
+        pipeline.check_media(info, options)
     language, joined, subtitles = options.language, None, None
     with shown.stage(Stage.TRANSCRIBE) as report:
         if brought is not None:

@@ -11,6 +11,11 @@ from app.domain.report import LineReport, Report
 from app.say import say
 
 HEAD: Final = ("start", "offset", "rate", "char/s", "flags", "line")
+_WHY: Final = {
+    "edits": ": the file cuts parts out of it, which a copy would show",
+    "sizes": ": it changes its size, which many players cannot show",
+    "start": ": it begins between two key pictures, which only an MP4 can say",
+}
 _TEXT_CHARACTERS: Final = 60
 
 
@@ -39,7 +44,11 @@ def totals(report: Report) -> list[tuple[str, str]]:
         ("loudness", f"{_level(report.loudness_lufs, 'LUFS')} ({target})"),
         ("true peak", _level(report.true_peak_db, "dBTP")),
         ("length", f"{clock(report.source_duration_s + report.duration_difference_s)} ({report.duration_difference_s:+.3f} s to the source)"),
-        *([("picture", "copied" if report.picture == "copied" else f"encoded by {report.picture}")] if report.picture else []),
+        *(
+            [("picture", "copied" if report.picture == "copied" else f"encoded by {report.picture}{_WHY.get(report.encoded_for or '', '')}")]
+            if report.picture
+            else []
+        ),
     ]
 
 

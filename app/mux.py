@@ -17,8 +17,9 @@ from app import logs
 from app.domain.errors import AUDIO_TRACK_MISSING, LANGUAGE_UNKNOWN, NO_AUDIO, NOT_MEDIA, TRACK_LENGTH, DubError
 from app.domain.job import Container, Stage
 from app.domain.media import MediaInfo
-from app.dub_display import display
+from app.dub_display import Report, display
 from app.dub_report import fault_lines
+from app.dubbing import burn as burning
 from app.dubbing import containers
 from app.dubbing import mux as muxing
 from app.dubbing import tracks as tracks_of
@@ -37,6 +38,7 @@ from app.say import say, say_json, say_path
 from app.settings import Settings
 
 _SAME_LENGTH_S: Final = 1.0  # encoders fill up their last frame, and containers round; a track of another cut is further off
+_ENCODING: Final = 0.95  # the share of the work, where the picture cannot be copied
 _LARGEST_SUBTITLES: Final = 16 << 20
 
 
@@ -59,13 +61,14 @@ class Track(msgspec.Struct, frozen=True):
 
 
 class Muxed(msgspec.Struct, frozen=True):
-    """What `--json` prints. `duration_s` is the finished file's own word."""
+    """What `--json` prints. `duration_s` is the finished file's own word; `picture` is "copied", or the encoder that made it anew."""
 
     ok: bool
     input: str
     output: str
     duration_s: float
     tracks: tuple[Track, ...]
+    picture: str
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -123,7 +126,7 @@ async def _mux(arguments: argparse.Namespace, settings: Settings, tracks: Sequen
     for each in (*tracks, *subtitles):
         if track_language(each.language) == "und" and each.language.lower() != "und":
             raise DubError(LANGUAGE_UNKNOWN, f"{each.language!r}.")
-    info = await _probe(source, limits)
+    info = await _probe(source, limits, whole=True)
     if info.video is None:
         raise DubError(NOT_MEDIA, "It has no picture; a sound file needs no muxing.")
     track = track_of(arguments.audio_track)
@@ -132,17 +135,23 @@ async def _mux(arguments: argparse.Namespace, settings: Settings, tracks: Sequen
     if arguments.keep_original_track and track >= len(info.audio):
         raise DubError(AUDIO_TRACK_MISSING, tracks_of.listed(info) or f"It has {len(info.audio)}.")
     out: Path = arguments.output.resolve()
-    containers.choose(Container(out.suffix.lower().lstrip(".")), info.video.codec, is_opus=False)
+    container = Container(out.suffix.lower().lstrip("."))
+    encodes = containers.must_encode(info.video, container, is_opus=False)
+    containers.choose(container, containers.BURNED_CODEC if encodes else info.video.codec, is_opus=False, encoded=encodes)
     dubs = [await _dub(each, info.duration_s, limits, any_length=arguments.any_length) for each in tracks]
     lines = [muxing.Lines(_cues(each), each.language, each.title or f"Dub ({each.language})") for each in subtitles]
     default = next((n for n, each in enumerate(tracks) if each.language == arguments.default), 0)
     with tempfile.TemporaryDirectory(prefix="autodubber-mux-") as folder, display(sys.stderr) as shown, shown.stage(Stage.MUX) as report:
+        done, burned, picture = 0.0, None, "copied"
+        if encodes:
+            done = _ENCODING
+            burned, picture = await _encoded(source, info, settings, Path(folder), report)
         request = muxing.MuxRequest(
             source=source, out=out, info=info, duration_s=info.duration_s, dubs=tuple(dubs), work=Path(folder),
             lines=tuple(lines), original=info.audio[track] if arguments.keep_original_track else None,
-            source_language=arguments.original_language, default=default, limits=limits,
+            source_language=arguments.original_language, default=default, burned=burned, limits=limits,
         )  # fmt: skip
-        await muxing.mux(request, lambda fraction: report(fraction, ""))
+        await muxing.mux(request, lambda fraction: report(done + fraction * (1 - done), ""))
     made = await _probe(request.out, limits)
     wanted = [(dub.language, dub.title) for dub in dubs] + [(None, "")] * (request.original is not None)
     spoken = [
@@ -150,11 +159,20 @@ async def _mux(arguments: argparse.Namespace, settings: Settings, tracks: Sequen
         for number, (stream, (language, title)) in enumerate(zip(made.audio, wanted, strict=True))
     ]
     written = [Track("subtitles", track_language(each.language), each.title, "", False) for each in lines if each.cues]
-    return Muxed(True, str(arguments.video), str(arguments.output), round(made.duration_s, 3), (*spoken, *written))
+    return Muxed(True, str(arguments.video), str(arguments.output), round(made.duration_s, 3), (*spoken, *written), picture)
 
 
-async def _probe(path: Path, limits: Limits) -> MediaInfo:
-    return await run_task("probe", ProbeRequest(str(path)), MediaInfo, report=lambda _: None, limits=limits)
+async def _encoded(source: Path, info: MediaInfo, settings: Settings, folder: Path, report: Report) -> tuple[Path, str]:
+    """The picture made anew, and the encoder's name."""
+    out = folder / "picture.mp4"
+    request = burning.BurnRequest(
+        source=source, out=out, info=info, duration_s=info.duration_s, cues=(), work=folder, threads=settings.thread_count, limits=limits_of(settings)
+    )
+    return out, await burning.burn(request, lambda fraction: report(fraction * _ENCODING, "encoding the picture"))
+
+
+async def _probe(path: Path, limits: Limits, *, whole: bool = False) -> MediaInfo:
+    return await run_task("probe", ProbeRequest(str(path), whole), MediaInfo, report=lambda _: None, limits=limits)
 
 
 async def _dub(track: Named, duration_s: float, limits: Limits, *, any_length: bool) -> Dub:

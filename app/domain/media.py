@@ -13,8 +13,8 @@ from app.domain.decoding import Count
 class Obstacle(StrEnum):
     """What stands in the way of copying a picture, as its packets show it.
 
-    EDITS: an MP4's edit list cuts something out of it. SIZES: it changes its size. Both are encoded. START: it begins within a group of pictures,
-    which only MP4 can say. PARAMETERS: its decoder's parameters change, which are then copied into the stream.
+    EDITS: an MP4's edit list cuts something out of it: it is encoded. START: it begins within a group of pictures, which only MP4 can say.
+    PARAMETERS: its decoder's parameters change on the way; SIZES: and with them its size. They are copied into the stream where its codec takes them.
     """
 
     EDITS = "edits"

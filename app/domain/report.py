@@ -30,7 +30,8 @@ class Report(msgspec.Struct, frozen=True):
     """A finished render. Shares are 0..1 of the lines; LUFS and dBTP are None where the sound is silent.
 
     `duration_difference_s` is the finished video's length minus the source's, as the finished file says. `picture` is "copied", or the
-    encoder that drew the subtitles into it ("libx264", "h264_nvenc"); None without a picture. `target_lufs` None: the level was left.
+    encoder that made it anew ("libx264", "h264_nvenc"); None without a picture. `encoded_for` says why: "subtitles", or what stood in the way of
+    copying it ("edits", "sizes", "start"; `app.domain.media.Obstacle`). `target_lufs` None: the level was left.
     `joined`: short subtitles were joined to these lines; None where they were not. `left_out` counts the lines of which nothing was spoken, as they
     only describe (a sound, a song, an address). `subtitles`: how the file that was brought was read.
     """
@@ -48,6 +49,7 @@ class Report(msgspec.Struct, frozen=True):
     source_duration_s: float
     duration_difference_s: float
     picture: str | None
+    encoded_for: str | None = None
     joined: Joined | None = None
     left_out: int = 0
     subtitles: BroughtSubtitles | None = None

@@ -1,4 +1,4 @@
-"""Subtitles drawn into the picture, by libass, with fonts of our own. The only stage that encodes video."""
+"""The picture made anew: with subtitles drawn into it by libass, with fonts of our own, or because it cannot be copied. No other encodes video."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 import msgspec
 
 from app.domain.errors import MEDIA_LIMIT, MEDIA_TOOL_FAILED, DubError
-from app.domain.media import MediaInfo, VideoStream
+from app.domain.media import MediaInfo, Obstacle, VideoStream
 from app.dubbing.ass import Style, upright_size, write_ass
 from app.dubbing.burn_pieces import BurnPieces, end_s, length_s
 from app.dubbing.cues import Cue
@@ -153,10 +153,11 @@ async def _in_pieces(request: BurnRequest, video: VideoStream, to_sdr: str, repo
 
 def _drawing(request: BurnRequest, video: VideoStream, encoder: Encoder, to_sdr: str, after_s: Fraction | None = None) -> tuple[str, ...]:
     """Filters and encoder; `after_s`: only of pictures that are shown later."""
-    deinterlace = _DEINTERLACE if min(video.width, video.height) >= _LEAST_SIDE else ""
+    changes = video.obstacle is Obstacle.SIZES  # ffmpeg begins anew then, and the deinterlacer would keep a picture back
+    deinterlace = _DEINTERLACE if min(video.width, video.height) >= _LEAST_SIDE and not changes else ""
     later = f"select=gt(t\\,{float(after_s) + _TICK_S:.6f})" if after_s is not None else ""
     # The file's name is ours and the folder is the working directory: nothing to escape in the filter's argument.
-    filters = (deinterlace, later, "pad=ceil(iw/2)*2:ceil(ih/2)*2", to_sdr, "ass=lines.ass", encoder.filters)
+    filters = (deinterlace, later, _one_size(request.info), "pad=ceil(iw/2)*2:ceil(ih/2)*2", to_sdr, "ass=lines.ass", encoder.filters)
     return (
         "-vf", ",".join(part for part in filters if part), "-c:v", encoder.name, *encoder.options, "-threads", str(request.threads),
         "-fps_mode", "vfr", "-enc_time_base:v", "demux",
@@ -167,6 +168,14 @@ def _skipping(request: BurnRequest, after_s: Fraction | None) -> tuple[str, ...]
     """Where the container's index can be believed, decoding begins shortly before the first picture that is wanted."""
     from_s = float(after_s or 0) - _RUN_UP_S
     return ("-ss", f"{from_s:.3f}") if from_s > 0 and request.info.format.startswith(_INDEXED) else ()
+
+
+def _one_size(info: MediaInfo) -> str:
+    """Where a film changes its size, all of it at that of its largest pictures: whole, in the middle, in black."""
+    if info.video is None or info.video.obstacle is not Obstacle.SIZES:
+        return ""
+    width, height = upright_size(info)
+    return f"scale={width}:{height}:force_original_aspect_ratio=decrease,pad={width}:{height}:-1:-1,setsar=1"
 
 
 async def is_hdr(source: Path, video: VideoStream, limits: Limits = NO_LIMITS) -> bool:

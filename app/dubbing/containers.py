@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from app.domain.errors import CONTAINER_UNSUITABLE, DubError
 from app.domain.job import AudioCodec, Container, DubOptions
-from app.domain.media import MediaInfo
+from app.domain.media import MediaInfo, Obstacle, VideoStream
 
 # What players expect inside MP4. VP8 cannot be put there at all; ProRes, DNxHD and raw pictures are safer in Matroska.
 _MP4_VIDEO: Final = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video"})
@@ -17,7 +19,29 @@ _MKV_AUDIO: Final = _MP4_AUDIO | {"vorbis", "dts", "truehd", "mlp", "wavpack", "
 
 AUDIO: Final = {Container.MP4: _MP4_AUDIO, Container.MKV: _MKV_AUDIO, Container.WEBM: _WEBM_AUDIO}
 MUXERS: Final = {Container.MP4: "mp4", Container.MKV: "matroska", Container.WEBM: "webm"}
-BURNED_CODEC: Final = "h264"  # what drawing subtitles into the picture makes of it, whatever it was
+# New parameters of a decoder, where a container says them beside the stream, are put into it: MP4 and Matroska have a place for the first ones alone.
+IN_BAND: Final = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}  # and the bitstream filter of FFmpeg's that does so
+BURNED_CODEC: Final = "h264"  # what encoding makes of a picture, whatever it was
+
+
+def measured(info: MediaInfo, duration_s: float, obstacle: Obstacle | None, largest: tuple[int, int] | None) -> MediaInfo:
+    """What the file is now that it has been read to its end."""
+    video = info.video
+    if video is not None:
+        width, height = largest or (video.width, video.height)
+        video = msgspec.structs.replace(video, obstacle=obstacle, width=width, height=height)
+    return msgspec.structs.replace(info, duration_s=duration_s, video=video)
+
+
+def must_encode(video: VideoStream, container: Container, *, is_opus: bool) -> bool:
+    """Whether the picture cannot be copied so that the same is shown. Where it begins within a group of pictures only MP4 can say so; one that
+    changes its size must be of a codec that can say so itself.
+
+    Raises CONTAINER_UNSUITABLE.
+    """
+    if video.obstacle is Obstacle.START:
+        return choose(container, video.codec, is_opus=is_opus) is not Container.MP4
+    return video.obstacle is Obstacle.EDITS or (video.obstacle is Obstacle.SIZES and video.codec not in IN_BAND)
 
 
 def output_extension(info: MediaInfo, options: DubOptions) -> str:
@@ -27,12 +51,12 @@ def output_extension(info: MediaInfo, options: DubOptions) -> str:
     """
     if info.video is None:
         return str(options.audio_format)
-    burned = options.burn_subtitles
-    codec = BURNED_CODEC if burned else info.video.codec
-    return str(choose(options.container, codec, is_opus=options.audio_codec == AudioCodec.OPUS, burned=burned))
+    is_opus = options.audio_codec == AudioCodec.OPUS
+    encoded = options.burn_subtitles or must_encode(info.video, options.container, is_opus=is_opus)
+    return str(choose(options.container, BURNED_CODEC if encoded else info.video.codec, is_opus=is_opus, encoded=encoded))
 
 
-def choose(container: Container, codec: str, *, is_opus: bool, burned: bool = False) -> Container:
+def choose(container: Container, codec: str, *, is_opus: bool, encoded: bool = False) -> Container:
     """The container itself, or for `auto` MP4 where it takes the picture and the dub is AAC, else MKV. `codec` is the picture's, by FFmpeg's name.
 
     Raises CONTAINER_UNSUITABLE.
@@ -42,7 +66,7 @@ def choose(container: Container, codec: str, *, is_opus: bool, burned: bool = Fa
     takes = {Container.MP4: _MP4_VIDEO, Container.WEBM: _WEBM_VIDEO}.get(container)
     if takes is not None and codec not in takes:
         fitting = ["auto", *(["mp4"] if codec in _MP4_VIDEO else []), "mkv", *(["webm"] if codec in _WEBM_VIDEO else [])]
-        picture = "Drawing the subtitles into it makes the picture H.264" if burned else f"The picture is {codec.upper()}"
+        picture = "The picture must be encoded, which makes it H.264" if encoded else f"The picture is {codec.upper()}"
         raise DubError(CONTAINER_UNSUITABLE, f"{picture}, which {_NAMES[container]} cannot hold; choose {', '.join(fitting[:-1])} or {fitting[-1]}.")
     return container
 

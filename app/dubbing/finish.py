@@ -8,12 +8,12 @@ from pathlib import Path
 
 import msgspec
 
-from app.domain.job import DubOptions, Task
+from app.domain.job import AudioCodec, DubOptions, Task
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
 from app.domain.segment import Placement, Segment
 from app.dubbing import tracks
 from app.dubbing.ass import style_of, upright_size, write_ass
-from app.dubbing.containers import output_extension
+from app.dubbing.containers import must_encode, output_extension
 from app.dubbing.cues import Cue, source_subtitles_for, subtitles_for
 from app.dubbing.cues import cues_for as cues_for
 from app.dubbing.kit import Kit, Report
@@ -24,17 +24,19 @@ from app.dubbing.subtitles import write_srt, write_vtt
 from app.dubbing.tasks import ProbeRequest
 from app.dubbing.worker import run_task
 
-_BURNING = 0.95  # the share of the work, where subtitles are burned
+_BURNING = 0.95  # the share of the work, where the picture is encoded
+_BUSY = ("encoding the picture", "burning subtitles")
 
 
 class Finished(msgspec.Struct, frozen=True):
     """The files, and what the report says of them: `duration_s` is the finished video's (or sound's) as the file itself says; `picture` is
-    "copied", or the encoder that drew the subtitles; None without a picture.
+    "copied", or the encoder that made it anew, for `encoded_for`; None without a picture.
     """
 
     artifacts: tuple[Artifact, ...]
     duration_s: float
     picture: str | None
+    encoded_for: str | None = None
 
 
 class _Texts(msgspec.Struct, frozen=True):
@@ -59,7 +61,8 @@ async def finish(
     cache: Path | None = None,
     source_id: str = "",
 ) -> Finished:
-    """The finished files: subtitles always, the video unless the source is sound alone. The picture is stream-copied unless subtitles are burned.
+    """The finished files: subtitles always, the video unless the source is sound alone. The picture is stream-copied unless
+    subtitles are burned into it or it cannot be (`Obstacle`).
 
     `cache` keeps what is burned from one kill to the next, until `forget_burned`; `source_id` names the source's bytes.
 
@@ -68,14 +71,14 @@ async def finish(
     extension = output_extension(info, options)
     async with scratch(kit, "mux", finish_bytes(info, options, sound.duration_s), *((cache,) if cache is not None else ())) as folder:
         texts, files = await asyncio.to_thread(_write_texts, folder, info, sound, segments, placements, options, language)
-        made, picture = track, None
+        made, picture, reason = track, None, None
         if info.video is not None:
             made = folder / f"video.{extension}"
-            picture = await _video(kit, source, info, sound, track, texts, options, language, folder, made, report, cache, source_id)
+            picture, reason = await _video(kit, source, info, sound, track, texts, options, language, folder, made, report, cache, source_id)
             files.insert(0, (made, ArtifactKind.VIDEO))
         duration_s = (await run_task("probe", ProbeRequest(str(made)), MediaInfo, report=lambda _: None, limits=kit.limits)).duration_s
         artifacts = await asyncio.to_thread(lambda: tuple(keep_artifact(kit, path, kind) for path, kind in files))
-    return Finished(artifacts, duration_s, picture)
+    return Finished(artifacts, duration_s, picture, reason)
 
 
 def has_source_subtitles(options: DubOptions, language: str | None) -> bool:
@@ -108,19 +111,20 @@ def _write_texts(
 async def _video(
     kit: Kit, source: Path, info: MediaInfo, sound: Sound, track: Path, texts: _Texts, options: DubOptions, language: str | None, folder: Path,
     out: Path, report: Report, cache: Path | None, source_id: str,
-) -> str:  # fmt: skip
-    """Write `out`; returns how its picture was made."""
+) -> tuple[str, str | None]:  # fmt: skip
+    """Write `out`; returns how its picture was made, and why it was not copied."""
     from app.dubbing import burn as burning
     from app.dubbing import mux as muxing
 
-    copied, picture, burned = 0.0, "copied", None
-    if options.burn_subtitles and texts.spoken:
+    copied, picture, burned, reason = 0.0, "copied", None, _encoded_for(info, options, texts)
+    if reason:
         copied, burned = _BURNING, folder / "burned.mp4"
         burn = burning.BurnRequest(
-            source=source, out=burned, info=info, duration_s=sound.duration_s, cues=texts.spoken, work=folder, threads=kit.threads,
+            source=source, out=burned, info=info, duration_s=sound.duration_s, cues=texts.spoken if options.burn_subtitles else (),
+            work=folder, threads=kit.threads,
             style=style_of(options), hardware=options.hardware_encoder, limits=kit.limits, kept=cache, source_id=source_id,
         )  # fmt: skip
-        picture = await burning.burn(burn, lambda fraction: report(fraction * _BURNING, "burning subtitles"))
+        picture = await burning.burn(burn, lambda fraction: report(fraction * _BURNING, _BUSY[reason == "subtitles"]))
     target, original = spoken_language(options, language), source_language(options, language)
     lines = [muxing.Lines(texts.spoken, target, "Dub"), muxing.Lines(texts.original, original, "Original")]
     heard = tracks.heard(info, options)
@@ -131,4 +135,13 @@ async def _video(
         burned=burned, limits=kit.limits,
     )  # fmt: skip
     await muxing.mux(request, lambda fraction: report(copied + fraction * (1 - copied), ""))
-    return picture
+    return picture, reason
+
+
+def _encoded_for(info: MediaInfo, options: DubOptions, texts: _Texts) -> str | None:
+    """Why the picture is encoded; None where it is copied."""
+    if options.burn_subtitles and texts.spoken:
+        return "subtitles"
+    if info.video is not None and must_encode(info.video, options.container, is_opus=options.audio_codec == AudioCodec.OPUS):
+        return str(info.video.obstacle)
+    return None

@@ -17,7 +17,7 @@ from app.dubbing.tasks import Ingested, IngestRequest
 from app.media.decode import SAMPLE_RATE_HZ, Block, audio_blocks, silence
 from app.media.listening import Listener
 from app.media.opening import open_input, unreadable
-from app.media.pictures import PictureEnd, moving_picture, picture_end_s
+from app.media.pictures import PictureEnd, moving_picture, watch
 from app.media.thumbnail import write_thumbnail
 
 _PADDING_S: Final = 0.05
@@ -69,7 +69,8 @@ def ingest(request: IngestRequest, report: Callable[[float], None]) -> Ingested:
             if (place := minutes.end_at(done_n, trail)) is not None:
                 energies = meter.energies()[(minutes.until_n - from_n) // ENERGY_N :]
                 minutes.keep(Minute(done_n, place, speech.since_last(), peaks.since_last(), energies.tobytes()))
-        end_s = pictures.end_s if has_sound else picture_end_s(path)
+        pictures = pictures if has_sound else watch(path)
+        end_s = pictures.end_s
         if end_s > request.max_duration_s:
             raise DubError(MEDIA_TOO_LONG, f"The limit is {request.max_duration_s / 60:.0f} minutes.")
         for block in silence(math.ceil(end_s * SAMPLE_RATE_HZ) - done_n, 3):
@@ -84,4 +85,6 @@ def ingest(request: IngestRequest, report: Callable[[float], None]) -> Ingested:
     if max(end_s - 0.001, duration_s - _PADDING_S) < promised_s < duration_s:  # the rest is what the encoder filled its last frame up with
         duration_s = promised_s
     loudness = integrated_lufs(energies)
-    return Ingested(duration_s=duration_s, loudness_lufs=loudness if math.isfinite(loudness) else None)
+    return Ingested(
+        duration_s=duration_s, loudness_lufs=loudness if math.isfinite(loudness) else None, obstacle=pictures.obstacle, largest=pictures.largest
+    )

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from app.domain.job import Container
-from app.domain.media import FORMAT_WHITELIST, AudioStream, MediaInfo
+from app.domain.media import FORMAT_WHITELIST, AudioStream, MediaInfo, Obstacle
 from app.dubbing import containers
 from app.dubbing.containers import output_extension as output_extension
 from app.dubbing.cues import flatten
@@ -81,8 +81,14 @@ async def mux(request: MuxRequest, report: ffmpeg.Report) -> None:
     lines = await asyncio.to_thread(_write_lines, request)
     command = _command(request, chapters, lines)
     await ffmpeg.run(command, report, limits=request.limits)
+    if _container(request) == Container.MP4 and request.burned is None and _obstacle(request) is Obstacle.START:
+        await asyncio.to_thread(mp4.trim_to, request.out, request.duration_s)
     if _container(request) == Container.MP4 and lines:
         await asyncio.to_thread(mp4.disable_subtitles, request.out)
+
+
+def _obstacle(request: MuxRequest) -> Obstacle | None:
+    return request.info.video.obstacle if request.info.video is not None else None
 
 
 def _container(request: MuxRequest) -> Container:
@@ -161,6 +167,8 @@ def _picture(request: MuxRequest, container: Container, burned: int) -> list[str
     if not burned:
         if request.info.format.startswith("mpegts"):
             options += ["-bsf:v:0", _SANE_TIMES]
+        elif video.obstacle in (Obstacle.PARAMETERS, Obstacle.SIZES) and video.codec in containers.IN_BAND:
+            options += ["-bsf:v:0", containers.IN_BAND[video.codec]]
         elif video.codec == "mpeg4":
             options += ["-bsf:v:0", "mpeg4_unpack_bframes"]  # DivX in AVI packs two frames into one packet
         if video.codec == "hevc" and container == Container.MP4:

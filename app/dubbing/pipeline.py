@@ -18,10 +18,10 @@ import msgspec
 
 from app.domain.errors import AUDIO_TRACK_MISSING, FILE_EMPTY, MEDIA_TOO_LONG, NO_AUDIO, STEM_INVALID, DubError
 from app.domain.job import AudioCodec, AudioFormat, Background, Container, DubOptions, Task
-from app.domain.media import Artifact, ArtifactKind, MediaInfo
+from app.domain.media import Artifact, ArtifactKind, MediaInfo, Obstacle
 from app.domain.segment import Clip, Placement, Segment
 from app.dubbing import tracks
-from app.dubbing.containers import output_extension
+from app.dubbing.containers import measured, output_extension
 from app.dubbing.kit import Kit, Report, fingerprint, fraction_only
 from app.dubbing.outputs import keep_artifact
 from app.dubbing.space import ingest_bytes, mix_bytes, scratch
@@ -32,13 +32,18 @@ _LISTENING: Final = 2  # grows when recognition hears something else of the same
 
 
 class Sound(msgspec.Struct, frozen=True):
-    """What ingest leaves in the blob store. `energies` are 100 ms K-weighted mean squares; `thumbnail` is None for sound alone."""
+    """What ingest leaves in the blob store, and what it saw of the picture (`Ingested`).
+
+    `energies` are 100 ms K-weighted mean squares; `thumbnail` is None for sound alone.
+    """
 
     duration_s: float
     speech: str
     peaks: str
     energies: str
     thumbnail: str | None
+    obstacle: Obstacle | None = None
+    largest: tuple[int, int] | None = None
 
     def keys(self) -> tuple[str, ...]:
         return tuple(key for key in (self.speech, self.peaks, self.energies, self.thumbnail) if key)
@@ -127,7 +132,8 @@ async def ingest(kit: Kit, source: Path, source_id: str, info: MediaInfo, option
 
         def keep_all() -> Sound:
             thumbnail = keep("thumbnail.jpg") if (folder / "thumbnail.jpg").exists() else None
-            return Sound(done.duration_s, keep("speech.wav"), keep("peaks.dat"), keep("energies.f32"), thumbnail)
+            speech, peaks, energies = keep("speech.wav"), keep("peaks.dat"), keep("energies.f32")
+            return Sound(done.duration_s, speech, peaks, energies, thumbnail, done.obstacle, done.largest)
 
         return await asyncio.to_thread(keep_all)
 
@@ -138,6 +144,11 @@ def forget_ingested(cache: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):  # the mix's chunks are there
         cache.rmdir()
+
+
+def after_ingest(info: MediaInfo, sound: Sound) -> MediaInfo:
+    """What the file is, now that it has been read to its end."""
+    return measured(info, sound.duration_s, sound.obstacle, sound.largest)
 
 
 async def fit(kit: Kit, segments: Sequence[Segment], clips: Sequence[Clip], options: DubOptions, duration_s: float) -> tuple[Placement, ...]:

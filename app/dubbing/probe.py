@@ -9,8 +9,10 @@ from typing import Final
 
 from app.domain.errors import FILE_EMPTY, PLAYLIST, DubError
 from app.domain.media import MediaInfo
+from app.dubbing.containers import measured
 from app.dubbing.tasks import ProbeRequest
 from app.media.describe import describe
+from app.media.pictures import watch
 
 _HEAD_BYTES: Final = 64 << 10
 
@@ -33,7 +35,11 @@ _SCRIPTS: Final = (
 
 def probe_task(request: ProbeRequest, report: Callable[[float], None]) -> MediaInfo:
     """`probe`, as the child process calls it."""
-    return probe(Path(request.path))
+    info = probe(Path(request.path))
+    if not request.whole:
+        return info
+    pictures = watch(Path(request.path))
+    return measured(info, max(info.duration_s, pictures.end_s), pictures.obstacle, pictures.largest)
 
 
 def probe(path: Path) -> MediaInfo:

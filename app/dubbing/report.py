@@ -55,6 +55,7 @@ def report_of(
         source_duration_s=round(source_duration_s, 3),
         duration_difference_s=round(finished.duration_s - source_duration_s, 3),
         picture=finished.picture,
+        encoded_for=finished.encoded_for,
         joined=joined,
         subtitles=subtitles,
         left_out=sum(segment.unspoken for segment in segments),

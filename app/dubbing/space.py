@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from app.domain.errors import DubError
-from app.domain.job import AudioFormat, DubOptions
+from app.domain.job import AudioCodec, AudioFormat, DubOptions
 from app.domain.media import MediaInfo
 from app.domain.segment import Placement
+from app.dubbing.containers import must_encode
 from app.dubbing.kit import Kit
 from app.speech.ports import SpeechRequest
 from app.storage.disks import Reservation, reserved
@@ -61,7 +62,7 @@ def finish_bytes(info: MediaInfo, options: DubOptions, duration_s: float) -> int
     whole = info.size_bytes + round(duration_s * 2 * _CODED_BYTES_S)
     if info.video is None:
         return _SMALL_BYTES
-    if options.burn_subtitles:
+    if options.burn_subtitles or must_encode(info.video, options.container, is_opus=options.audio_codec == AudioCodec.OPUS):
         pixels = info.video.width * info.video.height * min(info.video.fps or 25.0, 120.0)
         whole += 3 * round(duration_s * pixels * _DRAWN_BITS / 8)
     return whole + _SMALL_BYTES

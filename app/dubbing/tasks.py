@@ -8,10 +8,14 @@ from __future__ import annotations
 import msgspec
 
 from app.domain.job import AudioCodec, AudioFormat, Background
+from app.domain.media import Obstacle
 
 
 class ProbeRequest(msgspec.Struct, frozen=True):
+    """`whole`: the packets of the film are read to their end, too, and what stands in the way of copying them is told."""
+
     path: str
+    whole: bool = False
 
 
 class IngestRequest(msgspec.Struct, frozen=True):
@@ -29,10 +33,14 @@ class IngestRequest(msgspec.Struct, frozen=True):
 
 
 class Ingested(msgspec.Struct, frozen=True):
-    """`duration_s` is the true one (what decodes); `loudness_lufs` of the original, None when it is silent."""
+    """`duration_s` is the true one (what decodes); `loudness_lufs` of the original, None when it is silent. `obstacle` is what stands in the way of
+    copying the picture, `largest` the size of its largest pictures, where it has several.
+    """
 
     duration_s: float
     loudness_lufs: float | None
+    obstacle: Obstacle | None = None
+    largest: tuple[int, int] | None = None
 
 
 class JoinRequest(msgspec.Struct, frozen=True):

@@ -115,7 +115,7 @@ class StageWork:
             self._kit, self._kit.blobs.path(row.source_key), digest, info, row.job.options, report, cache=self._kit.cache / row.job.id
         )
         artifacts = await asyncio.to_thread(outputs.studio_artifacts, self._kit, sound.peaks, sound.thumbnail)
-        return Done(sound, keys=sound.keys(), artifacts=artifacts, fields={"media": msgspec.structs.replace(info, duration_s=sound.duration_s)})
+        return Done(sound, keys=sound.keys(), artifacts=artifacts, fields={"media": pipeline.after_ingest(info, sound)})
 
     def _transcribe_inputs(self, row: JobRow) -> Any:
         options = row.job.options

@@ -39,6 +39,11 @@ class PictureEnd:
         self._edits = _Edits()
 
     @property
+    def largest(self) -> Size | None:
+        """The size of the most pixels, the first of them; None where no size was announced."""
+        return max(self.sizes, key=lambda size: size[0] * size[1], default=None)
+
+    @property
     def obstacle(self) -> Obstacle | None:
         """What stands in the way of copying the picture."""
         if self._edits.cut:
@@ -164,8 +169,3 @@ def watch(path: Path) -> PictureEnd:
         for packet in packets(container, picture) if picture is not None else ():
             pictures.hear(packet, container)
     return pictures
-
-
-def picture_end_s(path: Path) -> float:
-    """When the last picture ends, from its packets, for a file without sound."""
-    return watch(path).end_s

@@ -11,7 +11,7 @@ import pytest
 from app.domain.errors import AUDIO_TRACK_MISSING, MEDIA_DAMAGED, MEDIA_INCOMPLETE, NOT_MEDIA, DubError
 from app.media.decode import audio_blocks
 from app.media.opening import open_input, packets, restrict
-from app.media.pictures import PictureEnd, picture_end_s
+from app.media.pictures import PictureEnd, watch
 from tests.unit.media.samples import DURATION_S, lag_ms, make, sample
 
 REFERENCE = "plain.flac"
@@ -151,9 +151,9 @@ def test_corrupt_packets_are_stepped_over() -> None:
 
 
 def test_the_last_picture_is_known_without_decoding() -> None:
-    assert picture_end_s(sample("silent.mp4")) == pytest.approx(DURATION_S, abs=0.001)
-    assert picture_end_s(sample("late_picture.mp4")) == pytest.approx(DURATION_S + 0.7, abs=0.001)
-    assert picture_end_s(sample("plain.flac")) == 0
+    assert watch(sample("silent.mp4")).end_s == pytest.approx(DURATION_S, abs=0.001)
+    assert watch(sample("late_picture.mp4")).end_s == pytest.approx(DURATION_S + 0.7, abs=0.001)
+    assert watch(sample("plain.flac")).end_s == 0
 
 
 def test_a_track_that_is_not_there_is_named() -> None:

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.media import Obstacle
 from app.dubbing.probe import probe
-from tests.unit.media.samples import make, sample
+from app.media.pictures import watch
+from tests.unit.media.edits import CUT, TRIMMED, edited, resized
+from tests.unit.media.samples import DURATION_S, make, sample
 
 COVER = ("-i", str(sample("cover.png")))
 COUNTED = ("-metadata:s:v:0", "NUMBER_OF_FRAMES=1")  # as Matroska's muxers note it; MP4 counts by itself
@@ -41,3 +44,40 @@ def test_a_single_still_with_sound_is_a_film_of_one_picture(tmp_path: Path) -> N
     path = make(tmp_path / "podcast.mkv", *COVER, *FILM, "-map", "0:v", "-map", "1:a", "-c", "copy", "-c:v", "mjpeg", "-disposition:v", "0")
     video = probe(path).video
     assert video is not None and video.codec == "mjpeg"
+
+
+@pytest.mark.parametrize(
+    ("edits", "obstacle"),
+    [
+        (CUT, Obstacle.EDITS),
+        (((0.0, 1.0), (0.0, 1.0)), Obstacle.EDITS),  # the same twice
+        (((2.0, 1.0), (0.5, 1.0)), Obstacle.EDITS),  # the end before the beginning
+        (TRIMMED, Obstacle.START),
+        (((0.0, 2.0),), None),  # the end is cut off: nothing is shown that was not
+        (((0.0, 1.5), (1.5, 2.5)), Obstacle.EDITS),  # nothing is cut out, but FFmpeg reads what leads to the second edit twice
+        (((None, 0.5), (0.0, 4.0)), None),  # a late start
+    ],
+)
+@pytest.mark.parametrize("name", ["plain.mp4", "front.mp4"])
+def test_what_an_edit_list_does_to_the_picture_is_seen(tmp_path: Path, name: str, edits: tuple, obstacle: Obstacle | None) -> None:
+    pictures = watch(edited(sample(name), tmp_path / name, edits))
+    assert pictures.obstacle is obstacle
+    assert pictures.end_s == pytest.approx(sum(length for at, length in edits if at is not None), abs=0.1)
+
+
+def test_a_change_of_size_is_seen(tmp_path: Path) -> None:
+    pictures = watch(resized(tmp_path, "160x120", "90x160"))
+    assert (pictures.obstacle, pictures.sizes, pictures.largest) == (Obstacle.SIZES, [(160, 120), (90, 160)], (160, 120))
+
+
+def test_a_change_of_parameters_alone_is_seen(tmp_path: Path) -> None:
+    pictures = watch(resized(tmp_path, "160x120", "160x120", "-profile:v", "baseline"))
+    assert pictures.obstacle is Obstacle.PARAMETERS
+
+
+@pytest.mark.parametrize(
+    "name", ["plain.mp4", "fragmented.mp4", "pcm.mov", "vfr.mp4", "late_sound.mp4", "late_picture.mp4", "h264.flv", "plain.mkv", "plain.ts"]
+)
+def test_in_the_way_of_a_usual_film_stands_nothing(name: str) -> None:
+    pictures = watch(sample(name))
+    assert pictures.obstacle is None and pictures.end_s >= DURATION_S - 0.05

@@ -1073,8 +1073,8 @@ export interface components {
          * Obstacle
          * @description What stands in the way of copying a picture, as its packets show it.
          *
-         *         EDITS: an MP4's edit list cuts something out of it. SIZES: it changes its size. Both are encoded. START: it begins within a group of pictures,
-         *         which only MP4 can say. PARAMETERS: its decoder's parameters change, which are then copied into the stream.
+         *         EDITS: an MP4's edit list cuts something out of it: it is encoded. START: it begins within a group of pictures, which only MP4 can say.
+         *         PARAMETERS: its decoder's parameters change on the way; SIZES: and with them its size. They are copied into the stream where its codec takes them.
          * @enum {string}
          */
         Obstacle: "edits" | "sizes" | "start" | "parameters";
@@ -1151,6 +1151,7 @@ export interface components {
         /** Report */
         Report: {
             duration_difference_s: number;
+            encoded_for?: string | null;
             highest_rate: number;
             joined?: components["schemas"]["Joined"] | null;
             late: number;

@@ -32,12 +32,12 @@ const PICTURES: Partial<Record<Container, string[]>> = {
 	mp4: ['h264', 'hevc', 'av1', 'vp9', 'mpeg4', 'mpeg2video', 'mpeg1video'],
 	webm: ['vp8', 'vp9', 'av1']
 };
-const BURNED = 'h264'; // what drawing subtitles into it makes of every picture
+const BURNED = 'h264'; // what encoding makes of every picture
 const CODEC_NAMES: Record<string, string> = { h264: 'H.264', hevc: 'H.265', mpeg4: 'MPEG-4', mpeg2video: 'MPEG-2', vp8: 'VP8', vp9: 'VP9', av1: 'AV1' };
 
 /** The picture that a container does not take of this video: `H.264`; "" when it takes it, or when that is not known yet. */
 export function unsuitable(container: Container, { burn_subtitles }: Pick<DubOptions, 'burn_subtitles'>, media: MediaInfo | null): string {
-	const codec = burn_subtitles ? BURNED : media?.video?.codec;
+	const codec = burn_subtitles || media?.video?.obstacle === 'edits' ? BURNED : media?.video?.codec;
 	const taken = PICTURES[container];
 	return !codec || !taken || taken.includes(codec) ? '' : (CODEC_NAMES[codec] ?? codec.toUpperCase());
 }

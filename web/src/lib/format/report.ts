@@ -48,6 +48,13 @@ function length({ duration_difference_s }: Report): Omit<Finding, 'id'> {
 /** A finding that speaks of lines that could be better. */
 export const ofLines = ({ id, good }: Finding) => !good && (id === 'pace' || id === 'timing');
 
+/** Why a picture was encoded in which nothing was drawn, by what stood in the way of copying it. */
+const ENCODED: Record<string, string> = {
+	edits: 'Picture encoded: a copy would show what the file cuts out',
+	sizes: 'Picture encoded: it changes its size',
+	start: 'Picture encoded: it begins between two key pictures'
+};
+
 /** The truth about a render, worst news not hidden: what a person should know, top to bottom. */
 export function findings(report: Report): Finding[] {
 	const { to_shorten, late, share_over_125, highest_rate, worst_offset_s, true_peak_db, picture, joined, left_out, subtitles } = report;
@@ -76,7 +83,8 @@ export function findings(report: Report): Finding[] {
 	found.push({ id: 'length', ...length(report) });
 	if (picture !== null) {
 		const copied = picture === 'copied';
-		found.push({ id: 'picture', good: true, words: copied ? 'Picture copied, not touched' : 'Picture drawn anew with subtitles', figure: copied ? '' : picture });
+		const anew = ENCODED[report.encoded_for ?? ''] ?? 'Picture drawn anew with subtitles';
+		found.push({ id: 'picture', good: true, words: copied ? 'Picture copied, not touched' : anew, figure: copied ? '' : picture });
 	}
 	if (subtitles?.faults.length) {
 		const { left_out: lost, repaired } = subtitles;
