@@ -21,7 +21,7 @@ _BAD_INPUT: Final = (
     errors.TEXT_TOO_LONG, errors.TEXT_INVALID,
     errors.TIMES_INVALID, errors.NO_SPEECH, errors.NOTHING_TO_SPEAK, errors.DOES_NOT_FIT, errors.LANGUAGE_UNKNOWN, errors.SPEED_RANGE,
     errors.MODEL_UNKNOWN, errors.CANNOT_TRANSLATE, errors.CONTAINER_UNSUITABLE, errors.TRACK_LENGTH, errors.MEDIA_INCOMPLETE,
-    errors.SOURCE_GONE, errors.ARCHIVE_INVALID, errors.ARCHIVE_NEWER, errors.JOB_NOT_FOUND,
+    errors.SOURCE_GONE, errors.TOO_MANY_LINES, errors.ARCHIVE_INVALID, errors.ARCHIVE_NEWER, errors.JOB_NOT_FOUND,
 )  # fmt: skip
 _ENGINE: Final = (
     errors.ENGINE_UNKNOWN, errors.VOICE_UNKNOWN, errors.VOICE_MODEL_UNKNOWN, errors.KEY_MISSING, errors.KEY_INVALID, errors.QUOTA_EXCEEDED,
@@ -43,6 +43,7 @@ _ENVIRONMENT: Final = (
     errors.DATA_DAMAGED,
     errors.DATA_IN_USE,
     errors.DATA_USED,
+    errors.DATABASE_BUSY,
 )
 
 
