@@ -11,7 +11,7 @@ from typing import Final
 
 _WISHED: Final = 65_536
 _OWN: Final = 192  # the database's, the engine's, of files that are sent and written, of media children
-_MOST_CONNECTIONS: Final = 1024
+_MOST_CONNECTIONS: Final = 512  # each may hold the 400 kB of a request's head
 _FEWEST: Final = 16
 
 

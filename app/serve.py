@@ -29,7 +29,7 @@ from app.stopping import Bell, stopping_loop
 
 _log = logging.getLogger("server")
 KILL_AFTER_S: Final = 8  # the worker has 2 s to close sockets and 3 s for what is open then; container engines kill after 10
-_HEAD_BYTES: Final = 128 << 10  # of a request's head, before it is read; more is refused by Granian itself (431), without a body
+_HEAD_BYTES: Final = 408 << 10  # of a request's head: what is larger is refused by Granian itself (431), without a body
 _HEAD_MS: Final = 30_000  # for a request's head, and between two requests of a connection
 _READY_WITHIN_S: Final = 60.0
 
