@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from app.domain.errors import INTERNAL, DubError
 from app.dubbing.chunk_sound import mixed
@@ -26,6 +27,7 @@ from app.media.encode import PacketCodec, Packets
 
 LEVELS_SUFFIX: Final = ".levels"
 PACKETS_SUFFIX: Final = ".packets"
+SOUND_SUFFIX: Final = ".sound"
 _PACKET: Final = struct.Struct("<qI")  # its position after the chunk's start, and its size
 
 
@@ -67,13 +69,24 @@ class ChunkStore:
             packets.append((chunk.start_n + at_n, data[at - size : at]))
         return packets
 
+    def sound(self, chunk: Chunk) -> Floats | None:
+        """The chunk's own samples, float32 (n, 2); None where they are absent or damaged. A run that ends does not leave them."""
+        data = load(self._folder / f"{chunk.name}{SOUND_SUFFIX}")
+        return None if data is None else np.frombuffer(data, np.float32).reshape(-1, 2)
+
+    def keep_sound(self, chunk: Chunk, samples: Floats) -> None:
+        """For a file that is written in one go: killed meanwhile, it is written again without mixing again."""
+        store(self._folder / f"{chunk.name}{SOUND_SUFFIX}", samples.tobytes())
+
     def measured_only(self, chunk: Chunk, codec: PacketCodec) -> bool:
         """Whether an earlier run has made the chunk and has not kept its packets."""
         levels, packets = (self._folder / _name(chunk, codec, suffix) for suffix in (LEVELS_SUFFIX, PACKETS_SUFFIX))
         return levels.exists() and not packets.exists()
 
     def forget_packets(self, chunks: Sequence[Chunk], codecs: Sequence[PacketCodec]) -> None:
-        """Their levels are worth keeping, their packets are not."""
+        """Their levels are worth keeping, their packets and samples are not."""
+        for chunk in chunks:
+            (self._folder / f"{chunk.name}{SOUND_SUFFIX}").unlink(missing_ok=True)
         self.used -= {_name(chunk, codec, PACKETS_SUFFIX) for chunk in chunks for codec in codecs}
 
     def _used(self, name: str) -> str:
@@ -104,8 +117,8 @@ def make(
 ) -> Made:
     """See to it that the store has the packets and levels of all chunks in all codecs; `hear` gives a chunk's layers, chunk after chunk.
 
-    `measure_only`: the levels will do. `sink` gets the samples of every chunk, in order: all of them are then mixed again. The levels that
-    come back are those of the first codec. Holds about `threads` + 1 chunks of sound at most.
+    `measure_only`: the levels will do. `sink` gets the samples of every chunk, in order: those that no killed run has kept are then mixed again.
+    The levels that come back are those of the first codec. Holds about `threads` + 1 chunks of sound at most.
     """
     levels: dict[int, ChunkLevels] = {}
     running: deque[tuple[Chunk, Future[Floats | None]]] = deque()
@@ -134,7 +147,12 @@ def make(
                     levels[chunk.index] = known(chunk)
                     report(len(levels) / len(chunks))
                     continue
-                running.append((chunk, pool.submit(_make, chunk, mix, lacking, chunk_store, clips, hear(chunk), sink is not None)))
+                if not lacking and (kept := chunk_store.sound(chunk)) is not None:
+                    done: Future[Floats | None] = Future()
+                    done.set_result(kept)
+                    running.append((chunk, done))
+                else:
+                    running.append((chunk, pool.submit(_make, chunk, mix, lacking, chunk_store, clips, hear(chunk), sink is not None)))
                 while len(running) > threads:
                     collect()
             while running:
@@ -153,9 +171,12 @@ def _make(
     chunk: Chunk, mix: Mix, codecs: Sequence[PacketCodec], chunk_store: ChunkStore, clips: ClipCache, heard: list[Floats], wanted: bool
 ) -> Floats | None:
     sound = mixed(chunk, mix.layers, heard, clips.samples, mix.gain_db, mix.ceiling_dbtp)
+    own = sound[chunk.start_n - chunk.first_n : chunk.end_n - chunk.first_n].copy() if wanted else None
+    if own is not None:
+        chunk_store.keep_sound(chunk, own)
     for codec in codecs:
         chunk_store.keep(chunk, codec, *coded(chunk, codec, sound))
-    return sound[chunk.start_n - chunk.first_n : chunk.end_n - chunk.first_n].copy() if wanted else None
+    return own
 
 
 def _name(chunk: Chunk, codec: PacketCodec, suffix: str) -> str:

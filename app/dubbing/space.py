@@ -29,6 +29,7 @@ _UNKNOWN_S: Final = 600.0  # of a file whose header has no duration
 _SPEECH_BYTES_S: Final = 32_300  # 16 kHz, 16 bit; the waveform and the energies beside it
 _CODED_BYTES_S: Final = 25_000  # AAC or MP3 at 192 kb/s
 _PLAIN_BYTES_S: Final = 192_000  # WAV, 48 kHz stereo, 16 bit; no FLAC is larger
+_SAMPLES_BYTES_S: Final = 384_000  # 48 kHz stereo, 32 bit
 _CLIP_BYTES_S: Final = 96_000  # a line made ready for the mix: 48 kHz mono, 16 bit
 _DRAWN_BITS: Final = 0.12  # of a pixel of H.264 at CRF 20, preset veryfast: films have less
 _SPOKEN_BYTES_S: Final = 88_200  # 44.1 kHz, 16 bit: no voice gives more
@@ -51,9 +52,13 @@ def line_bytes(request: SpeechRequest) -> int:
 
 
 def mix_bytes(options: DubOptions, duration_s: float, placements: Iterable[Placement]) -> int:
-    """The clips made ready, the coded chunks, the track made of them, and the sound alone where it is another file."""
+    """The clips made ready, the coded chunks, the track made of them, and the sound alone where it is another file (with its samples meanwhile, where
+    it is written in one go).
+    """
     ready = sum(placement.duration_s for placement in placements) * _CLIP_BYTES_S
     alone = _PLAIN_BYTES_S if options.audio_format in (AudioFormat.WAV, AudioFormat.FLAC) else 2 * _CODED_BYTES_S
+    if options.audio_format in (AudioFormat.WAV, AudioFormat.FLAC, AudioFormat.MP3):
+        alone += _SAMPLES_BYTES_S
     return round(ready + duration_s * (2 * _CODED_BYTES_S + alone)) + _SMALL_BYTES
 
 

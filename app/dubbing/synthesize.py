@@ -113,11 +113,18 @@ def _stored(blobs: BlobStore, key: str) -> bool:
     return all(map(blobs.exists, clip_files(key)))
 
 
+def _found(blobs: BlobStore, key: str) -> ClipMeta | None:
+    meta = cached(blobs, key)
+    if meta is not None:
+        KeptAnswer(blobs, key).forget()  # killed between the two
+    return meta
+
+
 async def speak(blobs: BlobStore, voice: Voice, request: SpeechRequest) -> tuple[str, ClipMeta]:
     """The clip of one line, from the cache or spoken now. On disk when this returns."""
     key = clip_key(voice, request)
     while True:
-        if (meta := await asyncio.to_thread(cached, blobs, key)) is not None:
+        if (meta := await asyncio.to_thread(_found, blobs, key)) is not None:
             tally.CLIP_LOOKUPS.add("hit")
             return key, meta
         with _flights_lock:

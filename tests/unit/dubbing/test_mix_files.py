@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from app.domain.job import AudioCodec, AudioFormat
+from app.dubbing import encode
 from app.dubbing.tasks import MixClip
 from app.media.sound_files import SoundWriter
 from tests.unit.dubbing.mixing import STARTS_S, bursts, mix
@@ -71,6 +72,34 @@ def test_a_second_file_costs_no_second_encoding_of_the_track(ffmpeg: str, tmp_pa
     second = mix(ffmpeg, tmp_path, film, late, duration_s=DURATION_S, audio_out=str(wav), audio_format=AudioFormat.WAV)
     assert (first.report.encoded_chunks, second.report.encoded_chunks, second.report.cached_chunks) == (3, 0, 3)
     assert np.corrcoef(decode(ffmpeg, wav)[:, 0], second.heard[:, 0])[0, 1] > 0.9
+
+
+def test_a_file_that_is_written_in_one_go_costs_no_second_mix_after_a_kill(
+    ffmpeg: str, tmp_path: Path, film: Path, late: list[MixClip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wav, changes = tmp_path / "audio.wav", {"duration_s": DURATION_S, "audio_format": AudioFormat.WAV, "threads": 1, "target_lufs": None}
+    mix(ffmpeg, tmp_path, film, late, audio_out=str(tmp_path / "whole.wav"), chunk_cache=str(tmp_path / "other"), **changes)
+
+    class Killed(Exception):
+        pass
+
+    written, mixed = [], []
+
+    def write(writer: SoundWriter, samples: np.ndarray) -> None:
+        written.append(len(samples))
+        if len(written) == 2:
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(SoundWriter, "write", write)
+        mix(ffmpeg, tmp_path, film, late, audio_out=str(wav), **changes)
+    kept = len(list((tmp_path / "cache").glob("*.sound")))
+    real = encode.mixed
+    monkeypatch.setattr(encode, "mixed", lambda chunk, *more: mixed.append(chunk.index) or real(chunk, *more))
+    mix(ffmpeg, tmp_path, film, late, audio_out=str(wav), **changes)
+    assert kept >= 2 and mixed == list(range(kept, 3))
+    assert wav.read_bytes() == (tmp_path / "whole.wav").read_bytes()
+    assert not list((tmp_path / "cache").glob("*.sound"))
 
 
 def test_sixteen_bits_are_dithered(ffmpeg: str, tmp_path: Path) -> None:

@@ -74,3 +74,10 @@ async def test_a_second_answer_takes_the_place_of_the_first(blobs: BlobStore, vo
     await speak(blobs, voice, LINE)
     assert [call.fault for call in double.calls] == ["silence", ""]
     assert answers(blobs) == []
+
+
+async def test_an_answer_whose_clip_is_there_already_goes(blobs: BlobStore, voice: ElevenLabsVoice, double: Double) -> None:
+    key, _ = await speak(blobs, voice, LINE)
+    KeptAnswer(blobs, key).keep(Received({"content-type": "audio/pcm"}, b"\1\0" * 50_000).packed())  # killed before it was forgotten
+    await speak(blobs, voice, LINE)
+    assert len(double.calls) == 1 and answers(blobs) == []
