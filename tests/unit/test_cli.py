@@ -119,7 +119,7 @@ def test_every_error_has_an_exit_status_and_none_has_two() -> None:
     statuses = {code: outcome.exit_status(problem) for code, problem in catalogue().items()}
     only_over_http = re.compile(
         "upload_|job_|edit_|segment_|forbidden_|precondition_|invalid_request|not_found|method_|body_|upgrade_|shutting_|tus_|artifact_|metrics_|host_|metadata_"
-        "|too_many_uploads"
+        "|headers_|too_many_(uploads|sockets)"
     )
     ours = {code for code, status in statuses.items() if status == exit_status.INTERNAL and not only_over_http.match(code)}
     assert ours == {"internal", "recognition_failed", "cancelled"}, "a new error needs its exit status in app/outcome.py"
