@@ -203,6 +203,8 @@ async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, 
         stem = arguments.stem.resolve() if arguments.stem else None
         if stem is not None:
             await pipeline.check_stem(kit, stem)
+    if info.incomplete:
+        shown.note(f"the file is incomplete and is dubbed as far as it goes: {info.incomplete}")
     if len(told) > 1:
         shown.note("\n".join(["audio tracks (* is heard; --audio-track N takes another):", *told]))
     if not arguments.review:  # a voice that cannot speak is told now, not after an hour of recognition

@@ -58,7 +58,8 @@ class AudioStream(msgspec.Struct, frozen=True):
 
 class MediaInfo(msgspec.Struct, frozen=True):
     """A probed source. `duration_s` is the container's word until ingest has decoded the file, then the truth. `heard` is the audio
-    track that is taken where none was chosen.
+    track that is taken where none was chosen. `incomplete` says what is missing at the file's end, "" when nothing is known to be: it is dubbed
+    as far as it goes.
     """
 
     format: str
@@ -68,6 +69,7 @@ class MediaInfo(msgspec.Struct, frozen=True):
     video: VideoStream | None
     audio: tuple[AudioStream, ...]
     heard: int | None = None
+    incomplete: str = ""
 
 
 class ArtifactKind(StrEnum):

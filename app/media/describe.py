@@ -16,6 +16,7 @@ from av.video.stream import VideoStream as AvVideoStream
 
 from app.domain.errors import NOT_MEDIA
 from app.domain.media import AudioStream, MediaInfo, VideoStream
+from app.media.completeness import missing
 from app.media.opening import open_input, packets, restrict, unreadable
 from app.media.pictures import moving_picture
 from app.media.silence import silent_tracks
@@ -39,6 +40,7 @@ def describe(path: Path) -> MediaInfo:
         return MediaInfo(
             format=container.format.name, duration_s=max(0.0, (container.duration or 0) / 1e6), start_s=(container.start_time or 0) / 1e6,
             size_bytes=path.stat().st_size, video=video, audio=audio,
+            incomplete=missing(path),
         )  # fmt: skip
 
 

@@ -1055,6 +1055,8 @@ export interface components {
             duration_s: number;
             format: string;
             heard?: number | null;
+            /** @default  */
+            incomplete?: string;
             size_bytes: number;
             start_s: number;
             video: components["schemas"]["VideoStream"] | null;
