@@ -1,13 +1,22 @@
 """What every test may use: a real Whisper checkpoint of 7 MB, and ffmpeg."""
 
 import lzma
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 FIXTURES = Path(__file__).with_name("fixtures")
+
+
+@pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    """A command that a test runs in this process makes it private; the next test starts as this one did."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(scope="session")
