@@ -10,6 +10,7 @@ from typing import Final
 
 from app.exit_status import UsageError
 from app.settings import Settings
+from app.storage.disks import Disks
 from app.storage.vault.place import BUCKET, FolderPlace, Place, address_of
 
 _STATE: Final = ("blobs", "uploads", "scratch", "cache", "cli", "models")
@@ -30,7 +31,9 @@ def place(settings: Settings, named: str | None) -> Place:
         folder = Path(chosen)
         if folder == settings.data or any((settings.data / name) in (folder, *folder.parents) for name in _STATE):
             raise UsageError(f"{folder} is where AutoDubber keeps other things; choose another folder for backups")
-        return FolderPlace(folder)
+        disks = Disks.of(settings.data, settings.min_free_bytes)
+        floor = disks.at(settings.data)
+        return FolderPlace(folder, floor if disks.at(folder) is floor else None)
     bucket, _, prefix = chosen.removeprefix(BUCKET).partition("/")
     if not bucket or "@" in bucket or ":" in bucket:
         raise UsageError("an S3 place looks like s3://BUCKET/PREFIX; keys are set as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")

@@ -21,7 +21,10 @@ _LOCK: Final = "lock"
 
 
 class SharedLedger:
-    """One disk's, for this process; see `app.storage.floor.Others`. Where no block is free nothing is told: then nothing is promised either."""
+    """One disk's, for this process; see `app.storage.floor.Others`. `folder` is in the data folder, whose owner gets what root makes.
+
+    Where no block is free nothing is told: then nothing is promised either. What belongs to another user cannot be asked, and does not count.
+    """
 
     def __init__(self, folder: Path, device: int) -> None:
         self._folder, self._device = folder, device
@@ -34,12 +37,13 @@ class SharedLedger:
         """Between the question and the answer no other process reserves."""
         with contextlib.ExitStack() as stack:
             try:
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._make_folder()
                 descriptor = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             except OSError as error:
-                if not is_disk_full(error):
+                if not _is_passed_over(error):
                     raise
             else:
+                self._give(descriptor)
                 stack.callback(os.close, descriptor)
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
@@ -57,17 +61,18 @@ class SharedLedger:
                 self._open()
             os.pwrite(self._file, f"{reserved_bytes:0{_DIGITS}}".encode(), 0)
         except OSError as error:
-            if not is_disk_full(error):
+            if not _is_passed_over(error):
                 raise
         else:
             self._told = reserved_bytes
 
     def _open(self) -> None:
         """The file has its name once it is locked: nobody takes it for that of a process that has ended."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_folder()
         made = self._path.with_name(f".{self._path.name}")
         descriptor = os.open(made, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            self._give(descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             os.pwrite(descriptor, b"0" * _DIGITS, 0)
             made.rename(self._path)
@@ -77,12 +82,24 @@ class SharedLedger:
             raise
         self._file = descriptor
 
+    def _make_folder(self) -> None:
+        if not self._folder.is_dir():
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if os.geteuid() == 0:
+                owner = self._folder.parent.stat()
+                os.chown(self._folder, owner.st_uid, owner.st_gid)
+
+    def _give(self, descriptor: int) -> None:
+        if os.geteuid() == 0:
+            owner = self._folder.parent.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
     def _of(self, path: Path) -> int:
         if path == self._path:
             return 0
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             return 0
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -93,3 +110,7 @@ class SharedLedger:
             return 0
         finally:
             os.close(descriptor)
+
+
+def _is_passed_over(error: OSError) -> bool:
+    return is_disk_full(error) or isinstance(error, PermissionError)

@@ -20,6 +20,7 @@ import msgspec
 from app.domain.errors import BACKUP_BUSY, BACKUP_NOT_FOUND, BACKUP_PLACE, DISK_FULL, DubError
 from app.full_disk import is_disk_full
 from app.storage.blobs import sync_folder
+from app.storage.floor import Floor
 
 BLOCK_BYTES: Final = 1 << 20
 BUCKET: Final = "s3://"
@@ -75,7 +76,9 @@ class Place(Protocol):
 class FolderPlace:
     """A folder, on this machine or mounted. Readable by its owner only: backups hold what people said, and their keys."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, floor: Floor | None = None) -> None:
+        """`floor` is the data folder's, where the place lies on the same disk: a backup leaves free what must stay free."""
+        self._floor = floor
         self.where = str(root)
         self.at_once = 4  # most of a small file's time is the wait for the disk
         self._root = root
@@ -97,15 +100,20 @@ class FolderPlace:
             litter = self._root / _LITTER
             _make(litter)
             temporary = litter / f"{secrets.token_hex(8)}.part"
+            room = self._floor.reserve(size_bytes) if self._floor else None
             try:
                 with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0) as file:
                     for block in blocks:
                         _write(file.fileno(), block)
+                        if room is not None:
+                            room.landed(len(block))
                     os.fsync(file.fileno())
                     _give(file.fileno(), litter)
                 temporary.replace(target)
             finally:
                 temporary.unlink(missing_ok=True)
+                if room is not None:
+                    room.release()
             sync_folder(target.parent)
 
     def get(self, name: str) -> Iterator[bytes]:

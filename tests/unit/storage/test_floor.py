@@ -16,6 +16,7 @@ import pytest
 from app.domain.errors import DubError
 from app.storage.disks import Disks, Reservation, reserved
 from app.storage.floor import Floor, Hold
+from app.storage.vault.place import FolderPlace
 
 
 class Disk:
@@ -213,6 +214,17 @@ async def test_a_task_that_is_cancelled_while_it_asks_keeps_nothing(tmp_path: Pa
     go.set()
     refused(lambda: disks.reserve(1, tmp_path))
     assert disks.at(tmp_path).reserved_bytes() == 0
+
+
+def test_a_backup_on_the_same_disk_leaves_free_what_must_stay_free(tmp_path: Path) -> None:
+    disk = Disk(100, 50)
+    place = FolderPlace(tmp_path / "backups", disk.floor)
+    place.prepare()
+    refused(lambda: place.put("objects/ab/abc", [bytes(51)], 51))
+    assert [path for path in (tmp_path / "backups").rglob("*") if path.is_file()] == []
+    place.put("objects/ab/abc", [bytes(30), bytes(20)], 50)
+    assert disk.floor.reserved_bytes() == 0
+    assert b"".join(place.get("objects/ab/abc")) == bytes(50)
 
 
 OTHER = """
