@@ -33,6 +33,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     from app.jobs import portable
     from app.storage.blobs import BlobStore
     from app.storage.database import migrate, open_database
+    from app.storage.disks import Disks
 
     logs.configure("warning", settings.log_format)
     database = open_database(settings.database_url)
@@ -43,7 +44,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         wanted, free = portable.size_bytes(database, blobs, jobs), shutil.disk_usage(target.parent).free
         if wanted > free:
             raise DubError(DISK_FULL, f"{wanted >> 20} MB are wanted in {target.parent}, {free >> 20} MB are free.")
-        written = _write(target, portable.archive(database, blobs, jobs, __version__))
+        disks = Disks.of(settings.data, settings.min_free_bytes)
+        own = disks.at(target.parent) is disks.at(settings.data)
+        with disks.reserve(wanted, target.parent) if own else contextlib.nullcontext():
+            written = _write(target, portable.archive(database, blobs, jobs, __version__))
     except DubError as error:
         return failed(error, as_json=arguments.json)
     finally:
