@@ -193,11 +193,14 @@ class UploadStore:
         """Forget an upload and its bytes; the blob stays while a job needs it. Raises upload_not_found."""
         try:
             parts, needed = joins.forget(self._engine, upload_id)
-        finally:
-            self._open.end(upload_id)
+        except DubError as error:
+            if error.problem is UPLOAD_NOT_FOUND:
+                self._open.end(upload_id)
+            raise
         self._uncounted.pop(upload_id, None)
         for name in (upload_id, *parts):
             self._path(name).unlink(missing_ok=True)
+        self._open.end(upload_id)
         if not needed:
             self._blobs.delete(f"uploads/{upload_id}")
 

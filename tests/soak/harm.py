@@ -20,7 +20,7 @@ _CONNECTIONS: Final = 400
 _REQUESTS: Final = (
     b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-    b"POST /api/uploads HTTP/1.1\r\nHost: 127.0.0.1\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 9000000\r\nContent-Length: 0\r\n\r\n",
+    b"POST /api/uploads HTTP/1.1\r\nHost: 127.0.0.1\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 90000\r\nContent-Length: 0\r\n\r\n",
     b"GET /api/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
     b"POST /api/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 400000\r\n\r\n" + b"[" * 300_000,
 )

@@ -60,7 +60,7 @@ class Person(threading.Thread):
         self._client = httpx.Client(base_url=url, timeout=_TIMEOUT_S)
 
     def run(self) -> None:
-        acts = [self._submit, self._submit, self._upload, self._title, self._edit, self._look, self._look, self._cancel, self._retry, self._delete]
+        acts = [self._submit, self._submit, self._upload, self._title, self._edit, self._look, self._look, self._cancel, self._retry, self._discard]
         with self._client:
             while not self._over.wait(self._random.uniform(0.05, 1.0)):
                 try:
@@ -155,7 +155,7 @@ class Person(threading.Thread):
         if (job_id := self._one()) is not None:
             self._ask("POST", f"/api/jobs/{job_id}/{self._random.choice(['retry', 'approve', 'render'])}")
 
-    def _delete(self) -> None:
+    def _discard(self) -> None:
         if self._random.random() > 0.5 or (job_id := self._one()) is None:
             return
         known = self._ledger.jobs[job_id]

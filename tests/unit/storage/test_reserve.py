@@ -101,3 +101,13 @@ def test_what_ends_deletes_or_cancels_is_given_the_reserve_and_what_begins_is_no
         lambda: house.uploads.delete(upload),
     ):
         assert spent(work) == SIZE_BYTES
+
+
+def test_an_upload_that_could_not_be_deleted_keeps_the_room_that_is_promised_to_it(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    upload = house.uploads.create(filename="f", media_type="", length_bytes=1000, metadata={})
+    with full_disk(), pytest.raises(DubError):
+        house.uploads.delete(upload.id)
+    assert len(house.uploads._open) == 1
+    house.uploads.delete(upload.id)
+    assert len(house.uploads._open) == 0
