@@ -20,7 +20,7 @@ HOST = "127.0.0.1:8000"
 
 
 def scope(method: str = "POST") -> dict[str, str]:
-    return {"type": "http", "method": method}
+    return {"type": "http", "method": method, "path": "/"}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_our_page_curl_and_named_sites_may_change_things(headers: dict[str, str]
         {"sec-fetch-site": "same-site"},
     ],
 )
-@pytest.mark.parametrize("kind", [scope("POST"), scope("DELETE"), scope("PATCH"), {"type": "websocket"}])
+@pytest.mark.parametrize("kind", [scope("POST"), scope("DELETE"), scope("PATCH"), {"type": "websocket", "path": "/ws"}])
 def test_another_web_site_may_change_nothing(headers: dict[str, str], kind: dict[str, str]) -> None:
     with pytest.raises(DubError) as refused:
         check(kind, {"host": HOST, **headers}, frozenset({"https://friend.example"}), Hosts())
@@ -89,7 +89,7 @@ def test_two_hosts_are_refused_whichever_comes_first() -> None:
 
 
 def test_a_name_that_was_pointed_at_the_server_is_refused_for_reading_writing_and_sockets() -> None:
-    for asked in (scope("GET"), scope("OPTIONS"), scope("PUT"), {"type": "websocket"}):
+    for asked in (scope("GET"), scope("OPTIONS"), scope("PUT"), {"type": "websocket", "path": "/ws"}):
         rebound = {"host": "evil.example:8000", "origin": "http://evil.example:8000", "sec-fetch-site": "same-origin"}
         with pytest.raises(DubError) as refused:
             check(asked, rebound, frozenset(), Hosts(["dub.example"], ["nas"]))
