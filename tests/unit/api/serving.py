@@ -101,7 +101,9 @@ class Server:
             self.stop()
 
 
-def seed_job(data: Path, files: dict[ArtifactKind, tuple[bytes, str, str]], *, title: str = TITLE, lines: int = 2, **fields: Any) -> str:
+def seed_job(
+    data: Path, files: dict[ArtifactKind, tuple[bytes, str, str]], *, title: str = TITLE, lines: int = 2, words: str = "Line", **fields: Any
+) -> str:
     """A completed job in a data folder that no server owns: `files` are (bytes, media type, extension) by kind."""
     data.mkdir(parents=True, exist_ok=True)
     database = open_database(f"sqlite:///{data / 'app.sqlite3'}")
@@ -114,7 +116,7 @@ def seed_job(data: Path, files: dict[ArtifactKind, tuple[bytes, str, str]], *, t
         key = f"artifacts/{job_id}/{kind.value}"
         blobs.put(key, content)
         artifacts.append(Artifact(kind, key, len(content), hashlib.sha256(content).hexdigest(), media_type, extension))
-    spoken = [Segment(f"s{i}", float(i), i + 0.9, f"Line {i}.", f"Line {i}.", "", False, ()) for i in range(lines)]
+    spoken = [Segment(f"s{i}", float(i), i + 0.9, f"{words} {i}.", f"{words} {i}.", "", False, ()) for i in range(lines)]
     store.append_segments(job_id, spoken, stage=Stage.TRANSCRIBE, fingerprint="f", output={"language": "en", "done_s": 10.0})
     store.finish_stage(job_id, Stage.TRANSCRIBE, "f", {"language": "en", "done_s": 10.0}, 1.0, artifacts=artifacts)
     media = {"format": "mp4", "duration_s": 60.0, "start_s": 0.0, "size_bytes": 1, "video": None, "audio": []}

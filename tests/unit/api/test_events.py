@@ -143,7 +143,7 @@ async def test_open_sockets_do_not_hold_a_stop_up(tmp_path_factory: pytest.TempP
 
 async def test_a_client_that_takes_nothing_holds_neither_the_stop_nor_the_others_up(tmp_path_factory: pytest.TempPathFactory) -> None:
     data = tmp_path_factory.mktemp("deaf") / "data"
-    job_id = seed_job(data, {}, lines=40_000)  # a snapshot larger than what the kernel buffers
+    job_id = seed_job(data, {}, lines=20_000, words="A line of some length" * 5)  # a snapshot larger than what the kernel buffers
     with Server(data) as server, socketlib.socket() as small:
         address = f"{server.url.replace('http', 'ws')}/ws"
         small.setsockopt(socketlib.SOL_SOCKET, socketlib.SO_RCVBUF, 4096)
