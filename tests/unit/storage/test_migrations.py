@@ -69,6 +69,7 @@ def test_old_jobs_keep_their_options_and_get_the_new_ones(old: Engine) -> None:
     for job_id in ("rendered", "fresh", "changed"):
         job = store.get(job_id)
         assert (job.options.speed, job.options.background, job.options.keep_original_track) == (1.1, Background.KEEP, True)
+        assert job.options.audio_track == 0, "they were made when that meant the first track; only new jobs choose"
         assert {name: getattr(job.options, name) for name in NEUTRAL} == NEUTRAL
         assert job.has_stem is False and job.joined is None
         assert [line.left_out for line in store.segments(job_id)[1]] == [()]
