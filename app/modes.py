@@ -17,7 +17,7 @@ from typing import Final
 _OTHERS: Final = 0o077
 _OURS: Final = re.compile(
     r"(app|engine)\.sqlite3(-wal|-shm|-journal)?|secret\.key|\.lock|blobs|uploads|scratch|cache|cli|models|backups|imports|\.reserve|\.room|backup\.json"
-    r"|\.restore-.*|replaced-.*|\.probe-.*|\..*\.part|logs?|.*\.log(\.\d+)?|lost\+found"
+    r"|\.restore-.*|replaced-.*|\.probe.*|\..*\.part|logs?|.*\.log(\.\d+)?|lost\+found"
 )
 _persons: int | None = None  # the umask that the process was started with
 

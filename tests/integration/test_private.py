@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from app import modes
 from tests.integration.running import Running
 from tests.integration.speech import spoken_video
 
@@ -68,6 +69,9 @@ def test_the_data_folder_is_closed_after_a_job_and_all_commands(
     assert {"app.sqlite3-wal", "engine.sqlite3", "secret.key", ".lock", "log/server.log"} <= {
         str(path.relative_to(server.data)) for path in server.data.rglob("*")
     }
+    assert {
+        path.name for path in server.data.iterdir() if not modes._OURS.fullmatch(path.name)
+    } == set()  # a name that is missing keeps a folder open
     assert while_running == {} and open_to_others(server.data) == {}
     other = Running(tmp_path / "other")
     command(other, "import", tmp_path / "jobs.tar")
