@@ -60,9 +60,9 @@ class Reservation:
     def remaining_bytes(self) -> int:
         return self._first.remaining_bytes
 
-    def need(self, size_bytes: int, *, piece_bytes: int = 0) -> None:
+    def need(self, size_bytes: int, *, piece_bytes: int = 0, at_once: bool = False) -> None:
         """As `Hold.need`, on every disk."""
-        self._first.need(size_bytes, piece_bytes=piece_bytes)
+        self._first.need(size_bytes, piece_bytes=piece_bytes, at_once=at_once)
         for hold in self._later:
             hold.need(self._landed_bytes + size_bytes, piece_bytes=piece_bytes)
 

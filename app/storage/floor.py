@@ -39,13 +39,16 @@ class Hold:
         self._floor, self.remaining_bytes, self.lapses_after_s = floor, remaining_bytes, lapses_after_s
         self.touched_at = time.monotonic() - idle_s
         self.ended = False
+        self.writing_bytes = 0  # of those that are promised: they may be on the disk already, and not told of yet
 
-    def need(self, size_bytes: int, *, piece_bytes: int = 0) -> None:
+    def need(self, size_bytes: int, *, piece_bytes: int = 0, at_once: bool = False) -> None:
         """So many more bytes may be written. What is lacking is reserved, in a larger piece where one is wished and there. Raises disk_full.
 
-        Also for a reservation that is large enough: it is worth nothing when somebody else's bytes lie where its own should.
+        Also for a reservation that is large enough: it is worth nothing when somebody else's bytes lie where its own should. `at_once`: they are
+        written now, and `landed` follows.
         """
         self._floor.grow(self, size_bytes, piece_bytes)
+        self.writing_bytes = size_bytes if at_once else 0
 
     def shrink(self, size_bytes: int) -> None:
         """No more than so many bytes are still to come."""
@@ -135,6 +138,7 @@ class Floor:
                 return
             hold.touched_at = time.monotonic()
             hold.remaining_bytes = max(0, hold.remaining_bytes + by_bytes)
+            hold.writing_bytes = max(0, hold.writing_bytes + min(by_bytes, 0))
             self._publish()
 
     def end(self, hold: Hold) -> None:
@@ -160,12 +164,12 @@ class Floor:
 
     def _covered(self, hold: Hold) -> bool:
         """Whether what is free is enough for this reservation and all older ones: when it shrinks by other hands, the newest wait."""
-        older = 0
+        wanted = 0
         for each in self._holds:
+            wanted += max(0, each.remaining_bytes - each.writing_bytes)
             if each is hold:
                 break
-            older += each.remaining_bytes
-        return self.free_bytes() - self.floor_bytes >= older + hold.remaining_bytes
+        return self.free_bytes() - self.floor_bytes >= wanted
 
     def _spare(self) -> int:
         others = self._others.reserved_bytes() if self._others else 0

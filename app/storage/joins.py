@@ -78,7 +78,7 @@ def join(folder: Path, final: Upload, advance: Callable[[str, int], object], roo
                 if part.exists():  # else it was renamed, and not counted yet
                     part.rename(path)
             else:
-                room.need(size)
+                room.need(size, at_once=True)
                 _append(part, path, start, size)
             _settle(path, end)
             sync_folder(folder)

@@ -296,7 +296,7 @@ class Writer:
         with self._lock:
             if self.offset_bytes + len(block) > self._upload.length_bytes:
                 raise DubError(UPLOAD_TOO_LARGE, f"{self._upload.length_bytes} bytes were expected.")
-            self._room.need(len(block), piece_bytes=PIECE_BYTES)  # also where it is reserved: others write to the disk too
+            self._room.need(len(block), piece_bytes=PIECE_BYTES, at_once=True)  # also where it is reserved: others write to the disk too
             if self._hash is not None:
                 self._hash.update(block)
             view = memoryview(block)

@@ -111,6 +111,20 @@ def test_a_disk_that_others_fill_stops_the_newest_first() -> None:
     new.need(1)
 
 
+def test_bytes_that_are_written_and_not_told_of_yet_stop_nobody() -> None:
+    disk = Disk(100, 20)
+    one, other = disk.floor.reserve(40), disk.floor.reserve(40)
+    one.need(10, at_once=True)
+    disk.free -= 10  # between the write and its `landed`
+    other.need(10, at_once=True)
+    one.landed(10)
+    disk.free -= 10
+    one.need(10, at_once=True)
+    other.landed(10)
+    disk.free -= 11  # more than what may not be told of yet: somebody else's
+    refused(lambda: other.need(10, at_once=True))
+
+
 def test_who_does_not_come_loses_the_room_only_when_another_wants_it() -> None:
     disk = Disk(100, 20)
     idle = disk.floor.reserve(50, lapses_after_s=900.0)
