@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import sqlalchemy.orm  # noqa: F401 - by the engine otherwise, in a thread, while a query of another thread meets the half of it
 import structlog
 from sqlalchemy import Engine as Database
 
