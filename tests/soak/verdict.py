@@ -81,7 +81,7 @@ class Verdict:
                 continue
             event = json.loads(line)
             if event.get("level") == "critical" or event.get("event") in ("stage crashed", "unexpected error"):
-                self.faults.append(f"log: {line[:300]}")
+                self.faults.append(f"log: {event['event']}: {str(event.get('exception', line))[-300:]}")
 
     # ---------------------------------------------------------------- the parts
 
