@@ -26,7 +26,7 @@ def test_a_guessed_encoding_is_shown_with_a_sample_and_can_be_changed_before_and
     expect(field.get_by_test_id("sample")).to_have_text("Ő és ű: micsoda öröm.")
     encoding = field.get_by_label("Encoding of the subtitles")
     expect(encoding.locator("option:checked")).to_have_text("Guessed: Windows-1250")
-    field.get_by_text("1 fault was left out, 1 was repaired").click()
+    field.get_by_text("1 faulty subtitle was left out, 1 was repaired").click()
     expect(field.get_by_role("listitem").nth(0)).to_contain_text("Line 6: the cue ends before it starts; ends at")
     expect(field.get_by_role("listitem").nth(1)).to_have_text("Line 10: the times cannot be read; left out")
     for width in (1440, 360):
@@ -42,7 +42,7 @@ def test_a_guessed_encoding_is_shown_with_a_sample_and_can_be_changed_before_and
     expect(page.locator("[data-line] textarea").nth(0)).to_have_value("Õ és û: micsoda öröm.")
 
     notice = page.get_by_test_id("subtitle-notice")
-    expect(notice).to_contain_text("1 fault was left out, 1 was repaired")
+    expect(notice).to_contain_text("1 faulty subtitle was left out, 1 was repaired")
     expect(notice).not_to_contain_text("do not say their encoding")  # a person chose it
     before = page.url
     page.get_by_role("button", name="Recognise it again").click()

@@ -4,9 +4,9 @@ import { faultLine, faultWords } from './subtitles';
 describe('the faults of a subtitle file', () => {
 	it('are counted in words', () => {
 		expect(faultWords({ left_out: 0, repaired: 0 })).toBe('');
-		expect(faultWords({ left_out: 1, repaired: 0 })).toBe('1 fault was left out');
-		expect(faultWords({ left_out: 0, repaired: 3 })).toBe('3 faults were repaired');
-		expect(faultWords({ left_out: 2, repaired: 1 })).toBe('2 faults were left out, 1 was repaired');
+		expect(faultWords({ left_out: 1, repaired: 0 })).toBe('1 faulty subtitle was left out');
+		expect(faultWords({ left_out: 0, repaired: 3 })).toBe('3 faulty subtitles were repaired');
+		expect(faultWords({ left_out: 2, repaired: 1 })).toBe('2 faulty subtitles were left out, 1 was repaired');
 	});
 
 	it('are named by their line, where it is one', () => {
