@@ -10,6 +10,7 @@ from typing import Final
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
@@ -19,6 +20,7 @@ from app.media.opening import open_input, packets, restrict
 _PLACES: Final = 24  # across the file; a second is heard at each
 _HEARD_S: Final = 1.0
 _MOST_PACKETS: Final = 2_000  # at one place: a file of many streams, or one whose clock stands still
+_FEW_PLANES: Final = 7  # PyAV counts eight as nine, and reads the ninth from nowhere
 _FAINT_DB: Final = -50.0  # the loudest moment of a line nobody spoke into: hiss of a preamplifier, dither
 _BELOW_DB: Final = 20.0  # and so much fainter than another track: a quiet recording is no silence
 
@@ -80,8 +82,15 @@ def _listen(container: InputContainer, streams: Sequence[AudioStream]) -> dict[i
 
 
 def _level_db(frame: AudioFrame) -> float:
-    samples = frame.to_ndarray()
+    samples = _all_channels(frame).to_ndarray()
     scale = 1.0 if samples.dtype.kind == "f" else 2.0 ** (8 * samples.dtype.itemsize - 1)
     values = np.nan_to_num(samples.astype(np.float64) / scale).clip(-4, 4)
     power = float(np.square(values - values.mean()).mean())
     return 10 * math.log10(power) if power > 0 else -math.inf
+
+
+def _all_channels(frame: AudioFrame) -> AudioFrame:
+    """A frame whose samples PyAV can hand out: of many channels, each in a plane of its own, the resampler makes one plane."""
+    if not frame.format.is_planar or len(frame.layout.channels) <= _FEW_PLANES:
+        return frame
+    return AudioResampler(format=frame.format.packed.name).resample(frame)[0]

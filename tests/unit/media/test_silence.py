@@ -59,3 +59,13 @@ def test_tracks_are_told_with_what_the_file_says_of_them(tmp_path: Path) -> None
     assert [(track.default, track.purpose, track.silent) for track in probe(path).audio] == [
         (False, "commentary", False), (True, None, False), (False, "description", False)
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("channels", [6, 8, 16])
+def test_a_track_of_many_channels_is_listened_to(tmp_path: Path, channels: int) -> None:
+    """Of 8 channels in planes PyAV reads a ninth from nowhere."""
+    many = f"aevalsrc={'|'.join(['0'] * (channels - 1))}|0.3*sin(2*PI*440*t):d=2:s=48000"
+    codec = ["-c:a", "libopus", "-mapping_family", "255", "-b:a", "512k"]
+    inputs = ["-f", "lavfi", "-i", "anullsrc=d=2:r=48000", "-f", "lavfi", "-i", many]
+    path = make(tmp_path / "many.mkv", *inputs, "-map", "0", "-map", "1", *codec)
+    assert silent_tracks(path) == {0}
