@@ -21,6 +21,7 @@ AUDIO: Final = {Container.MP4: _MP4_AUDIO, Container.MKV: _MKV_AUDIO, Container.
 MUXERS: Final = {Container.MP4: "mp4", Container.MKV: "matroska", Container.WEBM: "webm"}
 # New parameters of a decoder, where a container says them beside the stream, are put into it: MP4 and Matroska have a place for the first ones alone.
 IN_BAND: Final = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}  # and the bitstream filter of FFmpeg's that does so
+_ENCODED: Final = "It has to be encoded (burned subtitles, cuts, or a size that changes), which makes the picture H.264"
 BURNED_CODEC: Final = "h264"  # what encoding makes of a picture, whatever it was
 
 
@@ -66,7 +67,7 @@ def choose(container: Container, codec: str, *, is_opus: bool, encoded: bool = F
     takes = {Container.MP4: _MP4_VIDEO, Container.WEBM: _WEBM_VIDEO}.get(container)
     if takes is not None and codec not in takes:
         fitting = ["auto", *(["mp4"] if codec in _MP4_VIDEO else []), "mkv", *(["webm"] if codec in _WEBM_VIDEO else [])]
-        picture = "The picture must be encoded, which makes it H.264" if encoded else f"The picture is {codec.upper()}"
+        picture = _ENCODED if encoded else f"The picture is {codec.upper()}"
         raise DubError(CONTAINER_UNSUITABLE, f"{picture}, which {_NAMES[container]} cannot hold; choose {', '.join(fitting[:-1])} or {fitting[-1]}.")
     return container
 
