@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
+from sqlalchemy.exc import IntegrityError
 
 from app import tally, telemetry
 from app.domain.errors import DISK_FULL, INTERNAL, JOB_NOT_FOUND, JOB_STATE, SOURCE_GONE, DubError
@@ -81,6 +82,9 @@ class StageRunner:
                 log.warning("stage failed", code=error.problem.code, detail=error.detail)
                 failure = JobError(error.problem.code, error.message, error.problem.hint, stage, tuple(error.extra.get("segments", ())))
             except Exception as error:  # the boundary of a job: whatever went wrong is told, logged, and stops this job only
+                if not await asyncio.to_thread(self._is_at_work, job_id, workflow_id):
+                    log.info("stage over: its job was deleted or begun anew", reason=type(error).__name__)
+                    return False
                 log.exception("stage crashed")
                 problem = DISK_FULL if is_disk_full(error) else INTERNAL
                 failure = JobError(problem.code, problem.message, problem.hint, stage)
@@ -175,15 +179,29 @@ class StageRunner:
             self._hub.publish(StateChanged(job_id, 0, await asyncio.to_thread(self._store.get, job_id)))
 
     def _record(self, job_id: str, stage: Stage, name: str, done: Done, seconds: float) -> list[str]:
-        if done.fields:
-            self._store.update(job_id, **done.fields)
-        return self._store.finish_stage(
-            job_id, stage, name, done.output, seconds, keys=done.keys, artifacts=done.artifacts, kinds=_HANDED_OUT.get(stage, ())
-        )
+        """Returns the blobs that nobody needs any more. Raises job_not_found when the job was deleted meanwhile: what was made for it is, too."""
+        try:
+            if done.fields:
+                self._store.update(job_id, **done.fields)
+            return self._store.finish_stage(
+                job_id, stage, name, done.output, seconds, keys=done.keys, artifacts=done.artifacts, kinds=_HANDED_OUT.get(stage, ())
+            )
+        except (IntegrityError, DubError) as error:
+            if isinstance(error, DubError) and error.problem is not JOB_NOT_FOUND:
+                raise
+            self._discard(_blobs_of(done))
+            raise DubError(JOB_NOT_FOUND) from None
+
+    def _is_at_work(self, job_id: str, workflow_id: str) -> bool:
+        """Whether the job is still this workflow's: what a person deletes is missing under the stage that works with it."""
+        try:
+            return self._store.row(job_id).workflow_id == workflow_id
+        except DubError as error:
+            return error.problem is not JOB_NOT_FOUND
 
     def _missing(self, done: Done) -> list[str]:
         """From now on nobody deletes them, but a moment ago somebody may have."""
-        return [key for key in (*done.keys, *(artifact.key for artifact in done.artifacts)) if not self._kit.blobs.exists(key)]
+        return [key for key in _blobs_of(done) if not self._kit.blobs.exists(key)]
 
     def _has_original(self, row: JobRow) -> bool:
         return all(self._kit.blobs.exists(key) for key in (row.source_key, row.stem_key) if key)
@@ -220,3 +238,7 @@ class StageRunner:
         if error.problem not in (JOB_NOT_FOUND, JOB_STATE):
             raise error
         return False
+
+
+def _blobs_of(done: Done) -> list[str]:
+    return [*done.keys, *(artifact.key for artifact in done.artifacts)]
