@@ -206,7 +206,7 @@ async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, 
     if info.incomplete:
         shown.note(f"the file is incomplete and is dubbed as far as it goes: {info.incomplete}")
     if len(told) > 1:
-        shown.note("\n".join(["audio tracks (* is heard; --audio-track N takes another):", *told]))
+        shown.note("audio tracks (* is heard; --audio-track N takes another):", *told)
     if not arguments.review:  # a voice that cannot speak is told now, not after an hour of recognition
         voice, voice_id = kit.engines.voice(options.voice)
         language = pipeline.spoken_language(options, None)

@@ -30,7 +30,7 @@ class Display(Protocol):
 
     def stage(self, stage: Stage) -> contextlib.AbstractContextManager[Report]: ...
 
-    def note(self, text: str) -> None: ...
+    def note(self, *lines: str) -> None: ...
 
     def stages_s(self) -> dict[str, float]: ...
 
@@ -72,8 +72,8 @@ class PlainDisplay(_Clock):
             yield report
         self.note(f"{TITLES[stage]}: done in {self._now() - started:.1f} s")
 
-    def note(self, text: str) -> None:
-        say(text, to=self._out)
+    def note(self, *lines: str) -> None:
+        say(*lines, to=self._out)
 
 
 class BarDisplay(_Clock):
@@ -83,8 +83,9 @@ class BarDisplay(_Clock):
         super().__init__()
         self._progress = progress
 
-    def note(self, text: str) -> None:
-        self._progress.console.print(text, markup=False, highlight=False)
+    def note(self, *lines: str) -> None:
+        for line in lines:
+            self._progress.console.print(visible(line), markup=False, highlight=False)
 
     @contextlib.contextmanager
     def stage(self, stage: Stage) -> Iterator[Report]:
