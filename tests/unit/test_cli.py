@@ -173,39 +173,6 @@ def test_lines_are_written_corrected_and_passed_back(talk: Path, whisper_checkpo
     assert "from below" in Path(outputs["srt"]).read_text()
 
 
-@pytest.fixture
-def several(tmp_path: Path, talk: Path) -> Path:
-    """A commentary that is silent and marked as default, and the film's own sound."""
-    path, nothing = tmp_path / "several.mkv", ["-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo:d=10"]
-    maps = ["-map", "1:v", "-map", "0:a", "-map", "1:a", "-c:v", "copy", "-c:a", "aac", "-disposition:a:0", "default", "-disposition:a:1", "0"]
-    words = ["-metadata:s:a:0", "title=Commentary", "-metadata:s:a:1", "language=eng"]
-    subprocess.run([tool(), "-v", "error", *nothing, "-i", talk, *maps, *words, path], check=True)
-    return path
-
-
-def test_the_track_with_the_speech_is_heard_and_all_are_named(several: Path, whisper_checkpoint: Path, tmp_path: Path) -> None:
-    lines = tmp_path / "lines.srt"
-    done = run(tmp_path / "data", "dub", several, "--model", whisper_checkpoint, "--language", "en", "--review", lines, "--json")
-    assert done.returncode == exit_status.OK, done.stderr
-    assert "This is how it looks from above." in lines.read_text()
-    named = ["0: Commentary, stereo, aac, default, silent", "1: eng, mono, aac"]
-    said = json.loads(done.stdout)
-    assert (said["audio_track"], said["audio_tracks"]) == (1, named)
-    assert f"  {named[0]}\n* {named[1]}\n" in done.stderr
-
-
-def test_a_track_without_speech_names_the_others(several: Path, whisper_checkpoint: Path, tmp_path: Path) -> None:
-    lines = tmp_path / "lines.srt"
-    done = run(tmp_path / "data", "dub", several, "--model", whisper_checkpoint, "--audio-track", "0", "--review", lines, "--json")
-    assert done.returncode == exit_status.BAD_INPUT and not lines.exists()
-    error = json.loads(done.stdout)["error"]
-    assert error["code"] == "no_speech" and "Track 0 was heard. Another is chosen with --audio-track" in error["message"]
-    assert "1: eng, mono, aac" in error["message"]
-    none = run(tmp_path / "data", "dub", several, "--audio-track", "2", "--json")
-    error = json.loads(none.stdout)["error"]
-    assert error["code"] == "audio_track_missing" and "1: eng, mono, aac" in error["message"]
-
-
 def test_what_is_no_media_is_status_3_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "notes.mp4").write_text("not a video at all")
     done = run(tmp_path / "data", "dub", tmp_path / "notes.mp4", "--json")
