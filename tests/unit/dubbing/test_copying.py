@@ -131,7 +131,10 @@ def test_a_container_for_a_picture_that_must_be_encoded_takes_h264(tmp_path: Pat
     assert containers.output_extension(info, options()) == "mp4"
     with pytest.raises(DubError) as caught:
         containers.output_extension(info, options(container=Container.WEBM))
-    assert caught.value.problem is CONTAINER_UNSUITABLE and "must be encoded, which makes it H.264" in caught.value.message
+    assert (
+        caught.value.problem is CONTAINER_UNSUITABLE
+        and "has to be encoded (burned subtitles, cuts, or a size that changes), which makes the picture H.264" in caught.value.message
+    )
 
 
 def test_the_commands_say_that_a_cut_picture_was_encoded(tmp_path: Path) -> None:
