@@ -11,6 +11,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, Protocol
@@ -194,14 +195,18 @@ def _write(descriptor: int, block: bytes) -> None:
         left = left[os.write(descriptor, left) :]
 
 
+_making: Final = threading.RLock()
+
+
 def _make(folder: Path) -> None:
-    """The folder, made if it is missing, with the owner of the one that it lies in."""
-    if not folder.is_dir():
-        _make(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if os.geteuid() == 0:
-            above = folder.parent.stat()
-            os.chown(folder, above.st_uid, above.st_gid)
+    """The folder, made if it is missing, with the owner of the one that it lies in. No other thread sees it before it has that owner."""
+    with _making:
+        if not folder.is_dir():
+            _make(folder.parent)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            if os.geteuid() == 0:
+                above = folder.parent.stat()
+                os.chown(folder, above.st_uid, above.st_gid)
 
 
 def _give(descriptor: int, like: Path) -> None:
