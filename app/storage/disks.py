@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -60,21 +60,34 @@ class Reservation:
     def remaining_bytes(self) -> int:
         return self._first.remaining_bytes
 
-    def need(self, size_bytes: int, *, piece_bytes: int = 0, at_once: bool = False) -> None:
+    def need(self, size_bytes: int, *, piece_bytes: int = 0) -> None:
         """As `Hold.need`, on every disk."""
-        self._first.need(size_bytes, piece_bytes=piece_bytes, at_once=at_once)
-        for hold in self._later:
-            hold.need(self._landed_bytes + size_bytes, piece_bytes=piece_bytes)
+        self._first.need(size_bytes, piece_bytes=piece_bytes)
+        self._need_later(size_bytes, piece_bytes)
+
+    @contextlib.contextmanager
+    def writing(self, size_bytes: int, *, piece_bytes: int = 0) -> Iterator[Callable[[int], None]]:
+        """As `Hold.writing`, where the work is made; `need` where it is moved to."""
+        self._need_later(size_bytes, piece_bytes)
+        with self._first.writing(size_bytes, piece_bytes=piece_bytes) as first_landed:
+
+            def landed(written_bytes: int) -> None:
+                self._landed_bytes += written_bytes
+                first_landed(written_bytes)
+
+            yield landed
 
     def landed(self, size_bytes: int) -> None:
         """So many bytes have been written where the work is made."""
         self._landed_bytes += size_bytes
         self._first.landed(size_bytes)
 
-    def returned(self, size_bytes: int) -> None:
-        """So many of them are cut off again."""
+    @contextlib.contextmanager
+    def returning(self, size_bytes: int) -> Iterator[None]:
+        """So many of them are cut off again in the block."""
         self._landed_bytes -= size_bytes
-        self._first.returned(size_bytes)
+        with self._first.returning(size_bytes):
+            yield
 
     def shrink(self, size_bytes: int) -> None:
         """No more than so many bytes are still to come."""
@@ -85,6 +98,10 @@ class Reservation:
     def release(self) -> None:
         for hold in (self._first, *self._later):
             hold.release()
+
+    def _need_later(self, size_bytes: int, piece_bytes: int) -> None:
+        for hold in self._later:
+            hold.need(self._landed_bytes + size_bytes, piece_bytes=piece_bytes)
 
     def __enter__(self) -> Reservation:
         return self

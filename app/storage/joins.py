@@ -78,32 +78,41 @@ def join(folder: Path, final: Upload, advance: Callable[[str, int], object], roo
                 if part.exists():  # else it was renamed, and not counted yet
                     part.rename(path)
             else:
-                room.need(size, at_once=True)
-                _append(part, path, start, size)
+                _append(part, path, start, size, room)
             _settle(path, end)
             sync_folder(folder)
             advance(final.id, end)
-            room.landed(size)
+            if start == 0:
+                room.landed(size)
         part.unlink(missing_ok=True)
         start = end
 
 
-def _append(part: Path, path: Path, at: int, size: int) -> None:
-    """The part's bytes at `at` of the file, whatever stood there."""
+def _append(part: Path, path: Path, at: int, size: int, room: Reservation) -> None:
+    """The part's bytes at `at` of the file, whatever stood there; nothing stands there when it fails."""
     with contextlib.ExitStack() as stack:
         try:
             source, target = stack.enter_context(part.open("rb", buffering=0)), stack.enter_context(path.open("r+b", buffering=0))
         except FileNotFoundError:
             raise DubError(UPLOAD_NOT_FOUND, "Its bytes are gone from the disk.") from None
         target.truncate(at)
-        done = 0
-        while done < size and (copied := _copy(source.fileno(), target.fileno(), done, at + done, size - done)):
-            done += copied
+        room.need(size)
+        done, copied = 0, 1
+        try:
+            while done < size and copied:
+                wanted = min(size - done, _BLOCK_BYTES)
+                with room.writing(wanted) as landed:
+                    copied = _copy(source.fileno(), target.fileno(), done, at + done, wanted)
+                    landed(copied)
+                done += copied
+        except BaseException:
+            with room.returning(done):
+                target.truncate(at)
+            raise
 
 
 def _copy(source: int, target: int, source_at: int, target_at: int, wanted: int) -> int:
     """Some of the bytes, within the file system where it can do that; returns how many."""
-    wanted = min(wanted, _BLOCK_BYTES)
     if hasattr(os, "copy_file_range"):
         try:
             return os.copy_file_range(source, target, wanted, source_at, target_at)

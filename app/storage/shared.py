@@ -1,7 +1,7 @@
 """What the processes that write to one disk have promised: the server, and commands beside it.
 
-Each has a file of its own in a folder, with the bytes that it has promised and not written yet, and holds it locked for its life: however a process
-ends, its promises end with it.
+Each has a file of its own in a folder, with the bytes that it has promised and not written yet, and how many of them it is writing now. It holds the
+file locked for its life: however a process ends, its promises end with it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class SharedLedger:
         self._folder, self._device = folder, device
         self._path = folder / f"{device}-{os.getpid()}-{secrets.token_hex(4)}"
         self._file = -1
-        self._told = 0
+        self._told = (0, 0)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -48,23 +48,24 @@ class SharedLedger:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
 
-    def reserved_bytes(self) -> int:
-        """What the others have promised. Files of processes that have ended are deleted."""
-        return sum(map(self._of, self._folder.glob(f"{self._device}-*")))
+    def reserved_bytes(self) -> tuple[int, int]:
+        """What the others have promised, and how much of it may be on the disk already. Files of processes that have ended are deleted."""
+        found = [self._of(path) for path in self._folder.glob(f"{self._device}-*")]
+        return sum(reserved for reserved, _ in found), sum(writing for _, writing in found)
 
-    def publish(self, reserved_bytes: int) -> None:
+    def publish(self, reserved_bytes: int, writing_bytes: int) -> None:
         """Tell the others."""
-        if reserved_bytes == self._told:
+        if (reserved_bytes, writing_bytes) == self._told:
             return
         try:
             if self._file < 0:
                 self._open()
-            os.pwrite(self._file, f"{reserved_bytes:0{_DIGITS}}".encode(), 0)
+            os.pwrite(self._file, f"{reserved_bytes:0{_DIGITS}}{writing_bytes:0{_DIGITS}}".encode(), 0)
         except OSError as error:
             if not _is_passed_over(error):
                 raise
         else:
-            self._told = reserved_bytes
+            self._told = reserved_bytes, writing_bytes
 
     def _open(self) -> None:
         """The file has its name once it is locked: nobody takes it for that of a process that has ended."""
@@ -74,7 +75,7 @@ class SharedLedger:
         try:
             self._give(descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            os.pwrite(descriptor, b"0" * _DIGITS, 0)
+            os.pwrite(descriptor, b"0" * 2 * _DIGITS, 0)
             made.rename(self._path)
         except BaseException:
             os.close(descriptor)
@@ -94,20 +95,21 @@ class SharedLedger:
             owner = self._folder.parent.stat()
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
-    def _of(self, path: Path) -> int:
+    def _of(self, path: Path) -> tuple[int, int]:
         if path == self._path:
-            return 0
+            return 0, 0
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except (FileNotFoundError, PermissionError):
-            return 0
+            return 0, 0
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return int(os.pread(descriptor, _DIGITS, 0) or 0)
+            told = os.pread(descriptor, 2 * _DIGITS, 0)  # an older version's has the first figure alone
+            return int(told[:_DIGITS] or 0), int(told[_DIGITS:] or 0)
         else:
             path.unlink(missing_ok=True)
-            return 0
+            return 0, 0
         finally:
             os.close(descriptor)
 

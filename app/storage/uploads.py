@@ -296,16 +296,16 @@ class Writer:
         with self._lock:
             if self.offset_bytes + len(block) > self._upload.length_bytes:
                 raise DubError(UPLOAD_TOO_LARGE, f"{self._upload.length_bytes} bytes were expected.")
-            self._room.need(len(block), piece_bytes=PIECE_BYTES, at_once=True)  # also where it is reserved: others write to the disk too
             if self._hash is not None:
                 self._hash.update(block)
             view = memoryview(block)
             try:
-                while view:
-                    written = os.pwrite(self._fd, view, self.offset_bytes)
-                    self.offset_bytes += written
-                    self._room.landed(written)
-                    view = view[written:]
+                with self._room.writing(len(block), piece_bytes=PIECE_BYTES) as landed:  # also where it is reserved: others write too
+                    while view:
+                        written = os.pwrite(self._fd, view, self.offset_bytes)
+                        self.offset_bytes += written
+                        landed(written)
+                        view = view[written:]
                 if self._hash is None and self.offset_bytes - self._stored >= _SYNC_EVERY_BYTES:
                     self._store_offset()
             except OSError as error:
@@ -320,8 +320,8 @@ class Writer:
             try:
                 good = self._hash is None or (whole and self._checksum is not None and self._hash.digest() == self._checksum.digest)
                 if not good:
-                    self._room.returned(self.offset_bytes - self._upload.offset_bytes)
-                    os.ftruncate(self._fd, self._upload.offset_bytes)
+                    with self._room.returning(self.offset_bytes - self._upload.offset_bytes):
+                        os.ftruncate(self._fd, self._upload.offset_bytes)
                     self.offset_bytes = self._upload.offset_bytes
                 upload = self._store_offset()
             except OSError as error:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import stat
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -43,15 +46,15 @@ class Shelf:
         self.uploads.resume()
 
     def free_bytes(self) -> int:
-        used = 0
-        for name in ("blobs", "uploads"):
+        sizes = {}
+        for name in ("uploads", "blobs"):  # a file is moved from one to the other: seen twice, it is one
             for path in (self.folder / name).rglob("*"):
-                try:
-                    used += path.stat().st_size if path.is_file() else 0
-                except FileNotFoundError:  # moved between the list and the look
-                    return self.free_bytes()
-        self.lowest = min(self.lowest, CAPACITY - used)
-        return CAPACITY - used
+                with contextlib.suppress(FileNotFoundError):
+                    status = path.stat()
+                    sizes[status.st_ino] = status.st_size if stat.S_ISREG(status.st_mode) else 0
+        free = CAPACITY - sum(sizes.values())
+        self.lowest = min(self.lowest, free)
+        return free
 
     def make(self, length: int) -> Upload:
         return self.uploads.create(filename="a", media_type="", length_bytes=length, metadata={})
@@ -96,6 +99,41 @@ def test_of_sixty_uploads_at_once_those_that_fit_succeed_and_the_floor_holds(she
     assert fitted == (CAPACITY - FLOOR) // size
     assert shelf.free_bytes() == shelf.lowest == CAPACITY - fitted * size
     assert shelf.floor.reserved_bytes() == 0
+
+
+def test_an_upload_that_fits_is_taken_while_anothers_bytes_are_written_and_not_counted_yet(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    pwrite, written, go_on, asked = os.pwrite, threading.Event(), threading.Event(), threading.Semaphore(0)
+
+    def held(file: int, data: bytes, at: int) -> int:
+        count = pwrite(file, data, at)
+        written.set()
+        assert go_on.wait(10)
+        return count
+
+    def free_bytes() -> int:
+        free = shelf.free_bytes()
+        asked.release()
+        return free
+
+    first = shelf.make(len(BLOCK))
+    monkeypatch.setattr(os, "pwrite", held)
+    with ThreadPoolExecutor(2) as pool:
+        writing = pool.submit(shelf.write, first, len(BLOCK))
+        assert written.wait(10)
+        shelf.floor.free_bytes = free_bytes
+        making = pool.submit(shelf.make, CAPACITY - FLOOR - len(BLOCK))
+        making.add_done_callback(lambda _: asked.release())
+        assert asked.acquire(timeout=10)
+        try:
+            assert not making.done()
+            with contextlib.suppress(TimeoutError):
+                making.exception(0.05)  # a refusal would come at once
+            assert not making.done()
+        finally:
+            go_on.set()
+        assert making.result(10).length_bytes == CAPACITY - FLOOR - len(BLOCK)
+        assert writing.result(10).complete
+    assert shelf.lowest > FLOOR
 
 
 def test_every_end_of_an_upload_gives_its_room_back(shelf: Shelf) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,10 +30,10 @@ class Disk:
         self.floor = Floor(lambda: self.free, floor, **more)
 
     def write(self, size: int, hold: Hold) -> None:
-        hold.need(size)
-        self.free -= size
-        self.lowest = min(self.lowest, self.free)
-        hold.landed(size)
+        with hold.writing(size) as landed:
+            self.free -= size
+            self.lowest = min(self.lowest, self.free)
+            landed(size)
 
 
 def refused(call: Callable[[], object]) -> str:
@@ -59,8 +61,8 @@ def test_bytes_that_land_are_promised_no_more() -> None:
     assert (disk.free, hold.remaining_bytes, disk.floor.reserved_bytes()) == (60, 20, 20)
     disk.floor.check(20)
     refused(lambda: disk.floor.check(21))
-    disk.free += 15
-    hold.returned(15)  # cut off, and to be written again
+    with hold.returning(15):  # cut off, and to be written again
+        disk.free += 15
     refused(lambda: disk.floor.check(21))
     hold.release()
     disk.floor.check(55)
@@ -111,18 +113,82 @@ def test_a_disk_that_others_fill_stops_the_newest_first() -> None:
     new.need(1)
 
 
-def test_bytes_that_are_written_and_not_told_of_yet_stop_nobody() -> None:
+def deciding(floor: Floor, *calls: Callable[[], object]) -> contextlib.ExitStack:
+    """The calls, each in a thread of its own; returns when all of them wait for what is being written."""
+    stack = contextlib.ExitStack()
+    pool = stack.enter_context(ThreadPoolExecutor(len(calls)))
+    asked = [pool.submit(call) for call in calls]
+    while floor._undecided < len(calls):
+        assert not any(each.done() for each in asked), "it was decided at once"
+        time.sleep(0.001)  # until the threads wait: nothing tells of that
+    stack.callback(lambda: [each.result(10) for each in asked])
+    return stack
+
+
+def test_bytes_that_are_written_and_not_told_of_yet_refuse_nobody() -> None:
+    disk = Disk(100, 20)
+    one, _ = disk.floor.reserve(40), disk.floor.reserve(20)
+    third: list[Hold] = []
+    with contextlib.ExitStack() as stack, one.writing(20) as landed:
+        disk.free -= 20  # between the write and its `landed`
+        stack.enter_context(deciding(disk.floor, lambda: third.append(disk.floor.reserve(20))))
+        disk.floor.check(0)  # that fits both ways
+        refused(lambda: disk.floor.check(21))  # and that does not
+        landed(20)
+    assert (third[0].remaining_bytes, disk.floor.reserved_bytes()) == (20, 60)
+
+
+def test_nobody_is_let_in_on_bytes_that_may_not_be_written_yet() -> None:
     disk = Disk(100, 20)
     one, other = disk.floor.reserve(40), disk.floor.reserve(40)
-    one.need(10, at_once=True)
-    disk.free -= 10  # between the write and its `landed`
-    other.need(10, at_once=True)
-    one.landed(10)
-    disk.free -= 10
-    one.need(10, at_once=True)
-    other.landed(10)
-    disk.free -= 11  # more than what may not be told of yet: somebody else's
-    refused(lambda: other.need(10, at_once=True))
+    with one.writing(20) as landed:
+        disk.free -= 20  # somebody else's: those of `one` are not written yet
+        with deciding(disk.floor, lambda: refused(lambda: other.need(1))):
+            disk.free -= 20
+            landed(20)
+    disk.free += 20
+    other.need(1)
+
+
+def test_a_new_write_waits_for_those_who_wait_for_the_figures() -> None:
+    disk = Disk(100, 20)
+    one, other = disk.floor.reserve(40), disk.floor.reserve(20)
+    begun = threading.Event()
+
+    def write() -> None:
+        with other.writing(20) as landed:
+            begun.set()
+            disk.free -= 20
+            landed(20)
+
+    with ThreadPoolExecutor(1) as pool:
+        with one.writing(20) as landed:
+            disk.free -= 20
+            with deciding(disk.floor, lambda: disk.floor.reserve(20)):
+                writes = pool.submit(write)
+                assert not begun.wait(0.05)
+                landed(20)
+        writes.result(10)
+    assert (disk.free, disk.floor.reserved_bytes()) == (60, 40)
+
+
+def test_a_write_that_fails_leaves_nobody_waiting() -> None:
+    disk = Disk(100, 20)
+    one, other = disk.floor.reserve(40), disk.floor.reserve(40)
+    with pytest.raises(OSError), one.writing(20):
+        raise OSError
+    disk.free -= 1
+    refused(lambda: other.need(40))
+    one.release()
+    other.need(40)
+
+
+def test_bytes_that_never_settle_refuse_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.storage.floor.SETTLES_S", 0.05)
+    disk = Disk(100, 20)
+    with disk.floor.reserve(40).writing(20):
+        disk.free -= 20
+        refused(lambda: disk.floor.reserve(40))
 
 
 def test_who_does_not_come_loses_the_room_only_when_another_wants_it() -> None:
@@ -154,7 +220,8 @@ def test_an_ended_reservation_takes_nothing_any_more() -> None:
     disk = Disk(100, 20)
     hold = disk.floor.reserve(50)
     hold.release()
-    hold.returned(10)
+    with hold.returning(10):
+        pass
     hold.need(10)
     assert disk.floor.reserved_bytes() == 0
 
