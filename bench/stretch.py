@@ -1,4 +1,5 @@
 """How well speech survives being played faster or slower: the two engines that AutoDubber uses, beside a tape that simply runs faster.
+python-stretch at 48 kHz, at the 24 kHz at which slower clips are stretched, and at 22.05 kHz.
 
     python bench/stretch.py [--rates 0.85 0.93 1.07 1.15 1.25 1.4] [--seconds 60]
 
@@ -59,7 +60,21 @@ def tape(samples: Array, length_n: int) -> Array:
     return np.pad(out[:length_n], (0, max(0, length_n - len(out))))
 
 
-ENGINES: dict[str, Engine] = {"python-stretch": signalsmith, "atempo": atempo, "no stretch (tape)": tape}
+def at_rate(rate_hz: int) -> Engine:
+    """python-stretch on speech that was recorded at another rate, made 48 kHz afterwards."""
+
+    def engine(samples: Array, length_n: int) -> Array:
+        low = soxr.resample(samples, RATE_HZ, rate_hz, quality="HQ").astype(np.float32)
+        out = soxr.resample(signalsmith(low, -(-length_n * rate_hz // RATE_HZ), rate_hz), rate_hz, RATE_HZ, quality="HQ").astype(np.float32)
+        return np.pad(out[:length_n], (0, max(0, length_n - len(out))))
+
+    return engine
+
+
+ENGINES: dict[str, Engine] = {
+    "python-stretch": signalsmith, "python-stretch 24 kHz": at_rate(24_000), "python-stretch 22 kHz": at_rate(22_050), "atempo": atempo,
+    "no stretch (tape)": tape,
+}  # fmt: skip
 
 
 def speech(seconds: float) -> dict[str, Array]:
@@ -144,7 +159,7 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="+", default=[0.85, 0.93, 1.07, 1.15, 1.25, 1.4])
     parser.add_argument("--seconds", type=float, default=60, help="of each piece of speech, at most")
     asked = parser.parse_args()
-    engines = {name: engine for name, engine in ENGINES.items() if engine is not signalsmith or importlib.util.find_spec("python_stretch")}
+    engines = {name: engine for name, engine in ENGINES.items() if "python-stretch" not in name or importlib.util.find_spec("python_stretch")}
     material = speech(asked.seconds)
     for engine in engines.values():
         engine(np.zeros(RATE_HZ, np.float32), RATE_HZ // 2)  # imports are not measured

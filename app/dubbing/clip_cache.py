@@ -20,7 +20,7 @@ from app.dubbing.loudness import Doubles, Floats
 
 PEAK_N: Final = 240  # samples per peak: 5 ms
 SUFFIX: Final = ".clip"
-_VERSION: Final = b"clip 2\0"  # part of every name: change it with anything that changes the samples
+_VERSION: Final = b"clip 3\0"  # part of every name: change it with anything that changes the samples
 _HEAD: Final = struct.Struct("<dIII")  # the factor of the samples; how many energies, peaks and samples
 
 

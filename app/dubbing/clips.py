@@ -7,11 +7,10 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import soxr  # type: ignore[import-untyped]
 
 from app.domain.errors import SPEECH_FAILED, DubError
 from app.dubbing.loudness import SAMPLE_RATE_HZ, Doubles, Floats, energies_of
-from app.dubbing.stretch import stretch
+from app.dubbing.stretch import fitted
 
 _FRAME_S = 0.005
 _SILENT_BELOW_LOUDEST_DB = -45.0
@@ -78,9 +77,7 @@ def prepare(path: Path, trim_start_s: float, trim_end_s: float, length_n: int) -
     samples, rate_hz = read_wav(path)
     first_n = round(trim_start_s * rate_hz)
     kept = samples[first_n : max(len(samples) - round(trim_end_s * rate_hz), first_n + 1)]
-    if rate_hz != SAMPLE_RATE_HZ:
-        kept = soxr.resample(kept, rate_hz, SAMPLE_RATE_HZ, quality="HQ").astype(np.float32)
-    ready = stretch(kept, length_n).copy()
+    ready = fitted(kept, rate_hz, length_n).copy()
     for seconds, edge in ((_FADE_IN_S, ready), (_FADE_OUT_S, ready[::-1])):
         fade_n = min(round(seconds * SAMPLE_RATE_HZ), length_n // 2)
         edge[:fade_n] *= (np.arange(1, fade_n + 1) / (fade_n + 1)).astype(np.float32)

@@ -28,6 +28,7 @@ from app.dubbing.space import ingest_bytes, mix_bytes, scratch
 from app.dubbing.tasks import Ducking, FitRequest, Ingested, IngestRequest, Line, MixClip, MixReport, MixRequest, ProbeRequest
 from app.dubbing.worker import run_task
 
+MIXING: Final = 2  # grows when the mix makes another sound of the same inputs
 _LISTENING: Final = 2  # grows when recognition hears something else of the same sound
 
 

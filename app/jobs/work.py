@@ -203,7 +203,7 @@ class StageWork:
     def _mix_inputs(self, row: JobRow) -> Any:
         kept = pipeline.kept_spans(self._lines(row.job.id))
         chosen = [*_chosen(row.job, _MIX_OPTIONS), pipeline.track_codec(row.job.options)]
-        return [self._output(row.job.id, Stage.PROBE, str), row.stem_key, self._clips(row), self._placements(row), kept, chosen]
+        return [self._output(row.job.id, Stage.PROBE, str), row.stem_key, self._clips(row), self._placements(row), kept, chosen, pipeline.MIXING]
 
     async def _mix(self, row: JobRow, name: str, report: Report) -> Done:
         lines, clips = await asyncio.to_thread(lambda: (self._lines(row.job.id), self._clips(row)))

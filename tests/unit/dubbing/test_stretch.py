@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soxr
 
 from app.dubbing import stretch as module
-from app.dubbing.stretch import atempo, signalsmith, stretch
+from app.dubbing.stretch import atempo, fitted, signalsmith, stretch
 from app.media.decode import audio_blocks
 from tests.unit.dubbing.sounds import RATE_HZ, noise, tone
 
@@ -102,3 +103,39 @@ def test_samples_that_may_not_be_written_are_stretched_too() -> None:
     samples = noise(1)
     samples.flags.writeable = False
     assert len(stretch(samples, 40_000)) == 40_000
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 22_050, 24_000, 44_100, 48_000])
+@pytest.mark.parametrize("length_n", [1, 41_001, 48_000, 57_003])
+def test_speech_of_any_rate_gets_its_length_and_keeps_its_pitch_and_level(rate_hz: int, length_n: int) -> None:
+    out = fitted(tone(1, 440, rate_hz), rate_hz, length_n)
+    assert out.shape == (length_n,)
+    assert out.dtype == np.float32
+    if length_n == 1:
+        return
+    middle = out[length_n // 4 : length_n * 3 // 4]
+    spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle)), 1 << 19))
+    assert spectrum.argmax() * RATE_HZ / (1 << 19) == pytest.approx(440, abs=3)
+    assert np.sqrt((middle.astype(np.float64) ** 2).mean()) == pytest.approx(0.2 / np.sqrt(2), rel=0.1)
+
+
+@_no_wheel
+def test_a_clip_of_half_the_rate_is_stretched_at_half_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half the samples are half the work."""
+    stretched: list[tuple[int, int]] = []
+    monkeypatch.setattr(module, "signalsmith", lambda s, n, hz=RATE_HZ: stretched.append((len(s), hz)) or signalsmith(s, n, hz))
+    for rate_hz in (22_050, 24_000, 44_100):
+        fitted(noise(1, rate_hz), rate_hz, 41_000)
+    fitted(noise(1, 22_050), 22_050, RATE_HZ)  # as long as it should be
+    assert stretched == [(24_000, 24_000), (24_000, 24_000), (48_000, 48_000)]
+
+
+@_no_wheel
+@pytest.mark.parametrize("rate", [0.85, 1.15])
+def test_speech_of_half_the_rate_sounds_as_if_it_was_stretched_at_the_full_rate(rate: float) -> None:
+    low = soxr.resample(np.concatenate([block.mean(axis=1) for block in audio_blocks(CLIP, 0)])[: 6 * RATE_HZ], RATE_HZ, 24_000)
+    full = soxr.resample(low, 24_000, RATE_HZ).astype(np.float32)
+    length_n = round(len(full) / rate)
+    before, after = _spectra(signalsmith(full, length_n)), _spectra(fitted(low.astype(np.float32), 24_000, length_n))
+    other = _spectra(atempo(full, length_n))
+    assert np.abs(before - after).mean() < 0.5 * np.abs(before - other).mean()
