@@ -15,7 +15,7 @@ TORCH := .venv/.torch-$(if $(filter 1,$(GPU)),cuda,cpu)
 # The index of torch's CPU builds. Where it cannot be reached, what the ordinary index has is taken, with the libraries that it needs.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH_HERE := import torch; print("torch==" + torch.__version__.split("+")[0], torch.version.cuda)
-.PHONY: help setup run image test soak test-web test-python check check-dockerfile check-lint check-format check-types check-imports check-web check-client format clean docs docs-site web licences sbom scan
+.PHONY: help setup run image test durations soak test-web test-python check check-dockerfile check-lint check-format check-types check-imports check-web check-client format clean docs docs-site web licences sbom scan
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -34,8 +34,15 @@ test: test-web test-python ## Set up and run every test, Python and web
 test-web: web
 	@cd web && npm run --silent test
 
+# Tests wait for servers and browsers more than they compute: there are more workers than processors.
+WORKERS ?= $$((2 * $$(nproc)))
+PYTEST := $(BIN)/python -m pytest --durations=10
+PARALLEL := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 test-python: setup
-	@$(BIN)/python -m pytest
+	@$(PYTEST) $(PARALLEL)
+
+durations: setup ## Run the Python tests and write down how long each file takes; the longest go first next time
+	@$(PYTEST) $(PARALLEL) --write-durations
 
 soak: .venv/.dev ## Twenty minutes of kills, full disks, locked databases and floods (SOAK_S=1200, SOAK_SEED= of an earlier run)
 	@$(BIN)/python -m tests.soak

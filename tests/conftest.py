@@ -1,4 +1,4 @@
-"""What every test may use: a real Whisper checkpoint of 7 MB, and ffmpeg."""
+"""What every test may use: a real Whisper checkpoint of 7 MB, and ffmpeg. And the order of the tests."""
 
 import lzma
 import os
@@ -8,7 +8,33 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests import ordering
+
+ordering.limit_threads()
+
 FIXTURES = Path(__file__).with_name("fixtures")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-durations", action="store_true", help=f"write {ordering.TABLE.name} again when every test has passed")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--write-durations") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(ordering.Durations())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not hasattr(config, "workerinput"):  # one after another, the order is of no use
+        return
+    files = [item.nodeid.partition("::")[0] for item in items]
+    rank = {file: at for at, file in enumerate(ordering.longest_first(files, ordering.durations(ordering.TABLE.read_text())))}
+    items.sort(key=lambda item: rank[item.nodeid.partition("::")[0]])
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ordering.ByGroup:
+    return ordering.ByGroup(config, log)
 
 
 @pytest.fixture(autouse=True)
