@@ -29,6 +29,11 @@ class Server:
         top = psutil.Process(self.process.pid)
         return sum(process.memory_full_info().pss for process in [top, *top.children(recursive=True)])
 
+    def cpu_s(self) -> float:
+        """The processor seconds of all processes of the server so far."""
+        top = psutil.Process(self.process.pid)
+        return sum(sum(process.cpu_times()[:2]) for process in [top, *top.children(recursive=True)])
+
     def modules(self, *names: str) -> list[str]:
         """Which of the shared libraries' names are mapped by the server's processes."""
         top = psutil.Process(self.process.pid)
@@ -44,12 +49,12 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(path: str = "/health/live", data: Path | None = None, **environment: str) -> Iterator[Server]:
-    """Start a server and wait until `path` answers 200."""
+def serving(path: str = "/health/live", data: Path | None = None, checkout: Path | None = None, **environment: str) -> Iterator[Server]:
+    """Start a server and wait until `path` answers 200; `checkout` names another source folder, whose program is run."""
     with tempfile.TemporaryDirectory(prefix="autodubber-bench-") as folder:
         where = data or Path(folder) / "data"
         port = free_port()
-        program = Path(sys.executable).with_name("autodubber")
+        program = checkout / ".venv/bin/autodubber" if checkout else Path(sys.executable).with_name("autodubber")
         env = {**os.environ, "AUTODUBBER_DATA": str(where), "AUTODUBBER_PORT": str(port), **environment}
         log = (Path(folder) / "log").open("w+b")
         started = time.perf_counter()

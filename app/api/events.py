@@ -22,6 +22,7 @@ from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.events import Deleted, Heartbeat, JobEvent, Progress, SegmentsChanged, Snapshot, StateChanged
 from app.domain.job import Job
+from app.domain.summary import JobSummary
 
 if TYPE_CHECKING:
     from app.jobs.progress import Hub
@@ -39,6 +40,14 @@ _PATIENCE_S: Final = 20.0  # a client that takes nothing for this long is given 
 
 class Library(msgspec.Struct, frozen=True, tag="library", tag_field="type"):
     """The first message on `/ws`: the newest jobs. `total` counts all there are."""
+
+    seq: int
+    jobs: tuple[JobSummary, ...]
+    total: int
+
+
+class WholeLibrary(msgspec.Struct, frozen=True, tag="library", tag_field="type"):
+    """The first message on `/ws?full=true`, with whole jobs, as version 0.1 sent it. Deprecated, as `GET /api/jobs?full=true` is."""
 
     seq: int
     jobs: tuple[Job, ...]
@@ -90,6 +99,7 @@ class Closing(asyncio.Event):
 _log = structlog.get_logger("api")
 
 JobMessage = Snapshot | StateChanged | Progress | SegmentsChanged | Deleted | Heartbeat | Refused
+AnyLibrary = Library | WholeLibrary
 LibraryMessage = Library | StateChanged | Progress | Deleted | Heartbeat | Refused
 
 
@@ -106,12 +116,14 @@ async def job_events(
 
 
 @websocket("/ws")
-async def library_events(socket: WebSocket[Any, Any, Any], service: Given[JobService], hub: Given[Hub], closing: Given[Closing]) -> None:
+async def library_events(
+    socket: WebSocket[Any, Any, Any], service: Given[JobService], hub: Given[Hub], closing: Given[Closing], full: bool = False
+) -> None:
     """All jobs: the newest ones, then every change of state and progress."""
 
-    def snapshot(seq: int) -> Library:
+    def snapshot(seq: int) -> AnyLibrary:
         page = service.page(limit=LIBRARY_JOBS)
-        return Library(seq, page.jobs, page.total)
+        return WholeLibrary(seq, service.whole(page).jobs, page.total) if full else Library(seq, page.jobs, page.total)
 
     await _serve(socket, hub, None, snapshot, lambda event: not isinstance(event, SegmentsChanged), closing)
 
@@ -120,7 +132,7 @@ async def _serve(
     socket: WebSocket[Any, Any, Any],
     hub: Hub,
     topic: str | None,
-    snapshot: Callable[[int], Snapshot | Library],
+    snapshot: Callable[[int], Snapshot | AnyLibrary],
     wanted: Callable[[JobEvent], bool],
     closing: Closing,
 ) -> None:
@@ -184,7 +196,11 @@ async def _until_gone(socket: WebSocket[Any, Any, Any]) -> None:
 
 
 async def _talk(
-    socket: WebSocket[Any, Any, Any], hub: Hub, topic: str | None, snapshot: Callable[[int], Snapshot | Library], wanted: Callable[[JobEvent], bool]
+    socket: WebSocket[Any, Any, Any],
+    hub: Hub,
+    topic: str | None,
+    snapshot: Callable[[int], Snapshot | AnyLibrary],
+    wanted: Callable[[JobEvent], bool],
 ) -> int:
     """Snapshot, events, heartbeats; a client that fell behind gets a new snapshot. Returns the close code."""
     clock = asyncio.get_running_loop().time

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import msgspec
 from litestar import Request, Router, delete, get, patch, post
@@ -12,12 +12,15 @@ from litestar.response import Response
 from app.api.depends import Given, RequestKey
 from app.api.forms import create_from_form
 from app.api.problems import refuses
+from app.api.validation import validated
 from app.domain.job import Job, JobState
 from app.domain.report import Report
 from app.jobs.requests import CreateJob, Estimate, JobPage, JobPatch
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService
+
+_FULL_DEPRECATED: Final = "@1795824000"  # 2026-11-28 (RFC 9745)
 
 
 async def _accept_form(request: Request[Any, Any, Any]) -> Response[Job] | None:
@@ -36,14 +39,19 @@ def create_job(service: Given[JobService], data: JSONBody[CreateJob], key: Reque
 
 @get("/", sync_to_thread=True, responses=refuses())
 def list_jobs(
+    request: Request[Any, Any, Any],
     service: Given[JobService],
     state_filter: Annotated[list[JobState] | None, QueryParameter(name="state", description="Only jobs in one of these states.")] = None,
     text: Annotated[str, QueryParameter(name="q", max_length=255, description="Only jobs with this in their title.")] = "",
     limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, QueryParameter(max_length=255, description="`next` of the page before.")] = None,
-) -> JobPage:
-    """A page of jobs, newest first."""
-    return service.page(states=frozenset(state_filter or ()), query=text, limit=limit, cursor=cursor)
+    full: Annotated[bool, QueryParameter(description="Deprecated: whole jobs, as version 0.1 listed them.")] = False,
+) -> Response[JobPage]:
+    """A page of jobs, newest first, each as a summary; `GET /api/jobs/{job_id}` has the whole. The ETag answers an unchanged page with 304."""
+    page = service.page(states=frozenset(state_filter or ()), query=text, limit=limit, cursor=cursor)
+    if full:
+        return validated(request, service.whole(page), {"Deprecation": _FULL_DEPRECATED})
+    return validated(request, page)
 
 
 @get("/{job_id:str}", sync_to_thread=True, responses=refuses(404))

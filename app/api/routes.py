@@ -13,6 +13,7 @@ from litestar.datastructures import State
 from app import forwarded
 from app.api import downloads, events, jobs, pages, preferences, problems, segments, storage, subtitles, system, upload_headers, uploads, voices
 from app.api.bodies import CheckedRequest
+from app.api.compression import compression
 from app.api.depends import Limits, providers
 from app.api.leases import Leases
 from app.api.prefix import Prefix
@@ -53,6 +54,7 @@ def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncC
         state=State({"limits": limits, "leases": Leases()}),
         logging_config=None,
         cors_config=cors,
+        compression_config=compression(),
     )
     guard = Guard(
         app.asgi_handler, limits.allowed_origins, hosts, closing=lambda: app.state.get("closing"),

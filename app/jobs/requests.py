@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from app.domain.job import AudioCodec, AudioFormat, Background, BurnPosition, BurnSize, Container, Job, JoinShortCues, Task
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.segment import MAX_CHANGES, MAX_LINES, MAX_RATE, MIN_RATE, Segment
+from app.domain.summary import JobSummary
 
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)]
 Short = Annotated[str, msgspec.Meta(max_length=255)]
@@ -113,6 +114,14 @@ class Segments(msgspec.Struct, frozen=True):
 
 class JobPage(msgspec.Struct, frozen=True):
     """A page of jobs, newest first. `next` is the cursor of the following page, None at the end; `total` counts all that match."""
+
+    jobs: tuple[JobSummary, ...]
+    next: str | None
+    total: int
+
+
+class WholeJobPage(msgspec.Struct, frozen=True):
+    """A page of whole jobs, as version 0.1 listed them. Deprecated: it goes with the version after the next."""
 
     jobs: tuple[Job, ...]
     next: str | None

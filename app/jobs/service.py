@@ -9,7 +9,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -23,18 +23,20 @@ from app.domain.plain import plain
 from app.domain.report import Report
 from app.domain.secrets import job_key
 from app.domain.segment import Segment
+from app.domain.summary import JobSummary
 from app.dubbing.kit import Kit
 from app.dubbing.synthesize import speakable
 from app.dubbing.transcribe import SUBTITLES
 from app.jobs import brought, choices, editing, pricing
 from app.jobs.progress import Hub
-from app.jobs.requests import CreateJob, Estimate, JobPage, JobPatch, SegmentChanges, Segments, SplitSegment
+from app.jobs.requests import CreateJob, Estimate, JobPage, JobPatch, SegmentChanges, Segments, SplitSegment, WholeJobPage
 from app.storage.floor import Floor
 from app.storage.jobs import JobStore
 from app.storage.rows import JobRow
 from app.storage.secrets import SecretStore
 from app.storage.uploads import UploadStore
 
+J = TypeVar("J", Job, JobSummary)
 log = logging.getLogger(__name__)
 
 _ANY: Final = frozenset(JobState)
@@ -69,9 +71,14 @@ class JobService:
 
     def page(self, *, states: Collection[JobState] = frozenset(), query: str = "", limit: int = 50, cursor: str | None = None) -> JobPage:
         before = _cursor(cursor)
-        jobs, total = self._store.page(states=states, query=query, limit=limit + 1, before=before)
+        jobs, total = self._store.summaries(states=states, query=query, limit=limit + 1, before=before)
         more, jobs = len(jobs) > limit, jobs[:limit]
         return JobPage(tuple(map(self._fresh, jobs)), f"{jobs[-1].created_at!r}_{jobs[-1].id}" if more else None, total)
+
+    def whole(self, page: JobPage) -> WholeJobPage:
+        """The same page with whole jobs."""
+        jobs = self._store.jobs([job.id for job in page.jobs])
+        return WholeJobPage(tuple(map(self._fresh, jobs)), page.next, page.total)
 
     def segments(self, job_id: str) -> Segments:
         return Segments(*self._store.segments(job_id))
@@ -291,7 +298,7 @@ class JobService:
         self._hub.publish(StateChanged(job.id, 0, job))
         return job
 
-    def _fresh(self, job: Job) -> Job:
+    def _fresh(self, job: J) -> J:
         latest = self._hub.latest(job.id)
         if latest is None or job.state not in ACTIVE:
             return job

@@ -7,13 +7,14 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, delete, func, insert, literal, select, update
 
 from app.domain.errors import EDIT_CONFLICT, JOB_NOT_FOUND, JOB_STATE, TOO_MANY_LINES, DubError
 from app.domain.job import ACTIVE, TRANSITIONS, DubOptions, Job, JobState, Phase, Stage
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.segment import MAX_LINES, Segment
-from app.storage import kept, pieces, rows
+from app.domain.summary import JobSummary
+from app.storage import kept, library, pieces, rows
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
 from app.storage.database import reading, urgent, urgently
@@ -132,29 +133,14 @@ class JobStore(WorkingJobs):
         """Raises job_not_found."""
         return self.row(job_id).job
 
-    def page(self, *, states: Collection[JobState], query: str, limit: int, before: tuple[float, str] | None) -> tuple[list[Job], int]:
+    def summaries(self, *, states: Collection[JobState], query: str, limit: int, before: tuple[float, str] | None) -> tuple[list[JobSummary], int]:
         """Up to `limit` jobs that match, newest first, older than `before` (created_at, id); and how many match in all."""
-        where: list[ColumnElement[bool]] = []
-        if states:
-            where.append(t.jobs.c.state.in_(list(states)))
-        if query:
-            where.append(t.jobs.c.title.icontains(query, autoescape=True))
+        return library.page(self._engine, states=states, query=query, limit=limit, before=before)
+
+    def jobs(self, ids: Sequence[str]) -> list[Job]:
+        """The whole jobs with these ids, in this order; those that are gone are left out."""
         with reading(self._engine) as c:
-            total = c.execute(select(func.count()).select_from(t.jobs).where(*where)).scalar_one()
-            if before is not None:
-                at, job_id = before
-                where.append((t.jobs.c.created_at < at) | ((t.jobs.c.created_at == at) & (t.jobs.c.id < job_id)))
-            listed = c.execute(select(t.jobs).where(*where).order_by(t.jobs.c.created_at.desc(), t.jobs.c.id.desc()).limit(limit)).all()
-            ids = [row.id for row in listed]
-            counts: dict[str, int] = {
-                row[0]: row[1]
-                for row in c.execute(select(t.segments.c.job_id, func.count()).where(t.segments.c.job_id.in_(ids)).group_by(t.segments.c.job_id))
-            }
-            owned: dict[str, list[Artifact]] = {}
-            for row in c.execute(select(t.artifacts).where(t.artifacts.c.job_id.in_(ids))):
-                owned.setdefault(row.job_id, []).append(rows.to_artifact(row))
-            there = rows.with_source(c, ids)
-        return [rows.to_job(row, counts.get(row.id, 0), owned.get(row.id, []), has_source=row.id in there).job for row in listed], total
+            return rows.jobs(c, ids)
 
     def ids(self, states: Collection[JobState]) -> list[str]:
         with reading(self._engine) as c:

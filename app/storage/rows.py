@@ -41,6 +41,19 @@ def job_row(c: Connection, job_id: str) -> JobRow:
     return to_job(row, count, owned, has_source=bool(with_source(c, [job_id])))
 
 
+def jobs(c: Connection, ids: Sequence[str]) -> list[Job]:
+    """The jobs with these ids, in this order; those that are gone are left out."""
+    listed = {row.id: row for row in c.execute(select(t.jobs).where(t.jobs.c.id.in_(ids)))}
+    mine = t.segments.c.job_id
+    counts: dict[str, int] = dict(c.execute(select(mine, func.count()).where(mine.in_(ids)).group_by(mine)).tuples().all())
+    owned: dict[str, list[Artifact]] = {}
+    for row in c.execute(select(t.artifacts).where(t.artifacts.c.job_id.in_(ids))):
+        owned.setdefault(row.job_id, []).append(to_artifact(row))
+    there = with_source(c, ids)
+    found = [(listed[job_id], counts.get(job_id, 0), owned.get(job_id, [])) for job_id in ids if job_id in listed]
+    return [to_job(row, count, files, has_source=row.id in there).job for row, count, files in found]
+
+
 def with_source(c: Connection, job_ids: Collection[str]) -> set[str]:
     """Those of the jobs whose original is kept: they refer to it."""
     referred = (t.blob_references.c.job_id == t.jobs.c.id) & (t.blob_references.c.key == t.jobs.c.source_key)

@@ -65,6 +65,13 @@ def test_a_whole_download_names_the_file_as_the_person_did(client: httpx.Client,
     assert unquote(extended.removeprefix("filename*=UTF-8''")) == f"{TITLE}.mp4"
 
 
+@pytest.mark.parametrize("path", ["/download/video/{job}", "/download/report/{job}", "/media/{job}/video"])
+def test_a_file_is_never_compressed_on_the_way(client: httpx.Client, seeded: Seeded, path: str) -> None:
+    response = client.get(path.format(job=seeded.job_id), headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in response.headers
+    assert int(response.headers["content-length"]) == len(response.content)
+
+
 def test_subtitles_come_as_utf8(client: httpx.Client, seeded: Seeded) -> None:
     response = client.get(f"/download/srt/{seeded.job_id}")
     assert response.content == SRT

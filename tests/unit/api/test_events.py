@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from litestar import Litestar
 from websockets.asyncio.client import ClientConnection, connect
@@ -25,7 +26,7 @@ from app.domain.events import Deleted, Progress
 from app.domain.job import Job, JobState, Phase, Stage
 from app.hosts import Hosts
 from app.jobs.progress import Hub
-from app.jobs.requests import JobPage, Segments
+from app.jobs.requests import JobPage, Segments, WholeJobPage
 from tests.unit.api.conftest import Seeded
 from tests.unit.api.serving import OPTIONS, Server, seed_job
 
@@ -182,7 +183,10 @@ class Service:
         return Segments(1, ())
 
     def page(self, *, limit: int) -> JobPage:
-        return JobPage((JOB,), None, 1)
+        return JobPage((), None, 1)
+
+    def whole(self, page: JobPage) -> WholeJobPage:
+        return WholeJobPage((JOB,), page.next, page.total)
 
 
 def application(service: Service, hub: Hub) -> Litestar:
@@ -199,11 +203,11 @@ def progress(at: int) -> Progress:
 class Peer:
     """The other end of an ASGI socket in this process."""
 
-    def __init__(self, app: Litestar, path: str) -> None:
+    def __init__(self, app: Litestar, path: str, query: bytes = b"") -> None:
         self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._outgoing: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         scope = {
-            "type": "websocket", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": [(b"host", b"localhost")], "scheme": "ws",
+            "type": "websocket", "path": path, "raw_path": path.encode(), "query_string": query, "headers": [(b"host", b"localhost")], "scheme": "ws",
             "subprotocols": [], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "root_path": "", "http_version": "1.1",
         }  # fmt: skip
         self._incoming.put_nowait({"type": "websocket.connect"})
@@ -240,6 +244,13 @@ async def test_a_client_that_fell_behind_gets_a_fresh_snapshot_and_nothing_old()
     assert len(numbers) < 2100
     await peer.leave()
     assert hub.subscribers == 0
+
+
+async def test_the_list_comes_with_whole_jobs_where_these_are_asked_for() -> None:
+    peer = Peer(application(Service(), Hub()), "/ws", b"full=true")
+    message = await peer.message()
+    assert (message["type"], [job["options"] for job in message["jobs"]], message["total"]) == ("library", [msgspec.to_builtins(JOB.options)], 1)
+    await peer.leave()
 
 
 async def test_events_that_the_snapshot_contains_are_not_sent() -> None:

@@ -73,6 +73,30 @@ def test_the_list_is_filtered_by_state_and_title(studio: Studio, api: httpx.Clie
     assert api.get("/api/jobs", params={"q": "nothing like it"}).json() == {"jobs": [], "next": None, "total": 0}
 
 
+def test_a_list_has_summaries_and_for_a_version_whole_jobs(studio: Studio, api: httpx.Client) -> None:
+    answer, old = api.get("/api/jobs"), api.get("/api/jobs", params={"full": "true"})
+    listed, whole = answer.json()["jobs"][-1], old.json()["jobs"][-1]
+    assert whole == api.get(f"/api/jobs/{studio.ids[0]}").json()
+    assert listed["recognizer"] == whole["options"]["recognizer"] and not {"options", "artifacts"} & listed.keys()
+    assert listed["media"] == {"duration_s": whole["media"]["duration_s"]}
+    assert {name: listed[name] for name in listed.keys() & whole.keys() - {"media"}} == {
+        name: whole[name] for name in listed.keys() & whole.keys() - {"media"}
+    }
+    assert old.headers["deprecation"].startswith("@") and "deprecation" not in answer.headers
+    assert answer.headers["content-encoding"] == "gzip"
+
+
+def test_an_unchanged_list_is_not_sent_again(studio: Studio, api: httpx.Client) -> None:
+    path = "/api/jobs?q=film"
+    tag = api.get(path).headers["etag"]
+    same = api.get(path, headers={"If-None-Match": tag})
+    assert (same.status_code, same.content, same.headers["etag"], same.headers["cache-control"]) == (304, b"", tag, "private, no-cache")
+    api.patch(f"/api/jobs/{studio.ids[2]}", json={"title": "Film 2, again"})
+    changed = api.get(path, headers={"If-None-Match": tag})
+    assert changed.status_code == 200 and changed.headers["etag"] != tag
+    api.patch(f"/api/jobs/{studio.ids[2]}", json={"title": "Film 2"})
+
+
 def test_a_title_and_options_can_be_changed_and_wrong_ones_not(studio: Studio, api: httpx.Client) -> None:
     path = f"/api/jobs/{studio.ids[0]}"
     job = api.patch(path, json={"title": "Новое имя", "options": {"speed": 1.15, "burn_subtitles": True}}).json()

@@ -1,6 +1,6 @@
 import { address, client, unwrap } from './client';
 import { toApiError } from './problems';
-import type { ArtifactKind, CreateJob, Estimate, Job, JobPage, JobPatch, JobState, Report } from './types';
+import type { ArtifactKind, CreateJob, Estimate, Job, JobPage, JobPatch, JobState, JobSummary, Report } from './types';
 
 export interface JobFilter {
 	text: string;
@@ -49,11 +49,24 @@ export async function getReport(job_id: string): Promise<Report | null> {
 	return result.response.status === 404 ? null : unwrap(result);
 }
 
+/** What a list shows of a job, from the whole of it. */
+export function summaryOf(job: Job): JobSummary {
+	const { options, artifacts, source_gone = false, outputs_gone = false, ...shared } = job;
+	return { ...shared, source_gone, outputs_gone, recognizer: options.recognizer, thumbnail: artifacts.find((a) => a.kind === 'thumbnail')?.sha256 ?? null };
+}
+
+/** Where the picture of a listed job lies; null when it has none. */
+export function thumbnailUrl(job: JobSummary): string | null {
+	return job.thumbnail && media(job.id, 'thumbnail', job.thumbnail);
+}
+
 /** Where the player finds one of a job's files; null until it exists. The ETag's head makes a new render a new address. */
 export function mediaUrl(job: Job, kind: ArtifactKind): string | null {
 	const artifact = job.artifacts.find((a) => a.kind === kind);
-	return artifact ? address(`/media/${job.id}/${kind}?v=${artifact.sha256.slice(0, 12)}`) : null;
+	return artifact ? media(job.id, kind, artifact.sha256) : null;
 }
+
+const media = (job_id: string, kind: ArtifactKind, sha256: string) => address(`/media/${job_id}/${kind}?v=${sha256.slice(0, 12)}`);
 
 export function downloadUrl(job: Job, kind: ArtifactKind): string {
 	return address(`/download/${kind}/${job.id}`);

@@ -33,7 +33,7 @@ export interface paths {
         };
         /**
          * ListJobs
-         * @description A page of jobs, newest first.
+         * @description A page of jobs, newest first, each as a summary; `GET /api/jobs/{job_id}` has the whole. The ETag answers an unchanged page with 304.
          */
         get: operations["listJobs"];
         put?: never;
@@ -952,7 +952,7 @@ export interface components {
         };
         /** JobPage */
         JobPage: {
-            jobs: components["schemas"]["Job"][];
+            jobs: components["schemas"]["JobSummary"][];
             next: string | null;
             total: number;
         };
@@ -967,6 +967,29 @@ export interface components {
          * @enum {string}
          */
         JobState: "queued" | "preparing" | "review" | "rendering" | "completed" | "failed" | "cancelled";
+        /** JobSummary */
+        JobSummary: {
+            created_at: number;
+            error: components["schemas"]["JobError"] | null;
+            eta_s: number | null;
+            id: string;
+            language: string | null;
+            media: components["schemas"]["Length"] | null;
+            outputs_gone: boolean;
+            phase: components["schemas"]["Phase"];
+            progress: number;
+            recognizer: string;
+            segment_count: number;
+            size_bytes: number;
+            source_gone: boolean;
+            stage: components["schemas"]["Stage"] | null;
+            stage_progress: number;
+            stale: boolean;
+            state: components["schemas"]["JobState"];
+            thumbnail: string | null;
+            title: string;
+            updated_at: number;
+        };
         /**
          * JoinShortCues
          * @description Whether subtitles of a word or two are joined to sentences before they are spoken; `auto`: where the file looks like it.
@@ -1029,9 +1052,13 @@ export interface components {
          * @enum {string}
          */
         LeftOutKind: "sound" | "music" | "label" | "credit" | "address" | "emoji";
+        /** Length */
+        Length: {
+            duration_s: number;
+        };
         /** Library */
         Library: {
-            jobs: components["schemas"]["Job"][];
+            jobs: components["schemas"]["JobSummary"][];
             seq: number;
             total: number;
             /** @constant */
@@ -1388,6 +1415,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next` of the page before. */
                 cursor?: string | null;
+                /** @description Deprecated: whole jobs, as version 0.1 listed them. */
+                full?: boolean;
             };
             header?: never;
             path?: never;

@@ -1,4 +1,4 @@
-import type { Job, JobState, Stage } from '$lib/api/types';
+import type { Job, JobState, JobSummary, Stage } from '$lib/api/types';
 
 export type StepState = 'done' | 'active' | 'waiting' | 'failed' | 'stopped' | 'skipped';
 
@@ -32,10 +32,10 @@ export const STATE_NAMES: Record<JobState, string> = {
 };
 
 export const RUNNING: JobState[] = ['queued', 'preparing', 'rendering'];
-export const isRunning = (job: Job) => RUNNING.includes(job.state);
+export const isRunning = (job: Pick<Job, 'state'>) => RUNNING.includes(job.state);
 
 /** Where the job stands among its steps: an index, and what that step is doing. */
-function position(job: Job): [number, StepState] {
+function position(job: Pick<Job, 'state' | 'phase' | 'stage' | 'error'>): [number, StepState] {
 	const at = (stage: Stage | null | undefined) => NAMES.findIndex(([id]) => id === stage);
 	const phaseStart = at(job.phase === 'prepare' ? 'probe' : 'synthesize');
 	const here = Math.max(at(job.error?.stage ?? job.stage), phaseStart);
@@ -61,7 +61,7 @@ export function steps(job: Job): Step[] {
 		const skipped = id === 'review' && !job.options.review;
 		const reached: StepState = index < here ? 'done' : index === here ? state : 'waiting';
 		return {
-			name: id === 'transcribe' && job.options.recognizer === 'subtitles' ? 'Read lines' : name,
+			name: named(id, name, job.options.recognizer),
 			state: skipped && reached !== 'active' ? 'skipped' : reached,
 			yours: id === 'review' && reached === 'active',
 			progress: index === here && state === 'active' ? job.stage_progress : 0
@@ -69,9 +69,11 @@ export function steps(job: Job): Step[] {
 	});
 }
 
+const named = (id: Stage | 'review', name: string, recognizer: string) => (id === 'transcribe' && recognizer === 'subtitles' ? 'Read lines' : name);
+
 /** What the job is doing now, in a few words. */
-export function doing(job: Job): string {
-	const step = steps(job).find((s) => s.state === 'active');
-	if ((job.state === 'preparing' || job.state === 'rendering') && step) return step.name;
-	return STATE_NAMES[job.state];
+export function doing(job: Job | JobSummary): string {
+	const here = NAMES[position(job)[0]];
+	if ((job.state !== 'preparing' && job.state !== 'rendering') || !here) return STATE_NAMES[job.state];
+	return named(...here, 'options' in job ? job.options.recognizer : job.recognizer);
 }

@@ -1,7 +1,7 @@
-import { deleteJob, listJobs } from '$lib/api/jobs';
+import { deleteJob, listJobs, summaryOf } from '$lib/api/jobs';
 import { asApiError, type ApiError } from '$lib/api/problems';
 import { LiveSocket, type Connection } from '$lib/api/socket';
-import type { Job, JobState, LibraryMessage } from '$lib/api/types';
+import type { JobState, JobSummary, LibraryMessage } from '$lib/api/types';
 
 export type StateFilter = 'all' | 'running' | 'review' | 'completed' | 'failed';
 
@@ -15,7 +15,7 @@ const STATES: Record<StateFilter, JobState[]> = {
 
 /** The list of jobs, newest first, alive over one socket; what is searched for is asked of the server. */
 export class LibraryStore {
-	#jobs = $state.raw<Map<string, Job>>(new Map());
+	#jobs = $state.raw<Map<string, JobSummary>>(new Map());
 	#next = $state<string | null>(null);
 	#loaded = $state(false);
 	#error = $state.raw<ApiError | null>(null);
@@ -57,7 +57,7 @@ export class LibraryStore {
 	}
 
 	/** The fact that goes with a job's progress ("model: 120 of 144 MB"), or "". */
-	message(job: Job): string {
+	message(job: JobSummary): string {
 		return this.#messages.get(job.id) ?? '';
 	}
 
@@ -106,7 +106,7 @@ export class LibraryStore {
 				if (this.#error) void this.load(); // what went wrong is over
 				return;
 			case 'state':
-				this.#put([message.job]);
+				this.#put([summaryOf(message.job)]);
 				return;
 			case 'progress':
 				this.#progress(message);
@@ -116,7 +116,7 @@ export class LibraryStore {
 		}
 	}
 
-	async delete(job: Job): Promise<void> {
+	async delete(job: JobSummary): Promise<void> {
 		await deleteJob(job.id);
 		this.#remove(job.id);
 	}
@@ -129,14 +129,14 @@ export class LibraryStore {
 	}
 
 	/** The newest jobs as they are now; what is missing among them was deleted while nobody listened. */
-	#replace(newest: Job[], total: number): void {
+	#replace(newest: JobSummary[], total: number): void {
 		const oldest = total > newest.length ? Math.min(...newest.map((job) => job.created_at)) : -Infinity;
 		this.#jobs = new Map([...this.#jobs].filter(([, job]) => job.created_at < oldest));
 		this.#put(newest);
 		this.#loaded = true;
 	}
 
-	#put(jobs: Job[]): void {
+	#put(jobs: JobSummary[]): void {
 		const all = new Map(this.#jobs);
 		for (const job of jobs) all.set(job.id, job);
 		this.#jobs = all;

@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Job } from '$lib/api/types';
+import type { Job, JobSummary } from '$lib/api/types';
 import { LibraryStore } from './library.svelte';
 
-const job = (id: string, created_at: number, changes: Partial<Job> = {}) => ({ id, title: id, state: 'preparing', created_at, progress: 0, ...changes }) as Job;
+const job = (id: string, created_at: number, changes: Partial<JobSummary> = {}) => ({ id, title: id, state: 'preparing', created_at, progress: 0, ...changes }) as JobSummary;
+const whole = (id: string, created_at: number, changes: Partial<Job> = {}) =>
+	({ ...job(id, created_at), options: { recognizer: 'subtitles' }, artifacts: [], ...changes }) as unknown as Job;
 const ids = (library: LibraryStore) => library.shown.map((j) => j.id);
 
 describe('the library', () => {
@@ -13,8 +15,15 @@ describe('the library', () => {
 	});
 
 	it('shows the newest first and takes new jobs as they come', () => {
-		library.handle({ type: 'state', job_id: 'newest', seq: 1, job: job('newest', 3) });
+		library.handle({ type: 'state', job_id: 'newest', seq: 1, job: whole('newest', 3) });
 		expect(ids(library)).toEqual(['newest', 'new', 'old']);
+	});
+
+	it('shows of a whole job what a list tells', () => {
+		const artifacts = [{ kind: 'thumbnail', sha256: 'abc' }] as Job['artifacts'];
+		library.handle({ type: 'state', job_id: 'newest', seq: 1, job: whole('newest', 3, { artifacts }) });
+		expect(library.shown[0]).toMatchObject({ recognizer: 'subtitles', thumbnail: 'abc', source_gone: false });
+		expect(library.shown[0]).not.toHaveProperty('options');
 	});
 
 	it('moves with the progress of a job', () => {
@@ -67,7 +76,7 @@ describe('the library', () => {
 		await library.search('far', 'review');
 		expect(asked).toEqual(['?q=far&state=review&limit=50']);
 		expect(ids(library)).toEqual(['far']);
-		library.handle({ type: 'state', job_id: 'far', seq: 2, job: job('far', 0, { title: 'A far one', state: 'rendering' }) });
+		library.handle({ type: 'state', job_id: 'far', seq: 2, job: whole('far', 0, { title: 'A far one', state: 'rendering' }) });
 		expect(ids(library)).toEqual([]);
 		vi.unstubAllGlobals();
 	});

@@ -1,0 +1,41 @@
+"""What a list of jobs tells of each: enough to show it and to follow it, without its options and files."""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.domain.job import JobError, JobState, Phase, Stage
+
+
+class Length(msgspec.Struct, frozen=True):
+    """How long a source is; the part of `MediaInfo` that a list shows."""
+
+    duration_s: float
+
+
+class JobSummary(msgspec.Struct, frozen=True):
+    """A job in a list. A field that `Job` has too means the same there.
+
+    `recognizer` is the one of its options. `thumbnail` is the SHA-256 of the picture at `/media/ID/thumbnail`, None where there is none.
+    """
+
+    id: str
+    title: str
+    state: JobState
+    phase: Phase
+    stage: Stage | None
+    stage_progress: float
+    progress: float
+    eta_s: float | None
+    recognizer: str
+    language: str | None
+    media: Length | None
+    size_bytes: int
+    segment_count: int
+    stale: bool
+    error: JobError | None
+    thumbnail: str | None
+    created_at: float
+    updated_at: float
+    source_gone: bool
+    outputs_gone: bool
