@@ -288,7 +288,7 @@ async def check_engines(settings: Settings) -> list[Check]:
     engines = engines_of(settings)
     try:
         checks = []
-        for info in await engines.infos(None):
+        for info in await engines.infos():
             state = info.availability
             needed = info.name in (settings.recognizer, settings.voice.split(":", 1)[0])
             checks.append(
@@ -302,7 +302,7 @@ async def check_engines(settings: Settings) -> list[Check]:
                     else f"none in {settings.models} yet; {settings.model} is downloaded when first used"
                 )
                 checks.append(Check("models", True, False, text))
-        if await asyncio.to_thread(known_key, settings):
+        if await asyncio.to_thread(known_key, settings, "elevenlabs"):
             checks.append(await _key(engines.voices["elevenlabs"].voices))
         return checks
     finally:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from app.domain.secrets import ELEVENLABS_KEY
+from app.domain.secrets import ELEVENLABS, Keys, engine_key
 from app.processes import Limits
 from app.say import say
 from app.settings import Settings
@@ -21,10 +21,15 @@ _SLOWEST: Final = 10  # processor seconds for a second of film
 _ENDLESS_S: Final = 1e8  # a setting may say "inf"
 
 
-def known_key(settings: Settings) -> str | None:
-    """ElevenLabs' key for a command: the environment's, else the one that was entered in the page of a server on this data folder."""
-    if settings.elevenlabs_key:
-        return settings.elevenlabs_key
+def environment_keys(settings: Settings) -> Keys:
+    """The keys that the environment has, by engine. An engine with a key of its own adds its setting here."""
+    return Keys({ELEVENLABS: settings.elevenlabs_key})
+
+
+def known_key(settings: Settings, engine_name: str) -> str | None:
+    """An engine's key for a command: the environment's, else the one that was entered in the page of a server on this data folder."""
+    if (own := environment_keys(settings).of(engine_name)) is not None:
+        return own
     database, key_file = settings.data / "app.sqlite3", settings.data / "secret.key"
     if not (os.access(database, os.R_OK | os.W_OK) and os.access(key_file, os.R_OK)):
         return None
@@ -36,7 +41,7 @@ def known_key(settings: Settings) -> str | None:
 
     engine = open_database(settings.database_url)
     try:
-        return SecretStore(engine, key_file).get(ELEVENLABS_KEY)
+        return SecretStore(engine, key_file).get(engine_key(engine_name))
     except secret_key.Unusable as error:
         say(f"autodubber: {error}", to=sys.stderr)
         return None
@@ -46,9 +51,11 @@ def known_key(settings: Settings) -> str | None:
         engine.dispose()
 
 
-def engines_of(settings: Settings, key: Callable[[], str | None] | None = None, *, model_paths: bool = False, disks: Disks | None = None) -> Registry:
-    """The recognisers and voices. `key` gives ElevenLabs' key; without it, `known_key` does. `model_paths`: whoever asks is the operator, and may
-    name any file as a model. What is downloaded has its room on `disks`.
+def engines_of(
+    settings: Settings, own_key: Callable[[str], str | None] | None = None, *, model_paths: bool = False, disks: Disks | None = None
+) -> Registry:
+    """The recognisers and voices. `own_key` gives the server's own key for an engine; without it, `known_key` does.
+    `model_paths`: the operator asks, and may name any file as a model. What is downloaded has its room on `disks`.
     """
     from app.speech.registry import build_registry
     from app.storage.disks import reserved
@@ -60,7 +67,7 @@ def engines_of(settings: Settings, key: Callable[[], str | None] | None = None, 
         model_url=settings.model_url,
         threads=settings.thread_count,
         device=settings.device,
-        elevenlabs_key=key or functools.cache(lambda: known_key(settings)),
+        own_key=own_key or functools.cache(lambda engine: known_key(settings, engine)),
         elevenlabs_url=settings.elevenlabs_url,
         elevenlabs_model=settings.elevenlabs_model,
         elevenlabs_at_once=settings.elevenlabs_at_once,

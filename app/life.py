@@ -96,6 +96,7 @@ class Life:
         """Give the handlers what they ask for."""
         from app.api.health import Health, room, writable
         from app.api.metrics import Metrics, Standing
+        from app.engines import environment_keys
 
         settings, free_bytes = self._settings, rooms.blobs.free_bytes
         probes = {
@@ -111,7 +112,7 @@ class Life:
         )  # fmt: skip
         self._app.state.update(
             service=rooms.service, hub=rooms.hub, uploads=rooms.uploads, registry=rooms.registry, secrets=rooms.secrets,
-            environment_key=settings.elevenlabs_key, health=health, metrics=Metrics(standing, __version__), stock=rooms.stock,
+            environment_keys=environment_keys(settings), health=health, metrics=Metrics(standing, __version__), stock=rooms.stock,
         )  # fmt: skip
 
     def _waiting(self) -> Any:

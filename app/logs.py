@@ -27,7 +27,9 @@ __all__ = ["bound", "configure", "hide", "redact"]
 Processor = Callable[..., Any]
 
 HIDDEN: Final = "[redacted]"
-_SECRET_NAME: Final = re.compile(r"api[-_]?key|authorization|cookie|password|passwd|secret|token|credential|(^|_)key$", re.IGNORECASE)
+_SECRET_NAME: Final = re.compile(
+    r"api[-_]?key|autodubber[-_]key|authorization|cookie|password|passwd|secret|token|credential|(^|_)key$", re.IGNORECASE
+)
 # Values that look like keys: ElevenLabs' and OpenAI's `sk_...`/`sk-...`, bearer tokens, a named secret in free text, a password in an address.
 _SECRET_VALUE: Final = re.compile(
     r"\b(?:sk|xi|pk|rk)[-_][A-Za-z0-9_-]{12,}"
@@ -37,7 +39,7 @@ _SECRET_VALUE: Final = re.compile(
     re.IGNORECASE,
 )
 _NAMED: Final = re.compile(
-    r"((?:xi-api-key|api[-_]?key|authorization|password|secret|token)[\"']?\s*[:=]\s*(?:b?[\"'])?)([^\s\"',;&}]{4,})", re.IGNORECASE
+    r"((?:xi-api-key|autodubber[-_]key|api[-_]?key|authorization|password|secret|token)[\"']?\s*[:=]\s*(?:b?[\"'])?)([^\s\"',;&}]{4,})", re.IGNORECASE
 )
 _FIRST: Final = ("timestamp", "level", "logger", "event", "request_id", "job_id", "stage")
 _SHORTEST_SECRET: Final = 8

@@ -16,9 +16,9 @@ from app import __version__
 from app.domain.errors import DISK_FULL, DubError
 from app.domain.events import Deleted, StateChanged
 from app.domain.job import NEUTRAL, Background, DubOptions, Phase, Task
-from app.domain.secrets import ELEVENLABS_KEY
+from app.domain.secrets import engine_key
 from app.dubbing.kit import Kit
-from app.engines import engines_of, limits_of
+from app.engines import engines_of, environment_keys, limits_of
 from app.full_disk import is_disk_full
 from app.jobs.backups import Schedule
 from app.jobs.cleaning import Cleaner
@@ -89,8 +89,8 @@ class Rooms:
             data=data, database=self.database, blobs=self.blobs, cleaner=self.cleaner, floor=floor, version=__version__,
             backups_on=bool(settings.backup_to),
         )  # fmt: skip
-        own_key = settings.elevenlabs_key or None
-        self.registry = engines_of(settings, lambda: self.secrets.get(ELEVENLABS_KEY) or own_key, disks=disks)
+        own_keys = environment_keys(settings)
+        self.registry = engines_of(settings, lambda engine: self.secrets.get(engine_key(engine)) or own_keys.of(engine), disks=disks)
         self._workspace = workspace = Workspace(settings.scratch)
         _log.info("swept", scratch=workspace.sweep(), blobs=self.blobs.sweep(), uploads=self.uploads.sweep(), open_uploads=self.uploads.resume())
         cache = data / "cache"

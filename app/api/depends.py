@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar.datastructures import State
 from litestar.di import NamedDependency as Given  # a parameter that is one of `providers`, by its name
 from litestar.di import Provide
-from litestar.params import HeaderParameter
 
 from app.domain.errors import DISK_FULL, DubError
 
-__all__ = ["Given", "Limits", "RequestKey", "providers"]
-
-RequestKey = Annotated[
-    str | None, HeaderParameter(name="xi-api-key", description="ElevenLabs API key for this request only; never stored in clear or logged.")
-]
+__all__ = ["Given", "Limits", "providers"]
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -35,7 +30,9 @@ class Limits(msgspec.Struct, frozen=True):
     access_log: bool = True
 
 
-_NAMES = ("service", "hub", "uploads", "leases", "registry", "secrets", "environment_key", "limits", "health", "metrics", "pages", "closing", "stock")
+_NAMES = (
+    "service", "hub", "uploads", "leases", "registry", "secrets", "environment_keys", "limits", "health", "metrics", "pages", "closing", "stock",
+)  # fmt: skip
 
 
 def providers() -> dict[str, Provide]:

@@ -18,6 +18,7 @@ from app.api.uploads import check_length
 from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import Job
+from app.domain.secrets import Keys
 from app.domain.upload import Upload
 from app.jobs.requests import CreateJob, OptionsPatch
 
@@ -94,7 +95,9 @@ class _Form:
             await asyncio.to_thread(self._uploads.delete, upload.id)
 
 
-async def create_from_form(request: Request[Any, Any, Any], service: JobService, uploads: UploadStore, leases: Leases, limits: Limits) -> Job:
+async def create_from_form(
+    request: Request[Any, Any, Any], service: JobService, uploads: UploadStore, leases: Leases, limits: Limits, keys: Keys
+) -> Job:
     """Read the form and create the job. Raises file_empty, upload_too_large, disk_full, invalid_request and what the service raises.
 
     Room is reserved for all that is announced, or as it comes.
@@ -117,7 +120,7 @@ async def create_from_form(request: Request[Any, Any, Any], service: JobService,
                             await form.take(part)
         except MultipartError as error:
             raise DubError(errors.INVALID_REQUEST, f"The multipart body: {error}.") from None
-        return await asyncio.to_thread(service.create, _request(form), key=request.headers.get("xi-api-key"))
+        return await asyncio.to_thread(service.create, _request(form), keys=keys)
     except BaseException:
         await asyncio.shield(form.discard())
         raise

@@ -9,12 +9,14 @@ from litestar import Request, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Response
 
-from app.api.depends import Given, RequestKey
+from app.api.depends import Given
 from app.api.forms import create_from_form
+from app.api.keys import read_keys
 from app.api.problems import refuses
 from app.api.validation import validated
 from app.domain.job import Job, JobState
 from app.domain.report import Report
+from app.domain.secrets import Keys
 from app.jobs.requests import CreateJob, Estimate, JobPage, JobPatch
 
 if TYPE_CHECKING:
@@ -28,13 +30,16 @@ async def _accept_form(request: Request[Any, Any, Any]) -> Response[Job] | None:
     if request.content_type[0] != "multipart/form-data":
         return None
     state = request.app.state
-    return Response(await create_from_form(request, state.service, state.uploads, state.leases, state.limits), status_code=201)
+    return Response(
+        await create_from_form(request, state.service, state.uploads, state.leases, state.limits, read_keys(request.headers, state.registry)),
+        status_code=201,
+    )
 
 
 @post("/", before_request=_accept_form, sync_to_thread=True, responses=refuses(401, 404, 409, 413, 422, 429, 507))
-def create_job(service: Given[JobService], data: JSONBody[CreateJob], key: RequestKey = None) -> Job:
+def create_job(service: Given[JobService], data: JSONBody[CreateJob], keys: Given[Keys]) -> Job:
     """Create a job from a finished upload. With `multipart/form-data` (`file`, `subtitles`, `stem`, options as fields) the uploads come along."""
-    return service.create(data, key=key)
+    return service.create(data, keys=keys)
 
 
 @get("/", sync_to_thread=True, responses=refuses())
@@ -73,15 +78,15 @@ def delete_job(service: Given[JobService], job_id: FromPath[str]) -> None:
 
 
 @post("/{job_id:str}/approve", status_code=200, sync_to_thread=True, responses=refuses(401, 402, 404, 409, 422, 507))
-def approve_job(service: Given[JobService], job_id: FromPath[str], key: RequestKey = None) -> Job:
+def approve_job(service: Given[JobService], job_id: FromPath[str], keys: Given[Keys]) -> Job:
     """The lines are right: render."""
-    return service.approve(job_id, key=key)
+    return service.approve(job_id, keys=keys)
 
 
 @post("/{job_id:str}/render", status_code=200, sync_to_thread=True, responses=refuses(401, 402, 404, 409, 422, 507))
-def render_job(service: Given[JobService], job_id: FromPath[str], key: RequestKey = None) -> Job:
+def render_job(service: Given[JobService], job_id: FromPath[str], keys: Given[Keys]) -> Job:
     """Render again; only what changed is spoken again."""
-    return service.render(job_id, key=key)
+    return service.render(job_id, keys=keys)
 
 
 @post("/{job_id:str}/cancel", status_code=200, sync_to_thread=True, responses=refuses(404, 409))
@@ -91,9 +96,9 @@ def cancel_job(service: Given[JobService], job_id: FromPath[str]) -> Job:
 
 
 @post("/{job_id:str}/retry", status_code=200, sync_to_thread=True, responses=refuses(401, 402, 404, 409, 507))
-def retry_job(service: Given[JobService], job_id: FromPath[str], key: RequestKey = None) -> Job:
+def retry_job(service: Given[JobService], job_id: FromPath[str], keys: Given[Keys]) -> Job:
     """Go on from the stage that failed or was cancelled."""
-    return service.retry(job_id, key=key)
+    return service.retry(job_id, keys=keys)
 
 
 @post("/{job_id:str}/duplicate", sync_to_thread=True, responses=refuses(404, 409, 422, 507))
@@ -103,9 +108,9 @@ def duplicate_job(service: Given[JobService], job_id: FromPath[str], data: JSONB
 
 
 @get("/{job_id:str}/estimate", responses=refuses(401, 402, 404, 409, 422))
-async def estimate_job(service: Given[JobService], job_id: FromPath[str], key: RequestKey = None) -> Estimate:
+async def estimate_job(service: Given[JobService], job_id: FromPath[str], keys: Given[Keys]) -> Estimate:
     """What rendering would cost now: characters, credits, money, seconds."""
-    return await service.estimate(job_id, key=key)
+    return await service.estimate(job_id, keys=keys)
 
 
 @get("/{job_id:str}/report", sync_to_thread=True, responses=refuses(404))

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 from litestar import Router, delete, get, put
-from litestar.params import JSONBody
+from litestar.params import FromPath, JSONBody
 
 from app.api.depends import Given, Limits
 from app.api.problems import refuses
 from app.api.subtitles import Encoding
+from app.domain.errors import ENGINE_UNKNOWN, DubError
 from app.domain.job import LOUDNESS_TARGETS, MAX_SPEED, MIN_SPEED, DubOptions
 from app.domain.media import MAX_TEXT_CHARACTERS
-from app.domain.secrets import ELEVENLABS_KEY
+from app.domain.secrets import ELEVENLABS, Keys, engine_key
 from app.domain.segment import MAX_RATE, MIN_RATE
 from app.dubbing.code_pages import NAMES
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService
+    from app.speech.registry import Registry
     from app.storage.secrets import SecretStore
 
 CHUNK_BYTES: Final = 50 << 20
@@ -44,7 +46,8 @@ class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class ServerSettings(msgspec.Struct, frozen=True):
     """Limits and defaults. Sizes are bytes; browsers should upload in chunks of `chunk_bytes`. Speeds are the job's, rates a locked line's;
-    `loudness_targets` (LUFS) are the usual ones, others are taken too; `subtitle_encodings` can be chosen for a subtitle file.
+    `loudness_targets` (LUFS) are the usual ones, others are taken too; `subtitle_encodings` can be chosen for a subtitle file. `keys` has every
+    engine that needs one; `elevenlabs_key` is ElevenLabs' again.
     """
 
     version: str
@@ -59,19 +62,32 @@ class ServerSettings(msgspec.Struct, frozen=True):
     max_text_characters: int
     subtitle_encodings: tuple[Encoding, ...]
     defaults: DubOptions
+    keys: dict[str, KeyStatus]
     elevenlabs_key: KeyStatus
 
 
-def _status(secrets: SecretStore, environment_key: str) -> KeyStatus:
-    stored = secrets.get(ELEVENLABS_KEY)
-    if stored:
+def _status(secrets: SecretStore, environment_keys: Keys, engine: str) -> KeyStatus:
+    if stored := secrets.get(engine_key(engine)):
         return KeyStatus(True, KeySource.PAGE, stored[-4:])
-    return KeyStatus(False, KeySource.ENVIRONMENT if environment_key else None, environment_key[-4:] or None)
+    if given := environment_keys.of(engine):
+        return KeyStatus(False, KeySource.ENVIRONMENT, given[-4:])
+    return KeyStatus(False, None, None)
+
+
+def _keyed(registry: Registry, engine: str) -> str:
+    """The engine's name. Raises engine_unknown for one that takes no key."""
+    keyed = [voice.name for voice in registry.voices.values() if voice.needs_key]
+    if engine not in keyed:
+        raise DubError(ENGINE_UNKNOWN, f"The engines with a key are {', '.join(keyed)}.")
+    return engine
 
 
 @get("/", sync_to_thread=True, responses=refuses())
-def get_settings(service: Given[JobService], secrets: Given[SecretStore], limits: Given[Limits], environment_key: Given[str]) -> ServerSettings:
+def get_settings(
+    service: Given[JobService], secrets: Given[SecretStore], registry: Given[Registry], limits: Given[Limits], environment_keys: Given[Keys]
+) -> ServerSettings:
     """Limits, and what a job gets where it says nothing."""
+    keys = {voice.name: _status(secrets, environment_keys, voice.name) for voice in registry.voices.values() if voice.needs_key}
     return ServerSettings(
         limits.version,
         limits.max_upload_bytes,
@@ -85,27 +101,30 @@ def get_settings(service: Given[JobService], secrets: Given[SecretStore], limits
         MAX_TEXT_CHARACTERS,
         tuple(Encoding(name, label) for name, label in NAMES.items()),
         service.default_options(),
-        _status(secrets, environment_key),
+        keys,
+        _status(secrets, environment_keys, ELEVENLABS),
     )
 
 
-@get("/keys/elevenlabs", sync_to_thread=True, responses=refuses())
-def get_key(secrets: Given[SecretStore], environment_key: Given[str]) -> KeyStatus:
-    """Whether there is a key."""
-    return _status(secrets, environment_key)
+@get("/keys/{engine:str}", sync_to_thread=True, responses=refuses(422))
+def get_key(secrets: Given[SecretStore], registry: Given[Registry], environment_keys: Given[Keys], engine: FromPath[str]) -> KeyStatus:
+    """Whether there is a key for this engine."""
+    return _status(secrets, environment_keys, _keyed(registry, engine))
 
 
-@put("/keys/elevenlabs", sync_to_thread=True, responses=refuses())
-def put_key(secrets: Given[SecretStore], data: JSONBody[KeyEntry], environment_key: Given[str]) -> KeyStatus:
+@put("/keys/{engine:str}", sync_to_thread=True, responses=refuses(422))
+def put_key(
+    secrets: Given[SecretStore], registry: Given[Registry], environment_keys: Given[Keys], engine: FromPath[str], data: JSONBody[KeyEntry]
+) -> KeyStatus:
     """Store the key, encrypted. It is used instead of the environment's."""
-    secrets.set(ELEVENLABS_KEY, data.key)
-    return _status(secrets, environment_key)
+    secrets.set(engine_key(_keyed(registry, engine)), data.key)
+    return _status(secrets, environment_keys, engine)
 
 
-@delete("/keys/elevenlabs", sync_to_thread=True)
-def delete_key(secrets: Given[SecretStore]) -> None:
+@delete("/keys/{engine:str}", sync_to_thread=True, responses=refuses(422))
+def delete_key(secrets: Given[SecretStore], registry: Given[Registry], engine: FromPath[str]) -> None:
     """Forget the stored key."""
-    secrets.delete(ELEVENLABS_KEY)
+    secrets.delete(engine_key(_keyed(registry, engine)))
 
 
 router = Router("/api/settings", tags=["settings"], route_handlers=[get_settings, get_key, put_key, delete_key])

@@ -15,6 +15,7 @@ from app.api import downloads, events, jobs, pages, preferences, problems, segme
 from app.api.bodies import CheckedRequest
 from app.api.compression import compression
 from app.api.depends import Limits, providers
+from app.api.keys import keys_of_request
 from app.api.leases import Leases
 from app.api.prefix import Prefix
 from app.api.schema import openapi_config
@@ -44,7 +45,7 @@ def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncC
             *system.handlers,
             pages.page,
         ],
-        dependencies=providers(),
+        dependencies={**providers(), "keys": keys_of_request},
         request_class=CheckedRequest,
         exception_handlers={Exception: problems.answer},
         signature_namespace=dict.fromkeys(_NAMES, Any),

@@ -10,10 +10,11 @@ from litestar import Router, get, patch, post
 from litestar.params import FromPath, HeaderParameter, JSONBody
 from litestar.response import Response
 
-from app.api.depends import Given, RequestKey
+from app.api.depends import Given
 from app.api.problems import refuses
 from app.domain import errors
 from app.domain.errors import DubError
+from app.domain.secrets import Keys
 from app.jobs.requests import SegmentChanges, Segments, SplitSegment
 
 if TYPE_CHECKING:
@@ -70,9 +71,9 @@ def merge_segment(service: Given[JobService], job_id: FromPath[str], segment_id:
 
 
 @post("/{segment_id:str}/preview", status_code=200, media_type="audio/wav", responses=refuses(401, 402, 404, 409, 422, 502, 503, 507))
-async def preview_segment(service: Given[JobService], job_id: FromPath[str], segment_id: FromPath[str], key: RequestKey = None) -> Response[bytes]:
+async def preview_segment(service: Given[JobService], job_id: FromPath[str], segment_id: FromPath[str], keys: Given[Keys]) -> Response[bytes]:
     """One line as a WAV file, as it will be spoken; kept, so that the render does not buy it again."""
-    return Response(await service.preview(job_id, segment_id, key=key), media_type="audio/wav", headers={"Cache-Control": "no-store"})
+    return Response(await service.preview(job_id, segment_id, keys=keys), media_type="audio/wav", headers={"Cache-Control": "no-store"})
 
 
 router = Router(

@@ -8,8 +8,9 @@ import msgspec
 from litestar import Router, get
 from litestar.params import QueryParameter
 
-from app.api.depends import Given, RequestKey
+from app.api.depends import Given
 from app.api.problems import refuses
+from app.domain.secrets import Keys
 from app.speech.ports import EngineInfo, VoiceInfo
 
 if TYPE_CHECKING:
@@ -25,20 +26,20 @@ class Voices(msgspec.Struct, frozen=True):
 
 
 @get("/engines", responses=refuses())
-async def list_engines(registry: Given[Registry], key: RequestKey = None) -> Engines:
+async def list_engines(registry: Given[Registry], keys: Given[Keys]) -> Engines:
     """Every engine, whether it can work here, why not, and its models."""
-    return Engines(tuple(await registry.infos(key)))
+    return Engines(tuple(await registry.infos(keys)))
 
 
 @get("/voices", responses=refuses(401, 502, 503))
 async def list_voices(
     registry: Given[Registry],
-    key: RequestKey = None,
+    keys: Given[Keys],
     engine: Annotated[str | None, QueryParameter(description="Only this engine's voices.")] = None,
     language: Annotated[str | None, QueryParameter(description="Only voices that speak this language (ISO 639-1) or any.")] = None,
 ) -> Voices:
     """The voices of all engines that are available."""
-    found = await registry.all_voices(key)
+    found = await registry.all_voices(keys)
     return Voices(
         tuple(v for v in found if (engine is None or v.engine == engine) and (language is None or v.language is None or v.language == language))
     )

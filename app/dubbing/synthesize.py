@@ -39,7 +39,7 @@ class ClipMeta(msgspec.Struct, frozen=True):
 
 
 class VoiceChoice(msgspec.Struct, frozen=True):
-    """How a job's lines are spoken. `voice` is "ENGINE:VOICE"; `key` is the person's own API key, if one came with the request."""
+    """How a job's lines are spoken. `voice` is "ENGINE:VOICE"; `key` is the person's own API key for that engine, if one came with the request."""
 
     voice: str
     model: str

@@ -8,6 +8,7 @@ from typing import Final
 
 from app.domain.errors import SEGMENT_NOT_FOUND, TEXT_INVALID, DubError
 from app.domain.job import Job, Phase, Stage
+from app.domain.secrets import Keys
 from app.domain.segment import Segment
 from app.dubbing.kit import Kit
 from app.dubbing.pipeline import spoken_language
@@ -15,25 +16,26 @@ from app.dubbing.space import line_bytes
 from app.dubbing.synthesize import VoiceChoice, cached, clip_files, clip_key, requests_for, speak
 from app.jobs.progress import FIRST_GUESS, stages_of
 from app.jobs.requests import Estimate
+from app.speech.registry import engine_of
 from app.storage.disks import reserved
 from app.storage.jobs import JobStore
 
 USD_PER_CREDIT: Final = {"elevenlabs": 0.08 / 1000}  # list price, October 2026
 
 
-def choice_of(job: Job, key: str | None) -> VoiceChoice:
+def choice_of(job: Job, keys: Keys) -> VoiceChoice:
     """How the job's lines are spoken, as its options stand."""
     options = job.options
-    return VoiceChoice(options.voice, options.voice_model, options.speed, spoken_language(options, job.language), key)
+    return VoiceChoice(options.voice, options.voice_model, options.speed, spoken_language(options, job.language), keys.of(engine_of(options.voice)))
 
 
-async def preview(kit: Kit, store: JobStore, job_id: str, segment_id: str, *, key: str | None) -> bytes:
+async def preview(kit: Kit, store: JobStore, job_id: str, segment_id: str, *, keys: Keys) -> bytes:
     """One line as WAV, from the cache or spoken now; a render uses the same clip.
 
     Raises segment_not_found, text_invalid, disk_full and the engine's errors.
     """
     job, lines = await asyncio.to_thread(_read, store, job_id)
-    choice = choice_of(job, key)
+    choice = choice_of(job, keys)
     voice, voice_id = kit.engines.voice(choice.voice)
     line = next((line for line in lines if line.id == segment_id), None)
     if line is None:
@@ -50,16 +52,16 @@ async def preview(kit: Kit, store: JobStore, job_id: str, segment_id: str, *, ke
             return await asyncio.to_thread(kit.blobs.read, clip_files(clip)[0])
 
 
-async def estimate(kit: Kit, store: JobStore, job_id: str, *, key: str | None) -> Estimate:
+async def estimate(kit: Kit, store: JobStore, job_id: str, *, keys: Keys) -> Estimate:
     """What rendering would cost now: only lines that are not cached cost anything."""
     job, lines = await asyncio.to_thread(_read, store, job_id)
-    choice = choice_of(job, key)
+    choice = choice_of(job, keys)
     voice, voice_id = kit.engines.voice(choice.voice)
     pairs = requests_for(lines, choice, voice_id)
     known = await asyncio.to_thread(lambda: [cached(kit.blobs, clip_key(voice, request)) is not None for _, request in pairs])
     new = [request for (_, request), have in zip(pairs, known, strict=True) if not have]
     characters = sum(len(request.text) for request in new)
-    info = await voice.info(key)
+    info = await voice.info(choice.key)
     models = {model.id: model for model in info.models}
     model = models.get(choice.model) or (info.models[0] if info.models else None)
     credits = characters * model.credits_per_character if model else 0.0

@@ -21,7 +21,7 @@ from app.domain.job import ACTIVE, EDITABLE, PREPARE_STAGES, DubOptions, Job, Jo
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.plain import plain
 from app.domain.report import Report
-from app.domain.secrets import job_key
+from app.domain.secrets import NO_KEYS, Keys
 from app.domain.segment import Segment
 from app.domain.summary import JobSummary
 from app.dubbing.kit import Kit
@@ -99,7 +99,7 @@ class JobService:
 
     # ---------------------------------------------------------------- a job's life
 
-    def create(self, request: CreateJob, *, key: str | None = None) -> Job:
+    def create(self, request: CreateJob, *, keys: Keys = NO_KEYS) -> Job:
         """A new job from a finished upload, queued at once."""
         upload = brought.whole(self._uploads, request.upload_id)
         options = choices.patched(self._defaults, request.options)
@@ -120,7 +120,7 @@ class JobService:
             job_id, title=title, options=options, source_key=upload.key, subtitles_key=subtitles_key, stem_key=stem_key,
             size_bytes=upload.length_bytes,
         )  # fmt: skip
-        return self._start_new(job_id, key=key)
+        return self._start_new(job_id, keys=keys)
 
     def update(self, job_id: str, patch: JobPatch) -> Job:
         """Change the title, the options or the stem. What only matters to recognition can be changed while the job has not been prepared."""
@@ -146,20 +146,20 @@ class JobService:
         self.discard(unneeded)
         return self._changed(job)
 
-    def approve(self, job_id: str, *, key: str | None = None) -> Job:
+    def approve(self, job_id: str, *, keys: Keys = NO_KEYS) -> Job:
         """The lines are right: render."""
-        return self._render(job_id, frozenset({JobState.REVIEW}), key)
+        return self._render(job_id, frozenset({JobState.REVIEW}), keys)
 
-    def render(self, job_id: str, *, key: str | None = None) -> Job:
+    def render(self, job_id: str, *, keys: Keys = NO_KEYS) -> Job:
         """Render, or render again: only what changed is done again."""
-        return self._render(job_id, _RENDERABLE, key)
+        return self._render(job_id, _RENDERABLE, keys)
 
-    def retry(self, job_id: str, *, key: str | None = None) -> Job:
+    def retry(self, job_id: str, *, keys: Keys = NO_KEYS) -> Job:
         """Go on from the stage that failed or was cancelled."""
         row = self._store.row(job_id)
         self._check_original(row)
         self._floor.check()
-        return self._start(job_id, row.job.phase, only_from={JobState.FAILED, JobState.CANCELLED}, key=key)
+        return self._start(job_id, row.job.phase, only_from={JobState.FAILED, JobState.CANCELLED}, keys=keys)
 
     def cancel(self, job_id: str) -> Job:
         """Stop within two seconds; what is finished is kept for a retry."""
@@ -199,7 +199,7 @@ class JobService:
         if row.job.state in ACTIVE and row.workflow_id:
             self._queue.cancel(row.workflow_id)
         self.discard(self._store.delete(job_id))
-        self._keys.delete(job_key(job_id))
+        self._keys.forget_job_keys(job_id)
         self._hub.forget(job_id)
         shutil.rmtree(self._kit.cache / job_id, ignore_errors=True)
         self._hub.publish(Deleted(job_id, 0))
@@ -218,12 +218,12 @@ class JobService:
     def merge(self, job_id: str, segment_id: str, revision: int) -> Segments:
         return self._edit(job_id, revision, lambda job, lines: editing.merge(segment_id, lines))
 
-    async def preview(self, job_id: str, segment_id: str, *, key: str | None = None) -> bytes:
+    async def preview(self, job_id: str, segment_id: str, *, keys: Keys = NO_KEYS) -> bytes:
         await asyncio.to_thread(self._floor.check)
-        return await pricing.preview(self._kit, self._store, job_id, segment_id, key=key)
+        return await pricing.preview(self._kit, self._store, job_id, segment_id, keys=keys)
 
-    async def estimate(self, job_id: str, *, key: str | None = None) -> Estimate:
-        return await pricing.estimate(self._kit, self._store, job_id, key=key)
+    async def estimate(self, job_id: str, *, keys: Keys = NO_KEYS) -> Estimate:
+        return await pricing.estimate(self._kit, self._store, job_id, keys=keys)
 
     # ---------------------------------------------------------------- inside
 
@@ -234,7 +234,7 @@ class JobService:
             self._changed(self._store.get(job_id))
         return Segments(now, lines)
 
-    def _render(self, job_id: str, only_from: Collection[JobState], key: str | None) -> Job:
+    def _render(self, job_id: str, only_from: Collection[JobState], keys: Keys) -> Job:
         if not self._transcribed(job_id):
             raise DubError(JOB_STATE, "The lines are not there yet.")
         if not speakable(self._store.segments(job_id)[1]):
@@ -244,20 +244,19 @@ class JobService:
             self._check_original(row)
         choices.check(row.job.options, self._kit.engines, row.job.media)
         self._floor.check()
-        return self._start(job_id, Phase.RENDER, only_from=only_from, key=key)
+        return self._start(job_id, Phase.RENDER, only_from=only_from, keys=keys)
 
     def _transcribed(self, job_id: str) -> bool:
         """Whether every line is there; recognition that was stopped half way does not count."""
         found = self._store.stage(job_id, Stage.TRANSCRIBE)
         return found is not None and found.finished
 
-    def _start(self, job_id: str, phase: Phase, *, only_from: Collection[JobState] = (), key: str | None = None) -> Job:
+    def _start(self, job_id: str, phase: Phase, *, only_from: Collection[JobState] = (), keys: Keys = NO_KEYS) -> Job:
         """Queue a phase, from one of those states (none: the row is new and queued already).
 
         The row comes first: an engine that is not up yet, or that dies here, finds the job by its row.
         """
-        if key:
-            self._keys.set(job_key(job_id), key.strip())
+        self._keys.keep_job_keys(job_id, keys)
         workflow_id = f"{job_id}-{phase.value}-{secrets.token_hex(4)}"
         fields: dict[str, Any] = {
             "phase": phase,
@@ -278,10 +277,10 @@ class JobService:
         self._queue.enqueue(phase, job_id, workflow_id)
         return job
 
-    def _start_new(self, job_id: str, *, key: str | None = None) -> Job:
+    def _start_new(self, job_id: str, *, keys: Keys = NO_KEYS) -> Job:
         """Queue a job whose row is new; a refusal leaves no job."""
         try:
-            return self._start(job_id, Phase.PREPARE, key=key)
+            return self._start(job_id, Phase.PREPARE, keys=keys)
         except DubError:
             self.delete(job_id)
             raise

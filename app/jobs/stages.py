@@ -19,7 +19,6 @@ from app.domain.errors import DISK_FULL, INTERNAL, JOB_NOT_FOUND, JOB_STATE, SOU
 from app.domain.events import Progress, StateChanged
 from app.domain.job import PREPARE_STAGES, Job, JobError, JobState, Phase, Stage
 from app.domain.media import ArtifactKind
-from app.domain.secrets import job_key
 from app.dubbing.kit import Kit, Report, fingerprint
 from app.full_disk import is_disk_full
 from app.jobs.failures import Failures, over
@@ -111,7 +110,7 @@ class StageRunner:
                     "eta_s": None,
                 }
                 job = await asyncio.to_thread(lambda: self._store.transition(job_id, JobState.COMPLETED, owner=workflow_id, **fields))
-                await asyncio.to_thread(self._keys.delete, job_key(job_id))
+                await asyncio.to_thread(self._keys.forget_job_keys, job_id)
         except DubError as error:
             return await self._not_moved(job_id, workflow_id, error)
         over(workflow_id, job_id, Phase(phase_name))

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from app.domain.events import SegmentsChanged
 from app.domain.job import Job, Stage, effective
 from app.domain.media import Artifact, MediaInfo
-from app.domain.secrets import job_key
+from app.domain.secrets import NO_KEYS
 from app.domain.segment import Clip, Placement, Segment
 from app.dubbing import outputs, pipeline, tracks
 from app.dubbing.burn_pieces import forget_burned
@@ -173,13 +173,13 @@ class StageWork:
         return self._store.segments(job_id)[1]
 
     def _synthesize_inputs(self, row: JobRow) -> Any:
-        choice = choice_of(row.job, None)
+        choice = choice_of(row.job, NO_KEYS)
         voice, voice_id = self._kit.engines.voice(choice.voice)
         return [[segment.id, voice.name, voice.fingerprint(request)] for segment, request in requests_for(self._lines(row.job.id), choice, voice_id)]
 
     async def _synthesize(self, row: JobRow, name: str, report: Report) -> Done:
         lines = await asyncio.to_thread(self._lines, row.job.id)
-        choice: VoiceChoice = choice_of(row.job, await asyncio.to_thread(self._keys.get, job_key(row.job.id)))
+        choice: VoiceChoice = choice_of(row.job, await asyncio.to_thread(self._keys.job_keys, row.job.id))
         spoken: list[Clip] = []
         try:
             clips = await synthesize(self._kit, lines, choice, on_clip=spoken.append, report=report)

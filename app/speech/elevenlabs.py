@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import MAX_SPEED, MIN_SPEED
+from app.domain.secrets import ELEVENLABS
 from app.speech.elevenlabs_client import Service, digest, sdk_module
 from app.speech.elevenlabs_errors import Retry, Trouble
 from app.speech.elevenlabs_models import SpeechModel, at_once, known_models, read_model
@@ -36,7 +37,8 @@ _REQUEST_OPTIONS: Final[Any] = {"max_retries": 0}
 class ElevenLabsVoice:
     """`key` gives the server's own key, or None; a request's key comes first. `most_at_once` 0 means what the plan allows."""
 
-    name = "elevenlabs"
+    name = ELEVENLABS
+    needs_key = True
 
     def __init__(
         self,
@@ -67,7 +69,7 @@ class ElevenLabsVoice:
             models = await self._models(own)
         except DubError as error:
             availability = Availability(False, error.message, error.problem.hint)
-        return EngineInfo(self.name, "voice", "ElevenLabs", True, availability, tuple(model.info() for model in models))
+        return EngineInfo(self.name, "voice", "ElevenLabs", self.needs_key, availability, tuple(model.info() for model in models))
 
     async def voices(self, key: str | None = None) -> tuple[VoiceInfo, ...]:
         own = self._key(key)

@@ -42,6 +42,7 @@ class EspeakVoice:
     """Speaks in child processes. A voice is "es", "en-us", "auto" (the request's language, else English), with or without a variant ("es+f3")."""
 
     name = "espeak"
+    needs_key = False
 
     def __init__(self, *, libraries: list[tuple[str, str]] | None = None, at_once: int = 0) -> None:
         """`libraries` are (library, data folder or "") in the order to try; None: the wheel's, then the system's."""
@@ -53,9 +54,9 @@ class EspeakVoice:
         try:
             version = (await self._catalogue()).version.split()[0]
         except DubError as error:
-            return EngineInfo(self.name, "voice", "espeak-ng", False, Availability(False, error.message, _REMEDY), ())
+            return EngineInfo(self.name, "voice", "espeak-ng", self.needs_key, Availability(False, error.message, _REMEDY), ())
         model = ModelInfo("", f"espeak-ng {version}", True, 0, MAX_TEXT_CHARACTERS, (), 0.0)
-        return EngineInfo(self.name, "voice", "espeak-ng", False, Availability(True, "", ""), (model,))
+        return EngineInfo(self.name, "voice", "espeak-ng", self.needs_key, Availability(True, "", ""), (model,))
 
     async def voices(self, key: str | None = None) -> tuple[VoiceInfo, ...]:
         known = await self._catalogue()

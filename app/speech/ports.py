@@ -127,7 +127,7 @@ class VoiceInfo(msgspec.Struct, frozen=True):
 class SpeechRequest(msgspec.Struct, frozen=True):
     """One line to speak. `previous_text` and `next_text` are its neighbours, for engines that use them for intonation.
 
-    `key` is the person's API key when one came with the request, else None: the engine's own is used. It is never logged.
+    `key` is the person's API key for this engine when one came with the request, else None: the engine's own is used. It is never logged.
     """
 
     voice: str
@@ -162,9 +162,10 @@ class Answer(Protocol):
 
 
 class Voice(Protocol):
-    """A text-to-speech engine."""
+    """A text-to-speech engine. `needs_key`: it speaks only with an API key, the person's or the server's."""
 
     name: str
+    needs_key: bool
 
     async def info(self, key: str | None = None) -> EngineInfo: ...
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.domain.errors import ENGINE_UNKNOWN, VOICE_UNKNOWN, DubError
+from app.domain.secrets import NO_KEYS, Keys
 from app.speech.elevenlabs import ElevenLabsVoice
 from app.speech.espeak import EspeakVoice
 from app.speech.models import ModelStore
@@ -15,6 +16,11 @@ from app.speech.ports import EngineInfo, Recognizer, Reserve, Voice, VoiceInfo
 from app.speech.whisper import OpenAIWhisper
 
 T = TypeVar("T")
+
+
+def engine_of(voice: str) -> str:
+    """The name of the engine in "ENGINE:VOICE"."""
+    return voice.partition(":")[0]
 
 
 class Registry:
@@ -39,14 +45,14 @@ class Registry:
             raise DubError(ENGINE_UNKNOWN, f'"{engine[:60]}" is not one of {", ".join(self.voices)}.')
         return self.voices[engine], voice_id
 
-    async def infos(self, key: str | None = None) -> tuple[EngineInfo, ...]:
-        """Every engine; one that cannot work here says why and what to do. Raises nothing."""
-        asked = [one.info() for one in self.recognizers.values()] + [one.info(key) for one in self.voices.values()]
+    async def infos(self, keys: Keys = NO_KEYS) -> tuple[EngineInfo, ...]:
+        """Every engine, asked with its own key; one that cannot work here says why and what to do. Raises nothing."""
+        asked = [one.info() for one in self.recognizers.values()] + [one.info(keys.of(one.name)) for one in self.voices.values()]
         return tuple(await _together(asked))
 
-    async def all_voices(self, key: str | None = None) -> tuple[VoiceInfo, ...]:
+    async def all_voices(self, keys: Keys = NO_KEYS) -> tuple[VoiceInfo, ...]:
         """The voices of every engine that is available. An engine without a key, or out of reach, has none: `infos` says why."""
-        lists = await _together([_voices(engine, key) for engine in self.voices.values()])
+        lists = await _together([_voices(engine, keys.of(engine.name)) for engine in self.voices.values()])
         return tuple(voice for found in lists for voice in found)
 
     async def close(self) -> None:
@@ -72,16 +78,18 @@ def build_registry(
     model_url: str = "",
     threads: int = 0,
     device: str = "auto",
-    elevenlabs_key: Callable[[], str | None] = lambda: None,
+    own_key: Callable[[str], str | None] = lambda _engine: None,
     elevenlabs_url: str = "https://api.elevenlabs.io",
     elevenlabs_model: str = "eleven_multilingual_v2",
     elevenlabs_at_once: int = 0,
     reserve: Reserve | None = None,
 ) -> Registry:
-    """The engines with the operator's values; loads nothing heavy. `model_paths`: any file may be named as a model. `reserve` is asked for the room
-    of what is downloaded.
+    """The engines with the operator's values; loads nothing heavy. `model_paths`: any file may be named as a model. `own_key` gives
+    the server's own key for an engine, by its name; `reserve` is asked for the room of what is downloaded.
     """
     whisper = OpenAIWhisper(ModelStore(models, model_url, default=model, paths=model_paths, reserve=reserve), threads=threads, device=device)
     espeak = EspeakVoice(at_once=threads)
-    elevenlabs = ElevenLabsVoice(elevenlabs_key, base_url=elevenlabs_url, model=elevenlabs_model, most_at_once=elevenlabs_at_once)
+    elevenlabs = ElevenLabsVoice(
+        lambda: own_key(ElevenLabsVoice.name), base_url=elevenlabs_url, model=elevenlabs_model, most_at_once=elevenlabs_at_once
+    )
     return Registry((whisper,), (espeak, elevenlabs))

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, delete, select, update
 from app.domain.job import JobState, Stage
 from app.domain.keeping import DAY_S, ENDED, IDLE, Held, Kind
 from app.domain.media import ArtifactKind
-from app.domain.secrets import job_key
+from app.domain.secrets import job_keys
 from app.storage import tables as t
 from app.storage.blobs import BlobStore, is_key
 from app.storage.database import reading, urgently
@@ -84,7 +84,7 @@ def retire(engine: Engine, kind: Kind, job_ids: Sequence[str], before: float, me
             gone += referred if kind is Kind.JOBS else [key for key in referred if kind_of(key, row) is kind and key != row.subtitles_key]
             if kind is Kind.JOBS:
                 c.execute(delete(t.jobs).where(t.jobs.c.id == row.id))  # the rest cascades
-                c.execute(delete(t.settings).where(t.settings.c.name == job_key(row.id)))
+                c.execute(delete(t.settings).where(t.settings.c.name.startswith(job_keys(row.id), autoescape=True)))
             else:
                 _take(c, row.id, kind, gone)
         meanwhile()

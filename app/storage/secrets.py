@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Engine, delete, insert, select
 
+from app.domain.secrets import ELEVENLABS, Keys, job_key, job_keys
 from app.storage import secret_key
 from app.storage.database import reading, urgently
 from app.storage.tables import settings
@@ -62,3 +63,20 @@ class SecretStore:
     def delete(self, name: str) -> None:
         with self._engine.begin() as connection:
             connection.execute(delete(settings).where(settings.c.name == name))
+
+    def job_keys(self, job_id: str) -> Keys:
+        """The keys that came with a job's requests."""
+        first = job_keys(job_id)
+        with reading(self._engine) as connection:
+            names = list(connection.execute(select(settings.c.name).where(settings.c.name.startswith(first, autoescape=True))).scalars())
+        return Keys({name.removeprefix(first).removeprefix(":") or ELEVENLABS: self.get(name) or "" for name in sorted(names)})
+
+    def keep_job_keys(self, job_id: str, keys: Keys) -> None:
+        """Keep them until `forget_job_keys`; each takes the place of the one that the job had for that engine."""
+        for engine, key in keys:
+            self.set(job_key(job_id, engine), key)
+
+    @urgently
+    def forget_job_keys(self, job_id: str) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(delete(settings).where(settings.c.name.startswith(job_keys(job_id), autoescape=True)))

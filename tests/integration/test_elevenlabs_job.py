@@ -142,7 +142,7 @@ def test_a_key_that_comes_with_the_request_is_used_and_survives_a_kill(serve: Ca
     job = finished(server, spoken_mp4)
     assert job["error"]["code"] == "key_missing"
     service.fails({"kind": "delay", "text": line(SPOKEN[3].text), "delay_s": 60})
-    server.ok(server.client.post(f"/api/jobs/{job['id']}/retry", headers={"xi-api-key": double.KEY}))
+    server.ok(server.client.post(f"/api/jobs/{job['id']}/retry", headers={"X-Autodubber-Key": f"elevenlabs={double.KEY}"}))
     server.until(job["id"], lambda e: e["type"] == "progress" and e["message"].startswith("3 of "))
     server.kill()
     server.start()

@@ -80,6 +80,8 @@ def everything_secret(server: Running) -> None:
     client = server.client
     client.get("/api/voices", params={"api_key": QUERY, "token": QUERY}, headers={"Authorization": f"Bearer {QUERY}", "Cookie": f"session={QUERY}"})
     client.get("/api/voices", headers={"xi-api-key": QUERY})
+    client.get("/api/voices", headers={"X-Autodubber-Key": f"elevenlabs={QUERY}"})
+    client.get("/api/voices", headers={"X-Autodubber-Key": QUERY})
     client.get("/metrics", headers={"Authorization": f"Bearer {QUERY}"})
     client.get("/metrics", params={"token": SECRETS["AUTODUBBER_METRICS_TOKEN"]})
     client.get(f"/download/{QUERY}/x")

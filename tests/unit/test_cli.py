@@ -21,7 +21,7 @@ import pytest
 from app import cli, dub_display, dub_files, exit_status, outcome
 from app.domain.errors import catalogue
 from app.domain.job import Stage
-from app.domain.secrets import ELEVENLABS_KEY
+from app.domain.secrets import engine_key
 from app.engines import known_key
 from app.media.ffmpeg import tool
 from app.settings import load
@@ -337,11 +337,11 @@ def test_an_address_that_is_none_is_wrong_usage(capsys: pytest.CaptureFixture[st
 
 def test_a_key_entered_in_the_page_serves_the_command_line_too(tmp_path: Path) -> None:
     settings = load({"AUTODUBBER_DATA": str(tmp_path)})
-    assert known_key(settings) is None
+    assert known_key(settings, "elevenlabs") is None
     assert list(tmp_path.iterdir()) == [], "looking makes nothing"
     database = open_database(settings.database_url)
     migrate(database)
-    SecretStore(database, tmp_path / "secret.key").set(ELEVENLABS_KEY, "sk_page")
+    SecretStore(database, tmp_path / "secret.key").set(engine_key("elevenlabs"), "sk_page")
     database.dispose()
-    assert known_key(settings) == "sk_page"
-    assert known_key(load({"AUTODUBBER_DATA": str(tmp_path), "ELEVENLABS_API_KEY": "sk_env"})) == "sk_env"
+    assert known_key(settings, "elevenlabs") == "sk_page"
+    assert known_key(load({"AUTODUBBER_DATA": str(tmp_path), "ELEVENLABS_API_KEY": "sk_env"}), "elevenlabs") == "sk_env"

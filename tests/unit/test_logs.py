@@ -70,6 +70,8 @@ def test_a_line_is_json_with_what_is_bound(lines: io.StringIO) -> None:
     "fields",
     [
         {"xi-api-key": KEY},
+        {"X-Autodubber-Key": f"other={KEY}"},
+        {"text": f"X-Autodubber-Key: other={KEY}"},
         {"headers": {"XI-API-KEY": KEY, "Accept": "x"}},
         {"headers": [("Authorization", f"Bearer {KEY}")]},
         {"authorization": f"Basic {KEY}"},

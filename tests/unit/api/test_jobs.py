@@ -249,6 +249,9 @@ def test_a_key_goes_in_and_never_comes_out(studio: Studio, api: httpx.Client) ->
     answers = [api.put(path, json={"key": key}), api.get(path), api.get("/api/settings")]
     assert answers[0].json() == {"stored": True, "source": "page", "last4": "WXYZ"}
     assert answers[2].json()["elevenlabs_key"]["last4"] == "WXYZ"
+    assert answers[2].json()["keys"] == {"elevenlabs": answers[2].json()["elevenlabs_key"]}
+    for engine in ("espeak", "unheard-of"):  # the one takes no key, the other does not exist
+        refused(api.put(f"/api/settings/keys/{engine}", json={"key": key}), 422, "engine_unknown")
     refused(api.put(path, json={"key": "short"}), 400, "invalid_request")
     refused(api.put(path, json={"key": "with space and\nline"}), 400, "invalid_request")
     assert api.delete(path).status_code == 204

@@ -130,7 +130,18 @@ TYPES = [
     ";",
     "\xe9",
 ]
-HEADERS = ["If-Match", "Range", "If-None-Match", "If-Modified-Since", "If-Range", "Upload-Metadata", "Upload-Length", "Upload-Offset", "xi-api-key"]
+HEADERS = [
+    "If-Match",
+    "Range",
+    "If-None-Match",
+    "If-Modified-Since",
+    "If-Range",
+    "Upload-Metadata",
+    "Upload-Length",
+    "Upload-Offset",
+    "xi-api-key",
+    "X-Autodubber-Key",
+]
 HEADER_VALUES = ["\xff", '"' + "9" * 40 + '"', "bytes=" + "9" * 40 + "-", "a \xff", "-1", "a" * 4000, "*", "Thu, 99 Xxx 9999", "filename /w=="]
 
 

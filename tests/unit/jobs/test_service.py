@@ -14,6 +14,7 @@ from app.domain.errors import DubError
 from app.domain.events import Deleted, SegmentsChanged, StateChanged
 from app.domain.job import NEUTRAL, Background, DubOptions, Job, JobState, Phase, Stage, Task
 from app.domain.media import Artifact, ArtifactKind, AudioStream, MediaInfo
+from app.domain.secrets import Keys
 from app.domain.segment import Segment
 from app.dubbing.kit import Kit
 from app.jobs.progress import Hub
@@ -288,10 +289,10 @@ def test_pages_are_newest_first_filtered_and_whole(house: House) -> None:
 
 
 def test_a_key_of_the_request_is_kept_only_as_long_as_the_job(house: House) -> None:
-    job = house.service.approve(house.reviewed().id, key=" sk_secret ")
-    assert house.keys.get(f"job:{job.id}:key") == "sk_secret"
+    job = house.service.approve(house.reviewed().id, keys=Keys({"elevenlabs": " sk_secret ", "other": "sk_other"}))
+    assert dict(house.keys.job_keys(job.id)) == {"elevenlabs": "sk_secret", "other": "sk_other"}
     house.service.delete(job.id)
-    assert house.keys.get(f"job:{job.id}:key") is None
+    assert not house.keys.job_keys(job.id)
 
 
 async def test_events_tell_what_changed(house: House) -> None:

@@ -340,7 +340,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/settings/keys/elevenlabs": {
+    "/api/settings/keys/{engine}": {
         parameters: {
             query?: never;
             header?: never;
@@ -349,7 +349,7 @@ export interface paths {
         };
         /**
          * GetKey
-         * @description Whether there is a key.
+         * @description Whether there is a key for this engine.
          */
         get: operations["getKey"];
         /**
@@ -1270,6 +1270,9 @@ export interface components {
             chunk_bytes: number;
             defaults: components["schemas"]["DubOptions"];
             elevenlabs_key: components["schemas"]["KeyStatus"];
+            keys: {
+                [key: string]: components["schemas"]["KeyStatus"];
+            };
             loudness_targets: number[];
             max_duration_s: number;
             max_rate: number;
@@ -1377,7 +1380,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description ElevenLabs API key for this request only; never stored in clear or logged. */
+                /** @description ENGINE=KEY: an engine's API key for this request only; may come once for each engine. Never stored in clear or logged. */
+                "X-Autodubber-Key"?: string | null;
+                /** @description The same for ElevenLabs alone, as its own API names it. */
                 "xi-api-key"?: string | null;
             };
             path?: never;
@@ -1448,7 +1453,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description ElevenLabs API key for this request only; never stored in clear or logged. */
+                /** @description ENGINE=KEY: an engine's API key for this request only; may come once for each engine. Never stored in clear or logged. */
+                "X-Autodubber-Key"?: string | null;
+                /** @description The same for ElevenLabs alone, as its own API names it. */
                 "xi-api-key"?: string | null;
             };
             path?: never;
@@ -1696,7 +1703,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description ElevenLabs API key for this request only; never stored in clear or logged. */
+                /** @description ENGINE=KEY: an engine's API key for this request only; may come once for each engine. Never stored in clear or logged. */
+                "X-Autodubber-Key"?: string | null;
+                /** @description The same for ElevenLabs alone, as its own API names it. */
                 "xi-api-key"?: string | null;
             };
             path: {
@@ -1904,7 +1913,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description ElevenLabs API key for this request only; never stored in clear or logged. */
+                /** @description ENGINE=KEY: an engine's API key for this request only; may come once for each engine. Never stored in clear or logged. */
+                "X-Autodubber-Key"?: string | null;
+                /** @description The same for ElevenLabs alone, as its own API names it. */
                 "xi-api-key"?: string | null;
             };
             path: {
@@ -2023,7 +2034,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description ElevenLabs API key for this request only; never stored in clear or logged. */
+                /** @description ENGINE=KEY: an engine's API key for this request only; may come once for each engine. Never stored in clear or logged. */
+                "X-Autodubber-Key"?: string | null;
+                /** @description The same for ElevenLabs alone, as its own API names it. */
                 "xi-api-key"?: string | null;
             };
             path: {
@@ -2151,7 +2164,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description ElevenLabs API key for this request only; never stored in clear or logged. */
+                /** @description ENGINE=KEY: an engine's API key for this request only; may come once for each engine. Never stored in clear or logged. */
+                "X-Autodubber-Key"?: string | null;
+                /** @description The same for ElevenLabs alone, as its own API names it. */
                 "xi-api-key"?: string | null;
             };
             path: {
@@ -2451,7 +2466,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description ElevenLabs API key for this request only; never stored in clear or logged. */
+                /** @description ENGINE=KEY: an engine's API key for this request only; may come once for each engine. Never stored in clear or logged. */
+                "X-Autodubber-Key"?: string | null;
+                /** @description The same for ElevenLabs alone, as its own API names it. */
                 "xi-api-key"?: string | null;
             };
             path: {
@@ -2680,7 +2697,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                engine: string;
+            };
             cookie?: never;
         };
         requestBody?: never;
@@ -2703,13 +2722,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description A problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
         };
     };
     putKey: {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                engine: string;
+            };
             cookie?: never;
         };
         requestBody: {
@@ -2736,13 +2766,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description A problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
         };
     };
     deleteKey: {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                engine: string;
+            };
             cookie?: never;
         };
         requestBody?: never;
@@ -2753,6 +2794,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
             };
         };
     };
@@ -3616,7 +3675,9 @@ export interface operations {
                 language?: string | null;
             };
             header?: {
-                /** @description ElevenLabs API key for this request only; never stored in clear or logged. */
+                /** @description ENGINE=KEY: an engine's API key for this request only; may come once for each engine. Never stored in clear or logged. */
+                "X-Autodubber-Key"?: string | null;
+                /** @description The same for ElevenLabs alone, as its own API names it. */
                 "xi-api-key"?: string | null;
             };
             path?: never;

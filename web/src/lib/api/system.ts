@@ -17,10 +17,10 @@ export async function getVoices(): Promise<VoiceInfo[]> {
 	return unwrap(await client.GET('/api/voices')).voices;
 }
 
-export async function putKey(key: string): Promise<KeyStatus> {
-	return unwrap(await client.PUT('/api/settings/keys/elevenlabs', { body: { key } }));
+export async function putKey(engine: string, key: string): Promise<KeyStatus> {
+	return unwrap(await client.PUT('/api/settings/keys/{engine}', { params: { path: { engine } }, body: { key } }));
 }
 
-export async function deleteKey(): Promise<void> {
-	unwrap(await client.DELETE('/api/settings/keys/elevenlabs'));
+export async function deleteKey(engine: string): Promise<void> {
+	unwrap(await client.DELETE('/api/settings/keys/{engine}', { params: { path: { engine } } }));
 }

@@ -43,14 +43,14 @@ export class ServerStore {
 		}
 	}
 
-	async storeKey(key: string): Promise<void> {
-		const elevenlabs_key = await putKey(key);
-		if (this.#settings) this.#settings = { ...this.#settings, elevenlabs_key };
+	async storeKey(engine: string, key: string): Promise<void> {
+		const status = await putKey(engine, key);
+		if (this.#settings) this.#settings = { ...this.#settings, keys: { ...this.#settings.keys, [engine]: status } };
 		await this.refresh();
 	}
 
-	async forgetKey(): Promise<void> {
-		await deleteKey();
+	async forgetKey(engine: string): Promise<void> {
+		await deleteKey(engine);
 		await this.refresh();
 	}
 
