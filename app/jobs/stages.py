@@ -1,243 +1,257 @@
-"""One stage of one job: skip it when its inputs have not changed, else run it, and record what it gave.
-
-A stage's output and the hash of its inputs are written in one transaction after its blobs are on disk. Killed at any moment, the stage
-runs again and finds what it had finished: spoken clips, recognised chunks, encoded chunks.
-"""
+"""What each stage does for a job: which inputs decide its output, and the work itself, from the job's rows and blobs to a `Done`."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-import structlog
+import msgspec
 from sqlalchemy.exc import IntegrityError
 
-from app import tally, telemetry
-from app.domain.errors import DISK_FULL, INTERNAL, JOB_NOT_FOUND, JOB_STATE, SOURCE_GONE, DubError
-from app.domain.events import Progress, StateChanged
-from app.domain.job import PREPARE_STAGES, Job, JobError, JobState, Phase, Stage
-from app.domain.media import ArtifactKind
-from app.dubbing.kit import Kit, Report, fingerprint
-from app.full_disk import is_disk_full
-from app.jobs.failures import Failures, over
-from app.jobs.pricing import stage_costs
-from app.jobs.progress import Hub, StageClock
-from app.jobs.work import Done, StageWork
-from app.storage.jobs import JobStore
+from app.domain.events import SegmentsChanged
+from app.domain.job import Job, Stage, effective
+from app.domain.media import Artifact, MediaInfo
+from app.domain.secrets import NO_KEYS
+from app.domain.segment import Clip, Placement, Segment
+from app.dubbing import outputs, pipeline, tracks
+from app.dubbing.burn_pieces import forget_burned
+from app.dubbing.finish import finish
+from app.dubbing.kit import Kit, Report
+from app.dubbing.report import keep_report, report_of
+from app.dubbing.synthesize import VoiceChoice, clip_files, requests_for, synthesize
+from app.dubbing.transcribe import SUBTITLES, from_subtitles, no_speech, transcribe
+from app.jobs.pricing import choice_of
+from app.jobs.progress import Hub
+from app.speech.ports import Recognised
+from app.storage.blobs import sha256_of
+from app.storage.jobs import PARTIAL, JobStore
 from app.storage.rows import JobRow
 from app.storage.secrets import SecretStore
 
-log = structlog.get_logger(__name__)
-
-_RUNNING: Final = {Phase.PREPARE: JobState.PREPARING, Phase.RENDER: JobState.RENDERING}
-_PUBLISH_EVERY_S: Final = 0.2
-_FROM_THE_ORIGINAL: Final = frozenset({*PREPARE_STAGES, Stage.MIX, Stage.MUX})
-_ATTEMPTS: Final = 3  # what a stage made may be deleted before the stage is known to need it: a file of the same name that was kept no longer
-_HANDED_OUT: Final = {
-    Stage.MIX: (ArtifactKind.AUDIO, ArtifactKind.TRACK),
-    Stage.MUX: (ArtifactKind.VIDEO, ArtifactKind.SRT, ArtifactKind.VTT, ArtifactKind.ASS, ArtifactKind.SOURCE_SRT, ArtifactKind.REPORT),
-}
+# What decides a stage's output, by name, of the options that matter at all (`effective`); the mix has `track_codec` besides.
+_MIX_OPTIONS: Final = (
+    "background", "audio_track", "duck_db", "duck_attack_s", "duck_hold_s", "duck_release_s", "keep_db", "loudness_lufs", "audio_format",
+)  # fmt: skip
+_MUX_OPTIONS: Final = (
+    "keep_original_track", "burn_subtitles", "burn_size", "burn_position", "burn_box", "hardware_encoder", "container", "task", "language",
+    "target_language", "recognizer", "audio_track", "loudness_lufs",
+)  # fmt: skip
 
 
-class StageRunner:
-    """The body of both workflows' steps. Knows nothing of the engine that calls it."""
+class Done(msgspec.Struct, frozen=True):
+    """What a stage gave: its output (JSON-able), the blobs it needs kept, the files it hands out, columns of the job it sets."""
 
-    def __init__(
-        self, *, store: JobStore, keys: SecretStore, kit: Kit, hub: Hub, failures: Failures, discard: Callable[[list[str]], None]
-    ) -> None:  # fmt: skip
-        self._store, self._keys, self._kit, self._hub, self._failures, self._discard = store, keys, kit, hub, failures, discard
-        self._work = StageWork(store=store, keys=keys, kit=kit, hub=hub)
+    output: Any
+    keys: tuple[str, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    fields: dict[str, Any] = {}
 
-    async def begin(self, job_id: str, phase_name: str, workflow_id: str) -> bool:
-        """Queued becomes running. False when the job is no longer this workflow's: cancelled, deleted, queued anew."""
-        phase = Phase(phase_name)
-        try:
-            row = await asyncio.to_thread(self._store.row, job_id)
-            if row.job.state is _RUNNING[phase] and row.workflow_id == workflow_id:
-                return True  # killed after this step's work and before its record
-            job = await asyncio.to_thread(self._store.transition, job_id, _RUNNING[phase], only_from={JobState.QUEUED}, owner=workflow_id)
-        except DubError as error:
-            return await self._not_moved(job_id, workflow_id, error)
-        telemetry.begun(workflow_id)
-        log.info("phase begun", job_id=job_id, phase=phase_name, waited_s=round(time.time() - row.job.updated_at, 3))
-        self._hub.publish(StateChanged(job_id, 0, job))
-        return True
 
-    async def run(self, job_id: str, stage_name: str, workflow_id: str) -> bool:
-        """Run one stage to its end. False stops the workflow: the job failed (and says so), or is no longer this workflow's."""
-        stage = Stage(stage_name)
-        with structlog.contextvars.bound_contextvars(job_id=job_id, stage=stage_name), telemetry.stage(workflow_id, job_id, stage_name) as span:
-            try:
-                row = await asyncio.to_thread(self._store.row, job_id)
-                if row.workflow_id != workflow_id or row.job.state is not _RUNNING[row.job.phase]:
-                    return False
-                await self._run(row, stage)
-                return True
-            except DubError as error:
-                if error.problem.code == JOB_NOT_FOUND.code:
-                    return False
-                log.warning("stage failed", code=error.problem.code, detail=error.detail)
-                failure = JobError(error.problem.code, error.message, error.problem.hint, stage, tuple(error.extra.get("segments", ())))
-            except Exception as error:  # the boundary of a job: whatever went wrong is told, logged, and stops this job only
-                if not await asyncio.to_thread(self._is_at_work, job_id, workflow_id):
-                    log.info("stage over: its job was deleted or begun anew", reason=type(error).__name__)
-                    return False
-                log.exception("stage crashed")
-                problem = DISK_FULL if is_disk_full(error) else INTERNAL
-                failure = JobError(problem.code, problem.message, problem.hint, stage)
-            span.fail(failure.code)
-            return await self._fail(job_id, workflow_id, failure)
+class Transcribed(msgspec.Struct, frozen=True):
+    """Output of the transcribe stage; while it is partial, how far it is."""
 
-    async def finish(self, job_id: str, phase_name: str, workflow_id: str) -> bool:
-        """The phase is done: review or completed. True when a render is to follow at once (the job wants no review)."""
-        try:
-            row = await asyncio.to_thread(self._store.row, job_id)
-            if phase_name == Phase.PREPARE:
-                if not row.job.options.review and row.job.state is JobState.PREPARING:
-                    return True  # `follow` queues the render
-                job = await asyncio.to_thread(
-                    self._store.transition, job_id, JobState.REVIEW, owner=workflow_id, progress=1.0, stage=None, eta_s=None
-                )
-            else:
-                fields: dict[str, Any] = {
-                    "rendered_revision": row.job.revision,
-                    "rendered_options": row.job.options,
-                    "rendered_stem_key": row.stem_key,
-                    "progress": 1.0,
-                    "stage": None,
-                    "eta_s": None,
-                }
-                job = await asyncio.to_thread(lambda: self._store.transition(job_id, JobState.COMPLETED, owner=workflow_id, **fields))
-                await asyncio.to_thread(self._keys.forget_job_keys, job_id)
-        except DubError as error:
-            return await self._not_moved(job_id, workflow_id, error)
-        over(workflow_id, job_id, Phase(phase_name))
-        self._hub.forget(job_id)
-        self._hub.publish(StateChanged(job_id, 0, job))
-        return False
+    language: str | None
+    done_s: float
 
-    async def follow(self, job_id: str, workflow_id: str, next_workflow_id: str) -> bool:
-        """Prepared, and no review wanted: queue the render under its own workflow."""
-        fields: dict[str, Any] = {
-            "phase": Phase.RENDER,
-            "workflow_id": next_workflow_id,
-            "stage": None,
-            "stage_progress": 0.0,
-            "progress": 0.0,
-            "eta_s": None,
+
+class StageWork:
+    """The seven stages. `inputs` blocks; `work` is a task that can be cancelled."""
+
+    def __init__(self, *, store: JobStore, keys: SecretStore, kit: Kit, hub: Hub) -> None:
+        self._store, self._keys, self._kit, self._hub = store, keys, kit, hub
+        self._stages: dict[Stage, tuple[Callable[[JobRow], Any], Callable[[JobRow, str, Report], Awaitable[Done]]]] = {
+            Stage.PROBE: (self._probe_inputs, self._probe),
+            Stage.INGEST: (self._ingest_inputs, self._ingest),
+            Stage.TRANSCRIBE: (self._transcribe_inputs, self._transcribe),
+            Stage.SYNTHESIZE: (self._synthesize_inputs, self._synthesize),
+            Stage.FIT: (self._fit_inputs, self._fit),
+            Stage.MIX: (self._mix_inputs, self._mix),
+            Stage.MUX: (self._mux_inputs, self._mux),
         }
+
+    def inputs(self, stage: Stage, row: JobRow) -> Any:
+        """Everything that decides the stage's output, as JSON-able values."""
+        return self._stages[stage][0](row)
+
+    async def work(self, stage: Stage, row: JobRow, name: str, report: Report) -> Done:
+        """Do it. `name` is the fingerprint of the inputs. Raises catalogue errors."""
+        return await self._stages[stage][1](row, name, report)
+
+    def tidy(self, stage: Stage, job_id: str) -> None:
+        """The stage's output is recorded: what was kept on the way to it has served."""
+        if stage is Stage.INGEST:
+            pipeline.forget_ingested(self._kit.cache / job_id)
+        if stage is Stage.MUX:
+            forget_burned(self._kit.cache / job_id)
+
+    def _output(self, job_id: str, stage: Stage, kind: Any) -> Any:
+        found = self._store.stage(job_id, stage)
+        if found is None:
+            raise RuntimeError(f"{stage} has not run")
+        return msgspec.convert(found.output, kind)
+
+    # ---------------------------------------------------------------- prepare
+
+    def _probe_inputs(self, row: JobRow) -> Any:
+        options = row.job.options
+        return [row.source_key, options.audio_track, *([options.language] if options.audio_track is None else [])]
+
+    async def _probe(self, row: JobRow, name: str, report: Report) -> Done:
+        source = self._kit.blobs.path(row.source_key)
+        info = await pipeline.probe(self._kit, source, row.job.options, has_subtitles=row.subtitles_key is not None)
+        digest = await asyncio.to_thread(sha256_of, source)
+        artifact = outputs.source_artifact(row.source_key, info, digest)
+        return Done(digest, artifacts=(artifact,), fields={"media": info})
+
+    def _ingest_inputs(self, row: JobRow) -> Any:
+        return [self._output(row.job.id, Stage.PROBE, str), tracks.heard(_media(row.job), row.job.options)]
+
+    async def _ingest(self, row: JobRow, name: str, report: Report) -> Done:
+        info = _media(row.job)
+        digest = await asyncio.to_thread(self._output, row.job.id, Stage.PROBE, str)
+        sound = await pipeline.ingest(
+            self._kit, self._kit.blobs.path(row.source_key), digest, info, row.job.options, report, cache=self._kit.cache / row.job.id
+        )
+        artifacts = await asyncio.to_thread(outputs.studio_artifacts, self._kit, sound.peaks, sound.thumbnail)
+        return Done(sound, keys=sound.keys(), artifacts=artifacts, fields={"media": pipeline.after_ingest(info, sound)})
+
+    def _transcribe_inputs(self, row: JobRow) -> Any:
+        options = row.job.options
+        speech = self._output(row.job.id, Stage.INGEST, pipeline.Sound).speech
+        told_apart = [options.speak_sounds, *([options.join_short_cues, options.subtitle_encoding] if row.subtitles_key else [])]
+        return [speech, options.recognizer, options.model, options.language, options.task, row.subtitles_key, told_apart]
+
+    async def _transcribe(self, row: JobRow, name: str, report: Report) -> Done:
+        job, job_id = row.job, row.job.id
+        sound: pipeline.Sound = await asyncio.to_thread(self._output, job_id, Stage.INGEST, pipeline.Sound)
+        known = await asyncio.to_thread(self._store.stage, job_id, Stage.TRANSCRIBE)
+        partial = PARTIAL + name[: 64 - len(PARTIAL)]
+        at = Transcribed(None, 0.0)
+        if known is not None and known.fingerprint == partial:
+            at = msgspec.convert(known.output, Transcribed)
+        else:
+            revision, gone = await asyncio.to_thread(self._store.clear_segments, job_id)
+            self._hub.publish(SegmentsChanged(job_id, 0, revision, (), gone))
+        if job.options.recognizer == SUBTITLES and row.subtitles_key:
+            brought = await asyncio.to_thread(self._kit.blobs.read, row.subtitles_key)
+            lines = await asyncio.to_thread(from_subtitles, brought, sound.duration_s, job.options)
+            if not at.done_s:  # else they were kept by a run that was killed before it could say so
+                await self._keep_chunk(job_id, partial, Recognised(lines.segments, job.options.language or "", sound.duration_s))
+            fields = {"language": job.options.language, "joined": lines.joined, "subtitles": lines.subtitles}
+            return Done(Transcribed(job.options.language, sound.duration_s), fields=fields)
+        chunks: asyncio.Queue[Recognised | None] = asyncio.Queue()
+
+        async def keep_all() -> None:
+            while (chunk := await chunks.get()) is not None:
+                await self._keep_chunk(job_id, partial, chunk)
+
+        keeper = asyncio.create_task(keep_all())
         try:
-            row = await asyncio.to_thread(self._store.row, job_id)
-            if row.workflow_id == next_workflow_id:
-                return True
-            job = await asyncio.to_thread(
-                lambda: self._store.transition(job_id, JobState.QUEUED, only_from={JobState.PREPARING}, owner=workflow_id, **fields)
-            )
-        except DubError as error:
-            return await self._not_moved(job_id, workflow_id, error)
-        over(workflow_id, job_id, Phase.PREPARE, followed_by=next_workflow_id)
-        self._hub.forget(job_id)
-        self._hub.publish(StateChanged(job_id, 0, job))
-        return True
+            language = await transcribe(
+                self._kit, self._kit.blobs.path(sound.speech), job.options, sound.duration_s, language=at.language, resume_at_s=at.done_s,
+                on_chunk=chunks.put_nowait, report=report, info=_media(job),
+            )  # fmt: skip
+        finally:
+            chunks.put_nowait(None)
+            await keeper
+        if not (await asyncio.to_thread(self._store.segments, job_id))[1]:
+            raise no_speech(_media(job), job.options)
+        return Done(Transcribed(language, sound.duration_s), fields={"language": language, "joined": None, "subtitles": None})
 
-    # ---------------------------------------------------------------- one stage
+    async def _keep_chunk(self, job_id: str, partial: str, chunk: Recognised) -> None:
+        output = Transcribed(chunk.language or None, chunk.done_s)
+        revision = await asyncio.to_thread(
+            lambda: self._store.append_segments(job_id, chunk.segments, stage=Stage.TRANSCRIBE, fingerprint=partial, output=output)
+        )
+        self._hub.publish(SegmentsChanged(job_id, 0, revision, chunk.segments, ()))
 
-    async def _run(self, row: JobRow, stage: Stage) -> None:
-        job_id = row.job.id
-        name = fingerprint(stage, await asyncio.to_thread(self._work.inputs, stage, row))
-        if await asyncio.to_thread(self._is_done, row, stage, name):
-            tally.STAGES_SKIPPED.add(stage)
-            log.debug("stage skipped")
-            await asyncio.to_thread(self._work.tidy, stage, job_id)  # killed between the two
-            return
-        costs = await asyncio.to_thread(stage_costs, self._store, row.job.phase)
-        clock = StageClock(row.job.phase, stage, row.job.media.duration_s if row.job.media else 0.0, costs)
-        report = self._reporter(row.job, stage, clock)
-        progress, eta_s = clock.overall(0.0), clock.eta_s(0.0)
-        await asyncio.to_thread(self._store.progress, job_id, stage=stage, stage_progress=0.0, progress=progress, eta_s=eta_s)
-        report(0.0, "")
-        started = time.monotonic()
-        for attempt in range(1, _ATTEMPTS + 1):
-            if stage in _FROM_THE_ORIGINAL and not await asyncio.to_thread(self._has_original, row):
-                raise DubError(SOURCE_GONE)
-            done = await self._work.work(stage, row, name, report)
-            seconds = time.monotonic() - started
-            unneeded = await asyncio.to_thread(self._record, job_id, stage, name, done, seconds)
-            await asyncio.to_thread(self._discard, unneeded)
-            missing = await asyncio.to_thread(self._missing, done)
-            if not missing:
-                break
-            if attempt == _ATTEMPTS:
-                raise RuntimeError(f"deleted again and again while they were made: {missing[:3]}")
-        await asyncio.to_thread(self._work.tidy, stage, job_id)
-        tally.STAGE_SECONDS.observe(stage, value=seconds)
-        log.info("stage done", seconds=round(seconds, 3))
-        if done.fields or done.artifacts:
-            self._hub.publish(StateChanged(job_id, 0, await asyncio.to_thread(self._store.get, job_id)))
+    # ---------------------------------------------------------------- render
 
-    def _record(self, job_id: str, stage: Stage, name: str, done: Done, seconds: float) -> list[str]:
-        """Returns the blobs that nobody needs any more. Raises job_not_found when the job was deleted meanwhile: what was made for it is, too."""
+    def _lines(self, job_id: str) -> tuple[Segment, ...]:
+        return self._store.segments(job_id)[1]
+
+    def _synthesize_inputs(self, row: JobRow) -> Any:
+        choice = choice_of(row.job, NO_KEYS)
+        voice, voice_id = self._kit.engines.voice(choice.voice)
+        return [[segment.id, voice.name, voice.fingerprint(request)] for segment, request in requests_for(self._lines(row.job.id), choice, voice_id)]
+
+    async def _synthesize(self, row: JobRow, name: str, report: Report) -> Done:
+        lines = await asyncio.to_thread(self._lines, row.job.id)
+        choice: VoiceChoice = choice_of(row.job, await asyncio.to_thread(self._keys.job_keys, row.job.id))
+        spoken: list[Clip] = []
         try:
-            if done.fields:
-                self._store.update(job_id, **done.fields)
-            return self._store.finish_stage(
-                job_id, stage, name, done.output, seconds, keys=done.keys, artifacts=done.artifacts, kinds=_HANDED_OUT.get(stage, ())
-            )
-        except (IntegrityError, DubError) as error:
-            if isinstance(error, DubError) and error.problem is not JOB_NOT_FOUND:
-                raise
-            self._discard(_blobs_of(done))
-            raise DubError(JOB_NOT_FOUND) from None
+            clips = await synthesize(self._kit, lines, choice, on_clip=spoken.append, report=report)
+        except BaseException:  # what has been paid for is the job's, whatever ended this: a retry finds it
+            await asyncio.shield(asyncio.to_thread(self._keep_spoken, row.job.id, spoken))
+            raise
+        return Done(clips, keys=tuple(file for clip in clips for file in clip_files(clip.key)))
 
-    def _is_at_work(self, job_id: str, workflow_id: str) -> bool:
-        """Whether the job is still this workflow's: what a person deletes is missing under the stage that works with it."""
-        try:
-            return self._store.row(job_id).workflow_id == workflow_id
-        except DubError as error:
-            return error.problem is not JOB_NOT_FOUND
+    def _keep_spoken(self, job_id: str, spoken: Sequence[Clip]) -> None:
+        with contextlib.suppress(IntegrityError):  # the job was deleted meanwhile, and its clips are nobody's
+            self._store.refer(job_id, [file for clip in spoken for file in clip_files(clip.key)])
 
-    def _missing(self, done: Done) -> list[str]:
-        """From now on nobody deletes them, but a moment ago somebody may have."""
-        return [key for key in _blobs_of(done) if not self._kit.blobs.exists(key)]
+    def _fit_inputs(self, row: JobRow) -> Any:
+        lines = [[s.id, s.start_s, s.end_s, s.speaker, s.start_locked, s.locked_rate] for s in self._lines(row.job.id)]
+        return [lines, self._clips(row), row.job.options.speed, _media(row.job).duration_s]
 
-    def _has_original(self, row: JobRow) -> bool:
-        return all(self._kit.blobs.exists(key) for key in (row.source_key, row.stem_key) if key)
+    async def _fit(self, row: JobRow, name: str, report: Report) -> Done:
+        lines, clips = await asyncio.to_thread(lambda: (self._lines(row.job.id), self._clips(row)))
+        return Done(await pipeline.fit(self._kit, lines, clips, row.job.options, _media(row.job).duration_s))
 
-    def _is_done(self, row: JobRow, stage: Stage, name: str) -> bool:
-        """Whether the stage ran with these inputs and what it handed out is still there."""
-        known = self._store.stage(row.job.id, stage)
-        if known is None or known.fingerprint != name:
-            return False
-        return all(self._kit.blobs.exists(artifact.key) for artifact in row.job.artifacts if artifact.kind in _HANDED_OUT.get(stage, ()))
+    def _mix_inputs(self, row: JobRow) -> Any:
+        kept = pipeline.kept_spans(self._lines(row.job.id))
+        chosen = [*_chosen(row.job, _MIX_OPTIONS), pipeline.track_codec(row.job.options)]
+        return [self._output(row.job.id, Stage.PROBE, str), row.stem_key, self._clips(row), self._placements(row), kept, chosen, pipeline.MIXING]
 
-    def _reporter(self, job: Job, stage: Stage, clock: StageClock) -> Report:
-        last_s, last_message = 0.0, ""
+    async def _mix(self, row: JobRow, name: str, report: Report) -> Done:
+        lines, clips = await asyncio.to_thread(lambda: (self._lines(row.job.id), self._clips(row)))
+        placements, sound = await asyncio.to_thread(lambda: (self._placements(row), self._sound(row)))
+        source, cache = self._kit.blobs.path(row.source_key), self._kit.cache / row.job.id
+        source_id = await asyncio.to_thread(self._output, row.job.id, Stage.PROBE, str)
+        mixed = await pipeline.mix(
+            self._kit, source, source_id, _media(row.job), sound, lines, clips, placements, row.job.options, cache, report,
+            stem=self._kit.blobs.path(row.stem_key) if row.stem_key else None, stem_id=row.stem_key or "",
+        )  # fmt: skip
+        return Done(mixed, artifacts=tuple({artifact.kind: artifact for artifact in (mixed.track, mixed.audio)}.values()))
 
-        def report(fraction: float, message: str) -> None:
-            nonlocal last_s, last_message
-            now_s = time.monotonic()
-            if now_s - last_s < _PUBLISH_EVERY_S and message == last_message and fraction < 1.0:
-                return
-            last_s, last_message = now_s, message
-            fraction = min(max(fraction, 0.0), 1.0)
-            self._hub.publish(Progress(job.id, 0, stage, fraction, clock.overall(fraction), clock.eta_s(fraction), message))
+    def _mux_inputs(self, row: JobRow) -> Any:
+        mixed = self._output(row.job.id, Stage.MIX, pipeline.Mixed)
+        measured = [mixed.track.sha256, mixed.loudness_lufs, mixed.true_peak_db]
+        lines = [msgspec.structs.replace(line, start_locked=False, locked_rate=None) for line in self._lines(row.job.id)]  # the fit's matter
+        return [measured, lines, self._placements(row), _chosen(row.job, _MUX_OPTIONS), row.job.language]
 
-        return report
+    async def _mux(self, row: JobRow, name: str, report: Report) -> Done:
+        lines, placements, sound = await asyncio.to_thread(lambda: (self._lines(row.job.id), self._placements(row), self._sound(row)))
+        mixed: pipeline.Mixed = await asyncio.to_thread(self._output, row.job.id, Stage.MIX, pipeline.Mixed)
+        source, track = self._kit.blobs.path(row.source_key), self._kit.blobs.path(mixed.track.key)
+        made = await finish(
+            self._kit, source, _media(row.job), sound, track, lines, placements, row.job.options, row.job.language, report,
+            cache=self._kit.cache / row.job.id, source_id=await asyncio.to_thread(self._output, row.job.id, Stage.PROBE, str),
+        )  # fmt: skip
+        result = report_of(lines, placements, mixed, made, row.job.options, sound.duration_s, row.job.joined, row.job.subtitles)
+        return Done(made, artifacts=(*made.artifacts, await keep_report(self._kit, result)))
 
-    async def _fail(self, job_id: str, workflow_id: str, failure: JobError) -> bool:
-        await asyncio.to_thread(self._failures.write, job_id, workflow_id, failure)
-        return False
+    def _clips(self, row: JobRow) -> tuple[Clip, ...]:
+        found: tuple[Clip, ...] = self._output(row.job.id, Stage.SYNTHESIZE, tuple[Clip, ...])
+        return found
 
-    async def _not_moved(self, job_id: str, workflow_id: str, error: DubError) -> bool:
-        """A transition was refused: the job is no longer this workflow's, or the disk is full, which it fails with. Anything else is a real error."""
-        if error.problem is DISK_FULL:
-            return await self._fail(job_id, workflow_id, JobError(DISK_FULL.code, error.message, DISK_FULL.hint, None))
-        if error.problem not in (JOB_NOT_FOUND, JOB_STATE):
-            raise error
-        return False
+    def _placements(self, row: JobRow) -> tuple[Placement, ...]:
+        found: tuple[Placement, ...] = self._output(row.job.id, Stage.FIT, tuple[Placement, ...])
+        return found
+
+    def _sound(self, row: JobRow) -> pipeline.Sound:
+        found: pipeline.Sound = self._output(row.job.id, Stage.INGEST, pipeline.Sound)
+        return found
 
 
-def _blobs_of(done: Done) -> list[str]:
-    return [*done.keys, *(artifact.key for artifact in done.artifacts)]
+def _chosen(job: Job, names: Sequence[str]) -> list[Any]:
+    options = msgspec.structs.replace(effective(job.options), audio_track=tracks.heard(_media(job), job.options))
+    return [getattr(options, name) for name in names]
+
+
+def _media(job: Job) -> MediaInfo:
+    if job.media is None:
+        raise RuntimeError("the job has not been probed")
+    return job.media

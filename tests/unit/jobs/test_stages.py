@@ -1,54 +1,35 @@
-"""A job that is deleted under a stage at work."""
+"""What a stage leaves behind when it is cut off."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
 from pathlib import Path
-from typing import Any
 
-import pytest
-from structlog.testing import capture_logs
-
-from app.domain.job import JobState, Stage
-from app.domain.media import Artifact, ArtifactKind
+from app.domain.job import Joined, Stage
 from app.dubbing.kit import Kit
-from app.jobs.failures import Failures
-from app.jobs.stages import StageRunner
-from app.jobs.work import Done
+from app.dubbing.pipeline import Sound
+from app.jobs.requests import CreateJob
+from app.jobs.work import StageWork
 from app.processes import Limits
 from app.speech.registry import build_registry
 from app.storage.workspace import Workspace
 from tests.unit.jobs.test_service import House
 
-
-def made(house: House) -> Done:
-    """What a stage has put on disk and not recorded yet."""
-    house.blobs.put("artifacts/aa.mp4", b"dub")
-    house.blobs.put("clips/bb.wav", b"clip")
-    video = Artifact(ArtifactKind.VIDEO, "artifacts/aa.mp4", 3, "aa", "video/mp4", "mp4")
-    return Done([], keys=("clips/bb.wav",), artifacts=(video,))
+WORDS = ["One", "word", "in", "every", "cue.", "This", "is", "no", "way", "to", "speak."]
+ONE_WORD = "\n\n".join(f"{n}\n00:00:0{n // 3},{n % 3 * 300:03} --> 00:00:0{n // 3},{n % 3 * 300 + 280:03}\n{word}" for n, word in enumerate(WORDS))
 
 
-def vanished(house: House) -> Done:
-    raise FileNotFoundError("the original, deleted with its job")
-
-
-@pytest.mark.parametrize("ends", [made, vanished])
-async def test_what_a_stage_makes_for_a_deleted_job_is_deleted_and_no_crash_is_logged(tmp_path: Path, ends: Callable[[House], Done]) -> None:
+def test_brought_lines_are_there_once_however_often_the_stage_is_cut_off(tmp_path: Path) -> None:
     house = House(tmp_path)
     kit = Kit(house.blobs, Workspace(tmp_path / "work"), tmp_path / "cache", build_registry(models=tmp_path), 1, Limits(), 3600.0)
-    failures = Failures(house.store, house.hub)
-    runner = StageRunner(store=house.store, keys=house.keys, kit=kit, hub=house.hub, failures=failures, discard=house.service.discard)
-    job = house.created()
-    house.store.transition(job.id, JobState.PREPARING)
-    workflow_id = house.store.row(job.id).workflow_id
+    work = StageWork(store=house.store, keys=house.keys, kit=kit, hub=house.hub)
+    job = house.service.create(CreateJob(house.uploaded(), subtitles_upload_id=house.uploaded(ONE_WORD.encode(), "a.srt")))
+    house.store.finish_stage(job.id, Stage.INGEST, "i", Sound(20.0, "ingest/a/speech.wav", "p", "e", None), 0.1)
 
-    async def work(stage: Stage, row: Any, name: str, report: Any) -> Done:
-        house.service.delete(job.id)
-        return ends(house)
+    async def transcribe() -> object:
+        done = await work.work(Stage.TRANSCRIBE, house.store.row(job.id), "name", lambda fraction, message: None)
+        return done.fields["joined"]
 
-    runner._work.work = work  # type: ignore[method-assign]
-    with capture_logs() as logged:
-        assert not await runner.run(job.id, Stage.PROBE, str(workflow_id))
-    assert [path for path in house.blobs.root.rglob("*") if path.is_file()] == []
-    assert [line for line in logged if line["log_level"] in ("warning", "error")] == []
+    for _ in range(3):  # each time before the runner records that it is done
+        assert asyncio.run(transcribe()) == Joined(len(WORDS), 2)
+        assert [line.text for line in house.store.segments(job.id)[1]] == ["One word in every cue.", "This is no way to speak."]

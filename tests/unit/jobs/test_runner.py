@@ -1,0 +1,54 @@
+"""A job that is deleted under a stage at work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from app.domain.job import JobState, Stage
+from app.domain.media import Artifact, ArtifactKind
+from app.dubbing.kit import Kit
+from app.jobs.failures import Failures
+from app.jobs.stages import StageRunner
+from app.jobs.work import Done
+from app.processes import Limits
+from app.speech.registry import build_registry
+from app.storage.workspace import Workspace
+from tests.unit.jobs.test_service import House
+
+
+def made(house: House) -> Done:
+    """What a stage has put on disk and not recorded yet."""
+    house.blobs.put("artifacts/aa.mp4", b"dub")
+    house.blobs.put("clips/bb.wav", b"clip")
+    video = Artifact(ArtifactKind.VIDEO, "artifacts/aa.mp4", 3, "aa", "video/mp4", "mp4")
+    return Done([], keys=("clips/bb.wav",), artifacts=(video,))
+
+
+def vanished(house: House) -> Done:
+    raise FileNotFoundError("the original, deleted with its job")
+
+
+@pytest.mark.parametrize("ends", [made, vanished])
+async def test_what_a_stage_makes_for_a_deleted_job_is_deleted_and_no_crash_is_logged(tmp_path: Path, ends: Callable[[House], Done]) -> None:
+    house = House(tmp_path)
+    kit = Kit(house.blobs, Workspace(tmp_path / "work"), tmp_path / "cache", build_registry(models=tmp_path), 1, Limits(), 3600.0)
+    failures = Failures(house.store, house.hub)
+    runner = StageRunner(store=house.store, keys=house.keys, kit=kit, hub=house.hub, failures=failures, discard=house.service.discard)
+    job = house.created()
+    house.store.transition(job.id, JobState.PREPARING)
+    workflow_id = house.store.row(job.id).workflow_id
+
+    async def work(stage: Stage, row: Any, name: str, report: Any) -> Done:
+        house.service.delete(job.id)
+        return ends(house)
+
+    runner._work.work = work  # type: ignore[method-assign]
+    with capture_logs() as logged:
+        assert not await runner.run(job.id, Stage.PROBE, str(workflow_id))
+    assert [path for path in house.blobs.root.rglob("*") if path.is_file()] == []
+    assert [line for line in logged if line["log_level"] in ("warning", "error")] == []
