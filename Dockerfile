@@ -20,7 +20,7 @@ RUN --mount=type=cache,target=/root/.cache/pip sh /tmp/install.sh /opt/venv /tmp
 COPY deploy/image/shrink.sh deploy/image/smoke.py /tmp/image/
 RUN sh /tmp/image/shrink.sh /opt/venv/lib/python3.11/site-packages && /opt/venv/bin/python /tmp/image/smoke.py \
  && echo /opt/autodubber >/opt/venv/lib/python3.11/site-packages/autodubber.pth \
- && printf '#!/opt/venv/bin/python\nimport sys\n\nfrom app.cli import main\n\nsys.exit(main())\n' >/opt/venv/bin/autodubber \
+ && printf '#!/opt/venv/bin/python\nimport sys\n\nfrom app.cli.main import main\n\nsys.exit(main())\n' >/opt/venv/bin/autodubber \
  && chmod 755 /opt/venv/bin/autodubber
 
 FROM packages AS application

@@ -99,4 +99,4 @@ if [ "$1" != serve ]; then exec "$@"; fi
 # ---------------------------------------------------------------- the server
 can_write "$data" || not_writable "$data" "$(id -u)" "$(id -g)"
 autodubber migrate >/dev/null
-exec python -m app.supervised --nodaemon --configuration "$here/supervisord.conf"
+exec python -m app.server.supervisor --nodaemon --configuration "$here/supervisord.conf"

@@ -23,7 +23,7 @@ from typing import Any, Final
 from app.domain.job import Stage
 from app.domain.media import Artifact, ArtifactKind
 from tests.doubles import s3 as double
-from tests.unit.storage.folders import OPTIONS, DataFolder
+from tests.unit.backup.folders import OPTIONS, DataFolder
 
 SOURCE_BYTES: Final = 150 << 20  # ten minutes of 1080p at 2 Mbit/s
 VIDEO_BYTES: Final = 150 << 20
@@ -105,7 +105,7 @@ def newest(data: Path, environ: dict[str, str]) -> str:
 
 
 def argv(words: list[str], data: Path) -> list[str]:
-    return [sys.executable, "-m", "app.cli", *words, "--json", "--data", str(data)]
+    return [sys.executable, "-m", "app", *words, "--json", "--data", str(data)]
 
 
 def make(data: DataFolder, job_id: str) -> None:

@@ -57,9 +57,9 @@ print((spent.ru_utime + spent.ru_stime) / 10)
 
 _SCRIPTS = """
 import os, pathlib, subprocess, tempfile
-from app.dubbing.ass import write_ass
-from app.dubbing.burn import font_environment
-from app.dubbing.cues import Cue
+from app.dubbing.subtitles.ass_writer import write_ass
+from app.dubbing.video.burn import font_environment
+from app.dubbing.subtitles.cues import Cue
 from app.media.ffmpeg import tool
 texts = dict(Latin='Füße', Arabic='مرحبا', Hebrew='שלום', Devanagari='नमस्ते', Thai='สวัสดี', Chinese='你好', Japanese='こんにちは', Korean='안녕')
 with tempfile.TemporaryDirectory() as folder:
@@ -254,7 +254,7 @@ def rebuilds() -> None:
                 (context / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, context / name)
         build(context)
-        for what, path, comment in (("the application", "app/cli.py", "# "), ("the page", "web/src/app.css", "/* */")):
+        for what, path, comment in (("the application", "app/cli/main.py", "# "), ("the page", "web/src/app.css", "/* */")):
             with (context / path).open("a") as file:
                 file.write(f"{comment}\n")
             row(f"docker build after a change of {what}", f"{build(context):.1f} s")

@@ -18,7 +18,7 @@ import unicodedata
 from collections import Counter
 from pathlib import Path
 
-from app.dubbing.subtitle_encoding import decode
+from app.dubbing.subtitles.encoding import decode
 
 SIZES = (6, 12, 25, 50, 120, 250)  # cues
 ENCODINGS = {

@@ -17,8 +17,8 @@ from collections.abc import Callable
 import msgspec
 import numpy as np
 
-from app.dubbing.fit import schedule_lines
-from app.dubbing.fit_weights import LATE_ABOVE_S, SHORTEN_ABOVE
+from app.dubbing.timing.fit import schedule_lines
+from app.dubbing.timing.weights import LATE_ABOVE_S, SHORTEN_ABOVE
 
 Array = np.ndarray
 

@@ -1,4 +1,4 @@
-"""Makes `app/dubbing/letters.txt`: how likely a letter is after another, in each language that has had code pages of its own.
+"""Makes `app/dubbing/subtitles/letter_statistics.txt`: how likely a letter is after another, in each language that has had code pages of its own.
 
     python -m bench.letters FOLDER
 
@@ -15,7 +15,7 @@ from collections import defaultdict
 from fractions import Fraction
 from pathlib import Path
 
-from app.dubbing.letters import FOLDED, LEVELS, TABLE, level_of
+from app.dubbing.subtitles.letter_statistics import FOLDED, LEVELS, TABLE, level_of
 
 LANGUAGES = (
     "af", "ar", "az", "be", "bg", "bs", "ca", "cs", "cy", "da", "de", "el", "en", "es", "et", "eu", "fa",

@@ -47,8 +47,8 @@ def run(argv: list[str], stdin: bytes = b"") -> tuple[bytes, Cost]:
 
 
 def task(name: str, request: dict[str, Any]) -> tuple[Any, Cost]:
-    """One task in `app.dubbing.child`, as the server runs it."""
-    out, cost = run([sys.executable, "-m", "app.dubbing.child"], json.dumps({"task": name, "request": request}).encode() + b"\n")
+    """One task in `app.dubbing.worker.child`, as the server runs it."""
+    out, cost = run([sys.executable, "-m", "app.dubbing.worker.child"], json.dumps({"task": name, "request": request}).encode() + b"\n")
     last = json.loads(out.splitlines()[-1])
     if "result" not in last:
         sys.exit(f"{name}: {last}")

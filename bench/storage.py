@@ -13,13 +13,13 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
-from app.domain.keeping import Kind, Rule
-from app.jobs.cleaning import Cleaner
-from app.jobs.stock import FRESH_S, Stock
+from app.domain.retention import Kind, Rule
+from app.retention.cleaner import Cleaner
+from app.retention.usage import FRESH_S, Stock
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database
-from app.storage.floor import Floor
+from app.storage.disk_floor import Floor
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ import msgspec
 import numpy as np
 import soxr
 
-from app.dubbing.stretch import atempo, signalsmith
+from app.dubbing.mixing.stretch import atempo, signalsmith
 from app.media.ffmpeg import tool
 
 Array = np.ndarray

@@ -22,7 +22,7 @@ import av
 from playwright.sync_api import Page, sync_playwright
 
 from app.domain.errors import DubError
-from app.dubbing.subtitles import read
+from app.dubbing.subtitles.srt_vtt import read
 
 TOLERANCE_S = 0.011  # FFmpeg's clock of some formats counts hundredths
 Shown = list[tuple[float, float, str]]

@@ -23,13 +23,13 @@ import numpy as np
 
 from app.domain.job import AudioCodec, Background, Container
 from app.domain.media import MediaInfo
-from app.dubbing import mux
-from app.dubbing.containers import choose
-from app.dubbing.cues import Cue
-from app.dubbing.tasks import Ingested, IngestRequest, MixClip, MixReport, MixRequest, ProbeRequest
-from app.dubbing.worker import run_task
+from app.dubbing.subtitles.cues import Cue
+from app.dubbing.video import mux
+from app.dubbing.video.containers import choose
+from app.dubbing.worker.client import run_task
+from app.dubbing.worker.tasks import Ingested, IngestRequest, MixClip, MixReport, MixRequest, ProbeRequest
 from app.media.ffmpeg import tool
-from app.processes import NO_LIMITS
+from app.system.children import NO_LIMITS
 
 RATE_HZ = 48_000
 CLIP_HZ = 24_000  # what most voices give

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import msgspec
 
+from app.config.settings import Variable, variables
 from app.domain.errors import catalogue
-from app.settings import Variable, variables
 
 HERE = Path(__file__).resolve().parent
 _MADE = "<!-- Made by `make docs`. Do not edit. -->\n"
 
-# The subjects of environment.md, in its order: heading, what comes before the table, the fields of app/settings.py, an example.
+# The subjects of environment.md, in its order: heading, what comes before the table, the fields of app/config/settings.py, an example.
 SUBJECTS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     (
         "Address and folder",
@@ -104,7 +104,7 @@ def _row(v: Variable) -> str:
 
 
 def environment() -> str:
-    """docs/environment.md: every variable of app/settings.py, by subject. One that no subject names comes last."""
+    """docs/environment.md: every variable of app/config/settings.py, by subject. One that no subject names comes last."""
     known = {v.field: v for v in variables()}
     named = {field for _, _, fields, _ in SUBJECTS for field in fields}
     rest = tuple(field for field in known if field not in named)

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import structlog
 
-from app import tally, telemetry
-from app.forwarded import Trusted
-from app.telemetry import Span
+from app.config.trusted_proxies import Trusted
+from app.observability import metrics, tracing
+from app.observability.tracing import Span
 
 Scope = MutableMapping[str, Any]
 
@@ -65,7 +65,7 @@ class Visit:
                 self._whole = not message.get("more_body", False)
             case "websocket.accept":
                 self.status = 101
-                tally.SOCKETS_OPENED.add()
+                metrics.SOCKETS_OPENED.add()
                 self._say("socket opened")
             case "websocket.send":
                 self.sent_bytes += _size(message)
@@ -78,7 +78,7 @@ class Visit:
         """Its span, for what is no socket and no look at the server's health."""
         if self._socket or self._path.startswith(_QUIET):
             return nullcontext(Span())
-        return telemetry.span(self._method, "server", http__request__method=self._method, autodubber__request_id=request_id)
+        return tracing.span(self._method, "server", http__request__method=self._method, autodubber__request_id=request_id)
 
     def end(self, scope: Scope, span: Span) -> None:
         """Log it, count it and say how it ended. `scope` is what the application was given: it knows the route by now."""
@@ -90,18 +90,18 @@ class Visit:
         self._say(
             "request", status=self.status or _CUT, ms=round(seconds * 1000, 1), received_bytes=self.received_bytes, sent_bytes=self.sent_bytes, **cut
         )
-        method = self._method if self._method in _METHODS else tally.OTHER
+        method = self._method if self._method in _METHODS else metrics.OTHER
         route = _route(scope)
-        tally.HTTP_REQUESTS.add(method, route, str(self.status or _CUT))
-        tally.HTTP_SECONDS.observe(method, route, value=seconds)
+        metrics.HTTP_REQUESTS.add(method, route, str(self.status or _CUT))
+        metrics.HTTP_SECONDS.observe(method, route, value=seconds)
         span.name(f"{method} {route}")
         span.set(http__route=route, http__response__status_code=self.status or _CUT, **self._of("autodubber__"))
         if self.status >= 500:
             span.fail(str(self.status))
         if self._path.startswith(_UPLOADS):
-            tally.UPLOADED_BYTES.add(amount=self.received_bytes)
+            metrics.UPLOADED_BYTES.add(amount=self.received_bytes)
         elif self._path.startswith(_DOWNLOADS) and self.status in (200, 206):
-            tally.DOWNLOADED_BYTES.add(amount=self.sent_bytes)
+            metrics.DOWNLOADED_BYTES.add(amount=self.sent_bytes)
 
     def _of(self, prefix: str = "") -> dict[str, str]:
         """What the path names: a job or an upload."""

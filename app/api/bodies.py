@@ -11,8 +11,8 @@ from typing import Any, Final
 from litestar import Request
 from litestar.exceptions import InternalServerException
 
-from app.domain.decoding import Malformed, malformed
 from app.domain.errors import INVALID_REQUEST, DubError
+from app.domain.json_decoding import Malformed, malformed
 
 BLOCK_BYTES: Final = 1 << 20
 _SILENCE_S: Final = 60.0

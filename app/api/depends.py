@@ -1,4 +1,4 @@
-"""What handlers ask for by name: the services that `app.server` keeps in the application's state."""
+"""What handlers ask for by name: the services that `app.server.app` keeps in the application's state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Given", "Limits", "providers"]
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What the operator allows; see `app.settings`. Sizes are bytes, times seconds."""
+    """What the operator allows; see `app.config.settings`. Sizes are bytes, times seconds."""
 
     version: str
     max_upload_bytes: int
@@ -36,7 +36,7 @@ _NAMES = (
 
 
 def providers() -> dict[str, Provide]:
-    """One provider per name: the attribute of the application's state. What is not there yet waits for room on the disk (`app.life`)."""
+    """One provider per name: the attribute of the application's state. What is not there yet waits for room on the disk (`app.server.lifespan`)."""
 
     def provider(name: str) -> Provide:
         def provide(state: State) -> Any:

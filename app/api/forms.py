@@ -18,13 +18,13 @@ from app.api.uploads import check_length
 from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import Job
-from app.domain.secrets import Keys
+from app.domain.secret_names import Keys
 from app.domain.upload import Upload
-from app.jobs.requests import CreateJob, OptionsPatch
+from app.jobs.schemas import CreateJob, OptionsPatch
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService
-    from app.storage.disks import Reservation
+    from app.storage.disk_floors import Reservation
     from app.storage.uploads import UploadStore, Writer
 
 _FILES: Final = frozenset({"file", "subtitles", "stem"})

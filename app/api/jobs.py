@@ -16,8 +16,8 @@ from app.api.problems import refuses
 from app.api.validation import validated
 from app.domain.job import Job, JobState
 from app.domain.report import Report
-from app.domain.secrets import Keys
-from app.jobs.requests import CreateJob, Estimate, JobPage, JobPatch
+from app.domain.secret_names import Keys
+from app.jobs.schemas import CreateJob, Estimate, JobPage, JobPatch
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService

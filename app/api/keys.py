@@ -11,7 +11,7 @@ from litestar.di import Provide
 from litestar.params import HeaderParameter
 
 from app.domain.errors import INVALID_REQUEST, DubError
-from app.domain.secrets import ELEVENLABS, Keys
+from app.domain.secret_names import ELEVENLABS, Keys
 
 if TYPE_CHECKING:
     from app.speech.registry import Registry

@@ -1,6 +1,6 @@
 """Figures for Prometheus, in its text format. The client library is imported when first asked.
 
-Two kinds: what this process has counted since its start (`app.tally`), and how things stand, read at the moment of asking. docs/monitoring.md lists
+Two kinds: what this process has counted since its start (`app.observability.metrics`), and how things stand, read at the moment of asking. docs/monitoring.md lists
 every name; a test compares.
 """
 
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from app import tally
 from app.api.health import Health, HealthReport
-from app.domain.decoding import Malformed, decoded
 from app.domain.job import JobState
+from app.domain.json_decoding import Malformed, decoded
+from app.observability import metrics
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -129,21 +129,21 @@ def _gauge(name: str, help: str, value: float | Mapping[tuple[str, ...], float],
 def _counted() -> Iterator[Metric]:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
-    for family in tally.families():
-        if isinstance(family, tally.Histogram):
+    for family in metrics.families():
+        if isinstance(family, metrics.Histogram):
             shown = HistogramMetricFamily(family.name, family.help, labels=family.labels)
             for values, heap in family.heaps().items():
                 shown.add_metric(values, *_buckets(family.bounds, heap))
             yield shown
-        elif isinstance(family, tally.Counter | tally.Gauge):
-            kind = CounterMetricFamily if isinstance(family, tally.Counter) else GaugeMetricFamily
+        elif isinstance(family, metrics.Counter | metrics.Gauge):
+            kind = CounterMetricFamily if isinstance(family, metrics.Counter) else GaugeMetricFamily
             plain = kind(family.name, family.help, labels=family.labels)
             for values, number in family.values().items():
                 plain.add_metric(values, number)
             yield plain
 
 
-def _buckets(bounds: tuple[float, ...], heap: tally.Heap) -> tuple[list[tuple[str, float]], float]:
+def _buckets(bounds: tuple[float, ...], heap: metrics.Heap) -> tuple[list[tuple[str, float]], float]:
     """Cumulative, as Prometheus has them."""
     total, cumulative = 0, []
     for bound, count in zip((*(str(float(bound)) for bound in bounds), "+Inf"), heap.counts, strict=True):

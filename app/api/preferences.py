@@ -11,13 +11,13 @@ from litestar.params import FromPath, JSONBody
 
 from app.api.depends import Given, Limits
 from app.api.problems import refuses
-from app.api.subtitles import Encoding
+from app.api.subtitle_preview import Encoding
 from app.domain.errors import ENGINE_UNKNOWN, DubError
 from app.domain.job import LOUDNESS_TARGETS, MAX_SPEED, MIN_SPEED, DubOptions
 from app.domain.media import MAX_TEXT_CHARACTERS
-from app.domain.secrets import ELEVENLABS, Keys, engine_key
+from app.domain.secret_names import ELEVENLABS, Keys, engine_key
 from app.domain.segment import MAX_RATE, MIN_RATE
-from app.dubbing.code_pages import NAMES
+from app.dubbing.subtitles.code_pages import NAMES
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService

@@ -12,7 +12,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 class Prefix:
     """The ASGI layer that lets everything behind it see paths without `base`; `root_path` says what was in front.
 
-    A proxy may take the prefix off or not: the path itself tells, as no address of ours begins with `base` (`app.settings` sees to that).
+    A proxy may take the prefix off or not: the path itself tells, as no address of ours begins with `base` (`app.config.settings` sees to that).
     What a client may claim (X-Forwarded-Prefix) is not read.
     """
 

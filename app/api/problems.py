@@ -12,11 +12,11 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.response import Response
 
-from app import tally
 from app.api.prefix import Scope, shown
 from app.domain import errors
 from app.domain.errors import DubError
-from app.full_disk import is_disk_full
+from app.observability import metrics
+from app.system.disk_full import is_disk_full
 
 MEDIA_TYPE: Final = "application/problem+json"
 _log = structlog.get_logger("api")
@@ -37,7 +37,7 @@ class ProblemDetails(msgspec.Struct, frozen=True):
 
 def details(problem: errors.Problem, detail: str, *, scope: Scope, request_id: str) -> ProblemDetails:
     """The body of a refusal, which is counted. Its addresses are those that the client of `scope` knows."""
-    tally.ERRORS.add(problem.code)
+    metrics.ERRORS.add(problem.code)
     kind = f"{scope.get('root_path', '')}/schema#{problem.code}"
     return ProblemDetails(kind, problem.message, problem.status, problem.code, detail or problem.message, problem.hint, shown(scope), request_id)
 

@@ -1,4 +1,4 @@
-"""The whole HTTP surface, as one Litestar application. `app.server` gives it life."""
+"""The whole HTTP surface, as one Litestar application. `app.server.app` gives it life."""
 
 from __future__ import annotations
 
@@ -10,8 +10,21 @@ from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 
-from app import forwarded
-from app.api import downloads, events, jobs, pages, preferences, problems, segments, storage, subtitles, system, upload_headers, uploads, voices
+from app.api import (
+    downloads,
+    events,
+    jobs,
+    pages,
+    preferences,
+    problems,
+    segments,
+    storage,
+    subtitle_preview,
+    system,
+    upload_headers,
+    uploads,
+    voices,
+)
 from app.api.bodies import CheckedRequest
 from app.api.compression import compression
 from app.api.depends import Limits, providers
@@ -20,7 +33,8 @@ from app.api.leases import Leases
 from app.api.prefix import Prefix
 from app.api.schema import openapi_config
 from app.api.security import Guard
-from app.hosts import Hosts
+from app.config import trusted_proxies
+from app.config.hosts import Hosts
 
 _BODY_BYTES: Final = 8 << 20  # of a JSON body; uploads have a limit of their own
 _NAMES: Final = ("JobService", "Hub", "UploadStore", "Registry", "SecretStore", "Stock")  # not imported here: they would bring the database along
@@ -38,7 +52,7 @@ def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncC
             preferences.router,
             uploads.router,
             storage.router,
-            subtitles.router,
+            subtitle_preview.router,
             storage.export_job,
             *downloads.handlers,
             *events.handlers,
@@ -59,7 +73,7 @@ def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncC
     )
     guard = Guard(
         app.asgi_handler, limits.allowed_origins, hosts, closing=lambda: app.state.get("closing"),
-        trusted=forwarded.parse(limits.trusted_proxies), access_log=limits.access_log,
+        trusted=trusted_proxies.parse(limits.trusted_proxies), access_log=limits.access_log,
     )  # fmt: skip
     app.asgi_handler = cast(Any, Prefix(guard, limits.base_path) if limits.base_path else guard)
     return app

@@ -15,11 +15,11 @@ import structlog
 from app.api.access import Visit
 from app.api.bodies import Rest
 from app.api.problems import MEDIA_TYPE, details
-from app.api.strangers import Strangers, page, wants_page
+from app.api.unknown_host import Strangers, page, wants_page
+from app.config.hosts import Hosts, split
+from app.config.trusted_proxies import Trusted
 from app.domain import errors
 from app.domain.errors import DubError
-from app.forwarded import Trusted
-from app.hosts import Hosts, split
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]

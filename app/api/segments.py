@@ -14,8 +14,8 @@ from app.api.depends import Given
 from app.api.problems import refuses
 from app.domain import errors
 from app.domain.errors import DubError
-from app.domain.secrets import Keys
-from app.jobs.requests import SegmentChanges, Segments, SplitSegment
+from app.domain.secret_names import Keys
+from app.jobs.schemas import SegmentChanges, Segments, SplitSegment
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService

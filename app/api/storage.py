@@ -14,10 +14,10 @@ from litestar.response import Response, Stream
 from app.api.depends import Given
 from app.api.problems import refuses
 from app.api.ranges import disposition
-from app.jobs.stock import CleanReport, StorageReport
+from app.retention.usage import CleanReport, StorageReport
 
 if TYPE_CHECKING:
-    from app.jobs.stock import Stock
+    from app.retention.usage import Stock
 
 
 class CleanRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,7 +10,7 @@ from litestar import Request, Router, post
 from litestar.params import QueryParameter
 
 from app.api.problems import refuses
-from app.domain.brought import BroughtSubtitles
+from app.domain.subtitle_file import BroughtSubtitles
 
 _MAX_BYTES: Final = 10 << 20
 _LANGUAGE: Final = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
@@ -37,7 +37,7 @@ async def preview_subtitles(
     encoding: Annotated[str | None, QueryParameter(max_length=40, description="An encoding instead of the guess.")] = None,
 ) -> SubtitlePreview:
     """Read an SRT, WebVTT or ASS file, which is the body (`application/octet-stream`). Nothing is kept."""
-    from app.jobs.brought import look_at_subtitles  # not at import: it brings the database along
+    from app.jobs.attachments import look_at_subtitles  # not at import: it brings the database along
 
     found, likely = await asyncio.to_thread(look_at_subtitles, await request.body(), language, encoding)
     return SubtitlePreview(found, tuple(Encoding(name, label) for name, label in likely))

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from app.hosts import split
+from app.config.hosts import split
 
 _MOST_NAMES: Final = 100  # remembered; a web site can make up as many as it likes
 _log = structlog.get_logger("api")

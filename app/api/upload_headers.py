@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from app.domain import errors
 from app.domain.errors import DubError
-from app.domain.plain import plain
+from app.domain.plain_text import plain
 from app.domain.upload import CHECKSUMS, MAX_PARTS, PARTIAL, Checksum, Upload
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from app.api.bodies import Pace, blocks
 from app.api.depends import Given, Limits
 from app.api.leases import Leases
 from app.api.problems import ProblemDetails, answer, refuses
-from app.api.upload_headers import (
+from app.api.upload_headers import (  # fmt: skip
     CHUNK_TYPE,
     EXTENSIONS,
     VERSION,
@@ -28,7 +28,7 @@ from app.api.upload_headers import (
     parse_parts,
     told,
     told_in_full,
-)  # fmt: skip
+)
 from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.upload import CHECKSUMS, Checksum, Upload

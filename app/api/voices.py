@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 
 from app.api.depends import Given
 from app.api.problems import refuses
-from app.domain.secrets import Keys
+from app.domain.secret_names import Keys
 from app.speech.ports import EngineInfo, VoiceInfo
 
 if TYPE_CHECKING:

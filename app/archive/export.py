@@ -18,13 +18,13 @@ from typing import IO, Annotated, Any, Final
 import msgspec
 from sqlalchemy import Engine, select
 
-from app.domain.brought import BroughtSubtitles
-from app.domain.decoding import Count, Moment
 from app.domain.errors import JOB_NOT_FOUND, DubError
 from app.domain.job import JobError, JobState, Joined, Phase, Stage
+from app.domain.json_decoding import Count, Moment
 from app.domain.media import Artifact, MediaInfo
 from app.domain.segment import Segment
-from app.storage import rows, tape
+from app.domain.subtitle_file import BroughtSubtitles
+from app.storage import rows, tar_stream
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
 from app.storage.database import reading
@@ -150,10 +150,10 @@ def archive(engine: Engine, blobs: BlobStore, jobs: Sequence[Titled], version: s
         sums.seek(0, os.SEEK_END)
         size = sums.tell()
         sums.seek(0)
-        yield tape.head(SUMS, size, now)
-        while block := sums.read(tape.BLOCK_BYTES):
+        yield tar_stream.head(SUMS, size, now)
+        while block := sums.read(tar_stream.BLOCK_BYTES):
             yield block
-        yield tape.padding(size) + tape.END
+        yield tar_stream.padding(size) + tar_stream.END
 
 
 def _job(engine: Engine, blobs: BlobStore, job_id: str, written: dict[str, tuple[str, int]], sums: IO[bytes]) -> Iterator[bytes]:
@@ -178,11 +178,11 @@ def _job(engine: Engine, blobs: BlobStore, job_id: str, written: dict[str, tuple
             if here:
                 with file:
                     digest, size = hashlib.sha256(), os.fstat(file.fileno()).st_size
-                    yield tape.head(f"blobs/{key}", size, os.fstat(file.fileno()).st_mtime)
-                    while block := file.read(tape.BLOCK_BYTES):
+                    yield tar_stream.head(f"blobs/{key}", size, os.fstat(file.fileno()).st_mtime)
+                    while block := file.read(tar_stream.BLOCK_BYTES):
                         digest.update(block)
                         yield block
-                    yield tape.padding(size)
+                    yield tar_stream.padding(size)
                 sums.write(f"{digest.hexdigest()}  blobs/{key}\n".encode())
                 known = digest.hexdigest(), size
                 if key in shared:
@@ -228,7 +228,7 @@ def _named(job: PortableJob, key: str) -> tuple[str, str]:
 
 def _small(name: str, data: bytes, at: float, sums: IO[bytes]) -> Iterator[bytes]:
     sums.write(f"{hashlib.sha256(data).hexdigest()}  {name}\n".encode())
-    yield tape.head(name, len(data), at) + data + tape.padding(len(data))
+    yield tar_stream.head(name, len(data), at) + data + tar_stream.padding(len(data))
 
 
 def _json(value: Any) -> bytes:

@@ -16,21 +16,21 @@ from typing import Any, BinaryIO, Final
 import msgspec
 from sqlalchemy import Connection, Engine, delete, insert, select
 
+from app.archive import validation
+from app.archive.export import MANIFEST, README, SUMS, PortableJob
 from app.domain.errors import ARCHIVE_INVALID, DATABASE_BUSY, DISK_FULL, DubError
 from app.domain.job import ACTIVE, DubOptions, JobState, Stage
 from app.domain.media import ArtifactKind
 from app.domain.segment import Clip, Placement
 from app.dubbing.pipeline import Mixed, Sound
-from app.full_disk import is_disk_full
-from app.jobs import archived
-from app.jobs.portable import MANIFEST, README, SUMS, PortableJob
-from app.jobs.work import Transcribed
-from app.storage import rows, tape
+from app.jobs.stages import Transcribed
+from app.storage import rows, tar_stream
 from app.storage import tables as t
 from app.storage.blobs import BlobStore, sha256_of
 from app.storage.database import reading
-from app.storage.disks import Reservation, reserve_on
-from app.storage.floor import Floor
+from app.storage.disk_floor import Floor
+from app.storage.disk_floors import Reservation, reserve_on
+from app.system.disk_full import is_disk_full
 
 _MAX_JSON_BYTES: Final = 256 << 20  # of one job: its lines, and what its stages gave
 _BLOB: Final = re.compile(r"blobs/((?:uploads|ingest|clips|artifacts)(?:/[A-Za-z0-9_-]{1,128}){1,3}(?:\.[a-z0-9]{1,8})?)")
@@ -94,7 +94,7 @@ def _examine(file: BinaryIO, blobs: BlobStore) -> int:
     sums, pending, shared = hashlib.sha256(), dict[str, tuple[str, int]](), dict[str, tuple[str, int]]()
     expected: list[str] | None = None
     wanted, ended = 0, False
-    for member in tape.members(file):
+    for member in tar_stream.members(file):
         if ended:
             raise DubError(ARCHIVE_INVALID, f"Something follows {SUMS}.")
         if member.name == SUMS:
@@ -114,10 +114,10 @@ def _examine(file: BinaryIO, blobs: BlobStore) -> int:
         elif member.name == README and expected is None:
             digest = member.skip()
         elif member.name == MANIFEST and expected is None:
-            manifest = archived.manifest(member.whole(_MAX_JSON_BYTES))
+            manifest = validation.manifest(member.whole(_MAX_JSON_BYTES))
             expected, digest = [job.id for job in reversed(manifest.jobs)], member.skip()
         elif (named := _JOB.fullmatch(member.name)) and expected:
-            job = archived.job(member.whole(_MAX_JSON_BYTES))
+            job = validation.job(member.whole(_MAX_JSON_BYTES))
             digest = member.skip()
             while expected and expected[-1] != job.id:  # deleted while the archive was written
                 expected.pop()
@@ -151,7 +151,7 @@ def _check_files(job: PortableJob, pending: dict[str, tuple[str, int]], shared: 
 def _second_reading(file: BinaryIO, blobs: BlobStore, folder: Path, room: Reservation) -> Iterator[tuple[PortableJob, dict[str, Path], set[str]]]:
     """Each job with its files that are not in the store yet, and the keys under which other bytes lie there already."""
     staged: dict[str, Path] = {}
-    for number, member in enumerate(tape.members(file)):
+    for number, member in enumerate(tar_stream.members(file)):
         if blob := _BLOB.fullmatch(member.name):
             if not blobs.exists(blob[1]):
                 staged[blob[1]] = folder / str(number)
@@ -160,7 +160,7 @@ def _second_reading(file: BinaryIO, blobs: BlobStore, folder: Path, room: Reserv
                         out.write(block)
                         room.landed(len(block))
         elif _JOB.fullmatch(member.name):
-            job = archived.job(member.whole(_MAX_JSON_BYTES))
+            job = validation.job(member.whole(_MAX_JSON_BYTES))
             other: set[str] = set()
             for entry in job.files:
                 found = staged.get(entry.key) or blobs.path(entry.key)
@@ -206,8 +206,8 @@ def _outcome(c: Connection, job: PortableJob) -> Outcome:
     row = c.execute(select(t.jobs).where(t.jobs.c.id == job.id)).first()
     if row is None:
         return Outcome.TAKEN
-    here = (row.created_at, row.revision, row.rendered_revision, archived.title(row.title), row.stem_key, msgspec.convert(row.options, DubOptions))
-    if here != (job.created_at, job.revision, job.rendered_revision, job.title, job.stem_key, archived.options(job.options)):
+    here = (row.created_at, row.revision, row.rendered_revision, validation.title(row.title), row.stem_key, msgspec.convert(row.options, DubOptions))
+    if here != (job.created_at, job.revision, job.rendered_revision, job.title, job.stem_key, validation.options(job.options)):
         return Outcome.RENAMED
     keys = set(c.execute(select(t.blob_references.c.key).where(t.blob_references.c.job_id == job.id)).scalars())
     lacking = {entry.key for entry in job.files} - keys
@@ -229,8 +229,8 @@ def _rows(job: PortableJob, there: set[str], other: set[str], blobs: BlobStore) 
     columns = {column.name for column in t.jobs.columns}
     values = {name: msgspec.to_builtins(getattr(job, name)) for name in job.__struct_fields__ if name in columns}
     stopped = {"state": JobState.CANCELLED} if job.state in ACTIVE else {}
-    rendered = None if job.rendered_options is None else msgspec.to_builtins(archived.options(job.rendered_options))
-    values |= {"options": msgspec.to_builtins(archived.options(job.options)), "rendered_options": rendered} | stopped
+    rendered = None if job.rendered_options is None else msgspec.to_builtins(validation.options(job.rendered_options))
+    values |= {"options": msgspec.to_builtins(validation.options(job.options)), "rendered_options": rendered} | stopped
     values |= {"stage": None, "stage_progress": 0.0, "progress": 0.0 if stopped else 1.0, "eta_s": None, "workflow_id": None}
     again, stages, artifacts = _again(job, there, other), [], []
     for stage in job.stages:

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import msgspec
 
-from app.domain.decoding import LARGEST, Malformed, converted, decoded
+from app.archive.export import FORMAT, MANIFEST, Manifest, PortableJob
 from app.domain.errors import ARCHIVE_INVALID, ARCHIVE_NEWER, TOO_MANY_LINES, DubError
 from app.domain.job import NEUTRAL, DubOptions
+from app.domain.json_decoding import LARGEST, Malformed, converted, decoded
 from app.domain.media import MAX_TEXT_CHARACTERS, Artifact
-from app.domain.plain import one_line, plain
+from app.domain.plain_text import one_line, plain
 from app.domain.segment import MAX_LINES, MAX_RATE, MIN_RATE, Segment
-from app.jobs.portable import FORMAT, MANIFEST, Manifest, PortableJob
 
 MAX_JOBS: Final = 1_000_000
 _DEEPEST: Final = 16

@@ -14,8 +14,8 @@ import secrets
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from app.backup.manifest import Encryption
 from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_PASSWORD, DubError
-from app.storage.vault.manifest import Encryption
 
 CHUNK_BYTES: Final = 1 << 20
 _TAG_BYTES: Final = 16

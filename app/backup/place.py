@@ -19,9 +19,9 @@ from typing import Final, Protocol
 import msgspec
 
 from app.domain.errors import BACKUP_BUSY, BACKUP_NOT_FOUND, BACKUP_PLACE, DISK_FULL, DubError
-from app.full_disk import is_disk_full
 from app.storage.blobs import sync_folder
-from app.storage.floor import Floor
+from app.storage.disk_floor import Floor
+from app.system.disk_full import is_disk_full
 
 BLOCK_BYTES: Final = 1 << 20
 BUCKET: Final = "s3://"

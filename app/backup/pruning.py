@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from app.storage.vault.place import Check
-from app.storage.vault.vault import Vault, taken_at
+from app.backup.place import Check
+from app.backup.repository import Vault, taken_at
 
 DAY_S: Final = 24 * 3600.0
 GRACE_S: Final = DAY_S  # a younger object may belong to a backup whose lock has ended though it still runs

@@ -15,12 +15,13 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from app.domain.decoding import Malformed, decoded
+from app.backup import encryption as sealing
+from app.backup import manifest
+from app.backup.encryption import Seal
+from app.backup.manifest import FORMAT, File, Header, Snapshot
+from app.backup.place import Entry, Place
 from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_NOT_FOUND, BACKUP_PASSWORD, DubError
-from app.storage.vault import manifest, sealing
-from app.storage.vault.manifest import FORMAT, File, Header, Snapshot
-from app.storage.vault.place import Entry, Place
-from app.storage.vault.sealing import Seal
+from app.domain.json_decoding import Malformed, decoded
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -12,12 +12,12 @@ from typing import Final
 
 import msgspec
 
+from app.backup import swap
+from app.backup.manifest import APP_DATABASE, ENGINE_DATABASE, SECRET_KEY, File, Snapshot
+from app.backup.repository import Vault, spread
 from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_NOT_FOUND, DATA_USED, DISK_FULL, DubError
-from app.full_disk import is_disk_full
 from app.storage.database import HEAD
-from app.storage.vault import swap
-from app.storage.vault.manifest import APP_DATABASE, ENGINE_DATABASE, SECRET_KEY, File, Snapshot
-from app.storage.vault.vault import Vault, spread
+from app.system.disk_full import is_disk_full
 
 Report = Callable[[int, int], None]  # files so far, bytes so far
 _SPARE_BYTES: Final = 64 << 20

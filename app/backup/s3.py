@@ -16,8 +16,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from app.backup.place import Check, Entry
 from app.domain.errors import BACKUP_BUSY, BACKUP_NOT_FOUND, BACKUP_PLACE, DubError
-from app.storage.vault.place import Check, Entry
 
 T = TypeVar("T")
 _PART_BYTES: Final = 8 << 20  # S3 wants 5 MiB at least and 10 000 parts at most

@@ -15,8 +15,8 @@ from typing import Final
 import msgspec
 import structlog
 
-from app.domain.decoding import Malformed, decoded
-from app.processes import command
+from app.domain.json_decoding import Malformed, decoded
+from app.system.children import command
 
 RETRY_S: Final = 1800.0
 _FIRST_S: Final = 60.0  # after a start: one that crashes again and again does not begin with a backup

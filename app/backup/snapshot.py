@@ -18,11 +18,11 @@ from typing import Final
 import msgspec
 import structlog
 
+from app.backup import sqlite_copy
+from app.backup.manifest import APP_DATABASE, BLOBS, CLI_CLIPS, FORMAT, SECRET_KEY, File, Missing, Snapshot, lines
+from app.backup.place import Check
+from app.backup.repository import Vault, new_id, spread
 from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_NOT_FOUND, DubError
-from app.storage.vault import databases
-from app.storage.vault.manifest import APP_DATABASE, BLOBS, CLI_CLIPS, FORMAT, SECRET_KEY, File, Missing, Snapshot, lines
-from app.storage.vault.place import Check
-from app.storage.vault.vault import Vault, new_id, spread
 
 Report = Callable[[int, int], None]  # files looked at so far, bytes read so far
 log = structlog.get_logger(__name__)
@@ -146,18 +146,18 @@ def back_up(data: Path, vault: Vault, check: Check, *, app_version: str, report:
         missing: set[str] = set()
         for _ in range(_PASSES):
             before = missing
-            names = databases.copy_all(data, work)
-            with databases.opened(work / APP_DATABASE) as app:
+            names = sqlite_copy.copy_all(data, work)
+            with sqlite_copy.opened(work / APP_DATABASE) as app:
                 missing = taking.blobs(app)
             if missing <= before:
                 break
         files = [taking.small(name, work / name, packed=True) for name in names]
         if (data / SECRET_KEY).exists():
             files.append(taking.small(SECRET_KEY, packed=False))
-        with databases.opened(work / APP_DATABASE) as app:
+        with sqlite_copy.opened(work / APP_DATABASE) as app:
             files += [taking.done[path] for path in _wanted(data, app) if path in taking.done]
-            lost = tuple(Missing(path, databases.jobs_of(app, path.removeprefix(f"{BLOBS}/"))) for path in sorted(missing)[:_MOST_MISSING])
-            jobs, revision = databases.job_count(app), databases.revision(app)
+            lost = tuple(Missing(path, sqlite_copy.jobs_of(app, path.removeprefix(f"{BLOBS}/"))) for path in sorted(missing)[:_MOST_MISSING])
+            jobs, revision = sqlite_copy.job_count(app), sqlite_copy.revision(app)
         listing = _keep_listing(taking, work / _LISTING, files)
         snapshot = Snapshot(
             format=FORMAT, id=new_id(started), created_at=started, app_version=app_version, schema_revision=revision, jobs=jobs,
@@ -180,7 +180,7 @@ def _keep_listing(taking: _Taking, path: Path, files: list[File]) -> File:
 def _wanted(data: Path, app: sqlite3.Connection) -> Iterator[str]:
     """The paths of all blobs that the database needs, and of all spoken lines: what was bought for a job that still runs is in no table yet."""
     clips = _clips(data / BLOBS / _CLIPS)
-    for key in databases.referred(app):
+    for key in sqlite_copy.referred(app):
         clips.discard(key.removeprefix(f"{_CLIPS}/"))
         yield f"{BLOBS}/{key}"
     yield from (f"{BLOBS}/{_CLIPS}/{name}" for name in sorted(clips))

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from app.backup.manifest import APP_DATABASE, ENGINE_DATABASE
 from app.domain.errors import DATA_DAMAGED, DISK_FULL, DubError
-from app.full_disk import is_disk_full
-from app.storage.vault.manifest import APP_DATABASE, ENGINE_DATABASE
+from app.system.disk_full import is_disk_full
 
 _WAIT_S: Final = 60.0
 _MOST_TROUBLES: Final = 10
@@ -21,7 +21,7 @@ def copy_all(data: Path, to: Path) -> list[str]:
     """Copy both, the engine's first, and return their names. Each copy is one moment's; a writer is not held up (WAL).
 
     The order makes a restored server right. The engine's copy then never knows more than the application's: a step that it does not know of runs
-    again, finds its result and goes on; a job that it does not know of is queued again (`app.jobs.engine`). The other way round, a step would count
+    again, finds its result and goes on; a job that it does not know of is queued again (`app.jobs.workflows`). The other way round, a step would count
     as done whose result is not there.
     """
     names = [name for name in (ENGINE_DATABASE, APP_DATABASE) if (data / name).exists()]

@@ -9,10 +9,10 @@ from typing import Final
 
 import msgspec
 
+from app.backup import sqlite_copy
+from app.backup.manifest import APP_DATABASE, BLOBS, ENGINE_DATABASE, File, Missing, Snapshot
+from app.backup.repository import Vault, spread
 from app.domain.errors import BACKUP_DAMAGED, BACKUP_NOT_FOUND, DubError
-from app.storage.vault import databases
-from app.storage.vault.manifest import APP_DATABASE, BLOBS, ENGINE_DATABASE, File, Missing, Snapshot
-from app.storage.vault.vault import Vault, spread
 
 Report = Callable[[int, int], None]  # objects read so far, bytes so far
 _DATABASES: Final = (ENGINE_DATABASE, APP_DATABASE)
@@ -82,7 +82,7 @@ def _read(vault: Vault, files: Iterable[File], read: dict[tuple[str, bool], str]
             if file.path in _DATABASES:
                 with (work / file.sha256).open("wb") as out:
                     out.writelines(vault.read(file))
-                return file, "; ".join(databases.troubles(work / file.sha256))
+                return file, "; ".join(sqlite_copy.troubles(work / file.sha256))
             for _ in vault.read(file):
                 pass
         except DubError as error:
@@ -105,12 +105,12 @@ def _told(snapshot: Snapshot, bad: Sequence[tuple[File, str]], paths: set[str], 
     if any(file.path == APP_DATABASE for file, _ in bad):
         return [Damage(file.path, reason, ()) for file, reason in bad]
     known = {missing.path for missing in snapshot.missing}
-    with databases.opened(copies[APP_DATABASE]) as app:
-        told = [Damage(file.path, reason, databases.jobs_of(app, file.path.removeprefix(f"{BLOBS}/"))) for file, reason in bad]
-        for key in databases.referred(app):
+    with sqlite_copy.opened(copies[APP_DATABASE]) as app:
+        told = [Damage(file.path, reason, sqlite_copy.jobs_of(app, file.path.removeprefix(f"{BLOBS}/"))) for file, reason in bad]
+        for key in sqlite_copy.referred(app):
             path = f"{BLOBS}/{key}"
             if path not in paths and path not in known:
-                told.append(Damage(path, "the backup does not have it", databases.jobs_of(app, key)))
+                told.append(Damage(path, "the backup does not have it", sqlite_copy.jobs_of(app, key)))
     return told
 
 

@@ -14,20 +14,20 @@ from typing import Any, Final
 
 import msgspec
 
-from app import __version__, guard
+from app import __version__
+from app.backup import pruning, schedule
+from app.backup.manifest import APP_DATABASE, Snapshot
+from app.backup.place import Check, Place
+from app.backup.pruning import DAY_S, Pruned
+from app.backup.repository import HEADER, Vault, open_or_make
+from app.backup.snapshot import back_up
+from app.cli import backup_place
+from app.cli.failures import failed
+from app.config.settings import Settings
 from app.domain.errors import BACKUP_NOT_FOUND, BACKUP_PLACE, DubError
-from app.exit_status import INTERRUPTED, OK, UsageError
-from app.jobs import backups
-from app.operate import vaults
-from app.outcome import failed
-from app.say import say, say_json
-from app.settings import Settings
-from app.storage.vault import pruning
-from app.storage.vault.manifest import APP_DATABASE, Snapshot
-from app.storage.vault.place import Check, Place
-from app.storage.vault.pruning import DAY_S, Pruned
-from app.storage.vault.taking import back_up
-from app.storage.vault.vault import HEADER, Vault, open_or_make
+from app.system import data_lock
+from app.system.console import say, say_json
+from app.system.exit_status import INTERRUPTED, OK, UsageError
 
 _NICE: Final = 10
 _IOPRIO_SET: Final = {"x86_64": 251, "aarch64": 30}
@@ -38,9 +38,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Returns the exit status."""
     if not (settings.data / APP_DATABASE).exists():
         raise UsageError(f"{settings.data} has no {APP_DATABASE}: it is not the data folder, or no server was ever started on it")
-    to = vaults.where(settings, arguments.to)
-    counts = not settings.backup_to or to == vaults.where(settings, None)  # a copy elsewhere, by hand, is not the scheduled one
-    if guard.owner(settings.data) is not None:
+    to = backup_place.where(settings, arguments.to)
+    counts = not settings.backup_to or to == backup_place.where(settings, None)  # a copy elsewhere, by hand, is not the scheduled one
+    if data_lock.owner(settings.data) is not None:
         give_way()
     signal.signal(signal.SIGTERM, _interrupt)
     started = time.monotonic()
@@ -48,18 +48,18 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         snapshot, pruned, trouble, encrypted = _back_up(arguments.to, settings)
     except DubError as error:
         if counts:
-            backups.write(settings.data, backups.failure(settings.data, to, error.message, round(time.monotonic() - started, 3)))
+            schedule.write(settings.data, schedule.failure(settings.data, to, error.message, round(time.monotonic() - started, 3)))
         return failed(error, as_json=arguments.json)
     except KeyboardInterrupt:
         say("autodubber: interrupted; what is stored stays for the next backup", to=sys.stderr)
         return INTERRUPTED
     if counts:
         now = time.time()
-        record = backups.Record(
+        record = schedule.Record(
             at=now, to=to, snapshot=snapshot.id, bytes=snapshot.bytes, new_bytes=snapshot.new_bytes, seconds=snapshot.seconds,
             missing=len(snapshot.missing), ok=True, error=trouble, good_at=now,
         )  # fmt: skip
-        backups.write(settings.data, record)
+        schedule.write(settings.data, record)
     for missing in snapshot.missing:
         say(f"autodubber: {missing.path} could not be read; it is not in the backup (jobs: {', '.join(missing.jobs) or 'none'})", to=sys.stderr)
     if trouble:
@@ -68,20 +68,20 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         told = msgspec.to_builtins(snapshot) | {"ok": True, "to": to, "encrypted": encrypted, "pruned": msgspec.to_builtins(pruned)}
         say_json(told)
     else:
-        kept = f"{snapshot.files} files, {vaults.size(snapshot.bytes)}"
-        say(f"{snapshot.id}  {kept}, {vaults.size(snapshot.new_bytes)} of them new, {snapshot.seconds:.1f} s, in {to}")
+        kept = f"{snapshot.files} files, {backup_place.size(snapshot.bytes)}"
+        say(f"{snapshot.id}  {kept}, {backup_place.size(snapshot.new_bytes)} of them new, {snapshot.seconds:.1f} s, in {to}")
     return OK
 
 
 def _back_up(named: str | None, settings: Settings) -> tuple[Snapshot, Pruned | None, str, bool]:
     """The snapshot, what was deleted after it, why nothing was ("" when all went well), and whether it is encrypted."""
-    place = vaults.place(settings, named)
+    place = backup_place.place(settings, named)
     if named is None:
         _check_there(place, settings)
     place.prepare()
     with place.lock(alone=True) as check:
         vault = open_or_make(place, settings.backup_password)
-        snapshot = back_up(settings.data, vault, check, app_version=__version__, report=vaults.progress("backing up"))
+        snapshot = back_up(settings.data, vault, check, app_version=__version__, report=backup_place.progress("backing up"))
         try:
             return snapshot, _prune(vault, check, settings), "", vault.encrypted
         except DubError as error:
@@ -90,7 +90,7 @@ def _back_up(named: str | None, settings: Settings) -> tuple[Snapshot, Pruned | 
 
 def _check_there(place: Place, settings: Settings) -> None:
     """A scheduled backup does not begin anew where the last one was good: the disk is not mounted, and the folder below it is empty."""
-    record = backups.read(settings.data)
+    record = schedule.read(settings.data)
     if record is None or record.to != place.where or record.good_at is None:
         return
     try:
@@ -98,7 +98,7 @@ def _check_there(place: Place, settings: Settings) -> None:
     except DubError as error:
         if error.problem is not BACKUP_NOT_FOUND:
             raise
-        there = f"{place.where} had a good backup on {vaults.at(record.good_at)}, and has none now; is the disk mounted?"
+        there = f"{place.where} had a good backup on {backup_place.at(record.good_at)}, and has none now; is the disk mounted?"
         raise DubError(BACKUP_PLACE, f"{there} To begin anew there, run autodubber backup --to {place.where} once.") from None
 
 

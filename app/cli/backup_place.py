@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from app.exit_status import UsageError
-from app.settings import Settings
-from app.storage.disks import Disks
-from app.storage.vault.place import BUCKET, FolderPlace, Place, address_of
+from app.backup.place import BUCKET, FolderPlace, Place, address_of
+from app.config.settings import Settings
+from app.storage.disk_floors import Disks
+from app.system.exit_status import UsageError
 
 _STATE: Final = ("blobs", "uploads", "scratch", "cache", "cli", "models")
 _EVERY_S: Final = 0.5
@@ -37,7 +37,7 @@ def place(settings: Settings, named: str | None) -> Place:
     bucket, _, prefix = chosen.removeprefix(BUCKET).partition("/")
     if not bucket or "@" in bucket or ":" in bucket:
         raise UsageError("an S3 place looks like s3://BUCKET/PREFIX; keys are set as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
-    from app.storage.vault.bucket import S3, BucketPlace
+    from app.backup.s3 import S3, BucketPlace
 
     s3 = S3(access_key=settings.s3_access_key, secret_key=settings.s3_secret_key, region=settings.s3_region, endpoint=settings.s3_endpoint)
     return BucketPlace(bucket, prefix.strip("/"), s3)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from app import logs
-from app.exit_status import OK, UsageError
-from app.say import say, say_json
+from app.observability import logs
+from app.system.console import say, say_json
+from app.system.exit_status import OK, UsageError
 
 if TYPE_CHECKING:
-    from app.jobs.stock import CleanReport
-    from app.settings import Settings
+    from app.config.settings import Settings
+    from app.retention.usage import CleanReport
 
 _REASONS = {"age": "older than is kept", "size": "more than is kept", "unused": "needed by nothing"}
 
@@ -22,12 +22,12 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Returns the exit status. Raises UsageError where there is no data."""
     if not (settings.data / "app.sqlite3").is_file():
         raise UsageError(f"there is no AutoDubber data in {settings.data}; name the folder: --data DIR")
-    from app.jobs.cleaning import Cleaner
-    from app.jobs.stock import Stock
-    from app.keeping import rules_of
+    from app.config.retention_rules import rules_of
+    from app.retention.cleaner import Cleaner
+    from app.retention.usage import Stock
     from app.storage.blobs import BlobStore
     from app.storage.database import migrate, open_database
-    from app.storage.floor import Floor
+    from app.storage.disk_floor import Floor
 
     logs.configure("info" if not arguments.dry_run else "warning", settings.log_format)
     database = open_database(settings.database_url)

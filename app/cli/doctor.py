@@ -22,13 +22,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from app import guard, hosts
-from app.address import url_of
+from app.config import hosts
+from app.config.address import url_of
+from app.config.settings import Settings
 from app.domain.errors import HOST_UNKNOWN, DubError
-from app.domain.plain import visible
-from app.exit_status import INTERNAL, OK
-from app.say import say_json
-from app.settings import Settings
+from app.domain.plain_text import visible
+from app.system import data_lock
+from app.system.console import say_json
+from app.system.exit_status import INTERNAL, OK
 
 PROBE_S: Final = 60.0
 _NEEDED_MEMORY_BYTES: Final = 2 << 30
@@ -103,7 +104,7 @@ def check_data(data: Path) -> list[Check]:
                 "file system", False, True, f"{data} is on {kind}", "SQLite is damaged by network file systems: put the data folder on a local disk."
             )
         )
-    server = guard.owner(data) if place == data and writable else None
+    server = data_lock.owner(data) if place == data and writable else None
     if server is not None:
         checks.append(Check("server", True, False, f"one works on this folder{f' (process {server})' if server else ''}"))
     return checks
@@ -179,7 +180,7 @@ def check_ffmpeg() -> list[Check]:
 
 async def check_encoder() -> list[Check]:
     """The machine's video encoder, which has really encoded something, for burned subtitles."""
-    from app.media import encoders
+    from app.media import video_encoders as encoders
 
     try:
         found = await encoders.choose(hardware=True)
@@ -191,7 +192,7 @@ async def check_encoder() -> list[Check]:
 
 def check_fonts() -> list[Check]:
     """The fonts for burned subtitles, which are shipped."""
-    from app.dubbing.burn import FONTS
+    from app.dubbing.video.burn import FONTS
 
     names = {path.name for path in FONTS.glob("*.tt[fc]")}
     there = "NotoSans-Regular.ttf" in names and any(name.endswith(".ttc") for name in names)
@@ -204,7 +205,7 @@ def check_whisper(device: str) -> list[Check]:
     if importlib.util.find_spec("whisper") is None:
         return [Check("Whisper", False, True, "openai-whisper is not installed", "Run `make setup`.")]
     gpu_name = "torch.cuda.is_available() and torch.cuda.get_device_name()"
-    first = "from app.speech.whisper_child import leave_numba_out; leave_numba_out(); "
+    first = "from app.speech.whisper.child import leave_numba_out; leave_numba_out(); "
     code = first + f"import json, torch, whisper; print(json.dumps([whisper.__version__, torch.__version__, {gpu_name}]))"
     try:
         version, torch, gpu = json.loads(_output([sys.executable, "-c", code]))
@@ -236,7 +237,7 @@ def _graphics_card() -> str:
 
 
 def check_page() -> list[Check]:
-    page = Path(__file__).resolve().parent.parent / "web" / "build" / "index.html"
+    page = Path(__file__).resolve().parents[2] / "web" / "build" / "index.html"
     there = page.is_file()
     return [
         Check(
@@ -283,7 +284,7 @@ def _answers(settings: Settings, name: str) -> int:
 
 async def check_engines(settings: Settings) -> list[Check]:
     """Every recogniser and voice; the ElevenLabs key when there is one; the models that are here."""
-    from app.engines import engines_of, known_key
+    from app.config.engines import engines_of, known_key
 
     engines = engines_of(settings)
     try:

@@ -16,21 +16,22 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from app import logs, modes
+from app.cli.dub_files import hand_over, kept_clips, longest_name, run_folder
+from app.cli.dub_progress import Display, display
+from app.cli.failures import failed, interrupted, interruptible
+from app.config.settings import Settings
 from app.domain.errors import DISK_FULL, DubError
 from app.domain.job import MAX_SPEED, MIN_SPEED, NEUTRAL, Background, DubOptions, Stage, Task
 from app.domain.media import MediaInfo
 from app.domain.report import Report
 from app.domain.segment import Clip, Flag, Segment
-from app.dub_display import Display, display
-from app.dub_files import hand_over, kept_clips, longest_name, run_folder
-from app.exit_status import OK, UsageError, track_of
-from app.outcome import failed, interrupted, interruptible
-from app.say import say_json, say_path
-from app.settings import Settings
+from app.observability import logs
+from app.system import file_modes
+from app.system.console import say_json, say_path
+from app.system.exit_status import OK, UsageError, track_of
 
 if TYPE_CHECKING:
-    from app.dubbing.kit import Kit
+    from app.dubbing.context import Kit
     from app.speech.ports import Recognised
 
 # The options of the command line that do not bear their field's name.
@@ -103,7 +104,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         say_json(dubbed)
         return OK
     if dubbed.report is not None:
-        from app import dub_report
+        from app.cli import dub_report
         from app.dubbing.report import needs_a_look
 
         dub_report.show(dubbed.report, needs_a_look, sys.stderr)
@@ -128,8 +129,8 @@ def inputs_of(arguments: argparse.Namespace) -> list[Path]:
 
 def options_of(arguments: argparse.Namespace, settings: Settings) -> DubOptions:
     """The options as typed, the rest from the settings. Raises UsageError for a value out of its range."""
-    from app.jobs.choices import patched
-    from app.jobs.requests import OptionsPatch
+    from app.jobs.options import patched
+    from app.jobs.schemas import OptionsPatch
 
     typed = {name: getattr(arguments, name) for name in NEUTRAL if getattr(arguments, name) is not None}
     if "loudness_lufs" in typed:
@@ -156,13 +157,13 @@ def _loudness(text: str) -> float | None:
 
 
 async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Settings, shown: Display) -> Dubbed:
-    from app.engines import engines_of, limits_of
-    from app.jobs import choices
+    from app.config.engines import engines_of, limits_of
+    from app.jobs import options as choices
 
     with run_folder(settings.data) as folder:
-        from app.dubbing.kit import Kit
+        from app.dubbing.context import Kit
         from app.storage.blobs import BlobStore
-        from app.storage.disks import Disks
+        from app.storage.disk_floors import Disks
         from app.storage.workspace import Workspace
 
         blobs = BlobStore(folder / "blobs")
@@ -187,10 +188,11 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
 
 
 async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, shown: Display, cache: Path) -> Dubbed:
-    from app.dubbing import pipeline, tracks
+    from app.dubbing import audio_tracks as tracks
+    from app.dubbing import pipeline
     from app.dubbing.finish import cues_for, finish
     from app.dubbing.report import keep_report, report_of
-    from app.dubbing.subtitles import write_srt
+    from app.dubbing.subtitles.srt_vtt import write_srt
     from app.dubbing.synthesize import VoiceChoice, synthesize
     from app.dubbing.transcribe import from_subtitles, no_speech, transcribe
     from app.speech.ports import SpeechRequest
@@ -234,7 +236,7 @@ async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, 
     if not segments:
         raise no_speech(info, options)
     if arguments.review:
-        with modes.as_the_person():
+        with file_modes.as_the_person():
             arguments.review.write_text(write_srt(cues_for(segments, ())), encoding="utf-8")
         return _result(arguments, info, options, sound.duration_s, language, segments, (), None, shown, {"review": str(arguments.review)})
     choice = VoiceChoice(options.voice, options.voice_model, options.speed, pipeline.spoken_language(options, language))
@@ -258,7 +260,7 @@ def _result(
     arguments: argparse.Namespace, info: MediaInfo, options: DubOptions, duration_s: float, language: str | None, segments: Sequence[Segment],
     clips: Sequence[Clip], report: Report | None, shown: Display, outputs: dict[str, str],
 ) -> Dubbed:  # fmt: skip
-    from app.dubbing import tracks
+    from app.dubbing import audio_tracks as tracks
 
     lines = report.lines if report else ()
     return Dubbed(

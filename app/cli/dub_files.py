@@ -15,14 +15,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from app import modes
 from app.domain.errors import DISK_FULL, DubError
 from app.domain.media import NAMED, Artifact, ArtifactKind
-from app.exit_status import UsageError
-from app.full_disk import is_disk_full
+from app.system import file_modes
+from app.system.disk_full import is_disk_full
+from app.system.exit_status import UsageError
 
 if TYPE_CHECKING:
-    from app.dubbing.kit import Kit
+    from app.dubbing.context import Kit
 
 CLIP_KEPT_S: Final = 30 * 24 * 3600.0
 _LONGEST_NAME: Final = 255  # bytes, on nearly every file system; an encrypted one may take fewer, and says so
@@ -81,7 +81,7 @@ def hand_over(kit: Kit, artifacts: Sequence[Artifact], stem: str, folder: Path, 
     """Put the results into `folder` as STEM.dub.EXTENSION (STEM.dub.original.srt, STEM.dub.report.json), replacing earlier results, but never
     one of the inputs: then STEM.dub-2.EXTENSION. They are the person's: the umask is the one that the command was started with.
     """
-    with modes.as_the_person():
+    with file_modes.as_the_person():
         return _hand_over(kit, artifacts, stem, folder, inputs)
 
 

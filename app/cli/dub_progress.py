@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol, TextIO
 
 from app.domain.job import Stage
-from app.domain.plain import visible
-from app.say import say
+from app.domain.plain_text import visible
+from app.system.console import say
 
 TITLES: Final = {
     Stage.PROBE: "reading the file",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, TextIO
 
-from app.domain.brought import BroughtSubtitles
-from app.domain.plain import visible
+from app.domain.plain_text import visible
 from app.domain.report import LineReport, Report
-from app.say import say
+from app.domain.subtitle_file import BroughtSubtitles
+from app.system.console import say
 
 HEAD: Final = ("start", "offset", "rate", "char/s", "flags", "line")
 _WHY: Final = {

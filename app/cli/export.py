@@ -10,17 +10,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app import __version__, logs
+from app import __version__
+from app.cli.failures import failed
 from app.domain.errors import DISK_FULL, DubError
-from app.exit_status import OK, UsageError
-from app.full_disk import is_disk_full
-from app.outcome import failed
-from app.say import say, say_json
+from app.observability import logs
+from app.system.console import say, say_json
+from app.system.disk_full import is_disk_full
+from app.system.exit_status import OK, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.settings import Settings
+    from app.config.settings import Settings
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -30,24 +31,24 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     target: Path = arguments.output.absolute()
     if not target.parent.is_dir() or target.is_dir():
         raise UsageError(f"{arguments.output} cannot be written: name a file in a folder that exists")
-    from app.jobs import portable
+    from app.archive import export
     from app.storage.blobs import BlobStore
     from app.storage.database import migrate, open_database
-    from app.storage.disks import Disks
+    from app.storage.disk_floors import Disks
 
     logs.configure("warning", settings.log_format)
     database = open_database(settings.database_url)
     try:
         migrate(database)
         blobs = BlobStore(settings.blobs)
-        jobs = portable.titles(database, arguments.jobs)
-        wanted, free = portable.size_bytes(database, blobs, jobs), shutil.disk_usage(target.parent).free
+        jobs = export.titles(database, arguments.jobs)
+        wanted, free = export.size_bytes(database, blobs, jobs), shutil.disk_usage(target.parent).free
         if wanted > free:
             raise DubError(DISK_FULL, f"{wanted >> 20} MB are wanted in {target.parent}, {free >> 20} MB are free.")
         disks = Disks.of(settings.data, settings.min_free_bytes)
         own = disks.at(target.parent) is disks.at(settings.data)
         with disks.reserve(wanted, target.parent) if own else contextlib.nullcontext():
-            written = _write(target, portable.archive(database, blobs, jobs, __version__))
+            written = _write(target, export.archive(database, blobs, jobs, __version__))
     except DubError as error:
         return failed(error, as_json=arguments.json)
     finally:

@@ -10,8 +10,8 @@ from typing import Any, Final, TypeVar
 
 from app.domain import errors
 from app.domain.errors import DubError, Problem
-from app.exit_status import BAD_INPUT, ENGINE, ENVIRONMENT, INTERNAL, INTERRUPTED
-from app.say import say, say_json
+from app.system.console import say, say_json
+from app.system.exit_status import BAD_INPUT, ENGINE, ENVIRONMENT, INTERNAL, INTERRUPTED
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ _ENVIRONMENT: Final = (
 
 
 def exit_status(problem: Problem) -> int:
-    """The exit status of a catalogue error; see `app.exit_status`."""
+    """The exit status of a catalogue error; see `app.system.exit_status`."""
     return BAD_INPUT if problem in _BAD_INPUT else ENGINE if problem in _ENGINE else ENVIRONMENT if problem in _ENVIRONMENT else INTERNAL
 
 

@@ -11,8 +11,8 @@ import sys
 from typing import Final
 from urllib.parse import urlsplit
 
-from app.exit_status import INTERNAL, OK, UsageError
-from app.say import say, say_json_text
+from app.system.console import say, say_json_text
+from app.system.exit_status import INTERNAL, OK, UsageError
 
 _TIMEOUT_S: Final = 5.0
 _MOST_BYTES: Final = 1 << 20

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from app import logs
+from app.cli.failures import failed
 from app.domain.errors import DubError
-from app.exit_status import OK, UsageError
-from app.outcome import failed
-from app.say import say, say_json
+from app.observability import logs
+from app.system.console import say, say_json
+from app.system.exit_status import OK, UsageError
 
 if TYPE_CHECKING:
-    from app.jobs.taking import Taken
-    from app.settings import Settings
+    from app.archive.importing import Taken
+    from app.config.settings import Settings
 
 _WORDS = {
     "taken": "taken in",
@@ -27,10 +27,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Returns the exit status. Raises UsageError where there is no archive."""
     if not arguments.archive.is_file():
         raise UsageError(f"there is no file {arguments.archive}")
-    from app.jobs.taking import take_in
+    from app.archive.importing import take_in
     from app.storage.blobs import BlobStore
     from app.storage.database import migrate, open_database
-    from app.storage.disks import Disks
+    from app.storage.disk_floors import Disks
 
     logs.configure("warning", settings.log_format)
     settings.data.mkdir(parents=True, exist_ok=True)

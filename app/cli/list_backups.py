@@ -8,20 +8,20 @@ from typing import Any
 
 import msgspec
 
+from app.backup.manifest import Snapshot
+from app.backup.repository import open_vault
+from app.cli import backup_place
+from app.cli.failures import failed
+from app.config.settings import Settings
 from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, DubError
-from app.exit_status import OK
-from app.operate import vaults
-from app.outcome import failed
-from app.say import say, say_json
-from app.settings import Settings
-from app.storage.vault.manifest import Snapshot
-from app.storage.vault.vault import open_vault
+from app.system.console import say, say_json
+from app.system.exit_status import OK
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Returns the exit status. A backup that cannot be read is listed with the reason."""
     try:
-        vault = open_vault(vaults.place(settings, arguments.source), settings.backup_password)
+        vault = open_vault(backup_place.place(settings, arguments.source), settings.backup_password)
         found: list[Snapshot] = []
         bad: dict[str, str] = {}
         for snapshot_id in vault.ids():
@@ -41,13 +41,13 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         return OK
     say(f"{'id':<27}{'time':<25}{'jobs':>6}{'files':>9}{'size':>11}{'new':>11}  version")
     for snapshot in found:
-        line = f"{snapshot.id:<27}{vaults.at(snapshot.created_at):<25}{snapshot.jobs:>6}{snapshot.files:>9}"
+        line = f"{snapshot.id:<27}{backup_place.at(snapshot.created_at):<25}{snapshot.jobs:>6}{snapshot.files:>9}"
         missing = f"  {len(snapshot.missing)} files missing" if snapshot.missing else ""
-        say(f"{line}{vaults.size(snapshot.bytes):>11}{vaults.size(snapshot.new_bytes):>11}  {snapshot.app_version}{missing}")
+        say(f"{line}{backup_place.size(snapshot.bytes):>11}{backup_place.size(snapshot.new_bytes):>11}  {snapshot.app_version}{missing}")
     for snapshot_id, reason in bad.items():
         say(f"{snapshot_id}  {reason}", to=sys.stderr)
     sealed = "encrypted" if vault.encrypted else "not encrypted"
-    say(f"{vault.place.where}: {vaults.size(stored_bytes)}, {sealed}")
+    say(f"{vault.place.where}: {backup_place.size(stored_bytes)}, {sealed}")
     return OK
 
 

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app import __version__, cli_operate
-from app.exit_status import ENVIRONMENT, HELP, INTERRUPTED, OK, USAGE, UsageError
-from app.say import say, say_json_text
+from app import __version__
+from app.cli import operator
+from app.system.console import say, say_json_text
+from app.system.exit_status import ENVIRONMENT, HELP, INTERRUPTED, OK, USAGE, UsageError
 
 if TYPE_CHECKING:
-    from app.settings import Settings
+    from app.config.settings import Settings
 
 
 class _Parser(argparse.ArgumentParser):
@@ -47,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
 
     _add_mux(commands)
 
-    cli_operate.add(commands, _add_data, load_settings)
+    operator.add(commands, _add_data, load_settings)
 
     doctor = commands.add_parser("doctor", help="check this machine and say how to mend it")
     doctor.add_argument("--json", action="store_true", help="print one JSON object on standard output")
@@ -138,7 +139,7 @@ def _add_data(command: argparse.ArgumentParser) -> None:
 
 def load_settings(arguments: argparse.Namespace) -> Settings:
     """The settings, with the command line's on top. They are put into the environment, where a worker process reads them again."""
-    from app import settings
+    from app.config import settings
 
     for option in ("host", "port", "data"):
         value = getattr(arguments, option, None)
@@ -168,11 +169,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _serve(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments)
-    from app import guard, modes, serve
-    from app.full_disk import is_disk_full
+    from app.server import granian as serve
     from app.storage import secret_key
+    from app.system import data_lock, file_modes
+    from app.system.disk_full import is_disk_full
 
-    modes.private(settings.data)
+    file_modes.private(settings.data)
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -185,7 +187,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             to=sys.stderr,
         )
         return ENVIRONMENT
-    other = guard.owner(settings.data)
+    other = data_lock.owner(settings.data)
     if other is not None:
         who = f"another server (process {other})" if other else "another server"
         say(f"autodubber: {who} works on {settings.data}; stop it, or choose another folder: --data DIR", to=sys.stderr)
@@ -206,30 +208,31 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _dub(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments)
-    from app import dub, modes
+    from app.cli import dub
+    from app.system import file_modes
 
-    modes.private(settings.data)
+    file_modes.private(settings.data)
     return dub.run(arguments, settings)
 
 
 def _mux(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments)
-    from app import mux
+    from app.cli import mux
 
     return mux.run(arguments, settings)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments)
-    from app import doctor
+    from app.cli import doctor
 
     return doctor.run(settings, as_json=arguments.json)
 
 
 def _openapi(arguments: argparse.Namespace) -> int:
     from app.api.schema import document_json
-    from app.server import create_app
-    from app.settings import Settings
+    from app.config.settings import Settings
+    from app.server.app import create_app
 
     text = document_json(create_app(Settings())).decode()
     if arguments.output is None:
@@ -240,11 +243,11 @@ def _openapi(arguments: argparse.Namespace) -> int:
 
 
 def _health(arguments: argparse.Namespace) -> int:
-    from app import checkup
+    from app.cli import health as checkup
 
     if arguments.url is not None:
         return checkup.run(arguments.url)
-    from app.address import url_from_env
+    from app.config.address import url_from_env
 
     return checkup.run(url_from_env())
 

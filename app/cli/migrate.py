@@ -6,10 +6,10 @@ import argparse
 import sqlite3
 import sys
 
-from app.exit_status import ENVIRONMENT, INTERNAL, OK
-from app.say import say, say_json
-from app.settings import Settings
+from app.config.settings import Settings
 from app.storage.revision import HEAD, NewerDatabase, revision
+from app.system.console import say, say_json
+from app.system.exit_status import ENVIRONMENT, INTERNAL, OK
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -27,12 +27,12 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _migrate(arguments: argparse.Namespace, settings: Settings, found: str) -> int:
-    from app import guard
     from app.storage.database import migrate, open_database
+    from app.system import data_lock
 
     try:
-        guard.claim(settings.data)
-    except guard.InUse as error:
+        data_lock.claim(settings.data)
+    except data_lock.InUse as error:
         return _refuse(f"{error}; stop it first", ENVIRONMENT)
     database = open_database(settings.database_url)
     try:

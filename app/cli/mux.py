@@ -13,29 +13,29 @@ from typing import Final
 
 import msgspec
 
-from app import logs
+from app.cli.dub_progress import Report, display
+from app.cli.dub_report import fault_lines
+from app.cli.failures import failed, interrupted, interruptible
+from app.config.engines import limits_of
+from app.config.settings import Settings
 from app.domain.errors import AUDIO_TRACK_MISSING, LANGUAGE_UNKNOWN, NO_AUDIO, NOT_MEDIA, TRACK_LENGTH, DubError
 from app.domain.job import Container, Stage
 from app.domain.media import MediaInfo
-from app.dub_display import Report, display
-from app.dub_report import fault_lines
-from app.dubbing import burn as burning
-from app.dubbing import containers
-from app.dubbing import mux as muxing
-from app.dubbing import tracks as tracks_of
-from app.dubbing.brought_subtitles import told
-from app.dubbing.cues import Cue
-from app.dubbing.mux import Dub
-from app.dubbing.subtitles import read
-from app.dubbing.tasks import ProbeRequest
-from app.dubbing.worker import run_task
-from app.engines import limits_of
-from app.exit_status import OK, UsageError, track_of
-from app.media.languages import track_language
-from app.outcome import failed, interrupted, interruptible
-from app.processes import Limits
-from app.say import say, say_json, say_path
-from app.settings import Settings
+from app.dubbing import audio_tracks as tracks_of
+from app.dubbing.subtitles.cues import Cue
+from app.dubbing.subtitles.reading_report import told
+from app.dubbing.subtitles.srt_vtt import read
+from app.dubbing.video import burn as burning
+from app.dubbing.video import containers
+from app.dubbing.video import mux as muxing
+from app.dubbing.video.mux import Dub
+from app.dubbing.worker.client import run_task
+from app.dubbing.worker.tasks import ProbeRequest
+from app.media.track_languages import track_language
+from app.observability import logs
+from app.system.children import Limits
+from app.system.console import say, say_json, say_path
+from app.system.exit_status import OK, UsageError, track_of
 
 _SAME_LENGTH_S: Final = 1.0  # encoders fill up their last frame, and containers round; a track of another cut is further off
 _ENCODING: Final = 0.95  # the share of the work, where the picture cannot be copied

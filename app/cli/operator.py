@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from app import modes
+from app.system import file_modes
 
 if TYPE_CHECKING:
-    from app.settings import Settings
+    from app.config.settings import Settings
 
 PLACE: Final = "DIR|s3://BUCKET/PREFIX"
 
@@ -77,7 +77,7 @@ def _json(command: argparse.ArgumentParser) -> None:
 def _runner(name: str, load_settings: Callable[[argparse.Namespace], Settings]) -> Callable[[argparse.Namespace], int]:
     def run(arguments: argparse.Namespace) -> int:
         settings = load_settings(arguments)
-        modes.private(settings.data)
+        file_modes.private(settings.data)
         module = importlib.import_module(f"app.operate.{_MODULES.get(name, name)}")
         return int(module.run(arguments, settings))
 

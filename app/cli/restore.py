@@ -10,15 +10,15 @@ from typing import Any
 
 import msgspec
 
-from app import guard
+from app.backup.repository import open_vault
+from app.backup.restoring import Restored, restore
+from app.cli import backup_place
+from app.cli.failures import failed
+from app.config.settings import Settings
 from app.domain.errors import DATA_IN_USE, DubError
-from app.exit_status import INTERRUPTED, OK
-from app.operate import vaults
-from app.outcome import failed
-from app.say import say, say_json
-from app.settings import Settings
-from app.storage.vault.restoring import Restored, restore
-from app.storage.vault.vault import open_vault
+from app.system import data_lock
+from app.system.console import say, say_json
+from app.system.exit_status import INTERRUPTED, OK
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.json:
         say_json(msgspec.to_builtins(done) | {"ok": True})
         return OK
-    say(f"{done.snapshot}  {done.jobs} jobs, {done.files} files, {vaults.size(done.bytes)} in {done.seconds:.1f} s, into {settings.data}")
+    say(f"{done.snapshot}  {done.jobs} jobs, {done.files} files, {backup_place.size(done.bytes)} in {done.seconds:.1f} s, into {settings.data}")
     if done.aside:
         say(f"what was there is in {done.aside}; delete it when all is well")
     return OK
@@ -44,18 +44,18 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _restore(arguments: argparse.Namespace, settings: Settings) -> Restored:
     try:
-        guard.claim(settings.data)
-    except guard.InUse as error:
+        data_lock.claim(settings.data)
+    except data_lock.InUse as error:
         raise DubError(DATA_IN_USE, f"{error}.") from None
     if os.geteuid() == 0:  # docker exec as root: the server, which is not root, must be able to take the lock
         owner = settings.data.stat()
         os.chown(settings.data / ".lock", owner.st_uid, owner.st_gid)
-    place = vaults.place(settings, arguments.source)
+    place = backup_place.place(settings, arguments.source)
     with place.lock(alone=False):
         vault = open_vault(place, settings.backup_password)
         snapshot = vault.snapshot(arguments.snapshot) if arguments.snapshot else vault.newest()
         return restore(
-            vault, snapshot, settings.data, replace=arguments.replace, skip_damaged=arguments.skip_damaged, report=vaults.progress("restoring")
+            vault, snapshot, settings.data, replace=arguments.replace, skip_damaged=arguments.skip_damaged, report=backup_place.progress("restoring")
         )
 
 

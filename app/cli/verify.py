@@ -7,20 +7,20 @@ import sys
 
 import msgspec
 
+from app.backup.repository import open_vault
+from app.backup.verifying import verify
+from app.cli import backup_place
+from app.cli.failures import failed
+from app.config.settings import Settings
 from app.domain.errors import BACKUP_NOT_FOUND, DubError
-from app.exit_status import ENVIRONMENT, OK
-from app.operate import vaults
-from app.outcome import failed
-from app.say import say, say_json
-from app.settings import Settings
-from app.storage.vault.checking import verify
-from app.storage.vault.vault import open_vault
+from app.system.console import say, say_json
+from app.system.exit_status import ENVIRONMENT, OK
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Returns the exit status: 0 when every backup is whole, 5 when one is not or the place cannot be read."""
     try:
-        place = vaults.place(settings, arguments.source)
+        place = backup_place.place(settings, arguments.source)
         with place.lock(alone=False):
             vault = open_vault(place, settings.backup_password)
             ids = vault.ids()
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             if not ids:
                 raise DubError(BACKUP_NOT_FOUND, f"There is none in {place.where}.")
             work = settings.data if settings.data.is_dir() else None
-            checked = verify(vault, ids, work, vaults.progress("verifying"))
+            checked = verify(vault, ids, work, backup_place.progress("verifying"))
     except DubError as error:
         return failed(error, as_json=arguments.json)
     whole = all(each.whole for each in checked)
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         return OK if whole else ENVIRONMENT
     for each in checked:
         said = "whole" if each.whole else f"DAMAGED: {len(each.damage)} files"
-        say(f"{each.id}  {each.files} files, {vaults.size(each.bytes)}: {said}")
+        say(f"{each.id}  {each.files} files, {backup_place.size(each.bytes)}: {said}")
         for missing in each.missing:
             say(f"  {missing.path}: had gone before the backup was made; jobs {', '.join(missing.jobs) or 'none'}")
         for damage in each.damage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from app.exit_status import UsageError
+from app.system.exit_status import UsageError
 
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104
 

@@ -8,14 +8,14 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from app.domain.secrets import ELEVENLABS, Keys, engine_key
-from app.processes import Limits
-from app.say import say
-from app.settings import Settings
+from app.config.settings import Settings
+from app.domain.secret_names import ELEVENLABS, Keys, engine_key
+from app.system.children import Limits
+from app.system.console import say
 
 if TYPE_CHECKING:
     from app.speech.registry import Registry
-    from app.storage.disks import Disks
+    from app.storage.disk_floors import Disks
 
 _SLOWEST: Final = 10  # processor seconds for a second of film
 _ENDLESS_S: Final = 1e8  # a setting may say "inf"
@@ -58,7 +58,7 @@ def engines_of(
     `model_paths`: the operator asks, and may name any file as a model. What is downloaded has its room on `disks`.
     """
     from app.speech.registry import build_registry
-    from app.storage.disks import reserved
+    from app.storage.disk_floors import reserved
 
     return build_registry(
         models=settings.models,
@@ -76,7 +76,7 @@ def engines_of(
 
 
 def limits_of(settings: Settings) -> Limits:
-    """What any media child may use; `app.dubbing.worker` gives most of them less. The longest work is drawing subtitles into a 4K
+    """What any media child may use; `app.dubbing.worker.client` gives most of them less. The longest work is drawing subtitles into a 4K
     picture, the largest file its result or hours of WAV.
     """
     longest_s = min(settings.max_duration_s, _ENDLESS_S)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.domain.keeping import Kind, Rule
-from app.settings import Settings, variables
+from app.config.settings import Settings, variables
+from app.domain.retention import Kind, Rule
 
 
 def rules_of(settings: Settings) -> tuple[Rule, ...]:

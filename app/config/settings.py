@@ -14,7 +14,9 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from app import forwarded, hosts, telemetry
+from app.config import hosts
+from app.config import trusted_proxies as forwarded
+from app.observability import tracing
 
 PREFIX: Final = "AUTODUBBER_"
 
@@ -157,7 +159,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def secrets(self) -> tuple[str, ...]:
         """Every secret that is set, for the log to hide."""
         whole = [getattr(self, variable.field) for variable in variables() if variable.secret]
-        return tuple(secret for secret in (*whole, *telemetry.parse_headers(self.otlp_headers).values()) if secret)
+        return tuple(secret for secret in (*whole, *tracing.parse_headers(self.otlp_headers).values()) if secret)
 
     @property
     def origins(self) -> frozenset[str]:
@@ -233,14 +235,14 @@ def _token(value: str) -> None:
 
 
 def _headers(value: str) -> None:
-    telemetry.parse_headers(value)
+    tracing.parse_headers(value)
 
 
 _CHECKS: Final[Mapping[str, Callable[[str], None]]] = {  # what a value must be besides its type; ValueError says it in one line, without a secret
     "trusted_proxies": _proxies,
     "allowed_hosts": _hosts,
     "metrics_token": _token,
-    "otlp_endpoint": telemetry.check_endpoint,
+    "otlp_endpoint": tracing.check_endpoint,
     "otlp_headers": _headers,
 }
 

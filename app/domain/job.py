@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from app.domain.brought import BroughtSubtitles
 from app.domain.media import Artifact, MediaInfo
+from app.domain.subtitle_file import BroughtSubtitles
 
 
 class JobState(StrEnum):
@@ -131,7 +131,7 @@ class DubOptions(msgspec.Struct, frozen=True):
     `join_short_cues` is about brought subtitles, and so is `subtitle_encoding` (None: it is guessed). `model` is a Whisper
     model's name, the name of a checkpoint in the models folder, or, where the operator chose it, a checkpoint's path.
     `audio_track` counts the source's audio streams from 0;
-    None takes the best one (`app.dubbing.tracks`).
+    None takes the best one (`app.dubbing.audio_tracks`).
     How it is spoken: `voice` is "ENGINE:VOICE" ("espeak:en"); `voice_model` is the engine's model ("eleven_multilingual_v2"), "" for its
     default; `speed` is 0.7-1.2. `review` stops after transcription for the person to read.
     The mix: `background` with `duck_db` (how far the original, or its stem, is lowered under the voice, negative; None: as far as the voice

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from app.domain.decoding import Count
+from app.domain.json_decoding import Count
 
 
 class Obstacle(StrEnum):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from app.domain.brought import BroughtSubtitles
 from app.domain.job import Joined
 from app.domain.segment import Flag
+from app.domain.subtitle_file import BroughtSubtitles
 
 
 class LineReport(msgspec.Struct, frozen=True):

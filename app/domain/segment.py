@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from app.domain.decoding import Count
+from app.domain.json_decoding import Count
 
 MAX_LINES: Final = 20_000  # of a job
 MAX_CHANGES: Final = 2_000  # of one request: its transaction lasts about 0.1 s

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
-from app.dubbing.kit import Kit
+from app.dubbing.context import Kit
 from app.storage.blobs import sha256_of
 
 MEDIA_TYPES: Final = {

@@ -7,7 +7,7 @@ from typing import Final
 
 from app.domain.job import DubOptions
 from app.domain.media import AudioStream, MediaInfo
-from app.media.languages import same_language
+from app.media.track_languages import same_language
 
 _CHANNELS: Final = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import msgspec
 
-from app.processes import Limits
 from app.speech.registry import Registry
 from app.storage.blobs import BlobStore
-from app.storage.disks import Disks
+from app.storage.disk_floors import Disks
 from app.storage.workspace import Workspace
+from app.system.children import Limits
 
 Report = Callable[[float, str], None]  # fraction done (0..1) and a short fact for the person ("" for none)
 

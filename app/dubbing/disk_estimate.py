@@ -18,11 +18,11 @@ from app.domain.errors import DubError
 from app.domain.job import AudioCodec, AudioFormat, DubOptions
 from app.domain.media import MediaInfo
 from app.domain.segment import Placement
-from app.dubbing.containers import must_encode
-from app.dubbing.kit import Kit
+from app.dubbing.context import Kit
+from app.dubbing.video.containers import must_encode
 from app.speech.ports import SpeechRequest
-from app.storage.disks import Reservation, reserved
-from app.storage.floor import PIECE_BYTES
+from app.storage.disk_floor import PIECE_BYTES
+from app.storage.disk_floors import Reservation, reserved
 
 _SMALL_BYTES: Final = 4 << 20  # texts, a thumbnail, measured levels, the unused ends of blocks
 _UNKNOWN_S: Final = 600.0  # of a file whose header has no duration

@@ -11,18 +11,18 @@ import msgspec
 from app.domain.job import AudioCodec, DubOptions, Task
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
 from app.domain.segment import Placement, Segment
-from app.dubbing import tracks
-from app.dubbing.ass import style_of, upright_size, write_ass
-from app.dubbing.containers import must_encode, output_extension
-from app.dubbing.cues import Cue, source_subtitles_for, subtitles_for
-from app.dubbing.cues import cues_for as cues_for
-from app.dubbing.kit import Kit, Report
-from app.dubbing.outputs import keep_artifact
+from app.dubbing import audio_tracks
+from app.dubbing.artifacts import keep_artifact
+from app.dubbing.context import Kit, Report
+from app.dubbing.disk_estimate import finish_bytes, scratch
 from app.dubbing.pipeline import Sound, source_language, spoken_language, track_codec
-from app.dubbing.space import finish_bytes, scratch
-from app.dubbing.subtitles import write_srt, write_vtt
-from app.dubbing.tasks import ProbeRequest
-from app.dubbing.worker import run_task
+from app.dubbing.subtitles.ass_writer import style_of, upright_size, write_ass
+from app.dubbing.subtitles.cues import Cue, source_subtitles_for, subtitles_for
+from app.dubbing.subtitles.cues import cues_for as cues_for
+from app.dubbing.subtitles.srt_vtt import write_srt, write_vtt
+from app.dubbing.video.containers import must_encode, output_extension
+from app.dubbing.worker.client import run_task
+from app.dubbing.worker.tasks import ProbeRequest
 
 _BURNING = 0.95  # the share of the work, where the picture is encoded
 _BUSY = ("encoding the picture", "burning subtitles")
@@ -113,8 +113,8 @@ async def _video(
     out: Path, report: Report, cache: Path | None, source_id: str,
 ) -> tuple[str, str | None]:  # fmt: skip
     """Write `out`; returns how its picture was made, and why it was not copied."""
-    from app.dubbing import burn as burning
-    from app.dubbing import mux as muxing
+    from app.dubbing.video import burn as burning
+    from app.dubbing.video import mux as muxing
 
     copied, picture, burned, reason = 0.0, "copied", None, _encoded_for(info, options, texts)
     if reason:
@@ -127,7 +127,7 @@ async def _video(
         picture = await burning.burn(burn, lambda fraction: report(fraction * _BURNING, _BUSY[reason == "subtitles"]))
     target, original = spoken_language(options, language), source_language(options, language)
     lines = [muxing.Lines(texts.spoken, target, "Dub"), muxing.Lines(texts.original, original, "Original")]
-    heard = tracks.heard(info, options)
+    heard = audio_tracks.heard(info, options)
     keeps = options.keep_original_track and heard < len(info.audio)
     request = muxing.MuxRequest(
         source=source, out=out, info=info, duration_s=sound.duration_s, dubs=(muxing.Dub(track, track_codec(options).value, target),), work=folder,

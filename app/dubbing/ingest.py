@@ -12,12 +12,12 @@ import numpy as np
 from app.domain.errors import MEDIA_DAMAGED, MEDIA_TOO_LONG, DubError
 from app.dubbing.ingest_files import PEAK_N, RATIO, PeaksFile, SpeechFile
 from app.dubbing.ingest_minutes import Minute, Minutes
-from app.dubbing.loudness import ENERGY_N, KMeter, integrated_lufs
-from app.dubbing.tasks import Ingested, IngestRequest
+from app.dubbing.mixing.loudness import ENERGY_N, KMeter, integrated_lufs
+from app.dubbing.worker.tasks import Ingested, IngestRequest
+from app.media.channel_choice import Listener
 from app.media.decode import SAMPLE_RATE_HZ, Block, audio_blocks, silence
-from app.media.listening import Listener
-from app.media.opening import open_input, unreadable
-from app.media.pictures import PictureEnd, moving_picture, watch
+from app.media.picture_stream import PictureEnd, moving_picture, watch
+from app.media.safe_open import open_input, unreadable
 from app.media.thumbnail import write_thumbnail
 
 _PADDING_S: Final = 0.05
@@ -26,7 +26,7 @@ _PADDING_S: Final = 0.05
 def ingest(request: IngestRequest, report: Callable[[float], None]) -> Ingested:
     """Read the file once. In the folder `out` there are then
 
-    - speech.wav: 16 kHz mono, 16-bit, what recognition hears (`app.media.listening`);
+    - speech.wav: 16 kHz mono, 16-bit, what recognition hears (`app.media.channel_choice`);
     - peaks.dat: the waveform of that for the editor, audiowaveform version 2, 8-bit, 512 samples of 48 kHz a point;
     - energies.f32: K-weighted mean squares of 100 ms, little-endian float32, from which loudness is predicted;
     - thumbnail.jpg, when there are pictures that decode.

@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from app.dubbing.keep import load, store
-from app.dubbing.loudness import SAMPLE_RATE_HZ, Doubles
+from app.dubbing.mixing.cache_file import load, store
+from app.dubbing.mixing.loudness import SAMPLE_RATE_HZ, Doubles
 from app.media.decode import Place, Trail
 
 MINUTE_N: Final = 60 * SAMPLE_RATE_HZ  # whole peaks (512), whole energies (4,800), whole samples of speech (3); half a second of work

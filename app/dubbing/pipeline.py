@@ -20,13 +20,13 @@ from app.domain.errors import AUDIO_TRACK_MISSING, FILE_EMPTY, MEDIA_TOO_LONG, N
 from app.domain.job import AudioCodec, AudioFormat, Background, Container, DubOptions, Task
 from app.domain.media import Artifact, ArtifactKind, MediaInfo, Obstacle
 from app.domain.segment import Clip, Placement, Segment
-from app.dubbing import tracks
-from app.dubbing.containers import measured, output_extension
-from app.dubbing.kit import Kit, Report, fingerprint, fraction_only
-from app.dubbing.outputs import keep_artifact
-from app.dubbing.space import ingest_bytes, mix_bytes, scratch
-from app.dubbing.tasks import Ducking, FitRequest, Ingested, IngestRequest, Line, MixClip, MixReport, MixRequest, ProbeRequest
-from app.dubbing.worker import run_task
+from app.dubbing import audio_tracks
+from app.dubbing.artifacts import keep_artifact
+from app.dubbing.context import Kit, Report, fingerprint, fraction_only
+from app.dubbing.disk_estimate import ingest_bytes, mix_bytes, scratch
+from app.dubbing.video.containers import measured, output_extension
+from app.dubbing.worker.client import run_task
+from app.dubbing.worker.tasks import Ducking, FitRequest, Ingested, IngestRequest, Line, MixClip, MixReport, MixRequest, ProbeRequest
 
 MIXING: Final = 2  # grows when the mix makes another sound of the same inputs
 _LISTENING: Final = 2  # grows when recognition hears something else of the same sound
@@ -83,13 +83,13 @@ async def probe(kit: Kit, source: Path, options: DubOptions, *, has_subtitles: b
     if not info.audio and (not has_subtitles or info.video is None):
         raise DubError(NO_AUDIO)
     check_media(info, options)
-    return msgspec.structs.replace(info, heard=tracks.automatic(info.audio, options.language))
+    return msgspec.structs.replace(info, heard=audio_tracks.automatic(info.audio, options.language))
 
 
 def check_media(info: MediaInfo, options: DubOptions) -> None:
     """Refuse options that this file does not bear, before anything is spoken. Raises audio_track_missing, container_unsuitable."""
     if info.audio and options.audio_track is not None and options.audio_track >= len(info.audio):
-        raise DubError(AUDIO_TRACK_MISSING, tracks.listed(info) or "It has one, which is 0.")
+        raise DubError(AUDIO_TRACK_MISSING, audio_tracks.listed(info) or "It has one, which is 0.")
     output_extension(info, options)
 
 
@@ -117,7 +117,7 @@ async def ingest(kit: Kit, source: Path, source_id: str, info: MediaInfo, option
 
     `cache` keeps what is done from one kill to the next, until `forget_ingested`.
     """
-    track = tracks.heard(info, options)
+    track = audio_tracks.heard(info, options)
     base = f"ingest/{fingerprint(source_id, track, _LISTENING)}"
     async with scratch(kit, "ingest", ingest_bytes(info), *((cache,) if cache is not None else ())) as folder:
         kept = str(cache / base.replace("/", "-")) if cache is not None else None
@@ -206,7 +206,7 @@ async def mix(
         out = folder / f"track.{own}"
         audio = None if own == options.audio_format else folder / f"audio.{options.audio_format}"
         request = MixRequest(
-            source=str(source) if info.audio else None, source_id=source_id, audio_track=tracks.heard(info, options), duration_s=sound.duration_s,
+            source=str(source) if info.audio else None, source_id=source_id, audio_track=audio_tracks.heard(info, options), duration_s=sound.duration_s,
             clips=tuple(placed),
             background=options.background if info.audio or stem else Background.REPLACE, energies=str(kit.blobs.path(sound.energies)),
             chunk_cache=str(cache), out=str(out), threads=kit.threads, kept=kept_spans(segments),

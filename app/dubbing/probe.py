@@ -9,10 +9,10 @@ from typing import Final
 
 from app.domain.errors import FILE_EMPTY, PLAYLIST, DubError
 from app.domain.media import MediaInfo
-from app.dubbing.containers import measured
-from app.dubbing.tasks import ProbeRequest
+from app.dubbing.video.containers import measured
+from app.dubbing.worker.tasks import ProbeRequest
 from app.media.describe import describe
-from app.media.pictures import watch
+from app.media.picture_stream import watch
 
 _HEAD_BYTES: Final = 64 << 10
 

@@ -9,16 +9,16 @@ from typing import Final
 
 import msgspec
 
-from app.domain.brought import BroughtSubtitles
 from app.domain.job import DubOptions, Joined
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.report import LineReport, Report
 from app.domain.segment import Flag, Placement, Segment
-from app.dubbing.cues import reading_speed
+from app.domain.subtitle_file import BroughtSubtitles
+from app.dubbing.artifacts import keep_artifact
+from app.dubbing.context import Kit
 from app.dubbing.finish import Finished
-from app.dubbing.kit import Kit
-from app.dubbing.outputs import keep_artifact
 from app.dubbing.pipeline import Mixed
+from app.dubbing.subtitles.cues import reading_speed
 
 RUSHED_RATE: Final = 1.25
 FAST_READING_CPS: Final = 21.0  # beyond this, subtitles cannot be read in time by many (BBC: 17 to 19; Netflix: at most 20 for adults, 42-sign lines)

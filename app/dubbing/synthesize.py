@@ -17,16 +17,16 @@ from typing import Final
 
 import msgspec
 
-from app import tally, telemetry
 from app.domain.errors import NOTHING_TO_SPEAK, DubError
 from app.domain.segment import Clip, Segment
-from app.dubbing.keep import sealed, unsealed
-from app.dubbing.kit import Kit, Report, fingerprint
-from app.dubbing.space import line_bytes
-from app.dubbing.unspeakable import voiced
+from app.dubbing.context import Kit, Report, fingerprint
+from app.dubbing.disk_estimate import line_bytes
+from app.dubbing.mixing.cache_file import sealed, unsealed
+from app.dubbing.spoken.unspeakable import voiced
+from app.observability import metrics, tracing
 from app.speech.ports import Answer, SpeechRequest, Spoken, Voice
 from app.storage.blobs import BlobStore
-from app.storage.disks import reserved
+from app.storage.disk_floors import reserved
 
 
 class ClipMeta(msgspec.Struct, frozen=True):
@@ -125,7 +125,7 @@ async def speak(blobs: BlobStore, voice: Voice, request: SpeechRequest) -> tuple
     key = clip_key(voice, request)
     while True:
         if (meta := await asyncio.to_thread(_found, blobs, key)) is not None:
-            tally.CLIP_LOOKUPS.add("hit")
+            metrics.CLIP_LOOKUPS.add("hit")
             return key, meta
         with _flights_lock:
             flight = _flights.get(key)
@@ -149,9 +149,9 @@ async def speak(blobs: BlobStore, voice: Voice, request: SpeechRequest) -> tuple
 
 async def _spoken(voice: Voice, request: SpeechRequest, answer: Answer) -> Spoken:
     """Have the engine speak it, and count what it did."""
-    tally.CLIP_LOOKUPS.add("miss")
+    metrics.CLIP_LOOKUPS.add("miss")
     began_s, result = time.monotonic(), "internal"
-    with telemetry.span("speak", "client", autodubber__engine=voice.name, autodubber__characters=len(request.text)) as span:
+    with tracing.span("speak", "client", autodubber__engine=voice.name, autodubber__characters=len(request.text)) as span:
         try:
             spoken = await voice.speak(request, answer)
             result = "ok"
@@ -163,10 +163,10 @@ async def _spoken(voice: Voice, request: SpeechRequest, answer: Answer) -> Spoke
             result = "cancelled"
             raise
         finally:
-            tally.SPEECH_CALLS.add(voice.name, result)
-            tally.SPEECH_SECONDS.observe(voice.name, value=time.monotonic() - began_s)
-    tally.SPEECH_CHARACTERS.add(voice.name, amount=len(request.text))
-    tally.SPEECH_CREDITS.add(voice.name, amount=spoken.cost_credits)
+            metrics.SPEECH_CALLS.add(voice.name, result)
+            metrics.SPEECH_SECONDS.observe(voice.name, value=time.monotonic() - began_s)
+    metrics.SPEECH_CHARACTERS.add(voice.name, amount=len(request.text))
+    metrics.SPEECH_CREDITS.add(voice.name, amount=spoken.cost_credits)
     return spoken
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import msgspec
 
-from app.domain.brought import BroughtSubtitles
 from app.domain.errors import NO_SPEECH, SUBTITLES_EMPTY, TOO_MANY_LINES, DubError
 from app.domain.job import DubOptions, Joined
 from app.domain.media import MediaInfo
 from app.domain.segment import MAX_LINES, Segment
-from app.dubbing import tracks
-from app.dubbing.brought_subtitles import read_brought, told
-from app.dubbing.kit import Kit, Report
-from app.dubbing.lines import lines_of, recognised
+from app.domain.subtitle_file import BroughtSubtitles
+from app.dubbing import audio_tracks
+from app.dubbing.context import Kit, Report
+from app.dubbing.spoken.cues_to_lines import lines_of, recognised
+from app.dubbing.subtitles.reading_report import read_brought, told
 from app.speech.ports import Recognised, RecognitionProgress, RecognitionRequest
 
 SUBTITLES = "subtitles"  # the recognizer of a job whose lines the person brought
@@ -61,7 +61,7 @@ async def transcribe(
 
 def no_speech(info: MediaInfo, options: DubOptions) -> DubError:
     """Nothing was said in the track that was heard; what else the file has is told with it."""
-    return DubError(NO_SPEECH, tracks.listed(info, tracks.heard(info, options)))
+    return DubError(NO_SPEECH, audio_tracks.listed(info, audio_tracks.heard(info, options)))
 
 
 class Brought(msgspec.Struct, frozen=True):

@@ -6,18 +6,18 @@ import asyncio
 import math
 from typing import Final
 
-from app.domain.brought import BroughtSubtitles
 from app.domain.errors import ENCODING_UNKNOWN, FILE_EMPTY, SUBTITLES_INVALID, TOO_MANY_LINES, UPLOAD_INCOMPLETE, DubError
 from app.domain.job import DubOptions
 from app.domain.segment import MAX_LINES
+from app.domain.subtitle_file import BroughtSubtitles
 from app.domain.upload import Upload
 from app.dubbing import pipeline
-from app.dubbing.brought_subtitles import read_brought, told
-from app.dubbing.code_pages import NAMES, known
-from app.dubbing.kit import Kit
-from app.dubbing.lines import lines_of
-from app.dubbing.subtitle_encoding import decode
-from app.dubbing.subtitles import read
+from app.dubbing.context import Kit
+from app.dubbing.spoken.cues_to_lines import lines_of
+from app.dubbing.subtitles.code_pages import NAMES, known
+from app.dubbing.subtitles.encoding import decode
+from app.dubbing.subtitles.reading_report import read_brought, told
+from app.dubbing.subtitles.srt_vtt import read
 from app.storage.uploads import UploadStore
 
 MAX_SUBTITLE_BYTES: Final = 10 << 20

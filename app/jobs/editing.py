@@ -11,9 +11,9 @@ from msgspec import UNSET
 
 from app.domain.errors import INVALID_REQUEST, SEGMENT_NOT_FOUND, TEXT_INVALID, TEXT_TOO_LONG, TIMES_INVALID, TOO_MANY_LINES, DubError
 from app.domain.media import MAX_TEXT_CHARACTERS
-from app.domain.plain import plain
+from app.domain.plain_text import plain
 from app.domain.segment import MAX_CHANGES, MAX_LINES, LeftOut, Segment, Word
-from app.jobs.requests import SegmentChanges
+from app.jobs.schemas import SegmentChanges
 
 _SHORTEST_S = 0.05
 

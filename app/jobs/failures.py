@@ -9,11 +9,11 @@ import threading
 
 import structlog
 
-from app import tally, telemetry
 from app.domain.errors import JOB_NOT_FOUND, JOB_STATE, DubError
 from app.domain.events import StateChanged
 from app.domain.job import JobError, JobState, Phase
 from app.jobs.progress import Hub
+from app.observability import metrics, tracing
 from app.storage.jobs import JobStore
 
 log = structlog.get_logger(__name__)
@@ -74,6 +74,6 @@ def over(workflow_id: str, job_id: str, phase: Phase, failure: JobError | None =
     """A phase has ended: log, count and trace it."""
     code, stage = (failure.code, failure.stage or "") if failure else ("", "")
     result = "failed" if failure else "done"
-    tally.JOBS_FINISHED.add(phase, result, stage, code)
-    telemetry.ended(workflow_id, job_id, phase, code=code, followed_by=followed_by)
+    metrics.JOBS_FINISHED.add(phase, result, stage, code)
+    tracing.ended(workflow_id, job_id, phase, code=code, followed_by=followed_by)
     log.info("phase over", job_id=job_id, phase=phase.value, result=result, **({"code": code} if code else {}))

@@ -11,10 +11,10 @@ from msgspec import UNSET
 from app.domain.errors import ENCODING_UNKNOWN, ENGINE_UNKNOWN, LANGUAGE_UNKNOWN, SPEED_RANGE, DubError
 from app.domain.job import MAX_SPEED, MIN_SPEED, DubOptions
 from app.domain.media import MediaInfo
-from app.dubbing.code_pages import known
 from app.dubbing.pipeline import check_media
+from app.dubbing.subtitles.code_pages import known
 from app.dubbing.transcribe import SUBTITLES
-from app.jobs.requests import OptionsPatch
+from app.jobs.schemas import OptionsPatch
 from app.speech.registry import Registry
 
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")

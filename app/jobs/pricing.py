@@ -8,16 +8,16 @@ from typing import Final
 
 from app.domain.errors import SEGMENT_NOT_FOUND, TEXT_INVALID, DubError
 from app.domain.job import Job, Phase, Stage
-from app.domain.secrets import Keys
+from app.domain.secret_names import Keys
 from app.domain.segment import Segment
-from app.dubbing.kit import Kit
+from app.dubbing.context import Kit
+from app.dubbing.disk_estimate import line_bytes
 from app.dubbing.pipeline import spoken_language
-from app.dubbing.space import line_bytes
 from app.dubbing.synthesize import VoiceChoice, cached, clip_files, clip_key, requests_for, speak
 from app.jobs.progress import FIRST_GUESS, stages_of
-from app.jobs.requests import Estimate
+from app.jobs.schemas import Estimate
 from app.speech.registry import engine_of
-from app.storage.disks import reserved
+from app.storage.disk_floors import reserved
 from app.storage.jobs import JobStore
 
 USD_PER_CREDIT: Final = {"elevenlabs": 0.08 / 1000}  # list price, October 2026

@@ -11,9 +11,9 @@ from typing import Final
 
 import msgspec
 
-from app import tally
 from app.domain.events import JobEvent, Progress
 from app.domain.job import PREPARE_STAGES, RENDER_STAGES, Phase, Stage
+from app.observability import metrics
 
 _QUEUE_SIZE: Final = 1000
 
@@ -37,7 +37,7 @@ class Subscription:
     def put(self, event: JobEvent) -> None:
         if self.queue.full():
             self.overflowed = True
-            tally.MESSAGES_DROPPED.add(amount=self.queue.qsize())
+            metrics.MESSAGES_DROPPED.add(amount=self.queue.qsize())
             while not self.queue.empty():
                 self.queue.get_nowait()
         self.queue.put_nowait(event)

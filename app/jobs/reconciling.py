@@ -15,7 +15,7 @@ from typing import Final
 from app.domain.errors import DISK_FULL, INTERNAL, DubError, Problem
 from app.domain.job import JobError, Phase
 from app.jobs.failures import Failures
-from app.storage.working import Working, WorkingJobs
+from app.storage.active_jobs import Working, WorkingJobs
 
 log = logging.getLogger(__name__)
 

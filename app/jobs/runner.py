@@ -14,20 +14,20 @@ from typing import Any, Final
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from app import tally, telemetry
 from app.domain.errors import DISK_FULL, INTERNAL, JOB_NOT_FOUND, JOB_STATE, SOURCE_GONE, DubError
 from app.domain.events import Progress, StateChanged
 from app.domain.job import PREPARE_STAGES, Job, JobError, JobState, Phase, Stage
 from app.domain.media import ArtifactKind
-from app.dubbing.kit import Kit, Report, fingerprint
-from app.full_disk import is_disk_full
+from app.dubbing.context import Kit, Report, fingerprint
 from app.jobs.failures import Failures, over
 from app.jobs.pricing import stage_costs
 from app.jobs.progress import Hub, StageClock
-from app.jobs.work import Done, StageWork
+from app.jobs.stages import Done, StageWork
+from app.observability import metrics, tracing
 from app.storage.jobs import JobStore
 from app.storage.rows import JobRow
 from app.storage.secrets import SecretStore
+from app.system.disk_full import is_disk_full
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +60,7 @@ class StageRunner:
             job = await asyncio.to_thread(self._store.transition, job_id, _RUNNING[phase], only_from={JobState.QUEUED}, owner=workflow_id)
         except DubError as error:
             return await self._not_moved(job_id, workflow_id, error)
-        telemetry.begun(workflow_id)
+        tracing.begun(workflow_id)
         log.info("phase begun", job_id=job_id, phase=phase_name, waited_s=round(time.time() - row.job.updated_at, 3))
         self._hub.publish(StateChanged(job_id, 0, job))
         return True
@@ -68,7 +68,7 @@ class StageRunner:
     async def run(self, job_id: str, stage_name: str, workflow_id: str) -> bool:
         """Run one stage to its end. False stops the workflow: the job failed (and says so), or is no longer this workflow's."""
         stage = Stage(stage_name)
-        with structlog.contextvars.bound_contextvars(job_id=job_id, stage=stage_name), telemetry.stage(workflow_id, job_id, stage_name) as span:
+        with structlog.contextvars.bound_contextvars(job_id=job_id, stage=stage_name), tracing.stage(workflow_id, job_id, stage_name) as span:
             try:
                 row = await asyncio.to_thread(self._store.row, job_id)
                 if row.workflow_id != workflow_id or row.job.state is not _RUNNING[row.job.phase]:
@@ -148,7 +148,7 @@ class StageRunner:
         job_id = row.job.id
         name = fingerprint(stage, await asyncio.to_thread(self._work.inputs, stage, row))
         if await asyncio.to_thread(self._is_done, row, stage, name):
-            tally.STAGES_SKIPPED.add(stage)
+            metrics.STAGES_SKIPPED.add(stage)
             log.debug("stage skipped")
             await asyncio.to_thread(self._work.tidy, stage, job_id)  # killed between the two
             return
@@ -172,7 +172,7 @@ class StageRunner:
             if attempt == _ATTEMPTS:
                 raise RuntimeError(f"deleted again and again while they were made: {missing[:3]}")
         await asyncio.to_thread(self._work.tidy, stage, job_id)
-        tally.STAGE_SECONDS.observe(stage, value=seconds)
+        metrics.STAGE_SECONDS.observe(stage, value=seconds)
         log.info("stage done", seconds=round(seconds, 3))
         if done.fields or done.artifacts:
             self._hub.publish(StateChanged(job_id, 0, await asyncio.to_thread(self._store.get, job_id)))

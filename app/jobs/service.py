@@ -14,23 +14,24 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from app import tally, telemetry
 from app.domain.errors import ARTIFACT_NOT_READY, INVALID_REQUEST, JOB_STATE, NOTHING_TO_SPEAK, SOURCE_GONE, DubError
 from app.domain.events import Deleted, SegmentsChanged, StateChanged
 from app.domain.job import ACTIVE, EDITABLE, PREPARE_STAGES, DubOptions, Job, JobState, Phase, Stage
 from app.domain.media import Artifact, ArtifactKind
-from app.domain.plain import plain
+from app.domain.plain_text import plain
 from app.domain.report import Report
-from app.domain.secrets import NO_KEYS, Keys
+from app.domain.secret_names import NO_KEYS, Keys
 from app.domain.segment import Segment
 from app.domain.summary import JobSummary
-from app.dubbing.kit import Kit
+from app.dubbing.context import Kit
 from app.dubbing.synthesize import speakable
 from app.dubbing.transcribe import SUBTITLES
-from app.jobs import brought, choices, editing, pricing
+from app.jobs import attachments, editing, pricing
+from app.jobs import options as choices
 from app.jobs.progress import Hub
-from app.jobs.requests import CreateJob, Estimate, JobPage, JobPatch, SegmentChanges, Segments, SplitSegment, WholeJobPage
-from app.storage.floor import Floor
+from app.jobs.schemas import CreateJob, Estimate, JobPage, JobPatch, SegmentChanges, Segments, SplitSegment, WholeJobPage
+from app.observability import metrics, tracing
+from app.storage.disk_floor import Floor
 from app.storage.jobs import JobStore
 from app.storage.rows import JobRow
 from app.storage.secrets import SecretStore
@@ -44,7 +45,7 @@ _RENDERABLE: Final = frozenset({JobState.REVIEW, JobState.COMPLETED, JobState.FA
 
 
 class Queue(Protocol):
-    """Where work is put: `app.jobs.engine`."""
+    """Where work is put: `app.jobs.workflows`."""
 
     def enqueue(self, phase: Phase, job_id: str, workflow_id: str) -> None: ...
 
@@ -101,11 +102,11 @@ class JobService:
 
     def create(self, request: CreateJob, *, keys: Keys = NO_KEYS) -> Job:
         """A new job from a finished upload, queued at once."""
-        upload = brought.whole(self._uploads, request.upload_id)
+        upload = attachments.whole(self._uploads, request.upload_id)
         options = choices.patched(self._defaults, request.options)
         subtitles_key = None
         if request.subtitles_upload_id is not None:
-            subtitles_key = brought.subtitles(self._uploads, self._kit, request.subtitles_upload_id, options)
+            subtitles_key = attachments.subtitles(self._uploads, self._kit, request.subtitles_upload_id, options)
             options = msgspec.structs.replace(options, recognizer=SUBTITLES)
         elif options.recognizer == SUBTITLES:
             raise DubError(INVALID_REQUEST, "subtitles_upload_id is missing.")
@@ -168,8 +169,8 @@ class JobService:
         self._hub.forget(job_id)
         if row.workflow_id:
             self._queue.cancel(row.workflow_id)
-            telemetry.ended(row.workflow_id, job_id, job.phase, code="cancelled")
-        tally.JOBS_FINISHED.add(job.phase, "cancelled", row.job.stage or "", "")
+            tracing.ended(row.workflow_id, job_id, job.phase, code="cancelled")
+        metrics.JOBS_FINISHED.add(job.phase, "cancelled", row.job.stage or "", "")
         log.info("phase over", extra={"job_id": job_id, "phase": job.phase.value, "result": "cancelled"})
         return self._changed(job)
 
@@ -286,7 +287,7 @@ class JobService:
             raise
 
     def _stem(self, upload_id: str | UnsetType | None) -> str | None:
-        return brought.stem(self._uploads, self._kit, upload_id) if isinstance(upload_id, str) else None
+        return attachments.stem(self._uploads, self._kit, upload_id) if isinstance(upload_id, str) else None
 
     def _check_original(self, row: JobRow) -> None:
         if not all(self._kit.blobs.exists(key) for key in (row.source_key, row.stem_key) if key):

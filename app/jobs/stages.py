@@ -13,15 +13,16 @@ from sqlalchemy.exc import IntegrityError
 from app.domain.events import SegmentsChanged
 from app.domain.job import Job, Stage, effective
 from app.domain.media import Artifact, MediaInfo
-from app.domain.secrets import NO_KEYS
+from app.domain.secret_names import NO_KEYS
 from app.domain.segment import Clip, Placement, Segment
-from app.dubbing import outputs, pipeline, tracks
-from app.dubbing.burn_pieces import forget_burned
+from app.dubbing import artifacts as outputs
+from app.dubbing import audio_tracks, pipeline
+from app.dubbing.context import Kit, Report
 from app.dubbing.finish import finish
-from app.dubbing.kit import Kit, Report
 from app.dubbing.report import keep_report, report_of
 from app.dubbing.synthesize import VoiceChoice, clip_files, requests_for, synthesize
 from app.dubbing.transcribe import SUBTITLES, from_subtitles, no_speech, transcribe
+from app.dubbing.video.burn_pieces import forget_burned
 from app.jobs.pricing import choice_of
 from app.jobs.progress import Hub
 from app.speech.ports import Recognised
@@ -106,7 +107,7 @@ class StageWork:
         return Done(digest, artifacts=(artifact,), fields={"media": info})
 
     def _ingest_inputs(self, row: JobRow) -> Any:
-        return [self._output(row.job.id, Stage.PROBE, str), tracks.heard(_media(row.job), row.job.options)]
+        return [self._output(row.job.id, Stage.PROBE, str), audio_tracks.heard(_media(row.job), row.job.options)]
 
     async def _ingest(self, row: JobRow, name: str, report: Report) -> Done:
         info = _media(row.job)
@@ -247,7 +248,7 @@ class StageWork:
 
 
 def _chosen(job: Job, names: Sequence[str]) -> list[Any]:
-    options = msgspec.structs.replace(effective(job.options), audio_track=tracks.heard(_media(job), job.options))
+    options = msgspec.structs.replace(effective(job.options), audio_track=audio_tracks.heard(_media(job), job.options))
     return [getattr(options, name) for name in names]
 
 

@@ -17,8 +17,8 @@ from typing import Any, Final
 from sqlalchemy import Engine, ExceptionContext, create_engine, event
 
 from app.domain.errors import DISK_FULL, DubError
-from app.full_disk import has_room, is_disk_full
-from app.storage.reserve import Reserve
+from app.storage.disk_reserve import Reserve
+from app.system.disk_full import has_room, is_disk_full
 
 _LOOK_S: Final = 0.5
 _at_once: Final[ContextVar[bool]] = ContextVar("at_once", default=False)

@@ -14,18 +14,18 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from app import telemetry
 from app.domain.errors import DISK_FULL, DubError
 from app.domain.job import PREPARE_STAGES, RENDER_STAGES, Phase, Stage
-from app.jobs.engine_file import EngineFile, at_once
 from app.jobs.failures import Failures
-from app.jobs.settling import Settler
+from app.jobs.reconciling import Settler
+from app.jobs.workflow_database import EngineFile, at_once
+from app.observability import tracing
 from app.storage.jobs import JobStore
 
 if TYPE_CHECKING:
     from dbos import DBOS
 
-    from app.jobs.stages import StageRunner
+    from app.jobs.runner import StageRunner
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class Engine:
             if self._launched:
                 from dbos import SetWorkflowID
 
-                telemetry.queued(workflow_id)
+                tracing.queued(workflow_id)
                 with _later(), SetWorkflowID(workflow_id):
                     self._dbos.enqueue_workflow(phase.value, self._workflows[phase], job_id)
 

@@ -16,9 +16,9 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from app.domain.errors import AUDIO_TRACK_MISSING, MEDIA_DAMAGED, DubError
-from app.media.listening import Listener, Listening
-from app.media.opening import RESTART_S, latest_s, open_input, packets, restarts, restrict, unreadable
-from app.media.pictures import PictureEnd, moving_picture
+from app.media.channel_choice import Listener, Listening
+from app.media.picture_stream import PictureEnd, moving_picture
+from app.media.safe_open import RESTART_S, latest_s, open_input, packets, restarts, restrict, unreadable
 
 Block = npt.NDArray[np.float32]
 

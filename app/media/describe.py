@@ -17,9 +17,9 @@ from av.video.stream import VideoStream as AvVideoStream
 from app.domain.errors import NOT_MEDIA
 from app.domain.media import AudioStream, MediaInfo, VideoStream
 from app.media.completeness import missing
-from app.media.opening import open_input, packets, restrict, unreadable
-from app.media.pictures import moving_picture
-from app.media.silence import silent_tracks
+from app.media.picture_stream import moving_picture
+from app.media.safe_open import open_input, packets, restrict, unreadable
+from app.media.silent_tracks import silent_tracks
 
 _ROTATION_PACKETS: Final = 400  # enough for the first key frame of a stream that was cut in the middle
 _PURPOSES: Final = {Disposition.comment: "commentary", Disposition.visual_impaired: "description", Disposition.descriptions: "description"}

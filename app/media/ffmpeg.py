@@ -19,11 +19,11 @@ from typing import Final
 
 import msgspec
 
-from app import full_disk, processes
 from app.domain.errors import DISK_FULL, MEDIA_LIMIT, MEDIA_TOOL_FAILED, DubError
 from app.domain.media import FORMAT_WHITELIST
-from app.media.whitelists import CODEC_WHITELIST
-from app.processes import NO_LIMITS, Limits
+from app.media.codecs import CODEC_WHITELIST
+from app.system import children, disk_full
+from app.system.children import NO_LIMITS, Limits
 
 Report = Callable[[float], None]
 
@@ -134,12 +134,12 @@ async def ask(arguments: Sequence[str], *, inputs: Sequence[Input] = (), limits:
     """
     with _open_all(inputs) as fds:
         line = [tool(), "-nostdin", "-hide_banner", *_reading(inputs, fds), *arguments]
-        async with processes.child(line, limits=limits, pass_fds=fds) as process:
+        async with children.child(line, limits=limits, pass_fds=fds) as process:
             if process.stdout is None or process.stderr is None:
                 raise RuntimeError("child() pipes both")
             try:
                 async with asyncio.timeout(timeout_s):
-                    said, complained = await asyncio.gather(processes.tail(process.stdout, 1 << 20), processes.tail(process.stderr, 1 << 16))
+                    said, complained = await asyncio.gather(children.tail(process.stdout, 1 << 20), children.tail(process.stderr, 1 << 16))
                     return Answer(await process.wait(), said, complained)
             except TimeoutError as error:
                 raise DubError(MEDIA_LIMIT, f"No answer within {timeout_s:.0f} s.") from error
@@ -164,12 +164,12 @@ async def _watch(
     cwd: Path | None,
     fds: Sequence[int],
     stall_s: float,
-) -> processes.Exit:
+) -> children.Exit:
     clock = asyncio.get_running_loop()
-    async with processes.child(line, limits=limits, env=env, cwd=cwd, pass_fds=fds) as process:
+    async with children.child(line, limits=limits, env=env, cwd=cwd, pass_fds=fds) as process:
         if process.stdout is None or process.stderr is None:
             raise RuntimeError("child() pipes both")
-        errors = asyncio.create_task(processes.tail(process.stderr))
+        errors = asyncio.create_task(children.tail(process.stderr))
         try:
             async with asyncio.timeout(stall_s) as deadline:
                 reached: dict[bytes, bytes] = {}
@@ -180,15 +180,15 @@ async def _watch(
                         deadline.reschedule(clock.time() + stall_s)
                     if key == b"out_time_us" and value.lstrip(b"-").isdigit() and command.duration_s > 0:
                         report(min(1.0, max(0.0, int(value) / 1e6 / command.duration_s)))
-                return processes.Exit(await process.wait(), await errors)
+                return children.Exit(await process.wait(), await errors)
         except TimeoutError as error:
             raise DubError(MEDIA_LIMIT, f"No progress for {stall_s:.0f} s.") from error
         finally:
             errors.cancel()
 
 
-def _failure(done: processes.Exit, partial: Path) -> DubError:
-    if full_disk.told(done.stderr):
+def _failure(done: children.Exit, partial: Path) -> DubError:
+    if disk_full.told(done.stderr):
         return DubError(DISK_FULL)
     if done.code in (-signal.SIGKILL, -signal.SIGXCPU, -signal.SIGXFSZ) or "Cannot allocate memory" in done.stderr or "File too large" in done.stderr:
         return DubError(MEDIA_LIMIT)

@@ -15,7 +15,7 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 
 from app.domain.errors import MEDIA_TOOL_FAILED, DubError
-from app.media.encode import AAC, SAMPLE_RATE_HZ, TICK, encode
+from app.media.packets import AAC, SAMPLE_RATE_HZ, TICK, encode
 
 _CLOCK_N: Final = SAMPLE_RATE_HZ // 10
 

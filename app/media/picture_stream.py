@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from app.domain.media import Obstacle
-from app.media.opening import RESTART_S, latest_s, open_input, packets, restarts, restrict
+from app.media.safe_open import RESTART_S, latest_s, open_input, packets, restarts, restrict
 
 _STILL: Final = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _STILL_CODECS: Final = frozenset({"mjpeg", "png", "bmp", "gif", "webp"})

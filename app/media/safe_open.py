@@ -13,8 +13,8 @@ from av.stream import Stream
 
 from app.domain.errors import MEDIA_DAMAGED, MEDIA_INCOMPLETE, NOT_MEDIA, DubError
 from app.domain.media import FORMAT_WHITELIST
+from app.media.codecs import CODEC_WHITELIST
 from app.media.completeness import missing
-from app.media.whitelists import CODEC_WHITELIST
 
 RESTART_S: Final = 10  # ffmpeg's own threshold (dts_delta_threshold)
 _OPEN_TIMEOUT_S: Final = 30.0

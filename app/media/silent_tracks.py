@@ -15,7 +15,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from app.domain.errors import DubError
-from app.media.opening import open_input, packets, restrict
+from app.media.safe_open import open_input, packets, restrict
 
 _PLACES: Final = 24  # across the file; a second is heard at each
 _HEARD_S: Final = 1.0

@@ -16,7 +16,7 @@ from av.audio.stream import AudioStream
 
 from app.domain.errors import MEDIA_TOOL_FAILED, DubError
 from app.domain.job import AudioFormat
-from app.media.encode import SAMPLE_RATE_HZ, TICK, Samples
+from app.media.packets import SAMPLE_RATE_HZ, TICK, Samples
 
 
 class _Kind(msgspec.Struct, frozen=True):

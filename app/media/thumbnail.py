@@ -16,7 +16,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from app.media.opening import open_input, packets, restrict
+from app.media.safe_open import open_input, packets, restrict
 
 _MAX_SIDE: Final = 480
 _DARK: Final = 24.0  # mean luma below which a frame is taken for a fade

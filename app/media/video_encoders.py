@@ -13,7 +13,7 @@ import msgspec
 
 from app.domain.errors import DubError
 from app.media import ffmpeg
-from app.processes import NO_LIMITS, Limits
+from app.system.children import NO_LIMITS, Limits
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from app import modes
+from app.system import file_modes
 
 _MODE: Final = 0o640  # the owner writes, the group reads: who collects logs
 
@@ -42,7 +42,7 @@ class LogFile:
         try:
             self._open()
         except OSError as error:
-            from app.full_disk import is_disk_full
+            from app.system.disk_full import is_disk_full
 
             if is_disk_full(error):
                 return  # a full disk stops no start: each line tries to open it
@@ -80,7 +80,7 @@ class LogFile:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe without a reader refuses instead of waiting
         try:
             fd = os.open(self._path, flags | os.O_EXCL, self._mode)
-            os.fchmod(fd, self._mode & ~modes.persons_umask())  # the process's own umask is for the data folder
+            os.fchmod(fd, self._mode & ~file_modes.persons_umask())  # the process's own umask is for the data folder
         except FileExistsError:
             fd = os.open(self._path, flags, self._mode)
         if not stat.S_ISREG(os.fstat(fd).st_mode):

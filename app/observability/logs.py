@@ -19,8 +19,8 @@ from typing import Any, Final, TextIO
 import structlog
 from structlog.contextvars import bound_contextvars as bound
 
-from app import tally
-from app.log_file import LogFile
+from app.observability import metrics
+from app.observability.log_file import LogFile
 
 __all__ = ["bound", "configure", "hide", "redact"]
 
@@ -179,7 +179,7 @@ class _Lines(logging.StreamHandler[TextIO]):
         except Exception:  # as logging has it: a line that cannot be written stops nobody
             self.handleError(record)
         if self._counts:
-            tally.LOG_LINES.add(record.levelname.lower())
+            metrics.LOG_LINES.add(record.levelname.lower())
 
     def handleError(self, record: logging.LogRecord) -> None:
         _complain(f"a line of the log could not be written: {sys.exc_info()[1]!r}")

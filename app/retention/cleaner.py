@@ -16,9 +16,9 @@ import msgspec
 import structlog
 from sqlalchemy import Engine
 
-from app.domain.keeping import DAY_S, ENDED, Deletion, Held, Kind, Rule, Why
-from app.jobs.retention import Loose, plan
-from app.storage import kept
+from app.domain.retention import DAY_S, ENDED, Deletion, Held, Kind, Rule, Why
+from app.retention.policy import Loose, plan
+from app.storage import references
 from app.storage.blobs import BlobStore
 
 CACHE_S: Final = 7 * DAY_S  # encoded chunks of a job that has ended: they save time at the next edit, nothing else
@@ -60,9 +60,9 @@ class Cleaner:
     def plan(self) -> tuple[Deletion, ...]:
         """What would be deleted now, and why."""
         now = time.time()
-        held = kept.held(self._database, self._size_of, self._chunks)
+        held = references.held(self._database, self._size_of, self._chunks)
         made = plan(self.rules, held, self._loose(now), now=now) if self.bounded else ()
-        count, size = kept.orphans(self._database, self._blobs, only_look=True)
+        count, size = references.orphans(self._database, self._blobs, only_look=True)
         orphans = (Deletion(Kind.OUTPUTS, Why.UNUSED, size, (), f"{count} files that nothing refers to", now),) if count else ()
         return (*made, *self._stale_chunks(held, now), *orphans)
 
@@ -72,7 +72,7 @@ class Cleaner:
         for deletion in planned:
             began = time.monotonic()
             if not (deletion.job_ids or deletion.names):
-                count, freed = kept.orphans(self._database, self._blobs)
+                count, freed = references.orphans(self._database, self._blobs)
                 outcome: int | None = freed if count else None
             elif deletion.names:
                 outcome = self._delete_files(deletion.names)
@@ -156,10 +156,10 @@ class Cleaner:
             for job_id, to in zip(deletion.job_ids, aside, strict=False):
                 _rename(self._cache / job_id, to)
 
-        keys = kept.retire(self._database, deletion.kind, deletion.job_ids, deletion.at, put_aside)
+        keys = references.retire(self._database, deletion.kind, deletion.job_ids, deletion.at, put_aside)
         if keys is None:
             return None
-        freed = kept.discard(self._database, self._blobs, keys, uploads_too=True) + sum(map(_remove, aside))
+        freed = references.discard(self._database, self._blobs, keys, uploads_too=True) + sum(map(_remove, aside))
         for job_id in deletion.job_ids:
             self._changed(job_id, deletion.kind is Kind.JOBS)
         return freed
@@ -169,7 +169,7 @@ class Cleaner:
         for name in names:
             if name.startswith("cache/"):
                 job_id, to = name.removeprefix("cache/"), self._cache / f".{secrets.token_hex(8)}"
-                if kept.while_ended(self._database, job_id, functools.partial(_rename, self._cache / job_id, to)):
+                if references.while_ended(self._database, job_id, functools.partial(_rename, self._cache / job_id, to)):
                     freed += _remove(to)
                 continue
             for path in (self._cli / f"{name}.json", self._cli / f"{name}.wav"):  # the meta first: where it is, the clip is whole

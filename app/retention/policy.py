@@ -1,7 +1,7 @@
 """Which files are kept no longer: one pure function from rules and what there is to what is to be deleted, and why.
 
 Nothing that a running or queued job needs is ever in a plan, and a file that several jobs share goes with the last of them. What the plan
-deletes is checked again, in one transaction each, when it is applied (`app.jobs.cleaning`).
+deletes is checked again, in one transaction each, when it is applied (`app.retention.cleaner`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from app.domain.keeping import DAY_S, ENDED, IDLE, Deletion, Held, Kind, Rule, Why
+from app.domain.retention import DAY_S, ENDED, IDLE, Deletion, Held, Kind, Rule, Why
 
 _FILES = (Kind.SOURCES, Kind.CLIPS, Kind.OUTPUTS)
 

@@ -13,15 +13,15 @@ import msgspec
 import structlog
 from sqlalchemy import Engine, func, select
 
-from app.domain.decoding import Malformed, decoded
-from app.domain.keeping import Deletion, Rule, Why
-from app.jobs import portable
-from app.jobs.cleaning import Cleaned, Cleaner
+from app.archive import export
+from app.domain.json_decoding import Malformed, decoded
+from app.domain.retention import Deletion, Rule, Why
+from app.retention.cleaner import Cleaned, Cleaner
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
 from app.storage.database import reading
-from app.storage.floor import Floor
-from app.storage.room import Room, Tally
+from app.storage.disk_floor import Floor
+from app.storage.disk_usage import Room, Tally
 
 FRESH_S: Final = 5.0
 PATIENCE_S: Final = 0.3
@@ -150,8 +150,8 @@ class Stock:
 
     def archive(self, job_id: str) -> tuple[str, Generator[bytes]]:
         """A job's title, and its archive block by block. Raises job_not_found."""
-        jobs = portable.titles(self._database, [job_id])
-        return jobs[0].title, portable.archive(self._database, self._blobs, jobs, self._version)
+        jobs = export.titles(self._database, [job_id])
+        return jobs[0].title, export.archive(self._database, self._blobs, jobs, self._version)
 
     def _measure(self) -> None:
         """Begin to measure when the figures are old, and wait for it, but not for long: many files on a slow disk take seconds."""

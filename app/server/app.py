@@ -14,15 +14,18 @@ from typing import Final
 import structlog
 from litestar import Litestar
 
-from app import __version__, handles, hosts, log_file, logs, modes, telemetry, turns
+from app import __version__
 from app.api import routes
 from app.api.depends import Limits
 from app.api.events import Closing
 from app.api.leases import Leases
 from app.api.pages import Pages
-from app.life import Life
-from app.settings import Settings, load
-from app.stopping import StoppingLoop
+from app.config import hosts
+from app.config.settings import Settings, load
+from app.observability import log_file, logs, tracing
+from app.server.graceful_stop import StoppingLoop
+from app.server.lifespan import Life
+from app.system import file_handles, file_modes, scheduling
 
 _THREADS: Final = 32
 _FAREWELL_S: Final = 2.0
@@ -66,14 +69,14 @@ def app_from_env() -> Litestar:
 @contextlib.asynccontextmanager
 async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
     """Own the data folder, open the rooms, answer; the engine launches meanwhile. At the end: sockets, engine, voices, database."""
-    modes.private(settings.data)
+    file_modes.private(settings.data)
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, "worker"))  # the default, 6 on 2 cores, starves on a slow disk
-    closing = Closing(handles.sockets_of(settings.max_sockets))
+    closing = Closing(file_handles.sockets_of(settings.max_sockets))
     app.state.update(closing=closing, pages=await asyncio.to_thread(Pages, page_folder(), settings.base_path))
     if isinstance(loop, StoppingLoop):  # a server's own process
         loop.before_stop = lambda: _say_goodbye(closing)
-        turns.shorten()
+        scheduling.shorten()
     life = Life(app, settings, closing)
     await life.begin()
     interrupt = asyncio.create_task(_interrupt(app.state["leases"], closing))
@@ -85,7 +88,7 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
         closing.set()
         await asyncio.gather(leave, interrupt, return_exceptions=True)
         await life.end()
-        await asyncio.to_thread(telemetry.stop)
+        await asyncio.to_thread(tracing.stop)
 
 
 async def _say_goodbye(closing: Closing) -> None:
@@ -108,10 +111,10 @@ async def _leave(life: Life, closing: Closing) -> None:
     await asyncio.sleep(_GRACE_S)
     _log.info("connections are still open; the server stops without them")
     await life.close()
-    await asyncio.to_thread(telemetry.stop, 1.0)
+    await asyncio.to_thread(tracing.stop, 1.0)
     os._exit(0)
 
 
 def page_folder() -> Path:
     """Where the built page lies: beside the package, in a checkout as in the image."""
-    return Path(__file__).resolve().parent.parent / "web" / "build"
+    return Path(__file__).resolve().parents[2] / "web" / "build"

@@ -19,13 +19,15 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, Final
 
-from app import __version__, guard, handles, log_file, logs
-from app.address import url_of
-from app.exit_status import ENVIRONMENT, INTERNAL, OK
-from app.full_disk import is_disk_full
-from app.say import say
-from app.settings import Settings
-from app.stopping import Bell, stopping_loop
+from app import __version__
+from app.config.address import url_of
+from app.config.settings import Settings
+from app.observability import log_file, logs
+from app.server.graceful_stop import Bell, stopping_loop
+from app.system import data_lock, file_handles
+from app.system.console import say
+from app.system.disk_full import is_disk_full
+from app.system.exit_status import ENVIRONMENT, INTERNAL, OK
 
 _log = logging.getLogger("server")
 KILL_AFTER_S: Final = 8  # the worker has 2 s to close sockets and 3 s for what is open then; container engines kill after 10
@@ -52,21 +54,21 @@ def load(failed: Event, parent: int, stopped: Callable[[], bool], _target: str) 
     The fork brought the parent's signal handlers along, which would swallow a stop; `stopped` says whether they did. Until Granian installs the
     worker's own, SIGTERM ends it: it has begun nothing yet. Ctrl-C reaches parent and worker; the parent's SIGTERM is enough.
     """
-    guard.die_with(parent)
+    data_lock.die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if stopped():
         raise SystemExit(0)
-    gc.disable()  # until all has been loaded: `app.server` turns it on again
+    gc.disable()  # until all has been loaded: `app.server.app` turns it on again
     try:
-        from app import settings
+        from app.config import settings
 
         _claim(settings.load().data)
-        from app.server import app_from_env
+        from app.server.app import app_from_env
 
         return app_from_env()
     except BaseException as error:
-        if isinstance(error, guard.InUse):
+        if isinstance(error, data_lock.InUse):
             say(f"autodubber: {error}", to=sys.stderr)
         else:
             _log.critical("the server cannot start", exc_info=True)
@@ -76,9 +78,9 @@ def load(failed: Event, parent: int, stopped: Callable[[], bool], _target: str) 
 
 
 def _claim(data: Path) -> None:
-    """Own the data folder; where there is no room even for that, `app.life` tries it again."""
+    """Own the data folder; where there is no room even for that, `app.server.lifespan` tries it again."""
     try:
-        guard.claim(data)
+        data_lock.claim(data)
     except OSError as error:
         if not is_disk_full(error):
             raise
@@ -127,18 +129,20 @@ def run(settings: Settings) -> int:
     from granian.log import LogLevels
 
     loops.register("auto")(stopping_loop)
-    handles.raise_limit()
-    sockets = handles.sockets_of(settings.max_sockets)
+    file_handles.raise_limit()
+    sockets = file_handles.sockets_of(settings.max_sockets)
     if sockets < settings.max_sockets:
-        _log.warning("the limit of open files is low: fewer live connections are taken", extra={"open_files": handles.limit(), "sockets": sockets})
+        _log.warning(
+            "the limit of open files is low: fewer live connections are taken", extra={"open_files": file_handles.limit(), "sockets": sockets}
+        )
     failed = multiprocessing.Event()
     server = Granian(
-        "app.server:app_from_env",
+        "app.server.app:app_from_env",
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
         workers=1,
-        backpressure=handles.connections_of(sockets),
+        backpressure=file_handles.connections_of(sockets),
         http=HTTPModes.http1,  # who says nothing at all is waited for without end where the version has to be guessed
         http1_settings=HTTP1Settings(max_buffer_size=_HEAD_BYTES, header_read_timeout=_HEAD_MS),
         workers_kill_timeout=KILL_AFTER_S,

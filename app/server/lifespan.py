@@ -19,15 +19,17 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from litestar import Litestar
 
-from app import __version__, guard, telemetry
+from app import __version__
 from app.api.events import Closing
-from app.api.lag import LoopWatch
-from app.full_disk import is_disk_full
-from app.say import say
-from app.settings import Settings
+from app.config.settings import Settings
+from app.observability import tracing
+from app.observability.loop_lag import LoopWatch
+from app.system import data_lock
+from app.system.console import say
+from app.system.disk_full import is_disk_full
 
 if TYPE_CHECKING:
-    from app.rooms import Rooms
+    from app.server.services import Rooms
 
 AGAIN_S: Final = 2.0
 _WAITS: Final = "It waits for room: the disk is full. It goes on by itself."
@@ -74,10 +76,10 @@ class Life:
         settings = self._settings
         try:
             own(settings.data)
-            from app.rooms import Rooms
+            from app.server.services import Rooms
 
             rooms = await asyncio.to_thread(Rooms, settings)
-        except guard.InUse:
+        except data_lock.InUse:
             raise
         except Exception as error:
             if is_disk_full(error, settings.data):
@@ -86,17 +88,17 @@ class Life:
             raise
         self._rooms = rooms
         self._furnish(rooms)
-        from app.jobs import housekeeping
+        from app.retention import chores
 
         self._launch = asyncio.create_task(self._launched(rooms))
-        self._do(housekeeping.run(rooms.chores()))
+        self._do(chores.run(rooms.chores()))
         return True
 
     def _furnish(self, rooms: Rooms) -> None:
         """Give the handlers what they ask for."""
         from app.api.health import Health, room, writable
         from app.api.metrics import Metrics, Standing
-        from app.engines import environment_keys
+        from app.config.engines import environment_keys
 
         settings, free_bytes = self._settings, rooms.blobs.free_bytes
         probes = {
@@ -134,9 +136,9 @@ class Life:
 
         A full collection went through 400 000 objects with the interpreter's lock held: 85 ms, and half a second where the processors were taken.
         """
-        await asyncio.to_thread(telemetry.start, self._settings.otlp_endpoint, self._settings.otlp_headers, version=__version__)
+        await asyncio.to_thread(tracing.start, self._settings.otlp_endpoint, self._settings.otlp_headers, version=__version__)
         launched = await asyncio.to_thread(rooms.launch)
-        if not gc.isenabled():  # `app.serve` has turned it off for the start
+        if not gc.isenabled():  # `app.server.granian` has turned it off for the start
             gc.freeze()
             gc.enable()
         while not launched and not await self._stops():
@@ -156,8 +158,8 @@ class Life:
 def own(data: Path) -> None:
     """One server for one data folder: a second one ends here with one line."""
     try:
-        guard.claim(data)
-    except guard.InUse as error:
+        data_lock.claim(data)
+    except data_lock.InUse as error:
         say(f"autodubber: {error}", to=sys.stderr)
         raise
 

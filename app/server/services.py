@@ -13,37 +13,37 @@ import structlog
 from sqlalchemy import Engine as Database
 
 from app import __version__
+from app.backup import swap
+from app.backup.place import address_of
+from app.backup.schedule import Schedule
+from app.config.engines import engines_of, environment_keys, limits_of
+from app.config.retention_rules import rules_of
+from app.config.settings import Settings
 from app.domain.errors import DISK_FULL, DubError
 from app.domain.events import Deleted, StateChanged
 from app.domain.job import NEUTRAL, Background, DubOptions, Phase, Task
-from app.domain.secrets import engine_key
-from app.dubbing.kit import Kit
-from app.engines import engines_of, environment_keys, limits_of
-from app.full_disk import is_disk_full
-from app.jobs.backups import Schedule
-from app.jobs.cleaning import Cleaner
-from app.jobs.engine import Engine
+from app.domain.secret_names import engine_key
+from app.dubbing.context import Kit
 from app.jobs.failures import Failures
-from app.jobs.housekeeping import Chore
-from app.jobs.patience import patient
+from app.jobs.patient_store import patient
 from app.jobs.progress import Hub
+from app.jobs.runner import StageRunner
 from app.jobs.service import JobService
-from app.jobs.stages import StageRunner
-from app.jobs.stock import Stock
-from app.keeping import rules_of
+from app.jobs.workflows import Engine
 from app.media.ffmpeg import tool
-from app.settings import Settings
-from app.storage import figures
+from app.retention.chores import Chore
+from app.retention.cleaner import Cleaner
+from app.retention.usage import Stock
+from app.storage import counts
 from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database, urgent
-from app.storage.disks import Disks
+from app.storage.disk_floors import Disks
+from app.storage.disk_reserve import Reserve
 from app.storage.jobs import JobStore
-from app.storage.reserve import Reserve
 from app.storage.secrets import SecretStore
 from app.storage.uploads import UploadStore
-from app.storage.vault import swap
-from app.storage.vault.place import address_of
 from app.storage.workspace import Workspace
+from app.system.disk_full import is_disk_full
 
 _FLOOR_EVERY_S: Final = 60.0
 _SETTLE_EVERY_S: Final = 3.0
@@ -157,7 +157,7 @@ class Rooms:
         return f"It does not start, and is tried again: {self._engine_failure}" if self._engine_failure else "It is starting."
 
     def database_trouble(self) -> str:
-        return "" if figures.answers(self.database) else "It does not answer."
+        return "" if counts.answers(self.database) else "It does not answer."
 
     def ffmpeg_trouble(self) -> str:
         try:
@@ -166,13 +166,13 @@ class Rooms:
             return error.message
 
     def queue_lengths(self) -> dict[str, int]:
-        return figures.queue_lengths(self.database)
+        return counts.queue_lengths(self.database)
 
     def kept_bytes(self) -> dict[str, int]:
         return {kind.kind: kind.bytes for kind in self.stock.report().kinds}
 
     def waits_s(self) -> dict[str, float]:
-        return figures.waits_s(self.database)
+        return counts.waits_s(self.database)
 
     def _discard(self, keys: list[str]) -> None:
         self.store.discard(self.blobs, keys)
@@ -191,7 +191,7 @@ def schedule_of(settings: Settings) -> Schedule | None:
     """The scheduled backup, if the operator has set a place for it. The password and keys go to the child in the environment."""
     if not settings.backup_to or not settings.backup_every_s:
         return None
-    argv = [sys.executable, "-m", "app.cli", "backup", "--data", str(settings.data), "--json"]
+    argv = [sys.executable, "-m", "app", "backup", "--data", str(settings.data), "--json"]
     return Schedule(settings.data, to=address_of(settings.backup_to), every_s=settings.backup_every_s, argv=argv)
 
 

@@ -1,4 +1,4 @@
-"""supervisord as the container's first process: `python -m app.supervised`, with supervisord's own arguments.
+"""supervisord as the container's first process: `python -m app.server.supervisor`, with supervisord's own arguments.
 
 supervisord ends with status 0 however its program fares. A server that cannot start must end the container with the server's own status, so
 that `restart: on-failure` and an orchestrator see it. Nothing else differs.
@@ -15,7 +15,7 @@ from supervisor import events, supervisord  # type: ignore[import-untyped]
 from supervisor.options import ServerOptions  # type: ignore[import-untyped]
 from supervisor.states import SupervisorStates  # type: ignore[import-untyped]
 
-from app.exit_status import INTERNAL, OK
+from app.system.exit_status import INTERNAL, OK
 
 
 class _Options(ServerOptions):  # type: ignore[misc]  # supervisor has no types

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.domain.errors import ENGINE_UNKNOWN, VOICE_UNKNOWN, DubError
-from app.domain.secrets import NO_KEYS, Keys
-from app.speech.elevenlabs import ElevenLabsVoice
-from app.speech.espeak import EspeakVoice
-from app.speech.models import ModelStore
+from app.domain.secret_names import NO_KEYS, Keys
+from app.speech.elevenlabs.voice import ElevenLabsVoice
+from app.speech.espeak.voice import EspeakVoice
 from app.speech.ports import EngineInfo, Recognizer, Reserve, Voice, VoiceInfo
-from app.speech.whisper import OpenAIWhisper
+from app.speech.whisper.models import ModelStore
+from app.speech.whisper.recognizer import OpenAIWhisper
 
 T = TypeVar("T")
 

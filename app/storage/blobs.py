@@ -15,7 +15,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from app import full_disk
+from app.system import disk_full
 
 _KEY: Final = re.compile(r"[a-z]+(/[A-Za-z0-9_-]{1,128}){1,3}(\.[a-z0-9]{1,8})?")
 
@@ -54,7 +54,7 @@ class BlobStore:
             temporary.replace(target)
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            raise full_disk.said(error) from error
+            raise disk_full.said(error) from error
         sync_folder(target.parent)
         return target
 
@@ -67,7 +67,7 @@ class BlobStore:
             temporary.replace(target)
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            raise full_disk.said(error) from error
+            raise disk_full.said(error) from error
         return target
 
     def adopt(self, source: Path, key: str) -> Path:
@@ -91,7 +91,7 @@ class BlobStore:
                     temporary.unlink(missing_ok=True)
                 source.unlink()
         except OSError as error:
-            raise full_disk.said(error) from error
+            raise disk_full.said(error) from error
         sync_folder(target.parent)
         return target
 
@@ -122,7 +122,7 @@ class BlobStore:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise full_disk.said(error) from error
+            raise disk_full.said(error) from error
         return target
 
 

@@ -22,7 +22,7 @@ from app.domain.upload import Upload
 from app.storage import tables as t
 from app.storage.blobs import sync_folder
 from app.storage.database import urgently
-from app.storage.disks import Reservation
+from app.storage.disk_floors import Reservation
 
 _BLOCK_BYTES: Final = 8 << 20
 _CANNOT: Final = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})

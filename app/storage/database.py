@@ -13,9 +13,9 @@ from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, inspect
 
 from app.domain.errors import DATABASE_BUSY, DISK_FULL, DubError
-from app.full_disk import is_disk_full
-from app.storage.reserve import Reserve
+from app.storage.disk_reserve import Reserve
 from app.storage.revision import HEAD, NewerDatabase, copy_before
+from app.system.disk_full import is_disk_full
 
 __all__ = ["HEAD", "migrate", "open_database", "reading", "urgent", "urgently"]
 T = TypeVar("T")

@@ -24,7 +24,7 @@ _LOOK_S: Final = 0.01  # at other processes, which cannot wake us
 
 
 class Others(Protocol):
-    """What other processes have reserved on the disk: `app.storage.shared`."""
+    """What other processes have reserved on the disk: `app.storage.shared_reservations`."""
 
     def alone(self) -> contextlib.AbstractContextManager[None]:
         """Between the question and the answer no other process reserves."""

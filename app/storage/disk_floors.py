@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Final
 
 from app.domain.errors import DubError
-from app.storage.floor import Floor, Hold, Others
-from app.storage.shared import SharedLedger
+from app.storage.disk_floor import Floor, Hold, Others
+from app.storage.shared_reservations import SharedLedger
 
 _MARGIN_BYTES: Final = 16 << 20
 

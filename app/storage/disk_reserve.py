@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
-from app.full_disk import is_disk_full
+from app.system.disk_full import is_disk_full
 
 T = TypeVar("T")
 NAME: Final = ".reserve"

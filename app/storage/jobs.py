@@ -14,12 +14,13 @@ from app.domain.job import ACTIVE, TRANSITIONS, DubOptions, Job, JobState, Phase
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.segment import MAX_LINES, Segment
 from app.domain.summary import JobSummary
-from app.storage import kept, library, pieces, rows
+from app.storage import batches, library, rows
+from app.storage import references as kept
 from app.storage import tables as t
+from app.storage.active_jobs import WorkingJobs
 from app.storage.blobs import BlobStore
 from app.storage.database import reading, urgent, urgently
 from app.storage.rows import JobRow
-from app.storage.working import WorkingJobs
 
 PARTIAL: Final = "partial:"  # begins the fingerprint of a stage that has not finished
 
@@ -225,8 +226,8 @@ class JobStore(WorkingJobs):
 
         Of very many lines only the last are in that transaction: killed before it, they are to be cleared. Raises too_many_lines.
         """
-        *first, last = pieces.split(list(added))
-        pieces.write(self._engine, first, lambda c, some: rows.write_segments(c, job_id, some))
+        *first, last = batches.split(list(added))
+        batches.write(self._engine, first, lambda c, some: rows.write_segments(c, job_id, some))
         with self._engine.begin() as c:
             rows.write_segments(c, job_id, last)
             if rows.job_row(c, job_id).job.segment_count > MAX_LINES:
@@ -238,7 +239,7 @@ class JobStore(WorkingJobs):
         """Delete all lines of a job at work, in pieces; returns the new revision and their ids."""
         with reading(self._engine) as c:
             gone = tuple(c.execute(select(t.segments.c.id).where(t.segments.c.job_id == job_id)).scalars())
-        pieces.write(self._engine, pieces.split(gone), lambda c, some: rows.delete_segments(c, job_id, some))
+        batches.write(self._engine, batches.split(gone), lambda c, some: rows.delete_segments(c, job_id, some))
         with self._engine.begin() as c:
             return rows.next_revision(c, job_id), gone
 
@@ -291,7 +292,7 @@ class JobStore(WorkingJobs):
         """
         made, output = {artifact.key for artifact in artifacts}, msgspec.to_builtins(output)
         wanted = keys
-        if len(keys) > pieces.PIECE:  # the job needs them, whatever becomes of the stage
+        if len(keys) > batches.PIECE:  # the job needs them, whatever becomes of the stage
             self.refer(job_id, keys)
             wanted = ()
         with self._engine.begin() as c:
@@ -309,7 +310,7 @@ class JobStore(WorkingJobs):
 
     def refer(self, job_id: str, keys: Collection[str]) -> None:
         """Say that the job needs these blobs. Very many are said in pieces."""
-        pieces.write(self._engine, pieces.split(list(keys)), lambda c, some: rows.refer(c, job_id, some))
+        batches.write(self._engine, batches.split(list(keys)), lambda c, some: rows.refer(c, job_id, some))
 
     def discard(self, blobs: BlobStore, keys: Collection[str]) -> None:
         """Delete those of the blobs that no job needs by now; uploads that waited with them for another job are forgotten."""

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Engine, TextClause, text
 
 from app.domain.job import DubOptions, JobError, JobState, Phase, Stage, same_dub
-from app.domain.plain import plain
+from app.domain.plain_text import plain
 from app.domain.summary import JobSummary, Length
 from app.storage.database import reading
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from app.domain.errors import TOO_MANY_UPLOADS, DubError
-from app.storage.disks import Reservation, reserve_on
-from app.storage.floor import Floor
+from app.storage.disk_floor import Floor
+from app.storage.disk_floors import Reservation, reserve_on
 
 LAPSES_AFTER_S: Final = 900.0
 _RETRY_AFTER_S: Final = 30

@@ -16,9 +16,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, delete, select, update
 
 from app.domain.job import JobState, Stage
-from app.domain.keeping import DAY_S, ENDED, IDLE, Held, Kind
 from app.domain.media import ArtifactKind
-from app.domain.secrets import job_keys
+from app.domain.retention import DAY_S, ENDED, IDLE, Held, Kind
+from app.domain.secret_names import job_keys
 from app.storage import tables as t
 from app.storage.blobs import BlobStore, is_key
 from app.storage.database import reading, urgently

@@ -9,14 +9,14 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from app.domain.brought import BroughtSubtitles
 from app.domain.errors import JOB_NOT_FOUND, DubError
 from app.domain.job import DubOptions, Job, JobError, JobState, Joined, Phase, Stage, same_dub
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
-from app.domain.plain import plain
+from app.domain.plain_text import plain
 from app.domain.segment import LeftOut, Segment, Word
+from app.domain.subtitle_file import BroughtSubtitles
 from app.storage import tables as t
-from app.storage.pieces import split
+from app.storage.batches import split
 
 _ASKED: Final = 500  # keys in one question
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Engine, delete, insert, select
 
-from app.domain.secrets import ELEVENLABS, Keys, job_key, job_keys
+from app.domain.secret_names import ELEVENLABS, Keys, job_key, job_keys
 from app.storage import secret_key
 from app.storage.database import reading, urgently
 from app.storage.tables import settings

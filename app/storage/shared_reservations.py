@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from app.full_disk import is_disk_full
+from app.system.disk_full import is_disk_full
 
 _DIGITS: Final = 20
 _LOCK: Final = "lock"
 
 
 class SharedLedger:
-    """One disk's, for this process; see `app.storage.floor.Others`. `folder` is in the data folder, whose owner gets what root makes.
+    """One disk's, for this process; see `app.storage.disk_floor.Others`. `folder` is in the data folder, whose owner gets what root makes.
 
     Where no block is free nothing is told: then nothing is promised either. What belongs to another user cannot be asked, and does not count.
     """

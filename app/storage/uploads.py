@@ -3,7 +3,7 @@
 Who guarantees what. The caller lets only one `Writer` write to an upload at a time. The store guarantees that the stored offset never
 says more than what is on disk: bytes are synced before the offset is written. After a crash the file may be longer than the offset; what is
 beyond is cut off before the next byte is written. Room on the disk is reserved for the whole length before the first byte. A finished upload
-lies in the blob store under `uploads/ID`; one that is a part of a later upload stays in the folder until it is joined (`app.storage.joins`).
+lies in the blob store under `uploads/ID`; one that is a part of a later upload stays in the folder until it is joined (`app.storage.concatenation`).
 All methods block.
 """
 
@@ -23,16 +23,16 @@ import msgspec
 from sqlalchemy import Engine, Row, insert, select, update
 from sqlalchemy.exc import OperationalError
 
-from app import full_disk
 from app.domain.errors import DISK_FULL, UPLOAD_CHECKSUM, UPLOAD_NOT_FOUND, UPLOAD_TOO_LARGE, DubError
 from app.domain.upload import PARTIAL, Checksum, Upload
-from app.storage import joins
+from app.storage import concatenation
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
 from app.storage.database import reading, urgently
-from app.storage.disks import Reservation, reserve_on
-from app.storage.floor import PIECE_BYTES, Floor
+from app.storage.disk_floor import PIECE_BYTES, Floor
+from app.storage.disk_floors import Reservation, reserve_on
 from app.storage.open_uploads import OpenUploads
+from app.system import disk_full
 
 _SYNC_EVERY_BYTES: Final = 64 << 20
 _GRACE_S: Final = 60.0  # between the end of an upload's life and its deletion, so that none vanishes under a request
@@ -96,7 +96,7 @@ class UploadStore:
         Raises upload_not_found, invalid_request, upload_too_large, and disk_full: then it goes on when it is asked for again.
         """
         upload = self._new(filename, media_type, 0, metadata, concat=concat)
-        upload_id = joins.claim(self._engine, upload, part_ids, max_bytes)
+        upload_id = concatenation.claim(self._engine, upload, part_ids, max_bytes)
         for part_id in part_ids:
             self._open.end(part_id)
         return self.get(upload_id)
@@ -192,7 +192,7 @@ class UploadStore:
     def delete(self, upload_id: str) -> None:
         """Forget an upload and its bytes; the blob stays while a job needs it. Raises upload_not_found."""
         try:
-            parts, needed = joins.forget(self._engine, upload_id)
+            parts, needed = concatenation.forget(self._engine, upload_id)
         except DubError as error:
             if error.problem is UPLOAD_NOT_FOUND:
                 self._open.end(upload_id)
@@ -250,10 +250,10 @@ class UploadStore:
             self._joining.add(upload.id)
         try:
             upload = self._read(upload.id)  # another thread may have ended a moment ago
-            joins.join(self._folder, upload, self.advance, self._open.room(upload.id))
+            concatenation.join(self._folder, upload, self.advance, self._open.room(upload.id))
             return self.finished(self._read(upload.id))
         except OSError as error:
-            raise full_disk.said(error) from error
+            raise disk_full.said(error) from error
         finally:
             self._joining.discard(upload.id)
 
@@ -309,7 +309,7 @@ class Writer:
                 if self._hash is None and self.offset_bytes - self._stored >= _SYNC_EVERY_BYTES:
                     self._store_offset()
             except OSError as error:
-                raise full_disk.said(error) from error
+                raise disk_full.said(error) from error
 
     def settle(self, *, whole: bool) -> Upload:
         """Sync, store the offset, close, and finish the upload when it is complete. `whole`: the chunk came to its end.
@@ -325,7 +325,7 @@ class Writer:
                     self.offset_bytes = self._upload.offset_bytes
                 upload = self._store_offset()
             except OSError as error:
-                raise full_disk.said(error) from error
+                raise disk_full.said(error) from error
             finally:
                 os.close(self._fd)
                 if self._upload.deferred:  # nobody knows when more comes

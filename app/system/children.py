@@ -1,6 +1,6 @@
 """Children that die with us: every subprocess of AutoDubber is started here.
 
-A child is started through `app/launch.py`, which sets PR_SET_PDEATHSIG and the resource limits before it becomes the program,
+A child is started through `app/system/launch.py`, which sets PR_SET_PDEATHSIG and the resource limits before it becomes the program,
 so that no fork hook of Python's runs between fork and exec. PDEATHSIG fires when the SPAWNING THREAD ends: call these functions on a
 loop that lives as long as the program (the server's, the engine's or the CLI's).
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from app import tally
+from app.observability import metrics
 
 _log = logging.getLogger("child")
 _LAUNCH = str(Path(__file__).with_name("launch.py"))
@@ -73,12 +73,12 @@ async def child(
         start_new_session=True,
         limit=_LINE_LIMIT,
     )
-    tally.CHILDREN_STARTED.add()
-    tally.CHILDREN.change(by=1)
+    metrics.CHILDREN_STARTED.add()
+    metrics.CHILDREN.change(by=1)
     try:
         yield process
     finally:
-        tally.CHILDREN.change(by=-1)
+        metrics.CHILDREN.change(by=-1)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await asyncio.shield(process.wait())

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any, TextIO
 
-from app.domain.plain import json_safe, visible
+from app.domain.plain_text import json_safe, visible
 
 
 def say(*lines: str, to: TextIO | None = None) -> None:

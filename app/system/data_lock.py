@@ -49,7 +49,7 @@ def claim(data: Path) -> None:
 
 def _sign(file: IO[str]) -> None:
     """Say whose lock it is, for people; on a full disk it is a lock without a name."""
-    from app.full_disk import is_disk_full
+    from app.system.disk_full import is_disk_full
 
     file.truncate(0)
     try:

@@ -96,7 +96,7 @@ def recognition() -> None:
     import onnxruntime
     import torch
 
-    sys.modules["numba"] = types.SimpleNamespace(jit=lambda **_: lambda function: function)  # as app/speech/whisper_child.py leaves it out
+    sys.modules["numba"] = types.SimpleNamespace(jit=lambda **_: lambda function: function)  # as app/speech/whisper/child.py leaves it out
     import whisper
     from whisper.model import ModelDimensions, Whisper
 

@@ -41,7 +41,7 @@ BUNDLED = (
     ("libsoxr", "soxr", "LGPL-2.1-or-later", True),
     ("Signalsmith Stretch", "python-stretch", "MIT", False),
     ("Silero VAD, the model", "faster-whisper", "MIT", False),
-    ("Frequencies of letters, of lingua-language-detector", "app/dubbing/letters.txt", "Apache-2.0", False),
+    ("Frequencies of letters, of lingua-language-detector", "app/dubbing/subtitles/letter_statistics.txt", "Apache-2.0", False),
     ("Noto Sans, 19 scripts", "app/media/fonts", "OFL-1.1", False),
     ("WenQuanYi Micro Hei", "app/media/fonts", "Apache-2.0 OR GPL-3.0 with font exception", False),
     ("Instrument Sans, Bricolage Grotesque", "the page", "OFL-1.1", False),

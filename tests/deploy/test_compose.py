@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from app.settings import Settings, load, variables
+from app.config.settings import Settings, load, variables
 from tests.deploy.manifests import DEPLOY, ROOT, document, filled
 
 FILES = sorted(DEPLOY.glob("compose*.yaml"))

@@ -102,7 +102,7 @@ def test_the_image_runs_as_a_numbered_user_other_than_root_and_is_labelled() -> 
 
 
 def test_supervisord_waits_longer_than_the_server_takes_and_less_than_an_engine_does() -> None:
-    from app.serve import KILL_AFTER_S
+    from app.server.granian import KILL_AFTER_S
 
     found = re.search(r"^stopwaitsecs=(\d+)$", (ROOT / "supervisord.conf").read_text(), re.M)
     assert found is not None

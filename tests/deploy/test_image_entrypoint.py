@@ -65,7 +65,7 @@ def test_any_user_migrates_and_then_supervises(place: Place, shell: list[str]) -
     first, second = done.stderr.splitlines()
     assert done.returncode == 0
     assert first.startswith(f"autodubber migrate | user {USER} ")
-    assert second.startswith(f"python -m app.supervised --nodaemon --configuration {place.folder}/supervisord.conf | user {USER} ")
+    assert second.startswith(f"python -m app.server.supervisor --nodaemon --configuration {place.folder}/supervisord.conf | user {USER} ")
     assert list(place.data.iterdir()) == []
 
 
@@ -100,7 +100,7 @@ def test_what_is_not_the_server_is_started_alone(place: Place, typed: list[str],
 
 @as_root
 def test_every_command_of_autodubber_is_known_to_the_entrypoint(place: Place) -> None:
-    from app.cli import parser
+    from app.cli.main import parser
 
     names = next(action.choices for action in parser()._actions if action.choices)
     assert names is not None and "serve" in names

@@ -26,7 +26,7 @@ class Supervised(Running):
     def begin(self) -> Supervised:
         path = f"{Path(sys.executable).parent}:{self.environ['PATH']}"
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "app.supervised", "--nodaemon", "--configuration", str(ROOT / "supervisord.conf")]
+            command = [sys.executable, "-m", "app.server.supervisor", "--nodaemon", "--configuration", str(ROOT / "supervisord.conf")]
             command += ["--pidfile", str(self.data.parent / "supervisord.pid")]
             self.process = subprocess.Popen(command, env=self.environ | {"PATH": path}, stdout=log, stderr=log, start_new_session=True)
         return self

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.settings import load, variables
+from app.config.settings import load, variables
 from tests.deploy.manifests import DEPLOY, ROOT, document, documents
 
 HERE = DEPLOY / "kubernetes"
@@ -108,7 +108,7 @@ def test_the_pod_writes_nothing_but_data_and_tmp_and_knows_nothing_of_the_cluste
 
 
 def test_what_service_links_would_set_stops_the_start() -> None:
-    from app.settings import SettingsError
+    from app.config.settings import SettingsError
 
     with pytest.raises(SettingsError, match="AUTODUBBER_"):
         load({"AUTODUBBER_SERVICE_HOST": "10.0.0.1"})
@@ -121,8 +121,8 @@ def test_one_server_owns_one_data_folder() -> None:
 
 
 def test_probes_ask_what_the_server_answers(container: dict[str, Any]) -> None:
-    from app.server import create_app
-    from app.settings import Settings
+    from app.config.settings import Settings
+    from app.server.app import create_app
 
     paths = {route.path for route in create_app(Settings()).routes}
     probes = {name: container[f"{name}Probe"]["httpGet"] for name in ("startup", "readiness", "liveness")}
@@ -156,7 +156,7 @@ def test_ingress_service_and_pod_are_joined(container: dict[str, Any]) -> None:
 
 
 def test_the_server_knows_the_ingress_host_and_the_services_names(container: dict[str, Any]) -> None:
-    from app.hosts import known
+    from app.config.hosts import known
 
     (setting,) = [one["value"] for one in container["env"] if one["name"] == "AUTODUBBER_ALLOWED_HOSTS"]
     hosts, ingress, service = known(setting, (), "0.0.0.0"), manifest("ingress")["spec"], manifest("service")["metadata"]["name"]

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from app.server import page_folder
+from app.server.app import page_folder
 from tests.deploy.conftest import VIDEO, Behind
 from tests.deploy.proxies import Authority, Proxy, proxy
 from tests.unit.api.serving import Server

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from granian.http import HTTP1Settings
 
-from app.settings import load
+from app.config.settings import load
 from tests.deploy.proxies import FILLED, SHIPPED, Authority, compose_file, free_port, nginx, program, shipped, traefik_options
 
 SLOWEST_S = 600

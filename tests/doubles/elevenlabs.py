@@ -357,7 +357,7 @@ async def _espeak(text: str, voice: str, speed: float) -> bytes:
     import numpy as np
     import soxr
 
-    from app.speech.espeak import EspeakVoice
+    from app.speech.espeak.voice import EspeakVoice
     from app.speech.ports import SpeechRequest
 
     spoken = await EspeakVoice().speak(SpeechRequest(voice, "", text, None, speed, "", "", None))

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.domain.keeping import Kind
+from app.domain.retention import Kind
 from tests.e2e.conftest import PATIENCE_MS
 from tests.e2e.studio import is_accessible_and_fits
 from tests.integration.running import Running
-from tests.unit.jobs.keeping import Shelf, rule
+from tests.unit.retention.shelf import Shelf, rule
 
 SHOTS = os.environ.get("STORAGE_SHOTS")  # a folder: pictures of what is tested, for people
 

@@ -20,18 +20,18 @@ from pathlib import Path
 import msgspec
 
 import app.dubbing.ingest
-import app.dubbing.mix
+import app.dubbing.mixing.mix
 import app.dubbing.probe
 from app.domain.errors import MEDIA_TOO_LONG, DubError
 from app.domain.job import Background, Container
 from app.domain.media import MediaInfo
-from app.dubbing import worker
-from app.dubbing.burn import BurnRequest, burn
-from app.dubbing.containers import choose
-from app.dubbing.mux import Dub, Lines, MuxRequest, mux
-from app.dubbing.subtitles import Cue
-from app.dubbing.tasks import IngestRequest, MixRequest, ProbeRequest
-from app.processes import Limits
+from app.dubbing.subtitles.srt_vtt import Cue
+from app.dubbing.video.burn import BurnRequest, burn
+from app.dubbing.video.containers import choose
+from app.dubbing.video.mux import Dub, Lines, MuxRequest, mux
+from app.dubbing.worker import client
+from app.dubbing.worker.tasks import IngestRequest, MixRequest, ProbeRequest
+from app.system.children import Limits
 
 MAX_DURATION_S = 6 * 3600.0  # the default of the settings
 HANG_S = 30
@@ -110,7 +110,7 @@ def _live(case: Case, folder: Path) -> None:
         (folder / "fate").write_text(f"{stage}\n{end}\n{detail}")
 
     try:
-        limits = worker.limits_of(ProbeRequest(case.path), Limits())
+        limits = client.limits_of(ProbeRequest(case.path), Limits())
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
         resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 5))
         tell("")
@@ -123,7 +123,7 @@ def _live(case: Case, folder: Path) -> None:
         stage = "ingest"
         tell("")
         request = IngestRequest(case.path, str(folder), 0, MAX_DURATION_S, info.size_bytes)
-        limits = worker.limits_of(request, Limits())
+        limits = client.limits_of(request, Limits())
         resource.setrlimit(resource.RLIMIT_FSIZE, (limits.output_bytes, limits.output_bytes))
         sound = app.dubbing.ingest.ingest(request, lambda _: None)
         if case.renders:
@@ -161,7 +161,7 @@ def _mix(case: Case, folder: Path, info: MediaInfo, duration_s: float) -> None:
         out=str(folder / "track.m4a"),
         threads=1,
     )
-    app.dubbing.mix.mixdown(request, lambda _: None)
+    app.dubbing.mixing.mix.mixdown(request, lambda _: None)
 
 
 def _mux(case: Case, folder: Path, info: MediaInfo, codec: str, duration_s: float) -> None:

@@ -14,14 +14,14 @@ from app.domain.errors import MEDIA_DAMAGED, MEDIA_TOOL_FAILED, NOT_MEDIA, PLAYL
 from app.domain.job import Background
 from app.domain.media import FORMAT_WHITELIST, MediaInfo
 from app.dubbing.ingest import ingest
-from app.dubbing.mix import mixdown
+from app.dubbing.mixing.mix import mixdown
 from app.dubbing.probe import probe
-from app.dubbing.subtitles import parse
-from app.dubbing.tasks import IngestRequest, MixRequest, ProbeRequest
-from app.dubbing.worker import run_task
+from app.dubbing.subtitles.srt_vtt import parse
+from app.dubbing.worker.client import run_task
+from app.dubbing.worker.tasks import IngestRequest, MixRequest, ProbeRequest
 from app.media import ffmpeg
 from app.media.ffmpeg import Command, Input
-from app.processes import Limits
+from app.system.children import Limits
 from tests.hostile.attacks import MEDIA, SCRIPTS, Trap
 from tests.unit.media.samples import DURATION_S, FFMPEG, sample
 

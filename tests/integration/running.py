@@ -42,7 +42,7 @@ class Running:
     def start(self, within_s: float = 60.0, *, ready: bool = True) -> Running:
         """Returns when it can take work; without `ready`, when it answers (a full disk lets it take none)."""
         with self.log.open("ab") as log, self.errors.open("ab") as errors:
-            command = [sys.executable, "-m", "app.cli", "serve"]
+            command = [sys.executable, "-m", "app", "serve"]
             self.process = subprocess.Popen(command, env=self.environ, stdout=log, stderr=errors, start_new_session=True)
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:

@@ -13,10 +13,10 @@ import soxr
 
 from app.domain.job import Task
 from app.domain.segment import Segment
-from app.speech.espeak import EspeakVoice
-from app.speech.models import ModelStore
+from app.speech.espeak.voice import EspeakVoice
 from app.speech.ports import Recognised, RecognitionProgress, RecognitionRequest, SpeechRequest
-from app.speech.whisper import OpenAIWhisper
+from app.speech.whisper.models import ModelStore
+from app.speech.whisper.recognizer import OpenAIWhisper
 
 SAMPLE_RATE_HZ = 48_000
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app import exit_status
+from app.system import exit_status
 from tests.doubles import s3 as double
 from tests.integration.conftest import SPOKEN
 from tests.integration.running import Running
@@ -22,7 +22,7 @@ PASSWORD = "correct horse battery"
 
 def autodubber(*arguments: str, data: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AUTODUBBER_", "AWS_"))}
-    command = [sys.executable, "-m", "app.cli", *arguments, "--data", str(data)]
+    command = [sys.executable, "-m", "app", *arguments, "--data", str(data)]
     return subprocess.run(command, env=kept | environ, capture_output=True, text=True, timeout=120)
 
 

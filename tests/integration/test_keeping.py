@@ -38,7 +38,7 @@ def command(data: Path, *arguments: str, **environ: str) -> dict[str, Any]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AUTODUBBER_", "ELEVENLABS_"))}
     limits = {"AUTODUBBER_MIN_FREE_BYTES": "0"}
     done = subprocess.run(
-        [sys.executable, "-m", "app.cli", *arguments, "--data", str(data), "--json"],
+        [sys.executable, "-m", "app", *arguments, "--data", str(data), "--json"],
         capture_output=True, text=True, env=kept | limits | environ, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout

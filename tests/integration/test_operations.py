@@ -231,7 +231,7 @@ def test_lines_of_both_processes_are_rotated_in_the_file(watched: Callable[..., 
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line(tmp_path: Path, environ: dict[str, str], told: str) -> None:
-    command = [sys.executable, "-m", "app.cli", "serve", "--data", str(tmp_path / "data"), "--port", str(_free_port())]
+    command = [sys.executable, "-m", "app", "serve", "--data", str(tmp_path / "data"), "--port", str(_free_port())]
     done = subprocess.run(command, env={"PATH": "/usr/bin:/bin", **environ}, capture_output=True, text=True, timeout=60)
     assert done.returncode in (2, 5) and done.stdout == ""
     assert re.match(rf"autodubber: {told}", done.stderr) and done.stderr.count("\n") == 1

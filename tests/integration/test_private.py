@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app import modes
+from app.system import file_modes as modes
 from tests.integration.running import Running
 from tests.integration.speech import spoken_video
 
@@ -34,7 +34,7 @@ def open_to_others(folder: Path) -> dict[str, str]:
 
 
 def command(running: Running, *arguments: str | Path) -> None:
-    done = subprocess.run([sys.executable, "-m", "app.cli", *map(str, arguments)], env=running.environ, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-m", "app", *map(str, arguments)], env=running.environ, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
 
 

@@ -9,13 +9,13 @@ import httpx
 import psutil
 from websockets.sync.client import connect
 
-from app import guard
+from app.system import data_lock
 from tests.integration.running import Running
 
 
 def worker_of(server: Running) -> psutil.Process:
     assert server.process is not None
-    pid = guard.owner(server.data)
+    pid = data_lock.owner(server.data)
     assert pid, "the worker owns the data folder"
     return psutil.Process(int(pid))
 
@@ -35,7 +35,7 @@ def test_the_worker_dies_with_the_server_and_the_folder_is_free(server: Running)
     server.process.send_signal(signal.SIGKILL)
     server.process.wait()
     worker.wait(timeout=5)
-    assert guard.owner(server.data) is None
+    assert data_lock.owner(server.data) is None
     server.start()
     assert worker_of(server).pid != worker.pid
 
@@ -47,7 +47,7 @@ def test_a_worker_that_dies_is_replaced(server: Running) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            if (guard.owner(server.data) or str(first.pid)) != str(first.pid) and server.client.get("/health/ready").status_code == 200:
+            if (data_lock.owner(server.data) or str(first.pid)) != str(first.pid) and server.client.get("/health/ready").status_code == 200:
                 break
         except httpx.TransportError:
             pass

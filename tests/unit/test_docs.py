@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import parser
+from app.cli.main import parser
+from app.config.settings import load, variables
 from app.domain.errors import catalogue
 from app.domain.job import DubOptions
 from app.domain.segment import Segment
-from app.settings import load, variables
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = runpy.run_path(str(ROOT / "docs" / "generate.py"))["PAGES"]
@@ -65,10 +65,10 @@ def test_every_dependency_is_bounded_above_and_locked_within_its_bounds() -> Non
 
 
 # Used by name or as data, not by an import statement.
-BY_NAME = {"espeakng-loader": "app/speech/espeak.py finds its library", "faster-whisper": "app/speech/vad.py takes its Silero model"}
+BY_NAME = {"espeakng-loader": "app/speech/espeak/voice.py finds its library", "faster-whisper": "app/speech/whisper/vad.py takes its Silero model"}
 
 
-IN_THE_IMAGE = {"supervisor": "app/supervised.py is the image's first process"}
+IN_THE_IMAGE = {"supervisor": "app/server/supervisor.py is the image's first process"}
 
 
 def home(module: str, among: list[str]) -> str:

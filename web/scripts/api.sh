@@ -6,7 +6,7 @@ python=${PYTHON:-../.venv/bin/python}
 committed=src/lib/api/schema.d.ts
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-(cd .. && "${python#../}" -m app.cli openapi) > "$work/openapi.json"
+(cd .. && "${python#../}" -m app openapi) > "$work/openapi.json"
 node_modules/.bin/openapi-typescript "$work/openapi.json" --default-non-nullable=false --output "$work/schema.d.ts" >/dev/null
 if [ "${1:-}" != --check ]; then
   cp "$work/schema.d.ts" "$committed"

@@ -8,11 +8,11 @@ from types import TracebackType
 import numpy as np
 
 from app.domain.job import Background
-from app.dubbing.chunks import OVERLAP_N, Chunk, Layer
-from app.dubbing.levels import Levels
-from app.dubbing.loudness import Doubles, Floats
-from app.dubbing.playback import Playback, energies_of_file, has_sound, stem_checked
-from app.dubbing.tasks import MixRequest
+from app.dubbing.mixing.chunk_plan import OVERLAP_N, Chunk, Layer
+from app.dubbing.mixing.levels import Levels
+from app.dubbing.mixing.loudness import Doubles, Floats
+from app.dubbing.mixing.window_reader import Playback, energies_of_file, has_sound, stem_checked
+from app.dubbing.worker.tasks import MixRequest
 
 
 class Sources:

@@ -12,11 +12,11 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from app.dubbing.chunk_sound import limit
-from app.dubbing.chunks import AFTER_FRAMES, BEFORE_FRAMES, Chunk
-from app.dubbing.loudness import ENERGY_N, Doubles, Floats, KMeter
-from app.dubbing.peaks import REACH_N, dbtp, true_peak
-from app.media.encode import Encoded, PacketCodec, Packets, decode, encode
+from app.dubbing.mixing.chunk_plan import AFTER_FRAMES, BEFORE_FRAMES, Chunk
+from app.dubbing.mixing.chunk_render import limit
+from app.dubbing.mixing.loudness import ENERGY_N, Doubles, Floats, KMeter
+from app.dubbing.mixing.true_peak import REACH_N, dbtp, true_peak
+from app.media.packets import Encoded, PacketCodec, Packets, decode, encode
 
 CEILING_DBTP: Final = -1.0
 CODED_CEILING_DBTP: Final = -2.0  # what is given to the codec: coding adds up to a decibel to peaks (EBU R 128 s1 advises the same margin)

@@ -12,10 +12,10 @@ from typing import Final
 
 import msgspec
 
-from app.dubbing.clip_cache import StoredClip
-from app.dubbing.ducking import Gain
-from app.dubbing.limiter import DELAY_N, MEMORY_N
-from app.dubbing.loudness import ENERGY_N
+from app.dubbing.mixing.clip_cache import StoredClip
+from app.dubbing.mixing.ducking import Gain
+from app.dubbing.mixing.limiter import DELAY_N, MEMORY_N
+from app.dubbing.mixing.loudness import ENERGY_N
 
 CHUNK_N: Final = 10 * 76_800  # 16 s: whole AAC frames (1,024), whole Opus frames (960), whole energies (4,800); a quarter of a second of work
 BEFORE_FRAMES: Final = 24  # encoded before a chunk's own packets: the encoder's state at a join is what it would have been

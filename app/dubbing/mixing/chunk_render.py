@@ -11,11 +11,11 @@ from typing import Final
 
 import numpy as np
 
-from app.dubbing.chunks import Chunk, Layer
-from app.dubbing.clip_cache import StoredClip
-from app.dubbing.limiter import DELAY_N, Limiter
-from app.dubbing.loudness import SAMPLE_RATE_HZ, Floats, linear
-from app.dubbing.playback import silence
+from app.dubbing.mixing.chunk_plan import Chunk, Layer
+from app.dubbing.mixing.clip_cache import StoredClip
+from app.dubbing.mixing.limiter import DELAY_N, Limiter
+from app.dubbing.mixing.loudness import SAMPLE_RATE_HZ, Floats, linear
+from app.dubbing.mixing.window_reader import silence
 
 _BLOCK_N: Final = SAMPLE_RATE_HZ
 

@@ -17,13 +17,13 @@ import msgspec
 import numpy as np
 
 from app.domain.errors import INTERNAL, DubError
-from app.dubbing.chunk_sound import mixed
-from app.dubbing.chunks import Chunk, Layer
-from app.dubbing.clip_cache import ClipCache
-from app.dubbing.coding import ChunkLevels, coded
-from app.dubbing.keep import load, store
-from app.dubbing.loudness import Floats
-from app.media.encode import PacketCodec, Packets
+from app.dubbing.mixing.cache_file import load, store
+from app.dubbing.mixing.chunk_encode import ChunkLevels, coded
+from app.dubbing.mixing.chunk_plan import Chunk, Layer
+from app.dubbing.mixing.chunk_render import mixed
+from app.dubbing.mixing.clip_cache import ClipCache
+from app.dubbing.mixing.loudness import Floats
+from app.media.packets import PacketCodec, Packets
 
 LEVELS_SUFFIX: Final = ".levels"
 PACKETS_SUFFIX: Final = ".packets"

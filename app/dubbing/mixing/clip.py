@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 
 from app.domain.errors import SPEECH_FAILED, DubError
-from app.dubbing.loudness import SAMPLE_RATE_HZ, Doubles, Floats, energies_of
-from app.dubbing.stretch import fitted
+from app.dubbing.mixing.loudness import SAMPLE_RATE_HZ, Doubles, Floats, energies_of
+from app.dubbing.mixing.stretch import fitted
 
 _FRAME_S = 0.005
 _SILENT_BELOW_LOUDEST_DB = -45.0

@@ -14,9 +14,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from app.dubbing.clips import prepare
-from app.dubbing.keep import load, store
-from app.dubbing.loudness import Doubles, Floats
+from app.dubbing.mixing.cache_file import load, store
+from app.dubbing.mixing.clip import prepare
+from app.dubbing.mixing.loudness import Doubles, Floats
 
 PEAK_N: Final = 240  # samples per peak: 5 ms
 SUFFIX: Final = ".clip"

@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from app.dubbing.loudness import ENERGY_N, SAMPLE_RATE_HZ, Doubles, Floats
-from app.dubbing.tasks import Ducking
+from app.dubbing.mixing.loudness import ENERGY_N, SAMPLE_RATE_HZ, Doubles, Floats
+from app.dubbing.worker.tasks import Ducking
 
 SILENCE_DB: Final = -120.0  # what counts as off: 10^-6 of full scale, below 16 bits
 _SHORT_S: Final = 0.05  # a ramp that may not be longer, but must not click

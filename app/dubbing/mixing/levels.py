@@ -13,20 +13,11 @@ import msgspec
 import numpy as np
 
 from app.domain.job import Background
-from app.dubbing import limited
-from app.dubbing.ducking import SILENCE_DB, Gain, Spans, Under, but_in, constant, only_in, under
-from app.dubbing.limited import Envelope
-from app.dubbing.loudness import (
-    ENERGY_N,
-    SAMPLE_RATE_HZ,
-    SILENT_LUFS,
-    Doubles,
-    Floats,
-    integrated_lufs,
-    linear,
-    speech_lufs,
-)  # fmt: skip
-from app.dubbing.tasks import Ducking
+from app.dubbing.mixing import limiter_estimate
+from app.dubbing.mixing.ducking import SILENCE_DB, Gain, Spans, Under, but_in, constant, only_in, under
+from app.dubbing.mixing.limiter_estimate import Envelope
+from app.dubbing.mixing.loudness import ENERGY_N, SAMPLE_RATE_HZ, SILENT_LUFS, Doubles, Floats, integrated_lufs, linear, speech_lufs  # fmt: skip
+from app.dubbing.worker.tasks import Ducking
 
 VOICE_ABOVE_DUCKED_LU: Final = 15.0  # a voice-over is followed without effort from about 12 on; at 20 the original is gone
 LEAST_ABOVE_DUCKED_LU: Final = 12.0  # over what is loud under one line only
@@ -175,7 +166,7 @@ def _gain_db(target_lufs: float, levels: Levels, original: Doubles, stem: Double
     envelope = Envelope(background)
     for voice, voice_db in zip(voices, levels.voices_db, strict=True):
         envelope.add(voice.start_n, voice.peaks * np.float32(linear(voice_db)))
-    return limited.gain_to(target_lufs, mixed, envelope, ceiling_dbtp, max_gain_db=MAX_GAIN_DB)
+    return limiter_estimate.gain_to(target_lufs, mixed, envelope, ceiling_dbtp, max_gain_db=MAX_GAIN_DB)
 
 
 def _voice_energies(voices: list[Voice], gains_db: list[float], count: int) -> Doubles:

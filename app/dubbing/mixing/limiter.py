@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from app.dubbing.loudness import SAMPLE_RATE_HZ, Floats
-from app.dubbing.peaks import HOT, REACH_N, hot_peaks
+from app.dubbing.mixing.loudness import SAMPLE_RATE_HZ, Floats
+from app.dubbing.mixing.true_peak import HOT, REACH_N, hot_peaks
 
 LOOKAHEAD_N: Final = 240  # 5 ms
 DELAY_N: Final = LOOKAHEAD_N + REACH_N  # the output comes this much later than the input

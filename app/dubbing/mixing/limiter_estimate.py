@@ -10,9 +10,9 @@ from typing import Final
 
 import numpy as np
 
-from app.dubbing.clip_cache import PEAK_N
-from app.dubbing.limiter import RELEASE_DB_PER_S
-from app.dubbing.loudness import ENERGY_N, SAMPLE_RATE_HZ, SILENT_LUFS, Doubles, Floats, integrated_lufs, linear
+from app.dubbing.mixing.clip_cache import PEAK_N
+from app.dubbing.mixing.limiter import RELEASE_DB_PER_S
+from app.dubbing.mixing.loudness import ENERGY_N, SAMPLE_RATE_HZ, SILENT_LUFS, Doubles, Floats, integrated_lufs, linear
 
 _CREST_DB: Final = 8.0  # the largest magnitude of 5 ms over the RMS of 100 ms: about this for speech, music and noise
 _BETWEEN_DB: Final = 0.3  # what a peak between the samples has over the largest sample, on average

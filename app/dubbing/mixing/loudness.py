@@ -12,7 +12,7 @@ from array import array
 import numpy as np
 import numpy.typing as npt
 
-from app.dubbing.kweighting import CELL_N, KWeighting
+from app.dubbing.mixing.k_weighting import CELL_N, KWeighting
 
 SAMPLE_RATE_HZ = 48_000
 ENERGY_N = CELL_N  # samples per energy: 100 ms

@@ -15,18 +15,18 @@ from typing import Final
 import numpy as np
 
 from app.domain.job import AudioCodec, AudioFormat
-from app.dubbing import levels
-from app.dubbing.chunks import Chunk, PlacedClip, plan
-from app.dubbing.clip_cache import ClipCache, Cut, StoredClip
-from app.dubbing.coding import CODED_CEILING_DBTP
-from app.dubbing.encode import ChunkStore, Made, Mix, make
-from app.dubbing.levels import Levels, Voice, Wishes
-from app.dubbing.loudness import ENERGY_N, SAMPLE_RATE_HZ, SILENT_LUFS, integrated_lufs
-from app.dubbing.peaks import dbtp
-from app.dubbing.sources import Sources
-from app.dubbing.tasks import MixReport, MixRequest
-from app.media.encode import AAC, OPUS, PacketCodec, PacketWriter
-from app.media.sound_files import SoundWriter
+from app.dubbing.mixing import levels
+from app.dubbing.mixing.backgrounds import Sources
+from app.dubbing.mixing.chunk_encode import CODED_CEILING_DBTP
+from app.dubbing.mixing.chunk_plan import Chunk, PlacedClip, plan
+from app.dubbing.mixing.chunk_store import ChunkStore, Made, Mix, make
+from app.dubbing.mixing.clip_cache import ClipCache, Cut, StoredClip
+from app.dubbing.mixing.levels import Levels, Voice, Wishes
+from app.dubbing.mixing.loudness import ENERGY_N, SAMPLE_RATE_HZ, SILENT_LUFS, integrated_lufs
+from app.dubbing.mixing.true_peak import dbtp
+from app.dubbing.worker.tasks import MixReport, MixRequest
+from app.media.packets import AAC, OPUS, PacketCodec, PacketWriter
+from app.media.sound_writer import SoundWriter
 
 _PREPARING: Final = 0.2  # the share of the work that is done when every clip is ready
 _MIXED: Final = 0.98  # and when every chunk is

@@ -10,8 +10,8 @@ import importlib.util
 import numpy as np
 import soxr  # type: ignore[import-untyped]
 
-from app.dubbing.loudness import SAMPLE_RATE_HZ, Floats
-from app.media import tempo
+from app.dubbing.mixing.loudness import SAMPLE_RATE_HZ, Floats
+from app.media import atempo as tempo
 
 HALF_RATE_HZ = 24_000
 _SAME_N = 48  # 1 ms: a difference that nobody hears is cut or filled instead of stretched

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from app.dubbing.loudness import Floats
+from app.dubbing.mixing.loudness import Floats
 
 REACH_N: Final = 8  # samples on each side that the oversampling filter needs
 HOT: Final = 0.7  # between two samples that stay below 0.7 of a level no peak reaches it: the worst case, a quarter of the sample rate, is 0.707

@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 
 from app.domain.errors import NO_AUDIO, DubError
-from app.dubbing.keep import load, store
-from app.dubbing.loudness import SAMPLE_RATE_HZ, Doubles, Floats, KMeter
+from app.dubbing.mixing.cache_file import load, store
+from app.dubbing.mixing.loudness import SAMPLE_RATE_HZ, Doubles, Floats, KMeter
 from app.media.decode import audio_blocks
-from app.media.opening import open_input
+from app.media.safe_open import open_input
 
 ENERGIES_SUFFIX: Final = ".energies"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from app.dubbing.unspeakable import Span
+from app.dubbing.spoken.unspeakable import Span
 
 _BRACKETS: Final = {
     "[": "]",

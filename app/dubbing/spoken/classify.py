@@ -14,11 +14,11 @@ from typing import Final
 import msgspec
 
 from app.domain.segment import LeftOut, LeftOutKind
-from app.dubbing import labels
-from app.dubbing.brackets import bracketed
-from app.dubbing.labels import NOBODY, Names
-from app.dubbing.spoken_words import CREDIT, CREDIT_ANYWHERE, INSERTED, MADE, MUSIC, PARTICLES
-from app.dubbing.unspeakable import KINDS, Span, markup, smileys, without
+from app.dubbing.spoken import speaker_labels
+from app.dubbing.spoken.brackets import bracketed
+from app.dubbing.spoken.speaker_labels import NOBODY, Names
+from app.dubbing.spoken.unspeakable import KINDS, Span, markup, smileys, without
+from app.dubbing.spoken.vocabulary import CREDIT, CREDIT_ANYWHERE, INSERTED, MADE, MUSIC, PARTICLES
 
 _NOTES: Final = re.compile("[♩♪♫♬¶\U0001f3b5\U0001f3b6\U0001f3bc]+")
 _HASHES: Final = re.compile(r"^\s*#\s+(?!\d)", re.MULTILINE)
@@ -131,7 +131,7 @@ class _Told:
                 continue
             before = self.text[self.text.rfind("\n", 0, start) + 1 : start].strip(" -–—>")
             colon = self.text[end : end + 1] in (":", "：") and end < len(self.text) and (not before or before[-1] in '.!?…"”»)]')
-            if colon and labels.may_be_name(content) and not labels.is_sound(content):
+            if colon and speaker_labels.may_be_name(content) and not speaker_labels.is_sound(content):
                 self._label(content, start, end + 1)
                 continue
             self._bracketed.append((start, end))
@@ -170,7 +170,7 @@ class _Told:
                 continue
             whole = not (text[: found.start()] + text[found.end() :]).strip(" \n-.!?")
             inside = found["inside"]
-            if "*" in found["open"] and (whole or (not inside[0].isupper() and labels.is_sound(inside) and inside.lower() != "in")):
+            if "*" in found["open"] and (whole or (not inside[0].isupper() and speaker_labels.is_sound(inside) and inside.lower() != "in")):
                 self.mark(found.span(), LeftOutKind.SOUND)
             else:
                 self.mark(found.span("open"), MARK)
@@ -178,7 +178,7 @@ class _Told:
 
     def _line(self, start: int, end: int) -> None:
         line = self.rest(start, end)
-        marker = labels.MARKER.match(line)
+        marker = speaker_labels.MARKER.match(line)
         at = marker.end() if marker else 0
         following = line[at:].lstrip()
         turn = bool(marker and (marker["arrows"] or (marker["dash"] and not following[:1].islower())))
@@ -187,7 +187,7 @@ class _Told:
             self.mark((start + first, start + at), MARK)
             if turn:
                 self.speakers.append((start + first, ""))
-        found = labels.label_at(line, at, self.names, marked=turn, rest=self._after(start + at))
+        found = speaker_labels.label_at(line, at, self.names, marked=turn, rest=self._after(start + at))
         if found:
             self._label(found[0], start + len(line) - len(line.lstrip()) if not turn else start + at, start + found[1])
         else:
@@ -200,10 +200,10 @@ class _Told:
         for arrows in itertools.islice(re.finditer(r">{2,}\s*", line[at:]), _MOST_TURNS):
             self.mark((start + at + arrows.start(), start + at + arrows.end()), MARK)
             self.speakers.append((start + at + arrows.start(), ""))
-            found = labels.label_at(line, at + arrows.end(), self.names, marked=True, rest=self._after(start + at + arrows.end()))
+            found = speaker_labels.label_at(line, at + arrows.end(), self.names, marked=True, rest=self._after(start + at + arrows.end()))
             if found:
                 self._label(found[0], start + at + arrows.end(), start + found[1])
-        for name, begin, stop in itertools.islice(labels.labels_inside(self.rest(start, end), self.names), _MOST_TURNS):
+        for name, begin, stop in itertools.islice(speaker_labels.labels_inside(self.rest(start, end), self.names), _MOST_TURNS):
             self._label(name, start + begin, start + stop)
 
     def _after(self, at: int) -> str:
@@ -212,7 +212,7 @@ class _Told:
         return rest[rest.find(":") + 1 :]
 
     def _label(self, name: str, start: int, end: int) -> None:
-        is_sound = labels.is_sound(name) and name.casefold() not in self.names.known
+        is_sound = speaker_labels.is_sound(name) and name.casefold() not in self.names.known
         self.mark((start, end), LeftOutKind.SOUND if is_sound else LeftOutKind.LABEL)
         if not is_sound:
             self.speakers.append((start, self.names.written(name)))
@@ -225,7 +225,7 @@ class _Told:
             return
         span = here[-1]
         content = self.text[span[0] + 1 : span[1] - 1]
-        if labels.bracket_speaks(content, self.names, follows=self.rest(span[1], end)):
+        if speaker_labels.bracket_speaks(content, self.names, follows=self.rest(span[1], end)):
             self._label(content, *span)
 
     def _spoken_before(self, start: int, end: int) -> bool:

@@ -11,12 +11,12 @@ import msgspec
 from app.domain.job import Joined, JoinShortCues
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.segment import Segment, Word
-from app.dubbing.brackets import half_open
-from app.dubbing.cues import Cue
-from app.dubbing.joining import Joint, join, located, looks_short, timed
-from app.dubbing.labels import NOBODY, Names, names_in
-from app.dubbing.spoken import Piece, pieces
-from app.dubbing.unspeakable import Span, without
+from app.dubbing.spoken.brackets import half_open
+from app.dubbing.spoken.classify import Piece, pieces
+from app.dubbing.spoken.joining import Joint, join, located, looks_short, timed
+from app.dubbing.spoken.speaker_labels import NOBODY, Names, names_in
+from app.dubbing.spoken.unspeakable import Span, without
+from app.dubbing.subtitles.cues import Cue
 
 _SHORTEST_S: Final = 0.05
 _SAME_SOUND_S: Final = 2.0  # brackets may go on in the next subtitle, if it comes this soon

@@ -15,11 +15,11 @@ import msgspec
 
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.segment import Word
-from app.dubbing.cues import Cue
-from app.dubbing.labels import Names
-from app.dubbing.spoken import starts_turn
-from app.dubbing.spoken_words import ABBREVIATIONS, TITLES
-from app.dubbing.unspeakable import Span, is_spaceless
+from app.dubbing.spoken.classify import starts_turn
+from app.dubbing.spoken.speaker_labels import Names
+from app.dubbing.spoken.unspeakable import Span, is_spaceless
+from app.dubbing.spoken.vocabulary import ABBREVIATIONS, TITLES
+from app.dubbing.subtitles.cues import Cue
 
 # A file looks like it when half of its subtitles have at most three words and stand for at most 1.2 s (a subtitle to be read stands longer),
 # and at least half of them run on: the next one comes within half a second, and no sentence has ended.

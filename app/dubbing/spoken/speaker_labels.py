@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from app.dubbing.spoken_words import NOT_NAMES, PARTICLES, ROLES, SAYING, SOUND_SIGNS, SOUNDS, TITLES
+from app.dubbing.spoken.vocabulary import NOT_NAMES, PARTICLES, ROLES, SAYING, SOUND_SIGNS, SOUNDS, TITLES
 
 _MOST_CHARACTERS: Final = 40
 _MOST_WORDS: Final = 5

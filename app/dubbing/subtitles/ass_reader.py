@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from app.dubbing.raw_cues import Notes, Raw
+from app.dubbing.subtitles.cue_repair import Notes, Raw
 
 # The fields of a line where the file does not name them: http://www.tcax.org/docs/ass-specs.htm, section 10
 _FIELDS: Final = ("layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text")

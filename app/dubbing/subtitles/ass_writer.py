@@ -11,8 +11,8 @@ import msgspec
 
 from app.domain.job import BurnPosition, BurnSize, DubOptions
 from app.domain.media import MediaInfo
-from app.dubbing.cues import Cue
-from app.dubbing.linebreaks import break_lines
+from app.dubbing.subtitles.cues import Cue
+from app.dubbing.subtitles.line_breaks import break_lines
 
 
 class Style(msgspec.Struct, frozen=True):

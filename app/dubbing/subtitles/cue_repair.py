@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from app.domain.brought import Fault
 from app.domain.media import MAX_TEXT_CHARACTERS
-from app.dubbing.clocks import MAX_TIME_S
+from app.domain.subtitle_file import Fault
+from app.dubbing.subtitles.cue_times import MAX_TIME_S
 
 _READ_CPS: Final = 15.0  # how fast a cue is taken to be spoken whose end is not known
 _SHORTEST_S: Final = 1.0

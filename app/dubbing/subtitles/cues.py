@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from app.domain.segment import Placement, Segment, Word
-from app.dubbing.linebreaks import columns, parts
+from app.dubbing.subtitles.line_breaks import columns, parts
 
 MIN_SHOWN_S: Final = 5 / 6  # Netflix Timed Text Style Guide, general requirements, section 1: five sixths of a second
 _TOGETHER_S: Final = 0.3  # two lines of one speaker that begin closer than this are shown as one

@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 
 from app.domain.errors import SUBTITLES_INVALID, DubError
-from app.dubbing import letters
-from app.dubbing.code_pages import pages_of
+from app.dubbing.subtitles import letter_statistics
+from app.dubbing.subtitles.code_pages import pages_of
 
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
@@ -92,12 +92,12 @@ def guess(data: bytes, language: str | None = None) -> tuple[str, ...]:
     letters_only: dict[str, float] = {}  # the same, by what is not ASCII alone
     hinted: dict[str, float] = {}
     counted: dict[str, Counter[tuple[str, str]]] = {}
-    for each in letters.languages():
-        of_plain = letters.cost(plain, each)
+    for each in letter_statistics.languages():
+        of_plain = letter_statistics.cost(plain, each)
         for number, page in enumerate(pages_of(each)):
             if page not in counted:
                 counted[page] = _pairs(said, page, singles)
-            cost = letters.cost(counted[page], each) + _RARE_PAGE[min(number, 2)]
+            cost = letter_statistics.cost(counted[page], each) + _RARE_PAGE[min(number, 2)]
             letters_only[page] = min(cost, letters_only.get(page, cost))
             best[page] = min(cost + of_plain, best.get(page, cost + of_plain))
             if each == hint:

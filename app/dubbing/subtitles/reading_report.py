@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from app.domain.brought import MOST_FAULTS, BroughtSubtitles, Fault
 from app.domain.job import DubOptions
-from app.dubbing.cues import Cue
-from app.dubbing.subtitles import Subtitles, read
+from app.domain.subtitle_file import MOST_FAULTS, BroughtSubtitles, Fault
+from app.dubbing.subtitles.cues import Cue
+from app.dubbing.subtitles.srt_vtt import Subtitles, read
 
 _SAMPLE_CHARACTERS: Final = 120
 

@@ -14,8 +14,8 @@ from typing import Final
 import msgspec
 
 from app.domain.segment import Word
-from app.dubbing.cues import Cue
-from app.dubbing.raw_cues import Raw
+from app.dubbing.subtitles.cue_repair import Raw
+from app.dubbing.subtitles.cues import Cue
 
 _TOGETHER_S: Final = 0.25  # cues further apart than this do not show one text that rolls on
 _FLASH_S: Final = 0.05  # a cue this short is not meant to be read

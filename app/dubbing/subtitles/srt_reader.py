@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from app.dubbing.clocks import Times, are_broken_times, is_clock, times_of
-from app.dubbing.markup import marked, voices
-from app.dubbing.raw_cues import Notes, Raw
+from app.dubbing.subtitles.cue_repair import Notes, Raw
+from app.dubbing.subtitles.cue_times import Times, are_broken_times, is_clock, times_of
+from app.dubbing.subtitles.markup import marked, voices
 
 _COUNTER: Final = re.compile(r"\s*#?(\d{1,9})[.:)]?\s*$")
 _SETTINGS: Final = re.compile(r"(?:[XY][12]:|\w+:\S|\{\\|\d+%)")

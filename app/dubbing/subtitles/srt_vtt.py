@@ -1,4 +1,4 @@
-"""SRT, WebVTT and ASS in, SRT and WebVTT out (`app.dubbing.ass` writes ASS). Light: the server imports it.
+"""SRT, WebVTT and ASS in, SRT and WebVTT out (`app.dubbing.subtitles.ass_writer` writes ASS). Light: the server imports it.
 
 No library: what is said of a faulty file, by line, and what becomes of it is ours. `bench.subtitles` compares with other readers.
 """
@@ -14,17 +14,17 @@ from typing import Final
 
 import msgspec
 
-from app.domain.brought import Fault
 from app.domain.errors import SUBTITLES_EMPTY, SUBTITLES_INVALID, DubError
-from app.dubbing import ass_reading, srt_reading, vtt_reading
-from app.dubbing.code_pages import known
-from app.dubbing.cues import Cue as Cue
-from app.dubbing.foreign_subtitles import kind_of
-from app.dubbing.linebreaks import break_lines
-from app.dubbing.markup import plain as plain
-from app.dubbing.raw_cues import Notes, Raw, settled
-from app.dubbing.rolling import unrolled
-from app.dubbing.subtitle_encoding import decode
+from app.domain.subtitle_file import Fault
+from app.dubbing.subtitles import ass_reader, srt_reader, vtt_reader
+from app.dubbing.subtitles.code_pages import known
+from app.dubbing.subtitles.cue_repair import Notes, Raw, settled
+from app.dubbing.subtitles.cues import Cue as Cue
+from app.dubbing.subtitles.encoding import decode
+from app.dubbing.subtitles.line_breaks import break_lines
+from app.dubbing.subtitles.markup import plain as plain
+from app.dubbing.subtitles.other_formats import kind_of
+from app.dubbing.subtitles.rolling_captions import unrolled
 
 MAX_BYTES: Final = 16 << 20
 MAX_CUES: Final = 50_000
@@ -70,12 +70,12 @@ def read(data: bytes, *, language: str | None = None, encoding: str | None = Non
     if long is not None:
         raise DubError(SUBTITLES_INVALID, f"Line {long} has more than {_MAX_LINE_CHARACTERS} characters.")
     notes = Notes()
-    if ass_reading.is_ass(lines):
-        kind, found = "ass", ass_reading.cues(lines, notes)
-    elif vtt_reading.is_vtt(lines):
-        kind, found = "vtt", vtt_reading.cues(lines, notes)
+    if ass_reader.is_ass(lines):
+        kind, found = "ass", ass_reader.cues(lines, notes)
+    elif vtt_reader.is_vtt(lines):
+        kind, found = "vtt", vtt_reader.cues(lines, notes)
     else:
-        kind, found = "srt", srt_reading.cues(lines, notes)
+        kind, found = "srt", srt_reader.cues(lines, notes)
     raws = list(itertools.islice(found, MAX_CUES + 1))
     if len(raws) > MAX_CUES:
         raise DubError(SUBTITLES_INVALID, f"It has more than {MAX_CUES} cues.")

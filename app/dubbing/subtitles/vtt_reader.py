@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from app.dubbing.clocks import are_broken_times, times_of
-from app.dubbing.markup import marked, voices
-from app.dubbing.raw_cues import Notes, Raw
+from app.dubbing.subtitles.cue_repair import Notes, Raw
+from app.dubbing.subtitles.cue_times import are_broken_times, times_of
+from app.dubbing.subtitles.markup import marked, voices
 
 _NO_CUE: Final = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|$)|[A-Z][A-Za-z-]*\s*[=:]\s*\S")
 

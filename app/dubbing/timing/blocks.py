@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.dubbing.fit_lines import Booleans, Doubles, Indices, Lines, Ties
-from app.dubbing.fit_program import Solution, scattered, solve
-from app.dubbing.fit_weights import Weights
+from app.dubbing.timing.linear_program import Solution, scattered, solve
+from app.dubbing.timing.lines import Booleans, Doubles, Indices, Lines, Ties
+from app.dubbing.timing.weights import Weights
 
 _NEAR = 64  # a cut is the best of this many places before and after it: so it depends on nothing farther away
 _CALM = 4  # lines that fit, before and after a cut: with 3 nearly every cut holds, with 2 eight of ten, with 1 one of three

@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 from app.domain.errors import DOES_NOT_FIT, DubError
 from app.domain.segment import Flag, Placement
-from app.dubbing.clips import edges
-from app.dubbing.fit_blocks import solve_all
-from app.dubbing.fit_lines import Doubles, Lines, sorted_lines, ties
-from app.dubbing.fit_refusal import misfits
-from app.dubbing.fit_weights import LATE_ABOVE_S, SHORTEN_ABOVE, WEIGHTS, Weights
-from app.dubbing.tasks import FitRequest
+from app.dubbing.mixing.clip import edges
+from app.dubbing.timing.blocks import solve_all
+from app.dubbing.timing.infeasible import misfits
+from app.dubbing.timing.lines import Doubles, Lines, sorted_lines, ties
+from app.dubbing.timing.weights import LATE_ABOVE_S, SHORTEN_ABOVE, WEIGHTS, Weights
+from app.dubbing.worker.tasks import FitRequest
 
 _EXACT = 1e-6  # the solver's tolerance: below it a deviation is none
 _DIGITS = 7  # 0.1 microseconds: the same optimum gives the same numbers, however the solver came to it

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.dubbing.fit_lines import Doubles, Lines
-from app.dubbing.fit_weights import Weights
+from app.dubbing.timing.lines import Doubles, Lines
+from app.dubbing.timing.weights import Weights
 
 _EXACT = 1e-6
 

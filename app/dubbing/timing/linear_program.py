@@ -15,8 +15,8 @@ import numpy.typing as npt
 from scipy import sparse  # type: ignore[import-untyped]
 from scipy.optimize import linprog  # type: ignore[import-untyped]
 
-from app.dubbing.fit_lines import Doubles, Indices, Lines, Ties
-from app.dubbing.fit_weights import ON_TIME_S, Tiers, Weights
+from app.dubbing.timing.lines import Doubles, Indices, Lines, Ties
+from app.dubbing.timing.weights import ON_TIME_S, Tiers, Weights
 
 _SOLVED, _INFEASIBLE = 0, 2  # scipy's words for how a linear program ended
 _TIE_BREAK = 1e-5  # prices differ by up to this share from line to line: one optimum, whoever else is solved with a line

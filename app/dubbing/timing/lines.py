@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from app.dubbing.fit_weights import TOUCHING_S, Weights
+from app.dubbing.timing.weights import TOUCHING_S, Weights
 
 Doubles = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]

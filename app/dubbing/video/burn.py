@@ -14,19 +14,19 @@ import msgspec
 
 from app.domain.errors import MEDIA_LIMIT, MEDIA_TOOL_FAILED, DubError
 from app.domain.media import MediaInfo, Obstacle, VideoStream
-from app.dubbing.ass import Style, upright_size, write_ass
-from app.dubbing.burn_pieces import BurnPieces, end_s, length_s
-from app.dubbing.cues import Cue
-from app.dubbing.kit import fingerprint
-from app.dubbing.tasks import Joined, JoinRequest
-from app.dubbing.worker import run_task
-from app.media import encoders, ffmpeg
-from app.media.encoders import Encoder
-from app.processes import NO_LIMITS, Limits
+from app.dubbing.context import fingerprint
+from app.dubbing.subtitles.ass_writer import Style, upright_size, write_ass
+from app.dubbing.subtitles.cues import Cue
+from app.dubbing.video.burn_pieces import BurnPieces, end_s, length_s
+from app.dubbing.worker.client import run_task
+from app.dubbing.worker.tasks import Joined, JoinRequest
+from app.media import ffmpeg, video_encoders
+from app.media.video_encoders import Encoder
+from app.system.children import NO_LIMITS, Limits
 
 log = logging.getLogger(__name__)
 
-FONTS: Final = Path(__file__).parents[1] / "media" / "fonts"
+FONTS: Final = Path(__file__).parents[2] / "media" / "fonts"
 
 # An MP4 whose pictures start late would be shifted to 0 when it is read again; a short silence from 0 on holds its clock.
 _CLOCK: Final = ("-f", "lavfi", "-i", "anullsrc=r=48000:cl=mono:d=0.1")
@@ -87,8 +87,8 @@ async def burn(request: BurnRequest, report: ffmpeg.Report) -> str:
         raise ValueError("there is no picture to draw into")
     (request.work / "lines.ass").write_text(write_ass(request.cues, *upright_size(request.info), request.style), encoding="utf-8")
     to_sdr = _TO_SDR if await is_hdr(request.source, video, request.limits) else ""
-    encoder = await encoders.choose(hardware=request.hardware)
-    if encoder is not encoders.SOFTWARE:
+    encoder = await video_encoders.choose(hardware=request.hardware)
+    if encoder is not video_encoders.SOFTWARE:
         furthest = 0.0
 
         def onwards(fraction: float) -> None:
@@ -106,7 +106,7 @@ async def burn(request: BurnRequest, report: ffmpeg.Report) -> str:
         await _in_pieces(request, video, to_sdr, onwards)
     else:
         await _in_pieces(request, video, to_sdr, report)
-    return encoders.SOFTWARE.name
+    return video_encoders.SOFTWARE.name
 
 
 async def _encode(request: BurnRequest, video: VideoStream, encoder: Encoder, to_sdr: str, report: ffmpeg.Report) -> None:
@@ -124,7 +124,7 @@ async def _encode(request: BurnRequest, video: VideoStream, encoder: Encoder, to
 
 async def _in_pieces(request: BurnRequest, video: VideoStream, to_sdr: str, report: ffmpeg.Report) -> None:
     """By libx264, from where an earlier run was killed: pictures that are kept are decoded, where they cannot be skipped, but not encoded again."""
-    encoder, work = encoders.SOFTWARE, request.work / "pieces"
+    encoder, work = video_encoders.SOFTWARE, request.work / "pieces"
     await asyncio.to_thread(work.mkdir, exist_ok=True)
     drawing = _drawing(request, video, encoder, to_sdr)
     lines = await asyncio.to_thread((request.work / "lines.ass").read_text, "utf-8")

@@ -18,7 +18,7 @@ from typing import Final
 
 from app.domain.errors import DISK_FULL, DubError
 from app.domain.media import VideoStream
-from app.dubbing.keep import load, store
+from app.dubbing.mixing.cache_file import load, store
 from app.media import ffmpeg
 
 _SUFFIX: Final = ".piece"

@@ -11,14 +11,14 @@ import msgspec
 
 from app.domain.job import Container
 from app.domain.media import FORMAT_WHITELIST, AudioStream, MediaInfo, Obstacle
-from app.dubbing import containers
-from app.dubbing.containers import output_extension as output_extension
-from app.dubbing.cues import flatten
-from app.dubbing.subtitles import Cue, write_srt, write_vtt
+from app.dubbing.subtitles.cues import flatten
+from app.dubbing.subtitles.srt_vtt import Cue, write_srt, write_vtt
+from app.dubbing.video import containers
+from app.dubbing.video.containers import output_extension as output_extension
 from app.media import ffmpeg, mp4
 from app.media.ffmpeg import Input
-from app.media.languages import track_language
-from app.processes import NO_LIMITS, Limits
+from app.media.track_languages import track_language
+from app.system.children import NO_LIMITS, Limits
 
 # One damaged packet may claim to be shown hours after it is decoded, which MP4 cannot say.
 _SANE_TIMES: Final = r"setts=pts=if(lt(abs(PTS-DTS)*TB\,10)\,PTS\,DTS)"
@@ -54,7 +54,7 @@ class MuxRequest(msgspec.Struct, frozen=True):
     """`out`'s extension names the container: mp4, mkv, webm, or m4a for sound alone; `output_extension` says which takes the picture.
 
     The first dub comes first; `default` counts them and is what a player starts with. `original` is the source's track to keep, `source_language`
-    what is spoken in it. `burned` is what `app.dubbing.burn` made: it replaces the source's picture. `work` is a folder for small files.
+    what is spoken in it. `burned` is what `app.dubbing.video.burn` made: it replaces the source's picture. `work` is a folder for small files.
     """
 
     source: Path

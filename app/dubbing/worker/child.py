@@ -1,4 +1,4 @@
-"""The child process in which sound is computed: `python -m app.dubbing.child`.
+"""The child process in which sound is computed: `python -m app.dubbing.worker.child`.
 
 NumPy, SciPy and PyAV live here and never in the server: a file that crashes a decoder ends a child, a cancelled job's memory comes back at
 once, and the server's event loop shares no GIL with the work. One JSON request on stdin, JSON lines on stdout: progress, then a result or an error.
@@ -21,15 +21,15 @@ from typing import Any, Final
 import msgspec
 
 from app.domain.errors import DISK_FULL, INTERNAL, MEDIA_LIMIT, DubError
-from app.full_disk import is_disk_full
+from app.system.disk_full import is_disk_full
 
 # task -> module, function, request type. A function takes (request, report) and returns a Struct or a tuple of them.
 TASKS: Final[dict[str, tuple[str, str, str]]] = {
     "probe": ("app.dubbing.probe", "probe_task", "ProbeRequest"),
     "ingest": ("app.dubbing.ingest", "ingest", "IngestRequest"),
-    "fit": ("app.dubbing.fit", "place_task", "FitRequest"),
-    "mix": ("app.dubbing.mix", "mixdown", "MixRequest"),
-    "join": ("app.dubbing.burn_join", "join_task", "JoinRequest"),
+    "fit": ("app.dubbing.timing.fit", "place_task", "FitRequest"),
+    "mix": ("app.dubbing.mixing.mix", "mixdown", "MixRequest"),
+    "join": ("app.dubbing.video.burn_join", "join_task", "JoinRequest"),
 }
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 _REPORT_EVERY_S: Final = 0.1

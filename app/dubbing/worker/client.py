@@ -1,4 +1,4 @@
-"""The server's side of `app.dubbing.child`: run one task in a child and get its result or a catalogue error."""
+"""The server's side of `app.dubbing.worker.child`: run one task in a child and get its result or a catalogue error."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from app import processes
 from app.domain.errors import INTERNAL, MEDIA_DAMAGED, MEDIA_LIMIT, OUT_OF_MEMORY, DubError, catalogue
-from app.dubbing.tasks import IngestRequest, MixRequest, ProbeRequest
-from app.processes import Limits
+from app.dubbing.worker.tasks import IngestRequest, MixRequest, ProbeRequest
+from app.system import children
+from app.system.children import Limits
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -55,7 +55,9 @@ async def run_task(task: str, request: msgspec.Struct, result: type[T], *, repor
         else:
             answer.update(event)
 
-    ended = await processes.run_python("app.dubbing.child", {"task": task, "request": request}, on_event=on_event, limits=limits_of(request, limits))
+    ended = await children.run_python(
+        "app.dubbing.worker.child", {"task": task, "request": request}, on_event=on_event, limits=limits_of(request, limits)
+    )
     if "result" in answer:
         return msgspec.convert(answer["result"], result)
     if "error" in answer:

@@ -1,4 +1,4 @@
-"""What travels between the server and `app.dubbing.child`: requests and results, as JSON. Paths are strings, times seconds on the video's timeline.
+"""What travels between the server and `app.dubbing.worker.child`: requests and results, as JSON. Paths are strings, times seconds on the video's timeline.
 
 Nothing heavy is imported here: the server builds these, the child's modules take and give them.
 """
@@ -44,7 +44,7 @@ class Ingested(msgspec.Struct, frozen=True):
 
 
 class JoinRequest(msgspec.Struct, frozen=True):
-    """`pieces` are files of `app.dubbing.burn_pieces`; `out` becomes one MP4 of them."""
+    """`pieces` are files of `app.dubbing.video.burn_pieces`; `out` becomes one MP4 of them."""
 
     pieces: tuple[str, ...]
     out: str
@@ -89,7 +89,7 @@ class MixClip(msgspec.Struct, frozen=True):
 
 
 class Ducking(msgspec.Struct, frozen=True):
-    """How the background goes down under the voice: `depth_db` negative, None for as deep as the voice needs; see `app.dubbing.ducking`."""
+    """How the background goes down under the voice: `depth_db` negative, None for as deep as the voice needs; see `app.dubbing.mixing.ducking`."""
 
     depth_db: float | None = None
     attack_s: float = 0.12

@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 
 from app.domain import errors
-from app.speech.elevenlabs_errors import Retry, Trouble
-from app.speech.elevenlabs_models import SpeechModel
+from app.speech.elevenlabs.errors import Retry, Trouble
+from app.speech.elevenlabs.models import SpeechModel
 
 _FASTEST: Final = 60.0  # letters a second that nobody speaks
 _SLOWEST_S: Final = 1.0  # seconds for a letter or sign that no voice takes on average: a number may be ten words

@@ -17,9 +17,9 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from app import tally
 from app.domain import errors
-from app.speech.elevenlabs_errors import Retry, Trouble, trouble
+from app.observability import metrics
+from app.speech.elevenlabs.errors import Retry, Trouble, trouble
 
 if TYPE_CHECKING:
     import httpx
@@ -79,7 +79,7 @@ class Service:
             pause_s = None if hasty else found.pause_s(tries, self._pause_s)
             if pause_s is None:
                 raise found.error()
-            tally.SPEECH_RETRIES.add("elevenlabs", found.problem.code)
+            metrics.SPEECH_RETRIES.add("elevenlabs", found.problem.code)
             await asyncio.sleep(pause_s)
 
     async def _client(self, key: str) -> AsyncElevenLabs:

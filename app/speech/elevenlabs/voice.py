@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import MAX_SPEED, MIN_SPEED
-from app.domain.secrets import ELEVENLABS
-from app.speech.elevenlabs_client import Service, digest, sdk_module
-from app.speech.elevenlabs_errors import Retry, Trouble
-from app.speech.elevenlabs_models import SpeechModel, at_once, known_models, read_model
-from app.speech.elevenlabs_sound import Received, cost_credits, most_bytes, sound
-from app.speech.gate import Gate
+from app.domain.secret_names import ELEVENLABS
+from app.speech.concurrency import Gate
+from app.speech.elevenlabs.audio import Received, cost_credits, most_bytes, sound
+from app.speech.elevenlabs.client import Service, digest, sdk_module
+from app.speech.elevenlabs.errors import Retry, Trouble
+from app.speech.elevenlabs.models import SpeechModel, at_once, known_models, read_model
 from app.speech.ports import Answer, Availability, EngineInfo, SpeechRequest, Spoken, VoiceInfo
 
 if TYPE_CHECKING:

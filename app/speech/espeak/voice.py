@@ -14,9 +14,9 @@ import msgspec
 
 from app.domain.errors import ENGINE_UNAVAILABLE, SPEECH_FAILED, TEXT_INVALID, TEXT_TOO_LONG, VOICE_UNKNOWN, DubError
 from app.domain.media import MAX_TEXT_CHARACTERS
-from app.processes import child
-from app.speech.gate import Gate
+from app.speech.concurrency import Gate
 from app.speech.ports import Answer, Availability, EngineInfo, ModelInfo, SpeechRequest, Spoken, VoiceInfo
+from app.system.children import child
 
 AUTO: Final = "auto"
 WORDS_PER_MINUTE: Final = 165  # at speed 1.0

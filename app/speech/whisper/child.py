@@ -1,4 +1,4 @@
-"""The recognition child: `python -m app.speech.whisper_child`. A request comes on stdin, events leave on stdout, one JSON object a line.
+"""The recognition child: `python -m app.speech.whisper.child`. A request comes on stdin, events leave on stdout, one JSON object a line.
 
 Events: {"event": "loaded"}, {"event": "chunk", "lines", "language", "done_s"}, {"event": "done", "language"},
 {"event": "failed", "code", "detail"}. Killing the process is how it is cancelled; its memory goes with it.
@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import msgspec
 
-from app.speech.settle import Line, settle
-from app.speech.vad import Chunk, chunks, wav_blocks
+from app.speech.whisper.cleanup import Line, settle
+from app.speech.whisper.vad import Chunk, chunks, wav_blocks
 
 _ENOUGH_S: Final = 3.0  # speech that is enough to tell the language by
 _MOST_HELD: Final = 8  # chunks held back while the language is not known

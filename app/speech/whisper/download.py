@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from app.domain.errors import DISK_FULL, MODEL_DAMAGED, MODEL_DOWNLOAD, DubError
-from app.full_disk import is_disk_full
+from app.system.disk_full import is_disk_full
 
 if TYPE_CHECKING:
     import httpx

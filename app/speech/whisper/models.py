@@ -18,9 +18,9 @@ from typing import Final
 import msgspec
 
 from app.domain.errors import MODEL_DAMAGED, MODEL_UNKNOWN, DubError
-from app.speech import languages
-from app.speech.download import download, file_size, hash_file
 from app.speech.ports import ModelInfo, Place, Reserve
+from app.speech.whisper import languages
+from app.speech.whisper.download import download, file_size, hash_file
 
 OPENAI: Final = "https://openaipublic.azureedge.net/main/whisper/models/{sha256}/{file}"
 

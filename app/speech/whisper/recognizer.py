@@ -12,18 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from app import tally
 from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import Task
 from app.domain.segment import Segment
-from app.processes import Exit, run_python
-from app.speech import languages
-from app.speech.models import Checkpoint, ModelStore
+from app.observability import metrics
 from app.speech.ports import Availability, EngineInfo, Recognised, RecognitionProgress, RecognitionRequest
-from app.speech.pressure import oom_kills
+from app.speech.whisper import languages
+from app.speech.whisper.models import Checkpoint, ModelStore
+from app.system.children import Exit, run_python
+from app.system.oom import oom_kills
 
-CHILD: Final = "app.speech.whisper_child"
+CHILD: Final = "app.speech.whisper.child"
 _PACKAGES: Final = {"whisper": "openai-whisper", "torch": "torch", "onnxruntime": "onnxruntime", "faster_whisper": "faster-whisper"}
 _PATH = re.compile(r"(?:/[^\s/:'\"]+)+/")
 
@@ -125,10 +125,10 @@ class _Run:
         media_s = self._done_s - self._request.resume_at_s
         if not self._device or not media_s:
             return
-        tally.RECOGNITION_MEDIA_SECONDS.add(model, self._device, amount=media_s)
-        tally.RECOGNITION_SECONDS.add(model, self._device, amount=seconds)
+        metrics.RECOGNITION_MEDIA_SECONDS.add(model, self._device, amount=media_s)
+        metrics.RECOGNITION_SECONDS.add(model, self._device, amount=seconds)
         if self._done:
-            tally.RECOGNITION_SPEED.set(model, self._device, to=media_s / seconds)
+            metrics.RECOGNITION_SPEED.set(model, self._device, to=media_s / seconds)
 
     def close(self, end: Exit, *, oom_killed: bool) -> None:
         """Raise what the child's end means."""

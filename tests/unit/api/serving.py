@@ -51,7 +51,7 @@ class Server:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AUTODUBBER_")}
         environment = {**clean, "AUTODUBBER_DATA": str(self.data), "AUTODUBBER_PORT": str(self.port), **self._environment}
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen([sys.executable, "-m", "app.cli", "serve"], env=environment, stderr=log, stdout=log)
+            self._process = subprocess.Popen([sys.executable, "-m", "app", "serve"], env=environment, stderr=log, stdout=log)
         deadline = time.monotonic() + 30
         while True:
             try:

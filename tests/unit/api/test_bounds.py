@@ -18,7 +18,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from app import handles
+from app.system import file_handles
 from tests.unit.api.serving import Server, free_port
 
 MOST = 3
@@ -114,12 +114,12 @@ def test_who_connects_and_says_nothing_is_hung_up_on(tmp_path: Path) -> None:
 
 
 def test_the_limit_of_open_files_bounds_what_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handles, "limit", lambda: 65_536)
-    assert (handles.sockets_of(500), handles.connections_of(500)) == (500, 512)
-    monkeypatch.setattr(handles, "limit", lambda: 300)
-    sockets = handles.sockets_of(500)
-    assert sockets + handles.connections_of(sockets) < 300 - 150
-    assert min(sockets, handles.connections_of(sockets)) >= 16
+    monkeypatch.setattr(file_handles, "limit", lambda: 65_536)
+    assert (file_handles.sockets_of(500), file_handles.connections_of(500)) == (500, 512)
+    monkeypatch.setattr(file_handles, "limit", lambda: 300)
+    sockets = file_handles.sockets_of(500)
+    assert sockets + file_handles.connections_of(sockets) < 300 - 150
+    assert min(sockets, file_handles.connections_of(sockets)) >= 16
 
 
 def test_a_server_takes_as_many_open_files_as_the_system_lets_it(server: Server) -> None:

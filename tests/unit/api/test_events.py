@@ -21,12 +21,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from app.api import routes
 from app.api.depends import Limits
 from app.api.events import Closing
+from app.config.hosts import Hosts
 from app.domain.errors import JOB_NOT_FOUND, DubError
 from app.domain.events import Deleted, Progress
 from app.domain.job import Job, JobState, Phase, Stage
-from app.hosts import Hosts
 from app.jobs.progress import Hub
-from app.jobs.requests import JobPage, Segments, WholeJobPage
+from app.jobs.schemas import JobPage, Segments, WholeJobPage
 from tests.unit.api.conftest import Seeded
 from tests.unit.api.serving import OPTIONS, Server, seed_job
 

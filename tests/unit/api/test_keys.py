@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from app.api.keys import read_keys
 from app.domain.errors import DubError
-from app.domain.secrets import Keys
+from app.domain.secret_names import Keys
 from app.speech.ports import Availability, EngineInfo, VoiceInfo
 from app.speech.registry import Registry
 from app.storage import tables as t

@@ -15,7 +15,7 @@ from litestar.testing import AsyncTestClient
 from app.api import routes
 from app.api.depends import Limits
 from app.api.pages import Pages, script_hashes
-from app.hosts import Hosts
+from app.config.hosts import Hosts
 
 SCRIPT = b"\n\t{ start('x') }\n"
 INDEX = b'<!doctype html><script src="/a.js"></script><script type="module">' + SCRIPT + b"</script>"

@@ -12,8 +12,8 @@ from litestar.testing import AsyncTestClient
 
 from app.api import problems
 from app.api.security import Guard, check, content_security_policy
+from app.config.hosts import Hosts
 from app.domain.errors import INTERNAL, DubError, catalogue
-from app.hosts import Hosts
 from tests.unit.api.conftest import Seeded
 
 HOST = "127.0.0.1:8000"

@@ -11,14 +11,14 @@ import httpx
 import pytest
 
 from app.domain.errors import DubError
-from app.jobs.stock import last_backup
+from app.retention.usage import last_backup
 from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database
-from app.storage.floor import Floor
-from app.storage.room import Room, Tally
+from app.storage.disk_floor import Floor
+from app.storage.disk_usage import Room, Tally
 from app.storage.uploads import UploadStore
 from tests.unit.api.serving import Server
-from tests.unit.jobs.keeping import Shelf
+from tests.unit.retention.shelf import Shelf
 
 TUS = {"Tus-Resumable": "1.0.0"}
 

@@ -46,7 +46,7 @@ def test_a_file_is_looked_at_and_nothing_is_kept(tmp_path: Path) -> None:
 
 
 def test_the_description_says_what_lists_with_a_limit_hold_and_that_the_body_is_the_file() -> None:
-    done = subprocess.run([sys.executable, "-m", "app.cli", "openapi"], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-m", "app", "openapi"], capture_output=True, text=True, check=True)
     described = json.loads(done.stdout)
     changes = described["components"]["schemas"]["SegmentChanges"]["properties"]
     assert changes["add"]["items"] == {"$ref": "#/components/schemas/SegmentNew"}

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from app.api.strangers import page
-from app.hosts import own_names
+from app.api.unknown_host import page
+from app.config.hosts import own_names
 from tests.unit.api.serving import Server
 
 REBOUND = {"Origin": "http://evil.test", "Sec-Fetch-Site": "same-origin"}

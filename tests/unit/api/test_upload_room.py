@@ -20,7 +20,7 @@ from app.domain.upload import Checksum, Upload
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database
-from app.storage.floor import PIECE_BYTES, Floor
+from app.storage.disk_floor import PIECE_BYTES, Floor
 from app.storage.uploads import UploadStore
 from tests.unit.api.serving import Server
 

@@ -12,11 +12,11 @@ from sqlalchemy.exc import OperationalError
 
 from app.domain.errors import DubError
 from app.domain.upload import Upload
-from app.storage import joins
+from app.storage import concatenation
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database
-from app.storage.floor import Floor
+from app.storage.disk_floor import Floor
 from app.storage.uploads import UploadStore
 
 
@@ -181,8 +181,8 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 
     for module, name in ((Path, "rename"), (Path, "replace"), (Path, "unlink"), (os, "ftruncate"), (os, "fsync"), (UploadStore, "_update")):
         counted(module, name)
-    counted(joins, "_copy")
-    counted(joins, "claim")
+    counted(concatenation, "_copy")
+    counted(concatenation, "claim")
 
 
 def final(stores: Stores, parts: list[str]) -> Upload:
@@ -192,7 +192,7 @@ def final(stores: Stores, parts: list[str]) -> Upload:
 
 def test_a_kill_between_any_two_steps_of_a_join_loses_nothing(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     contents = [b"", os.urandom(30_000), os.urandom(1), b"", os.urandom(50_000)]
-    monkeypatch.setattr(joins, "_BLOCK_BYTES", 20_000)
+    monkeypatch.setattr(concatenation, "_BLOCK_BYTES", 20_000)
     step, over = 0, False
     while not over:
         parts = []

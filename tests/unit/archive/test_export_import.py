@@ -14,18 +14,18 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from app.archive import export
+from app.archive.importing import Outcome, Taken, take_in
 from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import JobState, Joined, Stage
-from app.domain.keeping import Kind
+from app.domain.retention import Kind
 from app.domain.segment import LeftOut, LeftOutKind, Segment
-from app.jobs import portable
-from app.jobs.taking import Outcome, Taken, take_in
 from app.storage import tables as t
 from app.storage.database import reading
-from app.storage.floor import Floor
+from app.storage.disk_floor import Floor
 from app.storage.secrets import SecretStore
-from tests.unit.jobs.keeping import Shelf, rule
+from tests.unit.retention.shelf import Shelf, rule
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def other(tmp_path: Path) -> Shelf:
 def exported(shelf: Shelf, *job_ids: str) -> Path:
     path = shelf.data / "jobs.tar"
     with path.open("wb") as file:
-        for block in portable.archive(shelf.database, shelf.blobs, portable.titles(shelf.database, job_ids), "1.0"):
+        for block in export.archive(shelf.database, shelf.blobs, export.titles(shelf.database, job_ids), "1.0"):
             file.write(block)
     return path
 
@@ -127,7 +127,7 @@ def test_only_the_named_jobs_are_exported(shelf: Shelf, other: Shelf) -> None:
     take(other, exported(shelf, job_id))
     assert other.store.ids(list(JobState)) == [job_id]
     with pytest.raises(DubError) as refused:
-        portable.titles(shelf.database, ["f" * 32])
+        export.titles(shelf.database, ["f" * 32])
     assert refused.value.problem is errors.JOB_NOT_FOUND
 
 
@@ -345,15 +345,15 @@ def test_a_file_here_is_never_overwritten_by_one_of_an_archive(shelf: Shelf, oth
 def test_an_export_holds_blocks_not_files(shelf: Shelf) -> None:
     job_id = shelf.job()
     shelf.blobs.put(f"uploads/{job_id}", bytes(30 << 20))
-    blocks = portable.archive(shelf.database, shelf.blobs, portable.titles(shelf.database, ()), "1.0")
+    blocks = export.archive(shelf.database, shelf.blobs, export.titles(shelf.database, ()), "1.0")
     assert max(len(block) for block in blocks) <= 1 << 20
 
 
 def test_a_job_that_is_deleted_during_the_export_is_left_out(shelf: Shelf, other: Shelf) -> None:
     first, second = shelf.job(), shelf.job()
-    jobs = portable.titles(shelf.database, ())
+    jobs = export.titles(shelf.database, ())
     shelf.store.delete(second)
     archive = shelf.data / "jobs.tar"
-    archive.write_bytes(b"".join(portable.archive(shelf.database, shelf.blobs, jobs, "1.0")))
+    archive.write_bytes(b"".join(export.archive(shelf.database, shelf.blobs, jobs, "1.0")))
     assert [one.job_id for one in take(other, archive)] == [first]
     assert io.BytesIO(archive.read_bytes()).getbuffer().nbytes % 512 == 0

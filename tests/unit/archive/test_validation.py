@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from app import cli
+from app.cli import main as cli
 from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import JobState
-from tests.unit.jobs.keeping import Shelf
-from tests.unit.jobs.test_portable import edit, exported, member, rebuilt, take
+from tests.unit.archive.test_export_import import edit, exported, member, rebuilt, take
+from tests.unit.retention.shelf import Shelf
 
 Members = list[tuple[tarfile.TarInfo, bytes]]
 

@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from app.backup.manifest import Snapshot
+from app.backup.place import Place
+from app.backup.repository import Vault, open_or_make
+from app.backup.snapshot import back_up
 from app.domain.errors import DubError
 from app.domain.job import NEUTRAL, Background, DubOptions, Stage, Task
 from app.domain.media import Artifact, ArtifactKind
@@ -18,10 +22,6 @@ from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database
 from app.storage.jobs import JobStore
 from app.storage.secrets import SecretStore
-from app.storage.vault.manifest import Snapshot
-from app.storage.vault.place import Place
-from app.storage.vault.taking import back_up
-from app.storage.vault.vault import Vault, open_or_make
 
 OPTIONS = DubOptions(None, Task.TRANSCRIBE, "openai-whisper", "tiny", "espeak:auto", "", 1.0, Background.DUCK, False, False, 0, True, **NEUTRAL)
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
+from app.backup import encryption, manifest
+from app.backup.encryption import CHUNK_BYTES, Seal, new_key, rechunk, sealed_bytes, unlock
 from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_PASSWORD, DubError
-from app.storage.vault import manifest, sealing
-from app.storage.vault.sealing import CHUNK_BYTES, Seal, new_key, rechunk, sealed_bytes, unlock
 
 SEAL = Seal(bytes(range(32)))
 HEAD = 4 + 32
@@ -123,4 +123,4 @@ def test_pieces_have_exactly_the_size() -> None:
         assert b"".join(pieces) == content
         assert {len(piece) for piece in pieces[:-1]} == {100}
     assert list(rechunk([], 100)) == []
-    assert sealing.sealed_bytes(0) == HEAD + 16
+    assert encryption.sealed_bytes(0) == HEAD + 16

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from app.backup import snapshot
+from app.backup.place import FolderPlace
+from app.backup.pruning import DAY_S, Pruned, prune
+from app.backup.repository import Vault, new_id, open_or_make, taken_at
+from app.backup.snapshot import back_up
+from app.backup.verifying import verify
 from app.domain.errors import BACKUP_BUSY, BACKUP_DAMAGED, DubError
-from app.storage.vault import taking
-from app.storage.vault.checking import verify
-from app.storage.vault.place import FolderPlace
-from app.storage.vault.pruning import DAY_S, Pruned, prune
-from app.storage.vault.taking import back_up
-from app.storage.vault.vault import Vault, new_id, open_or_make, taken_at
-from tests.unit.storage.folders import DataFolder
+from tests.unit.backup.folders import DataFolder
 
 NOW = 1_790_000_000.0
 
@@ -28,7 +28,7 @@ def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
     with place.lock(alone=True) as check:
         made = open_or_make(place, "")
         for number, days in enumerate((40, 20, 10, 0)):
-            monkeypatch.setattr(taking.time, "time", lambda days=days: NOW - days * DAY_S)
+            monkeypatch.setattr(snapshot.time, "time", lambda days=days: NOW - days * DAY_S)
             data.job(f"j{number}", source_bytes=200_000)
             back_up(data.root, made, check, app_version="1")
             data.remove(f"j{number}")

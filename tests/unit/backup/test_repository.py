@@ -10,21 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.errors import (
-    BACKUP_BUSY,
-    BACKUP_DAMAGED,
-    BACKUP_NOT_FOUND,
-    BACKUP_PASSWORD,
-    BACKUP_PLACE,
-    DATA_DAMAGED,
-    DubError,
-)
-from app.storage.vault import swap
-from app.storage.vault.checking import verify
-from app.storage.vault.place import FolderPlace
-from app.storage.vault.restoring import restore
-from app.storage.vault.vault import open_vault
-from tests.unit.storage.folders import DataFolder, blobs_of, raises, rows_of, take
+from app.backup import swap
+from app.backup.place import FolderPlace
+from app.backup.repository import open_vault
+from app.backup.restoring import restore
+from app.backup.verifying import verify
+from app.domain.errors import BACKUP_BUSY, BACKUP_DAMAGED, BACKUP_NOT_FOUND, BACKUP_PASSWORD, BACKUP_PLACE, DATA_DAMAGED, DubError
+from tests.unit.backup.folders import DataFolder, blobs_of, raises, rows_of, take
 
 PASSWORD = "correct horse"
 
@@ -290,7 +282,7 @@ def test_a_backup_after_a_damaged_one_is_whole(data: DataFolder, tmp_path: Path)
 
 @pytest.mark.parametrize("path", ["../evil", "/etc/passwd", "blobs/../../evil", "blobs/.hidden", "models/x.pt", "blobs", "blobs/a/b/c/d/e/f"])
 def test_a_manifest_cannot_name_a_path_outside_of_a_data_folder(path: str) -> None:
-    from app.storage.vault.manifest import File, lines, parse
+    from app.backup.manifest import File, lines, parse
 
     with pytest.raises(ValueError):
         list(parse(lines([File(path, 1, "0" * 64, 1, 0, 0o600, False)])))

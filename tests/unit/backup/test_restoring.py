@@ -10,15 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.errors import (
-    BACKUP_NEWER,
-    DATA_USED,
-    DubError,
-)
-from app.storage.vault import restoring, swap
-from app.storage.vault.place import FolderPlace
-from app.storage.vault.restoring import restore
-from tests.unit.storage.folders import DataFolder, blobs_of, raises, rows_of, take
+from app.backup import restoring, swap
+from app.backup.place import FolderPlace
+from app.backup.restoring import restore
+from app.domain.errors import BACKUP_NEWER, DATA_USED, DubError
+from tests.unit.backup.folders import DataFolder, blobs_of, raises, rows_of, take
 
 PASSWORD = "correct horse"
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from app.backup import s3 as buckets
+from app.backup.pruning import prune
+from app.backup.repository import open_or_make, open_vault
+from app.backup.restoring import restore
+from app.backup.s3 import S3, BucketPlace
+from app.backup.snapshot import back_up
+from app.backup.verifying import verify
 from app.domain.errors import BACKUP_BUSY, BACKUP_NOT_FOUND, BACKUP_PLACE
-from app.storage.vault import bucket as buckets
-from app.storage.vault.bucket import S3, BucketPlace
-from app.storage.vault.checking import verify
-from app.storage.vault.pruning import prune
-from app.storage.vault.restoring import restore
-from app.storage.vault.taking import back_up
-from app.storage.vault.vault import open_or_make, open_vault
 from tests.doubles import s3 as double
 from tests.doubles.s3 import Bucket, Fault
-from tests.unit.storage.folders import DataFolder, blobs_of, raises, rows_of, take
+from tests.unit.backup.folders import DataFolder, blobs_of, raises, rows_of, take
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.jobs import backups
-from app.jobs.backups import RETRY_S, Record, Schedule, due_in_s
+from app.backup import schedule as backups
+from app.backup.schedule import RETRY_S, Record, Schedule, due_in_s
 
 DAY_S = 86400.0
 TO = "/mnt/backups"
@@ -55,7 +55,7 @@ def schedule(data: Path, code: str, every_s: float = DAY_S) -> Schedule:
 def test_a_good_backup_is_one_thing_done(tmp_path: Path) -> None:
     code = f"""
 import time, pathlib, msgspec
-from app.jobs.backups import read, write
+from app.backup.schedule import read, write
 data = pathlib.Path({str(tmp_path)!r})
 write(data, msgspec.structs.replace(read(data), at=time.time(), snapshot="new", ok=True, error=""))
 """

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app import exit_status
 from app.media.ffmpeg import tool
-from tests.unit.test_cli import FIXTURES, run
+from app.system import exit_status
+from tests.unit.cli.test_dub import FIXTURES, run
 
 
 @pytest.fixture(scope="module")

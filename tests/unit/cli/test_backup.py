@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from app import exit_status
-from app.jobs.backups import read
-from app.operate import backup, backups, vaults, verify
-from app.settings import Settings
-from tests.unit.storage.folders import DataFolder
+from app.backup.schedule import read
+from app.cli import backup, backup_place, list_backups, verify
+from app.config.settings import Settings
+from app.system import exit_status
+from tests.unit.backup.folders import DataFolder
 
 
 @pytest.fixture
@@ -38,10 +38,10 @@ def test_a_backup_is_recorded_listed_and_verified(settings: Settings, capsys: py
     kept = read(settings.data)
     assert kept is not None and kept.ok and kept.to == settings.backup_to and kept.bytes > 160_000
     assert kept.snapshot in capsys.readouterr().out
-    assert run(backups, settings) == exit_status.OK
+    assert run(list_backups, settings) == exit_status.OK
     said = capsys.readouterr().out
     assert kept.snapshot in said and "not encrypted" in said
-    assert run(backups, settings, json=True) == exit_status.OK
+    assert run(list_backups, settings, json=True) == exit_status.OK
     told = json.loads(capsys.readouterr().out)
     assert [(found["id"], found["jobs"]) for found in told["snapshots"]] == [(kept.snapshot, 1)] and not told["encrypted"]
     assert run(verify, settings) == exit_status.OK and "whole" in capsys.readouterr().out
@@ -78,4 +78,4 @@ def test_a_file_that_has_gone_is_told_and_the_backup_is_good(settings: Settings,
 
 
 def test_sizes_for_people() -> None:
-    assert [vaults.size(n) for n in (0, 999, 1000, 12_345_678, 2e11, 5e12)] == ["0 B", "999 B", "1.0 kB", "12.3 MB", "200.0 GB", "5.0 TB"]
+    assert [backup_place.size(n) for n in (0, 999, 1000, 12_345_678, 2e11, 5e12)] == ["0 B", "999 B", "1.0 kB", "12.3 MB", "200.0 GB", "5.0 TB"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from app.doctor import check_names
-from app.settings import load
+from app.cli.doctor import check_names
+from app.config.settings import load
 from tests.unit.api.serving import Server, free_port
 
 NOBODY = {"AUTODUBBER_PORT": str(free_port())}

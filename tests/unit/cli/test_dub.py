@@ -18,17 +18,19 @@ from pathlib import Path
 
 import pytest
 
-from app import cli, dub_display, dub_files, exit_status, outcome
+from app.cli import dub_files, dub_progress, failures
+from app.cli import main as cli
+from app.config.engines import known_key
+from app.config.settings import load
 from app.domain.errors import catalogue
 from app.domain.job import Stage
-from app.domain.secrets import engine_key
-from app.engines import known_key
+from app.domain.secret_names import engine_key
 from app.media.ffmpeg import tool
-from app.settings import load
 from app.storage.database import migrate, open_database
 from app.storage.secrets import SecretStore
+from app.system import exit_status
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FIXTURES = ROOT / "tests" / "fixtures"
 LINES = "1\n00:00:00,600 --> 00:00:02,800\nNow turn the table.\n\n2\n00:00:03,400 --> 00:00:05,000\nThis is how it looks.\n"
 
@@ -39,7 +41,7 @@ def environment(data: Path, **more: str) -> dict[str, str]:
 
 
 def run(data: Path, *arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "app.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "app", *map(str, arguments)]
     return subprocess.run(command, env=environment(data, **more), cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 
@@ -65,7 +67,7 @@ def at(folder: Path, talk: Path) -> Path:
 
 
 def test_the_command_line_loads_nothing_but_the_standard_library() -> None:
-    code = "import sys, app.cli; sys.exit(app.cli.main(['version']) or ('msgspec' in sys.modules) or ('asyncio' in sys.modules))"
+    code = "import sys, app.cli.main; sys.exit(app.cli.main.main(['version']) or ('msgspec' in sys.modules) or ('asyncio' in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout == "autodubber 0.1.0\n"
 
@@ -73,8 +75,8 @@ def test_the_command_line_loads_nothing_but_the_standard_library() -> None:
 def test_the_server_loads_nothing_heavy() -> None:
     heavy = "torch whisper numpy scipy av onnxruntime elevenlabs dbos faster_whisper numba alembic"
     code = f"""
-import sys, app.server, app.settings
-app.server.create_app(app.settings.Settings())
+import sys, app.server.app, app.config.settings
+app.server.app.create_app(app.config.settings.Settings())
 print([name for name in '{heavy}'.split() if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
@@ -113,16 +115,16 @@ def test_what_cannot_work_is_told_at_once(
 
 
 def test_every_error_has_an_exit_status_and_none_has_two() -> None:
-    groups = (outcome._BAD_INPUT, outcome._ENGINE, outcome._ENVIRONMENT)
+    groups = (failures._BAD_INPUT, failures._ENGINE, failures._ENVIRONMENT)
     codes = [problem.code for group in groups for problem in group]
     assert len(codes) == len(set(codes))
-    statuses = {code: outcome.exit_status(problem) for code, problem in catalogue().items()}
+    statuses = {code: failures.exit_status(problem) for code, problem in catalogue().items()}
     only_over_http = re.compile(
         "upload_|job_|edit_|segment_|forbidden_|precondition_|invalid_request|not_found|method_|body_|upgrade_|shutting_|tus_|artifact_|metrics_|host_|metadata_"
         "|headers_|too_many_(uploads|sockets)"
     )
     ours = {code for code, status in statuses.items() if status == exit_status.INTERNAL and not only_over_http.match(code)}
-    assert ours == {"internal", "recognition_failed", "cancelled"}, "a new error needs its exit status in app/outcome.py"
+    assert ours == {"internal", "recognition_failed", "cancelled"}, "a new error needs its exit status in app/cli/failures.py"
     assert statuses["not_media"] == exit_status.BAD_INPUT
     assert statuses["quota_exceeded"] == exit_status.ENGINE
     assert statuses["disk_full"] == exit_status.ENVIRONMENT
@@ -213,7 +215,7 @@ def ended(pid: int) -> bool:
 @pytest.fixture
 def transcribing(talk: Path, whisper_checkpoint: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A run whose recognition has just begun."""
-    command = [sys.executable, "-m", "app.cli", "dub", str(talk), "--model", str(whisper_checkpoint), "-o", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "app", "dub", str(talk), "--model", str(whisper_checkpoint), "-o", str(tmp_path / "out")]
     process = subprocess.Popen(command, env=environment(tmp_path / "data"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
@@ -258,7 +260,7 @@ def test_what_a_killed_run_left_is_swept_by_the_next_but_a_running_ones_is_not(t
 
 def test_plain_progress_is_a_line_at_both_ends_and_one_every_five_seconds() -> None:
     out, now = io.StringIO(), 0.0
-    shown = dub_display.PlainDisplay(out, now=lambda: now)
+    shown = dub_progress.PlainDisplay(out, now=lambda: now)
     with shown.stage(Stage.MIX) as report:
         for second in range(1, 13):
             now = float(second)
@@ -273,7 +275,7 @@ def test_a_terminal_gets_bars() -> None:
             return True
 
     out = Terminal()
-    with dub_display.display(out) as shown, shown.stage(Stage.MIX) as report:
+    with dub_progress.display(out) as shown, shown.stage(Stage.MIX) as report:
         report(0.5, "[not markup]")
     assert "mixing" in out.getvalue() and "100%" in out.getvalue() and "MIX ..." not in out.getvalue()
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import cli, exit_status
+from app.cli import main as cli
+from app.cli.dub_files import fitting, hand_over
 from app.domain.media import Artifact, ArtifactKind
-from app.dub_files import fitting, hand_over
+from app.system import exit_status
 
 ENDINGS = {
     ArtifactKind.VIDEO: "mp4", ArtifactKind.AUDIO: "m4a", ArtifactKind.SRT: "srt", ArtifactKind.VTT: "vtt", ArtifactKind.SOURCE_SRT: "srt",

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from app.dub_display import BarDisplay, PlainDisplay
+from app.cli.dub_progress import BarDisplay, PlainDisplay
 
 ODD = ("audio tracks:", "* 0: \x1b[2Jevil \u202etxt")
 SHOWN = ["audio tracks:", "* 0: \\x1b[2Jevil \\u202etxt"]

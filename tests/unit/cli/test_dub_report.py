@@ -7,11 +7,11 @@ import io
 import msgspec
 import pytest
 
-from app import dub_report
-from app.domain.brought import BroughtSubtitles, Fault
+from app.cli import dub_report
 from app.domain.job import Joined
 from app.domain.report import LineReport, Report
 from app.domain.segment import Flag
+from app.domain.subtitle_file import BroughtSubtitles, Fault
 from app.dubbing.report import needs_a_look
 
 GOOD = LineReport("a", "A calm line.", 1.0, 1.0, 0.0, 2.0, 1.0, 6.0, ())

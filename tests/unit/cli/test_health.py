@@ -13,11 +13,12 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 
-from app import checkup, exit_status
-from app.address import url_from_env, url_of
 from app.api.health import Check, HealthReport
-from app.exit_status import UsageError
-from app.settings import Settings
+from app.cli import health
+from app.config.address import url_from_env, url_of
+from app.config.settings import Settings
+from app.system import exit_status
+from app.system.exit_status import UsageError
 
 
 @contextmanager
@@ -41,13 +42,13 @@ def test_what_fails_is_named_in_one_line(capsys: pytest.CaptureFixture[str]) -> 
     checks = (Check("database", True, ""), Check("disk", False, "12 MB are free; 1024 MB must stay free."), Check("engine", False, "It starts."))
     report = HealthReport(False, "1", 1.0, checks, {}, 0, 0)
     with answering(503, msgspec.json.encode(report)) as url:
-        assert checkup.run(url) == exit_status.INTERNAL
+        assert health.run(url) == exit_status.INTERNAL
     assert capsys.readouterr().err == "autodubber: not ready: disk: 12 MB are free; 1024 MB must stay free.; engine: It starts.\n"
 
 
 def test_an_answer_that_is_not_autodubbers_is_told_by_its_status(capsys: pytest.CaptureFixture[str]) -> None:
     with answering(404, b"<html>") as url:
-        assert checkup.run(url) == exit_status.INTERNAL
+        assert health.run(url) == exit_status.INTERNAL
     assert "status 404" in capsys.readouterr().err
 
 
@@ -61,7 +62,7 @@ def test_what_speaks_no_http_is_no_answer(capsys: pytest.CaptureFixture[str]) ->
                 connection.recv(1024)
 
         threading.Thread(target=greet, daemon=True).start()
-        assert checkup.run(f"http://127.0.0.1:{server.getsockname()[1]}") == exit_status.INTERNAL
+        assert health.run(f"http://127.0.0.1:{server.getsockname()[1]}") == exit_status.INTERNAL
     assert "speaks no HTTP" in capsys.readouterr().err
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app import cli
-from app.dubbing.cues import Cue
+from app.cli import main as cli
 from app.dubbing.probe import probe
-from app.dubbing.subtitles import write_srt
-from app.exit_status import BAD_INPUT, INTERRUPTED, OK
-from tests.unit.dubbing.muxing import labels, picture_hash, shown, sound_of, track_of
+from app.dubbing.subtitles.cues import Cue
+from app.dubbing.subtitles.srt_vtt import write_srt
+from app.system.exit_status import BAD_INPUT, INTERRUPTED, OK
+from tests.unit.dubbing.video.muxing import labels, picture_hash, shown, sound_of, track_of
 from tests.unit.media.samples import DURATION_S, FFMPEG, lag_ms, make, sample
 
 N = round(DURATION_S * 48_000)
@@ -154,8 +154,8 @@ def test_an_interrupted_run_leaves_nothing(folder: Path) -> None:
     picture = ["-f", "lavfi", "-i", "color=s=32x32:r=1:d=900", "-c:v", "libx264", "-preset", "ultrafast"]
     subprocess.run([FFMPEG, "-v", "error", *picture, "video.mp4"], check=True)
     subprocess.run([FFMPEG, "-v", "error", *long, "long.wav"], check=True)
-    words = [sys.executable, "-m", "app.cli", "mux", "video.mp4", "--track", "de=long.wav", "-o", "out.mp4"]
-    root = Path(cli.__file__).parents[1]
+    words = [sys.executable, "-m", "app", "mux", "video.mp4", "--track", "de=long.wav", "-o", "out.mp4"]
+    root = Path(cli.__file__).parents[2]
     environment = {"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin", "AUTODUBBER_DATA": str(folder / "data")}
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
         while not (folder / "out.mp4.part").exists():

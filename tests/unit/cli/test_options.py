@@ -10,11 +10,13 @@ from pathlib import Path
 import av
 import pytest
 
-from app import cli, dub, exit_status
+from app.cli import dub
+from app.cli import main as cli
+from app.config.settings import load
 from app.domain.job import NEUTRAL, AudioCodec, AudioFormat, Background, BurnPosition, BurnSize, Container, DubOptions, JoinShortCues, Task
-from app.settings import load
+from app.system import exit_status
+from tests.unit.cli.test_dub import LINES, run
 from tests.unit.media.samples import sample
-from tests.unit.test_cli import LINES, run
 
 TYPED = (
     "--stem s.wav --duck-db -12 --duck-attack 0.2 --duck-hold 1 --duck-release 0.5 --keep-db -3 --loudness -23 --audio-format flac --container mkv "

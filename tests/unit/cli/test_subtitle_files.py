@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from app import exit_status
+from app.system import exit_status
+from tests.unit.cli.test_dub import run
 from tests.unit.media.samples import sample
-from tests.unit.test_cli import run
 
 FAULTY = "Credits by somebody\n\n1\n00:00:00,200 --> 00:00:01,200\nŻółw śpi.\n\n2\n00:00:01,500 --> 00:00:01,400\nŁódź płynie.\n\n3\n00:00:02,0"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from app import hosts
-from app.hosts import Hosts, known, own_names, parse
-from app.settings import SettingsError, load
+from app.config import hosts
+from app.config.hosts import Hosts, known, own_names, parse
+from app.config.settings import SettingsError, load
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from app.forwarded import parse
+from app.config.trusted_proxies import parse
 
 TRUSTED = parse("10.0.0.0/8, 192.168.1.7,fd00::/8")
 

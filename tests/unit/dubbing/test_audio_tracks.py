@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from app.domain.media import AudioStream, MediaInfo
-from app.dubbing import tracks
+from app.dubbing import audio_tracks
 from tests.unit.dubbing.options import options
 
 FIRST = AudioStream(1, 0, "aac", 48_000, 2, None, None)
@@ -41,14 +41,14 @@ DEFAULT, SILENT, COMMENTARY = {"default": True}, {"silent": True}, {"purpose": "
     ],
 )
 def test_the_track_that_is_meant_is_taken(audio: tuple[AudioStream, ...], language: str | None, taken: int | None) -> None:
-    assert tracks.automatic(audio, language) == taken
+    assert audio_tracks.automatic(audio, language) == taken
 
 
 def test_a_choice_of_the_person_goes_before_all() -> None:
     info = MediaInfo("matroska", 10.0, 0.0, 5, None, film({}, DEFAULT), heard=1)
-    assert tracks.heard(info, options(audio_track=None)) == 1
-    assert tracks.heard(info, options(audio_track=0)) == 0
-    assert tracks.heard(msgspec.structs.replace(info, heard=None), options(audio_track=None)) == 0, "a job from before tracks were looked at"
+    assert audio_tracks.heard(info, options(audio_track=None)) == 1
+    assert audio_tracks.heard(info, options(audio_track=0)) == 0
+    assert audio_tracks.heard(msgspec.structs.replace(info, heard=None), options(audio_track=None)) == 0, "a job from before tracks were looked at"
 
 
 def test_a_track_is_named_by_all_that_is_known_of_it() -> None:
@@ -56,15 +56,15 @@ def test_a_track_is_named_by_all_that_is_known_of_it() -> None:
         SPANISH | COMMENTARY | {"title": "Commentary by the director"}, ENGLISH | DEFAULT | {"channels": 6, "codec": "ac3"}, SILENT | {"channels": 3},
         {"channels": 1, "purpose": "description"},
     )  # fmt: skip
-    assert [tracks.named(stream) for stream in many] == [
+    assert [audio_tracks.named(stream) for stream in many] == [
         "0: spa, Commentary by the director, stereo, aac", "1: eng, 5.1, ac3, default", "2: 3 channels, aac, silent", "3: description, mono, aac",
     ]  # fmt: skip
 
 
 def test_an_error_lists_the_tracks_where_there_is_a_choice() -> None:
     info = MediaInfo("mov", 10.0, 0.0, 5, None, film(ENGLISH, SPANISH))
-    assert tracks.listed(info, 0) == (
+    assert audio_tracks.listed(info, 0) == (
         "The file has 2 audio tracks (0: eng, stereo, aac; 1: spa, stereo, aac). Track 0 was heard. "
         "Another is chosen with --audio-track or audio_track."
     )
-    assert tracks.listed(msgspec.structs.replace(info, audio=info.audio[:1]), 0) == ""
+    assert audio_tracks.listed(msgspec.structs.replace(info, audio=info.audio[:1]), 0) == ""

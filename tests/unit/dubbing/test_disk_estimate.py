@@ -14,20 +14,20 @@ from app.domain.errors import DubError
 from app.domain.job import NEUTRAL, AudioFormat, Background, DubOptions, Task
 from app.domain.media import MediaInfo, VideoStream
 from app.domain.segment import Clip, Placement, Segment
-from app.dubbing import space
+from app.dubbing import disk_estimate
+from app.dubbing.context import Kit
+from app.dubbing.disk_estimate import finish_bytes, ingest_bytes, line_bytes, mix_bytes, scratch
 from app.dubbing.ingest import ingest
-from app.dubbing.kit import Kit
-from app.dubbing.mix import mixdown
-from app.dubbing.space import finish_bytes, ingest_bytes, line_bytes, mix_bytes, scratch
+from app.dubbing.mixing.mix import mixdown
 from app.dubbing.synthesize import VoiceChoice, synthesize
-from app.dubbing.tasks import IngestRequest
-from app.processes import Limits
+from app.dubbing.worker.tasks import IngestRequest
 from app.speech.ports import SpeechRequest, Spoken
 from app.storage.blobs import BlobStore
-from app.storage.disks import Disks
-from app.storage.floor import Floor
+from app.storage.disk_floor import Floor
+from app.storage.disk_floors import Disks
 from app.storage.workspace import Workspace
-from tests.unit.dubbing.mixing import DURATION_S, bursts, request
+from app.system.children import Limits
+from tests.unit.dubbing.mixing.mixes import DURATION_S, bursts, request
 from tests.unit.dubbing.sounds import noise, write_wav
 
 OPTIONS = DubOptions(
@@ -80,7 +80,7 @@ async def test_work_has_its_room_until_it_ends_however_that_is(tmp_path: Path) -
 
 
 async def test_what_has_been_written_is_promised_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(space, "_LOOK_S", 0.01)
+    monkeypatch.setattr(disk_estimate, "_LOOK_S", 0.01)
     kit, disk = kit_on(tmp_path)
     async with scratch(kit, "mux", 50 << 20) as folder:
         await asyncio.to_thread((folder / "a").write_bytes, bytes(30 << 20))
@@ -90,7 +90,7 @@ async def test_what_has_been_written_is_promised_no_more(tmp_path: Path, monkeyp
 
 
 async def test_work_that_outgrows_its_room_gets_more_or_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(space, "_LOOK_S", 0.01)
+    monkeypatch.setattr(disk_estimate, "_LOOK_S", 0.01)
     kit, disk = kit_on(tmp_path)
     with pytest.raises(DubError, match="disk_full"):
         async with asyncio.timeout(30), scratch(kit, "mux", 1 << 20) as folder:
@@ -179,7 +179,7 @@ def test_ingest_writes_no_more_than_was_thought(tmp_path: Path) -> None:
 
 
 def test_a_mix_writes_no_more_than_was_thought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.dubbing.mix._forget", lambda *_: None)  # what it takes before it tidies up
+    monkeypatch.setattr("app.dubbing.mixing.mix._forget", lambda *_: None)  # what it takes before it tidies up
     source, alone = write_wav(tmp_path / "a.wav", noise(DURATION_S)), tmp_path / "audio.wav"
     clips = bursts(tmp_path)
     mixdown(request(tmp_path, source, clips, audio_out=str(alone), audio_format=AudioFormat.WAV), lambda _: None)

@@ -9,16 +9,16 @@ from app.domain.errors import CONTAINER_UNSUITABLE, DubError
 from app.domain.job import AudioCodec, BurnPosition, Container, Task
 from app.domain.media import ArtifactKind
 from app.domain.segment import Placement, Segment
+from app.dubbing.context import Kit
 from app.dubbing.finish import Finished, finish, has_source_subtitles
-from app.dubbing.kit import Kit
 from app.dubbing.pipeline import Sound
 from app.dubbing.probe import probe
-from app.dubbing.subtitles import parse
-from app.processes import NO_LIMITS
+from app.dubbing.subtitles.srt_vtt import parse
 from app.storage.blobs import BlobStore
 from app.storage.workspace import Workspace
-from tests.unit.dubbing.muxing import labels, picture_hash, sound_of, track_of
+from app.system.children import NO_LIMITS
 from tests.unit.dubbing.options import options
+from tests.unit.dubbing.video.muxing import labels, picture_hash, sound_of, track_of
 from tests.unit.media.samples import DURATION_S, sample
 
 LINES = (

@@ -9,8 +9,8 @@ import pytest
 
 from app.domain.errors import MEDIA_DAMAGED, MEDIA_TOO_LONG, DubError
 from app.dubbing.ingest import ingest
-from app.dubbing.loudness import energies_of
-from app.dubbing.tasks import Ingested, IngestRequest
+from app.dubbing.mixing.loudness import energies_of
+from app.dubbing.worker.tasks import Ingested, IngestRequest
 from app.media.decode import audio_blocks
 from tests.unit.media.samples import DURATION_S, lag_ms, make, sample
 

@@ -9,8 +9,8 @@ import pytest
 
 from app.dubbing import ingest_minutes
 from app.dubbing.ingest import ingest
-from app.dubbing.loudness import SAMPLE_RATE_HZ
-from app.dubbing.tasks import Ingested, IngestRequest
+from app.dubbing.mixing.loudness import SAMPLE_RATE_HZ
+from app.dubbing.worker.tasks import Ingested, IngestRequest
 from app.media import decode
 from tests.unit.dubbing.sounds import noise, write_wav
 from tests.unit.dubbing.test_ingest import peaks, speech

@@ -18,7 +18,7 @@ async def test_placed_clips_are_heard_where_they_belong(tmp_path: Path, kind: st
 
 async def test_the_measure_sees_a_shift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file whose sound is 6 ms late is found out."""
-    from app.dubbing import mux
+    from app.dubbing.video import mux
     from app.media.ffmpeg import Input
 
     monkeypatch.setattr(mux, "Input", lambda path, **more: Input(path, **{**more, **_late(path)}))

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from app.dubbing.keep import sealed
+from app.dubbing.mixing.cache_file import sealed
 from app.dubbing.synthesize import KeptAnswer, clip_key, speak
-from app.speech.elevenlabs import ElevenLabsVoice
-from app.speech.elevenlabs_sound import Received
+from app.speech.elevenlabs.audio import Received
+from app.speech.elevenlabs.voice import ElevenLabsVoice
 from app.speech.ports import SpeechRequest
 from app.storage.blobs import BlobStore
 from tests.doubles.elevenlabs import KEY, Double, Fault

@@ -10,7 +10,7 @@ import pytest
 from app.domain import errors
 from app.domain.job import Container, JobState
 from app.domain.media import VideoStream
-from app.jobs.requests import CreateJob, JobPatch, OptionsPatch
+from app.jobs.schemas import CreateJob, JobPatch, OptionsPatch
 from tests.unit.jobs.test_service import MEDIA, House, refused
 from tests.unit.media.samples import sample
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.domain.errors import INVALID_REQUEST, SEGMENT_NOT_FOUND, TEXT_INVALID, TIMES_INVALID, DubError
 from app.domain.segment import Segment, Word
 from app.jobs import editing
-from app.jobs.requests import SegmentChanges, SegmentEdit, SegmentNew
+from app.jobs.schemas import SegmentChanges, SegmentEdit, SegmentNew
 
 
 def line(id: str, start_s: float, end_s: float, text: str = "one two", words: tuple[Word, ...] = ()) -> Segment:

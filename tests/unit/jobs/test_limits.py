@@ -21,9 +21,9 @@ from app.domain.job import PREPARE_STAGES, Job, JobState, Stage
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.segment import MAX_CHANGES, MAX_LINES, Segment
 from app.jobs import editing
-from app.jobs.patience import patient
-from app.jobs.requests import CreateJob, JobPatch, SegmentChanges, SegmentEdit, SegmentNew, SplitSegment
-from app.storage import pieces
+from app.jobs.patient_store import patient
+from app.jobs.schemas import CreateJob, JobPatch, SegmentChanges, SegmentEdit, SegmentNew, SplitSegment
+from app.storage import batches
 from app.storage.database import migrate, open_database
 from app.storage.jobs import JobStore
 from tests.unit.jobs.test_service import OPTIONS, House, refused
@@ -116,7 +116,7 @@ def test_long_writes_go_in_pieces(house: House) -> None:
     keys = [f"clips/{number}.wav" for number in range(9_000)]
     house.store.finish_stage(job.id, Stage.SYNTHESIZE, "s", [], 1.0, keys=keys)
     house.store.clear_segments(job.id)
-    assert len(held.rows) > 15 and max(held.rows) <= pieces.PIECE + 10
+    assert len(held.rows) > 15 and max(held.rows) <= batches.PIECE + 10
 
 
 def test_lines_are_read_and_changed_before_the_database_is_held(house: House) -> None:
@@ -215,8 +215,8 @@ def test_patience_ends_and_other_errors_end_it_at_once(store: JobStore, tmp_path
 
 
 def test_the_limits_stand_in_the_description() -> None:
-    from app.server import create_app
-    from app.settings import Settings
+    from app.config.settings import Settings
+    from app.server.app import create_app
 
     schemas = document(create_app(Settings()))["components"]["schemas"]
     changes = schemas["SegmentChanges"]["properties"]

@@ -11,7 +11,7 @@ import pytest
 
 from app.domain.errors import MODEL_UNKNOWN, DubError
 from app.domain.job import JobState, Task
-from app.jobs.requests import CreateJob, JobPatch, OptionsPatch
+from app.jobs.schemas import CreateJob, JobPatch, OptionsPatch
 from app.speech.ports import RecognitionRequest
 from tests.unit.jobs.test_service import House
 

@@ -10,8 +10,8 @@ import pytest
 
 from app.domain.errors import LANGUAGE_UNKNOWN, DubError
 from app.domain.job import NEUTRAL, AudioFormat, Background, BurnPosition, BurnSize, Container, DubOptions, JoinShortCues, Task, same_dub
-from app.jobs import choices
-from app.jobs.requests import OptionsPatch
+from app.jobs import options as choices
+from app.jobs.schemas import OptionsPatch
 from app.speech.registry import build_registry
 
 OPTIONS = DubOptions(None, Task.TRANSCRIBE, "openai-whisper", "tiny", "espeak:auto", "", 1.0, Background.DUCK, False, False, 0, True, **NEUTRAL)

@@ -9,10 +9,10 @@ import pytest
 
 from app.domain.errors import DISK_FULL, NO_SPEECH
 from app.domain.job import JobError, JobState, Phase, Stage
-from app.jobs import settling
+from app.jobs import reconciling
 from app.jobs.failures import Failures
-from app.jobs.settling import MOST_AGAIN, Settler
-from app.storage.reserve import Reserve
+from app.jobs.reconciling import MOST_AGAIN, Settler
+from app.storage.disk_reserve import Reserve
 from tests.doubles.full_disk import full_disk
 from tests.unit.jobs.test_service import House
 
@@ -56,8 +56,8 @@ def told(tmp_path: Path) -> Told:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing strange is waited for."""
-    monkeypatch.setattr(settling, "UNKNOWN_S", 0.0)
-    monkeypatch.setattr(settling, "LOST_S", 0.0)
+    monkeypatch.setattr(reconciling, "UNKNOWN_S", 0.0)
+    monkeypatch.setattr(reconciling, "LOST_S", 0.0)
 
 
 @pytest.mark.parametrize("status", ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"])

@@ -11,13 +11,13 @@ from structlog.testing import capture_logs
 
 from app.domain.job import JobState, Stage
 from app.domain.media import Artifact, ArtifactKind
-from app.dubbing.kit import Kit
+from app.dubbing.context import Kit
 from app.jobs.failures import Failures
-from app.jobs.stages import StageRunner
-from app.jobs.work import Done
-from app.processes import Limits
+from app.jobs.runner import StageRunner
+from app.jobs.stages import Done
 from app.speech.registry import build_registry
 from app.storage.workspace import Workspace
+from app.system.children import Limits
 from tests.unit.jobs.test_service import House
 
 

@@ -14,22 +14,22 @@ from app.domain.errors import DubError
 from app.domain.events import Deleted, SegmentsChanged, StateChanged
 from app.domain.job import NEUTRAL, Background, DubOptions, Job, JobState, Phase, Stage, Task
 from app.domain.media import Artifact, ArtifactKind, AudioStream, MediaInfo
-from app.domain.secrets import Keys
+from app.domain.secret_names import Keys
 from app.domain.segment import Segment
-from app.dubbing.kit import Kit
+from app.dubbing.context import Kit
 from app.jobs.progress import Hub
-from app.jobs.requests import CreateJob, JobPatch, OptionsPatch, SegmentChanges, SegmentEdit, SplitSegment
+from app.jobs.schemas import CreateJob, JobPatch, OptionsPatch, SegmentChanges, SegmentEdit, SplitSegment
 from app.jobs.service import JobService
-from app.jobs.work import Transcribed
-from app.processes import Limits
+from app.jobs.stages import Transcribed
 from app.speech.registry import build_registry
 from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database
-from app.storage.floor import Floor
+from app.storage.disk_floor import Floor
 from app.storage.jobs import PARTIAL, JobStore
 from app.storage.secrets import SecretStore
 from app.storage.uploads import UploadStore
 from app.storage.workspace import Workspace
+from app.system.children import Limits
 
 OPTIONS = DubOptions(None, Task.TRANSCRIBE, "openai-whisper", "tiny", "espeak:auto", "", 1.0, Background.DUCK, False, False, 0, True, **NEUTRAL)
 MEDIA = MediaInfo("mp4", 20.0, 0.0, 5, None, (AudioStream(0, 0, "aac", 48_000, 2, None, None),))

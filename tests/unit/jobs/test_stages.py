@@ -6,13 +6,13 @@ import asyncio
 from pathlib import Path
 
 from app.domain.job import Joined, Stage
-from app.dubbing.kit import Kit
+from app.dubbing.context import Kit
 from app.dubbing.pipeline import Sound
-from app.jobs.requests import CreateJob
-from app.jobs.work import StageWork
-from app.processes import Limits
+from app.jobs.schemas import CreateJob
+from app.jobs.stages import StageWork
 from app.speech.registry import build_registry
 from app.storage.workspace import Workspace
+from app.system.children import Limits
 from tests.unit.jobs.test_service import House
 
 WORDS = ["One", "word", "in", "every", "cue.", "This", "is", "no", "way", "to", "speak."]

@@ -15,8 +15,8 @@ import pytest
 
 from app.domain.errors import DISK_FULL, DubError
 from app.domain.job import PREPARE_STAGES, RENDER_STAGES, JobState, Phase, Stage
-from app.jobs.engine import Engine
 from app.jobs.failures import Failures
+from app.jobs.workflows import Engine
 from tests.doubles.full_disk import full_disk
 from tests.unit.jobs.test_service import House
 
@@ -145,7 +145,7 @@ def test_work_that_was_running_when_the_engine_stopped_goes_on_at_its_stage(laun
 
 
 def test_a_restart_does_not_wait_for_a_queue_that_is_looked_into_seldom(launch: Launch, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.jobs.engine._POLL_S", 60.0)
+    monkeypatch.setattr("app.jobs.workflows._POLL_S", 60.0)
     job = house.created()
     engine, runner = launch()
     runner.hold.add(Stage.TRANSCRIBE.value)

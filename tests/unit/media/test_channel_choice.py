@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.media.channel_choice import Listener
 from app.media.decode import audio_blocks
-from app.media.listening import Listener
 from tests.unit.media.samples import FFMPEG
 
 RATE = 48_000

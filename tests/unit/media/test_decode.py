@@ -10,8 +10,8 @@ import pytest
 
 from app.domain.errors import AUDIO_TRACK_MISSING, MEDIA_DAMAGED, MEDIA_INCOMPLETE, NOT_MEDIA, DubError
 from app.media.decode import audio_blocks
-from app.media.opening import open_input, packets, restrict
-from app.media.pictures import PictureEnd, watch
+from app.media.picture_stream import PictureEnd, watch
+from app.media.safe_open import open_input, packets, restrict
 from tests.unit.media.samples import DURATION_S, lag_ms, make, sample
 
 REFERENCE = "plain.flac"

@@ -12,7 +12,7 @@ import pytest
 from app.domain.errors import MEDIA_LIMIT, MEDIA_TOOL_FAILED, DubError
 from app.media import ffmpeg
 from app.media.ffmpeg import Command, Input
-from app.processes import Limits
+from app.system.children import Limits
 from tests.unit.media.samples import DURATION_S, FFMPEG, sample
 
 ENDLESS = ("-f", "lavfi", "-i", "testsrc2=s=1280x720", "-map", "1:v", "-c:v", "libx264", "-preset", "veryslow")

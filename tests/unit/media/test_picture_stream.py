@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.media import Obstacle
 from app.dubbing.probe import probe
-from app.media.pictures import watch
+from app.media.picture_stream import watch
 from tests.unit.media.edits import CUT, TRIMMED, edited, resized
 from tests.unit.media.samples import DURATION_S, make, sample
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.dubbing.probe import probe
-from app.media.silence import silent_tracks
+from app.media.silent_tracks import silent_tracks
 from tests.unit.media.samples import make, sample
 
 SPOKEN = r"aevalsrc=0.3*sin(2*PI*440*t):d=20"

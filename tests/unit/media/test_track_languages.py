@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.media.languages import ISO_639_2, track_language
+from app.media.track_languages import ISO_639_2, track_language
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.errors import MEDIA_LIMIT, DubError
-from app.media import encoders, ffmpeg
+from app.media import ffmpeg, video_encoders
 from tests.unit.media.samples import FFMPEG
 
 FAKE = """#!{python}
@@ -69,27 +69,27 @@ async def test_an_encoder_is_taken_when_it_is_listed_and_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: list[str], works: list[str], chosen: str
 ) -> None:
     (tmp_path / "renderD128").touch()
-    monkeypatch.setattr(encoders, "_VAAPI_DEVICES", tmp_path)
+    monkeypatch.setattr(video_encoders, "_VAAPI_DEVICES", tmp_path)
     fake(tmp_path, monkeypatch, listed=listed, works=works)
-    assert (await encoders.choose(hardware=True)).name == chosen
+    assert (await video_encoders.choose(hardware=True)).name == chosen
 
 
 async def test_nothing_is_looked_for_unless_it_is_asked_for_and_then_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake(tmp_path, monkeypatch, listed=[NVENC], works=[NVENC])
-    assert await encoders.choose(hardware=False) is encoders.SOFTWARE
+    assert await video_encoders.choose(hardware=False) is video_encoders.SOFTWARE
     assert not (tmp_path / "calls").exists()
-    first = await encoders.choose(hardware=True)
+    first = await video_encoders.choose(hardware=True)
     looked = len(calls(tmp_path))
-    assert await encoders.choose(hardware=True) is first
+    assert await video_encoders.choose(hardware=True) is first
     assert len(calls(tmp_path)) == looked == 2  # the list, and one trial
 
 
 async def test_every_device_is_tried_for_va_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("renderD128", "renderD129", "card0"):
         (tmp_path / name).touch()
-    monkeypatch.setattr(encoders, "_VAAPI_DEVICES", tmp_path)
+    monkeypatch.setattr(video_encoders, "_VAAPI_DEVICES", tmp_path)
     fake(tmp_path, monkeypatch, listed=[VAAPI])
-    assert await encoders.choose(hardware=True) is encoders.SOFTWARE
+    assert await video_encoders.choose(hardware=True) is video_encoders.SOFTWARE
     tried = [words[words.index("-vaapi_device") + 1] for words in calls(tmp_path) if "-vaapi_device" in words]
     assert tried == [str(tmp_path / "renderD128"), str(tmp_path / "renderD129")]
 
@@ -99,8 +99,8 @@ async def test_an_encoder_that_hangs_is_not_taken(tmp_path: Path, monkeypatch: p
     program.write_text('#!/bin/sh\ncase "$*" in *-encoders*) echo " V....D h264_qsv x";; *) exec sleep 60;; esac\n')
     program.chmod(0o755)
     monkeypatch.setattr(ffmpeg, "tool", lambda: str(program))
-    monkeypatch.setattr(encoders, "_TRIAL_S", 0.5)
-    assert await encoders.choose(hardware=True) is encoders.SOFTWARE
+    monkeypatch.setattr(video_encoders, "_TRIAL_S", 0.5)
+    assert await video_encoders.choose(hardware=True) is video_encoders.SOFTWARE
 
 
 async def test_a_program_that_does_not_answer_is_asked_again_by_the_next_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,19 +110,19 @@ async def test_a_program_that_does_not_answer_is_asked_again_by_the_next_job(tmp
     fake(tmp_path, monkeypatch, listed=[NVENC], works=[NVENC])
     with monkeypatch.context() as patch:
         patch.setattr(ffmpeg, "ask", busy)
-        assert await encoders.choose(hardware=True) is encoders.SOFTWARE
-    assert (await encoders.choose(hardware=True)).name == NVENC
+        assert await video_encoders.choose(hardware=True) is video_encoders.SOFTWARE
+    assert (await video_encoders.choose(hardware=True)).name == NVENC
 
 
 async def test_the_shipped_program_is_asked_what_this_machine_can_do() -> None:
     """Whatever is found here has really encoded something."""
-    found = await encoders.choose(hardware=True)
-    assert await encoders.works(found)
+    found = await video_encoders.choose(hardware=True)
+    assert await video_encoders.works(found)
 
 
 async def test_only_cuda_is_let_off_the_limit_of_address_space() -> None:
-    from app.processes import Limits
+    from app.system.children import Limits
 
     limits = Limits(memory_bytes=1 << 30, cpu_s=60)
-    assert encoders.SOFTWARE.within(limits) == limits
-    assert [encoder.name for encoder in encoders._HARDWARE if encoder.within(limits) == Limits(cpu_s=60)] == [NVENC]
+    assert video_encoders.SOFTWARE.within(limits) == limits
+    assert [encoder.name for encoder in video_encoders._HARDWARE if encoder.within(limits) == Limits(cpu_s=60)] == [NVENC]

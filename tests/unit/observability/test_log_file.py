@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from app.log_file import LogFile, Unusable, opened
+from app.observability.log_file import LogFile, Unusable, opened
 
 WRITER = """
 import sys
 from pathlib import Path
-from app.log_file import LogFile
+from app.observability.log_file import LogFile
 name, path, lines, rotates = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "rotates"
 file = LogFile(path, most_bytes=20_000, keep=200, rotates=rotates)
 sys.stdin.readline()
@@ -122,7 +122,7 @@ def test_a_full_disk_stops_no_start_and_lines_come_when_there_is_room(tmp_path: 
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("app.log_file.os.open", full)
+        patched.setattr("app.observability.log_file.os.open", full)
         file = LogFile(tmp_path / "log", most_bytes=1000, keep=1, rotates=True)
         with pytest.raises(OSError, match="No space left"):
             file.write("lost\n")

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import structlog
 
-from app import logs, tally
-from app.log_file import LogFile
+from app.observability import logs, metrics
+from app.observability.log_file import LogFile
 
 KEY = "sk_0123456789abcdef0123456789abcdef"
 
@@ -205,11 +205,11 @@ def test_a_place_that_takes_nothing_stops_nobody(tmp_path: Path, capsys: pytest.
 
 
 def test_lines_are_counted_by_level() -> None:
-    before = tally.LOG_LINES.values().get(("error",), 0.0)
+    before = metrics.LOG_LINES.values().get(("error",), 0.0)
     with configured("json"):
         logging.getLogger("there").error("one")
         structlog.get_logger("here").error("two")
-    assert tally.LOG_LINES.values()[("error",)] - before == 2
+    assert metrics.LOG_LINES.values()[("error",)] - before == 2
 
 
 def test_the_settings_own_secrets_are_hidden_whatever_they_look_like(lines: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.api.lag import LoopWatch
+from app.observability.loop_lag import LoopWatch
 
 
 @pytest.fixture

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from app import tally
+from app.observability import metrics
 
 
 @pytest.fixture(autouse=True)
 def own_families(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(tally, "_families", {})
+    monkeypatch.setattr(metrics, "_families", {})
     yield
 
 
 def test_many_threads_lose_no_count() -> None:
-    counter = tally.Counter("c_total", "Counted.", "who")
-    histogram = tally.Histogram("h_seconds", "Seen.", bounds=(1.0, 2.0))
+    counter = metrics.Counter("c_total", "Counted.", "who")
+    histogram = metrics.Histogram("h_seconds", "Seen.", bounds=(1.0, 2.0))
 
     def work() -> None:
         for _ in range(5000):
@@ -31,28 +31,28 @@ def test_many_threads_lose_no_count() -> None:
     for thread in threads:
         thread.join()
     assert counter.values() == {("me",): 80_000.0}
-    assert histogram.heaps()[()] == tally.Heap([0, 40_000, 0], 60_000.0)
+    assert histogram.heaps()[()] == metrics.Heap([0, 40_000, 0], 60_000.0)
 
 
 def test_a_value_on_a_bound_belongs_below_it() -> None:
-    histogram = tally.Histogram("h_seconds", "Seen.", bounds=(1.0, 2.0))
+    histogram = metrics.Histogram("h_seconds", "Seen.", bounds=(1.0, 2.0))
     for value in (0.0, 1.0, 1.1, 2.0, 2.1):
         histogram.observe(value=value)
     assert histogram.heaps()[()].counts == [2, 2, 1]
 
 
 def test_too_many_series_become_one() -> None:
-    counter = tally.Counter("c_total", "Counted.", "id")
-    for number in range(tally.MOST_SERIES + 100):
+    counter = metrics.Counter("c_total", "Counted.", "id")
+    for number in range(metrics.MOST_SERIES + 100):
         counter.add(str(number))
-    assert len(counter.values()) == tally.MOST_SERIES + 1
-    assert counter.values()[(tally.OTHER,)] == 100
+    assert len(counter.values()) == metrics.MOST_SERIES + 1
+    assert counter.values()[(metrics.OTHER,)] == 100
     counter.add("0")
     assert counter.values()[("0",)] == 2
 
 
 def test_a_gauge_comes_and_goes() -> None:
-    gauge = tally.Gauge("g", "Now.")
+    gauge = metrics.Gauge("g", "Now.")
     gauge.change(by=2)
     gauge.change(by=-1)
     assert gauge.values() == {(): 1.0}
@@ -61,8 +61,8 @@ def test_a_gauge_comes_and_goes() -> None:
 
 
 def test_a_wrong_use_is_told_at_once() -> None:
-    counter = tally.Counter("c_total", "Counted.", "a", "b")
+    counter = metrics.Counter("c_total", "Counted.", "a", "b")
     with pytest.raises(ValueError, match="labels"):
         counter.add("only one")
     with pytest.raises(ValueError, match="twice"):
-        tally.Counter("c_total", "Again.")
+        metrics.Counter("c_total", "Again.")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app import telemetry
+from app.observability import tracing
 from tests.doubles.otlp import Receiver, receiving
 
 HEADERS = "x-Api-Key=secret%20of%20mine,x-tenant=dub"
@@ -20,11 +20,11 @@ HEADERS = "x-Api-Key=secret%20of%20mine,x-tenant=dub"
 def receiver() -> Iterator[Receiver]:
     with receiving(x_api_key="secret of mine", x_tenant="dub") as receiver:
         yield receiver
-    telemetry.stop()
+    tracing.stop()
 
 
 def begin(receiver: Receiver) -> None:
-    telemetry.start(receiver.url + "/", HEADERS, version="1.2.3")
+    tracing.start(receiver.url + "/", HEADERS, version="1.2.3")
 
 
 def test_without_an_address_nothing_is_imported_and_nothing_happens() -> None:
@@ -42,12 +42,12 @@ def test_without_an_address_nothing_is_imported_and_nothing_happens() -> None:
 
 def test_spans_reach_the_receiver_with_headers_and_the_servers_name(receiver: Receiver) -> None:
     begin(receiver)
-    with telemetry.span("POST", "server", http__request__method="POST") as span:
+    with tracing.span("POST", "server", http__request__method="POST") as span:
         span.name("POST /api/jobs")
         span.set(http__response__status_code=201)
-        with telemetry.span("inner", "client"):
+        with tracing.span("inner", "client"):
             pass
-    telemetry.stop()
+    tracing.stop()
     assert receiver.faults == []
     (outer,), (inner,) = receiver.named("POST /api/jobs"), receiver.named("inner")
     assert (inner.trace, inner.parent, inner.kind, outer.kind) == (outer.trace, outer.id, 3, 2)
@@ -58,17 +58,17 @@ def test_spans_reach_the_receiver_with_headers_and_the_servers_name(receiver: Re
 
 def test_a_phase_is_one_trace_although_the_server_was_started_anew(receiver: Receiver) -> None:
     begin(receiver)
-    with telemetry.span("request", "server"):
-        telemetry.queued("job-prepare-1")
-    with telemetry.stage("job-prepare-1", "job", "probe"):
+    with tracing.span("request", "server"):
+        tracing.queued("job-prepare-1")
+    with tracing.stage("job-prepare-1", "job", "probe"):
         pass
-    telemetry.stop()  # here the server is killed and started
+    tracing.stop()  # here the server is killed and started
     begin(receiver)
-    with telemetry.stage("job-prepare-1", "job", "transcribe") as stage, telemetry.span("speak"):
+    with tracing.stage("job-prepare-1", "job", "transcribe") as stage, tracing.span("speak"):
         stage.fail("no_speech")
-    telemetry.ended("job-prepare-1", "job", "prepare", code="no_speech", followed_by="job-render-1")
-    telemetry.ended("job-render-1", "job", "render")
-    telemetry.stop()
+    tracing.ended("job-prepare-1", "job", "prepare", code="no_speech", followed_by="job-render-1")
+    tracing.ended("job-render-1", "job", "render")
+    tracing.stop()
     (request,), (probe,), (transcribe,) = receiver.named("request"), receiver.named("stage probe"), receiver.named("stage transcribe")
     (phase,), (after,), (speak,) = receiver.named("phase prepare"), receiver.named("phase render"), receiver.named("speak")
     assert request.links == ((phase.trace, phase.id),) and request.trace != phase.trace
@@ -82,9 +82,9 @@ def test_a_phase_is_one_trace_although_the_server_was_started_anew(receiver: Rec
 
 def test_an_exception_leaves_neither_its_text_nor_its_stack(receiver: Receiver) -> None:
     begin(receiver)
-    with pytest.raises(ValueError, match="private"), telemetry.span("s"):
+    with pytest.raises(ValueError, match="private"), tracing.span("s"):
         raise ValueError("private words")
-    telemetry.stop()
+    tracing.stop()
     assert receiver.named("s") and b"private" not in receiver.raw
 
 
@@ -95,12 +95,12 @@ def test_a_receiver_that_fails_costs_one_warning_and_a_bounded_stop(receiver: Re
         begin(receiver)
         began = time.perf_counter()
         for _ in range(5000):
-            with telemetry.span("s", number=1):
+            with tracing.span("s", number=1):
                 pass
         recorded_s = time.perf_counter() - began
         receiver.wait_asked(1)
         began = time.perf_counter()
-        telemetry.stop(within_s=1.0)
+        tracing.stop(within_s=1.0)
         stopped_s = time.perf_counter() - began
     assert recorded_s < 5 and stopped_s < 1.5
     assert len([r for r in caplog.records if r.levelno >= logging.WARNING]) <= 1
@@ -117,7 +117,7 @@ def test_a_receiver_that_fails_again_and_again_is_told_of_once(caplog: pytest.Lo
             return self.result
 
     exporter = Exporter()
-    patient = telemetry._patient(exporter, "collector:4318")
+    patient = tracing._patient(exporter, "collector:4318")
     with caplog.at_level(logging.INFO):
         for _ in range(5):
             patient.export([1, 2])
@@ -131,15 +131,15 @@ def test_a_receiver_that_fails_again_and_again_is_told_of_once(caplog: pytest.Lo
 @pytest.mark.parametrize("setting", ["collector:4318", "ftp://x", "http://", "http://u:p@x:4318", "http://x/?key=1", "x"])
 def test_what_is_no_address_is_refused_without_showing_it(setting: str) -> None:
     with pytest.raises(ValueError, match=r"expected an address|user or a password") as caught:
-        telemetry.check_endpoint(setting)
+        tracing.check_endpoint(setting)
     assert "u:p" not in str(caught.value)
 
 
 def test_headers_are_read_as_opentelemetry_has_them() -> None:
-    assert telemetry.parse_headers("Authorization=Basic%20dTpw%3D%3D, x-tenant = a=b ,") == {"authorization": "Basic dTpw==", "x-tenant": "a=b"}
+    assert tracing.parse_headers("Authorization=Basic%20dTpw%3D%3D, x-tenant = a=b ,") == {"authorization": "Basic dTpw==", "x-tenant": "a=b"}
 
 
 @pytest.mark.parametrize("setting", ["novalue", "=x", "a b=c", "x=%0d%0ainjected: 1", "é=1", "ok=1,bad"])
 def test_headers_that_are_none_are_refused_without_showing_them(setting: str) -> None:
     with pytest.raises(ValueError, match=r"^entry \d is not NAME=VALUE$"):
-        telemetry.parse_headers(setting)
+        tracing.parse_headers(setting)

@@ -12,12 +12,12 @@ import msgspec
 from sqlalchemy import update
 
 from app.domain.job import JobState, Phase, Stage
-from app.domain.keeping import Kind, Rule
 from app.domain.media import Artifact, ArtifactKind
+from app.domain.retention import Kind, Rule
 from app.domain.segment import Clip, Placement, Segment
 from app.dubbing.pipeline import Mixed, Sound
-from app.jobs.cleaning import Cleaner
-from app.jobs.work import Transcribed
+from app.jobs.stages import Transcribed
+from app.retention.cleaner import Cleaner
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database

@@ -12,12 +12,12 @@ import pytest
 from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import JobState, Stage
-from app.domain.keeping import Held, Kind, Why
 from app.domain.media import ArtifactKind
-from app.jobs.retention import Loose, plan
-from app.storage import kept
+from app.domain.retention import Held, Kind, Why
+from app.retention.policy import Loose, plan
+from app.storage import references
 from app.storage.workspace import Workspace
-from tests.unit.jobs.keeping import DAY_S, Shelf, rule
+from tests.unit.retention.shelf import DAY_S, Shelf, rule
 
 NOW = 1_000 * DAY_S
 
@@ -200,7 +200,7 @@ def test_a_finished_upload_that_waits_for_its_job_is_no_orphan(shelf: Shelf) -> 
     writer.write(b"abc")
     writer.settle(whole=True)
     shelf.age(2)
-    assert kept.orphans(shelf.database, shelf.blobs) == (0, 0)
+    assert references.orphans(shelf.database, shelf.blobs) == (0, 0)
     assert shelf.files() == {f"uploads/{upload.id}"}
 
 

@@ -20,8 +20,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from app import guard
 from app.domain.media import ArtifactKind
+from app.system import data_lock
 from tests.unit.api.serving import Server, seed_job
 
 HEAVY = (
@@ -41,7 +41,7 @@ HEAVY = (
 
 
 def test_the_server_is_light_at_import() -> None:
-    code = f"import sys, app.server, app.rooms; print([name for name in {HEAVY!r} if name in sys.modules])"
+    code = f"import sys, app.server.app, app.server.services; print([name for name in {HEAVY!r} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
@@ -49,7 +49,7 @@ def test_a_second_server_on_the_same_folder_stops_with_one_line(tmp_path: Path) 
     with Server(tmp_path / "data") as first:
         second = Server(tmp_path / "data")
         environment = {"AUTODUBBER_DATA": str(tmp_path / "data"), "AUTODUBBER_PORT": str(second.port), "PATH": "/usr/bin:/bin"}
-        done = subprocess.run([sys.executable, "-m", "app.cli", "serve"], env=environment, capture_output=True, text=True, timeout=30)
+        done = subprocess.run([sys.executable, "-m", "app", "serve"], env=environment, capture_output=True, text=True, timeout=30)
         assert done.returncode != 0
         assert "Traceback" not in done.stderr
         assert [line for line in done.stderr.splitlines() if "another" in line and str(tmp_path / "data") in line]
@@ -62,7 +62,7 @@ def test_a_folder_that_cannot_be_opened_is_said_in_one_line(tmp_path: Path) -> N
     (data / "app.sqlite3").write_bytes(b"no database" * 1000)
     server = Server(data)
     environment = {"AUTODUBBER_DATA": str(data), "AUTODUBBER_PORT": str(server.port), "PATH": "/usr/bin:/bin"}
-    done = subprocess.run([sys.executable, "-m", "app.cli", "serve"], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-m", "app", "serve"], env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
     assert f"autodubber: cannot open {data}: (sqlite3.DatabaseError) file is not a database" in done.stderr.splitlines()
 
@@ -79,7 +79,7 @@ def test_a_killed_server_leaves_nothing_running_and_its_folder_free(tmp_path: Pa
 def begun(data: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """A server that has only begun to start: its worker has just been forked."""
     environment = {"AUTODUBBER_DATA": str(data), "AUTODUBBER_PORT": str(Server(data).port), "PATH": "/usr/bin:/bin"}
-    process = subprocess.Popen([sys.executable, "-m", "app.cli", "serve"], env=environment, stderr=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-m", "app", "serve"], env=environment, stderr=subprocess.PIPE)
     try:
         top = psutil.Process(process.pid)
         while not (children := top.children()):
@@ -96,7 +96,7 @@ def test_a_server_that_is_still_starting_stops_at_once(tmp_path: Path, number: s
     """The worker has the parent's handlers then, the system's, Granian's. One that swallows the stop is waited for until it is killed."""
     data = tmp_path / "data"
     with begun(data) as (process, worker):
-        while moment != "the worker has been forked" and guard.owner(data) != str(worker):
+        while moment != "the worker has been forked" and data_lock.owner(data) != str(worker):
             assert process.poll() is None
         while moment == "the loop has its handlers" and number not in caught(worker):
             assert process.poll() is None
@@ -106,7 +106,7 @@ def test_a_server_that_is_still_starting_stops_at_once(tmp_path: Path, number: s
         _, said = process.communicate(timeout=30)
         assert time.monotonic() - began < 7.5  # a worker that is waited for is killed after 8
         assert b"Traceback" not in said
-    assert guard.owner(data) is None and not psutil.pid_exists(worker)
+    assert data_lock.owner(data) is None and not psutil.pid_exists(worker)
 
 
 def caught(process: int) -> set[int]:
@@ -170,7 +170,7 @@ def test_an_upload_and_a_paused_player_do_not_hold_a_stop_up(tmp_path: Path) -> 
 
 COLLECTING = """
 import asyncio, gc, time
-from app.server import app_from_env
+from app.server.app import app_from_env
 
 async def main():
     app = app_from_env()
@@ -181,7 +181,7 @@ async def main():
         gc.collect()
         print(time.thread_time() - began, gc.get_freeze_count())
 
-gc.disable()  # as app.serve does
+gc.disable()  # as app.server.granian does
 asyncio.run(main())
 """
 
@@ -215,7 +215,7 @@ def test_the_thread_that_waits_for_the_worker_imports_nothing_while_it_is_forked
         code = (
             "import sys, time\n"
             "from app import logs, serve\n"
-            "from app.settings import Settings\n"
+            "from app.config.settings import Settings\n"
             "logs.configure('info', 'json', sys.stdout)\n"
             "before = set(sys.modules)\n"
             f"serve._announce(Settings(port={server.port}), time.monotonic())\n"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.stopping import Bell, StoppingLoop, stopping_loop
+from app.server.graceful_stop import Bell, StoppingLoop, stopping_loop
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_other_signals_are_not_postponed(loop: StoppingLoop) -> None:
 
 RINGING = """
 import signal, sys, time
-from app.stopping import Bell
+from app.server.graceful_stop import Bell
 from threading import Event
 bell = {"Bell": Bell, "Event": Event}[sys.argv[1]]()
 signal.signal(signal.SIGALRM, lambda *_: bell.set())

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from app.speech.espeak import EspeakVoice
+from app.speech.espeak.voice import EspeakVoice
 from app.speech.ports import SpeechRequest
 
 CLIPS = Path(__file__).parents[2] / "fixtures" / "clips"

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from app.speech.gate import Gate
+from app.speech.concurrency import Gate
 
 
 async def test_never_more_inside_than_its_width_on_three_loops() -> None:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from app.domain.job import Task
-from app.speech.elevenlabs import ElevenLabsVoice
-from app.speech.espeak import EspeakVoice
-from app.speech.models import ModelStore
+from app.speech.elevenlabs.voice import ElevenLabsVoice
+from app.speech.espeak.voice import EspeakVoice
 from app.speech.ports import Recognised, RecognitionProgress, RecognitionRequest, SpeechRequest, Spoken, Voice
-from app.speech.whisper import OpenAIWhisper
+from app.speech.whisper.models import ModelStore
+from app.speech.whisper.recognizer import OpenAIWhisper
 from tests.doubles.elevenlabs import KEY, running
 from tests.unit.speech.conftest import write
 

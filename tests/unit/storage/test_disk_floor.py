@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from app.backup.place import FolderPlace
 from app.domain.errors import DubError
-from app.storage.disks import Disks, Reservation, reserved
-from app.storage.floor import Floor, Hold
-from app.storage.vault.place import FolderPlace
+from app.storage.disk_floor import Floor, Hold
+from app.storage.disk_floors import Disks, Reservation, reserved
 
 
 class Disk:
@@ -184,7 +184,7 @@ def test_a_write_that_fails_leaves_nobody_waiting() -> None:
 
 
 def test_bytes_that_never_settle_refuse_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.storage.floor.SETTLES_S", 0.05)
+    monkeypatch.setattr("app.storage.disk_floor.SETTLES_S", 0.05)
     disk = Disk(100, 20)
     with disk.floor.reserve(40).writing(20):
         disk.free -= 20
@@ -311,7 +311,7 @@ def test_a_backup_on_the_same_disk_leaves_free_what_must_stay_free(tmp_path: Pat
 OTHER = """
 import sys
 from pathlib import Path
-from app.storage.disks import Disks
+from app.storage.disk_floors import Disks
 room = Disks.of(Path(sys.argv[1]), 0).reserve(int(sys.argv[2]), Path(sys.argv[1]))
 print("reserved", flush=True)
 sys.stdin.readline()
@@ -348,7 +348,7 @@ def test_processes_that_reserve_at_once_do_not_both_get_the_last_of_it(tmp_path:
 import sys
 from pathlib import Path
 from app.domain.errors import DubError
-from app.storage.disks import Disks
+from app.storage.disk_floors import Disks
 disks = Disks.of(Path({str(tmp_path)!r}), {free // 2})
 sys.stdin.readline()
 try:

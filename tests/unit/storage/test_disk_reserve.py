@@ -10,8 +10,8 @@ import pytest
 
 from app.domain.errors import DISK_FULL, DubError
 from app.domain.job import JobState
-from app.storage import reserve as reserves
-from app.storage.reserve import PIECE_BYTES, SIZE_BYTES, Reserve
+from app.storage import disk_reserve as reserves
+from app.storage.disk_reserve import PIECE_BYTES, SIZE_BYTES, Reserve
 from tests.doubles.full_disk import full_disk
 from tests.unit.jobs.test_service import House
 

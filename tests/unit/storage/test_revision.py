@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from app import exit_status
-from app.operate import migrate as command
-from app.settings import Settings
+from app.cli import migrate as command
+from app.config.settings import Settings
 from app.storage import database, revision
+from app.system import exit_status
 from tests.unit.storage.test_migrations import OLD_OPTIONS, at_version, old_job
 
 JSON, TEXT = argparse.Namespace(json=True), argparse.Namespace(json=False)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from app import processes
-from app.processes import Limits
+from app.system import children
+from app.system.children import Limits
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PYTHON = sys.executable
 
 
@@ -33,7 +33,7 @@ async def gone(pid: int) -> None:
 
 
 async def output_of(argv: list[str], **options: object) -> tuple[int, str, str]:
-    async with processes.child(argv, **options) as process:  # type: ignore[arg-type]
+    async with children.child(argv, **options) as process:  # type: ignore[arg-type]
         assert process.stdout is not None and process.stderr is not None
         out, err = await asyncio.gather(process.stdout.read(), process.stderr.read())
         return await process.wait(), out.decode(), err.decode()
@@ -51,7 +51,7 @@ async def test_an_argument_is_never_read_by_a_shell() -> None:
 
 async def test_leaving_the_block_kills_the_child_and_its_own_children() -> None:
     script = "import subprocess, sys; p = subprocess.Popen(['/bin/sleep', '60']); print(p.pid, flush=True); p.wait()"
-    async with processes.child([PYTHON, "-c", script]) as process:
+    async with children.child([PYTHON, "-c", script]) as process:
         assert process.stdout is not None
         grandchild = int(await process.stdout.readline())
         assert alive(process.pid) and alive(grandchild)
@@ -63,7 +63,7 @@ async def test_cancelling_kills_the_child() -> None:
     started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def work() -> None:
-        async with processes.child(["/bin/sleep", "60"]) as process:
+        async with children.child(["/bin/sleep", "60"]) as process:
             started.set_result(process.pid)
             await process.wait()
 
@@ -121,9 +121,9 @@ async def test_the_environment_is_ours_with_additions() -> None:
 
 
 async def test_tail_keeps_only_the_end_of_a_chatty_child() -> None:
-    async with processes.child([PYTHON, "-c", "import sys; sys.stderr.write('x' * 1000000 + 'end')"]) as process:
+    async with children.child([PYTHON, "-c", "import sys; sys.stderr.write('x' * 1000000 + 'end')"]) as process:
         assert process.stderr is not None
-        text = await processes.tail(process.stderr, keep_bytes=100)
+        text = await children.tail(process.stderr, keep_bytes=100)
     assert len(text) == 100 and text.endswith("xend")
 
 
@@ -139,7 +139,7 @@ async def test_run_python_hands_over_the_request_and_every_event(tmp_path: Path)
         "sys.exit(3)\n"
     )
     events: list[dict[str, object]] = []
-    ended = await processes.run_python("echo_child", {"n": 1, "text": "größer"}, on_event=events.append, env={"PYTHONPATH": str(tmp_path)})
+    ended = await children.run_python("echo_child", {"n": 1, "text": "größer"}, on_event=events.append, env={"PYTHONPATH": str(tmp_path)})
     assert events == [{"progress": 0.5}, {"result": {"n": 1, "text": "größer"}}]
     assert ended.code == 3 and ended.stderr.strip() == "last words"
 
@@ -147,12 +147,12 @@ async def test_run_python_hands_over_the_request_and_every_event(tmp_path: Path)
 async def test_run_python_takes_a_line_longer_than_a_pipe(tmp_path: Path) -> None:
     (tmp_path / "long_child.py").write_text("import json\nprint(json.dumps({'text': 'x' * 5_000_000}))\n")
     events: list[dict[str, str]] = []
-    await processes.run_python("long_child", {}, on_event=events.append, env={"PYTHONPATH": str(tmp_path)})
+    await children.run_python("long_child", {}, on_event=events.append, env={"PYTHONPATH": str(tmp_path)})
     assert len(events[0]["text"]) == 5_000_000
 
 
 async def test_a_child_that_does_not_read_its_request_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "deaf_child.py").write_text("import os\nos.close(0)\nprint('{\"heard\": 0}')\n")
     events: list[dict[str, int]] = []
-    ended = await processes.run_python("deaf_child", {"pad": "x" * 1_000_000}, on_event=events.append, env={"PYTHONPATH": str(tmp_path)})
+    ended = await children.run_python("deaf_child", {"pad": "x" * 1_000_000}, on_event=events.append, env={"PYTHONPATH": str(tmp_path)})
     assert ended.code == 0 and events == [{"heard": 0}]

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.plain import json_safe, one_line, plain, visible
-from app.say import say, say_json, say_path
-from tests.unit.jobs.keeping import Shelf
+from app.domain.plain_text import json_safe, one_line, plain, visible
+from app.system.console import say, say_json, say_path
+from tests.unit.retention.shelf import Shelf
 
 ODD = "\x1b]0;owned\x07 \x9b31m a\rb\nc \u202egpj.exe\u2069 \u2028 \ud800"
 PLAIN = "Größe 日本語 עברית \u200f\u200d\u00a0 \U0001f469\u200d\U0001f467"  # what joins and marks stays
@@ -30,7 +30,7 @@ def on_a_terminal(*arguments: str, data: Path) -> str:
     """What a command shows to a person."""
     ours, theirs = pty.openpty()
     environment = {"PATH": os.environ["PATH"], "AUTODUBBER_DATA": str(data), "TERM": "xterm", "COLUMNS": "200"}
-    with subprocess.Popen([sys.executable, "-m", "app.cli", *arguments], env=environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+    with subprocess.Popen([sys.executable, "-m", "app", *arguments], env=environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         shown = b""
         while True:
@@ -75,7 +75,7 @@ def test_an_odd_title_does_nothing_to_a_terminal(tmp_path: Path) -> None:
     shelf.change(shelf.job(days=9), title=ODD.replace("\ud800", ""))
     environment = dict(os.environ, AUTODUBBER_KEEP_JOBS_DAYS="1")
     done = subprocess.run(
-        [sys.executable, "-m", "app.cli", "clean", "--dry-run", "--data", str(shelf.data)], env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "app", "clean", "--dry-run", "--data", str(shelf.data)], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0 and r"\x1b]0;owned\x07" in done.stdout and all(map(harmless, done.stdout.splitlines()))
 
@@ -89,8 +89,8 @@ def test_an_odd_argument_does_nothing_to_a_terminal(arguments: list[str], tmp_pa
 
 
 def test_everything_is_printed_in_one_place() -> None:
-    for path in Path(__file__).parents[2].joinpath("app").rglob("*.py"):
+    for path in Path(__file__).parents[3].joinpath("app").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and path.name not in ALLOWED:
                 called = ast.unparse(node.func)
-                assert called != "print" and called not in ("sys.stdout.write", "sys.stderr.write"), f"{path}:{node.lineno} wants app.say"
+                assert called != "print" and called not in ("sys.stdout.write", "sys.stderr.write"), f"{path}:{node.lineno} wants app.system.console"

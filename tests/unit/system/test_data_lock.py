@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from app import cli, exit_status, guard, serve
+from app.cli import main as cli
+from app.server import granian
+from app.system import data_lock, exit_status
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -29,22 +31,22 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_folder_is_owned_by_one_process_which_is_named(holder: subprocess.Popen[str], tmp_path: Path) -> None:
-    assert guard.owner(tmp_path) == str(holder.pid)
-    with pytest.raises(guard.InUse, match=f"process {holder.pid}"):
-        guard.claim(tmp_path)
+    assert data_lock.owner(tmp_path) == str(holder.pid)
+    with pytest.raises(data_lock.InUse, match=f"process {holder.pid}"):
+        data_lock.claim(tmp_path)
 
 
 def test_a_killed_owner_owns_nothing(holder: subprocess.Popen[str], tmp_path: Path) -> None:
     holder.send_signal(signal.SIGKILL)
     holder.wait()
-    assert guard.owner(tmp_path) is None
-    guard.claim(tmp_path)
-    assert guard.owner(tmp_path) == str(os.getpid())
-    guard.claim(tmp_path)  # again: ours already
+    assert data_lock.owner(tmp_path) is None
+    data_lock.claim(tmp_path)
+    assert data_lock.owner(tmp_path) == str(os.getpid())
+    data_lock.claim(tmp_path)  # again: ours already
 
 
 def test_asking_for_the_owner_makes_nothing(tmp_path: Path) -> None:
-    assert guard.owner(tmp_path / "absent") is None
+    assert data_lock.owner(tmp_path / "absent") is None
     assert list(tmp_path.iterdir()) == []
 
 
@@ -79,7 +81,7 @@ def test_a_taken_port_is_refused_in_one_line(tmp_path: Path, capsys: pytest.Capt
     ],
 )
 def test_the_address_to_open_is_one_that_a_browser_takes(host: str, url: str) -> None:
-    assert serve.url_of(host, 80) == url
+    assert granian.url_of(host, 80) == url
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")

@@ -12,8 +12,8 @@ from sqlalchemy.exc import OperationalError
 
 from app.api.problems import as_dub_error
 from app.domain.errors import DISK_FULL, JOB_STATE, DubError
-from app.full_disk import has_room, is_disk_full, told
 from app.storage.database import migrate, open_database
+from app.system.disk_full import has_room, is_disk_full, told
 from tests.doubles.full_disk import full_disk
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from app import modes
+from app.system import file_modes
 
 
 @pytest.fixture(autouse=True)
 def umask(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As a shell with umask 022 starts it; the tests' own comes back."""
     before = os.umask(0o022)
-    monkeypatch.setattr(modes, "_persons", None)
+    monkeypatch.setattr(file_modes, "_persons", None)
     yield
     os.umask(before)
 
@@ -40,7 +40,7 @@ def test_what_an_earlier_version_left_open_is_closed(tmp_path: Path) -> None:
     (data / "cache").symlink_to(outside)
     (data / "blobs" / "tool").write_bytes(b"x")
     (data / "blobs" / "tool").chmod(0o755)
-    modes.close(data)
+    file_modes.close(data)
     found = {path: mode(path) for path in (data, *data.rglob("*")) if not path.is_symlink()}
     assert len(found) == 13
     tool = found.pop(data / "blobs" / "tool")
@@ -52,16 +52,16 @@ def test_what_an_earlier_version_left_open_is_closed(tmp_path: Path) -> None:
 
 def test_a_folder_with_other_things_keeps_its_mode_and_they_theirs(tmp_path: Path) -> None:
     home = filled(tmp_path / "home", "letters/one.txt", "photo.jpg", "cli/clips/ab.wav", "app.sqlite3")
-    modes.close(home)
+    file_modes.close(home)
     assert [mode(home / name) for name in (".", "letters", "letters/one.txt", "photo.jpg")] == [0o755, 0o755, 0o644, 0o644]
     assert [mode(home / name) for name in ("cli", "cli/clips", "cli/clips/ab.wav", "app.sqlite3")] == [0o700, 0o700, 0o600, 0o600]
 
 
 def test_a_closed_folder_is_not_looked_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = filled(tmp_path / "data", "blobs/uploads/ab")
-    modes.close(data)
-    monkeypatch.setattr(modes, "_close", lambda entry: pytest.fail(entry.path))
-    modes.close(data)
+    file_modes.close(data)
+    monkeypatch.setattr(file_modes, "_close", lambda entry: pytest.fail(entry.path))
+    file_modes.close(data)
 
 
 def test_a_close_that_was_killed_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,28 +77,28 @@ def test_a_close_that_was_killed_is_done_again(tmp_path: Path, monkeypatch: pyte
     with monkeypatch.context() as patched:
         patched.setattr(Path, "chmod", chmod)
         with pytest.raises(KeyboardInterrupt):
-            modes.close(data)
-    modes.close(data)
+            file_modes.close(data)
+    file_modes.close(data)
     assert not any(mode(path) & 0o077 for path in (data, *data.rglob("*")))
 
 
 def test_a_disk_without_modes_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, asked = filled(tmp_path / "data", "blobs/a", "blobs/b", "cache/c"), []
     monkeypatch.setattr(Path, "chmod", lambda path, wanted: asked.append(path))
-    modes.close(data)
+    file_modes.close(data)
     assert len(asked) < 3
 
 
 def test_a_folder_that_is_not_there_is_no_fault(tmp_path: Path) -> None:
-    modes.private(tmp_path / "none")
+    file_modes.private(tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 
 def test_what_is_made_is_private_and_what_the_person_gets_is_not(tmp_path: Path) -> None:
-    modes.private(tmp_path)
+    file_modes.private(tmp_path)
     filled(tmp_path, "ours/file")
-    with modes.as_the_person():
+    with file_modes.as_the_person():
         filled(tmp_path, "theirs/file")
-    modes.private(tmp_path)  # again, as in a worker: the person's umask is still known
-    assert modes.persons_umask() == 0o022
+    file_modes.private(tmp_path)  # again, as in a worker: the person's umask is still known
+    assert file_modes.persons_umask() == 0o022
     assert [mode(tmp_path / name) for name in ("ours", "ours/file", "theirs", "theirs/file")] == [0o700, 0o600, 0o755, 0o644]

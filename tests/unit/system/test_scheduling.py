@@ -7,17 +7,17 @@ import threading
 
 import pytest
 
-from app import turns
+from app.system import scheduling
 
 
 def asked() -> tuple[bool, int | None, int | None, int]:
     """What a fresh thread gets, what one that it starts has then, and its niceness."""
     found: list[int | None] = []
-    given = turns.shorten()
-    child = threading.Thread(target=lambda: found.append(turns.turn_ns()))
+    given = scheduling.shorten()
+    child = threading.Thread(target=lambda: found.append(scheduling.turn_ns()))
     child.start()
     child.join()
-    return given, turns.turn_ns(), found[0], os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    return given, scheduling.turn_ns(), found[0], os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
 def test_a_thread_gets_short_turns_and_hands_them_to_nobody() -> None:
@@ -38,7 +38,7 @@ def test_another_policy_is_left_alone() -> None:
 
     def batch() -> None:
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-        policies.append((turns.shorten(), os.sched_getscheduler(0)))
+        policies.append((scheduling.shorten(), os.sched_getscheduler(0)))
 
     thread = threading.Thread(target=batch)
     thread.start()
@@ -47,5 +47,5 @@ def test_another_policy_is_left_alone() -> None:
 
 
 def test_a_machine_without_them_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns.platform, "machine", lambda: "s390x")
-    assert turns.turn_ns() is None and not turns.shorten()
+    monkeypatch.setattr(scheduling.platform, "machine", lambda: "s390x")
+    assert scheduling.turn_ns() is None and not scheduling.shorten()

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 
 from app.domain.job import Background
-from app.dubbing.mix import mixdown
-from app.dubbing.tasks import MixClip, MixReport, MixRequest
+from app.dubbing.mixing.mix import mixdown
+from app.dubbing.worker.tasks import MixClip, MixReport, MixRequest
 from tests.unit.dubbing.sounds import RATE_HZ, decode, noise, tone, write_wav
 
 STARTS_S = (0.0, 2.0, 4.4321, 7.00001, 9.9)

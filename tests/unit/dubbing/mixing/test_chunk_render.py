@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.dubbing import chunk_sound
-from app.dubbing.chunk_sound import mixed
-from app.dubbing.chunks import CHUNK_N, Chunk, Layer, PlacedClip, plan
-from app.dubbing.clip_cache import ClipCache, Cut
-from app.dubbing.ducking import Under, constant, under
-from app.dubbing.loudness import Floats
-from app.dubbing.tasks import Ducking
+from app.dubbing.mixing import chunk_render
+from app.dubbing.mixing.chunk_plan import CHUNK_N, Chunk, Layer, PlacedClip, plan
+from app.dubbing.mixing.chunk_render import mixed
+from app.dubbing.mixing.clip_cache import ClipCache, Cut
+from app.dubbing.mixing.ducking import Under, constant, under
+from app.dubbing.mixing.loudness import Floats
+from app.dubbing.worker.tasks import Ducking
 from tests.unit.dubbing.sounds import RATE_HZ, noise, write_wav
 
 TOTAL_N = 2 * CHUNK_N + 100_001
@@ -63,7 +63,7 @@ def test_chunks_made_alone_are_the_continuous_pass_bit_by_bit(
     everything = Chunk(0, 0, TOTAL_N, 0, TOTAL_N, True, (0,), tuple(placed), "")
     whole = _sound(everything, original, cache, layers)
     assert np.abs(whole).max() < 1.0
-    monkeypatch.setattr(chunk_sound, "_BLOCK_N", block_n)
+    monkeypatch.setattr(chunk_render, "_BLOCK_N", block_n)
     for chunk in chunks:
         alone = _sound(chunk, original, cache, layers)
         from_n = chunk.start_n - 24 * 1_024 if chunk.index else 0  # the encoder's run-up too

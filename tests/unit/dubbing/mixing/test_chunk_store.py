@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.dubbing.chunks import CHUNK_N, Chunk, Layer, plan
-from app.dubbing.clip_cache import ClipCache
-from app.dubbing.coding import CODED_CEILING_DBTP
-from app.dubbing.ducking import constant
-from app.dubbing.encode import ChunkStore, Made, Mix, make
-from app.dubbing.loudness import energies_of, integrated_lufs
-from app.dubbing.peaks import dbtp, true_peak
-from app.media.encode import AAC, OPUS, PacketCodec, PacketWriter, encode
+from app.dubbing.mixing.chunk_encode import CODED_CEILING_DBTP
+from app.dubbing.mixing.chunk_plan import CHUNK_N, Chunk, Layer, plan
+from app.dubbing.mixing.chunk_store import ChunkStore, Made, Mix, make
+from app.dubbing.mixing.clip_cache import ClipCache
+from app.dubbing.mixing.ducking import constant
+from app.dubbing.mixing.loudness import energies_of, integrated_lufs
+from app.dubbing.mixing.true_peak import dbtp, true_peak
+from app.media.packets import AAC, OPUS, PacketCodec, PacketWriter, encode
 from tests.unit.dubbing.sounds import RATE_HZ, decode, noise, tone
 
 CODECS = pytest.mark.parametrize(("codec", "extension"), [(AAC, "m4a"), (OPUS, "opus")], ids=["aac", "opus"])
@@ -162,7 +162,7 @@ def test_packets_follow_each_other_from_before_the_start(codec: PacketCodec) -> 
 
 
 def test_a_tone_in_one_channel_is_not_mono() -> None:
-    from app.media.encode import is_mono
+    from app.media.packets import is_mono
 
     left = np.stack([tone(1, 440), np.zeros(RATE_HZ, np.float32)], axis=1)
     assert not is_mono(left)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from app.domain.errors import SPEECH_FAILED, DubError
-from app.dubbing.clips import edges, prepare, read_wav
-from app.dubbing.loudness import speech_lufs
+from app.dubbing.mixing.clip import edges, prepare, read_wav
+from app.dubbing.mixing.loudness import speech_lufs
 from tests.unit.dubbing.sounds import RATE_HZ, level_db, noise, speak, write_wav
 
 
@@ -72,7 +72,7 @@ def test_a_ready_clip_has_its_length_and_neither_edge_clicks(tmp_path: Path, len
 def test_the_energies_are_those_of_a_stereo_track(tmp_path: Path) -> None:
     ready = prepare(write_wav(tmp_path / "clip.wav", noise(2)), 0.0, 0.0, 2 * RATE_HZ)
     stereo = np.repeat(ready.samples[:, None], 2, axis=1)
-    from app.dubbing.loudness import energies_of, integrated_lufs
+    from app.dubbing.mixing.loudness import energies_of, integrated_lufs
 
     assert speech_lufs(ready.energies) == pytest.approx(integrated_lufs(energies_of(stereo)), abs=0.01)
 

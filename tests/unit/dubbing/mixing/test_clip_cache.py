@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.dubbing.clip_cache import PEAK_N, ClipCache, Cut
-from app.dubbing.clips import prepare
+from app.dubbing.mixing.clip import prepare
+from app.dubbing.mixing.clip_cache import PEAK_N, ClipCache, Cut
 from tests.unit.dubbing.sounds import noise, write_wav
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.dubbing.ducking import SILENCE_DB, Gain, Under, but_in, constant, only_in, under
-from app.dubbing.tasks import Ducking
+from app.dubbing.mixing.ducking import SILENCE_DB, Gain, Under, but_in, constant, only_in, under
+from app.dubbing.worker.tasks import Ducking
 from tests.unit.dubbing.sounds import RATE_HZ
 
 SPANS = [(2.0, 3.0), (3.4, 4.0), (8.0, 9.0)]

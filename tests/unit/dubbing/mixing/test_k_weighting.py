@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import sosfilt
 
-from app.dubbing.kweighting import CELL_N, SECTIONS, KWeighting
-from app.dubbing.loudness import KMeter
+from app.dubbing.mixing.k_weighting import CELL_N, SECTIONS, KWeighting
+from app.dubbing.mixing.loudness import KMeter
 
 
 @settings(max_examples=25, deadline=None)

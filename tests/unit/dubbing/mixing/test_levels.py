@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.job import Background
-from app.dubbing import levels
-from app.dubbing.ducking import Gain
-from app.dubbing.levels import LEAST_ABOVE_DUCKED_LU, LEAST_ABOVE_LU, VOICE_ABOVE_DUCKED_LU, Levels, Voice, Wishes, choose
-from app.dubbing.loudness import ENERGY_N, energies_of, integrated_lufs, linear, speech_lufs
-from app.dubbing.tasks import Ducking
+from app.dubbing.mixing import levels
+from app.dubbing.mixing.ducking import Gain
+from app.dubbing.mixing.levels import LEAST_ABOVE_DUCKED_LU, LEAST_ABOVE_LU, VOICE_ABOVE_DUCKED_LU, Levels, Voice, Wishes, choose
+from app.dubbing.mixing.loudness import ENERGY_N, energies_of, integrated_lufs, linear, speech_lufs
+from app.dubbing.worker.tasks import Ducking
 from tests.unit.dubbing.sounds import noise
 
 SPANS = [(5.0, 8.0), (20.0, 23.0)]

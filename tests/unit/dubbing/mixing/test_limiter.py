@@ -4,8 +4,8 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.dubbing.limiter import DELAY_N, MEMORY_N, Limiter
-from app.dubbing.peaks import dbtp, true_peak
+from app.dubbing.mixing.limiter import DELAY_N, MEMORY_N, Limiter
+from app.dubbing.mixing.true_peak import dbtp, true_peak
 from tests.unit.dubbing.sounds import RATE_HZ, noise, tone
 
 CEILING = -1.0

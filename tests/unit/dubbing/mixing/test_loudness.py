@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.dubbing.loudness import ENERGY_N, KMeter, energies_of, gain_to, integrated_lufs, linear, speech_lufs
+from app.dubbing.mixing.loudness import ENERGY_N, KMeter, energies_of, gain_to, integrated_lufs, linear, speech_lufs
 from tests.unit.dubbing.sounds import RATE_HZ, measure, noise, tone, write_wav
 
 

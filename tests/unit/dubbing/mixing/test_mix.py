@@ -8,9 +8,9 @@ import pytest
 
 from app.domain.errors import AUDIO_TRACK_MISSING, DubError
 from app.domain.job import Background
-from app.dubbing.clips import edges
-from app.dubbing.tasks import MixClip
-from tests.unit.dubbing.mixing import DURATION_S, STARTS_S, burst, bursts, mix
+from app.dubbing.mixing.clip import edges
+from app.dubbing.worker.tasks import MixClip
+from tests.unit.dubbing.mixing.mixes import DURATION_S, STARTS_S, burst, bursts, mix
 from tests.unit.dubbing.sounds import RATE_HZ, decode, level_db, movie, noise, onset_s, speak, tone
 
 
@@ -118,7 +118,7 @@ def test_a_track_that_does_not_exist_is_said_to_be_missing(ffmpeg: str, tmp_path
 
 
 def test_the_energies_of_ingest_lead_to_the_same_levels(ffmpeg: str, tmp_path: Path, film: Path, five: list[MixClip]) -> None:
-    from app.dubbing.loudness import KMeter
+    from app.dubbing.mixing.loudness import KMeter
     from app.media.decode import audio_blocks
 
     meter = KMeter()

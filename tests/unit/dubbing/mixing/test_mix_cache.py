@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from app.dubbing.coding import coded
-from app.dubbing.tasks import MixClip
-from tests.unit.dubbing.mixing import DURATION_S, bursts, mix, request
+from app.dubbing.mixing.chunk_encode import coded
+from app.dubbing.worker.tasks import MixClip
+from tests.unit.dubbing.mixing.mixes import DURATION_S, bursts, mix, request
 from tests.unit.dubbing.sounds import RATE_HZ, movie, noise, tone, write_wav
 
 
@@ -68,7 +68,7 @@ def test_what_has_not_changed_is_not_even_opened(
     ffmpeg: str, tmp_path: Path, film: Path, five: list[MixClip], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = mix(ffmpeg, tmp_path, film, five)
-    monkeypatch.setattr("app.dubbing.playback.audio_blocks", lambda *_, **__: pytest.fail("decoded again"))
+    monkeypatch.setattr("app.dubbing.mixing.window_reader.audio_blocks", lambda *_, **__: pytest.fail("decoded again"))
     again = mix(ffmpeg, tmp_path, film, five)
     assert (again.report.encoded_chunks, again.report.cached_chunks) == (0, 1)
     assert (again.report.loudness_lufs, again.report.true_peak_db) == (first.report.loudness_lufs, first.report.true_peak_db)
@@ -78,7 +78,7 @@ def test_what_has_not_changed_is_not_even_opened(
 def test_a_gain_that_was_corrected_costs_an_edit_no_second_encoding_of_everything(
     ffmpeg: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.dubbing.limited._left", lambda squared, *_: np.ones(len(squared)))  # nothing is foreseen
+    monkeypatch.setattr("app.dubbing.mixing.limiter_estimate._left", lambda squared, *_: np.ones(len(squared)))  # nothing is foreseen
     source = write_wav(tmp_path / "source.wav", np.stack([noise(92, level=0.02, seed=1), noise(92, level=0.02, seed=2)], axis=1))
     clips = []
     for index, start_s in enumerate(np.arange(2, 85, 4.0)):
@@ -91,7 +91,7 @@ def test_a_gain_that_was_corrected_costs_an_edit_no_second_encoding_of_everythin
     assert len(list((tmp_path / "cache").glob("*.levels"))) > len(list((tmp_path / "cache").glob("*.packets"))) == 6  # it was corrected
     clips[9] = MixClip(clips[9].path, clips[9].start_s + 0.3, 3.5, 1.0, 0.0, 0.0)
     made: list[str] = []
-    monkeypatch.setattr("app.dubbing.encode.coded", lambda chunk, codec, sound: made.append(chunk.name) or coded(chunk, codec, sound))
+    monkeypatch.setattr("app.dubbing.mixing.chunk_store.coded", lambda chunk, codec, sound: made.append(chunk.name) or coded(chunk, codec, sound))
     edited = mix(ffmpeg, tmp_path, source, clips, **changes)
     assert edited.report.cached_chunks == 5
     assert len(made) <= 3  # the edited chunk at each gain that was tried
@@ -104,7 +104,7 @@ def test_what_was_made_before_a_kill_is_found(ffmpeg: str, tmp_path: Path, five:
     changes = {"duration_s": 125.0, "threads": 1, "target_lufs": None}
     asked = request(tmp_path, source, five, **changes)
     message = msgspec.json.encode({"task": "mix", "request": asked}) + b"\n"
-    child = subprocess.Popen([sys.executable, "-m", "app.dubbing.child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    child = subprocess.Popen([sys.executable, "-m", "app.dubbing.worker.child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdin is not None
     assert child.stdout is not None
     child.stdin.write(message)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from app.domain.job import AudioCodec, AudioFormat
-from app.dubbing import encode
-from app.dubbing.tasks import MixClip
-from app.media.sound_files import SoundWriter
-from tests.unit.dubbing.mixing import STARTS_S, bursts, mix
+from app.dubbing.mixing import chunk_store
+from app.dubbing.worker.tasks import MixClip
+from app.media.sound_writer import SoundWriter
+from tests.unit.dubbing.mixing.mixes import STARTS_S, bursts, mix
 from tests.unit.dubbing.sounds import RATE_HZ, decode, level_db, measure, movie, noise, onset_s
 
 DURATION_S = 33.3456  # more than two chunks
@@ -94,8 +94,8 @@ def test_a_file_that_is_written_in_one_go_costs_no_second_mix_after_a_kill(
         patch.setattr(SoundWriter, "write", write)
         mix(ffmpeg, tmp_path, film, late, audio_out=str(wav), **changes)
     kept = len(list((tmp_path / "cache").glob("*.sound")))
-    real = encode.mixed
-    monkeypatch.setattr(encode, "mixed", lambda chunk, *more: mixed.append(chunk.index) or real(chunk, *more))
+    real = chunk_store.mixed
+    monkeypatch.setattr(chunk_store, "mixed", lambda chunk, *more: mixed.append(chunk.index) or real(chunk, *more))
     mix(ffmpeg, tmp_path, film, late, audio_out=str(wav), **changes)
     assert kept >= 2 and mixed == list(range(kept, 3))
     assert wav.read_bytes() == (tmp_path / "whole.wav").read_bytes()

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from app.domain.job import Background
-from app.dubbing import levels
-from app.dubbing.clips import edges, read_wav
-from app.dubbing.loudness import energies_of, speech_lufs
-from app.dubbing.tasks import Ducking, MixClip
-from tests.unit.dubbing.mixing import DURATION_S, STARTS_S, bursts, low_line, mix, tone_db
+from app.dubbing.mixing import levels
+from app.dubbing.mixing.clip import edges, read_wav
+from app.dubbing.mixing.loudness import energies_of, speech_lufs
+from app.dubbing.worker.tasks import Ducking, MixClip
+from tests.unit.dubbing.mixing.mixes import DURATION_S, STARTS_S, bursts, low_line, mix, tone_db
 from tests.unit.dubbing.sounds import RATE_HZ, level_db, measure, movie, noise, speak, tone, write_wav
 
 

@@ -11,7 +11,7 @@ import pytest
 from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import Background
-from tests.unit.dubbing.mixing import DURATION_S, low_line, mix, tone_db
+from tests.unit.dubbing.mixing.mixes import DURATION_S, low_line, mix, tone_db
 from tests.unit.dubbing.sounds import RATE_HZ, movie, tone, write_wav
 
 STEM_HZ = 2_500
@@ -63,7 +63,7 @@ def test_a_replaced_background_needs_no_stem(ffmpeg: str, tmp_path: Path, film: 
 
 def test_a_stem_is_measured_once(ffmpeg: str, tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mix(ffmpeg, tmp_path, film, [], stem=str(_stem(tmp_path)), stem_id="s")
-    monkeypatch.setattr("app.dubbing.playback.audio_blocks", lambda *_, **__: pytest.fail("read again"))
+    monkeypatch.setattr("app.dubbing.mixing.window_reader.audio_blocks", lambda *_, **__: pytest.fail("read again"))
     assert mix(ffmpeg, tmp_path, film, [], stem=str(_stem(tmp_path)), stem_id="s").report.encoded_chunks == 0
 
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import soxr
 
-from app.dubbing import stretch as module
-from app.dubbing.stretch import atempo, fitted, signalsmith, stretch
+from app.dubbing.mixing import stretch as module
+from app.dubbing.mixing.stretch import atempo, fitted, signalsmith, stretch
 from app.media.decode import audio_blocks
 from tests.unit.dubbing.sounds import RATE_HZ, noise, tone
 
 Engine = Callable[[np.ndarray, int], np.ndarray]
 _no_wheel = pytest.mark.skipif(importlib.util.find_spec("python_stretch") is None, reason="python-stretch has no wheel here")
-CLIP = Path(__file__).resolve().parents[2] / "fixtures" / "clips" / "en_short.flac"
+CLIP = Path(__file__).resolve().parents[3] / "fixtures" / "clips" / "en_short.flac"
 _MOST_MS = 40
 ENGINES = [pytest.param(signalsmith, marks=_no_wheel), atempo]
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.segment import LeftOutKind
-from app.dubbing.labels import names_in
-from app.dubbing.spoken import pieces, starts_turn
-from app.dubbing.unspeakable import voiced
+from app.dubbing.spoken.classify import pieces, starts_turn
+from app.dubbing.spoken.speaker_labels import names_in
+from app.dubbing.spoken.unspeakable import voiced
 
 Said = list[tuple[str, str]]  # speaker and what is spoken; "": nothing is
 

@@ -13,17 +13,17 @@ import pytest
 
 from app.domain.job import Joined, JoinShortCues
 from app.domain.segment import LeftOut, LeftOutKind, Placement, Segment, Word
-from app.dubbing.cues import Cue, cues_for, source_subtitles_for, subtitles_for
-from app.dubbing.kit import Kit
-from app.dubbing.lines import lines_of, recognised
+from app.dubbing.context import Kit
 from app.dubbing.pipeline import kept_spans
-from app.dubbing.subtitles import parse
+from app.dubbing.spoken.cues_to_lines import lines_of, recognised
+from app.dubbing.subtitles.cues import Cue, cues_for, source_subtitles_for, subtitles_for
+from app.dubbing.subtitles.srt_vtt import parse
 from app.dubbing.synthesize import VoiceChoice, requests_for, speakable
 from app.dubbing.transcribe import transcribe
 from app.jobs import editing
-from app.jobs.requests import SegmentChanges, SegmentEdit
+from app.jobs.schemas import SegmentChanges, SegmentEdit
 from app.speech.ports import Recognised
-from tests.unit.jobs.test_choices import OPTIONS
+from tests.unit.jobs.test_options import OPTIONS
 from tests.unit.jobs.test_service import MEDIA
 
 SDH = b"""1

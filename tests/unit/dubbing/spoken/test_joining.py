@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.segment import Word
-from app.dubbing.cues import Cue
-from app.dubbing.joining import LONGEST_S, Joint, ends_sentence, join, looks_short
-from app.dubbing.labels import NOBODY, names_in
-from app.dubbing.subtitles import parse
+from app.dubbing.spoken.joining import LONGEST_S, Joint, ends_sentence, join, looks_short
+from app.dubbing.spoken.speaker_labels import NOBODY, names_in
+from app.dubbing.subtitles.cues import Cue
+from app.dubbing.subtitles.srt_vtt import parse
 
 
 def spread(texts: list[str], every_s: float = 0.3, shown_s: float = 0.28, start_s: float = 0.0) -> list[Cue]:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from app.domain.errors import SUBTITLES_INVALID, DubError
 from app.domain.job import BurnPosition, BurnSize
-from app.dubbing.ass import Style, write_ass
-from app.dubbing.cues import Cue
-from app.dubbing.linebreaks import break_lines
-from app.dubbing.subtitles import MAX_CUES, parse, read
+from app.dubbing.subtitles.ass_writer import Style, write_ass
+from app.dubbing.subtitles.cues import Cue
+from app.dubbing.subtitles.line_breaks import break_lines
+from app.dubbing.subtitles.srt_vtt import MAX_CUES, parse, read
 from tests.unit.media.samples import FFMPEG
 
 HEAD = """\ufeff; a comment

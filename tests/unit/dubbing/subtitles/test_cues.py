@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.segment import Placement, Segment, Word
-from app.dubbing.cues import MIN_SHOWN_S, Cue, cues_for, flatten, reading_speed, source_subtitles_for, subtitles_for
-from app.dubbing.linebreaks import break_lines, parts
+from app.dubbing.subtitles.cues import MIN_SHOWN_S, Cue, cues_for, flatten, reading_speed, source_subtitles_for, subtitles_for
+from app.dubbing.subtitles.line_breaks import break_lines, parts
 
 LONG = (
     "When it had rained all day long, we stayed at home and read. Then the sun came out, and everybody in the whole street went down to the river, "

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from app.domain.errors import SUBTITLES_INVALID, DubError
-from app.dubbing import letters
-from app.dubbing.brought_subtitles import told
-from app.dubbing.code_pages import NAMES, known, pages_of
-from app.dubbing.subtitle_encoding import decode
-from app.dubbing.subtitles import read
+from app.dubbing.subtitles import letter_statistics
+from app.dubbing.subtitles.code_pages import NAMES, known, pages_of
+from app.dubbing.subtitles.encoding import decode
+from app.dubbing.subtitles.reading_report import told
+from app.dubbing.subtitles.srt_vtt import read
 from bench.encodings import ENCODINGS, encoded
 
 ROWS = [row.split("\t") for row in Path("tests/fixtures/declaration.txt").read_text(encoding="utf-8").splitlines() if not row.startswith("#")]
@@ -112,7 +112,7 @@ def test_every_encoding_that_is_offered_can_read_and_every_language_has_one() ->
     for name in NAMES:
         assert known(name) == name
         assert isinstance("a".encode(name).decode(name), str)
-    for language in letters.languages():
+    for language in letter_statistics.languages():
         assert set(pages_of(language)) <= set(NAMES)
 
 
@@ -137,7 +137,7 @@ def test_bytes_that_are_no_text_are_refused_by_line() -> None:
 
 def test_the_tables_are_read_only_when_something_must_be_guessed() -> None:
     script = (
-        "from app.dubbing import letters; from app.dubbing.subtitles import read\n"
+        "from app.dubbing import letters; from app.dubbing.subtitles.srt_vtt import read\n"
         "read('1\\n00:00:01,000 --> 00:00:02,000\\nÇa va?\\n'.encode())\n"
         "print(letters._tables.cache_info().misses)"
     )

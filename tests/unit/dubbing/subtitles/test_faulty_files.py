@@ -6,7 +6,7 @@ import time
 import pytest
 
 from app.domain.errors import SUBTITLES_INVALID, DubError
-from app.dubbing.subtitles import read
+from app.dubbing.subtitles.srt_vtt import read
 
 
 def shown(text: str) -> list[tuple[float, float, str]]:

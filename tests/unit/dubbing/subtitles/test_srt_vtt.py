@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from app.domain.errors import SUBTITLES_EMPTY, SUBTITLES_INVALID, DubError
 from app.domain.segment import Word
-from app.dubbing.ass import escape_ass, write_ass
-from app.dubbing.cues import Cue
-from app.dubbing.linebreaks import break_lines, columns
-from app.dubbing.subtitles import parse, write_srt, write_vtt
+from app.dubbing.subtitles.ass_writer import escape_ass, write_ass
+from app.dubbing.subtitles.cues import Cue
+from app.dubbing.subtitles.line_breaks import break_lines, columns
+from app.dubbing.subtitles.srt_vtt import parse, write_srt, write_vtt
 
 SRT = "1\n00:00:01,000 --> 00:00:02,500\nHello there\nsecond line\n\n2\n00:01:00,250 --> 01:00:00,000\nBye\n"
 VTT = "WEBVTT - a title\nKind: captions\nLanguage: en\n\nNOTE a comment\nover two lines\n\nSTYLE\n::cue { color: red }\n\nREGION\nid:x\n\n"
@@ -198,5 +198,7 @@ def test_no_line_is_too_long_and_nothing_is_lost(text: str) -> None:
 
 
 def test_the_server_may_import_it_lightly() -> None:
-    heavy = "import sys, app.dubbing.subtitles; print([m for m in ('numpy', 'av', 'scipy', 'pysubs2', 'charset_normalizer') if m in sys.modules])"
+    heavy = (
+        "import sys, app.dubbing.subtitles.srt_vtt; print([m for m in ('numpy', 'av', 'scipy', 'pysubs2', 'charset_normalizer') if m in sys.modules])"
+    )
     assert subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout.strip() == "[]"

@@ -6,12 +6,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from app.dubbing.fit import Schedule, schedule_lines
-from app.dubbing.fit_blocks import solve_all
-from app.dubbing.fit_lines import Lines, sorted_lines, ties
-from app.dubbing.fit_program import solve
-from app.dubbing.fit_weights import WEIGHTS
-from tests.unit.dubbing.timelines import Timeline, check_what_always_holds, unlocked
+from app.dubbing.timing.blocks import solve_all
+from app.dubbing.timing.fit import Schedule, schedule_lines
+from app.dubbing.timing.linear_program import solve
+from app.dubbing.timing.lines import Lines, sorted_lines, ties
+from app.dubbing.timing.weights import WEIGHTS
+from tests.unit.dubbing.timing.timelines import Timeline, check_what_always_holds, unlocked
 
 _FAR_S = 60.0  # two of the track's 30 s chunks
 

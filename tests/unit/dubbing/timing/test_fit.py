@@ -5,9 +5,9 @@ import pytest
 
 from app.domain.errors import DOES_NOT_FIT, DubError
 from app.domain.segment import Flag
-from app.dubbing.fit import place, place_task, schedule_lines
-from app.dubbing.fit_weights import WEIGHTS
-from app.dubbing.tasks import FitRequest, Line
+from app.dubbing.timing.fit import place, place_task, schedule_lines
+from app.dubbing.timing.weights import WEIGHTS
+from app.dubbing.worker.tasks import FitRequest, Line
 from tests.unit.dubbing.sounds import noise, write_wav
 
 TOLERANCE_S = 2e-6

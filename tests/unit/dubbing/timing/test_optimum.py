@@ -8,8 +8,8 @@ import itertools
 import numpy as np
 import pytest
 
-from app.dubbing.fit_weights import ON_TIME_S, WEIGHTS
-from tests.unit.dubbing.timelines import Timeline, unlocked
+from app.dubbing.timing.weights import ON_TIME_S, WEIGHTS
+from tests.unit.dubbing.timing.timelines import Timeline, unlocked
 
 W = WEIGHTS
 SHARE = 3e-5  # prices are scattered by up to 1e-5, so that there is one optimum

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from app.dubbing.fit import NoSchedule
-from app.dubbing.fit_weights import ON_TIME_S, WEIGHTS
-from tests.unit.dubbing.timelines import (
+from app.dubbing.timing.fit import NoSchedule
+from app.dubbing.timing.weights import ON_TIME_S, WEIGHTS
+from tests.unit.dubbing.timing.timelines import (
     TOLERANCE_S,
     Timeline,
     check_what_always_holds,

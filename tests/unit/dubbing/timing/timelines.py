@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 from hypothesis import strategies as st
 
-from app.dubbing.fit import Schedule, schedule_lines
-from app.dubbing.fit_weights import WEIGHTS
+from app.dubbing.timing.fit import Schedule, schedule_lines
+from app.dubbing.timing.weights import WEIGHTS
 
 TOLERANCE_S = 2e-6
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from app.domain.job import Container
 from app.domain.media import MediaInfo
-from app.dubbing.containers import choose
-from app.dubbing.cues import Cue
 from app.dubbing.ingest import ingest
-from app.dubbing.mux import Dub, Lines, MuxRequest, mux
 from app.dubbing.probe import probe
-from app.dubbing.tasks import IngestRequest
+from app.dubbing.subtitles.cues import Cue
+from app.dubbing.video.containers import choose
+from app.dubbing.video.mux import Dub, Lines, MuxRequest, mux
+from app.dubbing.worker.tasks import IngestRequest
 from app.media.decode import audio_blocks
 from tests.unit.media.samples import FFMPEG, make, sample
 

@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from app.dubbing import burn as burning
-from app.dubbing.burn import FONTS, BurnRequest, burn
-from app.dubbing.cues import Cue
-from app.dubbing.mux import Dub, MuxRequest, mux
 from app.dubbing.probe import probe
+from app.dubbing.subtitles.cues import Cue
+from app.dubbing.video import burn as burning
+from app.dubbing.video.burn import FONTS, BurnRequest, burn
+from app.dubbing.video.mux import Dub, MuxRequest, mux
 from app.media.decode import audio_blocks
 from tests.unit.media.samples import DURATION_S, lag_ms, make, picture_times, sample, track_of
 

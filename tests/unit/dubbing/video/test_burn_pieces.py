@@ -8,12 +8,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from app.dubbing import burn as burning
-from app.dubbing.burn import BurnRequest, burn
-from app.dubbing.cues import Cue
 from app.dubbing.probe import probe
+from app.dubbing.subtitles.cues import Cue
+from app.dubbing.video import burn as burning
+from app.dubbing.video.burn import BurnRequest, burn
 from app.media import ffmpeg
-from tests.unit.dubbing.test_burn import frames, request_for
+from tests.unit.dubbing.video.test_burn import frames, request_for
 from tests.unit.media.samples import make, picture_times, sample
 
 CUES = (Cue(0.2, 1.1, "ONE"), Cue(1.4, 2.6, "TWO"), Cue(2.9, 3.8, "THREE"))
@@ -116,7 +116,7 @@ async def test_a_picture_without_sound_of_one_frame_is_burned(tmp_path: Path) ->
 
 
 def test_a_piece_is_shorter_where_a_picture_is_more_work() -> None:
-    from app.dubbing.burn_pieces import length_s
+    from app.dubbing.video.burn_pieces import length_s
 
     video = probe(sample("plain.mp4")).video
     assert video is not None

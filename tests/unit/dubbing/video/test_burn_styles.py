@@ -12,13 +12,13 @@ import pytest
 
 from app.domain.errors import MEDIA_TOOL_FAILED, DubError
 from app.domain.job import BurnPosition, BurnSize
-from app.dubbing.ass import Style
-from app.dubbing.burn import BurnRequest, burn, is_hdr
-from app.dubbing.cues import Cue
 from app.dubbing.probe import probe
-from tests.unit.dubbing.test_burn import frames, request_for
+from app.dubbing.subtitles.ass_writer import Style
+from app.dubbing.subtitles.cues import Cue
+from app.dubbing.video.burn import BurnRequest, burn, is_hdr
+from tests.unit.dubbing.video.test_burn import frames, request_for
 from tests.unit.media.samples import make, sample
-from tests.unit.media.test_encoders import NVENC, fake
+from tests.unit.media.test_video_encoders import NVENC, fake
 
 TEXT = "Two lines of text that are long enough to be broken, as they should be."
 

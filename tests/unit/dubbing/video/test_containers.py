@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from app.domain.media import MediaInfo
+from app.dubbing.artifacts import source_artifact
 from app.dubbing.ingest import ingest
-from app.dubbing.outputs import source_artifact
 from app.dubbing.probe import probe
-from app.dubbing.tasks import Ingested, IngestRequest, ProbeRequest
-from app.dubbing.worker import run_task
+from app.dubbing.worker.client import run_task
+from app.dubbing.worker.tasks import Ingested, IngestRequest, ProbeRequest
 from app.media.decode import audio_blocks
-from app.processes import Limits
+from app.system.children import Limits
 from tests.unit.media.samples import DURATION_S, lag_ms, make, sample
 
 # Name -> media type, extension, codec of the picture and of the sound, and by how much the sound is later than what the encoder was given. AAC, MP3,

@@ -15,13 +15,13 @@ import pytest
 from app.domain.errors import CONTAINER_UNSUITABLE, DubError
 from app.domain.job import Container
 from app.domain.media import MediaInfo, Obstacle
-from app.dubbing import containers
-from app.dubbing.burn import BurnRequest, burn
-from app.dubbing.mux import Dub, Lines, MuxRequest, mux
 from app.dubbing.probe import probe_task
-from app.dubbing.tasks import ProbeRequest
-from tests.unit.dubbing.muxing import CUES
+from app.dubbing.video import containers
+from app.dubbing.video.burn import BurnRequest, burn
+from app.dubbing.video.mux import Dub, Lines, MuxRequest, mux
+from app.dubbing.worker.tasks import ProbeRequest
 from tests.unit.dubbing.options import options
+from tests.unit.dubbing.video.muxing import CUES
 from tests.unit.media.edits import CUT, TRIMMED, edited, resized
 from tests.unit.media.samples import FFMPEG, make, sample
 
@@ -142,8 +142,8 @@ def test_the_commands_say_that_a_cut_picture_was_encoded(tmp_path: Path) -> None
     (tmp_path / "lines.srt").write_text("1\n00:00:00,200 --> 00:00:01,500\nHello.\n")
 
     def run(*words: object) -> dict:
-        command = [sys.executable, "-m", "app.cli", *map(str, words), "--data", str(tmp_path / "data"), "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3])
+        command = [sys.executable, "-m", "app", *map(str, words), "--data", str(tmp_path / "data"), "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[4])
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout) | {"said": done.stderr}
 
@@ -154,7 +154,7 @@ def test_the_commands_say_that_a_cut_picture_was_encoded(tmp_path: Path) -> None
     command = [
         sys.executable,
         "-m",
-        "app.cli",
+        "app",
         "mux",
         str(source),
         "--track",
@@ -163,7 +163,7 @@ def test_the_commands_say_that_a_cut_picture_was_encoded(tmp_path: Path) -> None
         str(tmp_path / "all.mp4"),
         "--json",
     ]
-    muxed = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3])
+    muxed = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[4])
     assert muxed.returncode == 0, muxed.stderr
     assert json.loads(muxed.stdout)["picture"] == "libx264"
     assert len(shown(tmp_path / "all.mp4")) == len(shown(source))

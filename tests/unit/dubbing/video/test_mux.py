@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from app.domain.job import Container
-from app.dubbing.cues import Cue
-from app.dubbing.mux import Lines
 from app.dubbing.probe import probe
-from tests.unit.dubbing.muxing import dubbed, sound_of
+from app.dubbing.subtitles.cues import Cue
+from app.dubbing.video.mux import Lines
+from tests.unit.dubbing.video.muxing import dubbed, sound_of
 from tests.unit.media.samples import DURATION_S, lag_ms, make, picture_times, sample
 
 SOURCES = [

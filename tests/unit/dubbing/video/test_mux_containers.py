@@ -8,12 +8,12 @@ import pytest
 from app.domain.errors import CONTAINER_UNSUITABLE, DubError
 from app.domain.job import AudioCodec, AudioFormat, Container
 from app.domain.media import MediaInfo, VideoStream
-from app.dubbing.containers import choose
-from app.dubbing.cues import Cue
-from app.dubbing.mux import Lines, output_extension
 from app.dubbing.probe import probe
-from tests.unit.dubbing.muxing import CUES, dubbed, labels, picture_hash, shown, sound_of
+from app.dubbing.subtitles.cues import Cue
+from app.dubbing.video.containers import choose
+from app.dubbing.video.mux import Lines, output_extension
 from tests.unit.dubbing.options import options
+from tests.unit.dubbing.video.muxing import CUES, dubbed, labels, picture_hash, shown, sound_of
 from tests.unit.media.samples import lag_ms, make, picture_times, sample
 
 

@@ -13,16 +13,16 @@ import msgspec
 import psutil
 import pytest
 
+from app.config.engines import limits_of
+from app.config.settings import Settings
 from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import Background
 from app.domain.media import MediaInfo
-from app.dubbing.tasks import Ingested, IngestRequest, MixReport, MixRequest, ProbeRequest
-from app.dubbing.worker import limits_of as limits_for
-from app.dubbing.worker import run_task
-from app.engines import limits_of
-from app.processes import Limits
-from app.settings import Settings
+from app.dubbing.worker.client import limits_of as limits_for
+from app.dubbing.worker.client import run_task
+from app.dubbing.worker.tasks import Ingested, IngestRequest, MixReport, MixRequest, ProbeRequest
+from app.system.children import Limits
 
 MIX = MixRequest(
     source="x", source_id="tone", audio_track=0, duration_s=2.0, clips=(), background=Background.KEEP, energies=None, chunk_cache="y",

@@ -9,7 +9,7 @@ import pytest
 
 from app.domain import errors
 from app.domain.errors import DubError, Problem
-from app.speech.elevenlabs import ElevenLabsVoice
+from app.speech.elevenlabs.voice import ElevenLabsVoice
 from app.speech.ports import SpeechRequest
 from tests.doubles.elevenlabs import KEY, LIBRARY_VOICE, VOICES_IN_ALL, Double, Fault
 

@@ -11,7 +11,7 @@ import pytest
 
 from app.domain import errors
 from app.domain.errors import DubError
-from app.speech.espeak import EspeakVoice, found_libraries
+from app.speech.espeak.voice import EspeakVoice, found_libraries
 from app.speech.ports import SpeechRequest
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.speech.settle import Line, settle
+from app.speech.whisper.cleanup import Line, settle
 
 
 def said(start: float, end: float, text: str, **changes: float) -> dict[str, Any]:

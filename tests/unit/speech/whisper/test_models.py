@@ -14,9 +14,9 @@ import pytest
 
 from app.domain import errors
 from app.domain.errors import DubError
-from app.speech import download
-from app.speech.models import CHECKPOINTS, Checkpoint, ModelStore
-from app.speech.whisper_child import leave_numba_out
+from app.speech.whisper import download
+from app.speech.whisper.child import leave_numba_out
+from app.speech.whisper.models import CHECKPOINTS, Checkpoint, ModelStore
 from tests.doubles.models import ModelServer
 
 CONTENT = random.Random(7).randbytes(3_000_000)
@@ -169,7 +169,7 @@ async def test_many_tasks_and_processes_share_one_download(server: ModelServer, 
 PROCESS = f"""
 import asyncio, sys
 from pathlib import Path
-from app.speech.models import Checkpoint, ModelStore
+from app.speech.whisper.models import Checkpoint, ModelStore
 models = ModelStore(Path(sys.argv[1]), sys.argv[2], checkpoints=(Checkpoint("tiny", "tiny.pt", "{TINY.sha256}", {TINY.size_bytes}),))
 asyncio.run(models.fetch("tiny", lambda done, total: print("waiting", flush=True)))
 """
@@ -188,6 +188,6 @@ def test_languages_are_whispers_own() -> None:
     leave_numba_out()
     from whisper.tokenizer import LANGUAGES
 
-    from app.speech.languages import WHISPER
+    from app.speech.whisper.languages import WHISPER
 
     assert set(WHISPER) == set(LANGUAGES)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.domain.errors import MODEL_UNKNOWN, DubError
-from app.speech.models import Checkpoint, ModelStore
+from app.speech.whisper.models import Checkpoint, ModelStore
 
 
 @pytest.fixture

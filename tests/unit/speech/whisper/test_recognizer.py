@@ -16,9 +16,9 @@ from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import Task
 from app.domain.segment import Segment
-from app.speech.models import ModelStore
 from app.speech.ports import Recognised, RecognitionProgress, RecognitionRequest
-from app.speech.whisper import OpenAIWhisper
+from app.speech.whisper.models import ModelStore
+from app.speech.whisper.recognizer import OpenAIWhisper
 from tests.unit.speech.conftest import Compose, Recording, read, write
 
 Event = Recognised | RecognitionProgress
@@ -145,7 +145,7 @@ async def test_a_kill_for_memory_is_told_as_that(
     own_children: Callable[[], list[psutil.Process]],
 ) -> None:
     counts = iter((3, 4))
-    monkeypatch.setattr("app.speech.whisper.oom_kills", lambda: next(counts))
+    monkeypatch.setattr("app.speech.whisper.recognizer.oom_kills", lambda: next(counts))
     heard = Listener()
     task = asyncio.create_task(engine.transcribe(request(clips["en_60s"], whisper_checkpoint), heard))
     await heard.loaded.wait()

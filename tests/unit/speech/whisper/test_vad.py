@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.speech.vad import RATE_HZ, Chunk, chunks, silero_path, wav_blocks
+from app.speech.whisper.vad import RATE_HZ, Chunk, chunks, silero_path, wav_blocks
 from tests.unit.speech.conftest import Compose, Recording, read, write
 
 SENTENCES = ("Welcome to the workshop.", "Cut the board with a sharp saw.", "Do not hurry, take your time.", "See you again next week.")
@@ -113,7 +113,7 @@ def test_memory_stays_flat_over_twenty_minutes(clips: dict[str, Recording]) -> N
 TWENTY_MINUTES = """
 import itertools, resource, sys
 from pathlib import Path
-from app.speech.vad import chunks, wav_blocks
+from app.speech.whisper.vad import chunks, wav_blocks
 blocks = list(wav_blocks(Path(sys.argv[1]), 0.0))
 peak_mb = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 list(chunks(iter(blocks)))
