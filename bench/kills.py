@@ -27,7 +27,7 @@ from bench.server import free_port
 
 LINES_EVERY_S = 5
 _LOOK_S = 0.02
-_WORKERS = ("app.dubbing.worker.child", "whisper_child", "espeak_child", "ffmpeg")
+_WORKERS = ("app.dubbing.worker.child", "whisper.child", "espeak/child.py", "ffmpeg")
 
 
 class Lives:

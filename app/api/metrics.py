@@ -1,6 +1,7 @@
 """Figures for Prometheus, in its text format. The client library is imported when first asked.
 
-Two kinds: what this process has counted since its start (`app.observability.metrics`), and how things stand, read at the moment of asking. docs/monitoring.md lists
+Two kinds: what this process has counted since its start (`app.observability.metrics`),
+and how things stand, read at the moment of asking. docs/monitoring.md lists
 every name; a test compares.
 """
 

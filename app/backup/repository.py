@@ -15,9 +15,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from app.backup import encryption as sealing
 from app.backup import manifest
-from app.backup.encryption import Seal
+from app.backup.encryption import Seal, new_key, sealed_bytes, unlock
 from app.backup.manifest import FORMAT, File, Header, Snapshot
 from app.backup.place import Entry, Place
 from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_NOT_FOUND, BACKUP_PASSWORD, DubError
@@ -47,7 +46,7 @@ class Vault:
 
     def stored_bytes(self, size_bytes: int) -> int:
         """The size of the object of a file that is not compressed."""
-        return sealing.sealed_bytes(size_bytes) if self._seal else size_bytes
+        return sealed_bytes(size_bytes) if self._seal else size_bytes
 
     def put(self, sha256: str, blocks: Iterable[bytes], size_bytes: int, *, packed: bool = False) -> int:
         """Store content under its hash, which the caller has computed; returns the bytes stored."""
@@ -165,7 +164,7 @@ def open_vault(place: Place, password: str) -> Vault:
         raise DubError(BACKUP_DAMAGED, f"vault.json: {error}.") from None
     if header.format > FORMAT:
         raise DubError(BACKUP_NEWER, f"Its format is {header.format}; this version knows {FORMAT}.")
-    return Vault(place, header, sealing.unlock(password, header.encryption) if header.encryption else None)
+    return Vault(place, header, unlock(password, header.encryption) if header.encryption else None)
 
 
 def open_or_make(place: Place, password: str) -> Vault:
@@ -179,7 +178,7 @@ def open_or_make(place: Place, password: str) -> Vault:
         if password and not vault.encrypted:
             raise DubError(BACKUP_PASSWORD, f"The backups in {place.where} are not encrypted. Take another place, or unset the password.")
         return vault
-    seal, encryption = sealing.new_key(password) if password else (None, None)
+    seal, encryption = new_key(password) if password else (None, None)
     header = Header(format=FORMAT, id=secrets.token_hex(16), created_at=time.time(), encryption=encryption)
     raw = msgspec.json.format(msgspec.json.encode(header), indent=1)
     place.put(HEADER, [raw], len(raw))

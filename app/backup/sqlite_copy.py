@@ -21,7 +21,8 @@ def copy_all(data: Path, to: Path) -> list[str]:
     """Copy both, the engine's first, and return their names. Each copy is one moment's; a writer is not held up (WAL).
 
     The order makes a restored server right. The engine's copy then never knows more than the application's: a step that it does not know of runs
-    again, finds its result and goes on; a job that it does not know of is queued again (`app.jobs.workflows`). The other way round, a step would count
+    again, finds its result and goes on; a job that it does not know of is queued again (`app.jobs.workflows`).
+    The other way round, a step would count
     as done whose result is not there.
     """
     names = [name for name in (ENGINE_DATABASE, APP_DATABASE) if (data / name).exists()]

@@ -180,13 +180,13 @@ def check_ffmpeg() -> list[Check]:
 
 async def check_encoder() -> list[Check]:
     """The machine's video encoder, which has really encoded something, for burned subtitles."""
-    from app.media import video_encoders as encoders
+    from app.media import video_encoders
 
     try:
-        found = await encoders.choose(hardware=True)
+        found = await video_encoders.choose(hardware=True)
     except (DubError, OSError):
         return []  # without ffmpeg; that is told above
-    software = found is encoders.SOFTWARE
+    software = found is video_encoders.SOFTWARE
     return [Check("video encoder", not software, False, "none of this machine's own works; libx264 is used" if software else f"{found.name} works")]
 
 
@@ -284,7 +284,7 @@ def _answers(settings: Settings, name: str) -> int:
 
 async def check_engines(settings: Settings) -> list[Check]:
     """Every recogniser and voice; the ElevenLabs key when there is one; the models that are here."""
-    from app.config.engines import engines_of, known_key
+    from app.server.engines import engines_of, known_key
 
     engines = engines_of(settings)
     try:

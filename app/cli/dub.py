@@ -157,8 +157,8 @@ def _loudness(text: str) -> float | None:
 
 
 async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Settings, shown: Display) -> Dubbed:
-    from app.config.engines import engines_of, limits_of
-    from app.jobs import options as choices
+    from app.jobs import options as job_options
+    from app.server.engines import engines_of, limits_of
 
     with run_folder(settings.data) as folder:
         from app.dubbing.context import Kit
@@ -177,7 +177,7 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
         disks = Disks.of(settings.data, settings.min_free_bytes)
         engines = engines_of(settings, model_paths=True, disks=disks)
         try:
-            choices.check(options, engines)
+            job_options.check(options, engines)
             kit = Kit(
                 blobs=blobs, workspace=Workspace(folder / "scratch"), cache=folder / "cache", engines=engines, threads=settings.thread_count,
                 limits=limits_of(settings), max_duration_s=settings.max_duration_s, disks=disks,
@@ -188,7 +188,7 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
 
 
 async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, shown: Display, cache: Path) -> Dubbed:
-    from app.dubbing import audio_tracks as tracks
+    from app.dubbing import audio_tracks as sound_tracks
     from app.dubbing import pipeline
     from app.dubbing.finish import cues_for, finish
     from app.dubbing.report import keep_report, report_of
@@ -201,7 +201,7 @@ async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, 
     with shown.stage(Stage.PROBE):
         brought = arguments.subtitles.read_bytes() if arguments.subtitles else None
         info = await pipeline.probe(kit, source, options, has_subtitles=brought is not None)
-        told = [f"{'*' if stream.track == tracks.heard(info, options) else ' '} {tracks.named(stream)}" for stream in info.audio]
+        told = [f"{'*' if stream.track == sound_tracks.heard(info, options) else ' '} {sound_tracks.named(stream)}" for stream in info.audio]
         stem = arguments.stem.resolve() if arguments.stem else None
         if stem is not None:
             await pipeline.check_stem(kit, stem)
@@ -260,12 +260,13 @@ def _result(
     arguments: argparse.Namespace, info: MediaInfo, options: DubOptions, duration_s: float, language: str | None, segments: Sequence[Segment],
     clips: Sequence[Clip], report: Report | None, shown: Display, outputs: dict[str, str],
 ) -> Dubbed:  # fmt: skip
-    from app.dubbing import audio_tracks as tracks
+    from app.dubbing import audio_tracks as sound_tracks
 
     lines = report.lines if report else ()
     return Dubbed(
         ok=True, input=str(arguments.input), duration_s=round(duration_s, 3), language=language,
-        audio_track=tracks.heard(info, options) if info.audio else None, audio_tracks=tuple(map(tracks.named, info.audio)), lines=len(segments),
+        audio_track=sound_tracks.heard(info, options) if info.audio else None, audio_tracks=tuple(map(sound_tracks.named, info.audio)),
+        lines=len(segments),
         flagged=tuple(Flagged(line.start_s, line.text, round(line.rate, 3), line.flags) for line in lines if line.flags),
         cost_credits=sum(clip.cost_credits for clip in clips), loudness_lufs=report.loudness_lufs if report else None,
         true_peak_db=report.true_peak_db if report else None, stages_s=shown.stages_s(), outputs=outputs, report=report,

@@ -169,7 +169,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _serve(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments)
-    from app.server import granian as serve
+    from app.server.granian import is_free, run
     from app.storage import secret_key
     from app.system import data_lock, file_modes
     from app.system.disk_full import is_disk_full
@@ -192,7 +192,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         who = f"another server (process {other})" if other else "another server"
         say(f"autodubber: {who} works on {settings.data}; stop it, or choose another folder: --data DIR", to=sys.stderr)
         return ENVIRONMENT
-    if not serve.is_free(settings.host, settings.port):
+    if not is_free(settings.host, settings.port):
         say(
             f"autodubber: cannot listen on {settings.host} port {settings.port}: it is taken or not allowed; choose another: --port N",
             to=sys.stderr,
@@ -203,7 +203,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     except secret_key.Unusable as error:
         say(f"autodubber: {error}", to=sys.stderr)
         return ENVIRONMENT
-    return serve.run(settings)
+    return run(settings)
 
 
 def _dub(arguments: argparse.Namespace) -> int:
@@ -243,19 +243,15 @@ def _openapi(arguments: argparse.Namespace) -> int:
 
 
 def _health(arguments: argparse.Namespace) -> int:
-    from app.cli import health as checkup
+    from app.cli.health import run
 
     if arguments.url is not None:
-        return checkup.run(arguments.url)
+        return run(arguments.url)
     from app.config.address import url_from_env
 
-    return checkup.run(url_from_env())
+    return run(url_from_env())
 
 
 def _version(_: argparse.Namespace) -> int:
     say(f"autodubber {__version__}")
     return OK
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -16,12 +16,11 @@ import msgspec
 from app.cli.dub_progress import Report, display
 from app.cli.dub_report import fault_lines
 from app.cli.failures import failed, interrupted, interruptible
-from app.config.engines import limits_of
 from app.config.settings import Settings
 from app.domain.errors import AUDIO_TRACK_MISSING, LANGUAGE_UNKNOWN, NO_AUDIO, NOT_MEDIA, TRACK_LENGTH, DubError
 from app.domain.job import Container, Stage
 from app.domain.media import MediaInfo
-from app.dubbing import audio_tracks as tracks_of
+from app.dubbing import audio_tracks
 from app.dubbing.subtitles.cues import Cue
 from app.dubbing.subtitles.reading_report import told
 from app.dubbing.subtitles.srt_vtt import read
@@ -33,6 +32,7 @@ from app.dubbing.worker.client import run_task
 from app.dubbing.worker.tasks import ProbeRequest
 from app.media.track_languages import track_language
 from app.observability import logs
+from app.server.engines import limits_of
 from app.system.children import Limits
 from app.system.console import say, say_json, say_path
 from app.system.exit_status import OK, UsageError, track_of
@@ -131,9 +131,9 @@ async def _mux(arguments: argparse.Namespace, settings: Settings, tracks: Sequen
         raise DubError(NOT_MEDIA, "It has no picture; a sound file needs no muxing.")
     track = track_of(arguments.audio_track)
     if track is None:
-        track = tracks_of.automatic(info.audio, arguments.original_language) or 0
+        track = audio_tracks.automatic(info.audio, arguments.original_language) or 0
     if arguments.keep_original_track and track >= len(info.audio):
-        raise DubError(AUDIO_TRACK_MISSING, tracks_of.listed(info) or f"It has {len(info.audio)}.")
+        raise DubError(AUDIO_TRACK_MISSING, audio_tracks.listed(info) or f"It has {len(info.audio)}.")
     out: Path = arguments.output.resolve()
     container = Container(out.suffix.lower().lstrip("."))
     encodes = containers.must_encode(info.video, container, is_opus=False)

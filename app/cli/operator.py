@@ -1,4 +1,4 @@
-"""The operator's commands: what is kept, and where. Each is a module of `app.operate` with `run(arguments, settings) -> int`."""
+"""The operator's commands: what is kept, and where. Each is a module of `app.cli` with `run(arguments, settings) -> int`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def add(
     with_data: Callable[[argparse.ArgumentParser], None],
     load_settings: Callable[[argparse.Namespace], Settings],
 ) -> None:
-    """Every command of `app.operate`; `with_data` gives one its --data."""
+    """Every command of an operator; `with_data` gives one its --data."""
 
     def command(name: str, help: str) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=help)
@@ -78,10 +78,10 @@ def _runner(name: str, load_settings: Callable[[argparse.Namespace], Settings]) 
     def run(arguments: argparse.Namespace) -> int:
         settings = load_settings(arguments)
         file_modes.private(settings.data)
-        module = importlib.import_module(f"app.operate.{_MODULES.get(name, name)}")
+        module = importlib.import_module(f"app.cli.{_MODULES.get(name, name)}")
         return int(module.run(arguments, settings))
 
     return run
 
 
-_MODULES: Final = {"import": "take_in"}
+_MODULES: Final = {"backups": "list_backups", "import": "import_jobs"}

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from app.config import hosts
-from app.config import trusted_proxies as forwarded
+from app.config import trusted_proxies as proxies
 from app.observability import tracing
 
 PREFIX: Final = "AUTODUBBER_"
@@ -222,7 +222,7 @@ def _base_path(raw: str) -> str:
 
 
 def _proxies(value: str) -> None:
-    forwarded.parse(value)
+    proxies.parse(value)
 
 
 def _hosts(value: str) -> None:

@@ -206,7 +206,8 @@ async def mix(
         out = folder / f"track.{own}"
         audio = None if own == options.audio_format else folder / f"audio.{options.audio_format}"
         request = MixRequest(
-            source=str(source) if info.audio else None, source_id=source_id, audio_track=audio_tracks.heard(info, options), duration_s=sound.duration_s,
+            source=str(source) if info.audio else None, source_id=source_id, audio_track=audio_tracks.heard(info, options),
+            duration_s=sound.duration_s,
             clips=tuple(placed),
             background=options.background if info.audio or stem else Background.REPLACE, energies=str(kit.blobs.path(sound.energies)),
             chunk_cache=str(cache), out=str(out), threads=kit.threads, kept=kept_spans(segments),

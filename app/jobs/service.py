@@ -27,7 +27,7 @@ from app.dubbing.context import Kit
 from app.dubbing.synthesize import speakable
 from app.dubbing.transcribe import SUBTITLES
 from app.jobs import attachments, editing, pricing
-from app.jobs import options as choices
+from app.jobs import options as job_options
 from app.jobs.progress import Hub
 from app.jobs.schemas import CreateJob, Estimate, JobPage, JobPatch, SegmentChanges, Segments, SplitSegment, WholeJobPage
 from app.observability import metrics, tracing
@@ -103,16 +103,16 @@ class JobService:
     def create(self, request: CreateJob, *, keys: Keys = NO_KEYS) -> Job:
         """A new job from a finished upload, queued at once."""
         upload = attachments.whole(self._uploads, request.upload_id)
-        options = choices.patched(self._defaults, request.options)
+        options = job_options.patched(self._defaults, request.options)
         subtitles_key = None
         if request.subtitles_upload_id is not None:
             subtitles_key = attachments.subtitles(self._uploads, self._kit, request.subtitles_upload_id, options)
             options = msgspec.structs.replace(options, recognizer=SUBTITLES)
         elif options.recognizer == SUBTITLES:
             raise DubError(INVALID_REQUEST, "subtitles_upload_id is missing.")
-        choices.check(options, self._kit.engines)
+        job_options.check(options, self._kit.engines)
         named = options.recognizer != SUBTITLES or request.options.model is not UNSET
-        choices.check_model(options, self._kit.engines, None if named else options)
+        job_options.check_model(options, self._kit.engines, None if named else options)
         self._floor.check()
         stem_key = self._stem(request.stem_upload_id)
         job_id = uuid.uuid4().hex
@@ -130,16 +130,16 @@ class JobService:
         fields: dict[str, Any] = {}
         if isinstance(patch.title, str):
             fields["title"] = editing.title(patch.title) or job.title
-        options = choices.patched(job.options, patch.options)
+        options = job_options.patched(job.options, patch.options)
         stem_key = row.stem_key if patch.stem_upload_id is UNSET else self._stem(patch.stem_upload_id)
         if options != job.options or stem_key != row.stem_key:
             if job.state not in EDITABLE:
                 raise DubError(JOB_STATE, f"The job is {job.state.value}.")
             prepared = job.phase is Phase.RENDER or job.state is JobState.REVIEW
-            if prepared and any(getattr(options, name) != getattr(job.options, name) for name in choices.PREPARE_ONLY):
+            if prepared and any(getattr(options, name) != getattr(job.options, name) for name in job_options.PREPARE_ONLY):
                 raise DubError(JOB_STATE, "Recognition is done; duplicate the job to recognise it anew.")
-            choices.check(options, self._kit.engines, job.media)
-            choices.check_model(options, self._kit.engines, job.options)
+            job_options.check(options, self._kit.engines, job.media)
+            job_options.check_model(options, self._kit.engines, job.options)
             fields |= {"options": options, "stem_key": stem_key}
         if not fields:
             return self._fresh(job)
@@ -179,13 +179,13 @@ class JobService:
         row = self._store.row(job_id)
         self._check_original(row)
         self._floor.check()
-        options = choices.patched(row.job.options, patch.options)
-        choices.check(options, self._kit.engines, row.job.media)
+        options = job_options.patched(row.job.options, patch.options)
+        job_options.check(options, self._kit.engines, row.job.media)
         stem_key = row.stem_key if patch.stem_upload_id is UNSET else self._stem(patch.stem_upload_id)
         title = editing.title(patch.title) if isinstance(patch.title, str) else row.job.title
-        kept = all(getattr(options, name) == getattr(row.job.options, name) for name in choices.PREPARE_ONLY)
+        kept = all(getattr(options, name) == getattr(row.job.options, name) for name in job_options.PREPARE_ONLY)
         shared = kept and self._transcribed(job_id)
-        choices.check_model(options, self._kit.engines, row.job.options if shared or options.recognizer == SUBTITLES else None)
+        job_options.check_model(options, self._kit.engines, row.job.options if shared or options.recognizer == SUBTITLES else None)
         new_id = uuid.uuid4().hex
         state = JobState.REVIEW if shared else JobState.QUEUED
         stages = PREPARE_STAGES if shared else ()
@@ -243,7 +243,7 @@ class JobService:
         row = self._store.row(job_id)
         if row.job.state in only_from:
             self._check_original(row)
-        choices.check(row.job.options, self._kit.engines, row.job.media)
+        job_options.check(row.job.options, self._kit.engines, row.job.media)
         self._floor.check()
         return self._start(job_id, Phase.RENDER, only_from=only_from, keys=keys)
 

@@ -15,8 +15,8 @@ from app.domain.job import Job, Stage, effective
 from app.domain.media import Artifact, MediaInfo
 from app.domain.secret_names import NO_KEYS
 from app.domain.segment import Clip, Placement, Segment
-from app.dubbing import artifacts as outputs
 from app.dubbing import audio_tracks, pipeline
+from app.dubbing.artifacts import source_artifact, studio_artifacts
 from app.dubbing.context import Kit, Report
 from app.dubbing.finish import finish
 from app.dubbing.report import keep_report, report_of
@@ -103,7 +103,7 @@ class StageWork:
         source = self._kit.blobs.path(row.source_key)
         info = await pipeline.probe(self._kit, source, row.job.options, has_subtitles=row.subtitles_key is not None)
         digest = await asyncio.to_thread(sha256_of, source)
-        artifact = outputs.source_artifact(row.source_key, info, digest)
+        artifact = source_artifact(row.source_key, info, digest)
         return Done(digest, artifacts=(artifact,), fields={"media": info})
 
     def _ingest_inputs(self, row: JobRow) -> Any:
@@ -115,7 +115,7 @@ class StageWork:
         sound = await pipeline.ingest(
             self._kit, self._kit.blobs.path(row.source_key), digest, info, row.job.options, report, cache=self._kit.cache / row.job.id
         )
-        artifacts = await asyncio.to_thread(outputs.studio_artifacts, self._kit, sound.peaks, sound.thumbnail)
+        artifacts = await asyncio.to_thread(studio_artifacts, self._kit, sound.peaks, sound.thumbnail)
         return Done(sound, keys=sound.keys(), artifacts=artifacts, fields={"media": pipeline.after_ingest(info, sound)})
 
     def _transcribe_inputs(self, row: JobRow) -> Any:

@@ -98,7 +98,7 @@ class Life:
         """Give the handlers what they ask for."""
         from app.api.health import Health, room, writable
         from app.api.metrics import Metrics, Standing
-        from app.config.engines import environment_keys
+        from app.server.engines import environment_keys
 
         settings, free_bytes = self._settings, rooms.blobs.free_bytes
         probes = {

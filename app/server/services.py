@@ -16,7 +16,6 @@ from app import __version__
 from app.backup import swap
 from app.backup.place import address_of
 from app.backup.schedule import Schedule
-from app.config.engines import engines_of, environment_keys, limits_of
 from app.config.retention_rules import rules_of
 from app.config.settings import Settings
 from app.domain.errors import DISK_FULL, DubError
@@ -34,6 +33,7 @@ from app.media.ffmpeg import tool
 from app.retention.chores import Chore
 from app.retention.cleaner import Cleaner
 from app.retention.usage import Stock
+from app.server.engines import engines_of, environment_keys, limits_of
 from app.storage import counts
 from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database, urgent

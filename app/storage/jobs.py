@@ -15,7 +15,7 @@ from app.domain.media import Artifact, ArtifactKind
 from app.domain.segment import MAX_LINES, Segment
 from app.domain.summary import JobSummary
 from app.storage import batches, library, rows
-from app.storage import references as kept
+from app.storage import references as blob_references
 from app.storage import tables as t
 from app.storage.active_jobs import WorkingJobs
 from app.storage.blobs import BlobStore
@@ -314,7 +314,7 @@ class JobStore(WorkingJobs):
 
     def discard(self, blobs: BlobStore, keys: Collection[str]) -> None:
         """Delete those of the blobs that no job needs by now; uploads that waited with them for another job are forgotten."""
-        kept.discard(self._engine, blobs, keys, uploads_too=True)
+        blob_references.discard(self._engine, blobs, keys, uploads_too=True)
 
     def seconds_per_media_second(self, stage: Stage, recent: int = 8) -> float | None:
         """How long a stage took lately, per second of media; None when it never ran here. For estimates."""

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.config.engines import limits_of
 from app.config.settings import Settings
 from app.domain.errors import INTERNAL, DubError, catalogue
 from app.domain.media import MediaInfo
 from app.dubbing.worker.client import run_task
 from app.dubbing.worker.tasks import Ingested, IngestRequest, ProbeRequest
+from app.server.engines import limits_of
 from tests.hostile.mill import BUSY, HANG_S, MEMORY_BYTES
 from tests.hostile.thousand import BASES, COUNT, damaged, grind
 from tests.unit.media.samples import track_of

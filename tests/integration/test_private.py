@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.system import file_modes as modes
+from app.system import file_modes
 from tests.integration.running import Running
 from tests.integration.speech import spoken_video
 
@@ -29,8 +29,8 @@ def open_to_others(folder: Path) -> dict[str, str]:
     """What others may do anything with, below the folder and the folder itself."""
     paths = [path for path in (folder, *folder.rglob("*")) if not path.is_symlink()]
     assert len(paths) >= 5
-    modes = {str(path.relative_to(folder)): stat.S_IMODE(path.stat().st_mode) for path in paths}
-    return {name: oct(mode) for name, mode in modes.items() if mode & 0o077}
+    found = {str(path.relative_to(folder)): stat.S_IMODE(path.stat().st_mode) for path in paths}
+    return {name: oct(mode) for name, mode in found.items() if mode & 0o077}
 
 
 def command(running: Running, *arguments: str | Path) -> None:
@@ -70,7 +70,7 @@ def test_the_data_folder_is_closed_after_a_job_and_all_commands(
         str(path.relative_to(server.data)) for path in server.data.rglob("*")
     }
     assert {
-        path.name for path in server.data.iterdir() if not modes._OURS.fullmatch(path.name)
+        path.name for path in server.data.iterdir() if not file_modes._OURS.fullmatch(path.name)
     } == set()  # a name that is missing keeps a folder open
     assert while_running == {} and open_to_others(server.data) == {}
     other = Running(tmp_path / "other")

@@ -168,7 +168,7 @@ def test_cancel_stops_the_work_and_its_children_within_two_seconds(stage: str, s
     server.until(job["id"], lambda e: e["type"] == "progress" and e["stage"] == stage)
 
     def workers() -> list[psutil.Process]:
-        return [p for p in server.family() if any(name in " ".join(p.cmdline()) for name in ("app.dubbing.worker.child", "whisper_child", "ffmpeg"))]
+        return [p for p in server.family() if any(name in " ".join(p.cmdline()) for name in ("app.dubbing.worker.child", "whisper.child", "ffmpeg"))]
 
     at_work = workers()
     server.act(job["id"], "cancel")

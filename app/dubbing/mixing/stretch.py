@@ -11,7 +11,7 @@ import numpy as np
 import soxr  # type: ignore[import-untyped]
 
 from app.dubbing.mixing.loudness import SAMPLE_RATE_HZ, Floats
-from app.media import atempo as tempo
+from app.media import atempo as ffmpeg_atempo
 
 HALF_RATE_HZ = 24_000
 _SAME_N = 48  # 1 ms: a difference that nobody hears is cut or filled instead of stretched
@@ -54,7 +54,7 @@ def signalsmith(samples: Floats, length_n: int, rate_hz: int = SAMPLE_RATE_HZ) -
 
 def atempo(samples: Floats, length_n: int) -> Floats:
     """`stretch` by FFmpeg's atempo."""
-    return _exactly(tempo.atempo(samples, len(samples) / length_n), length_n)
+    return _exactly(ffmpeg_atempo.atempo(samples, len(samples) / length_n), length_n)
 
 
 def _resampled(samples: Floats, from_hz: int, to_hz: int) -> Floats:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-TABLE: Final = Path(__file__).with_name("letters.txt")
+TABLE: Final = Path(__file__).with_name("letter_statistics.txt")
 LEVELS: Final = "abcdefghijklmnopqrstuvwxyz"
 
 # Letters that old encodings write as one: Romanian's comma below as a cedilla, Persian's letters as the Arabic ones.

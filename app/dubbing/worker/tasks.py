@@ -1,4 +1,6 @@
-"""What travels between the server and `app.dubbing.worker.child`: requests and results, as JSON. Paths are strings, times seconds on the video's timeline.
+"""What travels between the server and `app.dubbing.worker.child`: requests and results, as JSON.
+
+Paths are strings, times seconds on the video's timeline.
 
 Nothing heavy is imported here: the server builds these, the child's modules take and give them.
 """

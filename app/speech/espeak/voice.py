@@ -20,7 +20,7 @@ from app.system.children import child
 
 AUTO: Final = "auto"
 WORDS_PER_MINUTE: Final = 165  # at speed 1.0
-_CHILD: Final = str(Path(__file__).with_name("espeak_child.py"))
+_CHILD: Final = str(Path(__file__).with_name("child.py"))
 _SYSTEM_LIBRARIES: Final = ("libespeak-ng.so.1", "libespeak-ng.so", "libespeak-ng.dylib", "/opt/homebrew/lib/libespeak-ng.dylib")
 _AUTO_VARIANTS: Final = ("f1", "f2", "f3", "f4", "f5", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8")
 _FEMALE: Final = "f3"

@@ -90,7 +90,7 @@ def test_cookies_of_a_usual_size_are_taken(server: Server) -> None:
 def test_who_connects_and_says_nothing_is_hung_up_on(tmp_path: Path) -> None:
     """As `autodubber serve`, with a second of patience instead of thirty."""
     port = free_port()
-    code = "import sys; from app import cli, serve; serve._HEAD_MS = 1000; sys.exit(cli.main(['serve']))"
+    code = "import sys; from app.cli.main import main; from app.server import granian; granian._HEAD_MS = 1000; sys.exit(main(['serve']))"
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AUTODUBBER_")}
     environment = {**clean, "AUTODUBBER_DATA": str(tmp_path / "data"), "AUTODUBBER_PORT": str(port), "AUTODUBBER_MIN_FREE_BYTES": "0"}
     with (tmp_path / "log").open("wb") as log:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.backup import schedule as backups
+from app.backup import schedule as backup_schedule
 from app.backup.schedule import RETRY_S, Record, Schedule, due_in_s
 
 DAY_S = 86400.0
@@ -59,27 +59,27 @@ from app.backup.schedule import read, write
 data = pathlib.Path({str(tmp_path)!r})
 write(data, msgspec.structs.replace(read(data), at=time.time(), snapshot="new", ok=True, error=""))
 """
-    backups.write(tmp_path, record(time.time() - 2 * DAY_S, ok=False))
+    backup_schedule.write(tmp_path, record(time.time() - 2 * DAY_S, ok=False))
     made = schedule(tmp_path, code)
     assert made.run() == 1
-    assert backups.read(tmp_path).snapshot == "new"  # type: ignore[union-attr]
+    assert backup_schedule.read(tmp_path).snapshot == "new"  # type: ignore[union-attr]
     assert made.due_in_s() > DAY_S - 60
     assert made.run() == 0, "it is not due any more"
 
 
 def test_a_backup_that_dies_is_a_failure_that_is_kept_and_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    backups.write(tmp_path, record(time.time() - 2 * DAY_S))
+    backup_schedule.write(tmp_path, record(time.time() - 2 * DAY_S))
     assert schedule(tmp_path, "import sys; sys.stderr.write('it was the disk'); sys.exit(7)").run() == 0
-    found = backups.read(tmp_path)
+    found = backup_schedule.read(tmp_path)
     assert found is not None and not found.ok
     assert "status 7" in found.error and "it was the disk" in found.error
     assert found.good_at is not None and found.good_at < time.time() - DAY_S, "when the last good one was is not forgotten"
 
 
 def test_a_record_that_cannot_be_read_is_none(tmp_path: Path) -> None:
-    assert backups.read(tmp_path) is None
+    assert backup_schedule.read(tmp_path) is None
     (tmp_path / "backup.json").write_text("{")
-    assert backups.read(tmp_path) is None
+    assert backup_schedule.read(tmp_path) is None
 
 
 def test_a_stopped_server_ends_its_backup_and_counts_it_as_none(tmp_path: Path) -> None:
@@ -97,5 +97,5 @@ def test_a_stopped_server_ends_its_backup_and_counts_it_as_none(tmp_path: Path) 
     made.stop()
     runner.join(10)
     assert told == [0] and not child.is_running()
-    assert backups.read(tmp_path) is None, "the next start makes it"
+    assert backup_schedule.read(tmp_path) is None, "the next start makes it"
     assert made.run() == 0, "stopped is stopped"

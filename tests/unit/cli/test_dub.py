@@ -20,12 +20,12 @@ import pytest
 
 from app.cli import dub_files, dub_progress, failures
 from app.cli import main as cli
-from app.config.engines import known_key
 from app.config.settings import load
 from app.domain.errors import catalogue
 from app.domain.job import Stage
 from app.domain.secret_names import engine_key
 from app.media.ffmpeg import tool
+from app.server.engines import known_key
 from app.storage.database import migrate, open_database
 from app.storage.secrets import SecretStore
 from app.system import exit_status

@@ -79,6 +79,6 @@ def test_without_an_address_it_asks_where_the_settings_say(monkeypatch: pytest.M
 
 
 def test_it_loads_next_to_nothing() -> None:
-    program = "import sys; from app import cli; cli.main(['health', '--url', 'http://127.0.0.1:9']); print(sorted(sys.modules))"
+    program = "import sys; from app.cli.main import main; main(['health', '--url', 'http://127.0.0.1:9']); print(sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert not [name for name in ("msgspec", "structlog", "asyncio", "http.client", "ssl", "email", "logging") if f"'{name}'" in loaded]

@@ -10,7 +10,7 @@ import pytest
 
 from app.domain.errors import LANGUAGE_UNKNOWN, DubError
 from app.domain.job import NEUTRAL, AudioFormat, Background, BurnPosition, BurnSize, Container, DubOptions, JoinShortCues, Task, same_dub
-from app.jobs import options as choices
+from app.jobs import options as job_options
 from app.jobs.schemas import OptionsPatch
 from app.speech.registry import build_registry
 
@@ -25,14 +25,14 @@ def changed(**fields: Any) -> DubOptions:
 
 @pytest.mark.parametrize("language", ["en", "pt-BR", "zh-Hans", "haw", None])
 def test_both_languages_are_codes(language: str | None) -> None:
-    choices.check(changed(language=language, target_language=language), ENGINES)
+    job_options.check(changed(language=language, target_language=language), ENGINES)
 
 
 @pytest.mark.parametrize("language", ["German", "", "e", "en_US", "xx-", "de; rm"])
 @pytest.mark.parametrize("name", ["language", "target_language"])
 def test_what_is_no_language_code_is_refused(name: str, language: str) -> None:
     with pytest.raises(DubError) as caught:
-        choices.check(changed(**{name: language}), ENGINES)
+        job_options.check(changed(**{name: language}), ENGINES)
     assert caught.value.problem is LANGUAGE_UNKNOWN
 
 
@@ -53,7 +53,7 @@ def test_a_value_out_of_its_range_is_refused(asked: dict[str, Any]) -> None:
 def test_every_option_can_be_changed_and_null_means_automatic() -> None:
     assert set(OptionsPatch.__struct_fields__) == set(DubOptions.__struct_fields__)
     patch = msgspec.convert({"loudness_lufs": None, "duck_db": -9.5, "audio_format": "flac", "target_language": "fr"}, OptionsPatch)
-    options = choices.patched(OPTIONS, patch)
+    options = job_options.patched(OPTIONS, patch)
     assert (options.loudness_lufs, options.duck_db, options.audio_format, options.target_language) == (None, -9.5, AudioFormat.FLAC, "fr")
     assert options.speed == OPTIONS.speed
 

@@ -120,9 +120,8 @@ def test_the_level_is_kept(lines: io.StringIO) -> None:
 
 
 def test_libraries_write_the_same_lines(lines: io.StringIO) -> None:
-    code = (
-        "from app import logs; logs.configure(); import warnings, dbos, logging; warnings.warn('careful'); logging.getLogger('dbos').error('trouble')"
-    )
+    say = "warnings.warn('careful'); logging.getLogger('dbos').error('trouble')"
+    code = f"from app.observability import logs; logs.configure(); import warnings, dbos, logging; {say}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     events = [json.loads(line)["event"] for line in done.stderr.splitlines()]
     assert len(events) == 2 and "careful" in events[0] and events[1] == "trouble"
@@ -171,7 +170,7 @@ def test_a_traceback_is_within_its_line(lines: io.StringIO) -> None:
 def test_what_nobody_caught_is_a_line_from_any_thread() -> None:
     code = (
         "import sys, threading\n"
-        "from app import logs\n"
+        "from app.observability import logs\n"
         "logs.configure(stream=sys.stdout)\n"
         "thread = threading.Thread(target=lambda: 1 / 0, name='engine')\n"
         "thread.start(); thread.join()\n"

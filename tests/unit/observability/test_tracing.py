@@ -30,12 +30,12 @@ def begin(receiver: Receiver) -> None:
 def test_without_an_address_nothing_is_imported_and_nothing_happens() -> None:
     code = (
         "import sys\n"
-        "from app import telemetry\n"
-        "telemetry.start('', '', version='1')\n"
-        "with telemetry.span('s') as span, telemetry.stage('w', 'j', 'mix') as stage:\n"
-        "    span.name('x'); span.set(a=1); span.fail('c'); stage.fail('c'); telemetry.queued('w'); telemetry.begun('w')\n"
-        "telemetry.ended('w', 'j', 'render'); telemetry.stop()\n"
-        "print([name for name in sys.modules if name.startswith(('opentelemetry', 'google', 'requests'))])\n"
+        "from app.observability import tracing\n"
+        "tracing.start('', '', version='1')\n"
+        "with tracing.span('s') as span, tracing.stage('w', 'j', 'mix') as stage:\n"
+        "    span.name('x'); span.set(a=1); span.fail('c'); stage.fail('c'); tracing.queued('w'); tracing.begun('w')\n"
+        "tracing.ended('w', 'j', 'render'); tracing.stop()\n"
+        "print([name for name in sys.modules if name.startswith(('opentracing', 'google', 'requests'))])\n"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 

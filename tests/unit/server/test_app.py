@@ -214,11 +214,12 @@ def test_the_thread_that_waits_for_the_worker_imports_nothing_while_it_is_forked
     with Server(tmp_path / "data") as server:
         code = (
             "import sys, time\n"
-            "from app import logs, serve\n"
+            "from app.observability import logs\n"
+            "from app.server import granian\n"
             "from app.config.settings import Settings\n"
             "logs.configure('info', 'json', sys.stdout)\n"
             "before = set(sys.modules)\n"
-            f"serve._announce(Settings(port={server.port}), time.monotonic())\n"
+            f"granian._announce(Settings(port={server.port}), time.monotonic())\n"
             "print(sorted(set(sys.modules) - before), file=sys.stderr)\n"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

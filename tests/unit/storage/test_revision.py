@@ -109,7 +109,7 @@ def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path, capsys: p
 
 def test_with_nothing_to_do_neither_the_database_engine_nor_alembic_is_loaded(tmp_path: Path) -> None:
     at_version(tmp_path, "head").dispose()
-    program = "import sys; from app import cli; assert cli.main(['migrate', '--data', sys.argv[1]]) == 0; print(sorted(sys.modules))"
+    program = "import sys; from app.cli.main import main; assert main(['migrate', '--data', sys.argv[1]]) == 0; print(sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
     loaded = done.stdout.splitlines()[-1]
     assert "'sqlite3'" in loaded

@@ -79,9 +79,9 @@ async def test_cancelling_kills_the_child() -> None:
 async def test_a_child_dies_when_its_parent_is_killed() -> None:
     script = """
 import asyncio, sys
-from app import processes
+from app.system import children
 async def main():
-    async with processes.child(["/bin/sleep", "60"]) as process:
+    async with children.child(["/bin/sleep", "60"]) as process:
         print(process.pid, flush=True)
         await process.wait()
 asyncio.run(main())

@@ -19,7 +19,7 @@ from tests.unit.retention.shelf import Shelf
 ODD = "\x1b]0;owned\x07 \x9b31m a\rb\nc \u202egpj.exe\u2069 \u2028 \ud800"
 PLAIN = "Größe 日本語 עברית \u200f\u200d\u00a0 \U0001f469\u200d\U0001f467"  # what joins and marks stays
 # What speaks to a parent process, writes the log, or a line that is all ours.
-ALLOWED = {"say.py", "logs.py", "supervised.py", "vaults.py", "whisper_child.py", "espeak_child.py"}
+ALLOWED = {"console.py", "logs.py", "supervisor.py", "backup_place.py", "child.py"}
 
 
 def harmless(text: str) -> bool:

@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that owns the folder."""
-    code = f"import pathlib, sys; from app import guard; guard.claim(pathlib.Path({str(tmp_path)!r})); print('mine', flush=True); sys.stdin.read()"
+    claim = f"from app.system import data_lock; data_lock.claim(pathlib.Path({str(tmp_path)!r}))"
+    code = f"import pathlib, sys; {claim}; print('mine', flush=True); sys.stdin.read()"
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None and process.stdout.readline() == "mine\n"
     yield process
@@ -88,10 +89,10 @@ def test_the_address_to_open_is_one_that_a_browser_takes(host: str, url: str) ->
 def test_a_worker_dies_with_its_starter() -> None:
     script = """
 import os, sys, time
-from app import guard
+from app.system import data_lock
 parent = os.getpid()
 if os.fork() == 0:
-    guard.die_with(parent)
+    data_lock.die_with(parent)
     print(os.getpid(), flush=True)
     time.sleep(60)
 time.sleep(60)
@@ -105,6 +106,6 @@ time.sleep(60)
 
 
 def test_a_worker_whose_starter_is_already_gone_ends_at_once() -> None:
-    code = "from app import guard; guard.die_with(1 << 30); print('still here')"
+    code = "from app.system import data_lock; data_lock.die_with(1 << 30); print('still here')"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL and done.stdout == ""

@@ -137,8 +137,8 @@ def test_bytes_that_are_no_text_are_refused_by_line() -> None:
 
 def test_the_tables_are_read_only_when_something_must_be_guessed() -> None:
     script = (
-        "from app.dubbing import letters; from app.dubbing.subtitles.srt_vtt import read\n"
+        "from app.dubbing.subtitles import letter_statistics; from app.dubbing.subtitles.srt_vtt import read\n"
         "read('1\\n00:00:01,000 --> 00:00:02,000\\nÇa va?\\n'.encode())\n"
-        "print(letters._tables.cache_info().misses)"
+        "print(letter_statistics._tables.cache_info().misses)"
     )
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip() == "0"

@@ -13,7 +13,6 @@ import msgspec
 import psutil
 import pytest
 
-from app.config.engines import limits_of
 from app.config.settings import Settings
 from app.domain import errors
 from app.domain.errors import DubError
@@ -22,6 +21,7 @@ from app.domain.media import MediaInfo
 from app.dubbing.worker.client import limits_of as limits_for
 from app.dubbing.worker.client import run_task
 from app.dubbing.worker.tasks import Ingested, IngestRequest, MixReport, MixRequest, ProbeRequest
+from app.server.engines import limits_of
 from app.system.children import Limits
 
 MIX = MixRequest(

@@ -127,7 +127,7 @@ print(peak_mb() - before)
 
 def test_the_model_file_is_found_without_importing_its_package() -> None:
     assert silero_path().is_file()
-    code = "import sys; from app.speech import vad; vad.silero_path(); print('faster_whisper' in sys.modules)"
+    code = "import sys; from app.speech.whisper import vad; vad.silero_path(); print('faster_whisper' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
 
 
