@@ -13,7 +13,7 @@ from app.api.depends import Given, Limits
 from app.api.problems import refuses
 from app.api.subtitle_preview import Encoding
 from app.domain.errors import ENGINE_UNKNOWN, DubError
-from app.domain.job import LOUDNESS_TARGETS, MAX_SPEED, MIN_SPEED, DubOptions
+from app.domain.job import LOUDNESS_TARGETS, DubOptions
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.secret_names import ELEVENLABS, Keys, engine_key
 from app.domain.segment import MAX_RATE, MIN_RATE
@@ -45,7 +45,8 @@ class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ServerSettings(msgspec.Struct, frozen=True):
-    """Limits and defaults. Sizes are bytes; browsers should upload in chunks of `chunk_bytes`. Speeds are the job's, rates a locked line's;
+    """Limits and defaults. Sizes are bytes; browsers should upload in chunks of `chunk_bytes`. Speeds are those of
+    the default voice (`speeds` of an engine has each engine's own), rates a locked line's;
     `loudness_targets` (LUFS) are the usual ones, others are taken too; `subtitle_encodings` can be chosen for a subtitle file. `keys` has every
     engine that needs one; `elevenlabs_key` is ElevenLabs' again.
     """
@@ -87,14 +88,15 @@ def get_settings(
     service: Given[JobService], secrets: Given[SecretStore], registry: Given[Registry], limits: Given[Limits], environment_keys: Given[Keys]
 ) -> ServerSettings:
     """Limits, and what a job gets where it says nothing."""
+    speeds = registry.voice(service.default_options().voice)[0].speeds
     keys = {voice.name: _status(secrets, environment_keys, voice.name) for voice in registry.voices.values() if voice.needs_key}
     return ServerSettings(
         limits.version,
         limits.max_upload_bytes,
         CHUNK_BYTES,
         limits.max_duration_s,
-        MIN_SPEED,
-        MAX_SPEED,
+        speeds.min,
+        speeds.max,
         MIN_RATE,
         MAX_RATE,
         LOUDNESS_TARGETS,

@@ -21,7 +21,7 @@ from app.cli.dub_progress import Display, display
 from app.cli.failures import failed, interrupted, interruptible
 from app.config.settings import Settings
 from app.domain.errors import DISK_FULL, DubError
-from app.domain.job import MAX_SPEED, MIN_SPEED, NEUTRAL, Background, DubOptions, Stage, Task
+from app.domain.job import NEUTRAL, Background, DubOptions, Stage, Task
 from app.domain.media import MediaInfo
 from app.domain.report import Report
 from app.domain.segment import Clip, Flag, Segment
@@ -88,10 +88,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         _check_review(arguments.review)
     if arguments.review is not None and arguments.review.exists() and arguments.review.samefile(source):
         raise UsageError("--review would overwrite the input")
-    if not MIN_SPEED <= arguments.speed <= MAX_SPEED:
-        raise UsageError(f"--speed is {MIN_SPEED} to {MAX_SPEED}")
     track_of(arguments.audio_track)
     options = options_of(arguments, settings)
+    _check_speed(options, settings)
     logs.configure("warning", "console")
     with display(sys.stderr) as shown:
         try:
@@ -120,6 +119,17 @@ def _check_review(path: Path) -> None:
         raise UsageError(f"--review: there is no folder {folder}")
     if len(os.fsencode(path.name)) > longest_name(folder):
         raise UsageError(f"--review: the name is longer than the {longest_name(folder)} bytes that its folder takes")
+
+
+def _check_speed(options: DubOptions, settings: Settings) -> None:
+    """Refuse a speed that the voice's engine does not speak at. An engine that does not exist is told with the other options."""
+    from app.server.engines import engines_of
+    from app.speech.registry import engine_of
+
+    engine = engine_of(options.voice)
+    voice = engines_of(settings).voices.get(engine)
+    if voice is not None and not voice.speeds.allow(options.speed):
+        raise UsageError(f"--speed is {voice.speeds.min:g} to {voice.speeds.max:g} with {engine}")
 
 
 def inputs_of(arguments: argparse.Namespace) -> list[Path]:

@@ -89,7 +89,7 @@ def _add_dub_options(dub: argparse.ArgumentParser) -> None:
     voice.add_argument("--voice", metavar="ENGINE:VOICE", help="such as espeak:es or elevenlabs:VOICE_ID (default: AUTODUBBER_VOICE)")
     voice.add_argument("--voice-model", metavar="M", default="", help="the voice engine's model (default: the engine's)")
     voice.add_argument("--target-language", metavar="CODE", help="language of the lines, when it is another one (they are brought by --subtitles)")
-    voice.add_argument("--speed", type=float, default=1.0, metavar="X", help="0.7 to 1.2")
+    voice.add_argument("--speed", type=float, default=1.0, metavar="X", help="within the limits of the voice's engine; 0.7 to 1.2 for both")
     mix = dub.add_argument_group("the mix")
     mix.add_argument(
         "--background", choices=("duck", "keep", "replace"), default="duck", help="the original sound: lowered under the voice, left, removed"

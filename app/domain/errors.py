@@ -228,7 +228,7 @@ PLAN_REQUIRED: Final = _p("plan_required", 402, "The voice service wants a highe
 SPEECH_BUSY: Final = _p("speech_busy", 503, "The voice service is busy.", "Retry in a while: finished lines are kept.")
 SPEECH_FAILED: Final = _p("speech_failed", 502, "The voice service gave no usable sound.", "Retry: finished lines are kept.")
 SPEECH_REFUSED: Final = _p("speech_refused", 422, "The voice service refused a line.", "Change the named line.")
-SPEED_RANGE: Final = _p("speed_range", 422, "The speed must be between 0.7 and 1.2.", "Choose a speed in that range.")
+SPEED_RANGE: Final = _p("speed_range", 422, "This voice does not speak at that speed.", "Choose a speed within its engine's limits.")
 
 # ---- backups
 BACKUP_PLACE: Final = _p(

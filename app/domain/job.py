@@ -133,7 +133,7 @@ class DubOptions(msgspec.Struct, frozen=True):
     `audio_track` counts the source's audio streams from 0;
     None takes the best one (`app.dubbing.audio_tracks`).
     How it is spoken: `voice` is "ENGINE:VOICE" ("espeak:en"); `voice_model` is the engine's model ("eleven_multilingual_v2"), "" for its
-    default; `speed` is 0.7-1.2. `review` stops after transcription for the person to read.
+    default; `speed` is a factor within the limits of the voice's engine. `review` stops after transcription for the person to read.
     The mix: `background` with `duck_db` (how far the original, or its stem, is lowered under the voice, negative; None: as far as the voice
     needs), `duck_attack_s`, `duck_hold_s`, `duck_release_s`, and `keep_db` (its level when it is kept). `loudness_lufs` is the
     whole's integrated loudness, None to leave it.
@@ -212,9 +212,6 @@ def same_dub(a: DubOptions, b: DubOptions) -> bool:
 
 
 LOUDNESS_TARGETS: Final = (-14.0, -16.0, -23.0)  # streaming music, spoken word and podcasts, EBU R 128 broadcast
-
-MIN_SPEED: Final = 0.7
-MAX_SPEED: Final = 1.2
 
 
 class JobError(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from app.domain.errors import ENCODING_UNKNOWN, ENGINE_UNKNOWN, LANGUAGE_UNKNOWN, SPEED_RANGE, DubError
-from app.domain.job import MAX_SPEED, MIN_SPEED, DubOptions
+from app.domain.job import DubOptions
 from app.domain.media import MediaInfo
 from app.dubbing.pipeline import check_media
 from app.dubbing.subtitles.code_pages import known
@@ -42,8 +42,6 @@ def check(options: DubOptions, engines: Registry, media: MediaInfo | None = None
     """Raise for what can be known without asking anybody: speed_range, language_unknown, engine_unknown; once the file has been read (`media`),
     also audio_track_missing and container_unsuitable.
     """
-    if not MIN_SPEED <= options.speed <= MAX_SPEED:
-        raise DubError(SPEED_RANGE, f"It is {options.speed:g}.")
     for language in (options.language, options.target_language):
         if language is not None and not _LANGUAGE.fullmatch(language):
             raise DubError(LANGUAGE_UNKNOWN, f"“{language[:40]}” is not one.")
@@ -54,6 +52,8 @@ def check(options: DubOptions, engines: Registry, media: MediaInfo | None = None
     engine, separator, _ = options.voice.partition(":")
     if not separator:
         raise DubError(ENGINE_UNKNOWN, f"A voice is ENGINE:VOICE, not “{engine[:40]}”.")
-    engines.voice(options.voice)
+    voice, _ = engines.voice(options.voice)
+    if not voice.speeds.allow(options.speed):
+        raise DubError(SPEED_RANGE, f"{voice.name} speaks at {voice.speeds.min:g} to {voice.speeds.max:g}; it is {options.speed:g}.")
     if media is not None:
         check_media(media, options)

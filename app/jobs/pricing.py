@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Final
 
 from app.domain.errors import SEGMENT_NOT_FOUND, TEXT_INVALID, DubError
 from app.domain.job import Job, Phase, Stage
@@ -19,8 +18,6 @@ from app.jobs.schemas import Estimate
 from app.speech.registry import engine_of
 from app.storage.disk_floors import reserved
 from app.storage.jobs import JobStore
-
-USD_PER_CREDIT: Final = {"elevenlabs": 0.08 / 1000}  # list price, October 2026
 
 
 def choice_of(job: Job, keys: Keys) -> VoiceChoice:
@@ -65,12 +62,19 @@ async def estimate(kit: Kit, store: JobStore, job_id: str, *, keys: Keys) -> Est
     models = {model.id: model for model in info.models}
     model = models.get(choice.model) or (info.models[0] if info.models else None)
     credits = characters * model.credits_per_character if model else 0.0
-    price = USD_PER_CREDIT.get(voice.name)
+    unit = voice.cost_unit
+    price = 0.0 if unit is None else unit.usd
     media_s = job.media.duration_s if job.media else 0.0
     costs = await asyncio.to_thread(stage_costs, store, Phase.RENDER)
     seconds = sum(cost * media_s * (len(new) / len(pairs) if stage is Stage.SYNTHESIZE and pairs else 1.0) for stage, cost in costs.items())
     return Estimate(
-        len(pairs), sum(known), characters, credits, 0.0 if voice.name == "espeak" else None if price is None else credits * price, seconds
+        len(pairs),
+        sum(known),
+        characters,
+        credits,
+        None if price is None else credits * price,
+        seconds,
+        "" if unit is None else unit.name,
     )
 
 

@@ -129,7 +129,8 @@ class WholeJobPage(msgspec.Struct, frozen=True):
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """What rendering would cost now. Lines that are cached cost nothing. `money_usd` is list price, None when not known."""
+    """What rendering would cost now. Lines that are cached cost nothing. `credits` are in the engine's own unit, which is called `unit` ("": all is
+    free); `money_usd` is list price, None when not known."""
 
     lines: int
     cached_lines: int
@@ -137,3 +138,4 @@ class Estimate(msgspec.Struct, frozen=True):
     credits: float
     money_usd: float | None
     seconds: float
+    unit: str

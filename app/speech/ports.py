@@ -40,8 +40,25 @@ class ModelInfo(msgspec.Struct, frozen=True):
     credits_per_character: float
 
 
+class SpeedLimits(msgspec.Struct, frozen=True):
+    """The speeds that an engine can speak at, as factors of its usual one."""
+
+    min: float
+    max: float
+
+    def allow(self, speed: float) -> bool:
+        return self.min <= speed <= self.max
+
+
+class CostUnit(msgspec.Struct, frozen=True):
+    """What an engine counts its price in. `name` is for one of them ("credit"); `usd` is the list price of one, None when not known."""
+
+    name: str
+    usd: float | None
+
+
 class EngineInfo(msgspec.Struct, frozen=True):
-    """`kind` is "recognizer" or "voice"."""
+    """`kind` is "recognizer" or "voice". Of a voice: the speeds that it takes, and what it costs (None: nothing)."""
 
     name: str
     kind: str
@@ -49,6 +66,8 @@ class EngineInfo(msgspec.Struct, frozen=True):
     needs_key: bool
     availability: Availability
     models: tuple[ModelInfo, ...]
+    speeds: SpeedLimits | None = None
+    cost_unit: CostUnit | None = None
 
 
 class Place(Protocol):
@@ -162,10 +181,13 @@ class Answer(Protocol):
 
 
 class Voice(Protocol):
-    """A text-to-speech engine. `needs_key`: it speaks only with an API key, the person's or the server's."""
+    """A text-to-speech engine. `needs_key`: it speaks only with an API key, the person's or the server's. `speeds` are those
+    that a job may ask for; `cost_unit` is what `Spoken.cost_credits` and a model's `credits_per_character` count, None where all is free."""
 
     name: str
     needs_key: bool
+    speeds: SpeedLimits
+    cost_unit: CostUnit | None
 
     async def info(self, key: str | None = None) -> EngineInfo: ...
 

@@ -70,6 +70,7 @@ def test_a_video_is_corrected_and_spoken_by_elevenlabs(
     estimate = dubber.ok(dubber.client.get(f"/api/jobs/{job['id']}/estimate"))
     texts = [CORRECTED if i == 1 else s.text for i, s in enumerate(SPOKEN)]
     assert estimate["characters"] == estimate["credits"] == sum(map(len, texts))
+    assert estimate["unit"] == "credit"
     assert estimate["money_usd"] == pytest.approx(estimate["credits"] * 0.08 / 1000)
     preview = dubber.client.post(f"/api/jobs/{job['id']}/segments/{segments[0]['id']}/preview")
     assert preview.status_code == 200 and preview.content[:4] == b"RIFF"

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.domain import errors
 from app.domain.errors import DubError
-from app.domain.job import MAX_SPEED, MIN_SPEED
 from app.domain.secret_names import ELEVENLABS
 from app.speech.concurrency import Gate
 from app.speech.elevenlabs.audio import Received, cost_credits, most_bytes, sound
 from app.speech.elevenlabs.client import Service, digest, sdk_module
 from app.speech.elevenlabs.errors import Retry, Trouble
 from app.speech.elevenlabs.models import SpeechModel, at_once, known_models, read_model
-from app.speech.ports import Answer, Availability, EngineInfo, SpeechRequest, Spoken, VoiceInfo
+from app.speech.ports import Answer, Availability, CostUnit, EngineInfo, SpeechRequest, SpeedLimits, Spoken, VoiceInfo
 
 if TYPE_CHECKING:
     from elevenlabs.client import AsyncElevenLabs
@@ -39,6 +38,8 @@ class ElevenLabsVoice:
 
     name = ELEVENLABS
     needs_key = True
+    speeds = SpeedLimits(0.7, 1.2)
+    cost_unit: CostUnit | None = CostUnit("credit", 0.08 / 1000)  # list price, October 2026
 
     def __init__(
         self,
@@ -69,7 +70,8 @@ class ElevenLabsVoice:
             models = await self._models(own)
         except DubError as error:
             availability = Availability(False, error.message, error.problem.hint)
-        return EngineInfo(self.name, "voice", "ElevenLabs", self.needs_key, availability, tuple(model.info() for model in models))
+        listed = tuple(model.info() for model in models)
+        return EngineInfo(self.name, "voice", "ElevenLabs", self.needs_key, availability, listed, self.speeds, self.cost_unit)
 
     async def voices(self, key: str | None = None) -> tuple[VoiceInfo, ...]:
         own = self._key(key)
@@ -276,7 +278,8 @@ def _voice(listed: Any) -> VoiceInfo | None:
 
 
 def _speed(request: SpeechRequest) -> float:
-    return min(MAX_SPEED, max(MIN_SPEED, round(request.speed, 2)))
+    limits = ElevenLabsVoice.speeds
+    return min(limits.max, max(limits.min, round(request.speed, 2)))
 
 
 def _clean(text: str) -> str:

@@ -15,7 +15,7 @@ import msgspec
 from app.domain.errors import ENGINE_UNAVAILABLE, SPEECH_FAILED, TEXT_INVALID, TEXT_TOO_LONG, VOICE_UNKNOWN, DubError
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.speech.concurrency import Gate
-from app.speech.ports import Answer, Availability, EngineInfo, ModelInfo, SpeechRequest, Spoken, VoiceInfo
+from app.speech.ports import Answer, Availability, CostUnit, EngineInfo, ModelInfo, SpeechRequest, SpeedLimits, Spoken, VoiceInfo
 from app.system.children import child
 
 AUTO: Final = "auto"
@@ -43,6 +43,8 @@ class EspeakVoice:
 
     name = "espeak"
     needs_key = False
+    speeds = SpeedLimits(0.7, 1.2)  # it could go further: 80 to 450 words a minute
+    cost_unit: CostUnit | None = None
 
     def __init__(self, *, libraries: list[tuple[str, str]] | None = None, at_once: int = 0) -> None:
         """`libraries` are (library, data folder or "") in the order to try; None: the wheel's, then the system's."""
@@ -54,9 +56,9 @@ class EspeakVoice:
         try:
             version = (await self._catalogue()).version.split()[0]
         except DubError as error:
-            return EngineInfo(self.name, "voice", "espeak-ng", self.needs_key, Availability(False, error.message, _REMEDY), ())
+            return EngineInfo(self.name, "voice", "espeak-ng", self.needs_key, Availability(False, error.message, _REMEDY), (), self.speeds)
         model = ModelInfo("", f"espeak-ng {version}", True, 0, MAX_TEXT_CHARACTERS, (), 0.0)
-        return EngineInfo(self.name, "voice", "espeak-ng", self.needs_key, Availability(True, "", ""), (model,))
+        return EngineInfo(self.name, "voice", "espeak-ng", self.needs_key, Availability(True, "", ""), (model,), self.speeds)
 
     async def voices(self, key: str | None = None) -> tuple[VoiceInfo, ...]:
         known = await self._catalogue()

@@ -202,7 +202,7 @@ def test_a_line_can_be_heard(studio: Studio, api: httpx.Client) -> None:
 def test_the_cost_is_told_before(studio: Studio, api: httpx.Client) -> None:
     estimate = api.get(f"/api/jobs/{studio.ids[4]}/estimate").json()
     assert estimate["lines"] == 3
-    assert estimate["credits"] == 0
+    assert (estimate["credits"], estimate["money_usd"], estimate["unit"]) == (0, 0, "")
     assert estimate["seconds"] > 0
     refused(api.get("/api/jobs/none/estimate"), 404, "job_not_found")
 
@@ -237,6 +237,8 @@ def test_engines_and_voices_are_listed(api: httpx.Client) -> None:
     assert engines["espeak"]["availability"]["available"]
     assert not engines["elevenlabs"]["availability"]["available"]
     assert engines["elevenlabs"]["availability"]["remedy"]
+    assert (engines["elevenlabs"]["cost_unit"]["name"], engines["espeak"]["cost_unit"]) == ("credit", None)
+    assert engines["espeak"]["speeds"] == {"min": 0.7, "max": 1.2} and engines["openai-whisper"]["speeds"] is None
     voices = api.get("/api/voices", params={"engine": "espeak", "language": "es"}).json()["voices"]
     assert voices and all(voice["engine"] == "espeak" and voice["language"] in (None, "es") for voice in voices)
     assert api.get("/api/voices", params={"engine": "none"}).json() == {"voices": []}

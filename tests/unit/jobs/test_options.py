@@ -8,11 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.domain.errors import LANGUAGE_UNKNOWN, DubError
+from app.domain.errors import LANGUAGE_UNKNOWN, SPEED_RANGE, DubError
 from app.domain.job import NEUTRAL, AudioFormat, Background, BurnPosition, BurnSize, Container, DubOptions, JoinShortCues, Task, same_dub
 from app.jobs import options as job_options
 from app.jobs.schemas import OptionsPatch
-from app.speech.registry import build_registry
+from app.speech.espeak.voice import EspeakVoice
+from app.speech.ports import SpeedLimits
+from app.speech.registry import Registry, build_registry
 
 OPTIONS = DubOptions(None, Task.TRANSCRIBE, "openai-whisper", "tiny", "espeak:auto", "", 1.0, Background.DUCK, False, False, 0, True, **NEUTRAL)
 
@@ -34,6 +36,31 @@ def test_what_is_no_language_code_is_refused(name: str, language: str) -> None:
     with pytest.raises(DubError) as caught:
         job_options.check(changed(**{name: language}), ENGINES)
     assert caught.value.problem is LANGUAGE_UNKNOWN
+
+
+class Unhurried(EspeakVoice):
+    """An engine with other limits."""
+
+    name = "unhurried"
+    speeds = SpeedLimits(0.25, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("voice", "speed", "taken"),
+    [
+        ("espeak:en", 0.7, True), ("espeak:en", 1.2, True), ("espeak:en", 0.69, False), ("espeak:en", 1.21, False),
+        ("unhurried:en", 0.25, True), ("unhurried:en", 0.2, False), ("unhurried:en", 1.1, False), ("unhurried:en", float("nan"), False),
+    ],
+)  # fmt: skip
+def test_a_speed_is_checked_by_the_limits_of_the_voices_own_engine(voice: str, speed: float, taken: bool) -> None:
+    engines = Registry(tuple(ENGINES.recognizers.values()), (EspeakVoice(libraries=[]), Unhurried(libraries=[])))
+    options = changed(voice=voice, speed=speed)
+    if taken:
+        job_options.check(options, engines)
+        return
+    with pytest.raises(DubError) as caught:
+        job_options.check(options, engines)
+    assert caught.value.problem is SPEED_RANGE and voice.partition(":")[0] in caught.value.detail
 
 
 @pytest.mark.parametrize(

@@ -788,6 +788,11 @@ export interface components {
          * @enum {string}
          */
         Container: "auto" | "mp4" | "mkv" | "webm";
+        /** CostUnit */
+        CostUnit: {
+            name: string;
+            usd: number | null;
+        };
         /** CreateJob */
         CreateJob: {
             options?: components["schemas"]["OptionsPatch"];
@@ -861,10 +866,12 @@ export interface components {
         /** EngineInfo */
         EngineInfo: {
             availability: components["schemas"]["Availability"];
+            cost_unit?: components["schemas"]["CostUnit"] | null;
             kind: string;
             models: components["schemas"]["ModelInfo"][];
             name: string;
             needs_key: boolean;
+            speeds?: components["schemas"]["SpeedLimits"] | null;
             title: string;
         };
         /** Engines */
@@ -879,6 +886,7 @@ export interface components {
             lines: number;
             money_usd: number | null;
             seconds: number;
+            unit: string;
         };
         /** Fault */
         Fault: {
@@ -1292,6 +1300,11 @@ export interface components {
             seq: number;
             /** @constant */
             type: "snapshot";
+        };
+        /** SpeedLimits */
+        SpeedLimits: {
+            max: number;
+            min: number;
         };
         /** SplitSegment */
         SplitSegment: {
