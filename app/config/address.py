@@ -1,4 +1,4 @@
-"""Where a server of this machine is reached. A leaf."""
+"""The address at which a server on this machine is reached."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def url_of(host: str, port: int) -> str:
 
 
 def url_from_env() -> str:
-    """The same by the environment alone: loading all settings takes longer than the question that it is for. Raises UsageError."""
+    """The address from the environment alone: the health check must not load all settings. Raises UsageError."""
     port = os.environ.get("AUTODUBBER_PORT") or "8000"
     if not port.isdigit():
         raise UsageError(f"AUTODUBBER_PORT: expected a number (it is {port!r}).")

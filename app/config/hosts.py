@@ -1,8 +1,8 @@
-"""Under which names the server answers, so that no web site can point a name of its own at it (DNS rebinding).
+"""Decides which host names the server answers to, as a defence against DNS rebinding.
 
-An address, localhost and its subdomains are nobody else's: they always pass. So do the machine's own names, unless only this machine can reach
-the server, and what the operator named. A leaf: the standard library only. What is compared is the Host header alone: X-Forwarded-Host is not read,
-as a visitor could send it.
+IP addresses, localhost and its subdomains always pass: no web site can own them. Names from AUTODUBBER_ALLOWED_HOSTS pass, and the machine's own
+names unless the server listens on this machine only. Only the Host header is compared: X-Forwarded-Host is ignored, because any client can send it.
+Uses the standard library only.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 _HEADER: Final = re.compile(r"(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(\d{1,5}))?")
 _NAME: Final = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
-_USUAL: Final = ("", "80", "443")  # a browser leaves the scheme's own port out
+_USUAL: Final = ("", "80", "443")  # a browser omits the scheme's default port
 
 
 class Hosts:
-    """The names that are known. `own` are the machine's, `listed` those of AUTODUBBER_ALLOWED_HOSTS as `parse` gives them."""
+    """The names that pass. `own` are the machine's, `listed` those of AUTODUBBER_ALLOWED_HOSTS as `parse` gives them."""
 
     def __init__(self, listed: Iterable[str] = (), own: Iterable[str] = ()) -> None:
         self.listed = tuple(dict.fromkeys(listed))
@@ -29,7 +29,7 @@ class Hosts:
         self._rules = tuple(_split(entry) for entry in (*self.listed, *self.own))
 
     def knows(self, header: str) -> bool:
-        """Whether the Host header names this server. False for what is no host at all."""
+        """Whether the Host header names this server. False for a malformed host."""
         found = split(header)
         if found is None:
             return False
@@ -60,23 +60,23 @@ def is_address(name: str) -> bool:
 
 
 def parse(setting: str) -> tuple[str, ...]:
-    """The entries of AUTODUBBER_ALLOWED_HOSTS: names, *.example.org for all below one, with a port or without. Raises ValueError with one line."""
+    """The entries of AUTODUBBER_ALLOWED_HOSTS: names, *.example.org for all subdomains, with or without a port. Raises ValueError with one line."""
     found = []
     for entry in filter(None, (part.strip() for part in setting.split(","))):
         name, port = _entry(entry)
-        if not is_address(name):  # an address passes anyway
+        if not is_address(name):  # an address always passes
             found.append(f"{name}:{port}" if port else name)
     return tuple(found)
 
 
 def of_origins(origins: Iterable[str]) -> tuple[str, ...]:
-    """The names of web origins: a site that may call the API may also be the name of a proxy in front of it."""
+    """The names in a list of web origins: an allowed origin may be the proxy's own name."""
     return tuple(name for origin in origins if (name := _origin_name(origin)) and not is_address(name))
 
 
 def own_names(hosts_file: Path = Path("/etc/hosts")) -> tuple[str, ...]:
-    """What this machine or container calls itself: its name, with and without its domain, what /etc/hosts calls it besides, and its name in the
-    local network (NAME.local). No name server is asked: that could take long, and it could say anything.
+    """The machine's or container's own names: its host name with and without domain, its aliases in /etc/hosts, and NAME.local. No name server
+is asked: an answer could take long and could not be trusted.
     """
     host = socket.gethostname().lower().removesuffix(".")
     names = [host, host.partition(".")[0], f"{host.partition('.')[0]}.local"]
@@ -92,7 +92,7 @@ def own_names(hosts_file: Path = Path("/etc/hosts")) -> tuple[str, ...]:
 
 
 def known(listed: str, origins: Iterable[str], listens_on: str) -> Hosts:
-    """The names of a server that listens on that address."""
+    """The names that pass for a server that listens on the address."""
     named = [] if is_address(listens_on) or not _NAME.fullmatch(listens_on.lower()) else [listens_on.lower()]
     return Hosts([*parse(listed), *of_origins(origins)], named if is_local(listens_on) else [*named, *own_names()])
 
@@ -117,7 +117,7 @@ def _entry(entry: str) -> tuple[str, str]:
 
 
 def _ascii(name: str) -> str:
-    """As browsers send it: "bücher.example" is xn--bcher-kva.example."""
+    """The name in ASCII, as browsers send it: "bücher.example" becomes xn--bcher-kva.example."""
     try:
         return name if name.isascii() else name.encode("idna").decode()
     except UnicodeError:

@@ -1,4 +1,4 @@
-"""From the operator's settings to the rules of retention."""
+"""Builds the rules of retention from the settings."""
 
 from __future__ import annotations
 

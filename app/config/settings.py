@@ -1,4 +1,4 @@
-"""Every environment variable, once: typed, documented, read at start-up.
+"""Every environment variable: its type, default and documentation, read once at the start.
 
 A variable is `AUTODUBBER_` and the field's name in capitals, unless `name` says otherwise. A secret may stand in a file instead: `NAME_FILE`.
 A wrong value stops the start with one clear line (`SettingsError`).
@@ -21,7 +21,7 @@ from app.observability import tracing
 PREFIX: Final = "AUTODUBBER_"
 
 
-# What stands in front of a path must be told apart from the path: a proxy may have taken it off.
+# The first folder of a base path must differ from our own paths: a proxy may have removed it.
 RESERVED: Final = frozenset({"api", "ws", "download", "media", "health", "metrics", "schema", "jobs", "settings", "licenses", "_app"})
 _BASE_PATH: Final = re.compile(r"(?:/[A-Za-z0-9_-]{1,64}){1,8}")
 
@@ -238,7 +238,7 @@ def _headers(value: str) -> None:
     tracing.parse_headers(value)
 
 
-_CHECKS: Final[Mapping[str, Callable[[str], None]]] = {  # what a value must be besides its type; ValueError says it in one line, without a secret
+_CHECKS: Final[Mapping[str, Callable[[str], None]]] = {  # further checks of a value; ValueError says in one line what is wrong, without a secret
     "trusted_proxies": _proxies,
     "allowed_hosts": _hosts,
     "metrics_token": _token,

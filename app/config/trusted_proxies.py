@@ -1,6 +1,6 @@
-"""Who a request comes from, when proxies stand between: X-Forwarded-For, believed only from proxies that the operator trusts.
+"""Finds a request's client behind proxies: X-Forwarded-For, believed only from proxies that the operator trusts.
 
-A leaf: the standard library only. What the header holds is anybody's text: it is parsed, never copied.
+Uses the standard library only. Any client can send the header: it is parsed, and its text is never copied.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _MOST_HOPS = 32
 
 
 class Trusted:
-    """The proxies whose word is taken: networks, and whether peers without an address (unix sockets) are among them."""
+    """The trusted proxies: networks, and whether peers on a unix socket (which have no address) are trusted."""
 
     def __init__(self, networks: Iterable[Network] = (), *, unix: bool = False) -> None:
         self._networks = tuple(networks)
@@ -32,7 +32,7 @@ class Trusted:
     def client(self, peer: str | None, forwarded: Iterable[str]) -> str:
         """The client's address: the peer's, or, where that is a trusted proxy's, the rightmost one in the X-Forwarded-For headers that is not.
 
-        An entry that is no address ends the search: the last address that a trusted proxy named is taken.
+        An entry that is not an address ends the search: the last address named by a trusted proxy is taken.
         """
         found = _read(peer or "")
         if not self.has(found):
@@ -47,7 +47,7 @@ class Trusted:
 
 
 def parse(setting: str) -> Trusted:
-    """The proxies of AUTODUBBER_TRUSTED_PROXIES. Raises ValueError with one line for an entry that is none."""
+    """The proxies of AUTODUBBER_TRUSTED_PROXIES. Raises ValueError with one line for a wrong entry."""
     networks: list[Network] = []
     unix = False
     for entry in (part.strip() for part in setting.split(",")):
@@ -62,7 +62,7 @@ def parse(setting: str) -> Trusted:
 
 
 def _hops(headers: Iterable[str]) -> list[str]:
-    """The entries of all headers together, the nearest proxy's first; bounded, because anybody may send as many as he likes."""
+    """The entries of all headers, the nearest proxy's first; limited in number, because a client may send many."""
     joined = ",".join(headers)[-_MOST_CHARACTERS:]
     return [part.strip() for part in reversed(joined.split(","))][:_MOST_HOPS]
 

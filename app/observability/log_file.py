@@ -1,8 +1,8 @@
-"""The log in a file: rotated by size, the newest files kept; two processes write, one of them rotates.
+"""Writes the log to a file that is rotated by size. Two processes write; one of them rotates.
 
-Every line is one write to the end of the file (O_APPEND), which the kernel does not mix with another. The process that owns the data folder rotates;
-the other looks before each line whether the file is still the one that it has open. A line that it writes in that very moment is in the rotated file:
-no line is lost. A leaf.
+Every line is one write to the end of the file (O_APPEND), so lines of two processes never mix. The process that owns the data folder rotates.
+The other one checks before each line whether its open file is still the current one. A line written during a rotation lands in the rotated file:
+no line is lost.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Final
 
 from app.system import file_modes
 
-_MODE: Final = 0o640  # the owner writes, the group reads: who collects logs
+_MODE: Final = 0o640  # the owner writes, the group reads: log collectors run under the group
 
 
 class Unusable(Exception):
-    """The file cannot be written; the message is one line."""
+    """The log file cannot be written; the message is one line."""
 
 
 def opened(path: str, *, most_bytes: int, keep: int, rotates: bool, within: Path | None = None) -> LogFile | None:
-    """The file at `path`, None where no file is wished; in the data folder (`within`) it is the owner's alone. Raises Unusable."""
+    """Open the log file at `path`; None without a path. In the data folder (`within`) only the owner may read it. Raises Unusable."""
     if not path:
         return None
     mode = _MODE & ~0o077 if within is not None and Path(path).resolve().is_relative_to(within.resolve()) else _MODE
@@ -45,7 +45,7 @@ class LogFile:
             from app.system.disk_full import is_disk_full
 
             if is_disk_full(error):
-                return  # a full disk stops no start: each line tries to open it
+                return  # a full disk does not stop the start: every line tries to open the file again
             raise Unusable(f"the log file {path} cannot be written: {error.strerror}") from None
 
     def write(self, line: str) -> None:
@@ -60,7 +60,7 @@ class LogFile:
                 data = data[os.write(self._fd, data) :]
 
     def _renew_lock(self) -> None:
-        """In a child that was forked while a thread, which it does not have, was writing."""
+        """Make a new lock in a forked child: the thread that held the old one does not exist there."""
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class LogFile:
             self._close()
 
     def _is_current(self) -> bool:
-        """Whether the path is still the open file: another process, or a person, may have moved or deleted it."""
+        """Whether `path` is still the open file: another process or a person may have moved or deleted it."""
         try:
             there, here = self._path.stat(), os.fstat(self._fd)
         except OSError:
@@ -77,10 +77,10 @@ class LogFile:
 
     def _open(self) -> None:
         self._close()
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe without a reader refuses instead of waiting
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe without a reader raises instead of blocking
         try:
             fd = os.open(self._path, flags | os.O_EXCL, self._mode)
-            os.fchmod(fd, self._mode & ~file_modes.persons_umask())  # the process's own umask is for the data folder
+            os.fchmod(fd, self._mode & ~file_modes.persons_umask())  # the process's umask is meant for the data folder
         except FileExistsError:
             fd = os.open(self._path, flags, self._mode)
         if not stat.S_ISREG(os.fstat(fd).st_mode):
@@ -98,7 +98,7 @@ class LogFile:
 
     def _rotate(self) -> None:
         beyond = self._keep
-        while self._numbered(beyond).exists():  # also those that a larger number had kept
+        while self._numbered(beyond).exists():  # also files left from a larger setting
             self._numbered(beyond).unlink()
             beyond += 1
         for number in range(self._keep - 1, 0, -1):

@@ -1,7 +1,7 @@
-"""One log for everything: JSON lines (or coloured ones for people) with request id, job id and stage; secrets never reach it.
+"""Configures the log: JSON lines (or coloured lines for people) with request id, job id and stage. Secrets are removed from every line.
 
-A leaf. `configure` once per process; `bound(job_id=..., stage=...)` around work, and every line within carries it, standard `logging` included.
-One event is one line, whatever text is in it: JSON escapes it, and so does the format for people.
+Call `configure` once per process. Within `bound(job_id=..., stage=...)` every line carries these fields, those of standard `logging` too.
+One event is one line: line breaks and control characters in its text are escaped in both formats.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ _NAMED: Final = re.compile(
 )
 _FIRST: Final = ("timestamp", "level", "logger", "event", "request_id", "job_id", "stage")
 _SHORTEST_SECRET: Final = 8
-_own: re.Pattern[str] | None = None  # of the secrets that the settings hold
-_PLAIN_KEYS: Final = frozenset({"key"})  # our own blobs' names travel under this one
+_own: re.Pattern[str] | None = None  # secrets from the settings
+_PLAIN_KEYS: Final = frozenset({"key"})  # names of blobs use this field
 
 
 def hide(secrets: Iterable[str]) -> None:
-    """From now on these very texts are hidden too, wherever they stand, whatever they look like. Short ones would hide common words: they stay."""
+    """Remove these texts from every later line, wherever they occur. Short texts are ignored: they would remove common words."""
     global _own
     known = sorted({secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True)
     _own = re.compile("|".join(map(re.escape, known))) if known else None
 
 
 def redact_text(text: str) -> str:
-    """The text with everything that looks like a secret hidden."""
+    """The text with everything that looks like a secret removed."""
     if _own is not None:
         text = _own.sub(HIDDEN, text)
     return _NAMED.sub(rf"\1{HIDDEN}", _SECRET_VALUE.sub(HIDDEN, text))
@@ -84,13 +84,13 @@ def _clean(name: str, value: Any) -> Any:
             return value
         case BaseException():
             return redact_text(repr(value))
-    return redact_text(str(value))  # what JSON, or a person, would be shown of it
+    return redact_text(str(value))  # the text as the log would show it
 
 
 def configure(level: str = "info", style: str = "json", stream: TextIO | None = None, file: LogFile | None = None) -> None:
     """Send structlog and standard logging through one pipeline to `stream` (standard error), and to `file` too. `style` is json or console.
 
-    What nobody caught, in any thread, is a line as well.
+    Uncaught exceptions of any thread are logged as well.
     """
     stream = stream or sys.stderr
     stamped: list[Processor] = [
@@ -117,7 +117,7 @@ def configure(level: str = "info", style: str = "json", stream: TextIO | None = 
     root.handlers = handlers
     root.setLevel(level.upper())
     logging.captureWarnings(True)
-    logging.getLogger("dbos").addHandler(logging.NullHandler())  # a logger that has a handler gets no console of DBOS's own
+    logging.getLogger("dbos").addHandler(logging.NullHandler())  # DBOS adds no console handler to a logger that has a handler
     for noisy in ("httpx", "httpcore", "alembic", "sqlalchemy", "dbos", "litestar", "urllib3"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     sys.excepthook = _uncaught
@@ -134,7 +134,7 @@ def _formatter(style: str, stamped: Sequence[Processor], *, colors: bool) -> log
 
 
 def _stamp(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """structlog processor: when it happened, the same in every place that it is written to."""
+    """structlog processor: adds the time, the same for every output."""
     record = event.get("_record")
     at = datetime.fromtimestamp(record.created if record is not None else time.time(), UTC)
     event["timestamp"] = at.isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -142,14 +142,14 @@ def _stamp(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
 
 
 def _in_order(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """structlog processor: what every line has comes first."""
+    """structlog processor: moves the fields that every line has to the front."""
     return {**{name: event[name] for name in _FIRST if name in event}, **event}
 
 
 def _on_one_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """structlog processor, for people's eyes: what cannot be printed is escaped, so that no text moves the cursor or looks like a line of its own.
+    """structlog processor of the format for people: escapes control characters, so that no text moves the cursor or looks like another line.
 
-    A traceback keeps its lines; every one is indented, and none of the log's own is.
+A traceback keeps its line breaks. Its lines are indented, which lines of the log never are.
     """
     for name, value in event.items():
         if name in ("exception", "stack") and isinstance(value, str):
@@ -166,7 +166,7 @@ def _printable(text: str) -> str:
 
 
 class _Lines(logging.StreamHandler[TextIO]):
-    """One write for one line: another process writes to the same place. A place that takes nothing is told of on standard error, in one line."""
+    """Writes each line with one call, because another process writes to the same output. A failed write is reported on standard error, once."""
 
     def __init__(self, stream: TextIO, *, counts: bool = False) -> None:
         super().__init__(stream)
@@ -176,7 +176,7 @@ class _Lines(logging.StreamHandler[TextIO]):
         try:
             self.stream.write(self.format(record) + "\n")
             self.stream.flush()
-        except Exception:  # as logging has it: a line that cannot be written stops nobody
+        except Exception:  # as in logging: a line that cannot be written raises nothing
             self.handleError(record)
         if self._counts:
             metrics.LOG_LINES.add(record.levelname.lower())
@@ -186,7 +186,7 @@ class _Lines(logging.StreamHandler[TextIO]):
 
 
 class _Filed(logging.Handler):
-    """The same lines into a file."""
+    """Writes the same lines to the log file."""
 
     def __init__(self, file: LogFile) -> None:
         super().__init__()
@@ -206,7 +206,7 @@ def _complain(text: str) -> None:
     if sys.stderr is not None:
         try:
             sys.stderr.write(f"autodubber: {_printable(redact_text(text))}\n")
-        except (OSError, ValueError):  # nobody is left who could be told
+        except (OSError, ValueError):  # standard error is closed too: there is nowhere left to report it
             return
 
 

@@ -1,4 +1,4 @@
-"""How long the event loop was blocked: every block is a moment in which nobody was answered. And whose fault it was."""
+"""Measures how long the event loop was blocked, and how much of that the process itself computed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class LoopWatch:
     """A task that sleeps and sees how late it wakes.
 
     `worst_s` is the longest block since the last `take`. `worst_own_s` leaves out what the process did not compute: an upper limit of what our own
-    code did, be it in the loop or in a thread that held the interpreter's lock. The rest, the kernel let somebody else run.
+    code did, in the loop or in a thread that held the interpreter's lock. The remainder was scheduler delay: another process had the processor.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class LoopWatch:
                 self.worst_own_s = max(self.worst_own_s, own_s)
 
     def take(self) -> tuple[float, float]:
-        """The longest block since this was last asked, and the longest of our own, in seconds."""
+        """The longest block since the last call and the longest of the process's own, in seconds."""
         worst_s, self.worst_s = self.worst_s, 0.0
         own_s, self.worst_own_s = self.worst_own_s, 0.0
         return worst_s, own_s

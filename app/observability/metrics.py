@@ -1,6 +1,6 @@
-"""What this process has done since its start, counted by name and labels: thread-safe, and cheap enough for any line of code.
+"""Counters, gauges and histograms of this process. Thread-safe, and cheap enough for any line of code.
 
-A leaf: every room may count. `app.api.metrics` shows it all. Labels have few values: names of engines, stages, error codes; never a text that a
+Every room may use them; `app.api.metrics` renders them. Labels have few values: names of engines, stages, error codes; never text that a
 person typed, a path or an id.
 """
 
@@ -14,7 +14,7 @@ from typing import Final, Self
 
 import msgspec
 
-MOST_SERIES: Final = 500  # of one family; what comes after is counted under OTHER
+MOST_SERIES: Final = 500  # label sets of one family; further ones are counted as OTHER
 OTHER: Final = "other"
 _families: dict[str, Family] = {}
 
@@ -45,7 +45,7 @@ class _Numbers(Family):
         self._values: dict[tuple[str, ...], float] = {} if labels else {(): 0.0}
 
     def expect(self, *series: tuple[str, ...]) -> Self:
-        """These are there from the start, with 0: the first one counted is seen to be one more."""
+        """Create these label sets with 0, so that Prometheus sees the first increase."""
         self._values |= dict.fromkeys(series, 0.0)
         return self
 
@@ -60,7 +60,7 @@ class _Numbers(Family):
 
 
 class Counter(_Numbers):
-    """Only grows."""
+    """A number that only grows."""
 
     kind = "counter"
 
@@ -70,7 +70,7 @@ class Counter(_Numbers):
 
 
 class Gauge(_Numbers):
-    """Comes and goes."""
+    """A number that grows and shrinks."""
 
     kind = "gauge"
 
@@ -112,7 +112,7 @@ class Histogram(Family):
 
 
 def _renew_locks() -> None:
-    """In a child that was forked while a thread, which it does not have, was counting."""
+    """Make new locks in a forked child: the thread that held one does not exist there."""
     for family in _families.values():
         family._lock = threading.Lock()
 
@@ -121,7 +121,7 @@ os.register_at_fork(after_in_child=_renew_locks)
 
 
 def families() -> tuple[Family, ...]:
-    """Every one that was declared, in that order."""
+    """Every declared family, in the order of declaration."""
     return tuple(_families.values())
 
 

@@ -1,8 +1,8 @@
-"""Traces by OpenTelemetry, over HTTP as protobuf (OTLP): only when an address is set, and nothing of it is imported before.
+"""OpenTelemetry traces over HTTP (OTLP, protobuf). Nothing is imported or sent unless an address is set.
 
-A request is a span; a phase of a job is a trace of its own, whose ids come from the phase's id in the durable queue: after a restart, the stages that
-go on belong to the same trace, and the request that queued the phase links to it. No text, name or key is ever an attribute.
-A leaf. Whatever the receiver does costs one warning every ten minutes, and nothing else: spans are sent from a thread, and dropped when they pile up.
+A request is a span. A phase of a job is a trace; its ids are derived from the phase's id in the durable queue, so that stages after a restart
+belong to the same trace. The request that queued the phase links to it. No text, name or key is ever an attribute.
+A failing receiver causes one warning every ten minutes and nothing else: spans are sent from a thread, and dropped when too many wait.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _SEND_WITHIN_S: Final = 5.0
 _WARN_EVERY_S: Final = 600.0
-_MOST_PHASES: Final = 1000  # a deleted job's never ends
+_MOST_PHASES: Final = 1000  # the phase of a deleted job never ends
 _TRACES: Final = "/v1/traces"  # of OTLP over HTTP, below the address that is set
 _log = logging.getLogger("telemetry")
 _forced: contextvars.ContextVar[tuple[int, int] | None] = contextvars.ContextVar("forced", default=None)
@@ -35,7 +35,7 @@ _began_ns: dict[str, int] = {}  # of running phases
 
 
 class Span:
-    """A span that is being recorded, or nothing."""
+    """A span, or a no-op when tracing is off."""
 
     def __init__(self, recorded: Recorded | None = None) -> None:
         self._recorded = recorded
@@ -50,7 +50,7 @@ class Span:
             self._recorded.set_attributes(_dotted(attributes))
 
     def fail(self, code: str) -> None:
-        """It ended with an error of the catalogue."""
+        """Mark the span as failed with an error code of the catalogue."""
         if self._recorded is not None:
             from opentelemetry.trace import StatusCode
 
@@ -59,7 +59,7 @@ class Span:
 
 
 class _Tracing:
-    """What is there between `start` and `stop`."""
+    """The state between `start` and `stop`."""
 
     def __init__(self, provider: TracerProvider, tracer: Tracer) -> None:
         self.provider, self.tracer = provider, tracer
@@ -69,7 +69,7 @@ _active: _Tracing | None = None
 
 
 def check_endpoint(setting: str) -> None:
-    """Raises ValueError for what is no address of a receiver."""
+    """Raises ValueError when the text is not an HTTP address."""
     parts = urlsplit(setting)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("expected an address such as http://collector:4318")
@@ -78,7 +78,7 @@ def check_endpoint(setting: str) -> None:
 
 
 def parse_headers(setting: str) -> dict[str, str]:
-    """NAME=VALUE pairs, separated by commas, values percent-encoded as OpenTelemetry has it. Raises ValueError, which shows none of it."""
+    """NAME=VALUE pairs, separated by commas, values percent-encoded as OpenTelemetry has it. Raises ValueError; its message shows none of the text."""
     found = {}
     for at, pair in enumerate((part.strip() for part in setting.split(",")), 1):
         name, equals, value = (part.strip() for part in pair.partition("="))
@@ -101,7 +101,7 @@ def start(endpoint: str, headers: str, *, version: str) -> None:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # it would complain with every batch
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # it would log an error for every batch
     address = endpoint.rstrip("/") + _TRACES
     exporter = OTLPSpanExporter(endpoint=address, headers=parse_headers(headers), timeout=_SEND_WITHIN_S)
     about = {
@@ -116,7 +116,7 @@ def start(endpoint: str, headers: str, *, version: str) -> None:
 
 
 def stop(within_s: float = 2.0) -> None:
-    """Send what is left, for at most that long; then nothing is recorded any more. Blocks."""
+    """Send the remaining spans for at most `timeout_s`, then stop recording. Blocks."""
     global _active
     if _active is None:
         return
@@ -129,7 +129,7 @@ def stop(within_s: float = 2.0) -> None:
 
 @contextlib.contextmanager
 def span(name: str, kind: str = "internal", **attributes: str | int | float | bool) -> Iterator[Span]:
-    """Record what happens in the block, as a child of the span that is open here. `kind`: internal, server or client."""
+    """Record the block as a child of the current span. `kind`: internal, server or client."""
     if _active is None:
         yield Span()
         return
@@ -145,7 +145,7 @@ def span(name: str, kind: str = "internal", **attributes: str | int | float | bo
 
 
 def queued(workflow_id: str) -> None:
-    """The span that is open here, of a request, has queued this phase of a job."""
+    """Link the current span, a request, to the phase of a job that it queued."""
     if _active is not None:
         from opentelemetry.trace import get_current_span
 
@@ -153,7 +153,7 @@ def queued(workflow_id: str) -> None:
 
 
 def begun(workflow_id: str) -> None:
-    """The phase runs, anew or for the first time."""
+    """The phase runs, for the first time or again after a restart."""
     if _active is not None:
         _began_ns.setdefault(workflow_id, time.time_ns())
         while len(_began_ns) > _MOST_PHASES:
@@ -179,7 +179,7 @@ def stage(workflow_id: str, job_id: str, name: str) -> Iterator[Span]:
 
 
 def ended(workflow_id: str, job_id: str, phase: str, *, code: str = "", followed_by: str = "") -> None:
-    """The phase is over: its span, which holds those of the stages. `code` is the error's; `followed_by` the phase that it queued."""
+    """End the span of the phase, the parent of its stages' spans. `code` is the error's; `followed_by` the phase that it queued."""
     began_ns = _began_ns.pop(workflow_id, time.time_ns())
     if _active is None:
         return
@@ -203,7 +203,7 @@ def ended(workflow_id: str, job_id: str, phase: str, *, code: str = "", followed
     recorded.end()
 
 
-# ---------------------------------------------------------------- the library's parts, made when it is there
+# ---------------------------------------------------------------- parts of the library, created when it is imported
 
 
 def _dotted(attributes: Mapping[str, str | int | float | bool]) -> dict[str, str | int | float | bool]:
@@ -223,7 +223,7 @@ def _ids() -> Any:
     from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
     class Ids(RandomIdGenerator):
-        """Random, but for a phase's span."""
+        """Random ids, except for the span of a phase."""
 
         def generate_trace_id(self) -> int:
             forced = _forced.get()
@@ -240,7 +240,7 @@ def _patient(exporter: Any, where: str) -> Any:
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
     class Patient(SpanExporter):
-        """Hands on; says now and then that it cannot, and that it can again."""
+        """Exports spans; logs now and then that exporting fails, and once when it works again."""
 
         _warned_at = -_WARN_EVERY_S
         _lost = 0

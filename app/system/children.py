@@ -1,4 +1,4 @@
-"""Children that die with us: every subprocess of AutoDubber is started here.
+"""Starts every subprocess of AutoDubber; a child never outlives the process that started it.
 
 A child is started through `app/system/launch.py`, which sets PR_SET_PDEATHSIG and the resource limits before it becomes the program,
 so that no fork hook of Python's runs between fork and exec. PDEATHSIG fires when the SPAWNING THREAD ends: call these functions on a
@@ -28,7 +28,7 @@ _LINE_LIMIT = 64 << 20  # a result line may hold a whole transcript
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a child may use; 0 means unlimited. Memory is address space, CPU is processor seconds, output is per file."""
+    """Resource limits of a child; 0 means unlimited. Memory is address space, CPU is processor seconds, output is per file."""
 
     memory_bytes: int = 0
     cpu_s: int = 0
@@ -97,7 +97,7 @@ async def run_python(
 ) -> Exit:
     """Run `python -m module` with `request` as JSON on stdin; every JSON object it prints, one a line, goes to `on_event`.
 
-    Returns when the child has ended. Cancelling kills it. Lines that are no JSON object are dropped: libraries print.
+    Returns when the child has ended. Cancelling kills it. Lines that are not JSON objects are dropped: libraries print too.
     """
     argv = [sys.executable, "-X", "faulthandler", "-m", module]
     async with child(argv, limits=limits, env=env, stdin=asyncio.subprocess.PIPE) as process:
@@ -106,7 +106,7 @@ async def run_python(
         errors = asyncio.create_task(tail(process.stderr))
         try:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                # Not msgspec's encoder: a file's name may hold bytes that are no UTF-8, which Python keeps as lone surrogates.
+                # Not msgspec's encoder: a file name may hold bytes that are not UTF-8; Python keeps them as lone surrogates.
                 process.stdin.write(json.dumps(msgspec.to_builtins(request)).encode() + b"\n")
                 await process.stdin.drain()
                 process.stdin.close()

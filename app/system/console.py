@@ -1,5 +1,5 @@
-"""Everything that the command line prints goes through here: titles, file names and messages of others never move the cursor, change a terminal's
-title or turn the direction of a line. A leaf, light at import."""
+"""Prints for the command line. Text from outside (titles, file names, messages) cannot move the cursor, change the terminal's
+title or reverse a line. Imports little."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def say(*lines: str, to: TextIO | None = None) -> None:
 
 
 def say_json(value: Any, *, indent: int | None = None) -> None:
-    """Print one JSON value on standard output. What a terminal would act on, or what is no UTF-8 in a file's name, is escaped as JSON does it."""
+    """Print one JSON value on standard output. Control characters, and bytes of a file name that are not UTF-8, are escaped as in JSON."""
     import msgspec
 
     try:
         data = msgspec.json.encode(value)
         text = (data if indent is None else msgspec.json.format(data, indent=indent)).decode()
-    except UnicodeEncodeError:  # half characters, which stand for the bytes of a name that is no UTF-8
+    except UnicodeEncodeError:  # lone surrogates, which stand for the bytes of a name that is not UTF-8
         import json
 
         text = json.dumps(msgspec.to_builtins(value), indent=indent, separators=None if indent else (",", ":"))
@@ -30,7 +30,7 @@ def say_json(value: Any, *, indent: int | None = None) -> None:
 
 
 def say_json_text(text: str) -> None:
-    """The same for what is JSON already."""
+    """Print text that is JSON already, with the same escapes."""
     _write(json_safe(text).rstrip("\n") + "\n", sys.stdout)
 
 

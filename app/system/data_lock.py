@@ -1,6 +1,6 @@
-"""One server for one data folder, and no server without its starter.
+"""Locks the data folder for one server, and ends a worker when the process that started it ends.
 
-A leaf: it may be called by any process. The lock is `flock`'s and ends with the process, however that ends.
+Any process may call it. The lock is taken with `flock`; the kernel releases it when the process ends, however it ends.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _held: dict[Path, IO[str]] = {}  # keeps the locked files open for the life of t
 
 
 class InUse(Exception):
-    """Another server works on the data folder; `pid` is its process, when it could be read."""
+    """Another server uses the data folder; `pid` is its process, or empty when it could not be read."""
 
     def __init__(self, data: Path, pid: str) -> None:
         super().__init__(f"{data} is in use by another AutoDubber" + (f" (process {pid})" if pid else ""))
@@ -32,7 +32,7 @@ def _lock_path(data: Path) -> Path:
 
 
 def claim(data: Path) -> None:
-    """Own the data folder until this process ends. Raises InUse; asking again for what is owned does nothing."""
+    """Lock the data folder until this process ends. Raises InUse. A second call by the same process does nothing."""
     path = _lock_path(data)
     if path in _held:
         return
@@ -48,7 +48,7 @@ def claim(data: Path) -> None:
 
 
 def _sign(file: IO[str]) -> None:
-    """Say whose lock it is, for people; on a full disk it is a lock without a name."""
+    """Write the process number into the lock file, for error messages. On a full disk the file stays empty."""
     from app.system.disk_full import is_disk_full
 
     file.truncate(0)
@@ -60,7 +60,7 @@ def _sign(file: IO[str]) -> None:
 
 
 def _locked(file: IO[str]) -> bool:
-    """Lock the file; who only looks (`owner`) holds it for a moment, and is waited for."""
+    """Lock the file. Waits a moment for `owner`, which holds the lock only while it looks."""
     for _ in range(_LOOKS):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -72,7 +72,7 @@ def _locked(file: IO[str]) -> bool:
 
 
 def owner(data: Path) -> str | None:
-    """The process that owns the data folder ("" when its number is not known), None when nobody does. Changes nothing."""
+    """The number of the process that has locked the data folder; "" when it is not known, None when no process has. Changes nothing."""
     path = _lock_path(data)
     if path in _held or not path.exists():
         return str(os.getpid()) if path in _held else None

@@ -1,4 +1,4 @@
-"""What a full disk is, whoever reports it: the kernel, SQLite, PostgreSQL, a tool's last words. A leaf."""
+"""Recognises a full disk, whether the kernel, SQLite, PostgreSQL or a tool's error output reports it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from app.domain.errors import DISK_FULL, DubError
 
 _ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _SQLITE_FULL: Final = 13
-_SQLITE_UNCLEAR: Final = frozenset({10, 14})  # SQLITE_IOERR, SQLITE_CANTOPEN: only of a write of its own SQLite says that there was no room
+_SQLITE_UNCLEAR: Final = frozenset({10, 14})  # SQLITE_IOERR, SQLITE_CANTOPEN: SQLite reports SQLITE_FULL only for some of its writes
 _POSTGRES: Final = "53100"  # disk_full
 _WORDS: Final = ("No space left on device", "Disk quota exceeded")
 _PROBE_BYTES: Final = 64 << 10
 
 
 def is_disk_full(error: BaseException, folder: Path | None = None) -> bool:
-    """Whether `error` says that there is no room, wrapped by SQLAlchemy or not.
+    """Whether `error` means that the disk is full, wrapped by SQLAlchemy or not.
 
-    SQLite does not always know why it could not write. With the `folder` of its file, it is tried whether anything can be written there.
+    SQLite's error code does not always name the cause. With `folder`, the folder of the database file, a small file is written there to find out.
     """
     if isinstance(error, DubError):
         return error.problem is DISK_FULL
@@ -37,17 +37,17 @@ def is_disk_full(error: BaseException, folder: Path | None = None) -> bool:
 
 
 def said(error: OSError) -> Exception:
-    """What to raise for it: disk_full, or the error itself."""
+    """The exception to raise: disk_full when the disk is full, else the error itself."""
     return DubError(DISK_FULL) if is_disk_full(error) else error
 
 
 def told(words: str) -> bool:
-    """Whether a tool's error output says so."""
+    """Whether a tool's error output reports a full disk."""
     return any(phrase in words for phrase in _WORDS)
 
 
 def has_room(folder: Path) -> bool:
-    """Whether a few kilobytes can be written there. False for want of room only: other errors are not the disk's."""
+    """Whether 64 kB can be written into the folder. False only when the disk is full; other errors count as True."""
     path = folder / f".room-{secrets.token_hex(4)}"
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

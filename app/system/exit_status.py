@@ -1,4 +1,4 @@
-"""What the command line's exit status means, and the error for wrong usage. A leaf."""
+"""Exit statuses of the command line, and the error for wrong usage."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HELP: Final = """exit status:
 
 
 class UsageError(Exception):
-    """What was typed, or set, cannot work; the message is one line."""
+    """A wrong argument or setting; the message is one line."""
 
 
 def track_of(typed: str) -> int | None:

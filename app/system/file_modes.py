@@ -1,7 +1,7 @@
-"""The data folder is its owner's alone, whatever the umask: folders 0700, files 0600.
+"""Keeps the data folder private to its owner, whatever the umask: folders 0700, files 0600.
 
-What is made from now on is private by the process's umask, which child processes inherit. What an earlier version left open is closed at the start.
-A leaf: the standard library only.
+New files are private by the process's umask, which child processes inherit. Modes that an earlier version left wider are narrowed at the start.
+Uses the standard library only.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _persons: int | None = None  # the umask that the process was started with
 
 
 def private(data: Path) -> None:
-    """From now on what this process makes is its owner's alone; and so is what `data` has."""
+    """Make new files of this process private, and narrow the modes in the folder `data`."""
     global _persons
     before = os.umask(_OTHERS)
     if _persons is None:
@@ -38,7 +38,7 @@ def persons_umask() -> int:
 
 @contextlib.contextmanager
 def as_the_person() -> Iterator[None]:
-    """What is made within is for the person who called: their umask decides. For the command line, where nothing else is written meanwhile."""
+    """Within the block, new files get the umask of the person who called. For the command line, where no other thread writes meanwhile."""
     before = os.umask(persons_umask())
     try:
         yield
@@ -47,11 +47,10 @@ def as_the_person() -> Iterator[None]:
 
 
 def close(data: Path) -> None:
-    """Take what others may do away from the folder and from all that is ours in it.
+    """Remove the permissions of group and others from the folder and from AutoDubber's files in it.
 
-    A folder is closed after what is in it, and a closed one is not looked into: after the first time this costs a look at the top. A folder
-    that also holds what is not ours is somebody's, and keeps its mode. Where modes cannot be changed (another owner, a file system without
-    them), nothing happens.
+A folder is narrowed after its contents, and a folder that is already private is not read: later starts cost one look at the top. A folder
+that also holds other files keeps its mode. Where modes cannot be changed (another owner, a file system without modes), nothing happens.
     """
     try:
         entries = sorted(os.scandir(data), key=lambda entry: entry.name)
@@ -68,7 +67,7 @@ def close(data: Path) -> None:
 
 
 def _close(entry: os.DirEntry[str]) -> bool:
-    """False where a mode does not change."""
+    """False when a mode could not be changed."""
     try:
         mode = entry.stat(follow_symlinks=False).st_mode
         if not mode & _OTHERS or not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):

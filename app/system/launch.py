@@ -1,4 +1,4 @@
-"""Become another program that dies with its parent. Runs as a script, with nothing but the standard library.
+"""Sets limits, then becomes another program that is killed when its parent ends. Runs as a script with the standard library only.
 
 usage: launch.py PARENT_PID MEMORY_BYTES CPU_S OUTPUT_BYTES PROGRAM [ARG ...]
 """
@@ -22,7 +22,7 @@ def main() -> None:
         if limit:
             resource.setrlimit(kind, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(10)  # what computes for minutes must not delay what answers in milliseconds
+    os.nice(10)  # a child that computes for minutes must not delay the server's answers
     os.execv(sys.argv[5], sys.argv[5:])
 
 

@@ -1,8 +1,8 @@
-"""Short and early turns on the processor for a thread that answers and hardly computes.
+"""Asks the kernel for short scheduler slices, so that a thread that answers requests is scheduled early.
 
-Linux 6.12 lets any thread ask for the length of its turns (sched(7): EEVDF; sched_setattr(2), `sched_runtime`); one that asks for little gets it
+Since Linux 6.12 a thread may set the length of its slice (sched(7): EEVDF; sched_setattr(2), `sched_runtime`); a shorter slice is scheduled
 sooner. On two processors with twelve busy programs the median wait of such a thread fell from 1.1 ms to 0.1 ms, its 99th percentile by half.
-A leaf: the standard library only.
+Uses the standard library only.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from typing import Final
 
 _CALLS: Final = {"x86_64": (314, 315), "aarch64": (274, 275)}  # sched_setattr, sched_getattr
-_TURN_NS: Final = 100_000  # the shortest there is
+_TURN_NS: Final = 100_000  # the kernel's minimum
 _NORMAL: Final = 0  # SCHED_OTHER
 _NOT_INHERITED: Final = 1  # SCHED_FLAG_RESET_ON_FORK
 
@@ -34,13 +34,13 @@ class _Attributes(ctypes.Structure):
 
 
 def turn_ns() -> int | None:
-    """The length of the calling thread's turns; 0 on a kernel that does not know it, None where nothing tells."""
+    """The slice of the calling thread in ns; 0 on a kernel without this setting, None where it cannot be read."""
     attributes = _read()
     return int(attributes.runtime) if attributes is not None else None
 
 
 def shorten() -> bool:
-    """Ask for the shortest turns for the calling thread, not for its children. False where they cannot be had, or another policy was chosen."""
+    """Set the shortest slice for the calling thread, not for its children. False where the kernel refuses, or another policy is set."""
     attributes = _read()
     if attributes is None or attributes.policy != _NORMAL:
         return False
