@@ -1,7 +1,7 @@
-"""Encryption of a vault: nothing in it tells what it holds, and nothing can be changed, cut or exchanged without being noticed.
+"""Encrypts a repository. Contents and names are hidden, and any change, cut or exchange of objects is detected.
 
-The password makes a key (scrypt, RFC 7914) that opens the vault's own random key. Every object has a key of its own (HKDF-SHA256 of the vault's key
-with 32 random bytes that stand in front of it) and is cut into chunks of 1 MiB, each sealed with ChaCha20-Poly1305 (RFC 8439). The nonce counts the
+A key derived from the password (scrypt, RFC 7914) opens the repository's own random key. Every object has its own key (HKDF-SHA256 of the
+repository's key with 32 random bytes that stand in front of it) and is cut into chunks of 1 MiB, each sealed with ChaCha20-Poly1305 (RFC 8439). The nonce counts the
 chunks and marks the last one: the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizar 2015), in the shape that age uses
 (https://age-encryption.org/v1). The object's name is authenticated with every chunk.
 """
@@ -22,18 +22,18 @@ _TAG_BYTES: Final = 16
 _MAGIC: Final = b"ADV1"
 _SALT_BYTES: Final = 32
 _N, _R, _P = 1 << 16, 8, 2  # 64 MiB: https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#scrypt
-_MOST_N, _MOST_R, _MOST_P = 1 << 20, 16, 16  # what a header may ask for
+_MOST_N, _MOST_R, _MOST_P = 1 << 20, 16, 16  # the largest memory cost that a header may ask for
 
 
 class Seal:
-    """A vault's key, and what is done with it."""
+    """The key of a repository, and the operations that need it."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._names = _derive(key, b"", b"names")
 
     def name(self, sha256: str) -> str:
-        """What an object with this hash is called: the same for the same content, and meaningless without the key."""
+        """The name of an object with this hash: the same for the same content, and meaningless without the key."""
         return hmac.new(self._names, bytes.fromhex(sha256), hashlib.sha256).hexdigest()
 
     def seal(self, name: str, blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -50,7 +50,7 @@ class Seal:
         yield cipher.encrypt(_nonce(count, last=True), waiting, name.encode())
 
     def open(self, name: str, blocks: Iterable[bytes]) -> Iterator[bytes]:
-        """What was sealed under this name. Raises backup_damaged for anything else, before it gives a byte of the wrong chunk."""
+        """Decrypt the object of this name. Raises backup_damaged before a wrong chunk is returned."""
         from cryptography.exceptions import InvalidTag
 
         pieces = _headed(blocks, len(_MAGIC) + _SALT_BYTES)
@@ -77,14 +77,14 @@ def sealed_bytes(size_bytes: int) -> int:
 
 
 def new_key(password: str) -> tuple[Seal, Encryption]:
-    """A new vault's key, and how it is kept. Takes half a second and 64 MiB, as every guess at the password does."""
+    """A new key, and its encrypted form for the header. Takes half a second and 64 MiB, as every guess at the password would."""
     key, salt = secrets.token_bytes(32), secrets.token_bytes(16)
     kept = _cipher(_stretch(password, salt, _N, _R, _P)).encrypt(bytes(12), key, b"vault")
     return Seal(key), Encryption(n=_N, r=_R, p=_P, salt=salt.hex(), key=kept.hex())
 
 
 def unlock(password: str, kept: Encryption) -> Seal:
-    """The key of a vault. Raises backup_password, backup_newer."""
+    """The key of a repository. Raises backup_password, backup_newer."""
     from cryptography.exceptions import InvalidTag
 
     if (kept.cipher, kept.kdf) != ("chacha20-poly1305", "scrypt") or kept.n > _MOST_N or kept.r > _MOST_R or kept.p > _MOST_P:
@@ -120,7 +120,7 @@ def rechunk(blocks: Iterable[bytes], size_bytes: int) -> Iterator[bytes]:
 
 
 def _headed(blocks: Iterable[bytes], size_bytes: int) -> Iterator[bytes]:
-    """The first `size_bytes` as one piece (shorter when there are no more), then the rest as it comes."""
+    """The first `size_bytes` as one piece (shorter at the end), then the remaining pieces as they come."""
     head, source = b"", iter(blocks)
     for block in source:
         head += block

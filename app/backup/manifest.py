@@ -1,4 +1,4 @@
-"""What stands in a vault's own files, and how it is written and read."""
+"""The metadata of a repository: header, snapshots and lists of files, and how they are written and read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PATH: Final = re.compile(rf"{APP_DATABASE}|{ENGINE_DATABASE}|{SECRET_KEY}|({BLO
 
 
 class Encryption(msgspec.Struct, frozen=True, kw_only=True):
-    """How the vault's key is kept: encrypted with one that scrypt makes of the password."""
+    """The repository's key, encrypted with a key that scrypt derives from the password."""
 
     cipher: str = "chacha20-poly1305"
     kdf: str = "scrypt"
@@ -59,7 +59,7 @@ class Missing(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """One backup. Sizes are bytes; `new_bytes` is what it added to the place. `listing` is the object with the list of its files."""
+    """One backup. Sizes are bytes; `new_bytes` is what it added to the repository. `listing` is the object with the list of its files."""
 
     format: int
     id: str
@@ -77,7 +77,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_path(path: str) -> str:
-    """The path, if it is one that a data folder has: never absolute, never out of it. Raises ValueError."""
+    """Check a path within a data folder: relative, without "..". Raises ValueError."""
     if not _PATH.fullmatch(path) or ".." in path:
         raise ValueError(f"not a path of a data folder: {path!r}")
     return path
@@ -91,7 +91,7 @@ def lines(files: Iterable[File]) -> Iterator[bytes]:
 
 
 def parse(blocks: Iterable[bytes]) -> Iterator[File]:
-    """The files of a list. Raises ValueError for what is none."""
+    """The files of a list. Raises ValueError for a damaged list."""
     decoder = msgspec.json.Decoder(File)
     rest = b""
     for block in blocks:
@@ -105,7 +105,7 @@ def parse(blocks: Iterable[bytes]) -> Iterator[File]:
 
 
 def pack(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Compressed (zlib), for databases and lists; media would not become smaller."""
+    """Compress with zlib: databases and lists. Media would not become smaller."""
     packer = zlib.compressobj(6)
     for block in blocks:
         if out := packer.compress(block):
@@ -114,7 +114,7 @@ def pack(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def unpack(blocks: Iterable[bytes], at_once_bytes: int = 1 << 20) -> Iterator[bytes]:
-    """What `pack` was given, in pieces of at most `at_once_bytes`. Raises zlib.error, also for what is cut off."""
+    """Undo `pack`, in pieces of at most `at_once_bytes`. Raises zlib.error, also for data that is cut off."""
     unpacker = zlib.decompressobj()
     for block in blocks:
         while block:

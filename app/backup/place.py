@@ -1,7 +1,7 @@
-"""Where a vault lies: a folder here, a bucket in `bucket.py`. A place knows names and bytes, not what they mean.
+"""The backend of a repository: names and bytes, in a folder (here) or a bucket (`s3.py`).
 
-Who guarantees what. A place guarantees that an object is complete under its name or absent; the vault, that a name's content never changes
-(but that of `vault.json` and of locks). All methods block. Errors: backup_place, disk_full, backup_not_found, backup_busy.
+A backend guarantees that an object is either complete under its name or absent. The repository guarantees that the content of a name never
+changes, except `vault.json` and locks. All methods block. Errors: backup_place, disk_full, backup_not_found, backup_busy.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ _LITTER: Final = "tmp"
 _BEFORE: Final = "before-"  # copies of the database from before migrations, in the data folder's backups/
 _IGNORED: Final = frozenset({"lost+found", ".DS_Store"})
 
-Check = Callable[[], None]  # raises backup_busy when the lock is no longer ours
+Check = Callable[[], None]  # raises backup_busy when the lock has been lost
 
 
 def address_of(text: str) -> str:
-    """How a place is called: a folder by its absolute path, a bucket as it is."""
+    """The address of a backend: the absolute path of a folder, or a bucket as given."""
     return text.rstrip("/") if text.startswith(BUCKET) else str(Path(text).expanduser().absolute())
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One object. `modified_at` is seconds since 1970, by the place's clock."""
+    """One object. `modified_at` is seconds since 1970, by the backend's clock."""
 
     name: str
     size_bytes: int
@@ -47,41 +47,41 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Place(Protocol):
-    """`where` is what the operator calls it; `at_once` is how many objects are best written or read at the same time."""
+    """`where` is the address as the operator wrote it; `at_once` is the best number of objects in transfer at the same time."""
 
     where: str
     at_once: int
 
     def prepare(self) -> None:
-        """Make the place ready for a new vault; refuses one that has something else in it."""
+        """Prepare the backend for a new repository. Raises backup_place when it holds other files."""
 
     def put(self, name: str, blocks: Iterable[bytes], size_bytes: int) -> None:
-        """Store an object of about this size; it is safe when this returns."""
+        """Store an object of about this size. It is durable when this returns."""
 
     def get(self, name: str) -> Iterator[bytes]:
         """The object's bytes. Raises backup_not_found."""
 
     def entries(self, prefix: str) -> Iterator[Entry]:
-        """Everything under a folder of the vault ("objects"), in no order."""
+        """Every object under a folder of the repository ("objects"), unordered."""
 
     def delete(self, name: str) -> None:
-        """Delete an object; an absent one is no error."""
+        """Delete an object. A missing one is not an error."""
 
     def now(self) -> float:
-        """The time by the place's clock, with which `modified_at` is compared."""
+        """The backend's clock, in seconds since 1970: `modified_at` is compared with it."""
 
     def lock(self, *, alone: bool) -> contextlib.AbstractContextManager[Check]:
-        """Keep others out: `alone` for who adds or deletes, shared for who reads. Raises backup_busy at once."""
+        """Lock the repository: `alone` to add or delete, shared to read. Raises backup_busy at once."""
 
 
 class FolderPlace:
-    """A folder, on this machine or mounted. Readable by its owner only: backups hold what people said, and their keys."""
+    """A folder, local or mounted. Only its owner may read it: backups hold people's words and keys."""
 
     def __init__(self, root: Path, floor: Floor | None = None) -> None:
-        """`floor` is the data folder's, where the place lies on the same disk: a backup leaves free what must stay free."""
+        """`floor` is the data folder's when both are on one disk: a backup respects the minimum free space too."""
         self._floor = floor
         self.where = str(root)
-        self.at_once = 4  # most of a small file's time is the wait for the disk
+        self.at_once = 4  # a small file mostly waits for the disk
         self._root = root
 
     def prepare(self) -> None:
@@ -145,7 +145,7 @@ class FolderPlace:
 
     @contextlib.contextmanager
     def lock(self, *, alone: bool) -> Iterator[Check]:
-        """By flock: the kernel lets go of it when the process ends, however it ends."""
+        """Locked with flock: the kernel releases it when the process ends, however it ends."""
         descriptor = self._locked(alone=alone)
         try:
             yield lambda: None
@@ -157,7 +157,7 @@ class FolderPlace:
         path = self._root / _LOCKS / "folder"
         with _said(self.where), contextlib.ExitStack() as stack:
             if not alone and not os.access(path, os.R_OK):
-                return None  # a vault on read-only ground: nobody writes there
+                return None  # a repository on a read-only file system: nothing writes there
             if alone:
                 _make(path.parent)
             descriptor = os.open(path, (os.O_RDWR | os.O_CREAT) if alone else os.O_RDONLY, 0o600)
@@ -168,7 +168,7 @@ class FolderPlace:
                 raise DubError(BACKUP_BUSY, f"It is {self.where}.") from None
             if alone:
                 _give(descriptor, path.parent)
-                for litter in _walk(self._root / _LITTER, _LITTER):  # of writers that were killed: nobody else writes now
+                for litter in _walk(self._root / _LITTER, _LITTER):  # left by killed writers: nothing else writes under this lock
                     (self._root / litter.name).unlink(missing_ok=True)
             stack.pop_all()
             return descriptor
@@ -184,7 +184,7 @@ def _walk(folder: Path, prefix: str) -> Iterator[Entry]:
             if entry.is_dir(follow_symlinks=False):
                 yield from _walk(Path(entry.path), f"{prefix}/{entry.name}")
             elif entry.is_file(follow_symlinks=False):
-                with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                with contextlib.suppress(FileNotFoundError):  # deleted in the meantime
                     stat = entry.stat(follow_symlinks=False)
                     yield Entry(f"{prefix}/{entry.name}", stat.st_size, stat.st_mtime)
 
@@ -199,7 +199,7 @@ _making: Final = threading.RLock()
 
 
 def _make(folder: Path) -> None:
-    """The folder, made if it is missing, with the owner of the one that it lies in. No other thread sees it before it has that owner."""
+    """Make the folder if it is missing, with its parent's owner. No other thread sees it before it has that owner."""
     with _making:
         if not folder.is_dir():
             _make(folder.parent)
@@ -210,7 +210,7 @@ def _make(folder: Path) -> None:
 
 
 def _give(descriptor: int, like: Path) -> None:
-    """As root (docker exec): the file gets the owner of its folder, so that the server, which is not root, can work with it."""
+    """Run as root (docker exec), give the file its folder's owner, so that the server, which is not root, can use it."""
     if os.geteuid() == 0:
         stat = like.stat()
         os.fchown(descriptor, stat.st_uid, stat.st_gid)
@@ -218,7 +218,7 @@ def _give(descriptor: int, like: Path) -> None:
 
 @contextlib.contextmanager
 def _said(where: str) -> Iterator[None]:
-    """What the operating system says, as an error of the catalogue."""
+    """The operating system's error as a catalogue error."""
     try:
         yield
     except OSError as error:

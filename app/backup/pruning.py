@@ -1,4 +1,4 @@
-"""Old snapshots are forgotten, and objects that no snapshot needs are deleted. For who holds the place's lock alone; blocks."""
+"""Deletes old snapshots and the objects that no snapshot needs. The caller holds the exclusive lock. Blocks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GRACE_S: Final = DAY_S  # a younger object may belong to a backup whose lock has
 
 
 class Pruned(msgspec.Struct, frozen=True):
-    """What went, and what all objects that stay take."""
+    """What was deleted, and the size of all remaining objects."""
 
     snapshots: tuple[str, ...]
     objects: int
@@ -23,9 +23,9 @@ class Pruned(msgspec.Struct, frozen=True):
 
 
 def prune(vault: Vault, check: Check, *, keep_s: float, max_bytes: int, now: float, grace_s: float = GRACE_S, dry_run: bool = False) -> Pruned:
-    """Forget what is older than `keep_s` and, from the oldest on, what makes all together larger than `max_bytes`; 0 is no limit.
+    """Delete snapshots older than `keep_s`, then the oldest ones until all objects fit `max_bytes`; 0 is no limit.
 
-    The newest snapshot stays. Where one that stays cannot be read, nothing at all is deleted. Raises backup_damaged, backup_newer, backup_busy.
+    The newest snapshot stays. When a remaining snapshot cannot be read, nothing is deleted. Raises backup_damaged, backup_newer, backup_busy.
     """
     gone: list[str] = []
     needed: set[tuple[bytes, bool]] = set()
@@ -54,14 +54,14 @@ def prune(vault: Vault, check: Check, *, keep_s: float, max_bytes: int, now: flo
         total_bytes += added_bytes
     check()
     if not dry_run:
-        for snapshot_id in reversed(gone):  # the oldest first: killed in between, the newer ones are whole
+        for snapshot_id in reversed(gone):  # the oldest first: after a kill in between, the newer ones are whole
             vault.forget(snapshot_id)
     objects, freed_bytes = _sweep(vault, check, needed, grace_s, dry_run=dry_run)
     return Pruned(tuple(reversed(gone)), objects, freed_bytes, total_bytes)
 
 
 def _sweep(vault: Vault, check: Check, needed: set[tuple[bytes, bool]], grace_s: float, *, dry_run: bool) -> tuple[int, int]:
-    """Delete the objects that are not needed; returns how many, and their bytes."""
+    """Delete the objects that no snapshot needs; returns their number and bytes."""
     names = {vault.object_name(sha256.hex(), packed=packed) for sha256, packed in needed}
     unneeded = [entry for entry in vault.objects() if entry.name not in names]
     if not unneeded:

@@ -1,4 +1,4 @@
-"""A vault: objects by the hash of their content, and snapshots that name them. Blocks; keeps no more than some blocks in memory."""
+"""A repository: objects named by the hash of their content, and snapshots that refer to them. Blocks; holds only a few blocks in memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SNAPSHOT: Final = re.compile(r"snapshots/(\d{8}T\d{9}Z-[0-9a-f]{6})\.json")
 
 
 class Vault:
-    """An open vault. `encrypted` says whether its objects are."""
+    """An open repository. `encrypted` says whether its objects are encrypted."""
 
     def __init__(self, place: Place, header: Header, seal: Seal | None) -> None:
         self.place, self.header, self._seal = place, header, seal
@@ -49,12 +49,12 @@ class Vault:
         return sealed_bytes(size_bytes) if self._seal else size_bytes
 
     def put(self, sha256: str, blocks: Iterable[bytes], size_bytes: int, *, packed: bool = False) -> int:
-        """Store content under its hash, which the caller has computed; returns the bytes stored."""
+        """Store content under the hash that the caller has computed; returns the bytes stored."""
         name = self.object_name(sha256, packed=packed)
         return self._put(name, manifest.pack(blocks) if packed else blocks, size_bytes)
 
     def read(self, file: File) -> Iterator[bytes]:
-        """A file's bytes. Raises backup_damaged at the end when they are not what its hash says, backup_not_found when they are gone."""
+        """A file's bytes. Raises backup_damaged at the end when they do not match the hash, backup_not_found when the object is gone."""
         digest, size_bytes = hashlib.sha256(), 0
         if file.size_bytes:
             name = self.object_name(file.sha256, packed=file.packed)
@@ -88,7 +88,7 @@ class Vault:
     # ---------------------------------------------------------------- snapshots
 
     def ids(self) -> list[str]:
-        """Every snapshot's id, the oldest first: they begin with the time."""
+        """The ids of all snapshots, the oldest first: an id begins with its time."""
         return sorted(match[1] for entry in self.place.entries("snapshots") if (match := _SNAPSHOT.fullmatch(entry.name)))
 
     def snapshot(self, snapshot_id: str) -> Snapshot:
@@ -115,23 +115,23 @@ class Vault:
         return self.snapshot(ids[-1])
 
     def keep(self, snapshot: Snapshot) -> None:
-        """From now on the snapshot exists."""
+        """Write the snapshot: it exists from now on."""
         raw = msgspec.json.format(msgspec.json.encode(snapshot), indent=1)
         self._put(f"snapshots/{snapshot.id}.json", [raw], len(raw))
 
     def forget(self, snapshot_id: str) -> None:
-        """Delete a snapshot; its objects stay until they are swept."""
+        """Delete a snapshot. Its objects stay until `pruning` deletes them."""
         self.place.delete(f"snapshots/{snapshot_id}.json")
 
     def files(self, snapshot: Snapshot) -> Iterator[File]:
-        """What the snapshot holds, one after the other. Raises backup_damaged, backup_not_found."""
+        """The files of the snapshot, one by one. Raises backup_damaged, backup_not_found."""
         try:
             yield from manifest.parse(self.read(snapshot.listing))
         except (msgspec.DecodeError, ValueError) as error:
             raise DubError(BACKUP_DAMAGED, f"The list of files of {snapshot.id}: {error}.") from None
 
     def objects(self) -> Iterator[Entry]:
-        """Every object that lies in the place."""
+        """Every object in the backend."""
         return self.place.entries("objects")
 
 
@@ -146,12 +146,12 @@ def new_id(at: float) -> str:
 
 
 def taken_at(snapshot_id: str) -> float:
-    """When a snapshot was taken: its id says it."""
+    """When a snapshot was taken, from its id."""
     return calendar.timegm(time.strptime(snapshot_id[:15], "%Y%m%dT%H%M%S")) + int(snapshot_id[15:18]) / 1000
 
 
 def open_vault(place: Place, password: str) -> Vault:
-    """Raises backup_not_found where there is none, backup_password, backup_newer, backup_damaged."""
+    """Open the repository. Raises backup_not_found, backup_password, backup_newer, backup_damaged."""
     try:
         raw = b"".join(place.get(HEADER))
     except DubError as error:
@@ -168,7 +168,7 @@ def open_vault(place: Place, password: str) -> Vault:
 
 
 def open_or_make(place: Place, password: str) -> Vault:
-    """For who holds the place's lock alone. A vault stays encrypted or not, as it was made. Raises backup_password when asked for the other."""
+    """Open the repository, or create it. The caller holds the exclusive lock. Encryption cannot be switched on or off later: raises backup_password."""
     try:
         vault = open_vault(place, password)
     except DubError as error:
@@ -186,7 +186,7 @@ def open_or_make(place: Place, password: str) -> Vault:
 
 
 def spread(work: Callable[[T], R], items: Iterable[T], at_once: int) -> Iterator[R]:
-    """The results, in the order in which they come; no more than twice `at_once` wait. The first failure ends it."""
+    """Run the calls in threads and yield results as they finish; at most twice `at_once` are pending. The first failure ends it."""
     running: set[Future[R]] = set()
     with ThreadPoolExecutor(at_once, "vault") as pool, contextlib.ExitStack() as stack:
         stack.callback(lambda: pool.shutdown(wait=True, cancel_futures=True))

@@ -1,4 +1,4 @@
-"""Puts a backup into a data folder that no server works on. Blocks; killed at any moment, the folder is the old one or the new one."""
+"""Restores a backup into a data folder that no server uses. Blocks. After a kill at any moment the folder is either the old or the new one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NEEDED: Final = frozenset({APP_DATABASE, ENGINE_DATABASE, SECRET_KEY})
 
 
 class Restored(msgspec.Struct, frozen=True):
-    """What came in, where the old files are (None: there were none), and the files that were left out because they are damaged."""
+    """What was restored, where the old files are (None: there were none), and the damaged files that were left out."""
 
     snapshot: str
     files: int
@@ -39,10 +39,10 @@ class Restored(msgspec.Struct, frozen=True):
 def restore(
     vault: Vault, snapshot: Snapshot, data: Path, *, replace: bool, skip_damaged: bool = False, report: Report = lambda files, size: None
 ) -> Restored:
-    """The data folder is as it was when the snapshot was taken; every byte has been compared with its hash. The caller owns the folder.
+    """Restore a snapshot; every byte is compared with its hash. The caller has locked the folder.
 
-    What the folder had goes to DATA/replaced-TIME. A killed restore, run again, takes what it had restored already.
-    Raises data_used, backup_newer, backup_damaged, backup_not_found, disk_full, backup_place.
+    Existing files are moved to DATA/replaced-TIME. A killed restore, run again, reuses what it had restored.
+        Raises data_used, backup_newer, backup_damaged, backup_not_found, disk_full, backup_place.
     """
     started = time.time()
     if snapshot.schema_revision > HEAD:
@@ -77,37 +77,37 @@ def restore(
     for litter in swap.staging(data, snapshot.id).rglob(".*.part"):  # of a killed one
         litter.unlink()
     had = swap.used(data)
-    os.sync()  # once for all files, which may be a hundred thousand
+    os.sync()  # one sync for all files, which may be a hundred thousand
     swap.ready(data, snapshot.id, f"replaced-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(started))}")
     aside = swap.finish(data)
-    if aside is not None and not had:  # empty folders, and what a stopped server left in passing
+    if aside is not None and not had:  # empty folders, and temporary files of a stopped server
         shutil.rmtree(aside)
     where = str(aside) if aside is not None and had else None
     return Restored(snapshot.id, files, size_bytes, snapshot.jobs, round(time.time() - started, 3), where, tuple(bad))
 
 
 class _Stage:
-    """The folder in which the restored files wait. As root, everything gets the data folder's owner."""
+    """The folder that collects the restored files. Run as root, everything gets the data folder's owner."""
 
     def __init__(self, data: Path, snapshot_id: str) -> None:
         self._data, self._root = data, swap.staging(data, snapshot_id)
         status = data.stat()
         self._owner = (status.st_uid, status.st_gid) if os.geteuid() == 0 else None
-        for other in data.glob(f"{swap.STAGE}*"):  # of a killed restore of another snapshot
+        for other in data.glob(f"{swap.STAGE}*"):  # left by a killed restore of another snapshot
             if other != self._root.parent:
                 shutil.rmtree(other)
         self._make(self._root)
         self._make(self._root / "blobs")
 
     def check_room(self, size_bytes: int) -> None:
-        """Raises disk_full: the old files stay, so that there must be room for both."""
+        """Raises disk_full. The old files stay, so both must fit."""
         there = sum(path.stat().st_size for path in self._root.rglob("*") if path.is_file())
         free = shutil.disk_usage(self._data).free
         if size_bytes - there + _SPARE_BYTES > free:
             raise DubError(DISK_FULL, f"The backup has {size_bytes >> 20} MiB, and {free >> 20} MiB are free in {self._data}.")
 
     def take(self, vault: Vault, file: File) -> None:
-        """Restore one file; it is under its name when its hash is right, and not before."""
+        """Restore one file. It gets its name only when its hash is right."""
         target = self._root / file.path
         if not self._has(target, file):
             self._make(target.parent)

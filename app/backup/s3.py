@@ -1,4 +1,4 @@
-"""A vault in a bucket, on any server that speaks S3."""
+"""A repository in a bucket of any S3-compatible server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from app.backup.place import Check, Entry
 from app.domain.errors import BACKUP_BUSY, BACKUP_NOT_FOUND, BACKUP_PLACE, DubError
 
 T = TypeVar("T")
-_PART_BYTES: Final = 8 << 20  # S3 wants 5 MiB at least and 10 000 parts at most
+_PART_BYTES: Final = 8 << 20  # S3 requires at least 5 MiB a part and at most 10,000 parts
 _MOST_PARTS: Final = 9000
 _RANGE_BYTES: Final = 4 << 20  # of each of `at_once` readers
 _PARTS_AT_ONCE: Final = 2
@@ -42,7 +42,7 @@ _WHY: Final = {
 
 
 class S3(msgspec.Struct, frozen=True, kw_only=True):
-    """How to reach it. An empty endpoint is Amazon's. `patience_s` is how long a request is tried again."""
+    """How to reach the bucket. An empty endpoint means Amazon's. A request is retried for `patience_s` seconds."""
 
     access_key: str
     secret_key: str
@@ -52,13 +52,13 @@ class S3(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BucketPlace:
-    """BUCKET/PREFIX. Works with every server that lists what was just written; needs no conditional writes."""
+    """BUCKET/PREFIX. The server must list objects right after they were written; conditional writes are not needed."""
 
     def __init__(self, bucket: str, prefix: str, s3: S3) -> None:
         from obstore.store import S3Store
 
         self.where = f"s3://{bucket}" + (f"/{prefix}" if prefix else "")
-        self.at_once = 8  # most of a small object's time is the way there and back
+        self.at_once = 8  # a small object mostly waits for the round trip
         if not s3.access_key or not s3.secret_key:
             raise DubError(BACKUP_PLACE, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set.")
         place: dict[str, Any] = {"endpoint": s3.endpoint} if s3.endpoint else {}
@@ -73,7 +73,7 @@ class BucketPlace:
             )  # fmt: skip
 
     def prepare(self) -> None:
-        """A prefix is free for everybody: nothing to make."""
+        """A prefix needs no preparation."""
 
     def put(self, name: str, blocks: Iterable[bytes], size_bytes: int) -> None:
         import obstore
@@ -86,7 +86,7 @@ class BucketPlace:
                 obstore.put(self._store, name, iter(blocks), chunk_size=part, max_concurrency=_PARTS_AT_ONCE)
 
     def get(self, name: str) -> Iterator[bytes]:
-        """Range by range, so that a cut connection costs one range and not the object."""
+        """Read in ranges, so that a broken connection repeats one range and not the whole object."""
         import obstore
 
         at, size_bytes = 0, 1
@@ -127,10 +127,10 @@ class BucketPlace:
 
     @contextlib.contextmanager
     def lock(self, *, alone: bool) -> Iterator[Check]:
-        """An object under locks/ that lives for five minutes and is renewed every minute; who finds another's, takes his back (as restic does).
+        """Lock with an object under locks/ that lives for five minutes and is renewed every minute, as restic does.
 
-        Needs no conditional writes, which not every server has. Two that come in the same moment see each other, and both give way. Ages are
-        compared by the server's clock.
+        A process that finds another's lock deletes its own. Two processes that start in the same moment see each other, and both give up. This needs
+        no conditional writes, which some servers lack. Ages are compared by the server's clock.
         """
         name = f"locks/{'alone' if alone else 'shared'}-{secrets.token_hex(8)}.json"
         mine = _Held(lambda: self._say(name))
@@ -140,7 +140,7 @@ class BucketPlace:
         except DubError:
             if alone:
                 raise
-            held = None  # a key that may only read: the reader cannot say that he is here
+            held = None  # a read-only key cannot write a lock object
         if held is None:
             yield lambda: None
             return
@@ -149,7 +149,7 @@ class BucketPlace:
             with held.kept():
                 yield held.check
         finally:
-            with contextlib.suppress(DubError):  # it ends by itself
+            with contextlib.suppress(DubError):  # it expires by itself
                 self.delete(name)
 
     def _say(self, name: str) -> None:
@@ -157,7 +157,7 @@ class BucketPlace:
         self.put(name, [told], len(told))
 
     def _look(self, own: str, *, alone: bool) -> None:
-        """Raises backup_busy for another's lock; deletes what has outlived its owner."""
+        """Raises backup_busy when another process holds a lock. Deletes expired locks."""
         found = {entry.name: entry.modified_at for entry in self.entries("locks")}
         if own not in found:
             raise DubError(BACKUP_PLACE, f"{self.where} does not list what was just written there.")
@@ -172,7 +172,7 @@ class BucketPlace:
 
     @contextlib.contextmanager
     def _said(self, name: str = "") -> Iterator[None]:
-        """What obstore says, as an error of the catalogue. Its own text has addresses and keys in it and is not passed on."""
+        """obstore's error as a catalogue error. Its text holds addresses and keys and is not passed on."""
         from obstore.exceptions import BaseError
 
         try:
@@ -186,7 +186,7 @@ class BucketPlace:
 
 
 class _Held:
-    """A lock that is renewed by a thread; `check` raises when it may have ended meanwhile (the machine slept, the network was away)."""
+    """A lock that a thread renews. `check` raises when it may have expired: the machine slept, or the network was down."""
 
     def __init__(self, say: Callable[[], None]) -> None:
         self._say = say
@@ -214,12 +214,12 @@ class _Held:
 
     def _keep(self) -> None:
         while not self._end.wait(_LOCK_EVERY_S):
-            with contextlib.suppress(DubError):  # `check` says when this has gone on for too long
+            with contextlib.suppress(DubError):  # `check` raises when this goes on for too long
                 self.renew()
 
 
 def _again(work: Callable[[], T]) -> T:
-    """Try again when an answer broke off in the middle, which the client does not do by itself."""
+    """Retry an answer that broke off in the middle; the client does not do so itself."""
     from obstore.exceptions import GenericError
 
     for attempt in range(_TRIES):
@@ -233,7 +233,7 @@ def _again(work: Callable[[], T]) -> T:
 
 
 def _reason(error: Exception) -> str:
-    """Why, in words of ours: S3's own code where the answer has one."""
+    """The reason in our words, with S3's error code where the answer has one."""
     text = str(error)
     if code := re.search(r"<Code>(\w+)</Code>", text):
         return _WHY.get(code[1], f"It answers {code[1]}.")

@@ -1,4 +1,4 @@
-"""The scheduled backup: when it is due, and what is known of the last one. The work is done by a child process, `autodubber backup`."""
+"""The scheduled backup: when it is due, and its record. A child process (`autodubber backup`) does the work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.domain.json_decoding import Malformed, decoded
 from app.system.children import command
 
 RETRY_S: Final = 1800.0
-_FIRST_S: Final = 60.0  # after a start: one that crashes again and again does not begin with a backup
+_FIRST_S: Final = 60.0  # delay after a start: a server that crashes repeatedly does not begin with a backup
 _STOP_S: Final = 2.0
 _RECORD: Final = "backup.json"
 log = structlog.get_logger(__name__)
@@ -74,15 +74,15 @@ def write(data: Path, record: Record) -> None:
 
 
 def due_in_s(record: Record | None, *, to: str, every_s: float, now: float) -> float:
-    """How long until the next one, measured from the last good one, over restarts; a failed one is tried again within the hour."""
+    """Seconds until the next backup, counted from the last good one, also over restarts. A failed backup is retried within the hour."""
     if record is None or record.to != to:
         return min(_FIRST_S, every_s)
     wait_s = every_s if record.ok else min(RETRY_S, every_s)
-    return min(wait_s, max(0.0, record.at + wait_s - now))  # a clock that was set back does not stop it
+    return min(wait_s, max(0.0, record.at + wait_s - now))  # still works after the clock was set back
 
 
 class Schedule:
-    """The chore. `argv` is the command that makes the backup and writes its record; `run` blocks until it has ended, `stop` ends it."""
+    """The periodic task. `argv` is the command that makes the backup and writes its record; `run` blocks until it has ended, `stop` ends it."""
 
     def __init__(self, data: Path, *, to: str, every_s: float, argv: Sequence[str]) -> None:
         self._data, self._to, self._every_s, self._argv = data, to, every_s, list(argv)
@@ -94,10 +94,10 @@ class Schedule:
         return due_in_s(read(self._data), to=self._to, every_s=self._every_s, now=time.time())
 
     def run(self) -> int:
-        """Make the backup if none was made meanwhile; returns 1 when it is good. A failure is logged and recorded."""
+        """Make the backup unless another one was made meanwhile; returns 1 on success. A failure is logged and recorded."""
         record = read(self._data)
         if record is not None and due_in_s(record, to=self._to, every_s=self._every_s, now=time.time()) > 1.0:
-            return 0  # an operator was faster
+            return 0  # an operator has made one
         started = time.time()
         with self._lock:
             if self._stopped:
@@ -107,7 +107,7 @@ class Schedule:
             )
         _, said = self._child.communicate()
         if self._stopped:
-            return 0  # the next start makes it
+            return 0  # the next start repeats it
         record = read(self._data)
         if record is None or record.at < started:
             last = said.decode(errors="replace").strip().splitlines()
@@ -122,7 +122,7 @@ class Schedule:
         return 1
 
     def stop(self) -> None:
-        """End a backup under way: what it has stored is there for the next one."""
+        """Stop a running backup. The next one reuses what it has stored."""
         with self._lock:
             self._stopped = True
             child = self._child

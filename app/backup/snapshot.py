@@ -1,4 +1,4 @@
-"""Takes a backup of a data folder while a server works on it. Blocks; memory is some blocks and a third of a kilobyte for each file."""
+"""Backs up a data folder while a server uses it. Blocks; needs a few blocks of memory and a third of a kilobyte for each file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_NOT_FOUND, Du
 Report = Callable[[int, int], None]  # files looked at so far, bytes read so far
 log = structlog.get_logger(__name__)
 _BLOCK_BYTES: Final = 1 << 20
-_SMALL_BYTES: Final = 4 << 20  # read once and kept for writing
+_SMALL_BYTES: Final = 4 << 20  # files up to this size are read once and held for writing
 _PASSES: Final = 4
 _CLIPS: Final = "clips"
 _WORK: Final = ".backup-"
@@ -45,7 +45,7 @@ class _Stored(msgspec.Struct, frozen=True):
 
 
 class _Taking:
-    """One backup under way: what the place has, what was known of unchanged files, what is done."""
+    """A running backup: the objects that exist, the facts known of unchanged files, and what is done."""
 
     def __init__(self, data: Path, vault: Vault, report: Report) -> None:
         self._data, self._vault, self._report = data, vault, report
@@ -63,7 +63,7 @@ class _Taking:
         self.new_files = self.new_bytes = self._read_bytes = 0
 
     def blobs(self, app: sqlite3.Connection) -> set[str]:
-        """Store every blob that is needed and not stored yet; returns the paths of those that could not be read."""
+        """Store every blob that is needed and missing; returns the paths that could not be read."""
         wanted = (path for path in _wanted(self._data, app) if path not in self.done)
         missing: set[str] = set()
         for path, stored in spread(lambda path: (path, self._blob(path)), wanted, self._vault.place.at_once):
@@ -74,14 +74,14 @@ class _Taking:
         return missing
 
     def small(self, path: str, source: Path | None = None, *, packed: bool) -> File:
-        """Store a file that is not one of the blobs."""
+        """Store a file that is not a blob."""
         with (source or self._data / path).open("rb", buffering=0) as file:
             stored = self._store(path, file.fileno(), packed=packed)
         self._count(stored)
         return stored.file
 
     def _blob(self, path: str) -> _Stored | None:
-        """One blob, by what is known of it when it has not changed: its key never gets another content. None when it cannot be read."""
+        """One blob. An unchanged one is taken from the last backup: the content of a key never changes. None when it cannot be read."""
         try:
             descriptor = os.open(self._data / path, os.O_RDONLY)
         except OSError:
@@ -98,7 +98,7 @@ class _Taking:
             os.close(descriptor)
 
     def _store(self, path: str, descriptor: int, *, packed: bool) -> _Stored:
-        """Read once for the hash, and again for the object if the place has none: an open file stays whole when it is deleted."""
+        """Read once for the hash, and again to store the object if it is missing. An open file stays readable when it is deleted."""
         status = os.fstat(descriptor)
         digest, size_bytes, kept = hashlib.sha256(), 0, []
         for block in _blocks(descriptor):
@@ -134,11 +134,12 @@ class _Taking:
 
 
 def back_up(data: Path, vault: Vault, check: Check, *, app_version: str, report: Report = lambda files, size: None) -> Snapshot:
-    """A new snapshot of the data folder; it exists when this returns, and not before. For who holds the place's lock alone.
+    """Make a new snapshot; it exists when this returns, and not before. The caller holds the exclusive lock.
 
-    First the databases, then what they refer to: a blob is on disk before the database knows of it. When one of them has gone meanwhile (a job was
-    deleted, or rendered anew), the databases are copied again, which costs only what has changed. What is missing even so stands in the snapshot.
-    Raises data_damaged, disk_full, backup_place, backup_busy.
+    First the databases are copied, then the blobs that they refer to: a blob is on disk before the database refers to it. When a blob has gone in the
+    meantime (a job was deleted or rendered again), the databases are copied again, which costs only what has changed. What is still missing is listed
+    in the snapshot.
+        Raises data_damaged, disk_full, backup_place, backup_busy.
     """
     started = time.time()
     with _work(data) as work:
@@ -178,7 +179,7 @@ def _keep_listing(taking: _Taking, path: Path, files: list[File]) -> File:
 
 
 def _wanted(data: Path, app: sqlite3.Connection) -> Iterator[str]:
-    """The paths of all blobs that the database needs, and of all spoken lines: what was bought for a job that still runs is in no table yet."""
+    """The paths of all blobs that the database refers to, and of all spoken lines: no table knows yet what a running job has bought."""
     clips = _clips(data / BLOBS / _CLIPS)
     for key in sqlite_copy.referred(app):
         clips.discard(key.removeprefix(f"{_CLIPS}/"))
@@ -188,7 +189,7 @@ def _wanted(data: Path, app: sqlite3.Connection) -> Iterator[str]:
 
 
 def _clips(folder: Path) -> set[str]:
-    """The names of clips that are whole. The sound is written first, its description after it: where that is, the sound is too."""
+    """The names of complete clips. The sound is written before its description, so a clip with a description is complete."""
     try:
         with os.scandir(folder) as found:
             described = {entry.name.removesuffix(".json") for entry in found if entry.name.endswith(".json") and not entry.name.startswith(".")}
@@ -198,7 +199,7 @@ def _clips(folder: Path) -> set[str]:
 
 
 def _blocks(descriptor: int) -> Iterator[bytes]:
-    """The open file's bytes from its beginning."""
+    """The bytes of an open file, from its beginning."""
     at = 0
     while True:
         try:
@@ -213,7 +214,7 @@ def _blocks(descriptor: int) -> Iterator[bytes]:
 
 @contextlib.contextmanager
 def _work(data: Path) -> Iterator[Path]:
-    """A folder for copies, in the data folder, where there is room; it goes at the end, and a killed backup's goes with the next one."""
+    """A folder for copies inside the data folder. It is deleted at the end; after a kill, by the next backup."""
     for folder in data.glob(f"{_WORK}*"):
         with contextlib.suppress(BlockingIOError), _locked(folder):
             shutil.rmtree(folder)

@@ -25,24 +25,24 @@ _PASSING: Final = ("scratch", "cache")  # needed by nobody once the server has s
 
 
 def staging(data: Path, snapshot_id: str) -> Path:
-    """Where a snapshot's files are put before they come in."""
+    """The folder that collects a snapshot's files before they replace the old ones."""
     return data / f"{STAGE}{snapshot_id}" / _NEW
 
 
 def used(data: Path) -> bool:
-    """Whether the folder has anything that a restore would take the place of: a file of whatever is kept, not only empty folders."""
+    """Whether the folder holds files that a restore would replace. Empty folders do not count."""
     kept = (data / name for name in _STATE if name not in _PASSING)
     return any(path.is_file() or (path.is_dir() and any(inner.is_file() for inner in path.rglob("*"))) for path in kept)
 
 
 def ready(data: Path, snapshot_id: str, aside: str) -> None:
-    """Say that a snapshot's files are complete, and that the old ones go to the folder `aside`."""
+    """Record that a snapshot's files are complete, and that the old ones go to the folder `aside`."""
     stage = data / f"{STAGE}{snapshot_id}"
     _mark(stage / _READY, aside)
 
 
 def finish(data: Path) -> Path | None:
-    """Finish a restore whose files are complete; returns where the old files are now, None when there is nothing to finish."""
+    """Finish a restore after all its files are complete; returns the folder of the old files, None when there is nothing to finish."""
     for stage in sorted(data.glob(f"{STAGE}*")):
         if (stage / _READY).exists():
             return _finish(data, stage)

@@ -1,4 +1,4 @@
-"""Reads backups and says what is wrong with them. Blocks; every object is read once, however many backups need it."""
+"""Verifies backups. Blocks; every object is read once, however many backups need it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DATABASES: Final = (ENGINE_DATABASE, APP_DATABASE)
 
 
 class Damage(msgspec.Struct, frozen=True):
-    """A file that cannot be restored as it was, why, and the jobs that need it."""
+    """A file that cannot be restored, the reason, and the jobs that need it."""
 
     path: str
     reason: str
@@ -27,7 +27,7 @@ class Damage(msgspec.Struct, frozen=True):
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """What was found in one backup. `missing` had gone before it was made, which it said itself: no damage."""
+    """The result for one backup. `missing` files were gone when it was made, which it recorded: they are not damage."""
 
     id: str
     files: int
@@ -41,8 +41,8 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 def verify(vault: Vault, snapshot_ids: Sequence[str], work: Path | None, report: Report = lambda objects, size: None) -> list[Checked]:
-    """Every file of these backups is read and compared with its hash; databases are looked through besides. `work` has room for them."""
-    read: dict[tuple[str, bool], str] = {}  # content to what is wrong with it
+    """Read every file of these backups and compare it with its hash; check the databases too. `work` is a folder for them."""
+    read: dict[tuple[str, bool], str] = {}  # hash to fault
     with tempfile.TemporaryDirectory(prefix=".verify-", dir=work) as folder:
         return [_verify(vault, snapshot_id, read, Path(folder), report) for snapshot_id in snapshot_ids]
 
@@ -75,7 +75,7 @@ def _verify(vault: Vault, snapshot_id: str, read: dict[tuple[str, bool], str], w
 
 
 def _read(vault: Vault, files: Iterable[File], read: dict[tuple[str, bool], str], work: Path, report: Report) -> None:
-    """Read each once; fills `read`. Databases are left in `work` under their hash."""
+    """Read each object once and fill `read`. Databases are left in `work` under their hash."""
 
     def one(file: File) -> tuple[File, str]:
         try:
@@ -99,7 +99,7 @@ def _read(vault: Vault, files: Iterable[File], read: dict[tuple[str, bool], str]
 
 
 def _told(snapshot: Snapshot, bad: Sequence[tuple[File, str]], paths: set[str], copies: dict[str, Path]) -> list[Damage]:
-    """What is damaged, and what the database needs that the backup does not have; with the jobs, as far as the database can be read."""
+    """Damaged files, and files that the database refers to and the backup lacks, with their jobs as far as the database can be read."""
     if APP_DATABASE not in copies:
         return [Damage(APP_DATABASE, "the backup has no database", ())]
     if any(file.path == APP_DATABASE for file, _ in bad):

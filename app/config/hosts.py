@@ -76,7 +76,7 @@ def of_origins(origins: Iterable[str]) -> tuple[str, ...]:
 
 def own_names(hosts_file: Path = Path("/etc/hosts")) -> tuple[str, ...]:
     """The machine's or container's own names: its host name with and without domain, its aliases in /etc/hosts, and NAME.local. No name server
-is asked: an answer could take long and could not be trusted.
+    is asked: an answer could take long and could not be trusted.
     """
     host = socket.gethostname().lower().removesuffix(".")
     names = [host, host.partition(".")[0], f"{host.partition('.')[0]}.local"]

@@ -149,7 +149,7 @@ def _in_order(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mu
 def _on_one_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """structlog processor of the format for people: escapes control characters, so that no text moves the cursor or looks like another line.
 
-A traceback keeps its line breaks. Its lines are indented, which lines of the log never are.
+    A traceback keeps its line breaks. Its lines are indented, which lines of the log never are.
     """
     for name, value in event.items():
         if name in ("exception", "stack") and isinstance(value, str):

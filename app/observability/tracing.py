@@ -78,7 +78,10 @@ def check_endpoint(setting: str) -> None:
 
 
 def parse_headers(setting: str) -> dict[str, str]:
-    """NAME=VALUE pairs, separated by commas, values percent-encoded as OpenTelemetry has it. Raises ValueError; its message shows none of the text."""
+    """NAME=VALUE pairs, separated by commas, values percent-encoded as OpenTelemetry has it.
+
+    Raises ValueError; its message shows none of the text.
+    """
     found = {}
     for at, pair in enumerate((part.strip() for part in setting.split(",")), 1):
         name, equals, value = (part.strip() for part in pair.partition("="))

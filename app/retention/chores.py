@@ -1,4 +1,4 @@
-"""What is done again and again so that nothing grows for ever and nothing is lost: sweeps, retention, backups. One chore after another."""
+"""Runs periodic maintenance tasks one after another: sweeps, retention, backups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 class Chore(msgspec.Struct, frozen=True):
-    """`work` blocks, runs in a thread, and says how many things it did; `due_in_s` tells how long it has still to wait (asked after every run)."""
+    """`work` blocks, runs in a thread, and returns how many things it did; `due_in_s` returns the seconds until the next run (asked after every run)."""
 
     name: str
     work: Callable[[], int]
@@ -23,7 +23,7 @@ class Chore(msgspec.Struct, frozen=True):
 
 
 async def run(chores: Sequence[Chore]) -> None:
-    """Until cancelled. A failure is logged, and the chore tried again when it is due."""
+    """Run until cancelled. A failing task is logged and runs again when it is due."""
     await asyncio.gather(*(_repeat(chore) for chore in chores))
 
 
@@ -32,7 +32,7 @@ async def _repeat(chore: Chore) -> None:
         await asyncio.sleep(max(_SHORTEST_S, chore.due_in_s()))
         try:
             count = await asyncio.to_thread(chore.work)
-        except Exception:  # the boundary of one chore: the others and its next time go on
+        except Exception:  # the boundary of one task: the others go on, and this one runs again
             log.exception("housekeeping failed", what=chore.name)
         else:
             if count:

@@ -1,4 +1,4 @@
-"""Retention at work: what there is, the plan, and its deletions, each logged with its job, kind, bytes and reason."""
+"""Applies retention: reads what exists, makes the plan and deletes; every deletion is logged with its job, kind, bytes and reason."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from app.retention.policy import Loose, plan
 from app.storage import references
 from app.storage.blobs import BlobStore
 
-CACHE_S: Final = 7 * DAY_S  # encoded chunks of a job that has ended: they save time at the next edit, nothing else
-_AT_WORK_S: Final = 3600.0  # a loose file that was written or used so lately may be in use
+CACHE_S: Final = 7 * DAY_S  # encoded chunks of an ended job: they only save time at the next edit
+_AT_WORK_S: Final = 3600.0  # a file without a job that was written or used this recently may be in use
 _FLOOR_PAUSE_S: Final = 60.0
 _LONGEST_PAUSE_S: Final = 0.2
 log = structlog.get_logger("retention")
 
 
 class Cleaned(msgspec.Struct, frozen=True):
-    """What was deleted; `skipped` are deletions that a person's work came before."""
+    """What was deleted; `skipped` counts planned deletions of files that were needed again by then."""
 
     deleted: tuple[Deletion, ...]
     skipped: int
@@ -37,9 +37,9 @@ class Cleaned(msgspec.Struct, frozen=True):
 
 
 class Cleaner:
-    """Knows the rules and the folders of `data`. `changed` is told of every job that lost something; True: it is gone.
+    """Applies the rules to the folders of `data`. `changed` is called for every job that lost files; True: the job is deleted.
 
-    Every method blocks. Several may run at once, in this process and in others: each deletion is checked again in its own transaction.
+    Every method blocks. Several may run at the same time, in this process and others: every deletion is checked again in its own transaction.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class Cleaner:
 
     @property
     def bounded(self) -> bool:
-        """Whether anything is deleted by age or size at all."""
+        """Whether any rule limits age or size."""
         return any(rule.kind is not Kind.BACKUPS and (rule.keep_days or rule.max_bytes) for rule in self.rules)
 
     def plan(self) -> tuple[Deletion, ...]:
-        """What would be deleted now, and why."""
+        """What would be deleted now, and the reasons."""
         now = time.time()
         held = references.held(self._database, self._size_of, self._chunks)
         made = plan(self.rules, held, self._loose(now), now=now) if self.bounded else ()
@@ -67,7 +67,7 @@ class Cleaner:
         return (*made, *self._stale_chunks(held, now), *orphans)
 
     def apply(self, planned: Sequence[Deletion]) -> Cleaned:
-        """Delete what was planned, unless something happened to it since."""
+        """Delete what was planned, unless it changed since."""
         done, skipped = [], 0
         for deletion in planned:
             began = time.monotonic()
@@ -78,7 +78,7 @@ class Cleaner:
                 outcome = self._delete_files(deletion.names)
             else:
                 outcome = self._delete_of_jobs(deletion)
-            # SQLite's writers do not queue, they look again and again: as much time as we took is left to the others.
+            # SQLite's writers do not queue, they poll: pause for as long as the deletion took.
             time.sleep(min(time.monotonic() - began, _LONGEST_PAUSE_S))
             if outcome is None:
                 skipped += 1
@@ -89,15 +89,15 @@ class Cleaner:
         return Cleaned(tuple(done), skipped, sum(deletion.bytes for deletion in done))
 
     def clean(self) -> int:
-        """Plan and apply; returns how many deletions there were."""
+        """Plan and apply; returns the number of deletions."""
         return len(self.apply(self.plan()).deleted)
 
     def keep_floor(self) -> int:
-        """When the disk's floor is met and there are rules, do at once what they say; at most once a minute. Returns how many deletions."""
+        """Apply the rules at once when free space is below the minimum; at most once a minute. Returns the number of deletions."""
         return self.make_room() if self._blobs.free_bytes() < self._min_free_bytes else 0
 
     def make_room(self) -> int:
-        """The same, for somebody who wants more room than there is above the floor."""
+        """Apply the rules for a caller that needs more than the free space above the minimum."""
         if not self.bounded:
             return 0
         with self._floor_lock:
@@ -108,7 +108,7 @@ class Cleaner:
             finally:
                 self._floor_at = time.monotonic()
 
-    # ---------------------------------------------------------------- what there is
+    # ---------------------------------------------------------------- what exists
 
     def _size_of(self, key: str) -> int | None:
         try:
@@ -122,7 +122,7 @@ class Cleaner:
         return ((f"cache/{job_id}", size),) if size else ()
 
     def _loose(self, now: float) -> list[Loose]:
-        """Lines that the command line spoke, each with its meta: nobody but the next run wants them."""
+        """Lines spoken by the command line, with their metadata: they only save time at the next run."""
         found = []
         for sound in self._cli.glob("*.wav") if self._cli.is_dir() else ():
             with contextlib.suppress(FileNotFoundError):
@@ -133,7 +133,7 @@ class Cleaner:
         return found
 
     def _stale_chunks(self, held: Sequence[Held], now: float) -> tuple[Deletion, ...]:
-        """Chunks of jobs that ended long ago, or that are there no more."""
+        """Chunks of jobs that ended long ago or were deleted."""
         jobs = {job.job_id: job for job in held}
         found = []
         for folder in self._cache.iterdir() if self._cache.is_dir() else ():
@@ -172,14 +172,14 @@ class Cleaner:
                 if references.while_ended(self._database, job_id, functools.partial(_rename, self._cache / job_id, to)):
                     freed += _remove(to)
                 continue
-            for path in (self._cli / f"{name}.json", self._cli / f"{name}.wav"):  # the meta first: where it is, the clip is whole
+            for path in (self._cli / f"{name}.json", self._cli / f"{name}.wav"):  # the metadata first: a clip with metadata is complete
                 with contextlib.suppress(FileNotFoundError):
                     freed += path.stat().st_size
                     path.unlink()
         return freed
 
     def sweep_imports(self) -> int:
-        """What a killed import left: folders that nothing was written to for a day."""
+        """Delete what a killed import left: folders without a write for a day."""
         count = 0
         for folder in self._imports.iterdir() if self._imports.is_dir() else ():
             if folder.stat().st_mtime < time.time() - DAY_S:
@@ -197,7 +197,7 @@ def _bytes_in(folder: Path) -> int:
 
 
 def _rename(folder: Path, to: Path) -> None:
-    """A render that begins afterwards makes a folder of its own; what is killed before the removal is found as one that belongs to no job."""
+    """A later render makes its own folder. After a kill before the removal, the folder is found as one without a job."""
     with contextlib.suppress(FileNotFoundError):
         folder.rename(to)
 

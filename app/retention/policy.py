@@ -1,7 +1,7 @@
-"""Which files are kept no longer: one pure function from rules and what there is to what is to be deleted, and why.
+"""Decides what retention deletes: a pure function from the rules and the existing files to deletions with reasons.
 
-Nothing that a running or queued job needs is ever in a plan, and a file that several jobs share goes with the last of them. What the plan
-deletes is checked again, in one transaction each, when it is applied (`app.retention.cleaner`).
+A plan never holds files that a running or queued job needs. A shared file is deleted with its last job. Every deletion is checked again
+in its own transaction when it is applied (`app.retention.cleaner`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FILES = (Kind.SOURCES, Kind.CLIPS, Kind.OUTPUTS)
 
 
 class Loose(msgspec.Struct, frozen=True):
-    """A file that belongs to no job, such as a line that `autodubber dub` spoke; `at` is when it was written."""
+    """A file without a job, such as a line spoken by `autodubber dub`; `at` is when it was written."""
 
     kind: Kind
     name: str
@@ -28,7 +28,7 @@ class Loose(msgspec.Struct, frozen=True):
 def plan(rules: Iterable[Rule], held: Sequence[Held], loose: Sequence[Loose] = (), *, now: float) -> tuple[Deletion, ...]:
     """What to delete, whole jobs first, then by kind, the oldest first.
 
-    By age: what nothing happened to for longer than `keep_days`. By size: from the oldest on, until what is left of the kind fits.
+    By age: files unused for longer than `keep_days`. By size: the oldest first, until the rest of the kind fits.
     """
     state = _State(held)
     by_kind = {rule.kind: rule for rule in rules}
@@ -46,7 +46,7 @@ def plan(rules: Iterable[Rule], held: Sequence[Held], loose: Sequence[Loose] = (
 
 
 class _State:
-    """Who still needs each file, and how much of each kind there is."""
+    """The jobs that need each file, and the size of each kind."""
 
     def __init__(self, held: Sequence[Held]) -> None:
         self._holders: Counter[str] = Counter()
@@ -57,7 +57,7 @@ class _State:
                 self._sizes[key] = size
 
     def drop(self, job: Held, kinds: Sequence[Kind | None]) -> int:
-        """The job needs these no more; returns the bytes that nobody needs then. None stands for what goes with the job only."""
+        """The job no longer needs these; returns the bytes that no job needs then. None stands for files that are deleted only with the job."""
         freed = 0
         for kind in kinds:
             for key, size in job.shared if kind is None else job.files.get(kind, ()):
@@ -97,7 +97,7 @@ def _of_kind(rule: Rule, held: Sequence[Held], loose: Sequence[Loose], state: _S
 
 
 def _units(kind: Kind, held: Sequence[Held]) -> list[tuple[Held, ...]]:
-    """The jobs that lose a kind together. To take a shared original from one of them alone would make no room."""
+    """Jobs that lose a kind together: deleting a shared original from one of them alone would free nothing."""
     having = [job for job in held if job.files.get(kind)]
     if kind is not Kind.SOURCES:
         return [(job,) for job in having]
@@ -108,7 +108,7 @@ def _units(kind: Kind, held: Sequence[Held]) -> list[tuple[Held, ...]]:
 
 
 def _merged(made: Sequence[Deletion]) -> list[Deletion]:
-    """Loose files as one deletion for each reason: thousands of them say nothing more one by one."""
+    """Files without a job, merged into one deletion for each reason."""
     out = [deletion for deletion in made if deletion.job_ids]
     for why in Why:
         loose = [deletion for deletion in made if not deletion.job_ids and deletion.why is why]

@@ -1,4 +1,4 @@
-"""What is kept, how much room it takes and what is left: for the page and for `autodubber clean`. Blocks on the disk, never for long."""
+"""Measures how much space each kind of file uses and how much is free, for the page and `autodubber clean`. Blocks briefly."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from app.storage.disk_usage import Room, Tally
 
 FRESH_S: Final = 5.0
 PATIENCE_S: Final = 0.3
-SHOWN: Final = 500  # deletions that are listed one by one; totals count them all
+SHOWN: Final = 500  # deletions listed individually; the totals count all
 BACKUP_LATE_S: Final = 36 * 3600.0
 log = structlog.get_logger(__name__)
 
@@ -112,8 +112,7 @@ class _Written(msgspec.Struct):
 
 
 class Stock:
-    """The report and the cleaning. Figures are measured when they are asked for, at most every few seconds, by one thread; who does not get
-    them in time gets the last ones."""
+    """The report and the cleaning. One thread measures when asked, at most every few seconds; a caller that cannot wait gets the last figures."""
 
     def __init__(
         self, *, data: Path, database: Engine, blobs: BlobStore, cleaner: Cleaner, floor: Floor, version: str = "", backups_on: bool = False
@@ -127,7 +126,7 @@ class Stock:
         self._measured_at = 0.0
 
     def report(self) -> StorageReport:
-        """What is kept now, or was a few seconds ago."""
+        """What is kept now, at most a few seconds old."""
         self._measure()
         usage = shutil.disk_usage(self._data)
         disk = Disk(usage.free, usage.total, self._floor.floor_bytes, usage.free < self._floor.floor_bytes)
@@ -154,7 +153,7 @@ class Stock:
         return jobs[0].title, export.archive(self._database, self._blobs, jobs, self._version)
 
     def _measure(self) -> None:
-        """Begin to measure when the figures are old, and wait for it, but not for long: many files on a slow disk take seconds."""
+        """Start a measurement when the figures are old, and wait briefly for it: many files on a slow disk take seconds."""
         if time.time() - self._measured_at < FRESH_S and not self._changed:
             return
         with self._lock:

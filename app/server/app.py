@@ -1,4 +1,4 @@
-"""Wires the rooms into one Litestar application and gives it a life."""
+"""Builds the Litestar application: routes, middleware and lifespan."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _log = structlog.get_logger("server")
 
 
 def create_app(settings: Settings) -> Litestar:
-    """The application. Touches neither disk nor network until it is started."""
+    """The application. It uses neither disk nor network until it is started."""
     limits = Limits(
         __version__,
         settings.max_upload_bytes,
@@ -58,7 +58,7 @@ def create_app(settings: Settings) -> Litestar:
 
 
 def app_from_env() -> Litestar:
-    """The factory for Granian. Configures this process's log: the one that rotates the file."""
+    """The factory for Granian. Configures the log of this process, which rotates the log file."""
     settings = load()
     file = log_file.opened(settings.log_file, within=settings.data, most_bytes=settings.log_file_bytes, keep=settings.log_file_keep, rotates=True)
     logs.hide(settings.secrets)
@@ -68,10 +68,10 @@ def app_from_env() -> Litestar:
 
 @contextlib.asynccontextmanager
 async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
-    """Own the data folder, open the rooms, answer; the engine launches meanwhile. At the end: sockets, engine, voices, database."""
+    """Lock the data folder, open the services, answer; the job engine starts meanwhile. At the end: sockets, engine, voices, database."""
     file_modes.private(settings.data)
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(_THREADS, "worker"))  # the default, 6 on 2 cores, starves on a slow disk
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS, "worker"))  # the default, 6 threads on 2 cores, is too few for a slow disk
     closing = Closing(file_handles.sockets_of(settings.max_sockets))
     app.state.update(closing=closing, pages=await asyncio.to_thread(Pages, page_folder(), settings.base_path))
     if isinstance(loop, StoppingLoop):  # a server's own process
@@ -92,20 +92,20 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
 
 
 async def _say_goodbye(closing: Closing) -> None:
-    """Before the server stops, which cuts what is open: close every socket."""
+    """Close every WebSocket before the server stops: it would cut them."""
     _log.info("the server stops")
     if deaf := await closing.farewell(_FAREWELL_S):
         _log.info("sockets are cut: their clients take nothing", sockets=deaf)
 
 
 async def _interrupt(leases: Leases, closing: asyncio.Event) -> None:
-    """When the server stops, uploads in progress keep what they have and end; their clients go on later."""
+    """End running uploads when the server stops. They keep their bytes, and their clients go on later."""
     await closing.wait()
     leases.interrupt_all()
 
 
 async def _leave(life: Life, closing: Closing) -> None:
-    """Granian waits for every connection, also for that of a paused player, which reads nothing more. After a while: close, and go."""
+    """Close connections that are still open after a while: Granian would wait for every one, even a paused player's."""
     await closing.wait()
     await closing.farewell(_FAREWELL_S)
     await asyncio.sleep(_GRACE_S)
@@ -116,5 +116,5 @@ async def _leave(life: Life, closing: Closing) -> None:
 
 
 def page_folder() -> Path:
-    """Where the built page lies: beside the package, in a checkout as in the image."""
+    """The folder of the built page: beside the package, in a checkout and in the image."""
     return Path(__file__).resolve().parents[2] / "web" / "build"

@@ -1,4 +1,4 @@
-"""The engines and limits that the settings ask for: for the server and for the command line alike."""
+"""Builds engines and limits from the settings, for the server and for the command line."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _ENDLESS_S: Final = 1e8  # a setting may say "inf"
 
 
 def environment_keys(settings: Settings) -> Keys:
-    """The keys that the environment has, by engine. An engine with a key of its own adds its setting here."""
+    """The keys in the environment, by engine. An engine that has a key adds its setting here."""
     return Keys({ELEVENLABS: settings.elevenlabs_key})
 
 
 def known_key(settings: Settings, engine_name: str) -> str | None:
-    """An engine's key for a command: the environment's, else the one that was entered in the page of a server on this data folder."""
+    """An engine's key for a command: from the environment, else the one stored in this data folder by a server."""
     if (own := environment_keys(settings).of(engine_name)) is not None:
         return own
     database, key_file = settings.data / "app.sqlite3", settings.data / "secret.key"
@@ -45,7 +45,7 @@ def known_key(settings: Settings, engine_name: str) -> str | None:
     except secret_key.Unusable as error:
         say(f"autodubber: {error}", to=sys.stderr)
         return None
-    except SQLAlchemyError:  # a folder of another version, or not ours: then there is no key
+    except SQLAlchemyError:  # a folder of another version, or of another program: no key
         return None
     finally:
         engine.dispose()

@@ -1,7 +1,7 @@
-"""The order of a stop: every open socket hears that the server goes away, then the server goes.
+"""Stops the server in order: every WebSocket is closed with a reason, then the server stops.
 
-Granian cuts the WebSockets at once when it is told to stop; an application cannot be faster. So its stop, which it hangs on the signal handlers of
-the event loop, waits here for the application. A leaf: the standard library only.
+Granian cuts all WebSockets as soon as it is told to stop. It registers its stop as a signal handler of the event loop, so this loop delays
+the handler until the application has closed its sockets. Uses the standard library only.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ _STOPS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 class StoppingLoop(asyncio.SelectorEventLoop):
-    """An event loop whose handlers of SIGTERM and SIGINT wait for `before_stop`, which must bound itself, and run once.
+    """An event loop that runs `before_stop` before the handlers of SIGTERM and SIGINT, and runs these handlers once.
 
-    Once: the third signal would block for ever in Granian's handler, with the interpreter's lock held (a channel for one message).
+    `before_stop` must have a time limit. Once, because a third signal would block for ever in Granian's handler, with the interpreter's lock held
+    (its channel holds one message).
     """
 
     before_stop: Callable[[], Awaitable[None]] | None = None
     _stop: asyncio.Task[None] | None = None
 
     def add_signal_handler(self, sig: int, callback: Callable[[*_Args], object], *args: *_Args) -> None:
-        """Those of the two signals are postponed, all others are as they are."""
+        """Delay the handlers of the two signals; all other handlers run as usual."""
         if sig in _STOPS:
             super().add_signal_handler(sig, self._begin, callback, args)
         else:
@@ -46,14 +47,14 @@ class StoppingLoop(asyncio.SelectorEventLoop):
 
 
 def stopping_loop() -> StoppingLoop:
-    """A new one, current in this thread; what Granian asks for."""
+    """Make a new loop and set it for this thread, as Granian expects."""
     loop = StoppingLoop()
     asyncio.set_event_loop(loop)
     return loop
 
 
 class Bell(threading.Event):
-    """An event that a signal handler may set at any moment.
+    """A threading.Event that is safe to set in a signal handler.
 
     `threading.Event` has a lock of its own: a handler that sets it while its thread is about to wait for it, or while an earlier signal's handler
     sets it, waits for ever. `queue.SimpleQueue.put` is made for this (https://docs.python.org/3/library/queue.html#queue.SimpleQueue.put).
@@ -75,7 +76,7 @@ class Bell(threading.Event):
         self._rung = False
 
     def wait(self, timeout: float | None = None) -> bool:
-        """For one waiting thread."""
+        """Wait until it is set. For one waiting thread."""
         while not self._rung:
             try:
                 self._rings.get(timeout=timeout)

@@ -1,8 +1,8 @@
-"""`autodubber serve`: Granian with one worker, which dies with this process and owns the data folder."""
+"""`autodubber serve`: Granian with one worker, which ends with this process and locks the data folder."""
 
 from __future__ import annotations
 
-import encodings.idna  # noqa: F401 - by `_announce` otherwise, in a thread, while the worker is forked: which would wait for it for ever
+import encodings.idna  # noqa: F401 - else imported by `_announce` in a thread during the fork, and the worker would wait for its import lock for ever
 import functools
 import gc
 import http.client
@@ -30,14 +30,14 @@ from app.system.disk_full import is_disk_full
 from app.system.exit_status import ENVIRONMENT, INTERNAL, OK
 
 _log = logging.getLogger("server")
-KILL_AFTER_S: Final = 8  # the worker has 2 s to close sockets and 3 s for what is open then; container engines kill after 10
-_HEAD_BYTES: Final = 408 << 10  # of a request's head: what is larger is refused by Granian itself (431), without a body
-_HEAD_MS: Final = 30_000  # for a request's head, and between two requests of a connection
+KILL_AFTER_S: Final = 8  # 2 s for WebSockets, 3 s for other connections; container engines kill after 10 s
+_HEAD_BYTES: Final = 408 << 10  # of a request's head: Granian itself refuses a larger one (431, no body)
+_HEAD_MS: Final = 30_000  # time for a request's head, and between two requests of a connection
 _READY_WITHIN_S: Final = 60.0
 
 
 def is_free(host: str, port: int) -> bool:
-    """Whether nobody listens there. Granian shares a port (SO_REUSEPORT), so it would not notice."""
+    """Whether no server listens there. Granian shares a port (SO_REUSEPORT) and would not notice another one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -49,17 +49,17 @@ def is_free(host: str, port: int) -> bool:
 
 
 def load(failed: Event, parent: int, stopped: Callable[[], bool], _target: str) -> Any:
-    """In the worker: tie it to its parent, own the data folder, build the application. A failure stops the parent too, with its reason.
+    """Start the worker: tie it to its parent, lock the data folder, build the application. A failure stops the parent too, with its reason.
 
-    The fork brought the parent's signal handlers along, which would swallow a stop; `stopped` says whether they did. Until Granian installs the
-    worker's own, SIGTERM ends it: it has begun nothing yet. Ctrl-C reaches parent and worker; the parent's SIGTERM is enough.
+    The forked worker has the parent's signal handlers, which would swallow a stop; `stopped` says whether they did. Until Granian installs the
+    worker's own handlers, SIGTERM ends it: no work has begun. Ctrl-C reaches parent and worker; the parent's SIGTERM is enough.
     """
     data_lock.die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if stopped():
         raise SystemExit(0)
-    gc.disable()  # until all has been loaded: `app.server.app` turns it on again
+    gc.disable()  # until everything is loaded; `app.server.lifespan` enables it again
     try:
         from app.config import settings
 
@@ -78,7 +78,7 @@ def load(failed: Event, parent: int, stopped: Callable[[], bool], _target: str) 
 
 
 def _claim(data: Path) -> None:
-    """Own the data folder; where there is no room even for that, `app.server.lifespan` tries it again."""
+    """Lock the data folder. On a full disk, `app.server.lifespan` tries it again."""
     try:
         data_lock.claim(data)
     except OSError as error:
@@ -87,7 +87,7 @@ def _claim(data: Path) -> None:
 
 
 def _announce(settings: Settings, started: float) -> None:
-    """Say the address as soon as it answers."""
+    """Print the address as soon as the server answers."""
     url = url_of(settings.host, settings.port)
     host = url.removeprefix("http://").rsplit(":", 1)[0].strip("[]")
     while time.monotonic() - started < _READY_WITHIN_S:
@@ -104,7 +104,7 @@ def _announce(settings: Settings, started: float) -> None:
 
 
 def _say_address(settings: Settings, url: str, seconds: float) -> None:
-    """A line of the log where that is JSON; a line for the person who looks on."""
+    """Write the address as a log line when the log is JSON, else as text for the terminal."""
     said = f"AutoDubber {__version__} answers on {url} after {seconds:.1f} s"
     if settings.log_format == "json":
         _log.info(said, extra={"url": url, "version": __version__, "seconds": round(seconds, 3), "data": str(settings.data)})
@@ -143,12 +143,16 @@ def run(settings: Settings) -> int:
         interface=Interfaces.ASGI,
         workers=1,
         backpressure=file_handles.connections_of(sockets),
-        http=HTTPModes.http1,  # who says nothing at all is waited for without end where the version has to be guessed
+        http=HTTPModes.http1,  # HTTP/1.1 only: to detect the version, Granian would wait without limit for a silent client
         http1_settings=HTTP1Settings(max_buffer_size=_HEAD_BYTES, header_read_timeout=_HEAD_MS),
         workers_kill_timeout=KILL_AFTER_S,
         respawn_failed_workers=True,
         log_level=LogLevels.debug if settings.log_level == "debug" else LogLevels.warning,
-        log_dictconfig={"formatters": {}, "handlers": {}, "loggers": {"_granian": {}, "granian.access": {}}},  # to the root: one log
+        log_dictconfig={
+            "formatters": {},
+            "handlers": {},
+            "loggers": {"_granian": {}, "granian.access": {}},
+        },  # pass records to the root logger: one log
     )
     server.main_loop_interrupt = Bell()
     server.on_startup(lambda: threading.Thread(target=_announce, args=(settings, started), daemon=True).start())

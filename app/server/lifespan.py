@@ -1,6 +1,6 @@
-"""The life of a server's rooms: opened at the start, or, where the disk is full, as soon as it is not; closed at the end.
+"""Opens the server's services at the start and closes them at the end. On a full disk it waits and opens them when there is room.
 
-Until they are open the server answers: it is alive, not ready, and says why.
+Until they are open the server is alive, not ready, and says why.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _log = structlog.get_logger("server")
 
 
 class Life:
-    """One per application. `begin` and `end` once each, on the server's loop."""
+    """One for each application. Call `begin` and `end` once each, on the server's loop."""
 
     def __init__(self, app: Litestar, settings: Settings, closing: Closing) -> None:
         self._app, self._settings, self._closing = app, settings, closing
@@ -47,7 +47,7 @@ class Life:
         self._chores: list[asyncio.Task[Any]] = []
 
     async def begin(self) -> None:
-        """Open the rooms, or begin to wait for room. The engine launches meanwhile."""
+        """Open the services, or begin to wait for free space. The job engine starts meanwhile."""
         self._do(self._watch.run())
         if not await self._opened():
             _log.error("the server waits for room", data=str(self._settings.data))
@@ -55,7 +55,7 @@ class Life:
             self._launch = asyncio.create_task(self._open_later())
 
     async def end(self) -> None:
-        """Stop what runs, close the rooms. The server has been told to close."""
+        """Stop running work and close the services. The server is already stopping."""
         for chore in self._chores:
             chore.cancel()
         await asyncio.gather(*(task for task in (self._launch, *self._chores) if task is not None), return_exceptions=True)
@@ -72,7 +72,7 @@ class Life:
                 return
 
     async def _opened(self) -> bool:
-        """Open the rooms; False when there is no room for it. Any other reason stops the server with one line."""
+        """Open the services; False when the disk is full. Any other failure stops the server with one line."""
         settings = self._settings
         try:
             own(settings.data)
@@ -95,7 +95,7 @@ class Life:
         return True
 
     def _furnish(self, rooms: Rooms) -> None:
-        """Give the handlers what they ask for."""
+        """Provide the handlers with their dependencies."""
         from app.api.health import Health, room, writable
         from app.api.metrics import Metrics, Standing
         from app.server.engines import environment_keys
@@ -118,7 +118,7 @@ class Life:
         )  # fmt: skip
 
     def _waiting(self) -> Any:
-        """The health of a server whose rooms are not open yet."""
+        """The health of a server that still waits for free space."""
         from app.api.health import Health, room, writable
 
         data, floor = self._settings.data, self._settings.min_free_bytes
@@ -131,21 +131,20 @@ class Life:
         return Health(version=__version__, probes=probes, jobs=dict, sockets=lambda: 0, free_bytes=lambda: _free_bytes(data))
 
     async def _launched(self, rooms: Rooms) -> None:
-        """Start what traces it, where that is wished, and the engine, until it runs. What stands then stays, and the garbage collector need not look
-        at it again.
+        """Start tracing, when it is set, and the job engine, until it runs. Objects that exist then are excluded from garbage collection.
 
         A full collection went through 400 000 objects with the interpreter's lock held: 85 ms, and half a second where the processors were taken.
         """
         await asyncio.to_thread(tracing.start, self._settings.otlp_endpoint, self._settings.otlp_headers, version=__version__)
         launched = await asyncio.to_thread(rooms.launch)
-        if not gc.isenabled():  # `app.server.granian` has turned it off for the start
+        if not gc.isenabled():  # `app.server.granian` has disabled it for the start
             gc.freeze()
             gc.enable()
         while not launched and not await self._stops():
             launched = await asyncio.to_thread(rooms.launch)
 
     async def _stops(self) -> bool:
-        """Wait until the next attempt; True when the server stops instead."""
+        """Wait for the next attempt; True when the server stops first."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(AGAIN_S):
                 await self._closing.wait()
@@ -156,7 +155,7 @@ class Life:
 
 
 def own(data: Path) -> None:
-    """One server for one data folder: a second one ends here with one line."""
+    """Lock the data folder; a second server ends here with one line."""
     try:
         data_lock.claim(data)
     except data_lock.InUse as error:
@@ -165,14 +164,14 @@ def own(data: Path) -> None:
 
 
 def _free_bytes(folder: Path) -> int:
-    """The room where the folder is, or will be."""
+    """The free space of the disk that the folder is, or will be, on."""
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
 
 
 def _give_up(reason: str) -> None:
-    """Say in one line why the server cannot start. As Granian's worker, end at once: its way would print the traceback four times."""
+    """Print in one line why the server cannot start. In Granian's worker, exit at once: Granian would print the traceback four times."""
     _log.critical("the server cannot start", reason=reason, exc_info=True)
     say(f"autodubber: {reason}", to=sys.stderr)
     if multiprocessing.parent_process() is not None:

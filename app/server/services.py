@@ -1,4 +1,4 @@
-"""Everything that a server holds open: stores, engines, service, the durable engine. Imported when a server starts, not before."""
+"""Everything that a server keeps open: stores, voice engines, the job service and the durable engine. Imported when a server starts, not before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import sqlalchemy.orm  # noqa: F401 - by the engine otherwise, in a thread, while a query of another thread meets the half of it
+import sqlalchemy.orm  # noqa: F401 - else imported by the engine in a thread, while a query in another thread meets a half-imported module
 import structlog
 from sqlalchemy import Engine as Database
 
@@ -52,7 +52,7 @@ _log = structlog.get_logger("server")
 
 
 class Rooms:
-    """Opened by the constructor (blocks; migrates the database, sweeps what a killed server left), closed by `close`."""
+    """The constructor opens everything (blocks; migrates the database, deletes leftovers of a killed server); `close` closes it."""
 
     def __init__(self, settings: Settings) -> None:
         data = settings.data
@@ -118,7 +118,7 @@ class Rooms:
             self.engine.launch()
         except Exception as error:
             reason = DISK_FULL.message if is_disk_full(error, self.reserve.folder) else f"{type(error).__name__}: {error}"[:300]
-            if reason != self._engine_failure:  # it is tried again every few seconds
+            if reason != self._engine_failure:  # retried every few seconds
                 _log.exception("the engine does not start")
             self._engine_failure = reason
             return False
@@ -127,7 +127,7 @@ class Rooms:
         return True
 
     async def close(self) -> None:
-        """Stop the engine and a backup under way, hang up on the voice services, close the database."""
+        """Stop the engine and a running backup, close connections to voice services and the database."""
         if self._schedule is not None:
             await asyncio.to_thread(self._schedule.stop)
         await asyncio.to_thread(self.engine.shutdown)
@@ -135,7 +135,7 @@ class Rooms:
         await asyncio.to_thread(self.database.dispose)
 
     def chores(self) -> list[Chore]:
-        """What is done again and again while the server runs."""
+        """The periodic tasks of a running server."""
         backups = [Chore("backup", self._schedule.run, self._schedule.due_in_s)] if self._schedule is not None else []
         return [
             *backups,
@@ -149,7 +149,7 @@ class Rooms:
             Chore("the disk's floor", self.cleaner.keep_floor, lambda: _FLOOR_EVERY_S),
         ]
 
-    # ---------------------------------------------------------------- what health and metrics ask; "" when nothing is wrong
+    # ---------------------------------------------------------------- for health and metrics; "" when nothing is wrong
 
     def engine_trouble(self) -> str:
         if self.engine.launched:
@@ -178,17 +178,17 @@ class Rooms:
         self.store.discard(self.blobs, keys)
 
     def _changed(self, job_id: str, gone: bool) -> None:
-        """Retention took something from a job: whoever looks at it sees that."""
+        """Tell open pages that retention deleted files of a job."""
         if gone:
             self.hub.forget(job_id)
             self.hub.publish(Deleted(job_id, 0))
             return
-        with contextlib.suppress(DubError):  # deleted by a person meanwhile
+        with contextlib.suppress(DubError):  # deleted by a person in the meantime
             self.hub.publish(StateChanged(job_id, 0, self.store.get(job_id)))
 
 
 def schedule_of(settings: Settings) -> Schedule | None:
-    """The scheduled backup, if the operator has set a place for it. The password and keys go to the child in the environment."""
+    """The scheduled backup, if the operator has set where backups go. The child gets password and keys in its environment."""
     if not settings.backup_to or not settings.backup_every_s:
         return None
     argv = [sys.executable, "-m", "app", "backup", "--data", str(settings.data), "--json"]
@@ -196,7 +196,7 @@ def schedule_of(settings: Settings) -> Schedule | None:
 
 
 def defaults(settings: Settings) -> DubOptions:
-    """What a job gets where it says nothing."""
+    """The options of a job that names none."""
     return DubOptions(
         language=None, task=Task.TRANSCRIBE, recognizer=settings.recognizer, model=settings.model, voice=settings.voice, voice_model="", speed=1.0,
         background=Background.DUCK, keep_original_track=False, burn_subtitles=False, audio_track=None, review=settings.review, **NEUTRAL,

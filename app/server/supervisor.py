@@ -1,7 +1,7 @@
 """supervisord as the container's first process: `python -m app.server.supervisor`, with supervisord's own arguments.
 
-supervisord ends with status 0 however its program fares. A server that cannot start must end the container with the server's own status, so
-that `restart: on-failure` and an orchestrator see it. Nothing else differs.
+supervisord always ends with status 0. When the server cannot start, the container must end with the server's status, so that
+`restart: on-failure` and an orchestrator see the failure. Nothing else differs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from app.system.exit_status import INTERNAL, OK
 
 
 class _Options(ServerOptions):  # type: ignore[misc]  # supervisor has no types
-    """Remembers how the last program ended: supervisord forgets it when the program ended too soon."""
+    """Remembers the exit status of the last program: supervisord forgets it when the program ended too soon."""
 
     ended: int | None = None
 
@@ -31,17 +31,17 @@ class _Options(ServerOptions):  # type: ignore[misc]  # supervisor has no types
 
 
 class _Supervisor(supervisord.Supervisor):  # type: ignore[misc]
-    """Stops when its program has been started in vain for the last time."""
+    """Stops after the last attempt to start its program failed."""
 
     status = OK
 
     def runforever(self) -> None:
-        events.subscribe(events.ProcessStateFatalEvent, self._give_up)  # here: `run` has just emptied the list
+        events.subscribe(events.ProcessStateFatalEvent, self._give_up)  # here, because `run` has just emptied the list
         super().runforever()
 
     def _give_up(self, _event: Any) -> None:
         if self.options.mood != SupervisorStates.RUNNING:
-            return  # a stop was asked for while the program waited for its next attempt
+            return  # a stop was requested while the program waited for its next attempt
         ended = self.options.ended
         self.status = ended if ended is not None and ended > 0 else INTERNAL
         sys.stderr.write(f"autodubber: the server cannot be started; the container ends with status {self.status}\n")

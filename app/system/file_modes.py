@@ -49,8 +49,8 @@ def as_the_person() -> Iterator[None]:
 def close(data: Path) -> None:
     """Remove the permissions of group and others from the folder and from AutoDubber's files in it.
 
-A folder is narrowed after its contents, and a folder that is already private is not read: later starts cost one look at the top. A folder
-that also holds other files keeps its mode. Where modes cannot be changed (another owner, a file system without modes), nothing happens.
+    A folder is narrowed after its contents, and a folder that is already private is not read: later starts cost one look at the top. A folder
+    that also holds other files keeps its mode. Where modes cannot be changed (another owner, a file system without modes), nothing happens.
     """
     try:
         entries = sorted(os.scandir(data), key=lambda entry: entry.name)
