@@ -1,9 +1,10 @@
 """Encrypts a repository. Contents and names are hidden, and any change, cut or exchange of objects is detected.
 
-A key derived from the password (scrypt, RFC 7914) opens the repository's own random key. Every object has its own key (HKDF-SHA256 of the
-repository's key with 32 random bytes that stand in front of it) and is cut into chunks of 1 MiB, each sealed with ChaCha20-Poly1305 (RFC 8439). The nonce counts the
-chunks and marks the last one: the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizar 2015), in the shape that age uses
-(https://age-encryption.org/v1). The object's name is authenticated with every chunk.
+A key derived from the password (scrypt, RFC 7914) opens the repository's own random key. Every object has its own key
+(HKDF-SHA256 of the repository's key with 32 random bytes that stand in front of it) and is cut into chunks of 1 MiB,
+each sealed with ChaCha20-Poly1305 (RFC 8439). The nonce counts the chunks and marks the last one: the STREAM
+construction (Hoang, Reyhanitabar, Rogaway, Vizar 2015), in the shape that age uses (https://age-encryption.org/v1). The
+object's name is authenticated with every chunk.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ CHUNK_BYTES: Final = 1 << 20
 _TAG_BYTES: Final = 16
 _MAGIC: Final = b"ADV1"
 _SALT_BYTES: Final = 32
-_N, _R, _P = 1 << 16, 8, 2  # 64 MiB: https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#scrypt
+# 64 MiB: https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#scrypt
+_N, _R, _P = 1 << 16, 8, 2
 _MOST_N, _MOST_R, _MOST_P = 1 << 20, 16, 16  # the largest memory cost that a header may ask for
 
 
@@ -77,7 +79,8 @@ def sealed_bytes(size_bytes: int) -> int:
 
 
 def new_key(password: str) -> tuple[Seal, Encryption]:
-    """A new key, and its encrypted form for the header. Takes half a second and 64 MiB, as every guess at the password would."""
+    """A new key, and its encrypted form for the header. Takes half a second and 64 MiB, as every guess at the password
+    would."""
     key, salt = secrets.token_bytes(32), secrets.token_bytes(16)
     kept = _cipher(_stretch(password, salt, _N, _R, _P)).encrypt(bytes(12), key, b"vault")
     return Seal(key), Encryption(n=_N, r=_R, p=_P, salt=salt.hex(), key=kept.hex())

@@ -1,4 +1,5 @@
-"""A repository: objects named by the hash of their content, and snapshots that refer to them. Blocks; holds only a few blocks in memory."""
+"""A repository: objects named by the hash of their content, and snapshots that refer to them. Blocks; holds only a few
+blocks in memory."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ class Vault:
         return self._put(name, manifest.pack(blocks) if packed else blocks, size_bytes)
 
     def read(self, file: File) -> Iterator[bytes]:
-        """A file's bytes. Raises backup_damaged at the end when they do not match the hash, backup_not_found when the object is gone."""
+        """A file's bytes. Raises backup_damaged at the end when they do not match the hash, backup_not_found when the
+        object is gone."""
         digest, size_bytes = hashlib.sha256(), 0
         if file.size_bytes:
             name = self.object_name(file.sha256, packed=file.packed)
@@ -168,7 +170,8 @@ def open_vault(place: Place, password: str) -> Vault:
 
 
 def open_or_make(place: Place, password: str) -> Vault:
-    """Open the repository, or create it. The caller holds the exclusive lock. Encryption cannot be switched on or off later: raises backup_password."""
+    """Open the repository, or create it. The caller holds the exclusive lock. Encryption cannot be switched on or off
+    later: raises backup_password."""
     try:
         vault = open_vault(place, password)
     except DubError as error:
@@ -186,7 +189,8 @@ def open_or_make(place: Place, password: str) -> Vault:
 
 
 def spread(work: Callable[[T], R], items: Iterable[T], at_once: int) -> Iterator[R]:
-    """Run the calls in threads and yield results as they finish; at most twice `at_once` are pending. The first failure ends it."""
+    """Run the calls in threads and yield results as they finish; at most twice `at_once` are pending. The first failure
+    ends it."""
     running: set[Future[R]] = set()
     with ThreadPoolExecutor(at_once, "vault") as pool, contextlib.ExitStack() as stack:
         stack.callback(lambda: pool.shutdown(wait=True, cancel_futures=True))

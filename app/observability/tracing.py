@@ -1,8 +1,9 @@
 """OpenTelemetry traces over HTTP (OTLP, protobuf). Nothing is imported or sent unless an address is set.
 
-A request is a span. A phase of a job is a trace; its ids are derived from the phase's id in the durable queue, so that stages after a restart
-belong to the same trace. The request that queued the phase links to it. No text, name or key is ever an attribute.
-A failing receiver causes one warning every ten minutes and nothing else: spans are sent from a thread, and dropped when too many wait.
+A request is a span. A phase of a job is a trace; its ids are derived from the phase's id in the durable queue, so that
+stages after a restart belong to the same trace. The request that queued the phase links to it. No text, name or key is
+ever an attribute. A failing receiver causes one warning every ten minutes and nothing else: spans are sent from a
+thread, and dropped when too many wait.
 """
 
 from __future__ import annotations
@@ -182,7 +183,8 @@ def stage(workflow_id: str, job_id: str, name: str) -> Iterator[Span]:
 
 
 def ended(workflow_id: str, job_id: str, phase: str, *, code: str = "", followed_by: str = "") -> None:
-    """End the span of the phase, the parent of its stages' spans. `code` is the error's; `followed_by` the phase that it queued."""
+    """End the span of the phase, the parent of its stages' spans. `code` is the error's; `followed_by` the phase that
+    it queued."""
     began_ns = _began_ns.pop(workflow_id, time.time_ns())
     if _active is None:
         return

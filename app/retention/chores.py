@@ -15,7 +15,8 @@ log = structlog.get_logger(__name__)
 
 
 class Chore(msgspec.Struct, frozen=True):
-    """`work` blocks, runs in a thread, and returns how many things it did; `due_in_s` returns the seconds until the next run (asked after every run)."""
+    """`work` blocks, runs in a thread, and returns how many things it did; `due_in_s` returns the seconds until the
+    next run (asked after every run)."""
 
     name: str
     work: Callable[[], int]

@@ -49,10 +49,12 @@ def is_free(host: str, port: int) -> bool:
 
 
 def load(failed: Event, parent: int, stopped: Callable[[], bool], _target: str) -> Any:
-    """Start the worker: tie it to its parent, lock the data folder, build the application. A failure stops the parent too, with its reason.
+    """Start the worker: tie it to its parent, lock the data folder, build the application. A failure stops the parent
+    too, with its reason.
 
-    The forked worker has the parent's signal handlers, which would swallow a stop; `stopped` says whether they did. Until Granian installs the
-    worker's own handlers, SIGTERM ends it: no work has begun. Ctrl-C reaches parent and worker; the parent's SIGTERM is enough.
+    The forked worker has the parent's signal handlers, which would swallow a stop; `stopped` says whether they did.
+    Until Granian installs the worker's own handlers, SIGTERM ends it: no work has begun. Ctrl-C reaches parent and
+    worker; the parent's SIGTERM is enough.
     """
     data_lock.die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -113,7 +115,8 @@ def _say_address(settings: Settings, url: str, seconds: float) -> None:
 
 
 def run(settings: Settings) -> int:
-    """Serve until SIGINT or SIGTERM; returns the exit status. The settings are in the environment too: the worker reads them there."""
+    """Serve until SIGINT or SIGTERM; returns the exit status. The settings are in the environment too: the worker reads
+    them there."""
     started = time.monotonic()
     try:
         most_bytes, keep = settings.log_file_bytes, settings.log_file_keep
@@ -143,7 +146,8 @@ def run(settings: Settings) -> int:
         interface=Interfaces.ASGI,
         workers=1,
         backpressure=file_handles.connections_of(sockets),
-        http=HTTPModes.http1,  # HTTP/1.1 only: to detect the version, Granian would wait without limit for a silent client
+        # HTTP/1.1 only: to detect the version, Granian would wait without limit for a silent client
+        http=HTTPModes.http1,
         http1_settings=HTTP1Settings(max_buffer_size=_HEAD_BYTES, header_read_timeout=_HEAD_MS),
         workers_kill_timeout=KILL_AFTER_S,
         respawn_failed_workers=True,
