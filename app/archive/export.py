@@ -118,7 +118,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
 def titles(engine: Engine, job_ids: Sequence[str]) -> tuple[Titled, ...]:
     """The jobs to export, the oldest first: those named, or all. Raises job_not_found."""
-    query = select(t.jobs.c.id, t.jobs.c.title).order_by(t.jobs.c.created_at, t.jobs.c.id)
+    query = select(t.jobs.c.id, t.jobs.c.title).where(rows.seen).order_by(t.jobs.c.created_at, t.jobs.c.id)
     with reading(engine) as c:
         found = tuple(Titled(row.id, row.title) for row in c.execute(query) if not job_ids or row.id in set(job_ids))
     missing = set(job_ids) - {job.id for job in found}
@@ -197,7 +197,7 @@ def _job(engine: Engine, blobs: BlobStore, job_id: str, written: dict[str, tuple
 def _read(engine: Engine, job_id: str) -> tuple[PortableJob, list[str], set[str]]:
     """The job as one moment has it, the keys that it needs, and those of them that other jobs need too. Raises job_not_found."""
     with reading(engine) as c:
-        row = c.execute(select(t.jobs).where(t.jobs.c.id == job_id)).first()
+        row = c.execute(select(t.jobs).where(t.jobs.c.id == job_id, rows.seen)).first()
         if row is None:
             raise DubError(JOB_NOT_FOUND)
         mine = select(t.blob_references.c.key).where(t.blob_references.c.job_id == job_id)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import msgspec
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, select
 
 from app.archive import validation
 from app.archive.export import MANIFEST, README, SUMS, PortableJob
@@ -24,12 +24,13 @@ from app.domain.media import ArtifactKind
 from app.domain.segment import Clip, Placement
 from app.dubbing.pipeline import Mixed, Sound
 from app.jobs.stages import Transcribed
-from app.storage import rows, tar_stream
+from app.storage import batches, hidden, rows, tar_stream
 from app.storage import tables as t
 from app.storage.blobs import BlobStore, sha256_of
 from app.storage.database import reading
 from app.storage.disk_floor import Floor
 from app.storage.disk_floors import Reservation, reserve_on
+from app.storage.hidden import Coming, fill
 from app.system.disk_full import is_disk_full
 
 _MAX_JSON_BYTES: Final = 256 << 20  # of one job: its lines, and what its stages gave
@@ -39,7 +40,7 @@ _OUTPUTS: Final[dict[Stage, Any]] = {
     Stage.PROBE: str, Stage.INGEST: Sound, Stage.TRANSCRIBE: Transcribed, Stage.SYNTHESIZE: tuple[Clip, ...],
     Stage.FIT: tuple[Placement, ...], Stage.MIX: Mixed,
 }  # fmt: skip
-_LOOKS: Final = 3
+_Work = Callable[[Connection, str, Sequence[str]], object]
 _AGAIN: Final = {"ingest": (Stage.INGEST,), "clips": (Stage.SYNTHESIZE,), "artifacts": (Stage.MIX, Stage.MUX)}
 
 
@@ -68,7 +69,7 @@ def take_in(
     Raises archive_invalid, archive_newer, disk_full; then nothing was taken, unless the file changes while it is read.
     """
     with path.open("rb") as file:
-        wanted = _examine(file, blobs)
+        wanted = _examine(file, blobs, lambda job_id: hidden.clear(engine, blobs, job_id))
         room = reserve_on(floors, wanted)
         file.seek(0)
         folder = staging / secrets.token_hex(8)
@@ -89,8 +90,11 @@ def take_in(
 # ---------------------------------------------------------------- the first reading: is it whole, and is it ours?
 
 
-def _examine(file: BinaryIO, blobs: BlobStore) -> int:
-    """Read and check all of it; returns the bytes that would come onto the disk. Memory: one job's list of files."""
+def _examine(file: BinaryIO, blobs: BlobStore, on_id: Callable[[str], None]) -> int:
+    """Read and check all of it; returns the bytes that would come onto the disk. Memory: one job's list of files.
+
+    `on_id` is told of every job before its files are looked for.
+    """
     sums, pending, shared = hashlib.sha256(), dict[str, tuple[str, int]](), dict[str, tuple[str, int]]()
     expected: list[str] | None = None
     wanted, ended = 0, False
@@ -116,6 +120,8 @@ def _examine(file: BinaryIO, blobs: BlobStore) -> int:
         elif member.name == MANIFEST and expected is None:
             manifest = validation.manifest(member.whole(_MAX_JSON_BYTES))
             expected, digest = [job.id for job in reversed(manifest.jobs)], member.skip()
+            for job_id in expected:
+                on_id(job_id)
         elif (named := _JOB.fullmatch(member.name)) and expected:
             job = validation.job(member.whole(_MAX_JSON_BYTES))
             digest = member.skip()
@@ -182,28 +188,59 @@ def _take(found: tuple[PortableJob, dict[str, Path], set[str]], engine: Engine, 
             return Taken(job.id, job.id, job.title, outcome)
     for key, path in staged.items():
         blobs.adopt(path, key)
-    for _ in range(_LOOKS):
-        there = _there(job, blobs)
-        ready = _rows(job, there, other, blobs)
-        with engine.begin() as c:  # nobody deletes a blob from here on
-            if _there(job, blobs) != there:
-                continue
-            outcome = _outcome(c, job)
-            job_id = uuid.uuid4().hex if outcome is Outcome.RENAMED else job.id
-            if outcome is not Outcome.SKIPPED:
-                if outcome is Outcome.COMPLETED:
-                    c.execute(delete(t.jobs).where(t.jobs.c.id == job.id))
-                _insert(c, job_id, ready)
-            return Taken(job.id, job_id, job.title, outcome)
-    raise DubError(DATABASE_BUSY, "Files of the job are deleted again and again.")
+    if outcome is Outcome.COMPLETED:
+        return Taken(job.id, job.id, job.title, _complete(job, other, engine, blobs))
+    job_id = uuid.uuid4().hex if outcome is Outcome.RENAMED else job.id
+    with Coming(engine, blobs, job_id, "import") as coming:
+        with engine.begin() as c:
+            coming.begin(c, _values(job))
+        there = _refer(job, job_id, blobs, lambda keys, work: coming.write(keys, lambda c, some: work(c, job_id, some)))
+        stages, artifacts = _made(job, there, other, blobs)
+        coming.write(rows.segment_rows("", job.segments), fill(t.segments, job_id))
+        with engine.begin() as c:
+            fill(t.stages, job_id)(c, stages)
+            fill(t.artifacts, job_id)(c, artifacts)
+            coming.show(c, _values(job))
+    return Taken(job.id, job_id, job.title, outcome)
 
 
-def _there(job: PortableJob, blobs: BlobStore) -> set[str]:
-    return {entry.key for entry in job.files if blobs.exists(entry.key)}
+def _complete(job: PortableJob, other: set[str], engine: Engine, blobs: BlobStore) -> Outcome:
+    """The job that is here has its files again, and what its stages gave. Killed before the end, it still lacks some, and is completed again."""
+    few = {artifact.key for artifact in job.artifacts} | {job.source_key}
+    there = {entry.key for entry in job.files if blobs.exists(entry.key)}
+    with engine.begin() as c:  # nobody deletes a blob from here on
+        if (outcome := _outcome(c, job)) is not Outcome.COMPLETED:
+            return Outcome.SKIPPED if outcome is Outcome.SKIPPED else _busy()
+        there -= {key for key in few if not blobs.exists(key)}
+        for table, listed in zip((t.stages, t.artifacts), _made(job, there, other, blobs), strict=True):
+            c.execute(delete(table).where(table.c.job_id == job.id))
+            fill(table, job.id)(c, listed)
+        rows.refer(c, job.id, few & there)
+        rows.update_job(c, job.id, _values(job))
+
+    _refer(job, job.id, blobs, lambda keys, work: batches.write(engine, batches.split(keys), rows.seen_first(job.id, work)))
+    return Outcome.COMPLETED
+
+
+def _busy() -> Outcome:
+    raise DubError(DATABASE_BUSY, "The job changes while it is taken in.")
+
+
+def _refer(job: PortableJob, job_id: str, blobs: BlobStore, write: Callable[[Sequence[str], _Work], None]) -> set[str]:
+    """The job needs those of its files that are there; returns them. From then on nobody deletes them."""
+    there: set[str] = set()
+
+    def refer(c: Connection, _job_id: str, keys: Sequence[str]) -> None:
+        found = [key for key in keys if blobs.exists(key)]
+        rows.refer(c, job_id, found)
+        there.update(found)
+
+    write([entry.key for entry in job.files], refer)
+    return there
 
 
 def _outcome(c: Connection, job: PortableJob) -> Outcome:
-    row = c.execute(select(t.jobs).where(t.jobs.c.id == job.id)).first()
+    row = c.execute(select(t.jobs).where(t.jobs.c.id == job.id, rows.seen)).first()
     if row is None:
         return Outcome.TAKEN
     here = (row.created_at, row.revision, row.rendered_revision, validation.title(row.title), row.stem_key, msgspec.convert(row.options, DubOptions))
@@ -214,25 +251,22 @@ def _outcome(c: Connection, job: PortableJob) -> Outcome:
     return Outcome.SKIPPED if not lacking or JobState(row.state) in ACTIVE else Outcome.COMPLETED
 
 
-class _Rows(msgspec.Struct, frozen=True):
-    """A job's rows, all but its id."""
-
-    job: dict[str, Any]
-    segments: list[dict[str, Any]]
-    stages: list[dict[str, Any]]
-    artifacts: list[dict[str, Any]]
-    keys: set[str]
-
-
-def _rows(job: PortableJob, there: set[str], other: set[str], blobs: BlobStore) -> _Rows:
-    """Made while others write: what was at work when it was exported can be gone on with; a stage whose files are not there runs again."""
-    columns = {column.name for column in t.jobs.columns}
+def _values(job: PortableJob) -> dict[str, Any]:
+    """The job's columns, all but its id: what was at work when it was exported can be gone on with."""
+    columns = {column.name for column in t.jobs.columns} - {"id", "updated_at"}
     values = {name: msgspec.to_builtins(getattr(job, name)) for name in job.__struct_fields__ if name in columns}
     stopped = {"state": JobState.CANCELLED} if job.state in ACTIVE else {}
     rendered = None if job.rendered_options is None else msgspec.to_builtins(validation.options(job.rendered_options))
     values |= {"options": msgspec.to_builtins(validation.options(job.options)), "rendered_options": rendered} | stopped
     values |= {"stage": None, "stage_progress": 0.0, "progress": 0.0 if stopped else 1.0, "eta_s": None, "workflow_id": None}
-    again, stages, artifacts = _again(job, there, other), [], []
+    return values
+
+
+def _made(job: PortableJob, there: set[str], other: set[str], blobs: BlobStore) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of what its stages gave, and of its files. A stage whose files are not there runs again."""
+    again = _again(job, there, other)
+    stages: list[dict[str, Any]] = []
+    artifacts: list[dict[str, Any]] = []
     for stage in job.stages:
         kind = _OUTPUTS.get(stage.stage)
         readable = kind is None
@@ -248,17 +282,7 @@ def _rows(job: PortableJob, there: set[str], other: set[str], blobs: BlobStore) 
                 path = blobs.path(artifact.key)
                 artifact = msgspec.structs.replace(artifact, size_bytes=path.stat().st_size, sha256=sha256_of(path))
             artifacts.append(msgspec.to_builtins(artifact))
-    return _Rows(values, rows.segment_rows("", job.segments), stages, artifacts, there)
-
-
-def _insert(c: Connection, job_id: str, ready: _Rows) -> None:
-    c.execute(insert(t.jobs).values(**ready.job | {"id": job_id}))
-    rows.touch(c, job_id)
-    for table, listed in ((t.segments, ready.segments), (t.stages, ready.stages), (t.artifacts, ready.artifacts)):
-        if listed:
-            c.execute(insert(table), [row | {"job_id": job_id} for row in listed])
-    if ready.keys:
-        c.execute(insert(t.blob_references), [{"job_id": job_id, "key": key} for key in sorted(ready.keys)])
+    return stages, artifacts
 
 
 def _again(job: PortableJob, there: set[str], other: set[str]) -> set[Stage]:

@@ -69,7 +69,7 @@ def jobs_of(app: sqlite3.Connection, key: str) -> tuple[str, ...]:
 
 
 def job_count(app: sqlite3.Connection) -> int:
-    return int(app.execute("SELECT count(*) FROM jobs").fetchone()[0])
+    return int(app.execute("SELECT count(*) FROM jobs WHERE state NOT IN ('gone', 'coming')").fetchone()[0])
 
 
 def revision(app: sqlite3.Connection) -> str:

@@ -189,7 +189,9 @@ class JobService:
         new_id = uuid.uuid4().hex
         state = JobState.REVIEW if shared else JobState.QUEUED
         stages = PREPARE_STAGES if shared else ()
-        self._store.copy(job_id, new_id, title=title or row.job.title, options=options, stem_key=stem_key, state=state, stages=stages)
+        self._store.copy(
+            job_id, new_id, self._kit.blobs, title=title or row.job.title, options=options, stem_key=stem_key, state=state, stages=stages
+        )
         if shared:
             return self._changed(self._store.get(new_id))
         return self._start_new(new_id)
@@ -199,7 +201,7 @@ class JobService:
         row = self._store.row(job_id)
         if row.job.state in ACTIVE and row.workflow_id:
             self._queue.cancel(row.workflow_id)
-        self.discard(self._store.delete(job_id))
+        self._store.delete(job_id, self._kit.blobs)
         self._keys.forget_job_keys(job_id)
         self._hub.forget(job_id)
         shutil.rmtree(self._kit.cache / job_id, ignore_errors=True)

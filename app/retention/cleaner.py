@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 
 from app.domain.retention import DAY_S, ENDED, Deletion, Held, Kind, Rule, Why
 from app.retention.policy import Loose, plan
-from app.storage import references
+from app.storage import hidden, references
 from app.storage.blobs import BlobStore
 
 CACHE_S: Final = 7 * DAY_S  # encoded chunks of an ended job: they only save time at the next edit
@@ -162,6 +162,10 @@ class Cleaner:
         freed = references.discard(self._database, self._blobs, keys, uploads_too=True) + sum(map(_remove, aside))
         for job_id in deletion.job_ids:
             self._changed(job_id, deletion.kind is Kind.JOBS)
+            if deletion.kind is Kind.JOBS:
+                freed += hidden.bury(self._database, self._blobs, job_id)[1]
+            elif deletion.kind is Kind.CLIPS:
+                freed += references.take_clips(self._database, self._blobs, job_id, deletion.at)
         return freed
 
     def _delete_files(self, names: Sequence[str]) -> int | None:

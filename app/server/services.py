@@ -34,7 +34,7 @@ from app.retention.chores import Chore
 from app.retention.cleaner import Cleaner
 from app.retention.usage import Stock
 from app.server.engines import engines_of, environment_keys, limits_of
-from app.storage import counts
+from app.storage import counts, hidden
 from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database, urgent
 from app.storage.disk_floors import Disks
@@ -48,6 +48,7 @@ from app.system.disk_full import is_disk_full
 _FLOOR_EVERY_S: Final = 60.0
 _SETTLE_EVERY_S: Final = 3.0
 _RESERVE_EVERY_S: Final = 5.0
+_HIDDEN_EVERY_S: Final = 5.0
 _log = structlog.get_logger("server")
 
 
@@ -141,6 +142,7 @@ class Rooms:
             *backups,
             Chore("jobs without work", self.engine.settle, lambda: _SETTLE_EVERY_S),
             Chore("the reserve", self.reserve.keep, lambda: _RESERVE_EVERY_S),
+            Chore("hidden jobs", lambda: hidden.sweep(self.database, self.blobs), lambda: _HIDDEN_EVERY_S),
             Chore("expired uploads", self.uploads.sweep),
             Chore("ended workflows", self.engine.collect),
             Chore("scratch", self._workspace.sweep),

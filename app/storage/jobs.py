@@ -7,14 +7,14 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
-from app.domain.errors import EDIT_CONFLICT, JOB_NOT_FOUND, JOB_STATE, TOO_MANY_LINES, DubError
+from app.domain.errors import EDIT_CONFLICT, JOB_STATE, TOO_MANY_LINES, DubError
 from app.domain.job import ACTIVE, TRANSITIONS, DubOptions, Job, JobState, Phase, Stage
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.segment import MAX_LINES, Segment
 from app.domain.summary import JobSummary
-from app.storage import batches, library, rows
+from app.storage import batches, copies, hidden, library, rows
 from app.storage import references as blob_references
 from app.storage import tables as t
 from app.storage.active_jobs import WorkingJobs
@@ -36,9 +36,6 @@ class StageRow(msgspec.Struct, frozen=True):
     def finished(self) -> bool:
         """False while only a part of the work is done and kept."""
         return not self.fingerprint.startswith(PARTIAL)
-
-
-_PREPARED = [ArtifactKind.SOURCE, ArtifactKind.PEAKS, ArtifactKind.THUMBNAIL]  # made by preparation; the rest by a render
 
 
 class JobStore(WorkingJobs):
@@ -80,50 +77,11 @@ class JobStore(WorkingJobs):
             rows.refer(c, job_id, [key for key in (source_key, subtitles_key, stem_key) if key])
 
     def copy(
-        self, job_id: str, new_id: str, *, title: str, options: DubOptions, stem_key: str | None, state: JobState, stages: Collection[Stage]
-    ) -> None:
-        """A second job on the same source, with that stem. With `stages`, what they made is shared; in review the lines come along."""
-        now = time.time()
-        with self._engine.begin() as c:
-            row = c.execute(select(t.jobs).where(t.jobs.c.id == job_id)).first()
-            if row is None:
-                raise DubError(JOB_NOT_FOUND)
-            values = dict(row._mapping) | {
-                "id": new_id,
-                "title": title,
-                "state": state,
-                "phase": Phase.PREPARE,
-                "stage": None,
-                "stage_progress": 0.0,
-                "progress": 0.0,
-                "eta_s": None,
-                "options": msgspec.to_builtins(options),
-                "stem_key": stem_key,
-                "revision": 1,
-                "rendered_revision": None,
-                "rendered_options": None,
-                "rendered_stem_key": None,
-                "error": None,
-                "workflow_id": None,
-                "created_at": now,
-                "updated_at": now,
-            }
-            c.execute(insert(t.jobs).values(**values))
-            for table, only in ((t.stages, t.stages.c.stage.in_(list(stages))), (t.artifacts, t.artifacts.c.kind.in_(_PREPARED))):
-                if stages:
-                    listed = [dict(found._mapping) | {"job_id": new_id} for found in c.execute(select(table).where(table.c.job_id == job_id, only))]
-                    if listed:
-                        c.execute(insert(table), listed)
-            if state is JobState.REVIEW:
-                columns = [column for column in t.segments.c if column.name != "job_id"]
-                lines = select(literal(new_id), *columns).where(t.segments.c.job_id == job_id)
-                c.execute(insert(t.segments).from_select(["job_id", *(column.name for column in columns)], lines))
-            if stages:
-                key, without = t.blob_references.c.key, row.stem_key or ""
-                mine = (t.blob_references.c.job_id == job_id, ~key.like("artifacts/%"), key != without)
-                shared = select(literal(new_id), key).where(*mine)
-                c.execute(insert(t.blob_references).from_select(["job_id", "key"], shared))
-            rows.refer(c, new_id, {row.source_key, row.subtitles_key, stem_key} - {None})
+        self, job_id: str, new_id: str, blobs: BlobStore, *, title: str, options: DubOptions, stem_key: str | None, state: JobState,
+        stages: Collection[Stage],
+    ) -> None:  # fmt: skip
+        """As `app.storage.copies.copy`."""
+        copies.copy(self._engine, blobs, job_id, new_id, title=title, options=options, stem_key=stem_key, state=state, stages=stages)
 
     def row(self, job_id: str) -> JobRow:
         """Raises job_not_found."""
@@ -149,7 +107,9 @@ class JobStore(WorkingJobs):
 
     def counts(self) -> dict[JobState, int]:
         with reading(self._engine) as c:
-            found = {JobState(row[0]): int(row[1]) for row in c.execute(select(t.jobs.c.state, func.count()).group_by(t.jobs.c.state))}
+            found = {
+                JobState(row[0]): int(row[1]) for row in c.execute(select(t.jobs.c.state, func.count()).where(rows.seen).group_by(t.jobs.c.state))
+            }
         return {state: found.get(state, 0) for state in JobState}
 
     def transition(self, job_id: str, to: JobState, *, only_from: Collection[JobState] = (), owner: str | None = None, **fields: Any) -> Job:
@@ -200,19 +160,11 @@ class JobStore(WorkingJobs):
         with self._engine.begin() as c:
             c.execute(update(t.jobs).where(t.jobs.c.id == job_id).values(**values))
 
-    def delete(self, job_id: str) -> list[str]:
-        """Delete the job and all its rows; returns the keys of the blobs that nobody needs any more. Raises job_not_found."""
-        with reading(self._engine) as c:  # not while others wait: a long job has 40,000
-            keys = list(c.execute(select(t.blob_references.c.key).where(t.blob_references.c.job_id == job_id)).scalars())
-        self._forget(job_id)
-        with reading(self._engine) as c:
-            return rows.unreferenced(c, keys)
-
-    @urgently
-    def _forget(self, job_id: str) -> None:
-        with self._engine.begin() as c:
-            if c.execute(delete(t.jobs).where(t.jobs.c.id == job_id)).rowcount == 0:  # the rest cascades
-                raise DubError(JOB_NOT_FOUND)
+    def delete(self, job_id: str, blobs: BlobStore) -> list[str]:
+        """Delete the job, all its rows, and the blobs that nobody else needs; returns their keys. It is gone for everybody at once. Raises
+        job_not_found."""
+        hidden.hide(self._engine, job_id)
+        return hidden.bury_or_leave(self._engine, blobs, job_id)
 
     # ---------------------------------------------------------------- segments
 
@@ -227,8 +179,9 @@ class JobStore(WorkingJobs):
         Of very many lines only the last are in that transaction: killed before it, they are to be cleared. Raises too_many_lines.
         """
         *first, last = batches.split(list(added))
-        batches.write(self._engine, first, lambda c, some: rows.write_segments(c, job_id, some))
+        batches.write(self._engine, first, rows.seen_first(job_id, rows.write_segments))
         with self._engine.begin() as c:
+            rows.check_seen(c, job_id)
             rows.write_segments(c, job_id, last)
             if rows.job_row(c, job_id).job.segment_count > MAX_LINES:
                 raise DubError(TOO_MANY_LINES, f"A job may have {MAX_LINES}.")
@@ -296,6 +249,7 @@ class JobStore(WorkingJobs):
             self.refer(job_id, keys)
             wanted = ()
         with self._engine.begin() as c:
+            rows.check_seen(c, job_id)
             rows.put_stage(c, job_id, stage, fingerprint, output, seconds)
             own = (t.artifacts.c.job_id == job_id, t.artifacts.c.kind.in_({*kinds, *(artifact.kind for artifact in artifacts)}))
             before = set(c.execute(select(t.artifacts.c.key).where(*own)).scalars())
@@ -310,7 +264,7 @@ class JobStore(WorkingJobs):
 
     def refer(self, job_id: str, keys: Collection[str]) -> None:
         """Say that the job needs these blobs. Very many are said in pieces."""
-        batches.write(self._engine, batches.split(list(keys)), lambda c, some: rows.refer(c, job_id, some))
+        batches.write(self._engine, batches.split(list(keys)), rows.seen_first(job_id, rows.refer))
 
     def discard(self, blobs: BlobStore, keys: Collection[str]) -> None:
         """Delete those of the blobs that no job needs by now; uploads that waited with them for another job are forgotten."""

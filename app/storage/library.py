@@ -13,6 +13,7 @@ from app.domain.job import DubOptions, JobError, JobState, Phase, Stage, same_du
 from app.domain.plain_text import plain
 from app.domain.summary import JobSummary, Length
 from app.storage.database import reading
+from app.storage.rows import HIDDEN
 
 # JSON is read as the text that it is: most of it is only compared. The page is cut before anything is looked up for its rows.
 _COUNT: Final = "SELECT count(*) FROM jobs"
@@ -26,6 +27,7 @@ SELECT j.id, j.title, j.state, j.phase, j.stage, j.stage_progress, j.progress, j
 FROM jobs j JOIN (SELECT id FROM jobs{where} ORDER BY created_at DESC, id DESC LIMIT :limit) page ON page.id = j.id
 ORDER BY j.created_at DESC, j.id DESC"""
 _BEFORE: Final = "created_at <= :at AND (created_at < :at OR id < :id)"
+_SEEN: Final = f"state NOT IN ({', '.join(map(repr, HIDDEN))})"
 _TITLED: Final = "lower(title) LIKE '%' || lower(:query) || '%' ESCAPE '/'"
 
 _options: Final = msgspec.json.Decoder(DubOptions)
@@ -50,7 +52,7 @@ def page(engine: Engine, *, states: Collection[JobState], query: str, limit: int
 @functools.cache
 def _statements(states: int, titled: bool, further: bool) -> tuple[TextClause, TextClause]:
     """The count and the page for so many states, with or without a text to look for and a place to go on from."""
-    where = [f"state IN ({', '.join(f':state{number}' for number in range(states))})"] if states else []
+    where = [f"state IN ({', '.join(f':state{number}' for number in range(states))})"] if states else [_SEEN]
     where += [_TITLED] if titled else []
     return text(_COUNT + _where(where)), text(_PAGE.format(where=_where([*where, _BEFORE] if further else where)))
 

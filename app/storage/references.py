@@ -13,15 +13,16 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, delete, select, update
+from sqlalchemy import Connection, Engine, delete, or_, select, update
 
 from app.domain.job import JobState, Stage
 from app.domain.media import ArtifactKind
 from app.domain.retention import DAY_S, ENDED, IDLE, Held, Kind
-from app.domain.secret_names import job_keys
+from app.storage import batches
 from app.storage import tables as t
 from app.storage.blobs import BlobStore, is_key
-from app.storage.database import reading, urgently
+from app.storage.database import reading, urgent, urgently
+from app.storage.rows import GONE, seen
 
 ORPHAN_S: Final = DAY_S
 _BATCH: Final = 200  # files that one transaction deletes
@@ -45,10 +46,12 @@ def held(engine: Engine, size_of: Callable[[str], int | None], extra: Callable[[
     """
     with reading(engine) as c:
         columns = (t.jobs.c.id, t.jobs.c.title, t.jobs.c.state, t.jobs.c.updated_at, t.jobs.c.source_key, t.jobs.c.stem_key)
-        jobs = {row.id: row for row in c.execute(select(*columns))}
+        jobs = {row.id: row for row in c.execute(select(*columns).where(seen))}
         files: dict[str, dict[Kind | None, list[tuple[str, int]]]] = {job_id: {} for job_id in jobs}
         sizes: dict[str, int | None] = {}
         for job_id, key in c.execute(select(t.blob_references.c.job_id, t.blob_references.c.key)):
+            if job_id not in jobs:
+                continue
             if key not in sizes:
                 sizes[key] = size_of(key)
             if (size := sizes[key]) is not None:
@@ -67,11 +70,12 @@ def retire(engine: Engine, kind: Kind, job_ids: Sequence[str], before: float, me
     """Take a kind of files, or everything, from jobs that nothing happened to since `before`; returns the blobs that they needed.
 
     `meanwhile` is called while no job can begin to work. None, and nothing changed, when one of them is at work or was touched since, or when
-    a further job has come to share an original.
+    a further job has come to share an original. What may be much is not among them: whole jobs are gone for everybody, and `app.storage.hidden`
+    deletes what is theirs; clips have to be made again, and `take_clips` deletes them.
     """
     allowed = IDLE if kind is Kind.JOBS else ENDED
     with engine.begin() as c:
-        found = c.execute(select(t.jobs).where(t.jobs.c.id.in_(list(job_ids)))).all()
+        found = c.execute(select(t.jobs).where(t.jobs.c.id.in_(list(job_ids)), seen)).all()
         if not found or any(JobState(row.state) not in allowed or row.updated_at > before for row in found):
             return None
         if kind is Kind.SOURCES:
@@ -80,22 +84,49 @@ def retire(engine: Engine, kind: Kind, job_ids: Sequence[str], before: float, me
                 return None
         gone: list[str] = []
         for row in found:
-            referred = list(c.execute(select(t.blob_references.c.key).where(t.blob_references.c.job_id == row.id)).scalars())
-            gone += referred if kind is Kind.JOBS else [key for key in referred if kind_of(key, row) is kind and key != row.subtitles_key]
             if kind is Kind.JOBS:
-                c.execute(delete(t.jobs).where(t.jobs.c.id == row.id))  # the rest cascades
-                c.execute(delete(t.settings).where(t.settings.c.name.startswith(job_keys(row.id), autoescape=True)))
+                c.execute(update(t.jobs).where(t.jobs.c.id == row.id).values(state=GONE))
             else:
-                _take(c, row.id, kind, gone)
+                keys = [] if kind is Kind.CLIPS else _of_kind(c, row, kind)
+                _take(c, row.id, kind, keys)
+                gone += keys
         meanwhile()
         return gone
+
+
+def take_clips(engine: Engine, blobs: BlobStore, job_id: str, before: float) -> int:
+    """Delete the clips that `retire` took from a job, in pieces, until something happens to it; returns the bytes that they had."""
+    freed = 0
+
+    def piece() -> bool:
+        nonlocal freed
+        with engine.begin() as c:
+            row = c.execute(select(t.jobs).where(t.jobs.c.id == job_id, seen)).first()
+            if row is None or JobState(row.state) not in ENDED or row.updated_at > before:
+                return False
+            keys = _of_kind(c, row, Kind.CLIPS, _BATCH)
+            c.execute(delete(t.blob_references).where(t.blob_references.c.job_id == job_id, t.blob_references.c.key.in_(keys)))
+            freed += delete_unneeded(c, blobs, keys, uploads_too=True)[1]
+            return bool(keys)
+
+    batches.repeat(lambda: urgent(engine, piece))
+    return freed
+
+
+def _of_kind(c: Connection, row: Any, kind: Kind, limit: int | None = None) -> list[str]:
+    """What a job needs of that kind."""
+    key = t.blob_references.c.key
+    sources = or_(key.in_([name for name in (row.source_key, row.stem_key) if name]), key.like("ingest/%"))
+    wanted = {Kind.CLIPS: key.like("clips/%"), Kind.OUTPUTS: key.like("artifacts/%")}.get(kind, sources)
+    asked = select(key).where(t.blob_references.c.job_id == row.id, wanted)
+    return [found for found in c.execute(asked.limit(limit)).scalars() if kind_of(found, row) is kind and found != row.subtitles_key]
 
 
 @urgently
 def while_ended(engine: Engine, job_id: str, action: Callable[[], None]) -> bool:
     """Do it while the job cannot begin to work; False, and not done, when it is at work. A job that does not exist has ended."""
     with engine.begin() as c:
-        state = c.execute(select(t.jobs.c.state).where(t.jobs.c.id == job_id)).scalar()
+        state = c.execute(select(t.jobs.c.state).where(t.jobs.c.id == job_id, seen)).scalar()
         if state is not None and JobState(state) not in ENDED:
             return False
         action()
@@ -121,13 +152,20 @@ def discard(engine: Engine, blobs: BlobStore, keys: Collection[str], *, uploads_
     listed, freed = sorted(set(keys)), 0
     for start in range(0, len(listed), _BATCH):
         with engine.begin() as c:  # nobody refers to a blob while we look and delete
-            for key in _unneeded(c, listed[start : start + _BATCH], uploads_too=uploads_too):
-                try:
-                    freed += blobs.size_bytes(key)
-                except FileNotFoundError:
-                    continue
-                blobs.delete(key)
+            freed += delete_unneeded(c, blobs, listed[start : start + _BATCH], uploads_too=uploads_too)[1]
     return freed
+
+
+def delete_unneeded(c: Connection, blobs: BlobStore, keys: Sequence[str], *, uploads_too: bool) -> tuple[list[str], int]:
+    """Those of a few blobs that nobody needs are deleted before this transaction ends; returns them, and the bytes that they had."""
+    unneeded, freed = _unneeded(c, keys, uploads_too=uploads_too), 0
+    for key in unneeded:
+        try:
+            freed += blobs.size_bytes(key)
+        except FileNotFoundError:
+            continue
+        blobs.delete(key)
+    return unneeded, freed
 
 
 def _unneeded(c: Connection, keys: Sequence[str], *, uploads_too: bool) -> list[str]:

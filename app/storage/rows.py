@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, Final, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -18,7 +18,12 @@ from app.domain.subtitle_file import BroughtSubtitles
 from app.storage import tables as t
 from app.storage.batches import split
 
+T = TypeVar("T")
 _ASKED: Final = 500  # keys in one question
+GONE: Final = "gone"  # the states of what no reader sees: a job that is deleted in pieces, and one that is written in pieces
+COMING: Final = "coming"
+HIDDEN: Final = (GONE, COMING)
+seen: Final = t.jobs.c.state.not_in(HIDDEN)  # of every query for jobs
 
 
 class JobRow(msgspec.Struct, frozen=True):
@@ -33,7 +38,7 @@ class JobRow(msgspec.Struct, frozen=True):
 
 
 def job_row(c: Connection, job_id: str) -> JobRow:
-    row = c.execute(select(t.jobs).where(t.jobs.c.id == job_id)).first()
+    row = c.execute(select(t.jobs).where(t.jobs.c.id == job_id, seen)).first()
     if row is None:
         raise DubError(JOB_NOT_FOUND)
     count = c.execute(select(func.count()).select_from(t.segments).where(t.segments.c.job_id == job_id)).scalar_one()
@@ -43,7 +48,7 @@ def job_row(c: Connection, job_id: str) -> JobRow:
 
 def jobs(c: Connection, ids: Sequence[str]) -> list[Job]:
     """The jobs with these ids, in this order; those that are gone are left out."""
-    listed = {row.id: row for row in c.execute(select(t.jobs).where(t.jobs.c.id.in_(ids)))}
+    listed = {row.id: row for row in c.execute(select(t.jobs).where(t.jobs.c.id.in_(ids), seen))}
     mine = t.segments.c.job_id
     counts: dict[str, int] = dict(c.execute(select(mine, func.count()).where(mine.in_(ids)).group_by(mine)).tuples().all())
     owned: dict[str, list[Artifact]] = {}
@@ -52,6 +57,22 @@ def jobs(c: Connection, ids: Sequence[str]) -> list[Job]:
     there = with_source(c, ids)
     found = [(listed[job_id], counts.get(job_id, 0), owned.get(job_id, [])) for job_id in ids if job_id in listed]
     return [to_job(row, count, files, has_source=row.id in there).job for row, count, files in found]
+
+
+def check_seen(c: Connection, job_id: str) -> None:
+    """Raises job_not_found."""
+    if c.execute(select(t.jobs.c.id).where(t.jobs.c.id == job_id, seen)).first() is None:
+        raise DubError(JOB_NOT_FOUND)
+
+
+def seen_first(job_id: str, work: Callable[[Connection, str, Sequence[T]], object]) -> Callable[[Connection, Sequence[T]], None]:
+    """Work for pieces: each looks first whether the job is still there. Raises job_not_found."""
+
+    def piece(c: Connection, some: Sequence[T]) -> None:
+        check_seen(c, job_id)
+        work(c, job_id, some)
+
+    return piece
 
 
 def with_source(c: Connection, job_ids: Collection[str]) -> set[str]:
@@ -101,7 +122,7 @@ def to_artifact(row: Row[Any]) -> Artifact:
 
 def update_job(c: Connection, job_id: str, fields: dict[str, Any]) -> None:
     values = {name: msgspec.to_builtins(value) for name, value in fields.items()}
-    if c.execute(update(t.jobs).where(t.jobs.c.id == job_id).values(**values, updated_at=time.time())).rowcount == 0:
+    if c.execute(update(t.jobs).where(t.jobs.c.id == job_id, seen).values(**values, updated_at=time.time())).rowcount == 0:
         raise DubError(JOB_NOT_FOUND)
 
 

@@ -352,7 +352,7 @@ def test_an_export_holds_blocks_not_files(shelf: Shelf) -> None:
 def test_a_job_that_is_deleted_during_the_export_is_left_out(shelf: Shelf, other: Shelf) -> None:
     first, second = shelf.job(), shelf.job()
     jobs = export.titles(shelf.database, ())
-    shelf.store.delete(second)
+    shelf.store.delete(second, shelf.blobs)
     archive = shelf.data / "jobs.tar"
     archive.write_bytes(b"".join(export.archive(shelf.database, shelf.blobs, jobs, "1.0")))
     assert [one.job_id for one in take(other, archive)] == [first]

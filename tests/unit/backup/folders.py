@@ -61,8 +61,7 @@ class DataFolder:
 
     def remove(self, job_id: str) -> None:
         """As the service deletes a job."""
-        for key in self.store.delete(job_id):
-            self.blobs.delete(key)
+        self.store.delete(job_id, self.blobs)
 
     def close(self) -> None:
         self.database.dispose()

@@ -152,8 +152,8 @@ def test_a_copy_has_the_same_lines_and_files(house: House) -> None:
     house.store.refer(job.id, ["clips/a.wav", "artifacts/x.mp4"])
     copy = house.service.duplicate(job.id, JobPatch())
     assert house.service.segments(copy.id).segments == house.service.segments(job.id).segments
-    house.store.copy(job.id, "c" * 32, title="c", options=OPTIONS, stem_key=None, state=JobState.REVIEW, stages=PREPARE_STAGES)
-    assert set(house.store.delete(job.id)) == {"artifacts/x.mp4"}  # the others need the rest
+    house.store.copy(job.id, "c" * 32, house.blobs, title="c", options=OPTIONS, stem_key=None, state=JobState.REVIEW, stages=PREPARE_STAGES)
+    assert set(house.store.delete(job.id, house.blobs)) == {"artifacts/x.mp4"}  # the others need the rest
 
 
 # ---------------------------------------------------------------- who waits

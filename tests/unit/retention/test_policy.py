@@ -162,7 +162,9 @@ def test_a_duplicate_made_after_the_plan_keeps_the_original(shelf: Shelf) -> Non
     job_id = shelf.job(days=31)
     cleaner = shelf.cleaner(rule(Kind.SOURCES, 30))
     planned = cleaner.plan()
-    shelf.store.copy(job_id, "d" * 32, title="d", options=shelf.store.get(job_id).options, stem_key=None, state=JobState.QUEUED, stages=())
+    shelf.store.copy(
+        job_id, "d" * 32, shelf.blobs, title="d", options=shelf.store.get(job_id).options, stem_key=None, state=JobState.QUEUED, stages=()
+    )
     assert cleaner.apply(planned).skipped == 1
     assert shelf.files("uploads") == {f"uploads/{job_id}"}
 

@@ -94,7 +94,7 @@ def test_what_ends_deletes_or_cancels_is_given_the_reserve_and_what_begins_is_no
     for work in (
         lambda: house.store.transition(job.id, JobState.CANCELLED),
         lambda: house.store.transition(job.id, JobState.FAILED),
-        lambda: house.store.delete(job.id),
+        lambda: house.store.delete(job.id, house.blobs),
         lambda: house.store.revise(job.id, list(JobState), title="x"),
         lambda: house.keys.set("k", "v"),
         lambda: house.keys.delete("k"),

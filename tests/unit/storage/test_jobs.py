@@ -8,6 +8,7 @@ import pytest
 
 from app.domain.job import NEUTRAL, Background, DubOptions, Stage, Task
 from app.domain.media import Artifact, ArtifactKind
+from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database
 from app.storage.jobs import JobStore
 
@@ -23,6 +24,11 @@ def store(tmp_path: Path) -> JobStore:
     for job_id in ("a", "b"):
         store.insert(job_id, title="t", options=OPTIONS, source_key="uploads/s", subtitles_key=None, size_bytes=1)
     return store
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> BlobStore:
+    return BlobStore(tmp_path / "blobs")
 
 
 def file(kind: ArtifactKind, name: str) -> Artifact:
@@ -48,24 +54,24 @@ def test_a_file_that_is_no_longer_made_is_no_longer_offered(store: JobStore) -> 
     assert kinds(store) == {"audio": "m4a", "srt": "srt"}, "other stages' files stay"
 
 
-def test_a_file_that_changes_its_kind_keeps_its_bytes(store: JobStore) -> None:
+def test_a_file_that_changes_its_kind_keeps_its_bytes(store: JobStore, blobs: BlobStore) -> None:
     both = (file(ArtifactKind.AUDIO, "flac"), file(ArtifactKind.TRACK, "m4a"))
     store.finish_stage("a", Stage.MIX, "1", {}, 1.0, artifacts=both, kinds=MIX)
     gone = store.finish_stage("a", Stage.MIX, "2", {}, 1.0, artifacts=(file(ArtifactKind.AUDIO, "m4a"),), kinds=MIX)
     assert gone == ["artifacts/flac"] and kinds(store) == {"audio": "m4a"}
-    assert store.delete("a") == ["artifacts/m4a"]
+    assert store.delete("a", blobs) == ["artifacts/m4a"]
 
 
-def test_two_kinds_may_have_the_same_bytes(store: JobStore) -> None:
+def test_two_kinds_may_have_the_same_bytes(store: JobStore, blobs: BlobStore) -> None:
     store.finish_stage("a", Stage.MUX, "1", {}, 1.0, artifacts=(file(ArtifactKind.SRT, "x"), file(ArtifactKind.SOURCE_SRT, "x")))
     store.finish_stage("a", Stage.MUX, "2", {}, 1.0, artifacts=(file(ArtifactKind.SRT, "y"), file(ArtifactKind.SOURCE_SRT, "x")))
     assert kinds(store) == {"srt": "y", "source_srt": "x"}
-    assert set(store.delete("a")) == {"artifacts/x", "artifacts/y"}
+    assert set(store.delete("a", blobs)) == {"artifacts/x", "artifacts/y"}
 
 
-def test_what_another_job_needs_stays(store: JobStore) -> None:
+def test_what_another_job_needs_stays(store: JobStore, blobs: BlobStore) -> None:
     for job_id in ("a", "b"):
         store.finish_stage(job_id, Stage.MIX, "1", {}, 1.0, artifacts=(file(ArtifactKind.AUDIO, "same"),), kinds=MIX)
     assert store.finish_stage("a", Stage.MIX, "2", {}, 1.0, kinds=MIX) == []
     assert kinds(store) == {} and kinds(store, "b") == {"audio": "same"}
-    assert store.delete("b") == ["artifacts/same"], "the source is the other job's too"
+    assert store.delete("b", blobs) == ["artifacts/same"], "the source is the other job's too"
