@@ -22,6 +22,7 @@ SENTENCES = (
 )
 WORDS = ("the", "river", "runs", "slowly", "under", "old", "bridges", "while", "small", "boats", "carry", "bread", "and", "letters", "home")
 _UNIT_S = 120
+_MINUTE_S = 60
 _PARTIALS = ((110, 0, 3.1), (164.8, 1, 4.7), (220, 2, 2.3), (329.6, 0.3, 5.9), (440, 0.7, 7.1), (880, 0.1, 1.7))  # Hz, phase, seconds of a swell
 
 
@@ -30,6 +31,18 @@ def video(path: Path, seconds: int, size: str = "1280x720") -> Path:
     picture = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=25:duration={seconds}"]
     codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "50", "-c:a", "aac", "-t", str(seconds)]
     subprocess.run([tool(), "-v", "error", "-y", *picture, "-stream_loop", "-1", "-i", str(CLIP), *codecs, str(path)], check=True)
+    return path
+
+
+def long_video(path: Path, seconds: int, size: str) -> Path:
+    """The same, a minute of it repeated without encoding it again, with a key frame every ten seconds, as most films have."""
+    unit = path.with_name(f"unit-{path.name}")
+    picture = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=25:duration={_MINUTE_S}"]
+    codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "250", "-keyint_min", "250", "-c:a", "aac", "-t", str(min(seconds, _MINUTE_S))]
+    subprocess.run([tool(), "-v", "error", "-y", *picture, "-stream_loop", "-1", "-i", str(CLIP), *codecs, str(unit)], check=True)
+    loops = ["-stream_loop", str(seconds // _MINUTE_S), "-i", str(unit), "-c", "copy", "-t", str(seconds)]
+    subprocess.run([tool(), "-v", "error", "-y", *loops, str(path)], check=True)
+    unit.unlink()
     return path
 
 

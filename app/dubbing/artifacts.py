@@ -8,6 +8,7 @@ from typing import Final
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
 from app.dubbing.context import Kit
 from app.storage.blobs import sha256_of
+from app.storage.hashing import sha256_in_steps
 
 MEDIA_TYPES: Final = {
     "mp4": "video/mp4", "mkv": "video/x-matroska", "m4a": "audio/mp4", "srt": "application/x-subrip", "vtt": "text/vtt",
@@ -47,9 +48,10 @@ _WEBM_VIDEO: Final = frozenset({"vp8", "vp9", "av1"})
 _WEBM_AUDIO: Final = frozenset({"vorbis", "opus"})
 
 
-def keep_artifact(kit: Kit, path: Path, kind: ArtifactKind) -> Artifact:
-    """Move a finished file into the store under its own hash."""
-    size_bytes, digest, extension = path.stat().st_size, sha256_of(path), path.suffix.lstrip(".")
+def keep_artifact(kit: Kit, path: Path, kind: ArtifactKind, steps: Path | None = None) -> Artifact:
+    """Move a finished file into the store under its own hash. `steps` is a file that keeps how far a large one has been hashed."""
+    digest = sha256_of(path) if steps is None else sha256_in_steps(path, steps)
+    size_bytes, extension = path.stat().st_size, path.suffix.lstrip(".")
     key = f"artifacts/{digest}.{extension}"
     kit.blobs.adopt(path, key)
     return Artifact(kind, key, size_bytes, digest, MEDIA_TYPES[extension], extension)

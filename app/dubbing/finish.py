@@ -21,6 +21,7 @@ from app.dubbing.subtitles.cues import Cue, source_subtitles_for, subtitles_for
 from app.dubbing.subtitles.cues import cues_for as cues_for
 from app.dubbing.subtitles.srt_vtt import write_srt, write_vtt
 from app.dubbing.video.containers import must_encode, output_extension
+from app.dubbing.video.mux_kept import KeptMux, Muxed
 from app.dubbing.worker.client import run_task
 from app.dubbing.worker.tasks import ProbeRequest
 
@@ -60,25 +61,34 @@ async def finish(
     *,
     cache: Path | None = None,
     source_id: str = "",
+    name: str = "",
 ) -> Finished:
     """The finished files: subtitles always, the video unless the source is sound alone. The picture is stream-copied unless
     subtitles are burned into it or it cannot be (`Obstacle`).
 
-    `cache` keeps what is burned from one kill to the next, until `forget_burned`; `source_id` names the source's bytes.
+    `cache` keeps what is burned, and the video until it is in the store, from one kill to the next, until `forget_burned` and `forget_muxed`.
+    `source_id` names the source's bytes, `name` all that decides the video.
 
     Raises container_unsuitable, disk_full, media_tool_failed, media_limit.
     """
     extension = output_extension(info, options)
     async with scratch(kit, "mux", finish_bytes(info, options, sound.duration_s), *((cache,) if cache is not None else ())) as folder:
         texts, files = await asyncio.to_thread(_write_texts, folder, info, sound, segments, placements, options, language)
-        made, picture, reason = track, None, None
+        made, picture, reason, steps = track, None, None, None
         if info.video is not None:
-            made = folder / f"video.{extension}"
-            picture, reason = await _video(kit, source, info, sound, track, texts, options, language, folder, made, report, cache, source_id)
-            files.insert(0, (made, ArtifactKind.VIDEO))
+            kept = await asyncio.to_thread(KeptMux, cache, name) if cache is not None else None
+            video = await asyncio.to_thread(kept.find) if kept is not None else None
+            if video is None:
+                out = folder / f"video.{extension}"
+                video = await _video(kit, source, info, sound, track, texts, options, language, folder, out, report, cache, source_id)
+                if kept is not None:
+                    video = await asyncio.to_thread(kept.keep, video)
+            made, picture, reason, steps = Path(video.path), video.picture, video.encoded_for, kept.steps if kept is not None else None
         duration_s = (await run_task("probe", ProbeRequest(str(made)), MediaInfo, report=lambda _: None, limits=kit.limits)).duration_s
-        artifacts = await asyncio.to_thread(lambda: tuple(keep_artifact(kit, path, kind) for path, kind in files))
-    return Finished(artifacts, duration_s, picture, reason)
+        artifacts = await asyncio.to_thread(lambda: [keep_artifact(kit, path, kind) for path, kind in files])
+        if info.video is not None:  # last: from then on it is no longer where the next run would find it
+            artifacts.insert(0, await asyncio.to_thread(keep_artifact, kit, made, ArtifactKind.VIDEO, steps))
+    return Finished(tuple(artifacts), duration_s, picture, reason)
 
 
 def has_source_subtitles(options: DubOptions, language: str | None) -> bool:
@@ -111,8 +121,8 @@ def _write_texts(
 async def _video(
     kit: Kit, source: Path, info: MediaInfo, sound: Sound, track: Path, texts: _Texts, options: DubOptions, language: str | None, folder: Path,
     out: Path, report: Report, cache: Path | None, source_id: str,
-) -> tuple[str, str | None]:  # fmt: skip
-    """Write `out`; returns how its picture was made, and why it was not copied."""
+) -> Muxed:  # fmt: skip
+    """Write `out`."""
     from app.dubbing.video import burn as burning
     from app.dubbing.video import mux as muxing
 
@@ -135,7 +145,7 @@ async def _video(
         burned=burned, limits=kit.limits,
     )  # fmt: skip
     await muxing.mux(request, lambda fraction: report(copied + fraction * (1 - copied), ""))
-    return picture, reason
+    return Muxed(str(out), picture, reason)
 
 
 def _encoded_for(info: MediaInfo, options: DubOptions, texts: _Texts) -> str | None:

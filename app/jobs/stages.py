@@ -23,10 +23,11 @@ from app.dubbing.report import keep_report, report_of
 from app.dubbing.synthesize import VoiceChoice, clip_files, requests_for, synthesize
 from app.dubbing.transcribe import SUBTITLES, from_subtitles, no_speech, transcribe
 from app.dubbing.video.burn_pieces import forget_burned
+from app.dubbing.video.mux_kept import forget_muxed
 from app.jobs.pricing import choice_of
 from app.jobs.progress import Hub
 from app.speech.ports import Recognised
-from app.storage.blobs import sha256_of
+from app.storage.hashing import sha256_in_steps
 from app.storage.jobs import PARTIAL, JobStore
 from app.storage.rows import JobRow
 from app.storage.secrets import SecretStore
@@ -39,6 +40,8 @@ _MUX_OPTIONS: Final = (
     "keep_original_track", "burn_subtitles", "burn_size", "burn_position", "burn_box", "hardware_encoder", "container", "task", "language",
     "target_language", "recognizer", "audio_track", "loudness_lufs",
 )  # fmt: skip
+
+_HASHED: Final = "source.sha256"  # in the job's cache: how far its file has been hashed
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -82,10 +85,13 @@ class StageWork:
 
     def tidy(self, stage: Stage, job_id: str) -> None:
         """The stage's output is recorded: what was kept on the way to it has served."""
+        if stage is Stage.PROBE:
+            (self._kit.cache / job_id / _HASHED).unlink(missing_ok=True)
         if stage is Stage.INGEST:
             pipeline.forget_ingested(self._kit.cache / job_id)
         if stage is Stage.MUX:
             forget_burned(self._kit.cache / job_id)
+            forget_muxed(self._kit.cache / job_id)
 
     def _output(self, job_id: str, stage: Stage, kind: Any) -> Any:
         found = self._store.stage(job_id, stage)
@@ -102,7 +108,7 @@ class StageWork:
     async def _probe(self, row: JobRow, name: str, report: Report) -> Done:
         source = self._kit.blobs.path(row.source_key)
         info = await pipeline.probe(self._kit, source, row.job.options, has_subtitles=row.subtitles_key is not None)
-        digest = await asyncio.to_thread(sha256_of, source)
+        digest = await asyncio.to_thread(sha256_in_steps, source, self._kit.cache / row.job.id / _HASHED)
         artifact = source_artifact(row.source_key, info, digest)
         return Done(digest, artifacts=(artifact,), fields={"media": info})
 
@@ -229,7 +235,7 @@ class StageWork:
         source, track = self._kit.blobs.path(row.source_key), self._kit.blobs.path(mixed.track.key)
         made = await finish(
             self._kit, source, _media(row.job), sound, track, lines, placements, row.job.options, row.job.language, report,
-            cache=self._kit.cache / row.job.id, source_id=await asyncio.to_thread(self._output, row.job.id, Stage.PROBE, str),
+            cache=self._kit.cache / row.job.id, source_id=await asyncio.to_thread(self._output, row.job.id, Stage.PROBE, str), name=name,
         )  # fmt: skip
         result = report_of(lines, placements, mixed, made, row.job.options, sound.duration_s, row.job.joined, row.job.subtitles)
         return Done(made, artifacts=(*made.artifacts, await keep_report(self._kit, result)))

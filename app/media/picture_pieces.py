@@ -18,12 +18,14 @@ from app.domain.errors import MEDIA_TOOL_FAILED, DubError
 from app.media.packets import AAC, SAMPLE_RATE_HZ, TICK, encode
 
 _CLOCK_N: Final = SAMPLE_RATE_HZ // 10
+_NO_DECODER: Final = {"codec_whitelist": "none"}  # else libavformat decodes pictures of each piece to describe it: 30 ms instead of 0.2 for 4K
 
 
 def join(pieces: Sequence[Callable[[], bytes]], out: Path) -> None:
     """Write the pieces (NUT, each beginning with a key frame that nothing reaches behind) as one MP4, every picture at its own time.
 
-    An MP4 whose pictures start late would be shifted to 0 when it is read again; a short silence from 0 on holds its clock. Complete when it returns.
+    An MP4 whose pictures start late would be shifted to 0 when it is read again; a short silence from 0 on holds its clock. It is on disk when this
+    returns.
     """
     order = _Order(packet.pts for packet in _packets(pieces))
     written = out.with_name(f".{out.name}.{os.getpid()}.tmp")
@@ -45,6 +47,8 @@ def join(pieces: Sequence[Callable[[], bytes]], out: Path) -> None:
                 packet.dts = order.next()
                 packet.stream = picture
                 container.mux(packet)
+        with written.open("rb") as file:
+            os.fsync(file.fileno())
         written.replace(out)
     finally:
         written.unlink(missing_ok=True)
@@ -52,7 +56,7 @@ def join(pieces: Sequence[Callable[[], bytes]], out: Path) -> None:
 
 def _packets(pieces: Sequence[Callable[[], bytes]]) -> Iterator[Packet[Any]]:
     for piece in pieces:
-        with av.open(io.BytesIO(piece()), "r", format="nut") as container:
+        with av.open(io.BytesIO(piece()), "r", format="nut", options=_NO_DECODER) as container:
             for packet in container.demux(video=0):
                 if packet.pts is not None:
                     yield packet

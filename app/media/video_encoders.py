@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 class Encoder(msgspec.Struct, frozen=True):
     """How H.264 is made. `before` stands before the inputs, `filters` end the filter chain, `options` are the encoder's own.
 
+    `at_key_frames` makes those that are asked for such that nothing reaches behind them.
     `maps_memory`: it reserves hundreds of gigabytes of addresses (CUDA does), which no limit of address space allows.
     """
 
@@ -28,6 +29,7 @@ class Encoder(msgspec.Struct, frozen=True):
     options: tuple[str, ...]
     filters: str = "format=yuv420p"
     before: tuple[str, ...] = ()
+    at_key_frames: tuple[str, ...] = ()
     maps_memory: bool = False
 
     def within(self, limits: Limits) -> Limits:
@@ -41,8 +43,8 @@ _VAAPI_DEVICES: Final = Path("/dev/dri")
 _TRIAL_S: Final = 15.0
 # Of about the quality that libx264 gives above; in the order in which they are tried.
 _HARDWARE: Final = (
-    Encoder("h264_nvenc", ("-preset", "p5", "-rc", "vbr", "-cq", "22", "-b:v", "0"), maps_memory=True),
-    Encoder("h264_qsv", ("-preset", "medium", "-global_quality", "22"), "format=nv12"),
+    Encoder("h264_nvenc", ("-preset", "p5", "-rc", "vbr", "-cq", "22", "-b:v", "0"), at_key_frames=("-forced-idr", "1"), maps_memory=True),
+    Encoder("h264_qsv", ("-preset", "medium", "-global_quality", "22"), "format=nv12", at_key_frames=("-forced_idr", "1")),
     Encoder("h264_vaapi", ("-rc_mode", "CQP", "-qp", "22"), "format=nv12,hwupload"),
     Encoder("h264_videotoolbox", ("-q:v", "60", "-allow_sw", "0")),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import shutil
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,7 @@ from app.domain.media import MediaInfo, Obstacle, VideoStream
 from app.dubbing.context import fingerprint
 from app.dubbing.subtitles.ass_writer import Style, upright_size, write_ass
 from app.dubbing.subtitles.cues import Cue
-from app.dubbing.video.burn_pieces import BurnPieces, end_s, length_s
+from app.dubbing.video.burn_pieces import BurnPieces, end_s, key_frames
 from app.dubbing.worker.client import run_task
 from app.dubbing.worker.tasks import Joined, JoinRequest
 from app.media import ffmpeg, video_encoders
@@ -27,9 +28,6 @@ from app.system.children import NO_LIMITS, Limits
 log = logging.getLogger(__name__)
 
 FONTS: Final = Path(__file__).parents[2] / "media" / "fonts"
-
-# An MP4 whose pictures start late would be shifted to 0 when it is read again; a short silence from 0 on holds its clock.
-_CLOCK: Final = ("-f", "lavfi", "-i", "anullsrc=r=48000:cl=mono:d=0.1")
 
 _FONTS_CONF: Final = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
@@ -88,67 +86,86 @@ async def burn(request: BurnRequest, report: ffmpeg.Report) -> str:
     (request.work / "lines.ass").write_text(write_ass(request.cues, *upright_size(request.info), request.style), encoding="utf-8")
     to_sdr = _TO_SDR if await is_hdr(request.source, video, request.limits) else ""
     encoder = await video_encoders.choose(hardware=request.hardware)
-    if encoder is not video_encoders.SOFTWARE:
-        furthest = 0.0
+    if encoder is video_encoders.SOFTWARE:
+        await _in_pieces(request, video, encoder, to_sdr, report)
+        return encoder.name
+    furthest = 0.0
 
-        def onwards(fraction: float) -> None:
-            nonlocal furthest
-            furthest = max(furthest, fraction)
-            report(furthest)
+    def onwards(fraction: float) -> None:
+        nonlocal furthest
+        furthest = max(furthest, fraction)
+        report(furthest)
 
+    if not await asyncio.to_thread(_has_failed, request, video, encoder, to_sdr):
         try:
-            await _encode(request, video, encoder, to_sdr, onwards)
+            await _in_pieces(request, video, encoder, to_sdr, onwards)
             return encoder.name
         except DubError as error:
             if error.problem not in (MEDIA_TOOL_FAILED, MEDIA_LIMIT):
                 raise
             log.warning("%s failed, libx264 goes on: %s", encoder.name, error.detail)
-        await _in_pieces(request, video, to_sdr, onwards)
-    else:
-        await _in_pieces(request, video, to_sdr, report)
+    await _in_pieces(request, video, video_encoders.SOFTWARE, to_sdr, onwards, instead_of=encoder.name)
     return video_encoders.SOFTWARE.name
 
 
-async def _encode(request: BurnRequest, video: VideoStream, encoder: Encoder, to_sdr: str, report: ffmpeg.Report) -> None:
-    """In one run, by an encoder so fast that nothing of it need be kept."""
-    command = ffmpeg.Command(
-        inputs=(ffmpeg.Input(request.source, options=encoder.before),),
-        options=(
-            *_CLOCK, "-map", f"0:{video.index}", "-map", "1:a", "-c:a", "aac", "-map_metadata", "-1", "-map_chapters", "-1",
-            *_drawing(request, video, encoder, to_sdr),
-        ),
-        output=request.out, muxer="mp4", duration_s=request.duration_s, tail=ffmpeg.WHOLE_TIMELINE,
-    )  # fmt: skip
-    await ffmpeg.run(command, report, limits=encoder.within(request.limits), env=font_environment(request.work), cwd=request.work)
+def _has_failed(request: BurnRequest, video: VideoStream, encoder: Encoder, to_sdr: str) -> bool:
+    """Whether a run that was killed had already gone on without this encoder."""
+    return _folder(request, video, video_encoders.SOFTWARE, to_sdr, encoder.name).exists()
 
 
-async def _in_pieces(request: BurnRequest, video: VideoStream, to_sdr: str, report: ffmpeg.Report) -> None:
-    """By libx264, from where an earlier run was killed: pictures that are kept are decoded, where they cannot be skipped, but not encoded again."""
-    encoder, work = video_encoders.SOFTWARE, request.work / "pieces"
-    await asyncio.to_thread(work.mkdir, exist_ok=True)
-    drawing = _drawing(request, video, encoder, to_sdr)
-    lines = await asyncio.to_thread((request.work / "lines.ass").read_text, "utf-8")
-    name = f"burn-{fingerprint(request.source_id, video.index, drawing, lines)}"
-    pieces = await asyncio.to_thread(BurnPieces, (request.kept or request.work) / name)
-    if not pieces.whole:
-        after_s = await end_s(await asyncio.to_thread(pieces.last), request.work) if pieces.count else None
-        command = ffmpeg.Command(
-            inputs=(ffmpeg.Input(request.source, options=_skipping(request, after_s)),),
-            options=(
-                *(("-copyts", "-start_at_zero") if after_s is not None else ()),
-                "-map", f"0:{video.index}", "-map_metadata", "-1", "-map_chapters", "-1",
-                *_drawing(request, video, encoder, to_sdr, after_s),
-                "-force_key_frames", f"expr:isnan(prev_forced_t)+gte(t,prev_forced_t+{length_s(video):.3f})",
-                "-segment_format", "nut", "-segment_time", "0.001", "-segment_format_options", "avoid_negative_ts=disabled",
-                "-avoid_negative_ts", "disabled",
-            ),
-            output=work / "%06d.nut", muxer="segment", duration_s=request.duration_s, tail=ffmpeg.WHOLE_TIMELINE, pieces=True,
-        )  # fmt: skip
-        async with pieces.arriving(work):
-            await ffmpeg.run(command, report, limits=request.limits, env=font_environment(request.work), cwd=request.work)
-    joining = JoinRequest(pieces.paths(), str(request.out))
-    await run_task("join", joining, Joined, report=lambda _: None, limits=request.limits)
+def _folder(request: BurnRequest, video: VideoStream, encoder: Encoder, to_sdr: str, instead_of: str = "") -> Path:
+    """Where the pieces are kept. Blocks."""
+    lines = (request.work / "lines.ass").read_text("utf-8")
+    decided_by = [request.source_id, video.index, _drawing(request, video, encoder, to_sdr), lines, *([instead_of] if instead_of else [])]
+    return (request.kept or request.work) / f"burn-{fingerprint(*decided_by)}"
+
+
+async def _in_pieces(request: BurnRequest, video: VideoStream, encoder: Encoder, to_sdr: str, report: ffmpeg.Report, *, instead_of: str = "") -> None:
+    """From where an earlier run was killed: pictures that are kept are decoded, where they cannot be skipped, but not encoded again.
+
+    `instead_of` is the machine's encoder that has failed here: libx264 goes on after a kill, too, and does not wait for it to fail once more.
+    """
+    pieces = await asyncio.to_thread(lambda: BurnPieces(_folder(request, video, encoder, to_sdr, instead_of)))
+    while True:
+        if not pieces.whole:
+            await _encode(request, video, encoder, to_sdr, report, pieces)
+        if await asyncio.to_thread(pieces.joined.exists):
+            break
+        joining = JoinRequest(pieces.paths(), str(pieces.joined))
+        joined = await run_task("join", joining, Joined, report=lambda _: None, limits=request.limits)
+        if joined.damaged is None:
+            break
+        log.warning("piece %d of a picture is damaged: it is encoded again from there", joined.damaged)
+        await asyncio.to_thread(pieces.forget_from, joined.damaged)
+    await asyncio.to_thread(pieces.give, request.out)
     report(1.0)
+
+
+async def _encode(request: BurnRequest, video: VideoStream, encoder: Encoder, to_sdr: str, report: ffmpeg.Report, pieces: BurnPieces) -> None:
+    """What is missing behind the last piece."""
+    work = request.work / "pieces"
+    await asyncio.to_thread(_emptied, work)
+    after_s = await end_s(await asyncio.to_thread(pieces.last), request.work) if pieces.count else None
+    command = ffmpeg.Command(
+        inputs=(ffmpeg.Input(request.source, options=(*encoder.before, *_skipping(request, after_s))),),
+        options=(
+            *(("-copyts", "-start_at_zero") if after_s is not None else ()),
+            "-map", f"0:{video.index}", "-map_metadata", "-1", "-map_chapters", "-1",
+            *_drawing(request, video, encoder, to_sdr, after_s), *encoder.at_key_frames,
+            "-force_key_frames", key_frames(),
+            "-segment_format", "nut", "-segment_time", "0.001", "-segment_format_options", "avoid_negative_ts=disabled",
+            "-avoid_negative_ts", "disabled",
+        ),
+        output=work / "%06d.nut", muxer="segment", duration_s=request.duration_s, tail=ffmpeg.WHOLE_TIMELINE, pieces=True,
+    )  # fmt: skip
+    async with pieces.arriving(work):
+        await ffmpeg.run(command, report, limits=encoder.within(request.limits), env=font_environment(request.work), cwd=request.work)
+
+
+def _emptied(work: Path) -> None:
+    """An encoder that failed may have left pictures there."""
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
 
 
 def _drawing(request: BurnRequest, video: VideoStream, encoder: Encoder, to_sdr: str, after_s: Fraction | None = None) -> tuple[str, ...]:

@@ -6,21 +6,29 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-from app.domain.errors import INTERNAL, DubError
 from app.dubbing.mixing.cache_file import load
 from app.dubbing.worker.tasks import Joined, JoinRequest
 from app.media.picture_pieces import join
 
 
+class _DamagedError(Exception):
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 def join_task(request: JoinRequest, report: Callable[[float], None]) -> Joined:
-    """Write `out`; see `app.media.picture_pieces.join`."""
-    join([functools.partial(_whole, Path(piece)) for piece in request.pieces], Path(request.out))
+    """Write `out`, or tell which piece is damaged; see `app.media.picture_pieces.join`."""
+    try:
+        join([functools.partial(_whole, number, Path(piece)) for number, piece in enumerate(request.pieces)], Path(request.out))
+    except _DamagedError as error:
+        return Joined(damaged=error.number)
     report(1.0)
-    return Joined(len(request.pieces))
+    return Joined()
 
 
-def _whole(piece: Path) -> bytes:
+def _whole(number: int, piece: Path) -> bytes:
     data = load(piece)
     if data is None:
-        raise DubError(INTERNAL, "A file of the cache disappeared.")
+        raise _DamagedError(number)
     return data

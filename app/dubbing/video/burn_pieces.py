@@ -1,6 +1,6 @@
 """A picture that is being encoded, kept piece by piece: what a killed run has finished is encoded no second time.
 
-Each piece is some seconds of film from a key frame on, in NUT, which keeps every picture's own time; its file says whether it is whole.
+Each piece is about a second of work, from a key frame on, in NUT, which keeps every picture's own time; its file says whether it is whole.
 """
 
 from __future__ import annotations
@@ -17,17 +17,19 @@ from pathlib import Path
 from typing import Final
 
 from app.domain.errors import DISK_FULL, DubError
-from app.domain.media import VideoStream
 from app.dubbing.mixing.cache_file import load, store
 from app.media import ffmpeg
 
 _SUFFIX: Final = ".piece"
+_JOINED: Final = "joined.mp4"
 _WHOLE: Final = "whole"  # is there when no piece is missing
 _SYNCPOINT: Final = b"NK\xe4\xad\xee\xca\x45\x69"  # NUT has one before its first picture
 _LOOK_S: Final = 0.2
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-_AT_ONCE: Final = 1920 * 1080  # pixels of which four seconds are about two seconds of work
-_LONGEST_S, _SHORTEST_S = 4.0, 1.0
+_PIECE_S: Final = 1.0  # of work: what a kill loses is at most this, and the pictures that are on their way through the encoder
+_CHECKED: Final = 64  # a machine that lost power has lost the last ones; the others are looked at when they are joined
+_SHORTER: Final = 4  # the first so many grow to that
+_FEWEST: Final = 5  # pictures of a piece: its first one takes as many bytes as ten others
 _TICKS: Final = re.compile(r"^#tb 0: (\d+)/(\d+)", re.M)
 _TIMES: Final = re.compile(r"^0, *-?\d+, *(-?\d+),", re.M)
 
@@ -42,17 +44,44 @@ class BurnPieces:
                 shutil.rmtree(other, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         self.count = 0
-        while load(self._piece(self.count)) is not None:
+        while self._piece(self.count).exists():
             self.count += 1
-        for file in folder.iterdir():
-            if file.name not in {self._piece(number).name for number in range(self.count)} | {_WHOLE}:
+        for number in range(max(0, self.count - _CHECKED), self.count):
+            if load(self._piece(number)) is None:
+                self.count = number
+                break
+        self._forget_others()
+
+    def _forget_others(self) -> None:
+        known = {self._piece(number).name for number in range(self.count)} | {_WHOLE, _JOINED}
+        for file in self._folder.iterdir():
+            if file.name not in known:
                 file.unlink()
         if not self.whole:
-            (folder / _WHOLE).unlink(missing_ok=True)
+            (self._folder / _WHOLE).unlink(missing_ok=True)
+            self.joined.unlink(missing_ok=True)
+
+    def forget_from(self, number: int) -> None:
+        """That piece is damaged: it and those behind it are to be made again."""
+        self.count = number
+        self._forget_others()
 
     @property
     def whole(self) -> bool:
         return load(self._folder / _WHOLE) == str(self.count).encode()
+
+    @property
+    def joined(self) -> Path:
+        """Where all of them are one file, once they are."""
+        return self._folder / _JOINED
+
+    def give(self, out: Path) -> None:
+        """The joined file, under another name."""
+        out.unlink(missing_ok=True)
+        try:
+            out.hardlink_to(self.joined)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(self.joined, out)
 
     def paths(self) -> tuple[str, ...]:
         return tuple(str(self._piece(number)) for number in range(self.count))
@@ -113,9 +142,14 @@ def forget_burned(cache: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def length_s(video: VideoStream) -> float:
-    """How much film a piece holds: about two seconds of work on two processors."""
-    return min(max(_LONGEST_S * _AT_ONCE / max(1, video.width * video.height), _SHORTEST_S), _LONGEST_S)
+def key_frames() -> str:
+    """When a piece ends, for `-force_key_frames`: after so much time of the clock on the wall, whatever the machine, the picture and the encoder.
+
+    A slow machine gets pieces of few pictures, a fast one of as many as lie between the encoder's own key frames. The first ones are shorter: a short
+    life keeps something, too.
+    """
+    is_time = f"gte(time(0),ld(0)+{_PIECE_S:g}*min(1,n_forced/{_SHORTER}))"
+    return f"expr:if(isnan(prev_forced_t)+gte(n-prev_forced_n,{_FEWEST})*{is_time},st(0,time(0))*0+1,0)"
 
 
 async def end_s(piece: bytes, work: Path) -> Fraction:

@@ -53,9 +53,9 @@ class JoinRequest(msgspec.Struct, frozen=True):
 
 
 class Joined(msgspec.Struct, frozen=True):
-    """How many pieces it is made of."""
+    """The first piece that is damaged or absent, if there is one: then nothing was written."""
 
-    pieces: int
+    damaged: int | None = None
 
 
 class Line(msgspec.Struct, frozen=True):

@@ -8,13 +8,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from app.dubbing.probe import probe
 from app.dubbing.subtitles.cues import Cue
 from app.dubbing.video import burn as burning
+from app.dubbing.video import burn_pieces
 from app.dubbing.video.burn import BurnRequest, burn
 from app.media import ffmpeg
 from tests.unit.dubbing.video.test_burn import frames, request_for
 from tests.unit.media.samples import make, picture_times, sample
+from tests.unit.media.test_video_encoders import NVENC, calls, fake
 
 CUES = (Cue(0.2, 1.1, "ONE"), Cue(1.4, 2.6, "TWO"), Cue(2.9, 3.8, "THREE"))
 
@@ -22,7 +23,7 @@ CUES = (Cue(0.2, 1.1, "ONE"), Cue(1.4, 2.6, "TWO"), Cue(2.9, 3.8, "THREE"))
 @pytest.fixture(autouse=True)
 def short_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """The samples are short."""
-    monkeypatch.setattr(burning, "length_s", lambda _: 0.5)
+    monkeypatch.setattr(burning, "key_frames", lambda: "expr:isnan(prev_forced_t)+gte(t,prev_forced_t+0.5)")
     monkeypatch.setattr(burning, "_RUN_UP_S", 0.5)
 
 
@@ -51,7 +52,8 @@ def pieces(folder: Path) -> list[Path]:
 
 def killed_after(folder: Path, count: int) -> None:
     """The state that a kill leaves which came after so many pieces."""
-    (pieces(folder)[0].parent / "whole").unlink()
+    for name in ("whole", "joined.mp4"):
+        (pieces(folder)[0].parent / name).unlink()
     for piece in pieces(folder)[count:]:
         piece.unlink()
 
@@ -89,6 +91,7 @@ async def test_a_damaged_piece_and_those_behind_it_are_made_again(tmp_path: Path
     asked = request(sample("plain.mp4"), tmp_path)
     await burn(asked, lambda _: None)
     times = picture_times(asked.out)
+    (pieces(tmp_path)[0].parent / "joined.mp4").unlink()
     third = pieces(tmp_path)[2]
     third.write_bytes(third.read_bytes()[:-1] + b"\0" if damage is None else damage)
     await burn(asked, lambda _: None)
@@ -115,10 +118,51 @@ async def test_a_picture_without_sound_of_one_frame_is_burned(tmp_path: Path) ->
     assert len(frames(asked.out)) == 1
 
 
-def test_a_piece_is_shorter_where_a_picture_is_more_work() -> None:
-    from app.dubbing.video.burn_pieces import length_s
+async def test_damage_that_is_seen_only_at_the_end_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoded: list[ffmpeg.Command]) -> None:
+    monkeypatch.setattr(burn_pieces, "_CHECKED", 1)
+    asked = request(sample("plain.mp4"), tmp_path)
+    await burn(asked, lambda _: None)
+    times = picture_times(asked.out)
+    (pieces(tmp_path)[0].parent / "joined.mp4").unlink()
+    third = pieces(tmp_path)[2]
+    third.write_bytes(third.read_bytes()[:-1] + b"\0")
+    await burn(asked, lambda _: None)
+    assert len(encoded) == 2
+    assert picture_times(asked.out) == pytest.approx(times, abs=1e-6)
 
-    video = probe(sample("plain.mp4")).video
-    assert video is not None
-    sizes = [(640, 360), (1920, 1080), (3840, 2160)]
-    assert [length_s(msgspec.structs.replace(video, width=width, height=height)) for width, height in sizes] == [4.0, 4.0, 1.0]
+
+async def test_a_piece_is_so_much_work_and_not_so_much_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    source = sample("plain.mp4")  # 100 pictures
+    counts = []
+    for name, work_s in (("slow machine", 1e-6), ("fast machine", 1e6)):
+        monkeypatch.setattr(burn_pieces, "_PIECE_S", work_s)
+        asked = request(source, tmp_path / name.replace(" ", "-"))
+        await burn(asked, lambda _: None)
+        assert len(frames(asked.out)) == 100
+        counts.append(len(pieces(tmp_path / name.replace(" ", "-"))))
+    assert counts == [100 // burn_pieces._FEWEST, 1]
+
+
+async def test_pieces_of_the_machines_own_encoder_are_kept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake(tmp_path, monkeypatch, listed=[NVENC], works=[NVENC])
+    asked = request(sample("plain.mp4"), tmp_path, hardware=True)
+    assert await burn(asked, lambda _: None) == NVENC
+    times, kept = picture_times(asked.out), [piece.read_bytes() for piece in pieces(tmp_path)]
+    killed_after(tmp_path, 3)
+    assert await burn(asked, lambda _: None) == NVENC
+    assert [piece.read_bytes() for piece in pieces(tmp_path)][:3] == kept[:3]
+    assert picture_times(asked.out) == pytest.approx(times, abs=1e-6)
+    encoding = [words for words in calls(tmp_path) if "-force_key_frames" in words]
+    assert len(encoding) == 2 and all("-forced-idr" in words for words in encoding)
+
+
+async def test_an_encoder_that_failed_before_the_kill_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake(tmp_path, monkeypatch, listed=[NVENC], works=[NVENC], breaks=True)
+    asked = request(sample("plain.mp4"), tmp_path, hardware=True)
+    assert await burn(asked, lambda _: None) == "libx264"
+    kept = [piece.read_bytes() for piece in pieces(tmp_path)]
+    killed_after(tmp_path, 3)
+    assert await burn(asked, lambda _: None) == "libx264"
+    assert [piece.read_bytes() for piece in pieces(tmp_path)][:3] == kept[:3], "trying it would have deleted them"
+    assert sum(NVENC in words and "-force_key_frames" in words for words in calls(tmp_path)) == 1
