@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -84,7 +84,7 @@ def audio_blocks(
         trail = trail or Trail(None)
         if listener is not None and trail.start is not None and trail.start.listening is not None:
             listener.go_on(trail.start.listening)
-        pieces = _on_timeline(_decoded(path, container, stream, pictures, trail), container, stream, listener, trail)
+        pieces = on_timeline(_decoded(path, container, stream, pictures, trail), container, stream, listener, trail)
         yield from _reblock(_without(pieces, from_n - (trail.start.at_n if trail.start else 0)), block_n)
 
 
@@ -125,9 +125,9 @@ def _decoded(path: Path, container: InputContainer, stream: AudioStream, picture
         raise unreadable(path, MEDIA_DAMAGED, "No sound could be decoded.")
 
 
-def _on_timeline(
+def on_timeline(
     frames: Iterable[AudioFrame], container: InputContainer, stream: AudioStream, listener: Listener | None, trail: Trail
-) -> Iterator[Block]:
+) -> Generator[Block, None, None]:
     """Pieces of any length that follow each other without a hole, from the container's start on.
 
     A run is a stretch of frames of one format without a jump; each has its own filter graph. Timestamps that go back by more
@@ -208,7 +208,7 @@ class _Run:
         self._format, self._layout, self._rate_hz = frame.format.name, frame.layout.name, frame.sample_rate
         self.last_n = 0  # the length of the last frame, at 48 kHz
         self._base_n = base_n
-        self._anchor_n, self._since_n = -_NEVER_N, 0  # where the sound goes on without a hole, and how much of it came since, at its own rate
+        self._anchor_n, self._since_n = base_n, 0  # where the sound goes on without a hole, and how much of it came since, at its own rate
         self._waiting_n = 0
         self._mono = frame.layout.nb_channels == 1
         self._listener = listener

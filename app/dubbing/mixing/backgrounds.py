@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 
 import numpy as np
 
 from app.domain.job import Background
-from app.dubbing.mixing.chunk_plan import OVERLAP_N, Chunk, Layer
+from app.dubbing.mixing.chunk_plan import CHUNK_N, LEAD_N, OVERLAP_N, Chunk, Layer
 from app.dubbing.mixing.levels import Levels
 from app.dubbing.mixing.loudness import Doubles, Floats
-from app.dubbing.mixing.window_reader import Playback, energies_of_file, has_sound, stem_checked
+from app.dubbing.mixing.window_reader import KnownSpans, Playback, energies_of_file, has_sound, stem_checked
 from app.dubbing.worker.tasks import MixRequest
+
+_KEEP_EVERY: Final = 16  # a kill costs the way to so many chunks, which is not much
 
 
 class Sources:
@@ -26,7 +29,7 @@ class Sources:
         self._original = source if source is not None and has_sound(source) else None
         self._stem = stem_checked(Path(request.stem)) if request.stem is not None and request.background != Background.REPLACE else None
         self._playing: dict[int, Playback] = {}
-        self._files: list[tuple[Path, int]] = []
+        self._files: list[tuple[Path, int, KnownSpans]] = []
 
     def __enter__(self) -> Sources:
         return self
@@ -50,26 +53,37 @@ class Sources:
         self._files = []
         layers = []
         if self._original is not None:
-            self._files.append((self._original, self._request.audio_track))
+            self._files.append((self._original, self._request.audio_track, self._known(self._request.source_id, self._request.audio_track)))
             layers.append(Layer(f"original {self._request.source_id} {self._request.audio_track}", levels.original))
         if self._stem is not None:
-            self._files.append((self._stem, 0))
+            self._files.append((self._stem, 0, self._known(self._request.stem_id, 0)))
             layers.append(Layer(f"stem {self._request.stem_id}", levels.stem))
         return tuple(layers)
 
     def hear(self, chunk: Chunk) -> list[Floats]:
         """The samples of each of the chunk's layers. Chunks come in order."""
-        return [self._player(number).window(chunk.first_n, chunk.until_n) for number in chunk.layers]
+        heard = [self._player(number).window(chunk.first_n, chunk.until_n) for number in chunk.layers]
+        for number in chunk.layers:
+            self._files[number][2].keep(least=_KEEP_EVERY)
+        return heard
 
     def rewind(self) -> None:
         """From the beginning again."""
-        for playing in self._playing.values():
+        for number, playing in self._playing.items():
             playing.close()
+            self._files[number][2].keep()
         self._playing = {}
+
+    def _known(self, name: str, track: int) -> KnownSpans:
+        known = KnownSpans(self._folder, name, track, CHUNK_N, LEAD_N)
+        if known.file is not None:
+            self.used.add(known.file.name)
+        return known
 
     def _player(self, number: int) -> Playback:
         if number not in self._playing:
-            self._playing[number] = Playback(*self._files[number], OVERLAP_N)
+            path, track, known = self._files[number]
+            self._playing[number] = Playback(path, track, OVERLAP_N, known.spans)
         return self._playing[number]
 
 

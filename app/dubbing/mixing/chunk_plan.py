@@ -24,7 +24,7 @@ _FRAME_N: Final = 1_024  # the longest
 LEAD_N: Final = -(-(BEFORE_FRAMES * _FRAME_N + MEMORY_N + DELAY_N) // ENERGY_N) * ENERGY_N
 TAIL_N: Final = AFTER_FRAMES * _FRAME_N + 2 * DELAY_N
 OVERLAP_N: Final = LEAD_N + TAIL_N
-_VERSION: Final = "chunk 1"  # part of every name: change it with anything that changes the sound
+_VERSION: Final = "chunk 2"  # part of every name: change it with anything that changes the sound
 
 
 class Layer(msgspec.Struct, frozen=True):

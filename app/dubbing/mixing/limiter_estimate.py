@@ -19,6 +19,7 @@ _BETWEEN_DB: Final = 0.3  # what a peak between the samples has over the largest
 _PER_ENERGY: Final = ENERGY_N // PEAK_N
 _MOST_MORE_DB: Final = 6.0  # no target is worth driving the limiter further than this
 _ROUNDS: Final = 8
+_BLOCK: Final = 600  # energies looked at in one go: a minute
 _CLOSE_LU: Final = 0.005
 
 
@@ -29,17 +30,21 @@ class Envelope:
         """`background` are its energies (100 ms, both channels together)."""
         crest = linear(_CREST_DB)
         self._background = (np.sqrt(np.maximum(background, 0) / 2) * crest).astype(np.float32)
-        self._voices = np.zeros(len(background) * _PER_ENERGY, np.float32)
+        self._voices = np.zeros(len(background) * _PER_ENERGY, np.float16)  # 0.05 % is exact enough, and hours of it lie here
 
     def add(self, start_n: int, peaks: Floats) -> None:
         """Put a clip's peaks where it begins."""
         cell = round(start_n / PEAK_N)
         fitting = peaks[: max(0, len(self._voices) - cell)]
-        self._voices[cell : cell + len(fitting)] += fitting
+        self._voices[cell : cell + len(fitting)] += fitting.astype(np.float16)
 
-    def squared(self) -> Floats:
-        """Per 100 ms the squared magnitudes of its 5 ms: float32 (cells, 20)."""
-        return np.square(self._voices).reshape(-1, _PER_ENERGY) + np.square(self._background)[:, None]
+    def __len__(self) -> int:
+        return len(self._background)
+
+    def squared(self, first: int, end: int) -> Floats:
+        """Per 100 ms from `first` to `end` the squared magnitudes of its 5 ms: float32 (cells, 20)."""
+        voices = self._voices[first * _PER_ENERGY : end * _PER_ENERGY].astype(np.float32)
+        return np.square(voices).reshape(-1, _PER_ENERGY) + np.square(self._background[first:end])[:, None]
 
 
 def gain_to(target_lufs: float, energies: Doubles, envelope: Envelope, ceiling_dbtp: float, *, max_gain_db: float) -> tuple[float, float]:
@@ -51,24 +56,31 @@ def gain_to(target_lufs: float, energies: Doubles, envelope: Envelope, ceiling_d
         return 0.0, 0.0
     plain_db = gain_db = min(target_lufs - measured, max_gain_db)
     most_db = min(max_gain_db, plain_db + _MOST_MORE_DB)
-    squared = envelope.squared()
     for _ in range(_ROUNDS):
-        missing = target_lufs - integrated_lufs(energies * _left(squared, gain_db, ceiling_dbtp)) - gain_db
+        missing = target_lufs - integrated_lufs(energies * _left(envelope, gain_db, ceiling_dbtp)) - gain_db
         gain_db = min(gain_db + missing, most_db)
         if abs(missing) < _CLOSE_LU:
             break
     return gain_db, most_db
 
 
-def _left(squared: Floats, gain_db: float, ceiling_dbtp: float) -> Doubles:
-    """The share of each energy that the limiter leaves."""
-    over_db = 10 * np.log10(np.maximum(squared.ravel(), 1e-12)) + np.float32(gain_db + _BETWEEN_DB - ceiling_dbtp)
-    if over_db.max(initial=-1.0) <= 0:
-        return np.ones(len(squared))
-    needed_db = -np.maximum(over_db, 0)
-    needed_db[:-1] = np.minimum(needed_db[:-1], needed_db[1:])  # the look-ahead
-    ramp_db = np.arange(len(needed_db)) * (RELEASE_DB_PER_S * PEAK_N / SAMPLE_RATE_HZ)
-    released_db = np.minimum(np.minimum.accumulate(needed_db - ramp_db) + ramp_db, 0)
-    factors = (10 ** (released_db / 10)).reshape(squared.shape)
-    weights = squared + np.float32(1e-12)
-    return np.asarray((factors * weights).sum(axis=1) / weights.sum(axis=1), np.float64)
+def _left(envelope: Envelope, gain_db: float, ceiling_dbtp: float) -> Doubles:
+    """The share of each energy that the limiter leaves: minute by minute, so that hours take no more memory."""
+    shares = np.ones(len(envelope))
+    released_db = 0.0
+    for first in range(0, len(envelope), _BLOCK):
+        end = min(first + _BLOCK, len(envelope))
+        squared = envelope.squared(first, min(end + 1, len(envelope)))  # with the first cell of the next minute
+        over_db = 10 * np.log10(np.maximum(squared.ravel(), 1e-12)) + np.float32(gain_db + _BETWEEN_DB - ceiling_dbtp)
+        if over_db.max(initial=-1.0) <= 0 and released_db >= 0:
+            continue
+        needed_db = -np.maximum(over_db, 0).astype(np.float64)
+        needed_db[:-1] = np.minimum(needed_db[:-1], needed_db[1:])  # the look-ahead
+        ramp_db = np.arange(1, len(needed_db) + 1) * (RELEASE_DB_PER_S * PEAK_N / SAMPLE_RATE_HZ)
+        lowered_db = np.minimum(np.minimum(np.minimum.accumulate(needed_db - ramp_db), released_db) + ramp_db, 0)
+        own = (end - first) * _PER_ENERGY
+        released_db = float(lowered_db[own - 1])
+        weights = squared[: end - first] + np.float32(1e-12)
+        factors = (10 ** (lowered_db[:own] / 10)).reshape(weights.shape)
+        shares[first:end] = (factors * weights).sum(axis=1) / weights.sum(axis=1)
+    return shares

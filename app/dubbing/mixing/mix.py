@@ -33,7 +33,7 @@ _MIXED: Final = 0.98  # and when every chunk is
 _PACKETS_OF: Final = {AudioFormat.M4A: AAC, AudioFormat.OPUS: OPUS}
 _MISSED_LU: Final = 0.2  # from here on the gain is corrected
 _CORRECTIONS: Final = 3
-_OWN: Final = (".clip", ".levels", ".packets", ".sound", ".energies", ".tmp", ".aac", ".clip.npz")  # the last two: of an earlier version
+_OWN: Final = (".clip", ".levels", ".packets", ".sound", ".energies", ".spans", ".tmp", ".aac", ".clip.npz")  # the last two: of an earlier version
 
 Report = Callable[[float], None]
 

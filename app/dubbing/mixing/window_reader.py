@@ -1,44 +1,51 @@
-"""A file's sound read once from its beginning to the last moment that is wanted, in windows that overlap."""
+"""A file's sound in windows that overlap: read from the beginning once, later sought."""
 
 from __future__ import annotations
 
 import hashlib
 import mmap
 from collections import deque
-from collections.abc import Generator
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from app.domain.errors import NO_AUDIO, DubError
 from app.dubbing.mixing.cache_file import load, store
-from app.dubbing.mixing.loudness import SAMPLE_RATE_HZ, Doubles, Floats, KMeter
+from app.dubbing.mixing.loudness import Doubles, Floats, KMeter
 from app.media.decode import audio_blocks
 from app.media.safe_open import open_input
+from app.media.sound_reader import SoundReader, Spans
 
 ENERGIES_SUFFIX: Final = ".energies"
+SPANS_SUFFIX: Final = ".spans"
+_SPANS_VERSION: Final = 1  # change it with `Start`
 
 
 class Playback:
-    """Decodes as far as it is asked and no further; what has ended is silence. Windows come in order and reach back by `overlap_n` at most."""
+    """Decodes what it is asked for and little more; what has ended is silence. Windows come in order and reach back by `overlap_n` at most.
 
-    def __init__(self, path: Path, track: int, overlap_n: int) -> None:
-        self._blocks = audio_blocks(path, track, block_n=SAMPLE_RATE_HZ)
+    The samples of a window do not depend on what was read before it: `app.media.sound_reader`.
+    """
+
+    def __init__(self, path: Path, track: int, overlap_n: int, spans: Spans) -> None:
+        self._reader = SoundReader(path, track, spans)
         self._overlap_n = overlap_n
         self._held: deque[tuple[int, Floats]] = deque()
-        self._read_n = 0  # decoded so far
 
     def window(self, first_n: int, until_n: int) -> Floats:
         """The samples from `first_n` to `until_n`, float32 (n, 2), the caller's own."""
         out = silence(until_n - first_n)
-        while self._read_n < until_n:
-            block = next(self._blocks, None)
+        if first_n > self._reader.position_n:
+            self._reader.go_to(first_n)
+        while self._reader.position_n < until_n:
+            at_n = self._reader.position_n
+            block = self._reader.read()
             if block is None:
                 break
-            if self._read_n + len(block) > first_n:
-                self._held.append((self._read_n, block))
-            self._read_n += len(block)
+            if at_n + len(block) > first_n:
+                self._held.append((at_n, block))
         for at_n, block in self._held:
             from_n, to_n = max(at_n, first_n), min(at_n + len(block), until_n)
             if from_n < to_n:
@@ -49,8 +56,24 @@ class Playback:
 
     def close(self) -> None:
         """Close the file."""
-        if isinstance(self._blocks, Generator):
-            self._blocks.close()
+        self._reader.close()
+
+
+class KnownSpans:
+    """Where a file's decoders begin (`app.media.sound_reader`), kept in `folder` under `name` (the file's identity; "" keeps nothing)."""
+
+    def __init__(self, folder: Path, name: str, track: int, length_n: int, lead_n: int) -> None:
+        key = msgspec.json.encode([_SPANS_VERSION, name, track, length_n, lead_n])
+        self.file = folder / (hashlib.blake2b(key, digest_size=16).hexdigest() + SPANS_SUFFIX) if name else None
+        data = load(self.file) if self.file else None
+        self.spans = msgspec.msgpack.decode(data, type=Spans) if data is not None else Spans(length_n, lead_n)
+        self._stored = len(self.spans.starts)
+
+    def keep(self, *, least: int = 1) -> None:
+        """On the disk when this returns, if at least so many are new."""
+        if self.file is not None and len(self.spans.starts) - self._stored >= least:
+            store(self.file, msgspec.msgpack.encode(self.spans))
+            self._stored = len(self.spans.starts)
 
 
 def silence(count_n: int) -> Floats:

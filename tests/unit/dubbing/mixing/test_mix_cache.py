@@ -11,6 +11,7 @@ import pytest
 
 from app.dubbing.mixing.chunk_encode import coded
 from app.dubbing.worker.tasks import MixClip
+from app.media.sound_reader import SoundReader
 from tests.unit.dubbing.mixing.mixes import DURATION_S, bursts, mix, request
 from tests.unit.dubbing.sounds import RATE_HZ, movie, noise, tone, write_wav
 
@@ -68,7 +69,8 @@ def test_what_has_not_changed_is_not_even_opened(
     ffmpeg: str, tmp_path: Path, film: Path, five: list[MixClip], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = mix(ffmpeg, tmp_path, film, five)
-    monkeypatch.setattr("app.dubbing.mixing.window_reader.audio_blocks", lambda *_, **__: pytest.fail("decoded again"))
+    for reading in ("audio_blocks", "SoundReader"):
+        monkeypatch.setattr(f"app.dubbing.mixing.window_reader.{reading}", lambda *_, **__: pytest.fail("decoded again"))
     again = mix(ffmpeg, tmp_path, film, five)
     assert (again.report.encoded_chunks, again.report.cached_chunks) == (0, 1)
     assert (again.report.loudness_lufs, again.report.true_peak_db) == (first.report.loudness_lufs, first.report.true_peak_db)
@@ -78,7 +80,7 @@ def test_what_has_not_changed_is_not_even_opened(
 def test_a_gain_that_was_corrected_costs_an_edit_no_second_encoding_of_everything(
     ffmpeg: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.dubbing.mixing.limiter_estimate._left", lambda squared, *_: np.ones(len(squared)))  # nothing is foreseen
+    monkeypatch.setattr("app.dubbing.mixing.limiter_estimate._left", lambda envelope, *_: np.ones(len(envelope)))  # nothing is foreseen
     source = write_wav(tmp_path / "source.wav", np.stack([noise(92, level=0.02, seed=1), noise(92, level=0.02, seed=2)], axis=1))
     clips = []
     for index, start_s in enumerate(np.arange(2, 85, 4.0)):
@@ -123,3 +125,27 @@ def test_what_was_made_before_a_kill_is_found(ffmpeg: str, tmp_path: Path, five:
     assert mixed.report.cached_chunks >= done
     assert len(mixed.heard) == 125 * RATE_HZ
     assert not list((tmp_path / "cache").glob("*.tmp"))
+
+
+def test_an_edit_late_in_a_film_reads_what_is_heard_around_it_and_no_more(ffmpeg: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is made of it is what a first run would have made."""
+    source = movie(ffmpeg, tmp_path / "film.mp4", noise(92, level=0.02))
+    voice = write_wav(tmp_path / "line.wav", noise(1.5, 24_000), 24_000)
+    clips = [MixClip(str(voice), start_s, 1.5, 1.0, 0.0, 0.0) for start_s in (4.0, 44.0, 84.0)]
+    mix(ffmpeg, tmp_path, source, clips, duration_s=92.0, target_lufs=None)
+    read_n: list[int] = []
+    reading = SoundReader.read
+
+    def counted(reader: SoundReader) -> np.ndarray | None:
+        block = reading(reader)
+        read_n.append(0 if block is None else len(block))
+        return block
+
+    monkeypatch.setattr(SoundReader, "read", counted)
+    clips[2] = MixClip(str(voice), 84.5, 1.5, 1.0, 0.0, 0.0)
+    edited = mix(ffmpeg, tmp_path, source, clips, duration_s=92.0, target_lufs=None)
+    assert (edited.report.encoded_chunks, edited.report.cached_chunks) == (1, 5)
+    assert sum(read_n) < 20 * RATE_HZ
+    fresh = mix(ffmpeg, tmp_path, source, clips, duration_s=92.0, target_lufs=None, chunk_cache=str(tmp_path / "fresh"), out=str(tmp_path / "f.m4a"))
+    assert fresh.report.encoded_chunks == 6
+    assert fresh.out.read_bytes() == edited.out.read_bytes()
