@@ -142,7 +142,8 @@ def test_an_edit_late_in_a_film_reads_what_is_heard_around_it_and_no_more(ffmpeg
         return block
 
     monkeypatch.setattr(SoundReader, "read", counted)
-    clips[2] = MixClip(str(voice), 84.5, 1.5, 1.0, 0.0, 0.0)
+    other = write_wav(tmp_path / "other.wav", noise(1.5, 24_000, seed=9), 24_000)
+    clips[2] = MixClip(str(other), 84.0, 1.5, 1.0, 0.0, 0.0)
     edited = mix(ffmpeg, tmp_path, source, clips, duration_s=92.0, target_lufs=None)
     assert (edited.report.encoded_chunks, edited.report.cached_chunks) == (1, 5)
     assert sum(read_n) < 20 * RATE_HZ
