@@ -106,8 +106,11 @@ async def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     stall_s: float = STALL_S,
+    finish: Callable[[Path], None] | None = None,
 ) -> None:
     """Run ffmpeg; `report` hears 0..1. When it returns, the output is complete; when it raises, there is none (but for pieces).
+
+    `finish` completes what ffmpeg wrote, in a thread, before the file gets its name.
 
     Cancelling kills the child. Raises MEDIA_TOOL_FAILED, MEDIA_LIMIT (a limit, or no progress for `stall_s`), DISK_FULL.
     """
@@ -119,6 +122,8 @@ async def run(
             done = await _watch(argv(msgspec.structs.replace(command, output=partial), fds), command, report, limits, env, cwd, fds, stall_s)
         if done.code != 0:
             raise _failure(done, partial)
+        if finish is not None:
+            await asyncio.to_thread(finish, partial)
         if not command.pieces:
             partial.replace(command.output)
     finally:

@@ -19,10 +19,10 @@ def disable_subtitles(path: Path) -> None:
     """
     with path.open("r+b") as file:
         file.seek(0, 2)
-        for track in _boxes(file, [b"moov", b"trak"], 0, file.tell()):
-            if not any(_handler(file, at) in _SUBTITLES for at, _ in _boxes(file, [b"mdia", b"hdlr"], *track)):
+        for track in boxes(file, [b"moov", b"trak"], 0, file.tell()):
+            if not any(_handler(file, at) in _SUBTITLES for at, _ in boxes(file, [b"mdia", b"hdlr"], *track)):
                 continue
-            for at, _ in _boxes(file, [b"tkhd"], *track):
+            for at, _ in boxes(file, [b"tkhd"], *track):
                 file.seek(at + 3)
                 (flags,) = file.read(1)
                 file.seek(at + 3)
@@ -38,12 +38,12 @@ def trim_to(path: Path, duration_s: float) -> None:
     with path.open("r+b") as file:
         file.seek(0, 2)
         end = file.tell()
-        for header, _ in _boxes(file, [b"moov", b"mvhd"], 0, end):
+        for header, _ in boxes(file, [b"moov", b"mvhd"], 0, end):
             tick_s = 1 / _number(file, header, (12, 4), (20, 4))
             longest = 0
-            for track in _boxes(file, [b"moov", b"trak"], 0, end):
+            for track in boxes(file, [b"moov", b"trak"], 0, end):
                 shown = _trim_edits(file, track, round(duration_s / tick_s))
-                for at, _ in _boxes(file, [b"tkhd"], *track):
+                for at, _ in boxes(file, [b"tkhd"], *track):
                     if shown is not None:
                         _write(file, at, shown, (20, 4), (28, 8))
                     longest = max(longest, _number(file, at, (20, 4), (28, 8)))
@@ -52,7 +52,7 @@ def trim_to(path: Path, duration_s: float) -> None:
 
 def _trim_edits(file: BinaryIO, track: tuple[int, int], most: int) -> int | None:
     """Shorten what the edit list shows to `most` ticks of the movie; returns how long that is, None without an edit list."""
-    for at, _ in _boxes(file, [b"edts", b"elst"], *track):
+    for at, _ in boxes(file, [b"edts", b"elst"], *track):
         file.seek(at + 4)
         (count,) = struct.unpack(">I", file.read(4))
         shown = 0
@@ -89,7 +89,7 @@ def _handler(file: BinaryIO, at: int) -> bytes:
     return file.read(4)
 
 
-def _boxes(file: BinaryIO, names: list[bytes], at: int, end: int) -> Iterator[tuple[int, int]]:
+def boxes(file: BinaryIO, names: list[bytes], at: int, end: int) -> Iterator[tuple[int, int]]:
     """(start of content, end) of the boxes at the end of this path."""
     while at + 8 <= end:
         file.seek(at)
@@ -103,7 +103,7 @@ def _boxes(file: BinaryIO, names: list[bytes], at: int, end: int) -> Iterator[tu
             return
         if name == names[0]:
             if names[1:]:
-                yield from _boxes(file, names[1:], content, at + size)
+                yield from boxes(file, names[1:], content, at + size)
             else:
                 yield content, at + size
         at += size

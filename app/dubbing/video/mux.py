@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from app.domain.errors import DISK_FULL, DubError
 from app.domain.job import Container
 from app.domain.media import FORMAT_WHITELIST, AudioStream, MediaInfo, Obstacle
 from app.dubbing.subtitles.cues import flatten
 from app.dubbing.subtitles.srt_vtt import Cue, write_srt, write_vtt
 from app.dubbing.video import containers
 from app.dubbing.video.containers import output_extension as output_extension
-from app.media import ffmpeg, mp4
+from app.media import ffmpeg, mp4, mp4_index
 from app.media.ffmpeg import Input
 from app.media.track_languages import track_language
 from app.system.children import NO_LIMITS, Limits
+from app.system.disk_full import is_disk_full
 
 # One damaged packet may claim to be shown hours after it is decoded, which MP4 cannot say.
 _SANE_TIMES: Final = r"setts=pts=if(lt(abs(PTS-DTS)*TB\,10)\,PTS\,DTS)"
@@ -30,6 +33,8 @@ _MARKUP: Final = re.compile(r"<(?=/?(?:b|i|u|s|font)\b)|\{(?=\\)|\\(?=[Nnh])", r
 # What both encoders take; the nearest of them is made of others, such as 5.1 with its speakers at the sides.
 _LAYOUTS: Final = "7.1|5.1|5.0|quad|3.0|stereo|mono"
 _ENDING_BACKSLASHES: Final = re.compile(rb"(?<!\\)(?:\\\\)+(?=\n)")
+_CUE_BYTES: Final = 40  # of Matroska's index, for a key frame or a subtitle; a picture has a key frame a second at most, on average
+_LEAST_CUES_BYTES: Final = 4096
 _DEMUXERS: Final = {".m4a": "mov", ".opus": "ogg"}
 
 
@@ -79,12 +84,33 @@ async def mux(request: MuxRequest, report: ffmpeg.Report) -> None:
     await ffmpeg.run(_read_chapters(request, chapters), lambda _: None, limits=request.limits)
     await asyncio.to_thread(_mend, chapters)
     lines = await asyncio.to_thread(_write_lines, request)
-    command = _command(request, chapters, lines)
-    await ffmpeg.run(command, report, limits=request.limits)
-    if _container(request) == Container.MP4 and request.burned is None and _obstacle(request) is Obstacle.START:
-        await asyncio.to_thread(mp4.trim_to, request.out, request.duration_s)
-    if _container(request) == Container.MP4 and lines:
-        await asyncio.to_thread(mp4.disable_subtitles, request.out)
+    try:
+        finish = functools.partial(_finish, request, has_lines=bool(lines))
+        await ffmpeg.run(_command(request, chapters, lines), report, limits=request.limits, finish=finish)
+    except _NarrowIndexError:  # a file of just 4 GiB: FFmpeg moves the media itself, and makes the index of wider numbers
+        finish = functools.partial(_finish, request, has_lines=bool(lines))
+        await ffmpeg.run(_command(request, chapters, lines, ("-movflags", "+faststart")), report, limits=request.limits, finish=finish)
+
+
+class _NarrowIndexError(Exception):
+    """There is no room in the numbers of the index."""
+
+
+def _finish(request: MuxRequest, written: Path, *, has_lines: bool) -> None:
+    """What FFmpeg's muxer cannot do, or only by writing the whole file once more. The file has its name only afterwards."""
+    if _container(request) != Container.MP4:
+        return
+    try:
+        if not mp4_index.index_to_front(written):
+            raise _NarrowIndexError
+        if request.burned is None and _obstacle(request) is Obstacle.START:
+            mp4.trim_to(written, request.duration_s)
+        if has_lines:
+            mp4.disable_subtitles(written)
+    except OSError as error:
+        if is_disk_full(error):
+            raise DubError(DISK_FULL) from error
+        raise
 
 
 def _obstacle(request: MuxRequest) -> Obstacle | None:
@@ -124,7 +150,7 @@ def _write_lines(request: MuxRequest) -> list[tuple[Input, Lines]]:
     return written
 
 
-def _command(request: MuxRequest, chapters: Path, lines: list[tuple[Input, Lines]]) -> ffmpeg.Command:
+def _command(request: MuxRequest, chapters: Path, lines: list[tuple[Input, Lines]], more: tuple[str, ...] = ()) -> ffmpeg.Command:
     # AVI and some MPEG-TS give no presentation times for H.264; ffmpeg works them out.
     inputs = [Input(request.source, options=("-fflags", "+genpts"))]
     options = ["-c", "copy"]
@@ -151,8 +177,10 @@ def _command(request: MuxRequest, chapters: Path, lines: list[tuple[Input, Lines
     options += ["-map_metadata", "0", "-map_chapters", str(add(Input(chapters, formats="ffmetadata")))]
     for fact in _OLD_FACTS:
         options += ["-metadata", f"{fact}="]
-    # The index comes first, so that playing and seeking start at once over a network.
-    options += ["-movflags", "+faststart", "-write_tmcd", "0"] if container == Container.MP4 else ["-cues_to_front", "1"]
+    # The index comes first, so that playing and seeking start at once over a network. MP4's is brought there afterwards (`_finish`); for that of
+    # Matroska there is room in front, and where it is too small FFmpeg moves everything.
+    room = _CUE_BYTES * round(request.duration_s + sum(len(written.cues) for _, written in lines)) + _LEAST_CUES_BYTES
+    options += ["-write_tmcd", "0", *more] if container == Container.MP4 else ["-cues_to_front", "1", "-reserve_index_space", str(room)]
     muxer = "ipod" if request.out.suffix == ".m4a" else containers.MUXERS[container]
     return ffmpeg.Command(
         inputs=tuple(inputs), options=tuple(options), output=request.out, muxer=muxer, duration_s=request.duration_s, tail=ffmpeg.WHOLE_TIMELINE
