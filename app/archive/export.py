@@ -1,7 +1,7 @@
-"""Jobs as one archive that anybody can read: a plain tar with JSON, the files under their names in the store, and the hash of everything.
+"""Exports jobs into one archive: a plain tar with JSON, the files under their store names, and a hash of everything.
 
 README.txt, manifest.json; for each job its files (blobs/KEY, each key once in the archive), then jobs/ID/job.json; SHA256SUMS at the end.
-No secret is in it: neither a job's API key nor anything of the settings.
+It holds no secret: no API key of a job and nothing from the settings.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class StageEntry(msgspec.Struct, frozen=True):
 
 
 class FileEntry(msgspec.Struct, frozen=True):
-    """A file of the job at blobs/KEY. `what` and `name` are for people. `here`: its bytes come right before this job, not with an earlier one;
-    `shared`: another job of the archive has it too.
+    """A file of the job at blobs/KEY. `what` and `name` are for people. `here`: its bytes precede this job in the archive, not an earlier one;
+    `shared`: another job of the archive uses it too.
     """
 
     key: Key
@@ -74,7 +74,7 @@ class FileEntry(msgspec.Struct, frozen=True):
 
 
 class PortableJob(msgspec.Struct, frozen=True):
-    """All that there is of a job but its secrets and its place in a queue."""
+    """Everything of a job except its secrets and its place in the queue."""
 
     id: Id
     title: Annotated[str, msgspec.Meta(max_length=255)]
@@ -108,7 +108,7 @@ class Titled(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """The first thing to read: a newer `format` is refused before anything else is looked at."""
+    """The first member: a newer `format` is refused before anything else is read."""
 
     format: int
     version: str
@@ -128,7 +128,7 @@ def titles(engine: Engine, job_ids: Sequence[str]) -> tuple[Titled, ...]:
 
 
 def size_bytes(engine: Engine, blobs: BlobStore, jobs: Sequence[Titled]) -> int:
-    """About how large the archive becomes."""
+    """The approximate size of the archive."""
     total = 0
     with reading(engine) as c:
         for job in jobs:
@@ -139,10 +139,10 @@ def size_bytes(engine: Engine, blobs: BlobStore, jobs: Sequence[Titled]) -> int:
 
 
 def archive(engine: Engine, blobs: BlobStore, jobs: Sequence[Titled], version: str) -> Generator[bytes]:
-    """The archive, block by block. A job that is deleted meanwhile is left out of it, and of nothing else. Blocks on the disk."""
+    """Yield the archive in blocks. A job that is deleted in the meantime is left out. Blocks on the disk."""
     now = time.time()
     with tempfile.SpooledTemporaryFile(1 << 20) as sums:
-        written: dict[str, tuple[str, int]] = {}  # only what several of the jobs have
+        written: dict[str, tuple[str, int]] = {}  # only keys that several of the jobs use
         yield from _small(README, _README.encode(), now, sums)
         yield from _small(MANIFEST, _json(Manifest(FORMAT, version, now, tuple(jobs))), now, sums)
         for job in jobs:
@@ -159,7 +159,7 @@ def archive(engine: Engine, blobs: BlobStore, jobs: Sequence[Titled], version: s
 def _job(engine: Engine, blobs: BlobStore, job_id: str, written: dict[str, tuple[str, int]], sums: IO[bytes]) -> Iterator[bytes]:
     with contextlib.ExitStack() as stack:
         opened: dict[str, IO[bytes]] = {}
-        for _ in range(_LOOKS):  # a render may end at this moment and replace what it made; what is open stays readable
+        for _ in range(_LOOKS):  # a render may end now and replace its files; open files stay readable
             try:
                 job, keys, shared = _read(engine, job_id)
             except DubError:
@@ -195,7 +195,7 @@ def _job(engine: Engine, blobs: BlobStore, job_id: str, written: dict[str, tuple
 
 
 def _read(engine: Engine, job_id: str) -> tuple[PortableJob, list[str], set[str]]:
-    """The job as one moment has it, the keys that it needs, and those of them that other jobs need too. Raises job_not_found."""
+    """The job, read in one transaction, its keys, and those of them that other jobs use too. Raises job_not_found."""
     with reading(engine) as c:
         row = c.execute(select(t.jobs).where(t.jobs.c.id == job_id, rows.seen)).first()
         if row is None:
@@ -216,7 +216,7 @@ def _read(engine: Engine, job_id: str) -> tuple[PortableJob, list[str], set[str]
 
 
 def _named(job: PortableJob, key: str) -> tuple[str, str]:
-    """What a file is, and what a person would call it."""
+    """What a file is, and its name for people."""
     for artifact in job.artifacts:
         if artifact.key == key:
             return artifact.kind.value, f"{job.title}.{artifact.extension}"

@@ -1,4 +1,4 @@
-"""Jobs from an archive: everything is read and compared with its hash before anything is taken, then each job is taken in whole or not at all."""
+"""Imports jobs from an archive. The whole archive is verified first; then each job is imported completely or not at all."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ _AGAIN: Final = {"ingest": (Stage.INGEST,), "clips": (Stage.SYNTHESIZE,), "artif
 
 
 class Outcome(StrEnum):
-    """`taken` under its own id; `renamed`: under a new one, as another job has it; `completed`: the same job was here and lacked files that it
-    has again; `skipped`: the same job is here, whole or at work."""
+    """`taken`: imported under its own id; `renamed`: under a new id, because another job has it; `completed`: the same job existed and got missing
+    files back; `skipped`: the same job exists, complete or running."""
 
     TAKEN = "taken"
     RENAMED = "renamed"
@@ -87,13 +87,13 @@ def take_in(
     return tuple(taken)
 
 
-# ---------------------------------------------------------------- the first reading: is it whole, and is it ours?
+# ---------------------------------------------------------------- the first pass: verify
 
 
 def _examine(file: BinaryIO, blobs: BlobStore, on_id: Callable[[str], None]) -> int:
-    """Read and check all of it; returns the bytes that would come onto the disk. Memory: one job's list of files.
+    """Read and check the whole archive; returns the bytes that the import would write. Needs memory for one job's list of files.
 
-    `on_id` is told of every job before its files are looked for.
+    `on_id` is called for every job before its files are looked up.
     """
     sums, pending, shared = hashlib.sha256(), dict[str, tuple[str, int]](), dict[str, tuple[str, int]]()
     expected: list[str] | None = None
@@ -102,7 +102,7 @@ def _examine(file: BinaryIO, blobs: BlobStore, on_id: Callable[[str], None]) -> 
         if ended:
             raise DubError(ARCHIVE_INVALID, f"Something follows {SUMS}.")
         if member.name == SUMS:
-            if expected is None or pending:  # jobs may be missing: those that were deleted while it was written
+            if expected is None or pending:  # jobs that were deleted while the archive was written are missing
                 raise DubError(ARCHIVE_INVALID, "A job is missing in it.")
             if member.skip() != sums.hexdigest():
                 raise DubError(ARCHIVE_INVALID, f"{SUMS} does not fit what is in it.")
@@ -142,7 +142,7 @@ def _examine(file: BinaryIO, blobs: BlobStore, on_id: Callable[[str], None]) -> 
 
 
 def _check_files(job: PortableJob, pending: dict[str, tuple[str, int]], shared: dict[str, tuple[str, int]]) -> None:
-    """Every file that the job lists is there with its hash, and none that it does not list."""
+    """Check that exactly the files that the job lists are there, with their hashes."""
     listed = {entry.key: entry for entry in job.files}
     if len(listed) != len(job.files) or {key for key, entry in listed.items() if entry.here} != pending.keys():
         raise DubError(ARCHIVE_INVALID, f"The files of {job.id} are not those that it lists.")
@@ -151,7 +151,7 @@ def _check_files(job: PortableJob, pending: dict[str, tuple[str, int]], shared: 
             raise DubError(ARCHIVE_INVALID, f"blobs/{key} has been changed.")
 
 
-# ---------------------------------------------------------------- the second reading: into the store
+# ---------------------------------------------------------------- the second pass: import
 
 
 def _second_reading(file: BinaryIO, blobs: BlobStore, folder: Path, room: Reservation) -> Iterator[tuple[PortableJob, dict[str, Path], set[str]]]:

@@ -1,4 +1,4 @@
-"""What an archive says of itself and of a job, read and checked: nothing in it is trusted, not even that a number fits the database."""
+"""Validates the manifest and the jobs of an archive. Nothing in it is trusted, not even that a number fits the database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.domain.segment import MAX_LINES, MAX_RATE, MIN_RATE, Segment
 
 MAX_JOBS: Final = 1_000_000
 _DEEPEST: Final = 16
-_LONGEST_S: Final = 1e7  # of any time within a film
+_LONGEST_S: Final = 1e7  # the largest time within a film
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9]{1,32}/[A-Za-z0-9.+-]{1,64}")
 _EXTENSION: Final = re.compile(r"\.?[A-Za-z0-9]{0,8}")
@@ -42,7 +42,7 @@ def manifest(data: bytes) -> Manifest:
 
 
 def job(data: bytes) -> PortableJob:
-    """One job, its title and speakers cleaned. Raises archive_invalid, too_many_lines."""
+    """Decode one job; its title and speakers are cleaned. Raises archive_invalid, too_many_lines."""
     try:
         found = decoded(data, PortableJob)
         options(found.options)
@@ -65,12 +65,12 @@ def job(data: bytes) -> PortableJob:
 
 
 def title(text: str) -> str:
-    """As a job here is called that an archive calls so."""
+    """The title of a job from an archive, cleaned as for a new job."""
     return plain(text).strip() or "Untitled"
 
 
 def options(found: dict[str, Any]) -> DubOptions:
-    """Options of an older archive lack what came later. Raises Malformed."""
+    """Fill in options that an older archive lacks. Raises Malformed."""
     return converted({**msgspec.to_builtins(NEUTRAL), **found}, DubOptions)
 
 
@@ -81,7 +81,7 @@ def _sound(line: Segment) -> bool:
 
 
 def _tame(value: Any) -> bool:
-    """Whether any JSON is no deeper than what stages give, and its integers fit."""
+    """Whether JSON is at most as deep as outputs of stages, and its integers fit the database."""
     level = [value]
     for _ in range(_DEEPEST):
         if not all(-LARGEST <= one <= LARGEST for one in level if isinstance(one, int)):
@@ -93,5 +93,5 @@ def _tame(value: Any) -> bool:
 
 
 def _named(file: Artifact) -> bool:
-    """What becomes headers of an answer."""
+    """Check the values that become headers of an answer."""
     return bool(_SHA256.fullmatch(file.sha256) and _MEDIA_TYPE.fullmatch(file.media_type) and _EXTENSION.fullmatch(file.extension))

@@ -1,1 +1,1 @@
-"""What an operator types: backup, backups, verify, restore, export, import, clean, migrate. One module each, `run(arguments, settings) -> int`."""
+"""The command line: one module for each command, with `run(arguments, settings) -> int`."""

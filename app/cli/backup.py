@@ -1,4 +1,4 @@
-"""`autodubber backup`: everything that is kept, while the server runs; then old backups of the same place go, as the settings say."""
+"""`autodubber backup`: backs up the data folder while the server runs, then deletes old backups as the settings say."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from app.system.exit_status import INTERRUPTED, OK, UsageError
 
 _NICE: Final = 10
 _IOPRIO_SET: Final = {"x86_64": 251, "aarch64": 30}
-_LOWEST: Final = (2 << 13) | 7  # best effort, the last of its eight levels: never starved, never in the way
+_LOWEST: Final = (2 << 13) | 7  # best effort, the lowest of its eight levels: slow, but never starved
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -39,7 +39,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if not (settings.data / APP_DATABASE).exists():
         raise UsageError(f"{settings.data} has no {APP_DATABASE}: it is not the data folder, or no server was ever started on it")
     to = backup_place.where(settings, arguments.to)
-    counts = not settings.backup_to or to == backup_place.where(settings, None)  # a copy elsewhere, by hand, is not the scheduled one
+    # a backup to another place, made by hand, does not replace the scheduled one
+    counts = not settings.backup_to or to == backup_place.where(settings, None)
     if data_lock.owner(settings.data) is not None:
         give_way()
     signal.signal(signal.SIGTERM, _interrupt)
@@ -74,7 +75,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _back_up(named: str | None, settings: Settings) -> tuple[Snapshot, Pruned | None, str, bool]:
-    """The snapshot, what was deleted after it, why nothing was ("" when all went well), and whether it is encrypted."""
+    """The snapshot, what was deleted afterwards, why nothing was deleted ("" when all went well), and whether it is
+    encrypted."""
     place = backup_place.place(settings, named)
     if named is None:
         _check_there(place, settings)
@@ -89,7 +91,7 @@ def _back_up(named: str | None, settings: Settings) -> tuple[Snapshot, Pruned | 
 
 
 def _check_there(place: Place, settings: Settings) -> None:
-    """A scheduled backup does not begin anew where the last one was good: the disk is not mounted, and the folder below it is empty."""
+    """Refuse to start a new repository where a scheduled backup succeeded before: the disk is probably not mounted."""
     record = schedule.read(settings.data)
     if record is None or record.to != place.where or record.good_at is None:
         return
@@ -108,7 +110,7 @@ def _prune(vault: Vault, check: Check, settings: Settings) -> Pruned:
 
 
 def give_way() -> None:
-    """Let the server and its jobs have the processor and the disk first."""
+    """Lower this process's priority for processor and disk, below the server and its jobs."""
     os.nice(max(0, _NICE - os.nice(0)))
     if (number := _IOPRIO_SET.get(platform.machine())) and sys.platform == "linux":
         with contextlib.suppress(AttributeError):  # a C library without syscall()

@@ -1,4 +1,4 @@
-"""What the commands around backups share: where the place is, and how far they are."""
+"""Shared by the backup commands: where the repository is, and progress."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _EVERY_S: Final = 0.5
 
 
 def where(settings: Settings, named: str | None) -> str:
-    """What was typed, or is set, or the data folder's own `backups`."""
+    """The address of the repository: the argument, else the setting, else `backups` in the data folder."""
     return address_of(named or settings.backup_to or str(settings.backups))
 
 
 def place(settings: Settings, named: str | None) -> Place:
-    """The place. Raises UsageError for what cannot be one, backup_place when keys are missing."""
+    """The backend. Raises UsageError for a wrong address, backup_place when keys are missing."""
     chosen = where(settings, named)
     if not chosen.startswith(BUCKET):
         if "://" in (named or settings.backup_to):
@@ -44,7 +44,7 @@ def place(settings: Settings, named: str | None) -> Place:
 
 
 def progress(doing: str) -> Callable[[int, int], None]:
-    """Shows how many files and bytes on a terminal; says nothing where nobody looks."""
+    """Show files and bytes on a terminal; print nothing elsewhere."""
     if not sys.stderr.isatty():
         return lambda count, size_bytes: None
     started = shown = time.monotonic()
@@ -55,14 +55,14 @@ def progress(doing: str) -> Callable[[int, int], None]:
         if now - shown >= _EVERY_S:
             shown = now
             speed = size_bytes / (now - started) / 1e6
-            sys.stderr.write(f"\r{doing}: {count} files, {size(size_bytes)}, {speed:.0f} MB/s ")  # over the line before: ours alone
+            sys.stderr.write(f"\r{doing}: {count} files, {size(size_bytes)}, {speed:.0f} MB/s ")  # overwrites the previous line
             sys.stderr.flush()
 
     return report
 
 
 def size(size_bytes: float) -> str:
-    """Bytes for people."""
+    """A number of bytes as text."""
     for unit in ("B", "kB", "MB", "GB"):
         if size_bytes < 1000:
             return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
@@ -71,5 +71,5 @@ def size(size_bytes: float) -> str:
 
 
 def at(seconds: float) -> str:
-    """A time for people, in UTC."""
+    """A time as text, in UTC."""
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))

@@ -1,4 +1,4 @@
-"""`autodubber clean`: delete what the settings no longer keep, while the server runs or not."""
+"""`autodubber clean`: deletes what retention no longer keeps, with or without a running server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REASONS = {"age": "older than is kept", "size": "more than is kept", "unused": 
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Returns the exit status. Raises UsageError where there is no data."""
+    """Returns the exit status. Raises UsageError when the data folder is empty."""
     if not (settings.data / "app.sqlite3").is_file():
         raise UsageError(f"there is no AutoDubber data in {settings.data}; name the folder: --data DIR")
     from app.config.retention_rules import rules_of

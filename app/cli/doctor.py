@@ -1,7 +1,7 @@
-"""`autodubber doctor`: what this machine has, what it lacks, and how to mend each.
+"""`autodubber doctor`: checks what this machine has and lacks, and says how to fix it.
 
-A check says what was found; `needed` ones that fail make the exit status 1. Nothing is changed, nothing is downloaded, and nothing leaves the
-machine unless an ElevenLabs key is set: then ElevenLabs is asked whether it is good.
+A failed check that is `needed` makes the exit status 1. Nothing is changed or downloaded. Nothing leaves the machine unless an ElevenLabs key is
+set: then ElevenLabs is asked whether the key works.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NETWORK_FILE_SYSTEMS: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs"
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One answer. `ok` with a `fix` is advice; not `ok` and `needed` is what keeps AutoDubber from working."""
+    """One result. `ok` with a `fix` is advice; not `ok` and `needed` means that AutoDubber cannot work."""
 
     name: str
     ok: bool
@@ -47,7 +47,7 @@ class Check(msgspec.Struct, frozen=True):
 
 
 def run(settings: Settings, *, as_json: bool) -> int:
-    """Print every check; returns 0 when all that is needed is there, else 1."""
+    """Print every check; returns 0 when every needed one passes, else 1."""
     checks = asyncio.run(examine(settings))
     healthy = all(check.ok for check in checks if check.needed)
     if as_json:
@@ -67,7 +67,7 @@ def run(settings: Settings, *, as_json: bool) -> int:
 
 
 async def examine(settings: Settings) -> tuple[Check, ...]:
-    """Every check, in the order in which they are shown."""
+    """Run every check, in the order in which they are shown."""
     plain: Sequence[Callable[[], Sequence[Check]]] = (
         check_python, lambda: check_data(settings.data), lambda: check_disk(settings.data, settings.min_free_bytes), check_memory,
         check_ffmpeg, check_fonts, lambda: check_whisper(settings.device), check_page,
@@ -91,7 +91,7 @@ def check_python() -> list[Check]:
 
 
 def check_data(data: Path) -> list[Check]:
-    """The data folder: there, writable, on a local file system; and whether a server works on it."""
+    """Check that the data folder exists, is writable and local, and whether a server uses it."""
     place = next(path for path in (data, *data.parents) if path.exists())
     writable = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
     state = "exists" if place == data else "will be made"
@@ -111,7 +111,7 @@ def check_data(data: Path) -> list[Check]:
 
 
 def file_system(path: Path) -> str:
-    """The type of the file system that holds `path`, "" where it cannot be told."""
+    """The type of the file system that holds `path`; "" when unknown."""
     mounts = Path("/proc/self/mounts")
     if not mounts.exists():
         return ""
@@ -133,7 +133,7 @@ def check_disk(data: Path, min_free_bytes: int) -> list[Check]:
 
 
 def memory_bytes(root: Path = Path("/")) -> int:
-    """What this process may use: the machine's memory or its container's limit, whichever is less. 0 when it cannot be told."""
+    """The machine's memory or the container's limit, whichever is less; 0 when unknown."""
     found = []
     total = root / "proc/meminfo"
     if total.exists():
@@ -157,7 +157,7 @@ def check_memory() -> list[Check]:
 
 
 def check_ffmpeg() -> list[Check]:
-    """FFmpeg, and what it must have been built with."""
+    """Check FFmpeg and the features that it must have been built with."""
     from app.media.ffmpeg import tool
 
     reinstall = "Install the packages again: `make clean setup`."
@@ -179,19 +179,19 @@ def check_ffmpeg() -> list[Check]:
 
 
 async def check_encoder() -> list[Check]:
-    """The machine's video encoder, which has really encoded something, for burned subtitles."""
+    """Check the video encoder for burned subtitles with a test encoding."""
     from app.media import video_encoders
 
     try:
         found = await video_encoders.choose(hardware=True)
     except (DubError, OSError):
-        return []  # without ffmpeg; that is told above
+        return []  # without ffmpeg, which is reported above
     software = found is video_encoders.SOFTWARE
     return [Check("video encoder", not software, False, "none of this machine's own works; libx264 is used" if software else f"{found.name} works")]
 
 
 def check_fonts() -> list[Check]:
-    """The fonts for burned subtitles, which are shipped."""
+    """Check the fonts for burned subtitles, which are part of AutoDubber."""
     from app.dubbing.video.burn import FONTS
 
     names = {path.name for path in FONTS.glob("*.tt[fc]")}
@@ -201,7 +201,7 @@ def check_fonts() -> list[Check]:
 
 
 def check_whisper(device: str) -> list[Check]:
-    """Whisper and torch, looked at in a child process: torch would stay in this one's memory."""
+    """Check Whisper and torch in a child process: torch would stay in this process's memory."""
     if importlib.util.find_spec("whisper") is None:
         return [Check("Whisper", False, True, "openai-whisper is not installed", "Run `make setup`.")]
     gpu_name = "torch.cuda.is_available() and torch.cuda.get_device_name()"
@@ -251,8 +251,8 @@ def check_page() -> list[Check]:
 
 
 def check_names(settings: Settings) -> list[Check]:
-    """The names under which browsers may open the server. The one that runs at the settings' address is asked: it may have been started before they
-    were written."""
+    """Check the names under which browsers may open the server. The running server is asked, because it may have been started before the settings
+    were changed."""
     known = hosts.known(settings.allowed_hosts, settings.origins, settings.host)
     names = ["addresses", "localhost", *known.own, *known.listed]
     refused = [name for name in known.listed if "*" not in name and _answers(settings, name) == HOST_UNKNOWN.status]
@@ -268,7 +268,7 @@ def check_names(settings: Settings) -> list[Check]:
 
 
 def _answers(settings: Settings, name: str) -> int:
-    """The status with which the running server answers under a name; 0 where none runs."""
+    """The HTTP status of the running server under a name; 0 when none runs."""
     connection = http.client.HTTPConnection(urlsplit(url_of(settings.host, settings.port)).hostname or "", settings.port, timeout=5)
     try:
         connection.request("GET", "/health/live", headers={"Host": name})
@@ -283,7 +283,7 @@ def _answers(settings: Settings, name: str) -> int:
 
 
 async def check_engines(settings: Settings) -> list[Check]:
-    """Every recogniser and voice; the ElevenLabs key when there is one; the models that are here."""
+    """Check every recogniser and voice, the ElevenLabs key if one is set, and the downloaded models."""
     from app.server.engines import engines_of, known_key
 
     engines = engines_of(settings)

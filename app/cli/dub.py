@@ -1,7 +1,7 @@
-"""`autodubber dub`: the pipeline on one file, with no server, no database and nothing left behind but the results.
+"""`autodubber dub`: runs the pipeline on one file, without a server or a database. Only the results remain.
 
-Spoken clips stay in `DATA/cli/clips`, so that a line that was paid for is not paid for again; everything else of a run lies in
-`DATA/cli/run-*`, which goes when the run ends, however it ends (a killed one's is swept by the next).
+Spoken clips stay in `DATA/cli/clips`, so that a line is paid for once. Everything else of a run is in `DATA/cli/run-*`, which is deleted when the run
+ends; after a kill, by the next run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from app.dubbing.context import Kit
     from app.speech.ports import Recognised
 
-# The options of the command line that do not bear their field's name.
+# Arguments whose name differs from that of their option.
 OPTION_OF: Final = {
     "duck_db": "--duck-db",
     "duck_attack_s": "--duck-attack",
@@ -77,7 +77,7 @@ class Dubbed(msgspec.Struct, frozen=True):
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Dub as the command line says; returns the exit status."""
+    """Dub the file; returns the exit status."""
     source: Path = arguments.input
     for path in inputs_of(arguments):
         if not path.is_file():
@@ -113,7 +113,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _check_review(path: Path) -> None:
-    """Refuse a file that could not be written, before anything is recognised."""
+    """Refuse a file that could not be written, before recognition starts."""
     folder = path.absolute().parent
     if not folder.is_dir():
         raise UsageError(f"--review: there is no folder {folder}")
@@ -122,7 +122,7 @@ def _check_review(path: Path) -> None:
 
 
 def _check_speed(options: DubOptions, settings: Settings) -> None:
-    """Refuse a speed that the voice's engine does not speak at. An engine that does not exist is told with the other options."""
+    """Refuse a speed outside the limits of the voice's engine. An unknown engine is reported with the other options."""
     from app.server.engines import engines_of
     from app.speech.registry import engine_of
 
@@ -133,12 +133,12 @@ def _check_speed(options: DubOptions, settings: Settings) -> None:
 
 
 def inputs_of(arguments: argparse.Namespace) -> list[Path]:
-    """Every file that the person named: none of them is ever overwritten."""
+    """Every input file: none of them is ever overwritten."""
     return [path for path in (arguments.input, arguments.subtitles, arguments.stem) if path is not None]
 
 
 def options_of(arguments: argparse.Namespace, settings: Settings) -> DubOptions:
-    """The options as typed, the rest from the settings. Raises UsageError for a value out of its range."""
+    """The options from the arguments, else from the settings. Raises UsageError for a value out of range."""
     from app.jobs.options import patched
     from app.jobs.schemas import OptionsPatch
 
@@ -219,7 +219,7 @@ async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, 
         shown.note(f"the file is incomplete and is dubbed as far as it goes: {info.incomplete}")
     if len(told) > 1:
         shown.note("audio tracks (* is heard; --audio-track N takes another):", *told)
-    if not arguments.review:  # a voice that cannot speak is told now, not after an hour of recognition
+    if not arguments.review:  # report a voice that cannot speak now, not after an hour of recognition
         voice, voice_id = kit.engines.voice(options.voice)
         language = pipeline.spoken_language(options, None)
         await voice.check(SpeechRequest(voice_id, options.voice_model, "a", language, options.speed, "", "", None))

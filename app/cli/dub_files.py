@@ -1,4 +1,4 @@
-"""The folders and files of `autodubber dub`: its scratch, the clips that outlive it, and the results."""
+"""Folders and files of `autodubber dub`: scratch, clips that outlive the run, and results."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from app.dubbing.context import Kit
 
 CLIP_KEPT_S: Final = 30 * 24 * 3600.0
-_LONGEST_NAME: Final = 255  # bytes, on nearly every file system; an encrypted one may take fewer, and says so
+_LONGEST_NAME: Final = 255  # bytes, on nearly every file system; an encrypted one may allow fewer
 
 
 @contextlib.contextmanager
 def run_folder(data: Path) -> Iterator[Path]:
-    """A folder for one run, removed when the block ends; what killed runs left is removed first."""
+    """A folder for one run, deleted when the block ends. Folders of killed runs are deleted first."""
     home = data / "cli"
     home.mkdir(parents=True, exist_ok=True)
     for old in home.glob("run-*"):
@@ -47,7 +47,7 @@ def run_folder(data: Path) -> Iterator[Path]:
 
 
 def kept_clips(data: Path) -> Path:
-    """The folder of spoken lines, and of answers not yet made into one, that outlives a run; what nobody used for 30 days goes."""
+    """The folder of spoken lines and of answers not yet turned into one. It outlives a run; files unused for 30 days are deleted."""
     folder = data / "cli" / "clips"
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():
@@ -57,8 +57,8 @@ def kept_clips(data: Path) -> Path:
 
 
 def fitting(stem: str, ending: str, longest: int = _LONGEST_NAME) -> str:
-    """`stem` and `ending` as a name of at most `longest` bytes. A stem that is too long is cut at a character and marked with a hash of the whole
-    one: two long names that begin alike stay two names.
+    """`stem` and `ending` as a file name of at most `longest` bytes. A longer stem is cut at a character and gets a hash of the whole, so that two
+    long names with the same beginning stay different.
     """
     if len(os.fsencode(stem + ending)) <= longest:
         return stem + ending
@@ -70,7 +70,7 @@ def fitting(stem: str, ending: str, longest: int = _LONGEST_NAME) -> str:
 
 
 def longest_name(folder: Path) -> int:
-    """How many bytes a name in this folder may have."""
+    """The longest file name in this folder, in bytes."""
     try:
         return os.pathconf(folder, "PC_NAME_MAX")
     except (OSError, ValueError):
@@ -79,7 +79,7 @@ def longest_name(folder: Path) -> int:
 
 def hand_over(kit: Kit, artifacts: Sequence[Artifact], stem: str, folder: Path, inputs: Sequence[Path]) -> dict[str, str]:
     """Put the results into `folder` as STEM.dub.EXTENSION (STEM.dub.original.srt, STEM.dub.report.json), replacing earlier results, but never
-    one of the inputs: then STEM.dub-2.EXTENSION. They are the person's: the umask is the one that the command was started with.
+    one of the inputs: then STEM.dub-2.EXTENSION. They get the umask that the command was started with.
     """
     with file_modes.as_the_person():
         return _hand_over(kit, artifacts, stem, folder, inputs)
@@ -105,7 +105,7 @@ def _hand_over(kit: Kit, artifacts: Sequence[Artifact], stem: str, folder: Path,
         number += 1
     for artifact in artifacts:
         target = targets[artifact.kind]
-        partial = folder / f".autodubber-{secrets.token_hex(6)}.part"  # as long as it needs to be, whatever the result is called
+        partial = folder / f".autodubber-{secrets.token_hex(6)}.part"  # a fixed length, whatever the result's name
         try:
             shutil.copyfile(kit.blobs.path(artifact.key), partial)
             partial.replace(target)
@@ -118,7 +118,7 @@ def _hand_over(kit: Kit, artifacts: Sequence[Artifact], stem: str, folder: Path,
 
 
 def _unwritable(error: OSError, folder: Path) -> Exception:
-    """What to tell the person of a folder that takes no results; an error that nobody foresaw stays what it is."""
+    """The error for a folder that cannot be written. Unexpected errors are returned unchanged."""
     if is_disk_full(error):
         return DubError(DISK_FULL, str(folder))
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR):

@@ -1,4 +1,4 @@
-"""Progress on a terminal as bars, elsewhere as plain lines."""
+"""Shows progress: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Report = Callable[[float, str], None]
 
 
 class Display(Protocol):
-    """Shows one stage after the other and remembers how long each took."""
+    """Shows one stage after another and records how long each took."""
 
     def stage(self, stage: Stage) -> contextlib.AbstractContextManager[Report]: ...
 
@@ -97,7 +97,7 @@ class BarDisplay(_Clock):
 
 @contextlib.contextmanager
 def display(out: TextIO) -> Iterator[Display]:
-    """The display that fits `out`."""
+    """The display for `out`."""
     if not out.isatty():
         yield PlainDisplay(out)
         return

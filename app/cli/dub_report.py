@@ -1,4 +1,4 @@
-"""The report of a render as a table: coloured on a terminal, plain text elsewhere."""
+"""Prints the report of a render as a table: coloured on a terminal, plain text elsewhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def show(report: Report, needs_a_look: Callable[[LineReport], bool], out: TextIO
 
 
 def totals(report: Report) -> list[tuple[str, str]]:
-    """What the whole came out like, as (name, value)."""
+    """The totals of the render, as (name, value)."""
     count = len(report.lines)
     target = "left as it was" if report.target_lufs is None else f"target {report.target_lufs:g} LUFS"
     return [
@@ -53,7 +53,7 @@ def totals(report: Report) -> list[tuple[str, str]]:
 
 
 def subtitles_line(found: BroughtSubtitles) -> str:
-    """How a brought file was read, in one line."""
+    """How a subtitle file was read, in one line."""
     encoding = f"{found.encoding}, guessed" if found.guessed else found.encoding
     parts = [f"{found.format} ({encoding}), {found.cues} cues"]
     if found.rolling:
@@ -64,7 +64,7 @@ def subtitles_line(found: BroughtSubtitles) -> str:
 
 
 def fault_lines(found: BroughtSubtitles) -> list[str]:
-    """What was not right in a brought file, a line for each thing, and a sample where its encoding was guessed."""
+    """The faults of a subtitle file, one a line, and a sample of the text when its encoding was guessed."""
     lines = [f"  encoding: guessed {found.encoding}; reads “{visible(found.sample)}”"] if found.guessed else []
     lines += [f"  {f'line {fault.line}: ' if fault.line else ''}{fault.what}; {fault.done}" for fault in found.faults]
     more = found.left_out + found.repaired - len(found.faults)
@@ -110,5 +110,5 @@ def _rich(totals: Sequence[tuple[str, str]], notes: Sequence[str], lines: Sequen
         return
     table = Table(*HEAD, title="lines that need a look", title_justify="left")
     for cells in lines:
-        table.add_row(*map(Text, cells))  # Text: what is spoken is no markup
+        table.add_row(*map(Text, cells))  # as Text: the line's words are not markup
     console.print(table)

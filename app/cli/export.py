@@ -1,4 +1,4 @@
-"""`autodubber export`: jobs with their history and files into one archive, while the server runs or not."""
+"""`autodubber export`: writes jobs with their history and files into one archive, with or without a running server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Returns the exit status. Raises UsageError where there is no data, or no folder for the archive."""
+    """Returns the exit status. Raises UsageError when the data folder is empty, or the archive's folder does not exist."""
     if not (settings.data / "app.sqlite3").is_file():
         raise UsageError(f"there is no AutoDubber data in {settings.data}; name the folder: --data DIR")
     target: Path = arguments.output.absolute()
@@ -61,12 +61,12 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _write(target: Path, blocks: Iterator[bytes]) -> int:
-    """Complete under its name, or not there."""
+    """Write the archive. It appears under its name only when it is complete."""
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     written = 0
     try:
         with partial.open("xb") as file:
-            os.fchmod(file.fileno(), 0o600)  # what people said is in it
+            os.fchmod(file.fileno(), 0o600)  # only the owner may read it: it holds people's words
             for block in blocks:
                 file.write(block)
                 written += len(block)

@@ -1,4 +1,4 @@
-"""How a command ends: the exit status of a catalogue error, what is printed then, and what Ctrl-C does."""
+"""How a command fails: the exit status of a catalogue error, the message, and what Ctrl-C does."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def exit_status(problem: Problem) -> int:
 
 
 def failed(error: DubError, *, as_json: bool) -> int:
-    """Say what went wrong and what to do, on standard error, with `as_json` also on standard output; returns the exit status."""
+    """Print the error and what to do on standard error, with `as_json` also on standard output; returns the exit status."""
     if as_json:
         problem = {"code": error.problem.code, "message": error.message, "hint": error.problem.hint}
         say_json({"ok": False, "error": problem})
@@ -62,13 +62,13 @@ def failed(error: DubError, *, as_json: bool) -> int:
 
 
 def interrupted() -> int:
-    """Say that it was; returns the exit status."""
+    """Report the interruption; returns the exit status."""
     say("autodubber: interrupted", to=sys.stderr)
     return INTERRUPTED
 
 
 async def interruptible(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end; SIGINT, SIGTERM or SIGHUP cancels it, which kills the children and leaves no half file. Raises CancelledError then."""
+    """Run to the end. SIGINT, SIGTERM or SIGHUP cancels it: children are killed and no partial file remains. Raises CancelledError then."""
     task = asyncio.ensure_future(work)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)

@@ -1,6 +1,6 @@
-"""`autodubber health`: asks a running server whether it can take work. The image runs it every 30 s for ever, so it imports next to nothing.
+"""`autodubber health`: asks a running server whether it can take work. The image runs it every 30 s, so it imports almost nothing.
 
-HTTP/1.0 over a socket: `http.client` and the log's packages would take three times as long as the question.
+HTTP/1.0 over a socket: importing `http.client` and the log would take three times as long as the request.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MOST_BYTES: Final = 1 << 20
 
 
 def run(url: str) -> int:
-    """Print the server's answer, and in one line on stderr what fails. Raises UsageError for what is no address."""
+    """Print the server's answer, and the failing checks in one line on stderr. Raises UsageError for a wrong address."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"{url!r} is no address of a server; it looks like http://127.0.0.1:8000")
@@ -36,7 +36,7 @@ def run(url: str) -> int:
 
 
 def _get(scheme: str, host: str, port: int | None, name: str, path: str) -> tuple[int, str]:
-    """Status and body. Raises OSError, also for what is no HTTP."""
+    """Status and body. Raises OSError, also when the answer is not HTTP."""
     with socket.create_connection((host, port or (443 if scheme == "https" else 80)), timeout=_TIMEOUT_S) as plain:
         connection = plain
         if scheme == "https":
@@ -55,7 +55,7 @@ def _get(scheme: str, host: str, port: int | None, name: str, path: str) -> tupl
 
 
 def _failing(body: str) -> str:
-    """The conditions that fail, with what is wrong; "" when the answer is not AutoDubber's."""
+    """The failing checks with their details; "" when the answer is not AutoDubber's."""
     try:
         checks = json.loads(body)["checks"]
         return "; ".join(f"{check['name']}: {check['detail']}" for check in checks if not check["ok"])

@@ -1,4 +1,4 @@
-"""`autodubber import`: the jobs of an archive, into this data folder, while the server runs or not."""
+"""`autodubber import`: imports the jobs of an archive into this data folder, with or without a running server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WORDS = {
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Returns the exit status. Raises UsageError where there is no archive."""
+    """Returns the exit status. Raises UsageError when the archive does not exist."""
     if not arguments.archive.is_file():
         raise UsageError(f"there is no file {arguments.archive}")
     from app.archive.importing import take_in

@@ -1,4 +1,4 @@
-"""`autodubber backups`: what there is to restore."""
+"""`autodubber backups`: lists the backups."""
 
 from __future__ import annotations
 

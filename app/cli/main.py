@@ -1,4 +1,4 @@
-"""The command line. Light at import: every command loads what it needs when it runs. `exit_status.py` says what the numbers mean."""
+"""The command line's arguments. Every command imports its code only when it runs. `app/system/exit_status.py` explains the exit statuses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Help and complaints may repeat what was typed: a file's name, a script's argument."""
+    """Prints help and errors through `console`: they may repeat an argument, such as a file's name."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
         say(*message.removesuffix("\n").split("\n"), to=file or sys.stderr)
@@ -138,7 +138,7 @@ def _add_data(command: argparse.ArgumentParser) -> None:
 
 
 def load_settings(arguments: argparse.Namespace) -> Settings:
-    """The settings, with the command line's on top. They are put into the environment, where a worker process reads them again."""
+    """The settings, overridden by arguments. Arguments are put into the environment, where a worker process reads them."""
     from app.config import settings
 
     for option in ("host", "port", "data"):
@@ -162,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("autodubber: interrupted", to=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has gone, as with `| head`
+    except BrokenPipeError:  # the reader of the output has gone, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
 
@@ -178,7 +178,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        if not is_disk_full(error):  # a server waits for room, and makes it then
+        if not is_disk_full(error):  # a server waits for free space and creates it then
             say(f"autodubber: the data folder {settings.data} cannot be made: {error.strerror}; choose another: --data DIR", to=sys.stderr)
             return ENVIRONMENT
     if settings.data.exists() and not os.access(settings.data, os.W_OK):

@@ -1,4 +1,4 @@
-"""`autodubber migrate`: the database is brought to this version, after a copy of it. Cheap when there is nothing to do: it runs at every start."""
+"""`autodubber migrate`: upgrades the database to this version, after copying it. Cheap when there is nothing to do: it runs at every start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.system.exit_status import ENVIRONMENT, INTERNAL, OK
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Say on stdout that there is nothing to do, on stderr what was done or why it cannot be."""
+    """Print on stdout that there is nothing to do, on stderr what was done or why it failed."""
     path = settings.data / "app.sqlite3"
     try:
         found = revision(path)
@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         return _refuse(str(error), ENVIRONMENT)
     except sqlite3.Error as error:
         return _refuse(f"{path} cannot be read: {error}", INTERNAL)
-    if found in ("", HEAD):  # a new database is made by the server
+    if found in ("", HEAD):  # the server creates a new database
         return _tell(arguments, found, done=False)
     return _migrate(arguments, settings, found)
 

@@ -1,4 +1,4 @@
-"""`autodubber mux`: several dubs of one video as tracks of one file, its picture untouched."""
+"""`autodubber mux`: joins several dubs of one video into one file with several sound tracks. The picture is copied."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ from app.system.children import Limits
 from app.system.console import say, say_json, say_path
 from app.system.exit_status import OK, UsageError, track_of
 
-_SAME_LENGTH_S: Final = 1.0  # encoders fill up their last frame, and containers round; a track of another cut is further off
-_ENCODING: Final = 0.95  # the share of the work, where the picture cannot be copied
+_SAME_LENGTH_S: Final = 1.0  # encoders pad their last frame, and containers round; a track of another cut differs by more
+_ENCODING: Final = 0.95  # the share of the work when the picture must be encoded
 _LARGEST_SUBTITLES: Final = 16 << 20
 
 
@@ -51,7 +51,7 @@ class Named(msgspec.Struct, frozen=True):
 
 
 class Track(msgspec.Struct, frozen=True):
-    """What `--json` says of a track of the finished file. `language` is ISO 639-2."""
+    """One track of the finished file, as `--json` prints it. `language` is ISO 639-2."""
 
     kind: str
     language: str
@@ -61,7 +61,7 @@ class Track(msgspec.Struct, frozen=True):
 
 
 class Muxed(msgspec.Struct, frozen=True):
-    """What `--json` prints. `duration_s` is the finished file's own word; `picture` is "copied", or the encoder that made it anew."""
+    """What `--json` prints. `duration_s` is the finished file's own duration; `picture` is "copied", or the name of the encoder."""
 
     ok: bool
     input: str
@@ -72,7 +72,7 @@ class Muxed(msgspec.Struct, frozen=True):
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Mux as the command line says; returns the exit status."""
+    """Make the file; returns the exit status."""
     tracks = [named(text, "--track") for text in arguments.track]
     subtitles = [named(text, "--subtitles") for text in arguments.subtitles]
     _check(arguments, tracks, subtitles)
@@ -163,7 +163,7 @@ async def _mux(arguments: argparse.Namespace, settings: Settings, tracks: Sequen
 
 
 async def _encoded(source: Path, info: MediaInfo, settings: Settings, folder: Path, report: Report) -> tuple[Path, str]:
-    """The picture made anew, and the encoder's name."""
+    """Encode the picture; returns its file and the encoder's name."""
     out = folder / "picture.mp4"
     request = burning.BurnRequest(
         source=source, out=out, info=info, duration_s=info.duration_s, cues=(), work=folder, threads=settings.thread_count, limits=limits_of(settings)

@@ -1,4 +1,4 @@
-"""The operator's commands: what is kept, and where. Each is a module of `app.cli` with `run(arguments, settings) -> int`."""
+"""Arguments of the operator's commands: backup, restore, export, import, clean, migrate. Each is a module of `app.cli`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def add(
     with_data: Callable[[argparse.ArgumentParser], None],
     load_settings: Callable[[argparse.Namespace], Settings],
 ) -> None:
-    """Every command of an operator; `with_data` gives one its --data."""
+    """Add the operator's commands; `with_data` adds the argument --data."""
 
     def command(name: str, help: str) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=help)
@@ -42,10 +42,10 @@ def add(
     verify.add_argument("--snapshot", metavar="ID", help="only this one (default: all)")
     _json(verify)
 
-    restore = command("restore", "put a backup into the data folder of a stopped server")
+    restore = command("restore", "restore a backup into the data folder of a stopped server")
     _from(restore)
     restore.add_argument("--snapshot", metavar="ID", help="which (default: the newest)")
-    restore.add_argument("--replace", action="store_true", help="the data folder is used: what it has is put aside, not deleted")
+    restore.add_argument("--replace", action="store_true", help="use a data folder that is not empty: existing files are moved aside, not deleted")
     restore.add_argument("--skip-damaged", action="store_true", help="leave damaged files out instead of giving up")
     _json(restore)
 
@@ -54,7 +54,7 @@ def add(
     export.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the archive to write (.tar)")
     _json(export)
 
-    take = command("import", "take the jobs of an archive in")
+    take = command("import", "import jobs from an archive")
     take.add_argument("archive", type=Path, metavar="FILE", help="what `autodubber export` wrote")
     _json(take)
 
@@ -67,7 +67,7 @@ def add(
 
 
 def _from(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--from", dest="source", metavar=PLACE, help="where it lies (default: AUTODUBBER_BACKUP_TO, or the data folder's backups/)")
+    command.add_argument("--from", dest="source", metavar=PLACE, help="where it is (default: AUTODUBBER_BACKUP_TO, or the data folder's backups/)")
 
 
 def _json(command: argparse.ArgumentParser) -> None:

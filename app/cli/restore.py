@@ -1,4 +1,4 @@
-"""`autodubber restore`: the data folder becomes what a backup holds. A server on it must be stopped first."""
+"""`autodubber restore`: restores a backup into the data folder. A server that uses it must be stopped first."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _restore(arguments: argparse.Namespace, settings: Settings) -> Restored:
         data_lock.claim(settings.data)
     except data_lock.InUse as error:
         raise DubError(DATA_IN_USE, f"{error}.") from None
-    if os.geteuid() == 0:  # docker exec as root: the server, which is not root, must be able to take the lock
+    if os.geteuid() == 0:  # for docker exec as root: the server, which is not root, must be able to open the lock file
         owner = settings.data.stat()
         os.chown(settings.data / ".lock", owner.st_uid, owner.st_gid)
     place = backup_place.place(settings, arguments.source)

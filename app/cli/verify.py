@@ -1,4 +1,4 @@
-"""`autodubber verify`: reads backups to the last byte. The exit status says whether they are whole."""
+"""`autodubber verify`: reads every byte of backups and compares hashes. The exit status says whether they are intact."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.system.exit_status import ENVIRONMENT, OK
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Returns the exit status: 0 when every backup is whole, 5 when one is not or the place cannot be read."""
+    """Returns the exit status: 0 when every backup is intact, 5 when one is damaged or the repository cannot be read."""
     try:
         place = backup_place.place(settings, arguments.source)
         with place.lock(alone=False):

@@ -1,9 +1,9 @@
 """The error catalogue: every error a person can meet, with its code, HTTP status, message and what to do.
 
 DubError
- |- one class only; what differs is its `Problem`, taken from this catalogue. Nothing else is raised on purpose.
+ |- the only class; its `Problem` comes from this catalogue. Nothing else is raised on purpose.
 
-`detail` adds the fact at hand ("line 12: ..."); it must never hold a secret or a path outside the data folder.
+`detail` adds a fact ("line 12: ..."). It must never hold a secret or a path outside the data folder.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class DubError(Exception):
-    """A catalogue error. `retryable` marks what may well succeed when tried again unchanged (network, rate limits)."""
+    """A catalogue error. `retryable`: the same call may succeed later (network, rate limits)."""
 
     def __init__(self, problem: Problem, detail: str = "", *, retryable: bool = False, headers: dict[str, str] | None = None, **extra: Any) -> None:
         super().__init__(f"{problem.code}: {problem.message}" + (f" ({detail})" if detail else ""))
@@ -35,7 +35,7 @@ class DubError(Exception):
 
     @property
     def message(self) -> str:
-        """The catalogue's message, with the fact at hand."""
+        """The catalogue's message with the detail."""
         return f"{self.problem.message} {self.detail}".strip()
 
 
@@ -57,7 +57,7 @@ HOST_UNKNOWN: Final = _p(
     "If the name is yours, add it to AUTODUBBER_ALLOWED_HOSTS and start the server again; by its address it can be opened at once.",
 )
 METRICS_TOKEN: Final = _p(
-    "metrics_token", 401, "The metrics are for who has the token.", "Send AUTODUBBER_METRICS_TOKEN as a bearer token: Authorization: Bearer TOKEN."
+    "metrics_token", 401, "The metrics need a token.", "Send AUTODUBBER_METRICS_TOKEN as a bearer token: Authorization: Bearer TOKEN."
 )
 BODY_TOO_LARGE: Final = _p("body_too_large", 413, "The request's body is too large.", "Send a smaller body; media goes through /api/uploads.")
 HEADERS_TOO_LARGE: Final = _p(

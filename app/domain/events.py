@@ -1,4 +1,4 @@
-"""What travels over the socket of a job. Every event carries the job's `seq`, which only grows."""
+"""Events of a job's WebSocket. Every event carries the job's `seq`, which only grows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.domain.segment import Segment
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", tag_field="type"):
-    """The first event on a connection: everything, as the database has it. Nothing before it needs to be known."""
+    """The first event of a connection: the whole job, as in the database. Earlier events are not needed."""
 
     job_id: str
     seq: int
@@ -26,7 +26,7 @@ class StateChanged(msgspec.Struct, frozen=True, tag="state", tag_field="type"):
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress", tag_field="type"):
-    """`message` is a short fact for the person ("model: 120 of 144 MB"), "" when there is none."""
+    """`message` is a short text for the person ("model: 120 of 144 MB"), or ""."""
 
     job_id: str
     seq: int
@@ -38,7 +38,7 @@ class Progress(msgspec.Struct, frozen=True, tag="progress", tag_field="type"):
 
 
 class SegmentsChanged(msgspec.Struct, frozen=True, tag="segments", tag_field="type"):
-    """Segments that are new or changed, and the ids of those that are gone."""
+    """Segments that are new or changed, and the ids of deleted ones."""
 
     job_id: str
     seq: int
@@ -53,7 +53,7 @@ class Deleted(msgspec.Struct, frozen=True, tag="deleted", tag_field="type"):
 
 
 class Heartbeat(msgspec.Struct, frozen=True, tag="heartbeat", tag_field="type"):
-    """Sent every 5 s, so that a silent connection is known to be dead."""
+    """Sent every 5 s, so that a client notices a dead connection."""
 
     at: float
 

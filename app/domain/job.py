@@ -1,4 +1,4 @@
-"""The job: what the person asked for, where it stands, which steps are legal."""
+"""A job: its options, its state, and the legal transitions."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Task(StrEnum):
 
 
 class Background(StrEnum):
-    """What happens to the original sound: lowered under the voice, left as it is, or removed."""
+    """What happens to the original sound: lowered under the voice, unchanged, or removed."""
 
     DUCK = "duck"
     KEEP = "keep"
@@ -71,7 +71,7 @@ class Background(StrEnum):
 
 
 class AudioFormat(StrEnum):
-    """The sound alone, as a file: AAC in MP4, Opus in Ogg, MP3, and the two that lose nothing."""
+    """The format of the sound file: AAC in MP4, Opus in Ogg, MP3, or a lossless one."""
 
     M4A = "m4a"
     OPUS = "opus"

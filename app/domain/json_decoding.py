@@ -1,4 +1,4 @@
-"""JSON from outside, read in one place: whatever is wrong with it, however it is wrong, is a `Malformed` with one line.
+"""Decodes JSON from outside. Any fault in it raises `Malformed` with a message of one line.
 
 Integers are held to LARGEST: SQLite keeps 64 bits, JavaScript reads 53.
 """
@@ -19,12 +19,12 @@ Moment = Annotated[float, msgspec.Meta(ge=0, le=1e11)]  # Unix seconds, to the y
 
 
 class Malformed(ValueError):
-    """What was sent, or lies in a file, is no JSON, or not of the shape that is asked for; the message is one line."""
+    """The data is not JSON, or not of the expected shape; the message is one line."""
 
 
 @contextlib.contextmanager
 def malformed() -> Iterator[None]:
-    """Around the reading of what somebody else has written: every fault of it becomes Malformed."""
+    """Within the block, every fault of decoding becomes Malformed."""
     try:
         yield
     except RecursionError:
@@ -44,6 +44,6 @@ def decoded(data: bytes, kind: type[T]) -> T:
 
 
 def converted(value: Any, kind: type[T]) -> T:
-    """What JSON gave as a `kind`. Raises Malformed."""
+    """Convert decoded JSON to a `kind`. Raises Malformed."""
     with malformed():
         return msgspec.convert(value, kind)

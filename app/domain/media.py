@@ -1,4 +1,4 @@
-"""What a media file is, and which files AutoDubber takes."""
+"""Media files: their streams, which files are accepted, and the artifacts of a job."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from app.domain.json_decoding import Count
 
 
 class Obstacle(StrEnum):
-    """What stands in the way of copying a picture, as its packets show it.
+    """Why a picture cannot be copied unchanged, as its packets show.
 
-    EDITS: an MP4's edit list cuts something out of it: it is encoded. START: it begins within a group of pictures, which only MP4 can say.
-    PARAMETERS: its decoder's parameters change on the way; SIZES: and with them its size. They are copied into the stream where its codec takes them.
+    EDITS: an MP4's edit list cuts something out of it: it is encoded. START: it begins within a group of pictures,
+    which only MP4 can say. PARAMETERS: its decoder's parameters change on the way; SIZES: and with them its size. They
+    are copied into the stream where its codec takes them.
     """
 
     EDITS = "edits"
@@ -24,8 +25,8 @@ class Obstacle(StrEnum):
 
 
 class VideoStream(msgspec.Struct, frozen=True):
-    """The film. `rotation_deg` is clockwise, as a player must turn it. `obstacle` is known once the file has been read to its end; of a film that
-    changes its size, `width` and `height` are then the largest.
+    """The video stream. `rotation_deg` is clockwise, as a player must turn it. `obstacle` is known once the file has
+    been read to its end; of a film that changes its size, `width` and `height` are then the largest.
     """
 
     index: Count
@@ -40,8 +41,8 @@ class VideoStream(msgspec.Struct, frozen=True):
 class AudioStream(msgspec.Struct, frozen=True):
     """One audio stream; `track` counts audio streams from 0 (ffmpeg's `0:a:track`).
 
-    `default`: the file says that a player starts with it. `silent`: nothing was heard in it, and something in another. `purpose` is "commentary" or
-    "description" (of the picture, for the blind); None for the film's own sound.
+    `default`: the file says that a player starts with it. `silent`: nothing was heard in it, and something in another.
+    `purpose` is "commentary" or "description" (of the picture, for the blind); None for the film's own sound.
     """
 
     index: Count
@@ -57,9 +58,10 @@ class AudioStream(msgspec.Struct, frozen=True):
 
 
 class MediaInfo(msgspec.Struct, frozen=True):
-    """A probed source. `duration_s` is the container's word until ingest has decoded the file, then the truth. `heard` is the audio
-    track that is taken where none was chosen. `incomplete` says what is missing at the file's end, "" when nothing is known to be: it is dubbed
-    as far as it goes.
+    """A probed source. `duration_s` is the container's claim until ingest has decoded the file, then the measured
+        value. `heard` is the audio
+    track that is used when none was chosen. `incomplete` says what is missing at the file's end, "" when nothing is: such a
+    file is dubbed as far as it goes.
     """
 
     format: str
@@ -73,10 +75,11 @@ class MediaInfo(msgspec.Struct, frozen=True):
 
 
 class ArtifactKind(StrEnum):
-    """What a job hands out. Those up to REPORT are for the person, the others feed the studio and the next stage.
+    """The kinds of files that a job makes. Those up to REPORT are for the person, the others for the page and the next
+    stage.
 
-    SRT, VTT and ASS are in the language that is spoken now; SOURCE_SRT is in the original's, where that is another. TRACK is the dub as the
-    video has it, when the AUDIO file is in another format.
+    SRT, VTT and ASS are in the language that is spoken now; SOURCE_SRT is in the original's, where that is another.
+    TRACK is the dub as the video has it, when the AUDIO file is in another format.
     """
 
     VIDEO = "video"
@@ -92,7 +95,7 @@ class ArtifactKind(StrEnum):
     TRACK = "track"
 
 
-# What follows the title in a file's name, so that no two files of a job have the same one.
+# The part of a file name after the title: no two files of a job have the same name.
 NAMED: Final = {ArtifactKind.SOURCE_SRT: ".original", ArtifactKind.REPORT: ".report"}
 
 
@@ -107,7 +110,7 @@ class Artifact(msgspec.Struct, frozen=True):
     extension: str
 
 
-# FFmpeg demuxer names. Playlists and scripts (hls, dash, concat, sdp, lavfi) are never among them: they read other files.
+# FFmpeg demuxer names. Playlists and scripts (hls, dash, concat, sdp, lavfi) are never allowed: they read other files.
 # MXF and DV read only their own bytes, and the codecs that cameras put into them are among the decoders.
 FORMAT_WHITELIST: Final = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpegtsraw,flv,live_flv,asf,ogg,wav,w64,mp3,aac,flac,mpeg,mpegvideo,"

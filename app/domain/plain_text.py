@@ -1,7 +1,7 @@
-"""Text that somebody else has written, fit for one line: nothing in it moves a cursor, breaks a line or turns its direction.
+"""Cleans text from outside for one line: it cannot move a cursor, break a line or reverse the direction of text.
 
-What goes: control characters, line and paragraph separators, halves of surrogate pairs, and the marks that turn the direction of what follows
-(U+202A to U+202E, U+2066 to U+2069: "exe.4pm" behind U+202E is shown as "mp4.exe"). What joins letters and emoji stays.
+Removed are control characters, line and paragraph separators, lone surrogates, and marks that override the direction of the following text
+(U+202A to U+202E, U+2066 to U+2069: "exe.4pm" after U+202E is shown as "mp4.exe"). Joiners of letters and emoji stay.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def plain(text: str) -> str:
-    """The text without them: for titles and names that are kept."""
+    """Remove these characters: for stored titles and names."""
     return _ODD.sub("", text)
 
 
 def one_line(text: str) -> str:
-    """The text without control characters and half characters; what turns the direction stays, as Arabic and Hebrew subtitles have it."""
+    """Remove control characters and lone surrogates. Direction marks stay: Arabic and Hebrew subtitles need them."""
     return _CONTROLS.sub("", text)
 
 
@@ -30,5 +30,5 @@ def visible(text: str) -> str:
 
 
 def json_safe(text: str) -> str:
-    """JSON with each of them as JSON's own escape, but for the line breaks between its tokens: it means the same."""
+    """Write each of these characters in JSON text as a JSON escape, except line breaks between tokens. The value stays the same."""
     return _ODD.sub(lambda found: found[0] if found[0] in "\n\r\t" else f"\\u{ord(found[0]):04x}", text)

@@ -1,4 +1,4 @@
-"""What a render came out like: the truth about every line and the whole."""
+"""The report of a render: measured facts of every line and of the whole."""
 
 from __future__ import annotations
 

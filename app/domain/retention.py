@@ -1,4 +1,4 @@
-"""What is kept, for how long, and why something is deleted. Plain data and one rule; sizes are bytes, times Unix seconds."""
+"""Kinds of files, rules of retention and reasons of deletions. Plain data; sizes are bytes, times Unix seconds."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ DAY_S: Final = 24 * 3600.0
 
 
 class Kind(StrEnum):
-    """What retention knows. `sources` are originals with their background and recognition track; `outputs` are finished files with the chunks
-    that they are made of; `jobs` is a job with everything."""
+    """The kinds of files that rules apply to. `sources` are originals with their background and recognition track;
+    `outputs` are finished files with the chunks that they are made of; `jobs` is a job with everything."""
 
     JOBS = "jobs"
     SOURCES = "sources"
@@ -24,20 +24,21 @@ class Kind(StrEnum):
 
 
 class Why(StrEnum):
-    """Older than is kept; more than is kept; nothing needs it (a crash left it, or it is only a copy that saves time)."""
+    """The reason of a deletion: too old, too large, or unused (left by a crash, or a copy that only saves time)."""
 
     AGE = "age"
     SIZE = "size"
     UNUSED = "unused"
 
 
-# What a job that has ended may lose while the job stays. A job that waits for its review needs all that it has.
+# What an ended job may lose while the job itself stays. A job in review needs all its files.
 ENDED: Final = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
 IDLE: Final = frozenset(JobState) - ACTIVE
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """How long one kind is kept and how much of it; 0: for ever, without limit. The variables change it; "" where there is none."""
+    """How long one kind is kept, and how many bytes of it; 0 means no limit. `..._variable` name the settings that
+    change it, or ""."""
 
     kind: Kind
     keep_days: float
@@ -47,7 +48,8 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 class Held(msgspec.Struct, frozen=True):
-    """One job and the files that it needs, by kind, each with its size. `source` names its original: jobs with the same one share it."""
+    """A job and its files by kind, with their sizes. `source` names its original file: jobs with the same source share
+    it."""
 
     job_id: str
     title: str
@@ -55,12 +57,14 @@ class Held(msgspec.Struct, frozen=True):
     at: float
     source: str
     files: dict[Kind, tuple[tuple[str, int], ...]]
-    shared: tuple[tuple[str, int], ...] = ()  # goes only with the whole job
+    shared: tuple[tuple[str, int], ...] = ()  # deleted only with the whole job
 
 
 class Deletion(msgspec.Struct, frozen=True):
-    """One thing to delete. `job_ids` are the jobs that lose it (several where they share an original, none for what belongs to no job);
-    `names` are files outside of jobs. `bytes` is the room that it makes: what another job still needs stays and does not count.
+    """One planned deletion. `job_ids` are the jobs that lose files (several when they share a source, none for files
+        without a job);
+    `names` are files outside of jobs. `bytes` is the space that becomes free: files that another job still needs do not
+    count.
     """
 
     kind: Kind

@@ -9,7 +9,7 @@ ELEVENLABS: Final = "elevenlabs"
 
 
 class Keys:
-    """API keys by the name of the engine that each is for. No engine is handed another's. What is shown of it names engines, never a key."""
+    """API keys by the name of the engine that each is for. No engine gets the key of another. Its repr shows the engines' names, never a key."""
 
     def __init__(self, by_engine: Mapping[str, str] | None = None) -> None:
         self._by_engine = {engine: key.strip() for engine, key in (by_engine or {}).items() if key.strip()}
@@ -19,7 +19,7 @@ class Keys:
         return self._by_engine.get(engine)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        """Engine and key, for where they are kept."""
+        """Pairs of engine and key, for storing them."""
         return iter(self._by_engine.items())
 
     def __bool__(self) -> bool:
@@ -33,12 +33,12 @@ NO_KEYS: Final = Keys()
 
 
 def engine_key(engine: str) -> str:
-    """The server's own key for an engine, which was entered in the page."""
+    """The name of the server's own key for an engine, as entered in the page."""
     return f"{engine}_key"
 
 
 def job_key(job_id: str, engine: str) -> str:
-    """A job's own key for an engine, kept until its render is done."""
+    """The name of a job's own key for an engine; it is deleted when the render is done."""
     return f"{job_keys(job_id)}:{engine}"
 
 

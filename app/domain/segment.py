@@ -1,4 +1,4 @@
-"""A line of the transcript and what becomes of it: segment, clip, placement."""
+"""A line of the transcript: segment, clip and placement."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Word(msgspec.Struct, frozen=True):
 
 
 class LeftOutKind(StrEnum):
-    """Why something that stands in the source is not spoken."""
+    """Why a part of the source text is not spoken."""
 
     SOUND = "sound"  # [door slams], (sighs)
     MUSIC = "music"  # a song's lyrics, [upbeat music]
@@ -33,7 +33,7 @@ class LeftOutKind(StrEnum):
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """A part of a line's source that is not spoken, as it stands there."""
+    """A part of a line's source text that is not spoken, verbatim."""
 
     kind: LeftOutKind
     text: str
@@ -43,7 +43,7 @@ class Segment(msgspec.Struct, frozen=True):
     """One line to be spoken: when, by whom, what.
 
     `text` is what will be spoken; `source_text` is what was recognised (or brought as a subtitle) and never changes. `left_out` are the parts of
-    `source_text` that are not in `text`; a line of which nothing is left to speak has all of it as its `text`, and is skipped.
+    `source_text` that are not in `text`. A line with nothing to speak has the whole source as its `text` and is skipped.
     `skip`: not spoken; the original sound is kept for this line if the person said so (a line that was left out keeps none).
     `start_locked`: the voice starts at `start_s` exactly; `locked_rate`: it is played exactly this many times as fast as spoken
     (MIN_RATE..MAX_RATE); the fit moves its neighbours instead.
@@ -64,7 +64,7 @@ class Segment(msgspec.Struct, frozen=True):
 
     @property
     def unspoken(self) -> bool:
-        """Skipped because nothing of it is to be spoken, not because the person wants the original sound."""
+        """Skipped because nothing of it is spoken, not because the person keeps the original sound."""
         return self.skip and bool(self.left_out) and self.text == self.source_text
 
 
@@ -89,7 +89,7 @@ class Clip(msgspec.Struct, frozen=True):
 
 
 class Flag(StrEnum):
-    """What the person should know about a placed line."""
+    """A warning about a placed line."""
 
     SHORTEN = "shorten"  # spoken faster than 1.25x to fit: shorten the text
     LATE = "late"  # starts more than 0.6 s after the original

@@ -1,4 +1,4 @@
-"""What is told of a subtitle file that a person brought: how it was read, and what in it was not right."""
+"""How a subtitle file from the person was read, and its faults."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import Final
 
 import msgspec
 
-MOST_FAULTS: Final = 50  # that are told one by one
+MOST_FAULTS: Final = 50  # faults listed individually
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One thing in a file that was not right. `line` counts from 1, 0 where it is not one line's matter; `done` says what became of it.
+    """One fault of a file. `line` counts from 1; 0 when the fault has no single line. `done` says what was done about
+        it.
 
-    `left_out`: what stood there is not among the lines; else it was repaired.
+    `left_out`: the text is not among the lines; otherwise it was repaired.
     """
 
     line: int
@@ -24,9 +25,9 @@ class Fault(msgspec.Struct, frozen=True):
 class BroughtSubtitles(msgspec.Struct, frozen=True):
     """How a subtitle file was read. `format` is "srt", "vtt" or "ass"; `cues` counts those that can be used.
 
-    `encoding` is what its bytes were taken for; `guessed`: nothing in the file says so, and `sample`, a text of it with letters that tell, shows
-    whether it is right. `rolling`: its captions roll, and each phrase was taken once. `left_out` and `repaired` count the `faults`, of which the
-    first 50 are told.
+    `encoding` is the encoding used; `guessed`: the file does not state it, and `sample`, a text with telling letters,
+    shows whether it is right. `rolling`: its captions roll, and each phrase was taken once. `left_out` and `repaired`
+    count the `faults`, of which the first 50 are told.
     """
 
     format: str

@@ -1,4 +1,4 @@
-"""What a list of jobs tells of each: enough to show it and to follow it, without its options and files."""
+"""The summary of a job in a list: enough to show and follow it, without options and files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.domain.job import JobError, JobState, Phase, Stage
 
 
 class Length(msgspec.Struct, frozen=True):
-    """How long a source is; the part of `MediaInfo` that a list shows."""
+    """The duration of a source; the part of `MediaInfo` that a list shows."""
 
     duration_s: float
 

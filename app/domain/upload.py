@@ -1,4 +1,4 @@
-"""A file on its way in."""
+"""An upload and the checksum of a chunk."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import msgspec
 
 CHECKSUMS: Final = ("sha1", "sha256", "md5")
 PARTIAL: Final = "partial"
-MAX_PARTS: Final = 1_000  # of one upload that is joined from others
+MAX_PARTS: Final = 1_000  # parts of one final upload
 
 
 class Upload(msgspec.Struct, frozen=True):
     """An upload as the database has it. `offset_bytes` are safely on disk; `key` is the blob's, once `complete`.
 
-    `deferred`: its length is not known yet, and `length_bytes` is the most that it may get. `concat` is tus' Upload-Concat as it came: `partial`
+    `deferred`: its length is not known yet, and `length_bytes` is the maximum. `concat` is tus' Upload-Concat as it came: `partial`
     for a part of a later upload, which never becomes a blob of its own; `final;...` for one that is joined from `parts`, ids and sizes in order.
     """
 
@@ -48,7 +48,7 @@ class Upload(msgspec.Struct, frozen=True):
 
 
 class Checksum(msgspec.Struct, frozen=True):
-    """What a chunk's bytes must hash to; `algorithm` is one of CHECKSUMS."""
+    """The expected hash of a chunk's bytes; `algorithm` is one of CHECKSUMS."""
 
     algorithm: str
     digest: bytes
