@@ -693,10 +693,11 @@ export interface components {
         };
         /**
          * ArtifactKind
-         * @description What a job hands out. Those up to REPORT are for the person, the others feed the studio and the next stage.
+         * @description The kinds of files that a job makes. Those up to REPORT are for the person, the others for the page and the next
+         *         stage.
          *
-         *         SRT, VTT and ASS are in the language that is spoken now; SOURCE_SRT is in the original's, where that is another. TRACK is the dub as the
-         *         video has it, when the AUDIO file is in another format.
+         *         SRT, VTT and ASS are in the language that is spoken now; SOURCE_SRT is in the original's, where that is another.
+         *         TRACK is the dub as the video has it, when the AUDIO file is in another format.
          * @enum {string}
          */
         ArtifactKind: "video" | "audio" | "srt" | "vtt" | "ass" | "source_srt" | "report" | "source" | "peaks" | "thumbnail" | "track";
@@ -708,7 +709,7 @@ export interface components {
         AudioCodec: "aac" | "opus";
         /**
          * AudioFormat
-         * @description The sound alone, as a file: AAC in MP4, Opus in Ogg, MP3, and the two that lose nothing.
+         * @description The format of the sound file: AAC in MP4, Opus in Ogg, MP3, or a lossless one.
          * @enum {string}
          */
         AudioFormat: "m4a" | "opus" | "mp3" | "wav" | "flac";
@@ -735,7 +736,7 @@ export interface components {
         };
         /**
          * Background
-         * @description What happens to the original sound: lowered under the voice, left as it is, or removed.
+         * @description What happens to the original sound: lowered under the voice, unchanged, or removed.
          * @enum {string}
          */
         Background: "duck" | "keep" | "replace";
@@ -897,7 +898,7 @@ export interface components {
         };
         /**
          * Flag
-         * @description What the person should know about a placed line.
+         * @description A warning about a placed line.
          * @enum {string}
          */
         Flag: "shorten" | "late";
@@ -1026,8 +1027,8 @@ export interface components {
         };
         /**
          * Kind
-         * @description What retention knows. `sources` are originals with their background and recognition track; `outputs` are finished files with the chunks
-         *         that they are made of; `jobs` is a job with everything.
+         * @description The kinds of files that rules apply to. `sources` are originals with their background and recognition track;
+         *         `outputs` are finished files with the chunks that they are made of; `jobs` is a job with everything.
          * @enum {string}
          */
         Kind: "jobs" | "sources" | "clips" | "outputs" | "backups";
@@ -1056,7 +1057,7 @@ export interface components {
         };
         /**
          * LeftOutKind
-         * @description Why something that stands in the source is not spoken.
+         * @description Why a part of the source text is not spoken.
          * @enum {string}
          */
         LeftOutKind: "sound" | "music" | "label" | "credit" | "address" | "emoji";
@@ -1108,10 +1109,11 @@ export interface components {
         };
         /**
          * Obstacle
-         * @description What stands in the way of copying a picture, as its packets show it.
+         * @description Why a picture cannot be copied unchanged, as its packets show.
          *
-         *         EDITS: an MP4's edit list cuts something out of it: it is encoded. START: it begins within a group of pictures, which only MP4 can say.
-         *         PARAMETERS: its decoder's parameters change on the way; SIZES: and with them its size. They are copied into the stream where its codec takes them.
+         *         EDITS: an MP4's edit list cuts something out of it: it is encoded. START: it begins within a group of pictures,
+         *         which only MP4 can say. PARAMETERS: its decoder's parameters change on the way; SIZES: and with them its size. They
+         *         are copied into the stream where its codec takes them.
          * @enum {string}
          */
         Obstacle: "edits" | "sizes" | "start" | "parameters";
@@ -1370,7 +1372,7 @@ export interface components {
         };
         /**
          * Why
-         * @description Older than is kept; more than is kept; nothing needs it (a crash left it, or it is only a copy that saves time).
+         * @description The reason of a deletion: too old, too large, or unused (left by a crash, or a copy that only saves time).
          * @enum {string}
          */
         Why: "age" | "size" | "unused";
