@@ -1,4 +1,4 @@
-"""The access log: one line for every request at its end, two for every socket, and the same facts counted."""
+"""Writes the access log (one line for every request, two for every WebSocket) and counts the same facts as metrics."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _UPLOADS: Final = ("/api/uploads", "/api/jobs")
 _DOWNLOADS: Final = ("/download/", "/media/")
 _AGENT_CHARACTERS: Final = 120
 _PATH_CHARACTERS: Final = 300
-_CUT: Final = 499  # as nginx says it: the client went before the answer
+_CUT: Final = 499  # as in nginx: the client disconnected before the answer
 _log = structlog.get_logger("access")
 
 
 class Visit:
-    """One request or socket, from its head to its end. `line` is the line of the log, without the query: that may hold a secret."""
+    """One request or WebSocket, from its start to its end. `line` is its log line, without the query, which may hold a secret."""
 
     def __init__(self, scope: Scope, trusted: Trusted, *, logged: bool) -> None:
         self._logged = logged
@@ -44,7 +44,7 @@ class Visit:
     def client(self) -> str:
         return self._client
 
-    # ---------------------------------------------------------------- what passes
+    # ---------------------------------------------------------------- messages
 
     def came(self, message: Any) -> None:
         """A message from the client."""
@@ -75,13 +75,13 @@ class Visit:
     # ---------------------------------------------------------------- the end
 
     def traced(self, request_id: str) -> AbstractContextManager[Span]:
-        """Its span, for what is no socket and no look at the server's health."""
+        """Trace the request, unless it is a WebSocket or a health check."""
         if self._socket or self._path.startswith(_QUIET):
             return nullcontext(Span())
         return tracing.span(self._method, "server", http__request__method=self._method, autodubber__request_id=request_id)
 
     def end(self, scope: Scope, span: Span) -> None:
-        """Log it, count it and say how it ended. `scope` is what the application was given: it knows the route by now."""
+        """Log and count it. `scope` is the application's: it holds the route by now."""
         seconds = time.perf_counter() - self._began
         if self._socket:
             self._say("socket closed", code=self._code, seconds=round(seconds, 3), received_bytes=self.received_bytes, sent_bytes=self.sent_bytes)
@@ -104,7 +104,7 @@ class Visit:
             metrics.DOWNLOADED_BYTES.add(amount=self.sent_bytes)
 
     def _of(self, prefix: str = "") -> dict[str, str]:
-        """What the path names: a job or an upload."""
+        """The job or upload that the path names."""
         found = _IDENTITY.search(self._path)
         return {prefix + ("upload_id" if self._path.startswith("/api/uploads") else "job_id"): found[1]} if found else {}
 
@@ -121,12 +121,12 @@ def _size(message: Any) -> int:
 
 
 def _route(scope: Scope) -> str:
-    """The template that answered; "none" where nothing did, or the door refused."""
+    """The template of the route; "none" when no route answered, or the request was refused before."""
     return str(scope.get("path_template") or "none")
 
 
 def _who(scope: Scope, trusted: Trusted) -> tuple[str, str]:
-    """The client's address, and the first of what it calls itself."""
+    """The client's address, and the beginning of its User-Agent."""
     forwarded, agent = [], ""
     for name, value in scope["headers"]:
         if name == b"x-forwarded-for":

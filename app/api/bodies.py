@@ -1,5 +1,5 @@
-"""Request bodies: a JSON body that cannot be read is the client's fault; others come in blocks, with flat memory, a time-out between bytes, and what
-has arrived is handed over before a break is reported."""
+"""Reads request bodies. A JSON body that cannot be read is the client's error. Other bodies come in blocks, with flat
+memory and a time-out between bytes; bytes that arrived are handed over before a broken connection is reported."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ _DISCARD_SILENCE_S: Final = 1.0
 
 
 class CheckedRequest(Request[Any, Any, Any]):
-    """What every handler is given. A body that breaks off, has a wrong framing or cannot be decoded raises invalid_request."""
+    """The request that handlers get. A body that breaks off, has wrong framing or cannot be decoded raises
+    invalid_request."""
 
     async def body(self) -> bytes:
         try:
             return await super().body()
-        except InternalServerException:  # "client disconnected prematurely": the connection broke, or a chunk's size is none
+        # "client disconnected prematurely": the connection broke, or a chunk's size is not a number
+        except InternalServerException:
             raise DubError(INVALID_REQUEST, "The body broke off, or its chunks are malformed.") from None
 
     async def json(self) -> Any:
@@ -39,7 +41,7 @@ class CheckedRequest(Request[Any, Any, Any]):
 
 
 class Pace:
-    """How a body arrives: since when it is silent, and the means to end the wait for it from outside."""
+    """Receives a body; knows how long it has been silent, and can be interrupted from outside."""
 
     def __init__(self) -> None:
         self._silent_since: float | None = None
@@ -47,11 +49,11 @@ class Pace:
         self._interrupted = False
 
     def silent_s(self) -> float:
-        """For how long the reader has been waiting for the client; 0 while it works."""
+        """Seconds that the reader has been waiting for the client; 0 while it processes data."""
         return 0.0 if self._silent_since is None else asyncio.get_running_loop().time() - self._silent_since
 
     def interrupt(self) -> None:
-        """End the wait, now or the next time, as if the client had been silent for too long."""
+        """End the current or next wait, as if the client had been silent for too long."""
         self._interrupted = True
         if self._wait is not None:
             self._wait.reschedule(asyncio.get_running_loop().time())
@@ -67,7 +69,7 @@ class Pace:
 
 
 class Rest:
-    """A `receive` that knows what is left of a request's body."""
+    """A `receive` that can discard the remaining body of a request."""
 
     def __init__(self, receive: Callable[[], Awaitable[Any]]) -> None:
         self._receive = receive
@@ -79,7 +81,8 @@ class Rest:
         return message
 
     async def discard(self) -> None:
-        """Read what is left, within reason. A refusal that is sent while the client still writes resets the connection, and is never seen."""
+        """Read the remaining body, up to a limit. Otherwise a refusal sent while the client still writes would reset
+        the connection unseen."""
         left = _DISCARD_BYTES
         with contextlib.suppress(TimeoutError):
             while not self._ended and left > 0:
@@ -88,7 +91,8 @@ class Rest:
 
 
 async def blocks(request: Request[Any, Any, Any], pace: Pace) -> AsyncIterator[bytes]:
-    """The body in blocks of about 1 MiB. When the client is gone or silent, its last bytes come first, then invalid_request is raised."""
+    """Yield the body in blocks of about 1 MiB. When the client disconnects or stays silent, the last bytes are yielded
+    first, then invalid_request is raised."""
     held, held_bytes, more = [], 0, True
     problem: DubError | None = None
     while more and problem is None:

@@ -1,8 +1,7 @@
-"""Answers in JSON and text are sent compressed (gzip) from 1 kB on; files, media, archives and sockets never are.
+"""Compresses answers in JSON and text from 1 kB on (gzip). Files, media, archives and WebSockets are never compressed.
 
-Compression tells the length of a secret to whoever can have it sent together with guesses of his own, over and over, and can see the lengths on the
-way (BREACH, https://breachattack.com). No answer of ours has both: keys never come out, there is no token and no cookie, and what a request says
-comes back only in problems, which are shorter than 1 kB.
+The BREACH attack (https://breachattack.com) needs answers that hold a secret together with text chosen by the attacker. There are none here: keys
+are never sent, there is no token and no cookie, and text from a request returns only in problems, which are shorter than 1 kB.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.middleware.compression import CompressionMiddleware
 
 MIN_BYTES: Final = 1000
-_LEVEL: Final = 4  # of a page of 50 jobs it leaves 4 kB, as 9 does, in a third of the time
-_AT_ONCE_BYTES: Final = 128 << 10  # 2 ms; what is longer is compressed in a thread
+_LEVEL: Final = 4  # a page of 50 jobs becomes 4 kB, as with level 9, in a third of the time
+_AT_ONCE_BYTES: Final = 128 << 10  # 2 ms; longer answers are compressed in a thread
 _KINDS: Final = ("application/json", "application/vnd.oai.openapi+json", "text/plain", "text/html")
 _BUT: Final = ["^/api/uploads", "^/download/", "^/media/", "^/_app/"]
 
 
 class Compression(CompressionMiddleware):
-    """Litestar's, for whole bodies of the kinds that shrink; a long one does not hold the event loop up."""
+    """Litestar's middleware, for whole bodies of compressible types. Long bodies are compressed in a thread."""
 
     def create_compression_send_wrapper(self, send: Any, compression_encoding: Any, scope: Any) -> Any:
         start: Any = None

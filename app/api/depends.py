@@ -1,4 +1,4 @@
-"""What handlers ask for by name: the services that `app.server.app` keeps in the application's state."""
+"""Dependencies of handlers by name: the services in the application's state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Given", "Limits", "providers"]
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What the operator allows; see `app.config.settings`. Sizes are bytes, times seconds."""
+    """Limits set by the operator; see `app.config.settings`. Sizes are bytes, times seconds."""
 
     version: str
     max_upload_bytes: int
@@ -36,7 +36,8 @@ _NAMES = (
 
 
 def providers() -> dict[str, Provide]:
-    """One provider per name: the attribute of the application's state. What is not there yet waits for room on the disk (`app.server.lifespan`)."""
+    """One provider for each name, an attribute of the application's state. A missing one means that the server waits
+    for free space (`app.server.lifespan`)."""
 
     def provider(name: str) -> Provide:
         def provide(state: State) -> Any:

@@ -1,4 +1,4 @@
-"""Finished files: as downloads with a speaking name, and inline for the player."""
+"""Serves a job's files: as downloads named after the job, and inline for the player."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _INLINE: Final = frozenset(
     {ArtifactKind.VIDEO, ArtifactKind.AUDIO, ArtifactKind.VTT, ArtifactKind.SOURCE, ArtifactKind.PEAKS, ArtifactKind.THUMBNAIL}
 )
 _READ: Final = [HttpMethod.GET, HttpMethod.HEAD]
-# A person's own file is shown from our origin: it must never run as a page.
+# A person's file is served from our origin: it must never run as a page.
 _INERT: Final = {"Content-Security-Policy": "default-src 'none'; media-src 'self'; sandbox", "X-Content-Type-Options": "nosniff"}
 
 

@@ -1,4 +1,4 @@
-"""Live events: a snapshot first, then what changes, and a heartbeat so that a dead connection is known to be dead."""
+"""WebSocket events: first a snapshot, then changes, and heartbeats that reveal a dead connection."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ FAILED: Final = 1011
 TRY_AGAIN: Final = 1013
 LIBRARY_JOBS: Final = 200
 _REFUSAL_S: Final = 2.0
-_PATIENCE_S: Final = 20.0  # a client that takes nothing for this long is given up
+_PATIENCE_S: Final = 20.0  # a client that reads nothing for this long is disconnected
 
 
 class Library(msgspec.Struct, frozen=True, tag="library", tag_field="type"):
-    """The first message on `/ws`: the newest jobs. `total` counts all there are."""
+    """The first message on `/ws`: the newest jobs. `total` counts all jobs."""
 
     seq: int
     jobs: tuple[JobSummary, ...]
@@ -55,13 +55,13 @@ class WholeLibrary(msgspec.Struct, frozen=True, tag="library", tag_field="type")
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused", tag_field="type"):
-    """The only message of a socket that is one too many; close code 1013 follows."""
+    """The only message of a WebSocket above the limit; close code 1013 follows."""
 
     problem: ProblemDetails
 
 
 class Closing(asyncio.Event):
-    """Set when the server is told to stop; knows the sockets that have not been closed yet, and how many there may be (`most`)."""
+    """Set when the server stops; tracks the open WebSockets and their limit (`most`)."""
 
     def __init__(self, most: int = 500) -> None:
         super().__init__()
@@ -72,12 +72,12 @@ class Closing(asyncio.Event):
 
     @property
     def full(self) -> bool:
-        """Whether one more socket would be too many."""
+        """Whether the limit is reached."""
         return self._open >= self.most
 
     @contextlib.contextmanager
     def socket(self) -> Iterator[None]:
-        """Around the life of an open socket."""
+        """Count a WebSocket as open within the block."""
         self._open += 1
         self._none_open.clear()
         try:
@@ -88,7 +88,7 @@ class Closing(asyncio.Event):
                 self._none_open.set()
 
     async def farewell(self, within_s: float) -> int:
-        """Have every socket closed; returns how many are still open after `within_s` seconds, because their clients take nothing."""
+        """Close every WebSocket; returns how many are still open after `within_s` seconds, because their clients do not read."""
         self.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
@@ -107,7 +107,7 @@ LibraryMessage = Library | StateChanged | Progress | Deleted | Heartbeat | Refus
 async def job_events(
     socket: WebSocket[Any, Any, Any], job_id: FromPath[str], service: Given[JobService], hub: Given[Hub], closing: Given[Closing]
 ) -> None:
-    """One job: its snapshot, then every event. Closed with 4404 when there is no such job, or no more."""
+    """One job: its snapshot, then every event. Closed with 4404 when the job does not exist or is deleted."""
 
     def snapshot(seq: int) -> Snapshot:
         return Snapshot(job_id, seq, service.get(job_id), tuple(service.segments(job_id).segments))
@@ -136,7 +136,7 @@ async def _serve(
     wanted: Callable[[JobEvent], bool],
     closing: Closing,
 ) -> None:
-    """Talk until the client goes, the job is gone, or the server stops. Granian's `send` never says that the client is gone; `receive` does."""
+    """Serve until the client disconnects, the job is deleted, or the server stops. Granian reports a disconnect in `receive`, not in `send`."""
     if closing.full:
         await _turn_away(socket, closing.most)
         return
@@ -146,10 +146,10 @@ async def _serve(
 
 
 async def _turn_away(socket: WebSocket[Any, Any, Any], most: int) -> None:
-    """Say why, and close. By the handshake's status it would be cheaper, but a browser shows that to no page."""
+    """Send the reason and close. A status of the handshake would be cheaper, but browsers hide it from pages."""
     scope = cast(Scope, socket.scope)
     problem = details(errors.TOO_MANY_SOCKETS, f"{most} are open.", scope=scope, request_id=scope.get("state", {}).get("request_id", ""))
-    with contextlib.suppress(WebSocketException, RuntimeError, TimeoutError):  # it may be gone, or take nothing
+    with contextlib.suppress(WebSocketException, RuntimeError, TimeoutError):  # it may have disconnected, or not read
         async with asyncio.timeout(_REFUSAL_S):
             await socket.accept()
             await socket.send_data(_text(Refused(problem)), "text")
@@ -170,7 +170,7 @@ async def _until_over(socket: WebSocket[Any, Any, Any], talking: Coroutine[Any, 
             code = _code_of(talk)
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)  # Granian does not send a close while a receive is pending
-        with contextlib.suppress(WebSocketException, RuntimeError):  # it may go at this very moment
+        with contextlib.suppress(WebSocketException, RuntimeError):  # the client may disconnect at this moment
             async with asyncio.timeout(_PATIENCE_S):
                 await socket.close(code)
     finally:
@@ -190,7 +190,7 @@ def _code_of(talk: asyncio.Task[int]) -> int:
 
 
 async def _until_gone(socket: WebSocket[Any, Any, Any]) -> None:
-    """Read, and drop, what the client sends; returns when it has disconnected."""
+    """Read and drop messages of the client; returns when it has disconnected."""
     while (await socket.receive())["type"] != "websocket.disconnect":
         pass
 

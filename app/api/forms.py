@@ -1,4 +1,4 @@
-"""A whole job in one multipart request, for curl: files are streamed to disk, never held in memory."""
+"""Creates a job from one multipart request, for curl. Files are streamed to disk, never held in memory."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _FILES: Final = frozenset({"file", "subtitles", "stem"})
 _NULLABLE: Final = frozenset({"language", "target_language", "audio_track", "duck_db", "loudness_lufs"})
 _FIELD_BYTES: Final = 64 << 10
 _PARTS: Final = 64
-_OVERHEAD_BYTES: Final = 16 << 20  # a body may be this much longer than the file in it: subtitles, fields, boundaries
+_OVERHEAD_BYTES: Final = 16 << 20  # a body may exceed its file by this much: subtitles, fields, boundaries
 
 
 class _Form:
-    """What has arrived so far: text fields, finished uploads by field, and the part that is arriving now."""
+    """The form so far: text fields, finished uploads by field, and the current part."""
 
     def __init__(self, uploads: UploadStore, length_bound: int, room: Reservation) -> None:
         self.fields: dict[str, str] = {}
@@ -88,7 +88,7 @@ class _Form:
         self.files[self._name] = await asyncio.to_thread(self._uploads.finish, upload.id, length)
 
     async def discard(self) -> None:
-        """Give back the disk: the request did not become a job."""
+        """Delete the uploads: the request did not become a job."""
         if self._open is not None:
             await asyncio.to_thread(self._open[1].settle, whole=False)
         for upload in self.files.values():
@@ -100,13 +100,13 @@ async def create_from_form(
 ) -> Job:
     """Read the form and create the job. Raises file_empty, upload_too_large, disk_full, invalid_request and what the service raises.
 
-    Room is reserved for all that is announced, or as it comes.
+    Disk space is reserved for the announced length, else as bytes arrive.
     """
     boundary = request.content_type[1].get("boundary")
     if not boundary:
         raise DubError(errors.INVALID_REQUEST, "The multipart body has no boundary.")
     announced = max(0, (request.content_length or 0) - _OVERHEAD_BYTES)
-    if announced <= 2 * limits.max_upload_bytes:  # a video and a stem; each file alone is held to the limit as it comes
+    if announced <= 2 * limits.max_upload_bytes:  # a video and a background; each file is held to the limit as it arrives
         announced = min(announced, limits.max_upload_bytes)
     check_length(limits, announced)
     room = await asyncio.to_thread(uploads.reserve, request.content_length or 0)
@@ -135,7 +135,7 @@ def _request(form: _Form) -> CreateJob:
     title = fields.pop("title", msgspec.UNSET)
     chosen: dict[str, str | None] = {**fields}
     for name in _NULLABLE & chosen.keys():
-        if chosen[name] in ("", "auto", "off"):  # a form has no null
+        if chosen[name] in ("", "auto", "off"):  # a form cannot express null
             chosen[name] = None
     try:
         options = msgspec.convert(chosen, OptionsPatch, strict=False)

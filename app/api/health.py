@@ -1,4 +1,4 @@
-"""Can work be taken? The conditions of readiness, and the figures for people and for Prometheus. Everything here blocks for milliseconds."""
+"""Health: the conditions of readiness, and figures for people and Prometheus. Everything here blocks for milliseconds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PROBE: Final = ".probe"
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One condition of readiness; `detail` says what is wrong, "" when nothing is."""
+    """One condition of readiness; `detail` says what is wrong, or is ""."""
 
     name: str
     ok: bool
@@ -35,11 +35,11 @@ class HealthReport(msgspec.Struct, frozen=True):
     disk_free_bytes: int
 
 
-Probe = Callable[[], str]  # what is wrong, "" when nothing is; an exception is wrong too
+Probe = Callable[[], str]  # returns what is wrong, or ""; an exception also fails the check
 
 
 class Health:
-    """`probes` are the conditions by name; `jobs` counts jobs by state, `sockets` open ones, `free_bytes` the disk's room."""
+    """`probes` are the conditions by name; `jobs` counts jobs by state, `sockets` open ones, `free_bytes` the disk's free space."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ def _run(name: str, probe: Probe) -> Check:
 
 
 def writable(folder: Path) -> Probe:
-    """Whether a file can be written there."""
+    """Check that a file can be written in the folder."""
 
     def probe() -> str:
         path = folder / _PROBE
@@ -94,7 +94,7 @@ def writable(folder: Path) -> Probe:
 
 
 def room(free_bytes: Callable[[], int], floor_bytes: int) -> Probe:
-    """Whether more than the floor is free."""
+    """Check that more than the minimum is free."""
 
     def probe() -> str:
         free = free_bytes()

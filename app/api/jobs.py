@@ -1,4 +1,4 @@
-"""Jobs: create, list, read, change, steer, delete."""
+"""Routes of jobs: create, list, read, change, approve, render, cancel, retry, delete."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def delete_job(service: Given[JobService], job_id: FromPath[str]) -> None:
 
 @post("/{job_id:str}/approve", status_code=200, sync_to_thread=True, responses=refuses(401, 402, 404, 409, 422, 507))
 def approve_job(service: Given[JobService], job_id: FromPath[str], keys: Given[Keys]) -> Job:
-    """The lines are right: render."""
+    """Approve the lines and start the render."""
     return service.approve(job_id, keys=keys)
 
 
@@ -97,7 +97,7 @@ def cancel_job(service: Given[JobService], job_id: FromPath[str]) -> Job:
 
 @post("/{job_id:str}/retry", status_code=200, sync_to_thread=True, responses=refuses(401, 402, 404, 409, 507))
 def retry_job(service: Given[JobService], job_id: FromPath[str], keys: Given[Keys]) -> Job:
-    """Go on from the stage that failed or was cancelled."""
+    """Continue from the stage that failed or was cancelled."""
     return service.retry(job_id, keys=keys)
 
 
@@ -115,8 +115,8 @@ async def estimate_job(service: Given[JobService], job_id: FromPath[str], keys: 
 
 @get("/{job_id:str}/report", sync_to_thread=True, responses=refuses(404))
 def get_report(service: Given[JobService], job_id: FromPath[str]) -> Response[Report]:
-    """What the last finished render came out like: every line, and the whole."""
-    body = cast(Report, msgspec.json.encode(service.report(job_id)))  # here, in the handler's thread: it may be as long as the lines
+    """The report of the last finished render: every line, and totals."""
+    body = cast(Report, msgspec.json.encode(service.report(job_id)))  # decoded here, in the handler's thread: it grows with the lines
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 

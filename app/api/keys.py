@@ -1,4 +1,4 @@
-"""The API keys that come with a request, each for one engine."""
+"""Reads the API keys of a request, each for one engine."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 HEADER: Final = "X-Autodubber-Key"
 _ELEVENLABS_HEADER: Final = "xi-api-key"
-_KEY: Final = re.compile(r"([a-z0-9-]{1,40})=([\x21-\x2b\x2d-\x7e]{1,255})")  # no comma: proxies join repeated headers with one
+_KEY: Final = re.compile(r"([a-z0-9-]{1,40})=([\x21-\x2b\x2d-\x7e]{1,255})")  # no comma: proxies join repeated headers with commas
 
 
 def read_keys(headers: Headers, registry: Registry) -> Keys:
-    """The keys in a request's headers. Raises invalid_request, which repeats nothing of what came."""
+    """The keys in a request's headers. Raises invalid_request; its message repeats nothing from the header."""
     found: dict[str, str] = {}
     for header in headers.getall(HEADER, []):
         for part in filter(None, map(str.strip, header.split(","))):

@@ -1,4 +1,4 @@
-"""One writer per upload. A client whose connection died comes back before the server has noticed: the silent writer gives way."""
+"""One writer for each upload. A client may reconnect before the server notices its dead connection: then the silent writer is interrupted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.api.bodies import Pace
 from app.domain.errors import UPLOAD_LOCKED, DubError
 
 _SILENT_S: Final = 2.0
-_PATIENCE_S: Final = 10.0  # for a silent writer to sync what it has
+_PATIENCE_S: Final = 10.0  # time for an interrupted writer to sync its bytes
 
 
 class _Lease:
@@ -21,18 +21,18 @@ class _Lease:
 
 
 class Leases:
-    """Who writes to which upload, in this process."""
+    """The writers of uploads in this process."""
 
     def __init__(self) -> None:
         self._held: dict[str, _Lease] = {}
 
     def interrupt_all(self) -> None:
-        """The server stops: every writer keeps what it has and ends."""
+        """Interrupt every writer because the server stops. Written bytes are kept."""
         for lease in self._held.values():
             lease.pace.interrupt()
 
     async def vacate(self, upload_id: str, *, by_force: bool = False) -> None:
-        """Return once nobody writes. A writer that has been silent for 2 s (`by_force`: any) is interrupted; raises upload_locked otherwise."""
+        """Return when no writer is left. A writer that has been silent for 2 s (`by_force`: any) is interrupted; otherwise raises upload_locked."""
         while (lease := self._held.get(upload_id)) is not None:
             if not by_force and lease.pace.silent_s() < _SILENT_S:
                 raise DubError(UPLOAD_LOCKED, headers={"Retry-After": "1"})
@@ -45,7 +45,7 @@ class Leases:
 
     @contextlib.asynccontextmanager
     async def hold(self, upload_id: str, *, by_force: bool = False) -> AsyncIterator[Pace]:
-        """Be the only writer, after `vacate`."""
+        """Become the only writer, after `vacate`."""
         await self.vacate(upload_id, by_force=by_force)
         lease = self._held[upload_id] = _Lease()
         try:

@@ -1,8 +1,7 @@
-"""Figures for Prometheus, in its text format. The client library is imported when first asked.
+"""Renders metrics in Prometheus' text format. The client library is imported with the first request.
 
-Two kinds: what this process has counted since its start (`app.observability.metrics`),
-and how things stand, read at the moment of asking. docs/monitoring.md lists
-every name; a test compares.
+There are two kinds: counts of this process since its start (`app.observability.metrics`), and gauges that are read when requested.
+docs/monitoring.md lists every name; a test compares.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4"
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """What is read when it is asked. Everything blocks for milliseconds.
+    """Gauges that are read when requested. Everything blocks for milliseconds.
 
-    `queues` tells how many jobs wait in each, `waits_s` for how long the first of them has; `worst_blocks_s` is `LoopWatch.take`;
-    `kept_bytes` what is on the disk, by kind. `data` is the data folder, `floor_bytes` what must stay free.
+    `queues` is the number of waiting jobs by queue, `waits_s` the wait of the first one; `worst_blocks_s` is `LoopWatch.take`;
+    `kept_bytes` the bytes on disk by kind. `data` is the data folder, `floor_bytes` the minimum of free space.
     """
 
     health: Health
@@ -54,14 +53,14 @@ class Backup(msgspec.Struct, frozen=True):
 
 
 class Metrics:
-    """Every figure there is."""
+    """Every metric."""
 
     def __init__(self, standing: Standing, version: str) -> None:
         self._standing, self._version = standing, version
         self._registry: Any = None
 
     def collect(self) -> Iterator[Metric]:
-        """The figures as they are now; called by the registry."""
+        """The current figures; called by the registry."""
         yield from _counted()
         report = self._standing.health.report()
         yield from self._server(report)
@@ -97,7 +96,7 @@ class Metrics:
         yield _gauge("queue_oldest_seconds", "How long the oldest of them has waited; 0 when none waits.", oldest, "queue")
 
     def text(self) -> bytes:
-        """Everything, the process's own figures included."""
+        """All metrics as text, including those of the process."""
         from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 
         if self._registry is None:
@@ -111,7 +110,7 @@ class Metrics:
 
 
 def may_read(token: str, authorization: str | None) -> bool:
-    """Whether the header bears the token; takes as long for a wrong one as for the right one."""
+    """Whether the header holds the token; compared in constant time."""
     scheme, _, given = (authorization or "").partition(" ")
     return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1", "replace"), token.encode())
 
@@ -145,7 +144,7 @@ def _counted() -> Iterator[Metric]:
 
 
 def _buckets(bounds: tuple[float, ...], heap: metrics.Heap) -> tuple[list[tuple[str, float]], float]:
-    """Cumulative, as Prometheus has them."""
+    """Cumulative buckets, as Prometheus expects."""
     total, cumulative = 0, []
     for bound, count in zip((*(str(float(bound)) for bound in bounds), "+Inf"), heap.counts, strict=True):
         total += count
@@ -161,7 +160,7 @@ def _disk(data: Path, floor_bytes: int) -> Iterator[Metric]:
 
 
 def _backup(record: Path) -> Iterator[Metric]:
-    """Nothing before the first backup; a record that cannot be read counts as a failed one."""
+    """The last backup: nothing before the first one. An unreadable record counts as a failed backup."""
     try:
         last = decoded(record.read_bytes(), Backup)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The studio's files: `index.html` for every page, hashed assets for ever, everything read once into an index at start-up."""
+"""Serves the built page: `index.html` for every route, hashed assets with unlimited caching. The folder is read once, at the start."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from app.domain import errors
 from app.domain.errors import DubError
 
 _SCRIPT: Final = re.compile(rb"<script(?:\s[^>]*)?>(.*?)</script>", re.DOTALL | re.IGNORECASE)
-# The addresses in the built index.html: of its tags, of the modules that it starts with, and the base that the router is told.
+# The addresses in the built index.html: of its tags, of the first modules, and the router's base.
 _ROOTED: Final = re.compile(rb"""(\b(?:href|src)="|\bimport\(")/(?!/)""")
 _ROUTED: Final = re.compile(rb"""(\bbase: ")(")""")
 _SRC: Final = re.compile(rb"<script\s[^>]*\bsrc\s*=", re.IGNORECASE)
@@ -51,7 +51,7 @@ class Asset(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """index.html as it is sent, with the policy that lets its own inline scripts run."""
+    """index.html as it is sent, with a content policy that allows its own inline scripts."""
 
     body: bytes
     etag: str
@@ -59,7 +59,7 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class Pages:
-    """The build in `folder`, or the one page that says it is missing, shown under the path `base`. Reads the disk once, when made."""
+    """The build in `folder`, or a page that says it is missing, served under the path `base`. Reads the disk once, in the constructor."""
 
     def __init__(self, folder: Path, base: str = "") -> None:
         index = folder / "index.html"
@@ -76,7 +76,7 @@ class Pages:
 
 
 def under(base: str, html: bytes) -> bytes:
-    """index.html, which is built for the root, as it is shown under `base`. All else in the build refers to its neighbours relatively."""
+    """index.html, which is built for the root, rewritten for `base`. Other files of the build refer to each other relatively."""
     prefix = base.encode()
     return _ROUTED.sub(rb"\1" + prefix + rb"\2", _ROOTED.sub(rb"\1" + prefix + b"/", html))
 
@@ -97,7 +97,7 @@ def _asset(path: Path, folder: Path) -> Asset:
 
 
 def _encoding(accepted: str, asset: Asset) -> str | None:
-    """The best compressed copy that the client takes; None for the plain file."""
+    """The best compressed copy that the client accepts; None for the plain file."""
     taken = {}
     for part in accepted.split(","):
         name, _, q = part.strip().partition(";")
@@ -121,7 +121,7 @@ async def _send_asset(request: Request[Any, Any, Any], asset: Asset) -> Response
 
 @get(["/", "/{file_path:path}"], include_in_schema=False)
 async def page(request: Request[Any, Any, Any], pages: Given[Pages], file_path: FromPath[str] = "") -> Response[bytes]:
-    """A file of the build by its name; else the studio itself, which knows its own pages."""
+    """A file of the build; for any other path index.html, whose router knows the pages."""
     name = file_path.strip("/")
     if (asset := pages.assets.get(name)) is not None:
         return await _send_asset(request, asset)

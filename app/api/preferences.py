@@ -1,4 +1,4 @@
-"""What the page needs to know of the server, and the API key that a person entered: kept encrypted, never sent back."""
+"""Settings that the page needs, and the API keys that a person entered: stored encrypted, never sent back."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _status(secrets: SecretStore, environment_keys: Keys, engine: str) -> KeySta
 
 
 def _keyed(registry: Registry, engine: str) -> str:
-    """The engine's name. Raises engine_unknown for one that takes no key."""
+    """The engine's name. Raises engine_unknown when it takes no key."""
     keyed = [voice.name for voice in registry.voices.values() if voice.needs_key]
     if engine not in keyed:
         raise DubError(ENGINE_UNKNOWN, f"The engines with a key are {', '.join(keyed)}.")
@@ -87,7 +87,7 @@ def _keyed(registry: Registry, engine: str) -> str:
 def get_settings(
     service: Given[JobService], secrets: Given[SecretStore], registry: Given[Registry], limits: Given[Limits], environment_keys: Given[Keys]
 ) -> ServerSettings:
-    """Limits, and what a job gets where it says nothing."""
+    """Limits, and the default options of a job."""
     speeds = registry.voice(service.default_options().voice)[0].speeds
     keys = {voice.name: _status(secrets, environment_keys, voice.name) for voice in registry.voices.values() if voice.needs_key}
     return ServerSettings(
@@ -125,7 +125,7 @@ def put_key(
 
 @delete("/keys/{engine:str}", sync_to_thread=True, responses=refuses(422))
 def delete_key(secrets: Given[SecretStore], registry: Given[Registry], engine: FromPath[str]) -> None:
-    """Forget the stored key."""
+    """Delete the stored key."""
     secrets.delete(engine_key(_keyed(registry, engine)))
 
 

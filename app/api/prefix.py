@@ -1,4 +1,4 @@
-"""The path under which a proxy shows AutoDubber: taken off the requests, put in front of the addresses that are told."""
+"""The base path behind a proxy: removed from requests, added to addresses in answers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Prefix:
-    """The ASGI layer that lets everything behind it see paths without `base`; `root_path` says what was in front.
+    """The ASGI middleware that removes `base` from paths and puts it into `root_path`.
 
-    A proxy may take the prefix off or not: the path itself tells, as no address of ours begins with `base` (`app.config.settings` sees to that).
-    What a client may claim (X-Forwarded-Prefix) is not read.
+    A proxy may remove the prefix itself: the path shows it, as no route of ours begins with `base` (`app.config.settings` checks that).
+    X-Forwarded-Prefix is ignored: any client can send it.
     """
 
     def __init__(self, app: App, base: str) -> None:

@@ -23,7 +23,7 @@ _log = structlog.get_logger("api")
 
 
 class ProblemDetails(msgspec.Struct, frozen=True):
-    """What every refusal looks like. `code` is stable; `title` names it, `detail` adds the fact at hand, `hint` says what to do."""
+    """The body of every refusal. `code` is stable; `title` is its message, `detail` adds a fact, `hint` says what to do."""
 
     type: str
     title: str
@@ -36,20 +36,20 @@ class ProblemDetails(msgspec.Struct, frozen=True):
 
 
 def details(problem: errors.Problem, detail: str, *, scope: Scope, request_id: str) -> ProblemDetails:
-    """The body of a refusal, which is counted. Its addresses are those that the client of `scope` knows."""
+    """Make the body of a refusal and count it. Its addresses are as the client of `scope` sees them."""
     metrics.ERRORS.add(problem.code)
     kind = f"{scope.get('root_path', '')}/schema#{problem.code}"
     return ProblemDetails(kind, problem.message, problem.status, problem.code, detail or problem.message, problem.hint, shown(scope), request_id)
 
 
 def refuses(*statuses: int) -> dict[int, ResponseSpec]:
-    """The `responses=` of a handler: the statuses it refuses with, all of them problems."""
+    """The `responses=` of a handler: the statuses of its problems."""
     spec = ResponseSpec(ProblemDetails, generate_examples=False, description="A problem.", media_type=MEDIA_TYPE)
     return dict.fromkeys(sorted({400, *statuses}), spec)
 
 
 def as_dub_error(error: Exception) -> DubError | None:
-    """The catalogue error that says what `error` means to a client; None when it is a fault of ours."""
+    """The catalogue error for the client; None when `error` is a bug."""
     match error:
         case DubError():
             return error
@@ -72,7 +72,7 @@ def as_dub_error(error: Exception) -> DubError | None:
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:
-    """Litestar's exception handler: a problem for the client; a traceback in the log when it is our fault."""
+    """Litestar's exception handler: a problem for the client, and for a bug a traceback in the log."""
     request_id = request.scope.get("state", {}).get("request_id", "")
     known = as_dub_error(error)
     if known is None:

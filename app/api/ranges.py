@@ -1,4 +1,4 @@
-"""Files over HTTP: one byte range, ETag, 304, If-Range, HEAD (RFC 9110, sections 13 and 14)."""
+"""Sends files over HTTP: single byte ranges, ETag, 304, If-Range and HEAD (RFC 9110, sections 13 and 14)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from app.domain.errors import ARTIFACT_NOT_READY, DubError
 
 _BLOCK_BYTES: Final = 1 << 20
 _RANGE: Final = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.IGNORECASE)
-_UNSAFE: Final = re.compile('["\\\\/:*?<>|\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')  # and what turns a name's direction
+_UNSAFE: Final = re.compile('["\\\\/:*?<>|\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')  # and marks that reverse text
 
 
 class Unsatisfiable(Exception):
-    """The range lies wholly behind the end."""
+    """The range begins after the file's end."""
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -34,7 +34,7 @@ class Span(msgspec.Struct, frozen=True):
 
 
 def parse_range(header: str | None, size: int) -> Span | None:
-    """The one range that is asked for; None for the whole file. A header that is malformed or names several ranges is ignored.
+    """The requested range; None for the whole file. A malformed header, or one with several ranges, is ignored.
 
     Raises Unsatisfiable when the file has none of those bytes.
     """
@@ -60,7 +60,7 @@ def tags(header: str | None) -> tuple[str, ...]:
 
 
 def not_modified(if_none_match: str | None, if_modified_since: str | None, etag: str, modified_at: float) -> bool:
-    """Whether the client's copy is still good. If-None-Match outweighs If-Modified-Since."""
+    """Whether the client's copy is current. If-None-Match takes precedence over If-Modified-Since."""
     if if_none_match is not None:
         found = tags(if_none_match)
         return etag in found or "*" in found
@@ -68,14 +68,14 @@ def not_modified(if_none_match: str | None, if_modified_since: str | None, etag:
 
 
 def range_applies(if_range: str | None, etag: str, modified_at: float) -> bool:
-    """Whether the client's part is of this very file: a strong ETag or the exact date."""
+    """Whether the client's part belongs to this file: a strong ETag or the exact date matches."""
     if if_range is None:
         return True
     return if_range.strip() == etag or _date(if_range) == int(modified_at)
 
 
 def _date(header: str | None) -> float:
-    """An HTTP date as Unix seconds; -1 when there is none or it cannot be read."""
+    """An HTTP date as Unix seconds; -1 when it is missing or malformed."""
     if not header:
         return -1.0
     try:

@@ -1,4 +1,4 @@
-"""The whole HTTP surface, as one Litestar application. `app.server.app` gives it life."""
+"""All routes as one Litestar application. `app.server.app` adds the lifespan."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from app.api.security import Guard
 from app.config import trusted_proxies
 from app.config.hosts import Hosts
 
-_BODY_BYTES: Final = 8 << 20  # of a JSON body; uploads have a limit of their own
-_NAMES: Final = ("JobService", "Hub", "UploadStore", "Registry", "SecretStore", "Stock")  # not imported here: they would bring the database along
+_BODY_BYTES: Final = 8 << 20  # of a JSON body; uploads have their own limit
+_NAMES: Final = ("JobService", "Hub", "UploadStore", "Registry", "SecretStore", "Stock")  # not imported here: they import the database
 _EXPOSED: Final = ["ETag", "Location", "Content-Disposition", "Content-Range", "X-Request-Id", *upload_headers.EXPOSED]
 
 
 def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]], hosts: Hosts) -> Litestar:
-    """The application, which answers under the names of `hosts`; what its handlers ask for is put into `state` by the lifespan."""
+    """The application, which answers to the names of `hosts`. The lifespan puts its handlers' dependencies into `state`."""
     cors = CORSConfig(allow_origins=sorted(limits.allowed_origins), expose_headers=_EXPOSED) if limits.allowed_origins else None
     app = Litestar(
         route_handlers=[

@@ -1,4 +1,4 @@
-"""The description of the interface: OpenAPI 3.1 as JSON, and a page about it that needs no other server."""
+"""The API description: OpenAPI 3.1 as JSON, and an HTML page that needs no other server."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _INTRO: Final = '<p>OpenAPI 3.1: <a href="{address}">{address}</a>. Uploads spea
 
 
 def operation_id(handler: HTTPRouteHandler, method: str, _path: Any) -> str:
-    """The handler's name in camel case; with the method in front where a handler has several."""
+    """The handler's name in camel case, after the method when a handler has several."""
     first, *rest = handler.handler_name.split("_")
     name = first + "".join(word.title() for word in rest)
     return name if len(handler.http_methods) == 1 else method.lower() + name[0].upper() + name[1:]
@@ -62,19 +62,19 @@ def document(app: Litestar) -> dict[str, Any]:
 
 
 def _of_one_kind(field: dict[str, Any]) -> None:
-    """Litestar takes the dots of a `tuple[X, ...]` that has a limit for a second kind of item, which may be anything."""
+    """Correct the schema of a limited `tuple[X, ...]`: Litestar reads the dots as a second kind of item that may be anything."""
     kinds = field.get("items", {}).get("oneOf", [])
     if {} in kinds:
         (field["items"],) = [kind for kind in kinds if kind]
 
 
 def document_json(app: Litestar) -> bytes:
-    """The same as indented JSON with sorted keys, for a file that is compared."""
+    """The document as indented JSON with sorted keys, for comparing files."""
     return msgspec.json.format(msgspec.json.encode(document(app), order="deterministic"), indent=2) + b"\n"
 
 
 def openapi_config(version: str, base_path: str) -> OpenAPIConfig:
-    """Litestar's configuration: the document and the page, and nothing that asks another server for scripts."""
+    """Litestar's configuration: the document and the page, without scripts from other servers."""
     return OpenAPIConfig(
         "AutoDubber",
         version,
@@ -94,7 +94,7 @@ def _found(response: Response[Any]) -> Response[Any]:
 
 
 class _Kept(OpenAPIRenderPlugin):
-    """Rendered when first asked, then kept."""
+    """Rendered with the first request, then cached."""
 
     def __init__(self, path: str, media_type: str) -> None:
         super().__init__(path=path, media_type=cast(MediaType, media_type))

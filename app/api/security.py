@@ -1,4 +1,5 @@
-"""At the door, for every request and socket: a request id, a Host that is ours, no foreign web sites, safe headers, one log line at the end."""
+"""Checks every request and WebSocket first: request id, known Host, no foreign web sites, size of headers. Adds
+security headers and the access log."""
 
 from __future__ import annotations
 
@@ -26,16 +27,17 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
-HEAD_BYTES: Final = 32 << 10  # what nginx takes, too
+HEAD_BYTES: Final = 32 << 10  # as in nginx
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITH_BODY: Final = frozenset({"POST", "PATCH", "PUT"})
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{8,64}")
-_ANSWER_HEAD: Final = ("/api/uploads", "/download/", "/media/")  # elsewhere HEAD is GET without the body
-_LONG: Final = ("/download/", "/media/")  # answers that a paused player leaves open
+_ANSWER_HEAD: Final = ("/api/uploads", "/download/", "/media/")  # on other routes HEAD is GET without the body
+_LONG: Final = ("/download/", "/media/")  # answers that a paused player keeps open
 
 
 def content_security_policy(script_hashes: Iterable[str] = ()) -> str:
-    """What the page may do: load from this server only, run its own scripts and those whose hash is named; nobody may frame it."""
+    """The page's content policy: load from this server only, run its own scripts and inline scripts with these hashes,
+    no framing."""
     scripts = " ".join(["'self'", *(f"'sha256-{value}'" for value in script_hashes)])
     return (
         f"default-src 'none'; script-src {scripts}; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; font-src 'self'; "
@@ -43,7 +45,7 @@ def content_security_policy(script_hashes: Iterable[str] = ()) -> str:
     )
 
 
-# For everything but the page: nothing may load, nothing may run.
+# For all other answers: load nothing, run nothing.
 STRICT_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _HEADERS: Final = {
     b"x-content-type-options": b"nosniff",
@@ -56,9 +58,10 @@ _HEADERS: Final = {
 
 
 class Guard:
-    """The outermost ASGI layer. `allowed` are further web origins that may call the API; `hosts` are the names that the server answers under.
+    """The outermost ASGI middleware. `allowed` are further web origins that may call the API; `hosts` are the names
+        that the server answers to.
 
-    `trusted` are the proxies whose word on the client is taken; `access_log`: every request is a line of the log.
+    `trusted` are proxies whose X-Forwarded-For is believed; `access_log`: log every request.
     """
 
     def __init__(
@@ -132,7 +135,8 @@ class Guard:
 
 
 def _until(closing: asyncio.Event, receive: Receive) -> Receive:
-    """`receive` that reports a disconnect when the server stops, so that an answer nobody reads does not hold the stop up."""
+    """A `receive` that reports a disconnect when the server stops, so that a client that does not read cannot delay the
+    stop."""
 
     async def next_message() -> Any:
         return await receive()
@@ -150,17 +154,19 @@ def _until(closing: asyncio.Event, receive: Receive) -> Receive:
 
 
 def weight(scope: Scope) -> int:
-    """The bytes of a request's address and headers, about as they came."""
+    """The approximate size of a request's address and headers in bytes."""
     address = len(scope.get("raw_path") or scope["path"]) + len(scope.get("query_string", b""))
     return address + sum(len(name) + len(value) + 4 for name, value in scope.get("headers", ()))
 
 
 def check(scope: Scope, headers: dict[str, str], allowed: frozenset[str], hosts: Hosts) -> None:
-    """Raises headers_too_large, invalid_request for a Host that is none, host_unknown for a name that is not ours, and forbidden_origin for another
-    web site's request that could change or read something.
+    """Raises headers_too_large, invalid_request for a malformed Host, host_unknown for an unknown name, and
+        forbidden_origin for a request of another
+    web site that could change or read something.
 
-    A name that nobody has told us may be a web site's that was pointed at us (DNS rebinding): its pages would be of our origin. Without Origin and
-    Sec-Fetch-Site it is no browser: curl may. A browser sends at least one with every request that is not plain reading.
+    An unknown name may belong to a web site that points it at this server (DNS rebinding): its pages would share our
+    origin. A request without Origin and Sec-Fetch-Site does not come from a browser, and may pass: browsers send at least
+    one of them with every request that is not plain reading.
     """
     if weight(scope) > HEAD_BYTES:
         raise DubError(errors.HEADERS_TOO_LARGE)
@@ -182,7 +188,7 @@ def check(scope: Scope, headers: dict[str, str], allowed: frozenset[str], hosts:
 
 
 def _same_host(origin: str, host: str) -> bool:
-    """Whether the page was loaded from this very host and port. The scheme may differ: a proxy in front may speak TLS."""
+    """Whether the page was loaded from this host and port. The scheme may differ: a proxy may terminate TLS."""
     try:
         parts = urlsplit(origin)
         port = parts.port

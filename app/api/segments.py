@@ -1,4 +1,4 @@
-"""The lines of a job. The revision is their ETag: an edit says with If-Match which lines it is for, so no update is lost."""
+"""Routes of a job's lines. Their revision is the ETag: an edit names it in If-Match, so that no update is lost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def etag(revision: int) -> str:
 
 
 def revision_of(if_match: str | None) -> int:
-    """The revision that an edit is for. Raises precondition_required without the header, edit_conflict for a tag that no revision ever had."""
+    """The revision in If-Match. Raises precondition_required without the header, edit_conflict for a tag that is no revision."""
     if if_match is None:
         raise DubError(errors.PRECONDITION_REQUIRED)
     match = _TAG.fullmatch(if_match.strip())
@@ -39,7 +39,7 @@ def revision_of(if_match: str | None) -> int:
 
 
 def _tagged(segments: Segments) -> Response[Segments]:
-    """Encoded here, in the handler's thread: ten thousand lines would hold the event loop up."""
+    """Encodes here, in the handler's thread: ten thousand lines would block the event loop."""
     body = cast(Segments, msgspec.json.encode(segments))
     return Response(body, media_type="application/json", headers={"ETag": etag(segments.revision), "Cache-Control": "no-cache"})
 
@@ -52,7 +52,7 @@ def get_segments(service: Given[JobService], job_id: FromPath[str]) -> Response[
 
 @patch("/", sync_to_thread=True, responses=refuses(404, 409, 412, 422, 428, 503))
 def edit_segments(service: Given[JobService], job_id: FromPath[str], data: JSONBody[SegmentChanges], if_match: IfMatch = None) -> Response[Segments]:
-    """Edit, add and remove lines: all of it or nothing."""
+    """Edit, add and remove lines, all in one transaction."""
     return _tagged(service.edit(job_id, revision_of(if_match), data))
 
 
@@ -72,7 +72,7 @@ def merge_segment(service: Given[JobService], job_id: FromPath[str], segment_id:
 
 @post("/{segment_id:str}/preview", status_code=200, media_type="audio/wav", responses=refuses(401, 402, 404, 409, 422, 502, 503, 507))
 async def preview_segment(service: Given[JobService], job_id: FromPath[str], segment_id: FromPath[str], keys: Given[Keys]) -> Response[bytes]:
-    """One line as a WAV file, as it will be spoken; kept, so that the render does not buy it again."""
+    """One line as a WAV file, as it will be spoken. The clip is kept, so that the render does not buy it again."""
     return Response(await service.preview(job_id, segment_id, keys=keys), media_type="audio/wav", headers={"Cache-Control": "no-store"})
 
 

@@ -1,4 +1,4 @@
-"""What is kept and how much room it takes; what retention would delete, and its deletion."""
+"""Routes of storage: usage, retention and export."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ if TYPE_CHECKING:
 
 
 class CleanRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`dry_run` only says what would be deleted."""
+    """`dry_run` only lists what would be deleted."""
 
     dry_run: bool
 
 
 @get("/", sync_to_thread=True, responses=refuses())
 def get_storage(stock: Given[Stock]) -> Response[StorageReport]:
-    """What is kept by kind, the disk, the rules of retention, the last backup. Figures may be a few seconds old."""
+    """Usage by kind, the disk, the rules of retention and the last backup. Figures may be a few seconds old."""
     return Response(stock.report(), headers={"Cache-Control": "no-store"})
 
 
 @post("/clean", status_code=200, sync_to_thread=True, responses=refuses())
 def clean_storage(stock: Given[Stock], data: JSONBody[CleanRequest]) -> CleanReport:
-    """Delete what the rules no longer keep; with `dry_run`, only list it with the reasons."""
+    """Delete what the rules no longer keep; with `dry_run`, only list it with reasons."""
     return stock.clean(dry_run=data.dry_run)
 
 
 @get("/api/jobs/{job_id:str}/export", sync_to_thread=True, tags=["jobs"], media_type="application/x-tar", responses=refuses(404), raises=[])
 def export_job(stock: Given[Stock], job_id: FromPath[str]) -> Stream:
-    """One job with its history and all its files as a tar archive, which `autodubber import` takes in; README.txt in it says what is what."""
+    """One job with its history and files as a tar archive for `autodubber import`; its README.txt explains the contents."""
     title, blocks = stock.archive(job_id)
     headers = {"Content-Disposition": disposition("attachment", f"{title}.tar"), "Cache-Control": "no-store"}
     return Stream(_in_threads(blocks), media_type="application/x-tar", headers=headers)
 
 
 async def _in_threads(blocks: Generator[bytes]) -> AsyncIterator[bytes]:
-    """Each block is made in a thread; when the client goes, what is open is closed."""
+    """Make each block in a thread; close open files when the client disconnects."""
     try:
         while (block := await asyncio.to_thread(next, blocks, None)) is not None:
             yield block

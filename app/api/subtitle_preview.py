@@ -1,4 +1,4 @@
-"""A look at a subtitle file before a job is made of it: is the encoding right, and what in it is faulty."""
+"""Previews a subtitle file before a job is created: its encoding and its faults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LANGUAGE: Final = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 
 
 class Encoding(msgspec.Struct, frozen=True):
-    """An encoding that can be chosen (`subtitle_encoding`), and what people call it."""
+    """An encoding that can be chosen (`subtitle_encoding`), with its name for people."""
 
     id: str
     name: str
@@ -37,7 +37,7 @@ async def preview_subtitles(
     encoding: Annotated[str | None, QueryParameter(max_length=40, description="An encoding instead of the guess.")] = None,
 ) -> SubtitlePreview:
     """Read an SRT, WebVTT or ASS file, which is the body (`application/octet-stream`). Nothing is kept."""
-    from app.jobs.attachments import look_at_subtitles  # not at import: it brings the database along
+    from app.jobs.attachments import look_at_subtitles  # not at import: it imports the database
 
     found, likely = await asyncio.to_thread(look_at_subtitles, await request.body(), language, encoding)
     return SubtitlePreview(found, tuple(Encoding(name, label) for name, label in likely))

@@ -1,4 +1,4 @@
-"""Health for orchestrators and for people, metrics, and the description of the interface."""
+"""Routes of health, metrics and the API description."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ _FRESH: Final = {"Cache-Control": "no-store"}
 
 @get("/health/live", sync_to_thread=False, tags=["system"])
 def live() -> dict[str, str]:
-    """The process answers."""
+    """The process is alive."""
     return {"status": "alive"}
 
 
 @get("/health/ready", sync_to_thread=True, tags=["system"])
 def ready(health: Given[Health]) -> Response[HealthReport]:
-    """Work can be taken: 200, else 503 with the failed checks."""
+    """200 when the server can take work, else 503 with the failed checks."""
     report = health.report()
     return Response(report, status_code=200 if report.ready else 503, headers=_FRESH)
 
 
 @get("/health", sync_to_thread=True, tags=["system"])
 def health_for_people(health: Given[Health]) -> Response[HealthReport]:
-    """The same for people: always 200."""
+    """All checks and figures, for people: always 200."""
     return Response(health.report(), headers=_FRESH)
 
 
 @get("/metrics", sync_to_thread=True, tags=["system"], media_type="text/plain", responses=refuses(401, 404))
 def metrics(request: Request[Any, Any, Any], limits: Given[Limits], metrics: Given[Metrics]) -> Response[bytes]:
-    """Figures for Prometheus: 404 unless AUTODUBBER_METRICS is on; with AUTODUBBER_METRICS_TOKEN, 401 for who does not send it as a bearer token."""
+    """Figures for Prometheus: 404 unless AUTODUBBER_METRICS is on; with AUTODUBBER_METRICS_TOKEN, 401 without it as bearer token."""
     if limits.metrics_token:
         if not may_read(limits.metrics_token, request.headers.get("authorization")):
             raise DubError(errors.METRICS_TOKEN, headers={"WWW-Authenticate": 'Bearer realm="metrics"'})

@@ -1,4 +1,4 @@
-"""What is said to somebody who opened the server under a name that it does not know: how to tell it the name, and one line of the log for each."""
+"""Answers requests under an unknown host name: a page that explains how to allow the name, and one log line for each name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 
 from app.config.hosts import split
 
-_MOST_NAMES: Final = 100  # remembered; a web site can make up as many as it likes
+_MOST_NAMES: Final = 100  # names remembered; a web site can invent any number
 _log = structlog.get_logger("api")
 
 _PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -41,7 +41,7 @@ own at your AutoDubber and use it through your browser. <strong>If the name is n
 
 
 class Strangers:
-    """The names that were refused: each is told in the log once."""
+    """The refused names: each is logged once."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
@@ -58,12 +58,12 @@ class Strangers:
 
 
 def wants_page(accept: str) -> bool:
-    """Whether a browser asks for something to look at."""
+    """Whether a browser asks for a page."""
     return "text/html" in accept.lower()
 
 
 def page(header: str) -> bytes:
-    """The page for a person who came by that Host header, with the setting for this very name."""
+    """The page for this Host header, with the setting that allows its name."""
     return _PAGE.replace("NAME", html.escape(_name(header))).encode()
 
 

@@ -1,4 +1,4 @@
-"""What stands in the headers of an upload: tus 1.0.0 in words and numbers, read and written, and described for /schema."""
+"""Parses, writes and documents the headers of tus 1.0.0."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ADDRESS: Final = re.compile(r"(?:.*/)?api/uploads/([^/]{1,64})/?")
 
 
 def clean_filename(name: str) -> str:
-    """A name as people see it: no folders, nothing that is no character to be seen, at most 255 of them. Never used as a path."""
+    """A file name for display: no folders, only visible characters, at most 255. Never used as a path."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
     return plain(base).strip()[:255] or "upload"
 
@@ -80,7 +80,7 @@ def parse_number(headers: Mapping[str, str], name: str) -> int:
 
 
 def parse_length(headers: Mapping[str, str]) -> int | None:
-    """Upload-Length of a creation; None where Upload-Defer-Length says that it comes later. Raises invalid_request for both, or neither."""
+    """Upload-Length of a creation; None with Upload-Defer-Length. Raises invalid_request for both or neither."""
     if (deferred := headers.get("upload-defer-length")) is None:
         return parse_number(headers, "upload-length")
     if deferred != "1":
@@ -91,7 +91,7 @@ def parse_length(headers: Mapping[str, str]) -> int | None:
 
 
 def parse_parts(concat: str | None) -> list[str] | None:
-    """Upload-Concat: the ids of the uploads that are joined, in order; None for an upload that brings bytes. Raises invalid_request."""
+    """Upload-Concat: the ids of the uploads to join, in order; None for an upload with bytes of its own. Raises invalid_request."""
     if concat is None or concat == PARTIAL:
         return None
     kind, semicolon, addresses = concat.partition(";")
@@ -112,9 +112,9 @@ def parse_parts(concat: str | None) -> list[str] | None:
 
 
 def told(upload: Upload) -> dict[str, str]:
-    """What every answer about an upload says: where it is, and until when it is kept."""
+    """Headers of every answer about an upload: its offset, and when it expires."""
     headers = {"Tus-Resumable": VERSION, "Cache-Control": "no-store"}
-    if not upload.final or upload.complete:  # while parts are joined there is no offset to go on from
+    if not upload.final or upload.complete:  # while parts are being joined there is no offset
         headers["Upload-Offset"] = str(upload.offset_bytes)
     if not upload.complete:
         headers["Upload-Expires"] = formatdate(upload.expires_at, usegmt=True)
@@ -122,7 +122,7 @@ def told(upload: Upload) -> dict[str, str]:
 
 
 def told_in_full(upload: Upload) -> dict[str, str]:
-    """What HEAD says besides: the length, if it is known, and what came with the creation."""
+    """Further headers of HEAD: the length, if known, and the metadata of the creation."""
     headers = told(upload) | ({"Upload-Defer-Length": "1"} if upload.deferred else {"Upload-Length": str(upload.length_bytes)})
     if upload.concat:
         headers["Upload-Concat"] = upload.concat
@@ -131,9 +131,9 @@ def told_in_full(upload: Upload) -> dict[str, str]:
 
 
 def address(headers: Mapping[str, str], path: str, *, behind_proxy: bool) -> str:
-    """The upload's whole address as its client knows it, or its path where only a proxy knows that: the client resolves it.
+    """The upload's absolute address as the client sees it, or only its path when that is known to a proxy alone: the client resolves it.
 
-    A browser says in Origin how it reaches us. Without one, a proxy may be between that speaks https: the setting or a header tells.
+    A browser's Origin tells how it reaches the server. Without Origin, a proxy with https may stand between: the setting or a header tells.
     """
     host, origin = headers.get("host", ""), headers.get("origin", "")
     if host and origin.partition("://")[2] == host:

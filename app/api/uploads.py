@@ -52,7 +52,7 @@ def check_length(limits: Limits, length_bytes: int) -> None:
 
 
 async def receive(request: Request[Any, Any, Any], writer: Writer, pace: Pace) -> Upload:
-    """Write the body as it comes. However it ends, what arrived is on disk and counted when this returns or raises."""
+    """Write the body as it arrives. When this returns or raises, all bytes that arrived are on disk and counted."""
     whole = False
     try:
         async for block in blocks(request, pace):
@@ -66,13 +66,13 @@ async def receive(request: Request[Any, Any, Any], writer: Writer, pace: Pace) -
 
 @route("/", http_method=[HttpMethod.OPTIONS], status_code=200, sync_to_thread=False)
 def capabilities(limits: Given[Limits]) -> Response[None]:
-    """What this server speaks and takes."""
+    """The protocol version, extensions and limits of this server."""
     return _able(limits)
 
 
 @route("/{upload_id:str}", http_method=[HttpMethod.OPTIONS], status_code=200, sync_to_thread=False, responses=refuses())
 def upload_capabilities(limits: Given[Limits]) -> Response[None]:
-    """What this server speaks and takes."""
+    """The protocol version, extensions and limits of this server."""
     return _able(limits)
 
 
@@ -89,7 +89,7 @@ def _able(limits: Limits) -> Response[None]:
 
 @route("/", http_method=[HttpMethod.POST], status_code=201, responses=refuses(404, 412, 413, 415, 429, 431, 460, 507))
 async def create_upload(request: Request[Any, Any, Any], uploads: Given[UploadStore], leases: Given[Leases], limits: Given[Limits]) -> Response[None]:
-    """Start an upload (`Upload-Length`, `Upload-Metadata` with `filename` and `filetype`); the answer's Location is its address."""
+    """Start an upload (`Upload-Length`, `Upload-Metadata` with `filename` and `filetype`); Location is its address."""
     _speaks_tus(request)
     concat, metadata = request.headers.get("upload-concat"), parse_metadata(request.headers.get("upload-metadata"))
     checksum, part_ids = parse_checksum(request.headers.get("upload-checksum")), parse_parts(concat)
@@ -116,7 +116,7 @@ async def create_upload(request: Request[Any, Any, Any], uploads: Given[UploadSt
             try:
                 upload = await _receive_more(request, uploads, upload, checksum, pace)
             except DubError as error:
-                if error.problem is errors.UPLOAD_CHECKSUM:  # the client never learns this upload's address
+                if error.problem is errors.UPLOAD_CHECKSUM:  # the client would never learn this upload's address
                     await asyncio.to_thread(uploads.delete, upload.id)
                 raise
     return _created(request, upload, limits)
@@ -126,7 +126,7 @@ async def create_upload(request: Request[Any, Any, Any], uploads: Given[UploadSt
 async def upload_offset(
     request: Request[Any, Any, Any], upload_id: FromPath[str], uploads: Given[UploadStore], leases: Given[Leases]
 ) -> Response[None]:
-    """Where to go on: `Upload-Offset`."""
+    """The offset at which to continue: `Upload-Offset`."""
     return await _tell(request, upload_id, uploads, leases)
 
 
@@ -169,7 +169,7 @@ async def _append(request: Request[Any, Any, Any], upload_id: str, uploads: Uplo
 
 
 async def _receive_more(request: Request[Any, Any, Any], uploads: UploadStore, upload: Upload, checksum: Checksum | None, pace: Pace) -> Upload:
-    """The body, into an upload that is not complete. Of one that has all its bytes, a byte more is refused."""
+    """Receive the body of an incomplete upload. A complete upload refuses further bytes."""
     if upload.received and (upload.complete or upload.partial):
         async for _ in blocks(request, pace):
             raise DubError(errors.UPLOAD_TOO_LARGE, _TOO_MANY)
@@ -178,7 +178,7 @@ async def _receive_more(request: Request[Any, Any, Any], uploads: UploadStore, u
 
 
 async def _has_body(request: Request[Any, Any, Any]) -> bool:
-    """Whether a body comes with the request. Where the head does not say it (HTTP/2), its first bytes do."""
+    """Whether the request has a body. Without headers that say so (HTTP/2), its first bytes do."""
     if request.content_length is not None or request.scope["http_version"].startswith("1"):
         return bool(request.content_length) or "transfer-encoding" in request.headers
     async for _ in blocks(request, Pace()):
@@ -196,7 +196,7 @@ def _created(request: Request[Any, Any, Any], upload: Upload, limits: Limits) ->
 async def terminate_upload(
     request: Request[Any, Any, Any], upload_id: FromPath[str], uploads: Given[UploadStore], leases: Given[Leases]
 ) -> Response[None]:
-    """Give up an upload."""
+    """Delete an upload."""
     return await _terminate(request, upload_id, uploads, leases)
 
 
@@ -211,7 +211,7 @@ async def _terminate(request: Request[Any, Any, Any], upload_id: str, uploads: U
 async def override_method(
     request: Request[Any, Any, Any], upload_id: FromPath[str], uploads: Given[UploadStore], leases: Given[Leases], limits: Given[Limits]
 ) -> Response[None]:
-    """PATCH, HEAD or DELETE of an upload, named by `X-HTTP-Method-Override`, for networks that let nothing but POST through."""
+    """PATCH, HEAD or DELETE of an upload, named by `X-HTTP-Method-Override`, for networks that pass only POST."""
     match request.headers.get("x-http-method-override", "").strip().upper():
         case "PATCH":
             return await _append(request, upload_id, uploads, leases, limits)

@@ -1,4 +1,4 @@
-"""JSON answers that a client can keep: an ETag of their bytes, and 304 where the client has them already (RFC 9110, section 13)."""
+"""JSON answers with an ETag, and 304 when the client has the current answer (RFC 9110, section 13)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.api.ranges import tags
 def validated(request: Request[Any, Any, Any], value: Any, headers: Mapping[str, str] | None = None) -> Response[Any]:
     """The value as JSON, or 304 without a body. Encodes here: call it in the handler's thread.
 
-    The ETag is weak: the bytes on the way may be compressed. The client may keep the answer, and asks each time whether it still holds.
+    The ETag is weak, because the answer may be compressed. The client may cache the answer and must revalidate it each time.
     """
     body = msgspec.json.encode(value)
     tag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'

@@ -1,4 +1,4 @@
-"""Engines and voices: what can recognise and speak here, and why not."""
+"""Routes of engines and voices: which are available, and why others are not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Voices(msgspec.Struct, frozen=True):
 
 @get("/engines", responses=refuses())
 async def list_engines(registry: Given[Registry], keys: Given[Keys]) -> Engines:
-    """Every engine, whether it can work here, why not, and its models."""
+    """Every engine: whether it is available, why not, and its models."""
     return Engines(tuple(await registry.infos(keys)))
 
 
