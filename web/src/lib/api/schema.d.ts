@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * ListEngines
-         * @description Every engine, whether it can work here, why not, and its models.
+         * @description Every engine: whether it is available, why not, and its models.
          */
         get: operations["listEngines"];
         put?: never;
@@ -87,7 +87,7 @@ export interface paths {
         put?: never;
         /**
          * ApproveJob
-         * @description The lines are right: render.
+         * @description Approve the lines and start the render.
          */
         post: operations["approveJob"];
         delete?: never;
@@ -165,7 +165,7 @@ export interface paths {
         };
         /**
          * ExportJob
-         * @description One job with its history and all its files as a tar archive, which `autodubber import` takes in; README.txt in it says what is what.
+         * @description One job with its history and files as a tar archive for `autodubber import`; its README.txt explains the contents.
          */
         get: operations["exportJob"];
         put?: never;
@@ -205,7 +205,7 @@ export interface paths {
         };
         /**
          * GetReport
-         * @description What the last finished render came out like: every line, and the whole.
+         * @description The report of the last finished render: every line, and totals.
          */
         get: operations["getReport"];
         put?: never;
@@ -227,7 +227,7 @@ export interface paths {
         put?: never;
         /**
          * RetryJob
-         * @description Go on from the stage that failed or was cancelled.
+         * @description Continue from the stage that failed or was cancelled.
          */
         post: operations["retryJob"];
         delete?: never;
@@ -255,7 +255,7 @@ export interface paths {
         head?: never;
         /**
          * EditSegments
-         * @description Edit, add and remove lines: all of it or nothing.
+         * @description Edit, add and remove lines, all in one transaction.
          */
         patch: operations["editSegments"];
         trace?: never;
@@ -291,7 +291,7 @@ export interface paths {
         put?: never;
         /**
          * PreviewSegment
-         * @description One line as a WAV file, as it will be spoken; kept, so that the render does not buy it again.
+         * @description One line as a WAV file, as it will be spoken. The clip is kept, so that the render does not buy it again.
          */
         post: operations["previewSegment"];
         delete?: never;
@@ -329,7 +329,7 @@ export interface paths {
         };
         /**
          * GetSettings
-         * @description Limits, and what a job gets where it says nothing.
+         * @description Limits, and the default options of a job.
          */
         get: operations["getSettings"];
         put?: never;
@@ -360,7 +360,7 @@ export interface paths {
         post?: never;
         /**
          * DeleteKey
-         * @description Forget the stored key.
+         * @description Delete the stored key.
          */
         delete: operations["deleteKey"];
         options?: never;
@@ -377,7 +377,7 @@ export interface paths {
         };
         /**
          * GetStorage
-         * @description What is kept by kind, the disk, the rules of retention, the last backup. Figures may be a few seconds old.
+         * @description Usage by kind, the disk, the rules of retention and the last backup. Figures may be a few seconds old.
          */
         get: operations["getStorage"];
         put?: never;
@@ -399,7 +399,7 @@ export interface paths {
         put?: never;
         /**
          * CleanStorage
-         * @description Delete what the rules no longer keep; with `dry_run`, only list it with the reasons.
+         * @description Delete what the rules no longer keep; with `dry_run`, only list it with reasons.
          */
         post: operations["cleanStorage"];
         delete?: never;
@@ -439,13 +439,13 @@ export interface paths {
         put?: never;
         /**
          * CreateUpload
-         * @description Start an upload (`Upload-Length`, `Upload-Metadata` with `filename` and `filetype`); the answer's Location is its address.
+         * @description Start an upload (`Upload-Length`, `Upload-Metadata` with `filename` and `filetype`); Location is its address.
          */
         post: operations["createUpload"];
         delete?: never;
         /**
          * Capabilities
-         * @description What this server speaks and takes.
+         * @description The protocol version, extensions and limits of this server.
          */
         options: operations["capabilities"];
         head?: never;
@@ -463,22 +463,22 @@ export interface paths {
         put?: never;
         /**
          * OverrideMethod
-         * @description PATCH, HEAD or DELETE of an upload, named by `X-HTTP-Method-Override`, for networks that let nothing but POST through.
+         * @description PATCH, HEAD or DELETE of an upload, named by `X-HTTP-Method-Override`, for networks that pass only POST.
          */
         post: operations["overrideMethod"];
         /**
          * TerminateUpload
-         * @description Give up an upload.
+         * @description Delete an upload.
          */
         delete: operations["terminateUpload"];
         /**
          * UploadCapabilities
-         * @description What this server speaks and takes.
+         * @description The protocol version, extensions and limits of this server.
          */
         options: operations["uploadCapabilities"];
         /**
          * UploadOffset
-         * @description Where to go on: `Upload-Offset`.
+         * @description The offset at which to continue: `Upload-Offset`.
          */
         head: operations["uploadOffset"];
         /**
@@ -541,7 +541,7 @@ export interface paths {
         };
         /**
          * HealthForPeople
-         * @description The same for people: always 200.
+         * @description All checks and figures, for people: always 200.
          */
         get: operations["healthForPeople"];
         put?: never;
@@ -561,7 +561,7 @@ export interface paths {
         };
         /**
          * Live
-         * @description The process answers.
+         * @description The process is alive.
          */
         get: operations["live"];
         put?: never;
@@ -581,7 +581,7 @@ export interface paths {
         };
         /**
          * Ready
-         * @description Work can be taken: 200, else 503 with the failed checks.
+         * @description 200 when the server can take work, else 503 with the failed checks.
          */
         get: operations["ready"];
         put?: never;
@@ -625,7 +625,7 @@ export interface paths {
         };
         /**
          * Metrics
-         * @description Figures for Prometheus: 404 unless AUTODUBBER_METRICS is on; with AUTODUBBER_METRICS_TOKEN, 401 for who does not send it as a bearer token.
+         * @description Figures for Prometheus: 404 unless AUTODUBBER_METRICS is on; with AUTODUBBER_METRICS_TOKEN, 401 without it as bearer token.
          */
         get: operations["metrics"];
         put?: never;
