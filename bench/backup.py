@@ -20,7 +20,6 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from app.domain.job import Stage
 from app.domain.media import Artifact, ArtifactKind
 from tests.doubles import s3 as double
 from tests.unit.backup.folders import OPTIONS, DataFolder
@@ -124,7 +123,7 @@ def make(data: DataFolder, job_id: str) -> None:
         name = hashlib.sha256(f"{job_id}{kind}".encode()).hexdigest()
         fill(data.blobs.root / f"artifacts/{name}.{extension}", size_bytes)
         made.append(Artifact(kind, f"artifacts/{name}.{extension}", size_bytes, name, "video/mp4", extension))
-    data.store.finish_stage(job_id, Stage.MUX, "1", {}, 1.0, keys=keys, artifacts=made)
+    data.store.finish_stage(job_id, "mux", "1", {}, 1.0, keys=keys, artifacts=made)
 
 
 def fill(path: Path, size_bytes: int) -> None:

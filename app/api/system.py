@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
 from litestar import Request, get
 from litestar.response import Response
 
@@ -11,10 +12,29 @@ from app.api.depends import Given, Limits
 from app.api.health import Health, HealthReport
 from app.api.metrics import CONTENT_TYPE, Metrics, may_read
 from app.api.problems import refuses
-from app.domain import errors
+from app.domain import errors, stages
 from app.domain.errors import DubError
+from app.domain.job import Phase
 
 _FRESH: Final = {"Cache-Control": "no-store"}
+
+
+class StageInfo(msgspec.Struct, frozen=True):
+    """A stage of the dub: its name in a job's `stage`, the phase that it belongs to, and a short title for people."""
+
+    name: str
+    phase: Phase
+    title: str
+
+
+class Stages(msgspec.Struct, frozen=True):
+    stages: tuple[StageInfo, ...]
+
+
+@get("/api/stages", sync_to_thread=False, tags=["system"])
+def list_stages() -> Stages:
+    """The stages that a job goes through, in their order. The person's review is between the phases."""
+    return Stages(tuple(StageInfo(stage.name, stage.phase, stage.title) for stage in stages.STAGES))
 
 
 @get("/health/live", sync_to_thread=False, tags=["system"])
@@ -47,4 +67,4 @@ def metrics(request: Request[Any, Any, Any], limits: Given[Limits], metrics: Giv
     return Response(metrics.text(), media_type=CONTENT_TYPE, headers=_FRESH)
 
 
-handlers: Final = [live, ready, health_for_people, metrics]
+handlers: Final = [list_stages, live, ready, health_for_people, metrics]

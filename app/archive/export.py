@@ -19,7 +19,7 @@ import msgspec
 from sqlalchemy import Engine, select
 
 from app.domain.errors import JOB_NOT_FOUND, DubError
-from app.domain.job import JobError, JobState, Joined, Phase, Stage
+from app.domain.job import JobError, JobState, Joined, Phase
 from app.domain.json_decoding import Count, Moment
 from app.domain.media import Artifact, MediaInfo
 from app.domain.segment import Segment
@@ -52,7 +52,7 @@ SHA256SUMS          the hash of everything: `sha256sum -c SHA256SUMS` checks it 
 class StageEntry(msgspec.Struct, frozen=True):
     """A stage's row; `seconds` and `finished_at` are the job's history."""
 
-    stage: Stage
+    stage: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z_]{0,31}$")]
     fingerprint: Annotated[str, msgspec.Meta(max_length=64)]
     output: Any
     seconds: Moment
@@ -205,7 +205,7 @@ def _read(engine: Engine, job_id: str) -> tuple[PortableJob, list[str], set[str]
         others = select(t.blob_references.c.key).where(t.blob_references.c.key.in_(mine), t.blob_references.c.job_id != job_id)
         shared = set(c.execute(others).scalars())
         stages = tuple(
-            StageEntry(Stage(found.stage), found.fingerprint, found.output, found.seconds, found.finished_at)
+            StageEntry(found.stage, found.fingerprint, found.output, found.seconds, found.finished_at)
             for found in c.execute(select(t.stages).where(t.stages.c.job_id == job_id))
         )
         artifacts = tuple(rows.to_artifact(found) for found in c.execute(select(t.artifacts).where(t.artifacts.c.job_id == job_id)))

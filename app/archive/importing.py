@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
 import secrets
@@ -17,13 +16,12 @@ import msgspec
 from sqlalchemy import Connection, Engine, delete, select
 
 from app.archive import validation
-from app.archive.export import MANIFEST, README, SUMS, PortableJob
+from app.archive.export import MANIFEST, README, SUMS, PortableJob, StageEntry
+from app.domain import stages
 from app.domain.errors import ARCHIVE_INVALID, DATABASE_BUSY, DISK_FULL, DubError
-from app.domain.job import ACTIVE, DubOptions, JobState, Stage
+from app.domain.job import ACTIVE, DubOptions, JobState
 from app.domain.media import ArtifactKind
-from app.domain.segment import Clip, Placement
-from app.dubbing.pipeline import Mixed, Sound
-from app.jobs.stages import Transcribed
+from app.domain.retention import Kind
 from app.storage import batches, hidden, rows, tar_stream
 from app.storage import tables as t
 from app.storage.blobs import BlobStore, sha256_of
@@ -31,17 +29,13 @@ from app.storage.database import reading
 from app.storage.disk_floor import Floor
 from app.storage.disk_floors import Reservation, reserve_on
 from app.storage.hidden import Coming, fill
+from app.storage.references import kind_of_key
 from app.system.disk_full import is_disk_full
 
 _MAX_JSON_BYTES: Final = 256 << 20  # of one job: its lines, and what its stages gave
 _BLOB: Final = re.compile(r"blobs/((?:uploads|ingest|clips|artifacts)(?:/[A-Za-z0-9_-]{1,128}){1,3}(?:\.[a-z0-9]{1,8})?)")
 _JOB: Final = re.compile(r"jobs/([0-9a-f]{32})/job\.json")
-_OUTPUTS: Final[dict[Stage, Any]] = {
-    Stage.PROBE: str, Stage.INGEST: Sound, Stage.TRANSCRIBE: Transcribed, Stage.SYNTHESIZE: tuple[Clip, ...],
-    Stage.FIT: tuple[Placement, ...], Stage.MIX: Mixed,
-}  # fmt: skip
 _Work = Callable[[Connection, str, Sequence[str]], object]
-_AGAIN: Final = {"ingest": (Stage.INGEST,), "clips": (Stage.SYNTHESIZE,), "artifacts": (Stage.MIX, Stage.MUX)}
 
 
 class Outcome(StrEnum):
@@ -265,39 +259,41 @@ def _values(job: PortableJob) -> dict[str, Any]:
 def _made(job: PortableJob, there: set[str], other: set[str], blobs: BlobStore) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The rows of what its stages gave, and of its files. A stage whose files are not there runs again."""
     again = _again(job, there, other)
-    stages: list[dict[str, Any]] = []
+    finished: list[dict[str, Any]] = []
     artifacts: list[dict[str, Any]] = []
     for stage in job.stages:
-        kind = _OUTPUTS.get(stage.stage)
-        readable = kind is None
-        with contextlib.suppress(msgspec.ValidationError):
-            msgspec.convert(stage.output, kind or Any)
-            readable = True
-        if readable:
+        if _output(stage) is not None:
             fingerprint = "" if stage.stage in again else stage.fingerprint
-            stages.append(msgspec.to_builtins(msgspec.structs.replace(stage, fingerprint=fingerprint)))
+            finished.append(msgspec.to_builtins(msgspec.structs.replace(stage, fingerprint=fingerprint)))
     for artifact in job.artifacts:
         if artifact.key in there:
             if artifact.key in other:
                 path = blobs.path(artifact.key)
                 artifact = msgspec.structs.replace(artifact, size_bytes=path.stat().st_size, sha256=sha256_of(path))
             artifacts.append(msgspec.to_builtins(artifact))
-    return stages, artifacts
+    return finished, artifacts
 
 
-def _again(job: PortableJob, there: set[str], other: set[str]) -> set[Stage]:
+def _output(entry: StageEntry) -> Any:
+    """What the stage gave; None where this version has no such stage, or cannot read it: the stage runs again."""
+    stage = stages.find(entry.stage)
+    try:
+        return None if stage is None else msgspec.convert(entry.output, stage.output)
+    except msgspec.ValidationError:
+        return None
+
+
+def _again(job: PortableJob, there: set[str], other: set[str]) -> set[str]:
     """The stages that have to run again: what they made is not in the archive, or another clip of the same words is here."""
     needed = {artifact.key for artifact in job.artifacts if artifact.kind is not ArtifactKind.SOURCE}
-    for stage in job.stages:
-        with contextlib.suppress(msgspec.ValidationError):
-            if stage.stage is Stage.SYNTHESIZE:
-                needed |= {f"{clip.key}.wav" for clip in msgspec.convert(stage.output, tuple[Clip, ...])}
-            elif stage.stage is Stage.INGEST:
-                sound = msgspec.convert(stage.output, Sound)
-                needed |= set(sound.keys()) - (set() if job.source_key in there else {sound.speech})
+    for entry in job.stages:
+        if (output := _output(entry)) is not None:
+            files = set(stages.named(entry.stage).files(output))
+            gone_with_the_original = set() if job.source_key in there else {key for key in files if kind_of_key(key) is Kind.SOURCES}
+            needed |= files - gone_with_the_original
     lacking = (needed - there) | {key for key in other if key.startswith("clips/")}
-    again = {stage for key in lacking for stage in _AGAIN.get(key.partition("/")[0], ())}
+    again = {name for key in lacking for name in stages.making(key.partition("/")[0])}
     rendered = job.rendered_revision is not None
     if rendered and not any(artifact.key in there for artifact in job.artifacts if artifact.key.startswith("artifacts/")):
-        again |= {Stage.MIX, Stage.MUX}
+        again |= set(stages.making("artifacts"))
     return again

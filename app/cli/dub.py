@@ -21,10 +21,10 @@ from app.cli.dub_progress import Display, display
 from app.cli.failures import failed, interrupted, interruptible
 from app.config.settings import Settings
 from app.domain.errors import DISK_FULL, DubError
-from app.domain.job import NEUTRAL, Background, DubOptions, Stage, Task
-from app.domain.media import MediaInfo
+from app.domain.job import NEUTRAL, Background, DubOptions, Task
+from app.domain.media import ArtifactKind, MediaInfo
 from app.domain.report import Report
-from app.domain.segment import Clip, Flag, Segment
+from app.domain.segment import Clip, Flag
 from app.observability import logs
 from app.system import file_modes
 from app.system.console import say_json, say_path
@@ -32,7 +32,8 @@ from app.system.exit_status import OK, UsageError, track_of
 
 if TYPE_CHECKING:
     from app.dubbing.context import Kit
-    from app.speech.ports import Recognised
+    from app.jobs.memory_store import MemoryStore
+    from app.jobs.stage_hooks import Go, StageRun
 
 # Arguments whose name differs from that of their option.
 OPTION_OF: Final = {
@@ -192,91 +193,120 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
                 blobs=blobs, workspace=Workspace(folder / "scratch"), cache=folder / "cache", engines=engines, threads=settings.thread_count,
                 limits=limits_of(settings), max_duration_s=settings.max_duration_s, disks=disks,
             )  # fmt: skip
-            return await _stages(kit, arguments, options, shown, folder / "cache")
+            return await _stages(kit, arguments, options, shown)
         finally:
             await engines.close()
 
 
-async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, shown: Display, cache: Path) -> Dubbed:
-    from app.dubbing import audio_tracks as sound_tracks
-    from app.dubbing import pipeline
-    from app.dubbing.finish import cues_for, finish
-    from app.dubbing.report import keep_report, report_of
+async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, shown: Display) -> Dubbed:
+    """The declared stages in their order, on a job in memory."""
+    from app.domain.job import Phase
+    from app.domain.stages import in_phase
+    from app.jobs.memory_store import JOB_ID, MemoryStore, NoKeys
+    from app.jobs.progress import Hub
+    from app.jobs.stage_hooks import InnerHooks, StageRun, run_stage
+    from app.jobs.stages import StageWork
+
+    brought = {name: kit.blobs.path(f"uploads/{name}") for name in ("input", "subtitles", "stem") if getattr(arguments, name) is not None}
+    for name, path in brought.items():
+        path.parent.mkdir(exist_ok=True)
+        path.symlink_to(getattr(arguments, name).resolve())
+    subtitles_key, stem_key = (f"uploads/{name}" if name in brought else None for name in ("subtitles", "stem"))
+    store = MemoryStore(options, title=arguments.input.stem, source_key="uploads/input", subtitles_key=subtitles_key, stem_key=stem_key)
+    inner = InnerHooks(store, StageWork(store=store, keys=NoKeys(), kit=kit, hub=Hub(), digest=lambda source, kept: JOB_ID))
+    around = _Around(kit, store, shown, reviews=arguments.review is not None)
+    hooks = (around.checked, around.shown, around.read, inner.named, inner.tidied, inner.worked, inner.recorded)
+    for phase in Phase:
+        for stage in in_phase(phase):
+            await run_stage(StageRun(stage, JOB_ID), hooks)
+        if phase is Phase.PREPARE and arguments.review is not None:
+            return _reviewed(arguments, store, shown)
+    return _rendered(kit, arguments, store, shown)
+
+
+class _Around:
+    """What the command line puts around every stage: its display, and checks that tell early what would fail late."""
+
+    def __init__(self, kit: Kit, store: MemoryStore, shown: Display, *, reviews: bool) -> None:
+        self._kit, self._store, self._shown, self._reviews = kit, store, shown, reviews
+
+    async def checked(self, run: StageRun, go: Go) -> None:
+        """After the file has been read: what it is, and whether the voice can speak, before an hour of recognition. After it has been decoded:
+        whether the video can be written as it is wished."""
+        from app.domain import stages
+        from app.dubbing import pipeline
+        from app.speech.ports import SpeechRequest
+
+        await go()
+        options, info = self._store.job.options, self._store.job.media
+        if run.stage is stages.PROBE and info is not None:
+            self._tell(info, options)
+            if not self._reviews:
+                voice, voice_id = self._kit.engines.voice(options.voice)
+                language = pipeline.spoken_language(options, None)
+                await voice.check(SpeechRequest(voice_id, options.voice_model, "a", language, options.speed, "", "", None))
+        if run.stage is stages.INGEST and info is not None:
+            pipeline.check_media(info, options)
+
+    def _tell(self, info: MediaInfo, options: DubOptions) -> None:
+        from app.dubbing import audio_tracks
+
+        if info.incomplete:
+            self._shown.note(f"the file is incomplete and is dubbed as far as it goes: {info.incomplete}")
+        if len(info.audio) > 1:
+            told = [f"{'*' if stream.track == audio_tracks.heard(info, options) else ' '} {audio_tracks.named(stream)}" for stream in info.audio]
+            self._shown.note("audio tracks (* is heard; --audio-track N takes another):", *told)
+
+    async def shown(self, run: StageRun, go: Go) -> None:
+        """Around: the stage's bar or line, and the time that it took."""
+        with self._shown.stage(run.stage) as report:
+            run.report = report
+            await go()
+
+    async def read(self, run: StageRun, go: Go) -> None:
+        """Before: the job as the stages before have left it. Once the file has been read, a background that was brought is looked at, too."""
+        from app.domain import stages
+        from app.dubbing import pipeline
+
+        run.row = self._store.row(run.job_id)
+        await go()
+        if run.stage is stages.PROBE and run.row.stem_key is not None:
+            await pipeline.check_stem(self._kit, self._kit.blobs.path(run.row.stem_key))
+
+
+def _reviewed(arguments: argparse.Namespace, store: MemoryStore, shown: Display) -> Dubbed:
+    """The lines as SRT, for the person to read."""
+    from app.dubbing.finish import cues_for
     from app.dubbing.subtitles.srt_vtt import write_srt
-    from app.dubbing.synthesize import VoiceChoice, synthesize
-    from app.dubbing.transcribe import from_subtitles, no_speech, transcribe
-    from app.speech.ports import SpeechRequest
 
-    source: Path = arguments.input.resolve()
-    with shown.stage(Stage.PROBE):
-        brought = arguments.subtitles.read_bytes() if arguments.subtitles else None
-        info = await pipeline.probe(kit, source, options, has_subtitles=brought is not None)
-        told = [f"{'*' if stream.track == sound_tracks.heard(info, options) else ' '} {sound_tracks.named(stream)}" for stream in info.audio]
-        stem = arguments.stem.resolve() if arguments.stem else None
-        if stem is not None:
-            await pipeline.check_stem(kit, stem)
-    if info.incomplete:
-        shown.note(f"the file is incomplete and is dubbed as far as it goes: {info.incomplete}")
-    if len(told) > 1:
-        shown.note("audio tracks (* is heard; --audio-track N takes another):", *told)
-    if not arguments.review:  # report a voice that cannot speak now, not after an hour of recognition
-        voice, voice_id = kit.engines.voice(options.voice)
-        language = pipeline.spoken_language(options, None)
-        await voice.check(SpeechRequest(voice_id, options.voice_model, "a", language, options.speed, "", "", None))
-    with shown.stage(Stage.INGEST) as report:
-        sound = await pipeline.ingest(kit, source, "cli", info, options, report)
-        info = pipeline.after_ingest(info, sound)
-        pipeline.check_media(info, options)
-    language, joined, subtitles = options.language, None, None
-    with shown.stage(Stage.TRANSCRIBE) as report:
-        if brought is not None:
-            lines = await asyncio.to_thread(from_subtitles, brought, sound.duration_s, options)
-            segments, joined, subtitles = lines.segments, lines.joined, lines.subtitles
-        else:
-            found: list[Segment] = []
+    with file_modes.as_the_person():
+        arguments.review.write_text(write_srt(cues_for(store.segments(store.job.id)[1], ())), encoding="utf-8")
+    return _result(arguments, store, (), None, shown, {"review": str(arguments.review)})
 
-            def on_chunk(chunk: Recognised) -> None:
-                found.extend(chunk.segments)
 
-            language = await transcribe(
-                kit, kit.blobs.path(sound.speech), options, sound.duration_s, language=None, resume_at_s=0.0, on_chunk=on_chunk, report=report,
-                info=info,
-            )  # fmt: skip
-            segments = tuple(sorted(found, key=lambda segment: segment.start_s))
-    if not segments:
-        raise no_speech(info, options)
-    if arguments.review:
-        with file_modes.as_the_person():
-            arguments.review.write_text(write_srt(cues_for(segments, ())), encoding="utf-8")
-        return _result(arguments, info, options, sound.duration_s, language, segments, (), None, shown, {"review": str(arguments.review)})
-    choice = VoiceChoice(options.voice, options.voice_model, options.speed, pipeline.spoken_language(options, language))
-    with shown.stage(Stage.SYNTHESIZE) as report:
-        clips = await synthesize(kit, segments, choice, on_clip=lambda _: None, report=report)
-    with shown.stage(Stage.FIT):
-        placements = await pipeline.fit(kit, segments, clips, options, sound.duration_s)
-    with shown.stage(Stage.MIX) as report:
-        mixed = await pipeline.mix(
-            kit, source, "cli", info, sound, segments, clips, placements, options, cache, report, stem=stem, stem_id="cli" if stem else ""
-        )
-    with shown.stage(Stage.MUX) as report:
-        finished = await finish(kit, source, info, sound, kit.blobs.path(mixed.track.key), segments, placements, options, language, report)
-    result = report_of(segments, placements, mixed, finished, options, sound.duration_s, joined, subtitles)
-    artifacts = [*finished.artifacts, mixed.audio, await keep_report(kit, result)]
-    outputs = hand_over(kit, artifacts, source.stem, arguments.output or source.parent, inputs_of(arguments))
-    return _result(arguments, info, options, sound.duration_s, language, segments, clips, result, shown, outputs)
+def _rendered(kit: Kit, arguments: argparse.Namespace, store: MemoryStore, shown: Display) -> Dubbed:
+    """The finished files, put beside the source or where the person wants them."""
+    from app.domain import stages
+
+    (told,) = store.artifacts([ArtifactKind.REPORT])
+    files = [*store.artifacts({*stages.MUX.artifacts} - {ArtifactKind.REPORT}), *store.artifacts([ArtifactKind.AUDIO]), told]
+    outputs = hand_over(kit, files, arguments.input.resolve().stem, arguments.output or arguments.input.resolve().parent, inputs_of(arguments))
+    report = msgspec.json.decode(kit.blobs.read(told.key), type=Report)
+    return _result(arguments, store, store.output(stages.SYNTHESIZE), report, shown, outputs)
 
 
 def _result(
-    arguments: argparse.Namespace, info: MediaInfo, options: DubOptions, duration_s: float, language: str | None, segments: Sequence[Segment],
-    clips: Sequence[Clip], report: Report | None, shown: Display, outputs: dict[str, str],
-) -> Dubbed:  # fmt: skip
-    from app.dubbing import audio_tracks as sound_tracks
+    arguments: argparse.Namespace, store: MemoryStore, clips: Sequence[Clip], report: Report | None, shown: Display, outputs: dict[str, str]
+) -> Dubbed:
+    from app.domain import stages
+    from app.dubbing import audio_tracks
 
+    job, info, segments = store.job, store.job.media, store.segments(store.job.id)[1]
     lines = report.lines if report else ()
     return Dubbed(
-        ok=True, input=str(arguments.input), duration_s=round(duration_s, 3), language=language,
-        audio_track=sound_tracks.heard(info, options) if info.audio else None, audio_tracks=tuple(map(sound_tracks.named, info.audio)),
-        lines=len(segments),
+        ok=True, input=str(arguments.input), duration_s=round(store.output(stages.INGEST).duration_s, 3), language=job.language,
+        audio_track=audio_tracks.heard(info, job.options) if info and info.audio else None,
+        audio_tracks=tuple(map(audio_tracks.named, info.audio)) if info else (), lines=len(segments),
         flagged=tuple(Flagged(line.start_s, line.text, round(line.rate, 3), line.flags) for line in lines if line.flags),
         cost_credits=sum(clip.cost_credits for clip in clips), loudness_lufs=report.loudness_lufs if report else None,
         true_peak_db=report.true_peak_db if report else None, stages_s=shown.stages_s(), outputs=outputs, report=report,

@@ -7,19 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol, TextIO
 
-from app.domain.job import Stage
 from app.domain.plain_text import visible
+from app.domain.stages import Stage
 from app.system.console import say
 
-TITLES: Final = {
-    Stage.PROBE: "reading the file",
-    Stage.INGEST: "decoding the sound",
-    Stage.TRANSCRIBE: "transcribing",
-    Stage.SYNTHESIZE: "speaking",
-    Stage.FIT: "fitting",
-    Stage.MIX: "mixing",
-    Stage.MUX: "writing the video",
-}
 _PLAIN_EVERY_S: Final = 5.0
 
 Report = Callable[[float, str], None]
@@ -43,7 +34,7 @@ class _Clock:
     def timed(self, stage: Stage) -> Iterator[None]:
         started = time.monotonic()
         yield
-        self._took_s[stage.value] = round(time.monotonic() - started, 3)
+        self._took_s[stage.name] = round(time.monotonic() - started, 3)
 
     def stages_s(self) -> dict[str, float]:
         return dict(self._took_s)
@@ -59,18 +50,18 @@ class PlainDisplay(_Clock):
 
     @contextlib.contextmanager
     def stage(self, stage: Stage) -> Iterator[Report]:
-        self.note(f"{TITLES[stage]} ...")
+        self.note(f"{stage.doing} ...")
         started = last = self._now()
 
         def report(fraction: float, message: str) -> None:
             nonlocal last
             if self._now() - last >= _PLAIN_EVERY_S:
                 last = self._now()
-                self.note(f"{TITLES[stage]}: {fraction:.0%}{f' ({message})' if message else ''}")
+                self.note(f"{stage.doing}: {fraction:.0%}{f' ({message})' if message else ''}")
 
         with self.timed(stage):
             yield report
-        self.note(f"{TITLES[stage]}: done in {self._now() - started:.1f} s")
+        self.note(f"{stage.doing}: done in {self._now() - started:.1f} s")
 
     def note(self, *lines: str) -> None:
         say(*lines, to=self._out)
@@ -89,7 +80,7 @@ class BarDisplay(_Clock):
 
     @contextlib.contextmanager
     def stage(self, stage: Stage) -> Iterator[Report]:
-        task = self._progress.add_task(TITLES[stage], total=1.0, message="")
+        task = self._progress.add_task(stage.doing, total=1.0, message="")
         with self.timed(stage):
             yield lambda fraction, message: self._progress.update(task, completed=fraction, message=visible(message))
         self._progress.update(task, completed=1.0, message="")

@@ -18,8 +18,9 @@ from app.cli.dub_report import fault_lines
 from app.cli.failures import failed, interrupted, interruptible
 from app.config.settings import Settings
 from app.domain.errors import AUDIO_TRACK_MISSING, LANGUAGE_UNKNOWN, NO_AUDIO, NOT_MEDIA, TRACK_LENGTH, DubError
-from app.domain.job import Container, Stage
+from app.domain.job import Container
 from app.domain.media import MediaInfo
+from app.domain.stages import MUX
 from app.dubbing import audio_tracks
 from app.dubbing.subtitles.cues import Cue
 from app.dubbing.subtitles.reading_report import told
@@ -141,7 +142,7 @@ async def _mux(arguments: argparse.Namespace, settings: Settings, tracks: Sequen
     dubs = [await _dub(each, info.duration_s, limits, any_length=arguments.any_length) for each in tracks]
     lines = [muxing.Lines(_cues(each), each.language, each.title or f"Dub ({each.language})") for each in subtitles]
     default = next((n for n, each in enumerate(tracks) if each.language == arguments.default), 0)
-    with tempfile.TemporaryDirectory(prefix="autodubber-mux-") as folder, display(sys.stderr) as shown, shown.stage(Stage.MUX) as report:
+    with tempfile.TemporaryDirectory(prefix="autodubber-mux-") as folder, display(sys.stderr) as shown, shown.stage(MUX) as report:
         done, burned, picture = 0.0, None, "copied"
         if encodes:
             done = _ENCODING

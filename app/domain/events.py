@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from app.domain.job import Job, Stage
+from app.domain.job import Job
 from app.domain.segment import Segment
 
 
@@ -26,11 +26,11 @@ class StateChanged(msgspec.Struct, frozen=True, tag="state", tag_field="type"):
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress", tag_field="type"):
-    """`message` is a short text for the person ("model: 120 of 144 MB"), or ""."""
+    """`stage` is the name of the stage. `message` is a short text for the person ("model: 120 of 144 MB"), or ""."""
 
     job_id: str
     seq: int
-    stage: Stage
+    stage: str
     stage_progress: float
     progress: float
     eta_s: float | None

@@ -28,19 +28,6 @@ class Phase(StrEnum):
     RENDER = "render"
 
 
-class Stage(StrEnum):
-    PROBE = "probe"
-    INGEST = "ingest"
-    TRANSCRIBE = "transcribe"
-    SYNTHESIZE = "synthesize"
-    FIT = "fit"
-    MIX = "mix"
-    MUX = "mux"
-
-
-PREPARE_STAGES: Final = (Stage.PROBE, Stage.INGEST, Stage.TRANSCRIBE)
-RENDER_STAGES: Final = (Stage.SYNTHESIZE, Stage.FIT, Stage.MIX, Stage.MUX)
-
 ACTIVE: Final = frozenset({JobState.QUEUED, JobState.PREPARING, JobState.RENDERING})
 EDITABLE: Final = frozenset({JobState.REVIEW, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
 
@@ -215,18 +202,21 @@ LOUDNESS_TARGETS: Final = (-14.0, -16.0, -23.0)  # streaming music, spoken word 
 
 
 class JobError(msgspec.Struct, frozen=True):
-    """Why a job failed, in the catalogue's words (`app.domain.errors`). `segments` are the ids of the lines that are to blame, where some are."""
+    """Why a job failed, in the catalogue's words (`app.domain.errors`). `stage` is the name of the stage that failed.
+    `segments` are the ids of the lines that are to blame, where some are.
+    """
 
     code: str
     message: str
     hint: str
-    stage: Stage | None
+    stage: str | None
     segments: tuple[str, ...] = ()
 
 
 class Job(msgspec.Struct, frozen=True):
     """A job as the person sees it. Holds no secret.
 
+    `stage` is the name of a stage (`app.domain.stages`).
     `has_stem`: a background without voices was brought. `progress` and `stage_progress` are 0..1; `eta_s` is None until it can be told.
     `revision` grows with every edit of the segments and is their ETag. `rendered_revision` is the revision that the artifacts were made from
     (None: not yet); `stale` says that lines, options or the stem changed since. `joined`: short subtitles were
@@ -238,7 +228,7 @@ class Job(msgspec.Struct, frozen=True):
     title: str
     state: JobState
     phase: Phase
-    stage: Stage | None
+    stage: str | None
     stage_progress: float
     progress: float
     eta_s: float | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from app.domain.job import JobError, JobState, Phase, Stage
+from app.domain.job import JobError, JobState, Phase
 
 
 class Length(msgspec.Struct, frozen=True):
@@ -23,7 +23,7 @@ class JobSummary(msgspec.Struct, frozen=True):
     title: str
     state: JobState
     phase: Phase
-    stage: Stage | None
+    stage: str | None
     stage_progress: float
     progress: float
     eta_s: float | None

@@ -9,13 +9,15 @@ from pathlib import Path
 import msgspec
 
 from app.domain.job import AudioCodec, DubOptions, Task
-from app.domain.media import Artifact, ArtifactKind, MediaInfo
+from app.domain.media import ArtifactKind, MediaInfo
 from app.domain.segment import Placement, Segment
+from app.domain.stage_outputs import Finished as Finished
+from app.domain.stage_outputs import Sound
 from app.dubbing import audio_tracks
 from app.dubbing.artifacts import keep_artifact
 from app.dubbing.context import Kit, Report
 from app.dubbing.disk_estimate import finish_bytes, scratch
-from app.dubbing.pipeline import Sound, source_language, spoken_language, track_codec
+from app.dubbing.pipeline import source_language, spoken_language, track_codec
 from app.dubbing.subtitles.ass_writer import style_of, upright_size, write_ass
 from app.dubbing.subtitles.cues import Cue, source_subtitles_for, subtitles_for
 from app.dubbing.subtitles.cues import cues_for as cues_for
@@ -27,17 +29,6 @@ from app.dubbing.worker.tasks import ProbeRequest
 
 _BURNING = 0.95  # the share of the work, where the picture is encoded
 _BUSY = ("encoding the picture", "burning subtitles")
-
-
-class Finished(msgspec.Struct, frozen=True):
-    """The files, and what the report says of them: `duration_s` is the finished video's (or sound's) as the file itself says; `picture` is
-    "copied", or the encoder that made it anew, for `encoded_for`; None without a picture.
-    """
-
-    artifacts: tuple[Artifact, ...]
-    duration_s: float
-    picture: str | None
-    encoded_for: str | None = None
 
 
 class _Texts(msgspec.Struct, frozen=True):

@@ -1,8 +1,6 @@
-"""The stages in order, each one function: inputs in, outputs out, progress through one callback, cancelled by cancelling the task.
+"""What the stages do, each one function: inputs in, outputs out, progress through one callback, cancelled by cancelling the task.
 
-prepare: probe -> ingest -> transcribe -> [the person]        render: synthesize -> fit -> mix -> mux (`app.dubbing.finish`)
-
-Stages keep nothing but blobs, which are named by the hash of what made them. Who runs them (the server's jobs, the command line) keeps the rest.
+Their order is in `app.domain.stages`. They keep nothing but blobs, which are named by the hash of what made them; the rest is kept by `app.jobs`.
 """
 
 from __future__ import annotations
@@ -18,8 +16,10 @@ import msgspec
 
 from app.domain.errors import AUDIO_TRACK_MISSING, FILE_EMPTY, MEDIA_TOO_LONG, NO_AUDIO, STEM_INVALID, DubError
 from app.domain.job import AudioCodec, AudioFormat, Background, Container, DubOptions, Task
-from app.domain.media import Artifact, ArtifactKind, MediaInfo, Obstacle
+from app.domain.media import ArtifactKind, MediaInfo
 from app.domain.segment import Clip, Placement, Segment
+from app.domain.stage_outputs import Mixed as Mixed
+from app.domain.stage_outputs import Sound as Sound
 from app.dubbing import audio_tracks
 from app.dubbing.artifacts import keep_artifact
 from app.dubbing.context import Kit, Report, fingerprint, fraction_only
@@ -30,35 +30,6 @@ from app.dubbing.worker.tasks import Ducking, FitRequest, Ingested, IngestReques
 
 MIXING: Final = 2  # grows when the mix makes another sound of the same inputs
 _LISTENING: Final = 2  # grows when recognition hears something else of the same sound
-
-
-class Sound(msgspec.Struct, frozen=True):
-    """What ingest leaves in the blob store, and what it saw of the picture (`Ingested`).
-
-    `energies` are 100 ms K-weighted mean squares; `thumbnail` is None for sound alone.
-    """
-
-    duration_s: float
-    speech: str
-    peaks: str
-    energies: str
-    thumbnail: str | None
-    obstacle: Obstacle | None = None
-    largest: tuple[int, int] | None = None
-
-    def keys(self) -> tuple[str, ...]:
-        return tuple(key for key in (self.speech, self.peaks, self.energies, self.thumbnail) if key)
-
-
-class Mixed(msgspec.Struct, frozen=True):
-    """The dubbed track as the video carries it, the sound alone as the person wants it (often the same file), and what was measured while
-    they were made. LUFS and dBTP; None where the sound is silent.
-    """
-
-    track: Artifact
-    audio: Artifact
-    loudness_lufs: float | None
-    true_peak_db: float | None
 
 
 def spoken_language(options: DubOptions, language: str | None) -> str | None:

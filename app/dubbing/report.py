@@ -13,11 +13,11 @@ from app.domain.job import DubOptions, Joined
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.report import LineReport, Report
 from app.domain.segment import Flag, Placement, Segment
+from app.domain.stage_outputs import Mixed
 from app.domain.subtitle_file import BroughtSubtitles
 from app.dubbing.artifacts import keep_artifact
 from app.dubbing.context import Kit
 from app.dubbing.finish import Finished
-from app.dubbing.pipeline import Mixed
 from app.dubbing.subtitles.cues import reading_speed
 
 RUSHED_RATE: Final = 1.25

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from operator import attrgetter
 from typing import Final
 
 import msgspec
 from msgspec import UNSET
 
+from app.domain import stages
 from app.domain.errors import ENCODING_UNKNOWN, ENGINE_UNKNOWN, LANGUAGE_UNKNOWN, SPEED_RANGE, DubError
 from app.domain.job import DubOptions
 from app.domain.media import MediaInfo
@@ -19,8 +21,10 @@ from app.speech.registry import Registry
 
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
-# What only matters before the lines are known: changing it later does not make a rendered job stale and is refused.
-PREPARE_ONLY: Final = frozenset({"language", "task", "recognizer", "model", "audio_track", "speak_sounds", "join_short_cues", "subtitle_encoding"})
+
+def same_preparation(a: DubOptions, b: DubOptions) -> bool:
+    """Whether preparation with one finds the lines that it finds with the other. Once they are there, what it depends on is not changed."""
+    return all(attrgetter(name)(a) == attrgetter(name)(b) for name in stages.prepare_options())
 
 
 def patched(options: DubOptions, patch: OptionsPatch) -> DubOptions:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import TYPE_CHECKING
 
+from app.domain import stages
 from app.domain.errors import SEGMENT_NOT_FOUND, TEXT_INVALID, DubError
-from app.domain.job import Job, Phase, Stage
+from app.domain.job import Job, Phase
 from app.domain.secret_names import Keys
 from app.domain.segment import Segment
 from app.dubbing.context import Kit
 from app.dubbing.disk_estimate import line_bytes
 from app.dubbing.pipeline import spoken_language
 from app.dubbing.synthesize import VoiceChoice, cached, clip_files, clip_key, requests_for, speak
-from app.jobs.progress import FIRST_GUESS, stages_of
 from app.jobs.schemas import Estimate
 from app.speech.registry import engine_of
 from app.storage.disk_floors import reserved
-from app.storage.jobs import JobStore
+
+if TYPE_CHECKING:
+    from app.storage.jobs import JobStore
 
 
 def choice_of(job: Job, keys: Keys) -> VoiceChoice:
@@ -66,7 +69,7 @@ async def estimate(kit: Kit, store: JobStore, job_id: str, *, keys: Keys) -> Est
     price = 0.0 if unit is None else unit.usd
     media_s = job.media.duration_s if job.media else 0.0
     costs = await asyncio.to_thread(stage_costs, store, Phase.RENDER)
-    seconds = sum(cost * media_s * (len(new) / len(pairs) if stage is Stage.SYNTHESIZE and pairs else 1.0) for stage, cost in costs.items())
+    seconds = sum(cost * media_s * (len(new) / len(pairs) if stage == stages.SYNTHESIZE.name and pairs else 1.0) for stage, cost in costs.items())
     return Estimate(
         len(pairs),
         sum(known),
@@ -78,9 +81,10 @@ async def estimate(kit: Kit, store: JobStore, job_id: str, *, keys: Keys) -> Est
     )
 
 
-def stage_costs(store: JobStore, phase: Phase) -> dict[Stage, float]:
+def stage_costs(store: JobStore, phase: Phase) -> dict[str, float]:
     """Seconds per second of media, as measured on this machine, else a first guess."""
-    return {stage: FIRST_GUESS[stage] if (cost := store.seconds_per_media_second(stage)) is None else cost for stage in stages_of(phase)}
+    measured = {stage: store.seconds_per_media_second(stage.name) for stage in stages.in_phase(phase)}
+    return {stage.name: stage.first_cost if cost is None else cost for stage, cost in measured.items()}
 
 
 def _read(store: JobStore, job_id: str) -> tuple[Job, tuple[Segment, ...]]:

@@ -12,18 +12,10 @@ from typing import Final
 import msgspec
 
 from app.domain.events import JobEvent, Progress
-from app.domain.job import PREPARE_STAGES, RENDER_STAGES, Phase, Stage
+from app.domain.stages import Stage, in_phase
 from app.observability import metrics
 
 _QUEUE_SIZE: Final = 1000
-
-# A stage's share of its phase's progress bar, and its cost in seconds per second of media before this machine has told better.
-WEIGHTS: Final = {
-    Stage.PROBE: 0.02, Stage.INGEST: 0.13, Stage.TRANSCRIBE: 0.85, Stage.SYNTHESIZE: 0.5, Stage.FIT: 0.03, Stage.MIX: 0.32, Stage.MUX: 0.15,
-}  # fmt: skip
-FIRST_GUESS: Final = {
-    Stage.PROBE: 0.0, Stage.INGEST: 0.01, Stage.TRANSCRIBE: 0.4, Stage.SYNTHESIZE: 0.1, Stage.FIT: 0.001, Stage.MIX: 0.02, Stage.MUX: 0.005,
-}  # fmt: skip
 
 
 class Subscription:
@@ -98,20 +90,17 @@ class Hub:
                     del self._subscriptions[job_id]
 
 
-def stages_of(phase: Phase) -> tuple[Stage, ...]:
-    return PREPARE_STAGES if phase is Phase.PREPARE else RENDER_STAGES
-
-
 class StageClock:
     """Progress and ETA of one running stage. `costs` are seconds per media second as measured here (or the first guess)."""
 
-    def __init__(self, phase: Phase, stage: Stage, media_s: float, costs: dict[Stage, float]) -> None:
-        stages = stages_of(phase)
+    def __init__(self, stage: Stage, media_s: float, costs: dict[str, float]) -> None:
+        stages = in_phase(stage.phase)
         at = stages.index(stage)
-        self._done = sum(WEIGHTS[s] for s in stages[:at])
-        self._weight = WEIGHTS[stage]
-        self._expected_s = costs[stage] * media_s
-        self._later_s = sum(costs[s] * media_s for s in stages[at + 1 :])
+        whole = sum(s.weight for s in stages)
+        self._done = sum(s.weight for s in stages[:at]) / whole
+        self._weight = stage.weight / whole
+        self._expected_s = costs[stage.name] * media_s
+        self._later_s = sum(costs[s.name] * media_s for s in stages[at + 1 :])
         self._started = time.monotonic()
         self._base = 0.0
 

@@ -16,12 +16,13 @@ from msgspec import UNSET, UnsetType
 
 from app.domain.errors import ARTIFACT_NOT_READY, INVALID_REQUEST, JOB_STATE, NOTHING_TO_SPEAK, SOURCE_GONE, DubError
 from app.domain.events import Deleted, SegmentsChanged, StateChanged
-from app.domain.job import ACTIVE, EDITABLE, PREPARE_STAGES, DubOptions, Job, JobState, Phase, Stage
+from app.domain.job import ACTIVE, EDITABLE, DubOptions, Job, JobState, Phase
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.plain_text import plain
 from app.domain.report import Report
 from app.domain.secret_names import NO_KEYS, Keys
 from app.domain.segment import Segment
+from app.domain.stages import TRANSCRIBE, names
 from app.domain.summary import JobSummary
 from app.dubbing.context import Kit
 from app.dubbing.synthesize import speakable
@@ -136,7 +137,7 @@ class JobService:
             if job.state not in EDITABLE:
                 raise DubError(JOB_STATE, f"The job is {job.state.value}.")
             prepared = job.phase is Phase.RENDER or job.state is JobState.REVIEW
-            if prepared and any(getattr(options, name) != getattr(job.options, name) for name in job_options.PREPARE_ONLY):
+            if prepared and not job_options.same_preparation(options, job.options):
                 raise DubError(JOB_STATE, "Recognition is done; duplicate the job to recognise it anew.")
             job_options.check(options, self._kit.engines, job.media)
             job_options.check_model(options, self._kit.engines, job.options)
@@ -183,12 +184,11 @@ class JobService:
         job_options.check(options, self._kit.engines, row.job.media)
         stem_key = row.stem_key if patch.stem_upload_id is UNSET else self._stem(patch.stem_upload_id)
         title = editing.title(patch.title) if isinstance(patch.title, str) else row.job.title
-        kept = all(getattr(options, name) == getattr(row.job.options, name) for name in job_options.PREPARE_ONLY)
-        shared = kept and self._transcribed(job_id)
+        shared = job_options.same_preparation(options, row.job.options) and self._transcribed(job_id)
         job_options.check_model(options, self._kit.engines, row.job.options if shared or options.recognizer == SUBTITLES else None)
         new_id = uuid.uuid4().hex
         state = JobState.REVIEW if shared else JobState.QUEUED
-        stages = PREPARE_STAGES if shared else ()
+        stages = names(Phase.PREPARE) if shared else ()
         self._store.copy(
             job_id, new_id, self._kit.blobs, title=title or row.job.title, options=options, stem_key=stem_key, state=state, stages=stages
         )
@@ -251,7 +251,7 @@ class JobService:
 
     def _transcribed(self, job_id: str) -> bool:
         """Whether every line is there; recognition that was stopped half way does not count."""
-        found = self._store.stage(job_id, Stage.TRANSCRIBE)
+        found = self._store.stage(job_id, TRANSCRIBE.name)
         return found is not None and found.finished
 
     def _start(self, job_id: str, phase: Phase, *, only_from: Collection[JobState] = (), keys: Keys = NO_KEYS) -> Job:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from app.domain.errors import DISK_FULL, DubError
-from app.domain.job import PREPARE_STAGES, RENDER_STAGES, Phase, Stage
+from app.domain.job import Phase
+from app.domain.stages import names
 from app.jobs.failures import Failures
 from app.jobs.reconciling import Settler
 from app.jobs.workflow_database import EngineFile, at_once
@@ -201,7 +202,8 @@ def _later() -> Iterator[None]:
 
 
 def _workflows(dbos: type[DBOS], runner: StageRunner, at_work: set[str]) -> dict[Phase, Any]:
-    """The two workflows. A long step is preemptible: cancelling its workflow cancels the task, and with it the child process.
+    """The two workflows, with one step for each declared stage, of the stage's name. A stage's step is preemptible: cancelling its workflow
+    cancels the task, and with it the child process.
 
     `at_work` has the names of those that are being run.
     """
@@ -211,9 +213,14 @@ def _workflows(dbos: type[DBOS], runner: StageRunner, at_work: set[str]) -> dict
     async def begin(job_id: str, phase: str, workflow_id: str) -> bool:
         return await runner.begin(job_id, phase, workflow_id)
 
-    @dbos.step(name="stage", preemptible=True)
-    async def stage(job_id: str, name: str, workflow_id: str) -> bool:
-        return await runner.run(job_id, name, workflow_id)
+    def step_of(name: str) -> Any:
+        @dbos.step(name=name, preemptible=True)
+        async def stage(job_id: str, workflow_id: str) -> bool:
+            return await runner.run(job_id, name, workflow_id)
+
+        return stage
+
+    steps = {phase: [step_of(name) for name in names(phase)] for phase in Phase}
 
     @dbos.step(name="finish")
     async def finish(job_id: str, phase: str, workflow_id: str) -> bool:
@@ -223,25 +230,25 @@ def _workflows(dbos: type[DBOS], runner: StageRunner, at_work: set[str]) -> dict
     async def follow(job_id: str, workflow_id: str, next_workflow_id: str) -> bool:
         return await runner.follow(job_id, workflow_id, next_workflow_id)
 
-    async def run(job_id: str, phase: Phase, stages: tuple[Stage, ...]) -> bool:
+    async def run(job_id: str, phase: Phase) -> bool:
         workflow_id = _own_id(dbos)
         if not await begin(job_id, phase.value, workflow_id):
             return False
-        for each in stages:
-            if not await stage(job_id, each.value, workflow_id):
+        for stage in steps[phase]:
+            if not await stage(job_id, workflow_id):
                 return False
         return bool(await finish(job_id, phase.value, workflow_id))
 
     @dbos.workflow(name="render", max_recovery_attempts=_RECOVERIES)
     async def render(job_id: str) -> None:
         with _among(at_work, _own_id(dbos)):
-            await run(job_id, Phase.RENDER, RENDER_STAGES)
+            await run(job_id, Phase.RENDER)
 
     @dbos.workflow(name="prepare", max_recovery_attempts=_RECOVERIES)
     async def prepare(job_id: str) -> None:
         workflow_id = _own_id(dbos)
         with _among(at_work, workflow_id):
-            if await run(job_id, Phase.PREPARE, PREPARE_STAGES):
+            if await run(job_id, Phase.PREPARE):
                 render_id = f"{job_id}-{Phase.RENDER.value}-{workflow_id.rpartition('-')[2]}"
                 if await follow(job_id, workflow_id, render_id):
                     with SetWorkflowID(render_id):

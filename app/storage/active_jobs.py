@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import Engine, select, update
 
-from app.domain.job import ACTIVE, JobState, Phase, Stage
+from app.domain.job import ACTIVE, JobState, Phase
 from app.storage import tables as t
 from app.storage.database import reading
 
@@ -15,7 +15,7 @@ class Working(msgspec.Struct, frozen=True):
 
     id: str
     phase: Phase
-    stage: Stage | None
+    stage: str | None
     is_queued: bool
     workflow_id: str | None
 
@@ -31,7 +31,7 @@ class WorkingJobs:
         columns = (t.jobs.c.id, t.jobs.c.phase, t.jobs.c.stage, t.jobs.c.state, t.jobs.c.workflow_id)
         with reading(self._engine) as c:
             found = c.execute(select(*columns).where(t.jobs.c.state.in_(list(ACTIVE)))).all()
-        return [Working(r.id, Phase(r.phase), Stage(r.stage) if r.stage else None, r.state == JobState.QUEUED, r.workflow_id) for r in found]
+        return [Working(r.id, Phase(r.phase), r.stage, r.state == JobState.QUEUED, r.workflow_id) for r in found]
 
     def requeue(self, job_id: str, lost: str | None, workflow_id: str) -> bool:
         """Put an active job back into the queue under another workflow, whatever it was doing: the workflow `lost` does nothing for it any more.

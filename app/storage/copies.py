@@ -10,22 +10,21 @@ import msgspec
 from sqlalchemy import Connection, Engine, insert, literal, select
 
 from app.domain.errors import DATABASE_BUSY, JOB_NOT_FOUND, DubError
-from app.domain.job import DubOptions, JobState, Phase, Stage
-from app.domain.media import ArtifactKind
+from app.domain.job import DubOptions, JobState, Phase
+from app.domain.stages import named
 from app.storage import rows
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
 from app.storage.database import reading
 from app.storage.hidden import Coming, fill
 
-_PREPARED: Final = [ArtifactKind.SOURCE, ArtifactKind.PEAKS, ArtifactKind.THUMBNAIL]  # made by preparation; the rest by a render
 _LOOKS: Final = 3
 _ASKED: Final = 500
 
 
 def copy(
     engine: Engine, blobs: BlobStore, job_id: str, new_id: str, *, title: str, options: DubOptions, stem_key: str | None, state: JobState,
-    stages: Collection[Stage],
+    stages: Collection[str],
 ) -> None:  # fmt: skip
     """A second job on the same source, with that stem. With `stages`, what they made is shared; in review the lines come along.
 
@@ -64,12 +63,13 @@ def copy(
     raise DubError(DATABASE_BUSY, "The job changes again and again.")
 
 
-def _made(c: Connection, job_id: str, stages: Collection[Stage]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _made(c: Connection, job_id: str, stages: Collection[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """What these stages gave, and the files that they hand out."""
     if not stages:
         return [], []
+    kinds = [kind for name in stages for kind in named(name).artifacts]
     outputs = c.execute(select(t.stages).where(t.stages.c.job_id == job_id, t.stages.c.stage.in_(list(stages))).order_by(t.stages.c.stage))
-    files = c.execute(select(t.artifacts).where(t.artifacts.c.job_id == job_id, t.artifacts.c.kind.in_(_PREPARED)).order_by(t.artifacts.c.kind))
+    files = c.execute(select(t.artifacts).where(t.artifacts.c.job_id == job_id, t.artifacts.c.kind.in_(kinds)).order_by(t.artifacts.c.kind))
     return [dict(found._mapping) for found in outputs], [dict(found._mapping) for found in files]
 
 

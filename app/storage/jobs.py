@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from app.domain.errors import EDIT_CONFLICT, JOB_STATE, TOO_MANY_LINES, DubError
-from app.domain.job import ACTIVE, TRANSITIONS, DubOptions, Job, JobState, Phase, Stage
+from app.domain.job import ACTIVE, TRANSITIONS, DubOptions, Job, JobState, Phase
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.segment import MAX_LINES, Segment
 from app.domain.summary import JobSummary
@@ -20,22 +20,8 @@ from app.storage import tables as t
 from app.storage.active_jobs import WorkingJobs
 from app.storage.blobs import BlobStore
 from app.storage.database import reading, urgent, urgently
-from app.storage.rows import JobRow
-
-PARTIAL: Final = "partial:"  # begins the fingerprint of a stage that has not finished
-
-
-class StageRow(msgspec.Struct, frozen=True):
-    """What a stage gave so far: `fingerprint` is the hash of its inputs, `output` what it gave (JSON), `seconds` what it took."""
-
-    fingerprint: str
-    output: Any
-    seconds: float
-
-    @property
-    def finished(self) -> bool:
-        """False while only a part of the work is done and kept."""
-        return not self.fingerprint.startswith(PARTIAL)
+from app.storage.job_row import PARTIAL as PARTIAL
+from app.storage.job_row import JobRow, StageRow
 
 
 class JobStore(WorkingJobs):
@@ -78,7 +64,7 @@ class JobStore(WorkingJobs):
 
     def copy(
         self, job_id: str, new_id: str, blobs: BlobStore, *, title: str, options: DubOptions, stem_key: str | None, state: JobState,
-        stages: Collection[Stage],
+        stages: Collection[str],
     ) -> None:  # fmt: skip
         """As `app.storage.copies.copy`."""
         copies.copy(self._engine, blobs, job_id, new_id, title=title, options=options, stem_key=stem_key, state=state, stages=stages)
@@ -154,7 +140,7 @@ class JobStore(WorkingJobs):
                     gone = rows.unreferenced(c, [old])
             return rows.job_row(c, job_id).job, gone
 
-    def progress(self, job_id: str, *, stage: Stage | None, stage_progress: float, progress: float, eta_s: float | None) -> None:
+    def progress(self, job_id: str, *, stage: str | None, stage_progress: float, progress: float, eta_s: float | None) -> None:
         """Keep the last known progress; a deleted job is no error."""
         values = {"stage": stage, "stage_progress": stage_progress, "progress": progress, "eta_s": eta_s}
         with self._engine.begin() as c:
@@ -173,7 +159,7 @@ class JobStore(WorkingJobs):
         with reading(self._engine) as c:
             return rows.job_row(c, job_id).job.revision, rows.segments_of(c, job_id)
 
-    def append_segments(self, job_id: str, added: Iterable[Segment], *, stage: Stage, fingerprint: str, output: Any) -> int:
+    def append_segments(self, job_id: str, added: Iterable[Segment], *, stage: str, fingerprint: str, output: Any) -> int:
         """Add recognised lines and, in the same transaction, remember how far recognition is; returns the new revision.
 
         Of very many lines only the last are in that transaction: killed before it, they are to be cleared. Raises too_many_lines.
@@ -230,13 +216,13 @@ class JobStore(WorkingJobs):
 
     # ---------------------------------------------------------------- stages, artifacts, blobs
 
-    def stage(self, job_id: str, stage: Stage) -> StageRow | None:
+    def stage(self, job_id: str, stage: str) -> StageRow | None:
         with reading(self._engine) as c:
             row = c.execute(select(t.stages).where(t.stages.c.job_id == job_id, t.stages.c.stage == stage)).first()
         return None if row is None else StageRow(row.fingerprint, row.output, row.seconds)
 
     def finish_stage(
-        self, job_id: str, stage: Stage, fingerprint: str, output: Any, seconds: float, *, keys: Collection[str] = (),
+        self, job_id: str, stage: str, fingerprint: str, output: Any, seconds: float, *, keys: Collection[str] = (),
         artifacts: Collection[Artifact] = (), kinds: Collection[ArtifactKind] = (),
     ) -> list[str]:  # fmt: skip
         """Record a finished stage with the blobs it needs; returns the keys that nobody needs any more.
@@ -270,7 +256,7 @@ class JobStore(WorkingJobs):
         """Delete those of the blobs that no job needs by now; uploads that waited with them for another job are forgotten."""
         blob_references.discard(self._engine, blobs, keys, uploads_too=True)
 
-    def seconds_per_media_second(self, stage: Stage, recent: int = 8) -> float | None:
+    def seconds_per_media_second(self, stage: str, recent: int = 8) -> float | None:
         """How long a stage took lately, per second of media; None when it never ran here. For estimates."""
         with reading(self._engine) as c:
             listed = c.execute(

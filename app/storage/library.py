@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Engine, TextClause, text
 
-from app.domain.job import DubOptions, JobError, JobState, Phase, Stage, same_dub
+from app.domain.job import DubOptions, JobError, JobState, Phase, same_dub
 from app.domain.plain_text import plain
 from app.domain.summary import JobSummary, Length
 from app.storage.database import reading
@@ -73,7 +73,7 @@ def _summary(row: Any) -> JobSummary:
         title=plain(title),
         state=JobState(state),
         phase=Phase(phase),
-        stage=None if stage is None else Stage(stage),
+        stage=stage,
         stage_progress=stage_progress,
         progress=progress,
         eta_s=eta_s,

@@ -15,9 +15,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, delete, or_, select, update
 
-from app.domain.job import JobState, Stage
+from app.domain.job import JobState
 from app.domain.media import ArtifactKind
 from app.domain.retention import DAY_S, ENDED, IDLE, Held, Kind
+from app.domain.stages import making
 from app.storage import batches
 from app.storage import tables as t
 from app.storage.blobs import BlobStore, is_key
@@ -26,17 +27,22 @@ from app.storage.rows import GONE, seen
 
 ORPHAN_S: Final = DAY_S
 _BATCH: Final = 200  # files that one transaction deletes
-_MADE_FROM: Final = {Kind.CLIPS: (Stage.SYNTHESIZE,), Kind.OUTPUTS: (Stage.MIX, Stage.MUX)}
+_FOLDERS: Final = {"clips": Kind.CLIPS, "artifacts": Kind.OUTPUTS}
 
 
 def kind_of(key: str, row: Any) -> Kind | None:
     """The kind of a job's blob; None for what goes only with the whole job: subtitles, peaks, energies, the thumbnail."""
     if key in (row.source_key, row.stem_key):
         return Kind.SOURCES
+    return kind_of_key(key)
+
+
+def kind_of_key(key: str) -> Kind | None:
+    """The same of a blob that no person brought."""
     folder = key.partition("/")[0]
     if folder == "ingest":
         return Kind.SOURCES if key.endswith("/speech.wav") else None
-    return {"clips": Kind.CLIPS, "artifacts": Kind.OUTPUTS}.get(folder)
+    return _FOLDERS.get(folder)
 
 
 def held(engine: Engine, size_of: Callable[[str], int | None], extra: Callable[[str], Sequence[tuple[str, int]]]) -> list[Held]:
@@ -142,7 +148,8 @@ def _take(c: Connection, job_id: str, kind: Kind, keys: Sequence[str]) -> None:
         c.execute(delete(t.artifacts).where(t.artifacts.c.job_id == job_id, t.artifacts.c.kind == ArtifactKind.SOURCE))
     if kind is Kind.OUTPUTS:
         c.execute(delete(t.artifacts).where(t.artifacts.c.job_id == job_id, t.artifacts.c.key.like("artifacts/%")))
-    c.execute(update(t.stages).where(t.stages.c.job_id == job_id, t.stages.c.stage.in_(_MADE_FROM.get(kind, ()))).values(fingerprint=""))
+    again = [name for folder, made in _FOLDERS.items() if made is kind for name in making(folder)]
+    c.execute(update(t.stages).where(t.stages.c.job_id == job_id, t.stages.c.stage.in_(again)).values(fingerprint=""))
 
 
 @urgently

@@ -10,13 +10,14 @@ import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from app.domain.errors import JOB_NOT_FOUND, DubError
-from app.domain.job import DubOptions, Job, JobError, JobState, Joined, Phase, Stage, same_dub
+from app.domain.job import DubOptions, Job, JobError, JobState, Joined, Phase, same_dub
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
 from app.domain.plain_text import plain
 from app.domain.segment import LeftOut, Segment, Word
 from app.domain.subtitle_file import BroughtSubtitles
 from app.storage import tables as t
 from app.storage.batches import split
+from app.storage.job_row import JobRow as JobRow
 
 T = TypeVar("T")
 _ASKED: Final = 500  # keys in one question
@@ -24,17 +25,6 @@ GONE: Final = "gone"  # the states of what no reader sees: a job that is deleted
 COMING: Final = "coming"
 HIDDEN: Final = (GONE, COMING)
 seen: Final = t.jobs.c.state.not_in(HIDDEN)  # of every query for jobs
-
-
-class JobRow(msgspec.Struct, frozen=True):
-    """What the job's workers need besides the public `Job`."""
-
-    job: Job
-    source_key: str
-    subtitles_key: str | None
-    stem_key: str | None
-    workflow_id: str | None
-    rendered_options: DubOptions | None
 
 
 def job_row(c: Connection, job_id: str) -> JobRow:
@@ -91,7 +81,7 @@ def to_job(row: Row[Any], segment_count: int, owned: list[Artifact], *, has_sour
         title=plain(row.title),  # older ones were not cleaned when they were given
         state=JobState(row.state),
         phase=Phase(row.phase),
-        stage=None if row.stage is None else Stage(row.stage),
+        stage=row.stage,
         stage_progress=row.stage_progress,
         progress=row.progress,
         eta_s=row.eta_s,
@@ -136,7 +126,7 @@ def next_revision(c: Connection, job_id: str) -> int:
     return int(c.execute(select(t.jobs.c.revision).where(t.jobs.c.id == job_id)).scalar_one())
 
 
-def put_stage(c: Connection, job_id: str, stage: Stage, fingerprint: str, output: Any, seconds: float) -> None:
+def put_stage(c: Connection, job_id: str, stage: str, fingerprint: str, output: Any, seconds: float) -> None:
     c.execute(delete(t.stages).where(t.stages.c.job_id == job_id, t.stages.c.stage == stage))
     values = {"job_id": job_id, "stage": stage, "fingerprint": fingerprint, "output": msgspec.to_builtins(output)}
     c.execute(insert(t.stages).values(**values, seconds=seconds, finished_at=time.time()))

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from app.domain.job import NEUTRAL, Background, DubOptions, JobState, Stage, Task
+from app.domain.job import NEUTRAL, Background, DubOptions, JobState, Task
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.segment import Segment
 from app.storage.blobs import BlobStore
@@ -117,8 +117,8 @@ def seed_job(
         blobs.put(key, content)
         artifacts.append(Artifact(kind, key, len(content), hashlib.sha256(content).hexdigest(), media_type, extension))
     spoken = [Segment(f"s{i}", float(i), i + 0.9, f"{words} {i}.", f"{words} {i}.", "", False, ()) for i in range(lines)]
-    store.append_segments(job_id, spoken, stage=Stage.TRANSCRIBE, fingerprint="f", output={"language": "en", "done_s": 10.0})
-    store.finish_stage(job_id, Stage.TRANSCRIBE, "f", {"language": "en", "done_s": 10.0}, 1.0, artifacts=artifacts)
+    store.append_segments(job_id, spoken, stage="transcribe", fingerprint="f", output={"language": "en", "done_s": 10.0})
+    store.finish_stage(job_id, "transcribe", "f", {"language": "en", "done_s": 10.0}, 1.0, artifacts=artifacts)
     media = {"format": "mp4", "duration_s": 60.0, "start_s": 0.0, "size_bytes": 1, "video": None, "audio": []}
     store.update(job_id, **{"state": JobState.COMPLETED, "phase": "render", "media": media, "language": "en", **fields})
     database.dispose()

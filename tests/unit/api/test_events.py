@@ -24,7 +24,7 @@ from app.api.events import Closing
 from app.config.hosts import Hosts
 from app.domain.errors import JOB_NOT_FOUND, DubError
 from app.domain.events import Deleted, Progress
-from app.domain.job import Job, JobState, Phase, Stage
+from app.domain.job import Job, JobState, Phase
 from app.jobs.progress import Hub
 from app.jobs.schemas import JobPage, Segments, WholeJobPage
 from tests.unit.api.conftest import Seeded
@@ -197,7 +197,7 @@ def application(service: Service, hub: Hub) -> Litestar:
 
 
 def progress(at: int) -> Progress:
-    return Progress(JOB.id, 0, Stage.MIX, at / 10_000, at / 10_000, None, "")
+    return Progress(JOB.id, 0, "mix", at / 10_000, at / 10_000, None, "")
 
 
 class Peer:

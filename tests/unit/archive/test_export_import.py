@@ -18,7 +18,7 @@ from app.archive import export
 from app.archive.importing import Outcome, Taken, take_in
 from app.domain import errors
 from app.domain.errors import DubError
-from app.domain.job import JobState, Joined, Stage
+from app.domain.job import JobState, Joined
 from app.domain.retention import Kind
 from app.domain.segment import LeftOut, LeftOutKind, Segment
 from app.storage import tables as t
@@ -80,7 +80,7 @@ def test_what_was_left_out_and_what_was_joined_comes_over_too(shelf: Shelf, othe
     job_id = shelf.job(lines=("one",))
     left_out, joined = (LeftOut(LeftOutKind.LABEL, "JOHN:"),), Joined(9, 1)
     line = Segment("x", 5.0, 6.0, "Hi.", "JOHN: Hi.", "JOHN", False, (), left_out=left_out)
-    shelf.store.append_segments(job_id, [line], stage=Stage.TRANSCRIBE, fingerprint="f", output=None)
+    shelf.store.append_segments(job_id, [line], stage="transcribe", fingerprint="f", output=None)
     shelf.store.update(job_id, joined=joined)
     take(other, exported(shelf))
     assert other.store.get(job_id).joined == joined
@@ -175,7 +175,7 @@ def test_another_clip_of_the_same_words_stays_and_the_dub_is_fitted_anew(shelf: 
     other.blobs.put(clip, b"spoken elsewhere")
     take(other, exported(shelf))
     assert other.blobs.read(clip) == b"spoken elsewhere"
-    stage = other.store.stage(job_id, Stage.SYNTHESIZE)
+    stage = other.store.stage(job_id, "synthesize")
     assert stage is not None
     assert stage.fingerprint == ""
 

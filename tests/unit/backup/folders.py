@@ -16,7 +16,7 @@ from app.backup.place import Place
 from app.backup.repository import Vault, open_or_make
 from app.backup.snapshot import back_up
 from app.domain.errors import DubError
-from app.domain.job import NEUTRAL, Background, DubOptions, Stage, Task
+from app.domain.job import NEUTRAL, Background, DubOptions, Task
 from app.domain.media import Artifact, ArtifactKind
 from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database
@@ -57,7 +57,7 @@ class DataFolder:
         digest = hashlib.sha256(content).hexdigest()
         self.blobs.put(f"artifacts/{digest}.m4a", content)
         made = Artifact(ArtifactKind.AUDIO, f"artifacts/{digest}.m4a", output_bytes, digest, "audio/mp4", "m4a")
-        self.store.finish_stage(job_id, Stage.MIX, "1", {}, 1.0, keys=keys, artifacts=(made,))
+        self.store.finish_stage(job_id, "mix", "1", {}, 1.0, keys=keys, artifacts=(made,))
 
     def remove(self, job_id: str) -> None:
         """As the service deletes a job."""

@@ -22,8 +22,8 @@ from app.cli import dub_files, dub_progress, failures
 from app.cli import main as cli
 from app.config.settings import load
 from app.domain.errors import catalogue
-from app.domain.job import Stage
 from app.domain.secret_names import engine_key
+from app.domain.stages import MIX
 from app.media.ffmpeg import tool
 from app.server.engines import known_key
 from app.storage.database import migrate, open_database
@@ -261,7 +261,7 @@ def test_what_a_killed_run_left_is_swept_by_the_next_but_a_running_ones_is_not(t
 def test_plain_progress_is_a_line_at_both_ends_and_one_every_five_seconds() -> None:
     out, now = io.StringIO(), 0.0
     shown = dub_progress.PlainDisplay(out, now=lambda: now)
-    with shown.stage(Stage.MIX) as report:
+    with shown.stage(MIX) as report:
         for second in range(1, 13):
             now = float(second)
             report(second / 12, "loud" if second == 10 else "")
@@ -275,7 +275,7 @@ def test_a_terminal_gets_bars() -> None:
             return True
 
     out = Terminal()
-    with dub_progress.display(out) as shown, shown.stage(Stage.MIX) as report:
+    with dub_progress.display(out) as shown, shown.stage(MIX) as report:
         report(0.5, "[not markup]")
     assert "mixing" in out.getvalue() and "100%" in out.getvalue() and "MIX ..." not in out.getvalue()
 

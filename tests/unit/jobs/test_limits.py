@@ -17,9 +17,10 @@ from app.api.problems import as_dub_error
 from app.api.schema import document
 from app.domain import errors
 from app.domain.errors import DubError
-from app.domain.job import PREPARE_STAGES, Job, JobState, Stage
+from app.domain.job import Job, JobState, Phase
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.segment import MAX_CHANGES, MAX_LINES, Segment
+from app.domain.stages import names
 from app.jobs import editing
 from app.jobs.patient_store import patient
 from app.jobs.schemas import CreateJob, JobPatch, SegmentChanges, SegmentEdit, SegmentNew, SplitSegment
@@ -36,7 +37,7 @@ def lines(count: int) -> list[Segment]:
 def long_job(house: House, count: int) -> Job:
     job = house.reviewed()
     house.store.clear_segments(job.id)
-    house.store.append_segments(job.id, lines(count), stage=Stage.TRANSCRIBE, fingerprint="f", output={"language": "en", "done_s": 1.0})
+    house.store.append_segments(job.id, lines(count), stage="transcribe", fingerprint="f", output={"language": "en", "done_s": 1.0})
     return house.store.get(job.id)
 
 
@@ -84,7 +85,7 @@ def test_a_job_has_a_most_of_lines_and_one_that_has_more_may_lose_some(house: Ho
     refused(errors.TOO_MANY_LINES, lambda: house.service.edit(job.id, job.revision, SegmentChanges(add=(SegmentNew("a", 0.1, 0.2),))))
     first = house.service.segments(job.id).segments[0]
     refused(errors.TOO_MANY_LINES, lambda: house.service.split(job.id, first.id, job.revision, SplitSegment(2)))
-    told: Any = {"stage": Stage.TRANSCRIBE, "fingerprint": "f", "output": {}}
+    told: Any = {"stage": "transcribe", "fingerprint": "f", "output": {}}
     refused(errors.TOO_MANY_LINES, lambda: house.store.append_segments(job.id, lines(1), **told))
     assert (house.store.get(job.id).revision, house.store.get(job.id).segment_count) == (job.revision, MAX_LINES)
     more = lines(MAX_LINES + 5)
@@ -114,7 +115,7 @@ def test_long_writes_go_in_pieces(house: House) -> None:
     held = Held(house)
     job = long_job(house, 10_000)
     keys = [f"clips/{number}.wav" for number in range(9_000)]
-    house.store.finish_stage(job.id, Stage.SYNTHESIZE, "s", [], 1.0, keys=keys)
+    house.store.finish_stage(job.id, "synthesize", "s", [], 1.0, keys=keys)
     house.store.clear_segments(job.id)
     assert len(held.rows) > 15 and max(held.rows) <= batches.PIECE + 10
 
@@ -152,7 +153,7 @@ def test_a_copy_has_the_same_lines_and_files(house: House) -> None:
     house.store.refer(job.id, ["clips/a.wav", "artifacts/x.mp4"])
     copy = house.service.duplicate(job.id, JobPatch())
     assert house.service.segments(copy.id).segments == house.service.segments(job.id).segments
-    house.store.copy(job.id, "c" * 32, house.blobs, title="c", options=OPTIONS, stem_key=None, state=JobState.REVIEW, stages=PREPARE_STAGES)
+    house.store.copy(job.id, "c" * 32, house.blobs, title="c", options=OPTIONS, stem_key=None, state=JobState.REVIEW, stages=names(Phase.PREPARE))
     assert set(house.store.delete(job.id, house.blobs)) == {"artifacts/x.mp4"}  # the others need the rest
 
 

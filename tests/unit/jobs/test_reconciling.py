@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.errors import DISK_FULL, NO_SPEECH
-from app.domain.job import JobError, JobState, Phase, Stage
+from app.domain.job import JobError, JobState, Phase
 from app.jobs import reconciling
 from app.jobs.failures import Failures
 from app.jobs.reconciling import MOST_AGAIN, Settler
@@ -16,7 +16,7 @@ from app.storage.disk_reserve import Reserve
 from tests.doubles.full_disk import full_disk
 from tests.unit.jobs.test_service import House
 
-FAILURE = JobError(NO_SPEECH.code, NO_SPEECH.message, NO_SPEECH.hint, Stage.TRANSCRIBE)
+FAILURE = JobError(NO_SPEECH.code, NO_SPEECH.message, NO_SPEECH.hint, "transcribe")
 
 
 class Told:
@@ -41,7 +41,7 @@ class Told:
     def preparing(self, status: str | None) -> tuple[str, str]:
         """A job at work, and what the engine says of its workflow."""
         job_id = self.house.created().id
-        self.house.store.transition(job_id, JobState.PREPARING, stage=Stage.INGEST)
+        self.house.store.transition(job_id, JobState.PREPARING, stage="ingest")
         workflow_id = self.house.store.row(job_id).workflow_id or ""
         if status:
             self.known[workflow_id] = status
@@ -112,7 +112,7 @@ def test_a_job_that_ends_nowhere_again_and_again_fails(told: Told) -> None:
         told.known[told.queued[-1][2]] = "ERROR"
     told.settler.settle()
     job = told.house.store.get(job_id)
-    assert job.state is JobState.FAILED and job.error is not None and (job.error.code, job.error.stage) == ("internal", Stage.INGEST)
+    assert job.state is JobState.FAILED and job.error is not None and (job.error.code, job.error.stage) == ("internal", "ingest")
     assert len(told.queued) == MOST_AGAIN
 
 

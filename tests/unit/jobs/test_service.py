@@ -12,15 +12,15 @@ import pytest
 from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.events import Deleted, SegmentsChanged, StateChanged
-from app.domain.job import NEUTRAL, Background, DubOptions, Job, JobState, Phase, Stage, Task
+from app.domain.job import NEUTRAL, Background, DubOptions, Job, JobState, Phase, Task
 from app.domain.media import Artifact, ArtifactKind, AudioStream, MediaInfo
 from app.domain.secret_names import Keys
 from app.domain.segment import Segment
+from app.domain.stage_outputs import Transcribed
 from app.dubbing.context import Kit
 from app.jobs.progress import Hub
 from app.jobs.schemas import CreateJob, JobPatch, OptionsPatch, SegmentChanges, SegmentEdit, SplitSegment
 from app.jobs.service import JobService
-from app.jobs.stages import Transcribed
 from app.speech.registry import build_registry
 from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database
@@ -87,8 +87,8 @@ class House:
     def reviewed(self, **options: Any) -> Job:
         job = self.created(**options)
         self.store.transition(job.id, JobState.PREPARING, media=MEDIA)
-        self.store.append_segments(job.id, LINES, stage=Stage.TRANSCRIBE, fingerprint="f", output=Transcribed("en", 20.0))
-        self.store.finish_stage(job.id, Stage.PROBE, "p", "digest", 0.1)
+        self.store.append_segments(job.id, LINES, stage="transcribe", fingerprint="f", output=Transcribed("en", 20.0))
+        self.store.finish_stage(job.id, "probe", "p", "digest", 0.1)
         return self.store.transition(job.id, JobState.REVIEW, language="en")
 
     def rendered(self) -> Job:
@@ -96,7 +96,7 @@ class House:
         self.store.transition(job.id, JobState.RENDERING)
         self.blobs.put("artifacts/aa.mp4", b"dub")
         video = Artifact(ArtifactKind.VIDEO, "artifacts/aa.mp4", 3, "aa", "video/mp4", "mp4")
-        self.store.finish_stage(job.id, Stage.MUX, "m", [], 1.0, artifacts=(video,))
+        self.store.finish_stage(job.id, "mux", "m", [], 1.0, artifacts=(video,))
         return self.store.transition(job.id, JobState.COMPLETED, rendered_revision=self.store.get(job.id).revision, rendered_options=job.options)
 
 
@@ -262,7 +262,7 @@ def test_a_duplicate_with_another_recognition_starts_anew(house: House) -> None:
 def test_recognition_that_was_stopped_half_way_is_neither_rendered_nor_shared(house: House) -> None:
     job = house.created()
     house.store.transition(job.id, JobState.PREPARING, media=MEDIA)
-    house.store.append_segments(job.id, LINES[:1], stage=Stage.TRANSCRIBE, fingerprint=f"{PARTIAL}f", output=Transcribed("en", 3.0))
+    house.store.append_segments(job.id, LINES[:1], stage="transcribe", fingerprint=f"{PARTIAL}f", output=Transcribed("en", 3.0))
     house.service.cancel(job.id)
     refused(errors.JOB_STATE, lambda: house.service.render(job.id))
     twin = house.service.duplicate(job.id, JobPatch())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from app.domain.job import Joined, Stage
+from app.domain.job import Joined
 from app.dubbing.context import Kit
 from app.dubbing.pipeline import Sound
 from app.jobs.schemas import CreateJob
@@ -24,10 +24,10 @@ def test_brought_lines_are_there_once_however_often_the_stage_is_cut_off(tmp_pat
     kit = Kit(house.blobs, Workspace(tmp_path / "work"), tmp_path / "cache", build_registry(models=tmp_path), 1, Limits(), 3600.0)
     work = StageWork(store=house.store, keys=house.keys, kit=kit, hub=house.hub)
     job = house.service.create(CreateJob(house.uploaded(), subtitles_upload_id=house.uploaded(ONE_WORD.encode(), "a.srt")))
-    house.store.finish_stage(job.id, Stage.INGEST, "i", Sound(20.0, "ingest/a/speech.wav", "p", "e", None), 0.1)
+    house.store.finish_stage(job.id, "ingest", "i", Sound(20.0, "ingest/a/speech.wav", "p", "e", None), 0.1)
 
     async def transcribe() -> object:
-        done = await work.work(Stage.TRANSCRIBE, house.store.row(job.id), "name", lambda fraction, message: None)
+        done = await work.work("transcribe", house.store.row(job.id), "name", lambda fraction, message: None)
         return done.fields["joined"]
 
     for _ in range(3):  # each time before the runner records that it is done

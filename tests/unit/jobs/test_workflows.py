@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from app.domain.errors import DISK_FULL, DubError
-from app.domain.job import PREPARE_STAGES, RENDER_STAGES, JobState, Phase, Stage
+from app.domain.job import JobState, Phase
+from app.domain.stages import names
 from app.jobs.failures import Failures
 from app.jobs.workflows import Engine
 from tests.doubles.full_disk import full_disk
@@ -105,13 +106,13 @@ def test_the_stages_run_in_order_and_a_render_follows_when_no_review_is_wanted(l
     runner.follow_with_render = True
     engine.enqueue(Phase.PREPARE, "job", "job-prepare-1")
     runner.wait(lambda asked: ("job", "finish render") in asked)
-    prepare, render = [s.value for s in PREPARE_STAGES], [s.value for s in RENDER_STAGES]
+    prepare, render = names(Phase.PREPARE), names(Phase.RENDER)
     assert runner.of("job") == ["begin prepare", *prepare, "finish prepare", "follow", "begin render", *render, "finish render"]
 
 
 def test_no_more_jobs_run_at_once_than_the_setting_says(launch: Launch) -> None:
     engine, runner = launch(render=2)
-    runner.hold.add(Stage.SYNTHESIZE.value)
+    runner.hold.add("synthesize")
     for number in range(5):
         engine.enqueue(Phase.RENDER, f"job{number}", f"job{number}-render-1")
     runner.wait(lambda asked: sum(what == "synthesize" for _, what in asked) == 2)
@@ -122,7 +123,7 @@ def test_no_more_jobs_run_at_once_than_the_setting_says(launch: Launch) -> None:
 
 def test_cancelling_a_workflow_cancels_its_running_stage(launch: Launch) -> None:
     engine, runner = launch()
-    runner.hold.add(Stage.TRANSCRIBE.value)
+    runner.hold.add("transcribe")
     engine.enqueue(Phase.PREPARE, "job", "job-prepare-1")
     runner.wait(lambda asked: ("job", "transcribe") in asked)
     engine.cancel("job-prepare-1")
@@ -134,7 +135,7 @@ def test_work_that_was_running_when_the_engine_stopped_goes_on_at_its_stage(laun
     job = house.created()
     workflow_id = house.queue.queued[-1][2]
     engine, runner = launch()
-    runner.hold.add(Stage.TRANSCRIBE.value)
+    runner.hold.add("transcribe")
     runner.wait(lambda asked: (job.id, "transcribe") in asked)  # `launch` found the queued row by itself
     engine.shutdown()
     house.store.transition(job.id, JobState.PREPARING)
@@ -148,7 +149,7 @@ def test_a_restart_does_not_wait_for_a_queue_that_is_looked_into_seldom(launch: 
     monkeypatch.setattr("app.jobs.workflows._POLL_S", 60.0)
     job = house.created()
     engine, runner = launch()
-    runner.hold.add(Stage.TRANSCRIBE.value)
+    runner.hold.add("transcribe")
     runner.wait(lambda asked: (job.id, "transcribe") in asked)
     engine._calm()  # as after some seconds
     assert queue_intervals(engine) == {60.0}
@@ -194,7 +195,7 @@ def test_records_of_ended_work_are_deleted_after_their_time(launch: Launch) -> N
 
 def test_work_on_a_full_disk_waits_for_room_and_is_not_lost(launch: Launch, tmp_path: Path) -> None:
     engine, runner = launch()
-    runner.hold.add(Stage.TRANSCRIBE.value)
+    runner.hold.add("transcribe")
     engine.enqueue(Phase.PREPARE, "job", "job-prepare-1")
     runner.wait(lambda asked: ("job", "transcribe") in asked)
     with full_disk():
@@ -205,7 +206,7 @@ def test_work_on_a_full_disk_waits_for_room_and_is_not_lost(launch: Launch, tmp_
             time.sleep(0.01)
         assert "finish prepare" not in runner.of("job")
     runner.wait(lambda asked: ("job", "finish prepare") in asked)
-    assert runner.of("job") == ["begin prepare", *[s.value for s in PREPARE_STAGES], "finish prepare"], "and nothing was done twice"
+    assert runner.of("job") == ["begin prepare", *names(Phase.PREPARE), "finish prepare"], "and nothing was done twice"
 
 
 def test_on_a_full_disk_a_launch_fails_and_the_next_one_works(launch: Launch, house: House) -> None:
@@ -219,7 +220,7 @@ def test_on_a_full_disk_a_launch_fails_and_the_next_one_works(launch: Launch, ho
 
 def test_what_is_queued_or_cancelled_on_a_full_disk_is_so_when_there_is_room(launch: Launch, house: House) -> None:
     engine, runner = launch()
-    runner.hold.add(Stage.TRANSCRIBE.value)
+    runner.hold.add("transcribe")
     engine.enqueue(Phase.PREPARE, "held", "held-prepare-1")
     runner.wait(lambda asked: ("held", "transcribe") in asked)
     job = house.created()
@@ -237,7 +238,7 @@ def test_what_is_queued_or_cancelled_on_a_full_disk_is_so_when_there_is_room(lau
 
 def test_a_stop_does_not_wait_for_room(launch: Launch) -> None:
     engine, runner = launch()
-    runner.hold.add(Stage.PROBE.value)
+    runner.hold.add("probe")
     engine.enqueue(Phase.PREPARE, "job", "job-prepare-1")
     runner.wait(lambda asked: ("job", "probe") in asked)
     with full_disk():

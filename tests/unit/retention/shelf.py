@@ -11,12 +11,11 @@ from pathlib import Path
 import msgspec
 from sqlalchemy import update
 
-from app.domain.job import JobState, Phase, Stage
+from app.domain.job import JobState, Phase
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.retention import Kind, Rule
 from app.domain.segment import Clip, Placement, Segment
-from app.dubbing.pipeline import Mixed, Sound
-from app.jobs.stages import Transcribed
+from app.domain.stage_outputs import Finished, Mixed, Sound, Transcribed
 from app.retention.cleaner import Cleaner
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
@@ -65,31 +64,31 @@ class Shelf:
         base = f"ingest/{hashlib.sha256(source_key.encode()).hexdigest()}"
         sound = Sound(20.0, *(self.put(f"{base}/{name}", 10) for name in ("speech.wav", "peaks.dat", "energies.f32")), None)
         segments = [Segment(f"{i:032x}", float(i), i + 0.9, text, text, "", False, ()) for i, text in enumerate(lines)]
-        self.store.append_segments(job_id, segments, stage=Stage.TRANSCRIBE, fingerprint="t", output=Transcribed("en", 20.0))
+        self.store.append_segments(job_id, segments, stage="transcribe", fingerprint="t", output=Transcribed("en", 20.0))
         digest = hashlib.sha256(self.blobs.read(source_key)).hexdigest()
-        self.store.finish_stage(job_id, Stage.PROBE, "p", digest, 0.1, artifacts=(self._file(ArtifactKind.SOURCE, source_key, "video/mp4"),))
+        self.store.finish_stage(job_id, "probe", "p", digest, 0.1, artifacts=(self._file(ArtifactKind.SOURCE, source_key, "video/mp4"),))
         self.store.finish_stage(
             job_id,
-            Stage.INGEST,
+            "ingest",
             "i",
             sound,
             0.2,
             keys=sound.keys(),
             artifacts=(self._file(ArtifactKind.PEAKS, sound.peaks, "application/octet-stream"),),
         )
-        self.store.finish_stage(job_id, Stage.TRANSCRIBE, "t", Transcribed("en", 20.0), 0.3)
+        self.store.finish_stage(job_id, "transcribe", "t", Transcribed("en", 20.0), 0.3)
         clips = tuple(
             Clip(segment.id, f"clips/{hashlib.sha256(segment.text.encode()).hexdigest()}", 0.9, 22_050, 1.0, len(segment.text), 1.0)
             for segment in segments
         )
         files = tuple(self.put(f"{clip.key}{ending}", 20) for clip in clips for ending in (".wav", ".json"))
-        self.store.finish_stage(job_id, Stage.SYNTHESIZE, "s", clips, 0.4, keys=files)
-        self.store.finish_stage(job_id, Stage.FIT, "f", tuple(Placement(s.id, s.start_s, 0.9, 1.0, 0.0, 0.0, ()) for s in segments), 0.1)
+        self.store.finish_stage(job_id, "synthesize", "s", clips, 0.4, keys=files)
+        self.store.finish_stage(job_id, "fit", "f", tuple(Placement(s.id, s.start_s, 0.9, 1.0, 0.0, 0.0, ()) for s in segments), 0.1)
         audio = self._made(ArtifactKind.AUDIO, f"audio of {job_id}", 100, "audio/mp4", "m4a")
-        self.store.finish_stage(job_id, Stage.MIX, "m", Mixed(audio, audio, -16.0, -1.0), 0.5, artifacts=(audio,))
+        self.store.finish_stage(job_id, "mix", "m", Mixed(audio, audio, -16.0, -1.0), 0.5, artifacts=(audio,))
         video = self._made(ArtifactKind.VIDEO, f"video of {job_id}", 500, "video/mp4", "mp4")
         srt = self._made(ArtifactKind.SRT, " ".join(lines), 20, "application/x-subrip", "srt")
-        self.store.finish_stage(job_id, Stage.MUX, "x", [], 0.6, artifacts=(video, srt))
+        self.store.finish_stage(job_id, "mux", "x", Finished((video, srt), 20.0, "copied"), 0.6, artifacts=(video, srt))
         cache = self.data / "cache" / job_id
         cache.mkdir(parents=True)
         (cache / "chunk").write_bytes(bytes(50))

@@ -18,9 +18,10 @@ from app.archive import export
 from app.archive.importing import Outcome
 from app.backup import sqlite_copy
 from app.domain.errors import DubError
-from app.domain.job import PREPARE_STAGES, JobState, Stage
+from app.domain.job import JobState, Phase
 from app.domain.retention import Kind
 from app.domain.segment import MAX_LINES, Segment
+from app.domain.stages import STAGES, names
 from app.storage import batches, hidden, references
 from app.storage import tables as t
 from app.storage.database import reading
@@ -130,7 +131,7 @@ def test_a_killed_duplicate_is_seen_whole_or_not_at_all(tmp_path: Path) -> None:
     options, before, files = first.store.get(job_id).options, everything(first, job_id), first.files()
 
     def copy(shelf: Shelf) -> None:
-        shelf.store.copy(job_id, NEW, shelf.blobs, title="d", options=options, stem_key=None, state=JobState.REVIEW, stages=PREPARE_STAGES)
+        shelf.store.copy(job_id, NEW, shelf.blobs, title="d", options=options, stem_key=None, state=JobState.REVIEW, stages=names(Phase.PREPARE))
 
     whole = 0
     for shelf in killed_everywhere(tmp_path, first, copy):
@@ -178,7 +179,7 @@ def test_an_import_that_was_killed_while_it_completed_a_job_completes_it_the_nex
         assert len(shelf.store.segments(job_id)[1]) == len(LINES)
         whole.append([taken.outcome for taken in take(shelf, archive)] == [Outcome.SKIPPED])
         assert shelf.files() == files
-        job, stages = everything(shelf, job_id), [shelf.store.stage(job_id, stage) for stage in Stage]
+        job, stages = everything(shelf, job_id), [shelf.store.stage(job_id, stage.name) for stage in STAGES]
         assert len(job["artifacts"]) == 5 and all(stage is None or stage.fingerprint for stage in stages)
     assert whole == sorted(whole) and 1 < sum(whole) < len(whole) / 2
 
@@ -193,7 +194,7 @@ def test_killed_retention_goes_on_where_it_was(tmp_path: Path, kind: Kind) -> No
         assert all_rows(shelf) == set(seen(shelf)) == ({other} if kind is Kind.JOBS else {other, job_id})
         assert len(shelf.files("clips")) == 2, "the other's"
         if kind is Kind.CLIPS:
-            spoken = shelf.store.stage(job_id, Stage.SYNTHESIZE)
+            spoken = shelf.store.stage(job_id, "synthesize")
             assert spoken is not None and not spoken.fingerprint, "they are spoken again by the next render"
 
 
@@ -214,8 +215,8 @@ def test_a_stage_cannot_give_anything_to_a_job_that_is_being_deleted(tmp_path: P
     hidden.hide(shelf.database, job_id)
     line = Segment(uuid.uuid4().hex, 0.0, 1.0, "a", "a", "", False, ())
     for give in (
-        lambda: shelf.store.finish_stage(job_id, Stage.MIX, "m", {}, 1.0),
-        lambda: shelf.store.append_segments(job_id, [line] * 4, stage=Stage.TRANSCRIBE, fingerprint="f", output={}),
+        lambda: shelf.store.finish_stage(job_id, "mix", "m", {}, 1.0),
+        lambda: shelf.store.append_segments(job_id, [line] * 4, stage="transcribe", fingerprint="f", output={}),
         lambda: shelf.store.refer(job_id, ["clips/a.wav"]),
         lambda: shelf.store.update(job_id, title="a"),
         lambda: shelf.store.delete(job_id, shelf.blobs),
@@ -227,11 +228,11 @@ def test_a_stage_cannot_give_anything_to_a_job_that_is_being_deleted(tmp_path: P
 def test_a_copy_of_a_job_that_is_prepared_anew_meanwhile_is_one_of_its_later_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf = Shelf(tmp_path)
     job_id = shelf.job(lines=LINES)
-    changes = iter([lambda: shelf.store.finish_stage(job_id, Stage.INGEST, "new", {}, 1.0)])
+    changes = iter([lambda: shelf.store.finish_stage(job_id, "ingest", "new", {}, 1.0)])
     monkeypatch.setattr(batches.time, "sleep", lambda _: next(changes, lambda: None)())
     options = shelf.store.get(job_id).options
-    shelf.store.copy(job_id, NEW, shelf.blobs, title="d", options=options, stem_key=None, state=JobState.REVIEW, stages=PREPARE_STAGES)
-    ingest = shelf.store.stage(NEW, Stage.INGEST)
+    shelf.store.copy(job_id, NEW, shelf.blobs, title="d", options=options, stem_key=None, state=JobState.REVIEW, stages=names(Phase.PREPARE))
+    ingest = shelf.store.stage(NEW, "ingest")
     assert ingest is not None and ingest.fingerprint == "new"
     assert all_rows(shelf) == {job_id, NEW}
 
@@ -284,13 +285,13 @@ def test_nobody_waits_longer_than_for_one_piece_of_a_job_with_all_lines_that_it_
     job_id = shelf.job()
     options = shelf.store.get(job_id).options
     lines = [Segment(uuid.uuid4().hex, n / 2, n / 2 + 0.4, f"Line {n}.", f"Line {n}.", "", False, ()) for n in range(MAX_LINES - 2)]
-    shelf.store.append_segments(job_id, lines, stage=Stage.TRANSCRIBE, fingerprint="t", output={"language": "en", "done_s": 20.0})
+    shelf.store.append_segments(job_id, lines, stage="transcribe", fingerprint="t", output={"language": "en", "done_s": 20.0})
     shelf.store.refer(job_id, [f"clips/{n}.wav" for n in range(MAX_LINES // 2)])
     monkeypatch.setattr(export, "_named", lambda *_: ("clip", "clip"))
     archive = exported(shelf, job_id)
 
     def copy() -> None:
-        shelf.store.copy(job_id, NEW, shelf.blobs, title="d", options=options, stem_key=None, state=JobState.REVIEW, stages=PREPARE_STAGES)
+        shelf.store.copy(job_id, NEW, shelf.blobs, title="d", options=options, stem_key=None, state=JobState.REVIEW, stages=names(Phase.PREPARE))
 
     for house, work in ((shelf, copy), (shelf, lambda: shelf.store.delete(job_id, shelf.blobs)), (there, lambda: take(there, archive))):
         watch = Watch(house, monkeypatch)

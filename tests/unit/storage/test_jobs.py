@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.job import NEUTRAL, Background, DubOptions, Stage, Task
+from app.domain.job import NEUTRAL, Background, DubOptions, Task
 from app.domain.media import Artifact, ArtifactKind
 from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database
@@ -40,38 +40,38 @@ def kinds(store: JobStore, job_id: str = "a") -> dict[str, str]:
 
 
 def test_a_new_file_takes_the_place_of_the_old_one_whose_blob_goes(store: JobStore) -> None:
-    store.finish_stage("a", Stage.MIX, "1", {}, 1.0, artifacts=(file(ArtifactKind.AUDIO, "one"),), kinds=MIX)
-    gone = store.finish_stage("a", Stage.MIX, "2", {}, 1.0, artifacts=(file(ArtifactKind.AUDIO, "two"),), kinds=MIX)
+    store.finish_stage("a", "mix", "1", {}, 1.0, artifacts=(file(ArtifactKind.AUDIO, "one"),), kinds=MIX)
+    gone = store.finish_stage("a", "mix", "2", {}, 1.0, artifacts=(file(ArtifactKind.AUDIO, "two"),), kinds=MIX)
     assert gone == ["artifacts/one"] and kinds(store) == {"audio": "two"}
 
 
 def test_a_file_that_is_no_longer_made_is_no_longer_offered(store: JobStore) -> None:
     both = (file(ArtifactKind.AUDIO, "flac"), file(ArtifactKind.TRACK, "track"))
-    store.finish_stage("a", Stage.MIX, "1", {}, 1.0, artifacts=both, kinds=MIX)
-    store.finish_stage("a", Stage.MUX, "1", {}, 1.0, artifacts=(file(ArtifactKind.SRT, "srt"),), kinds=(ArtifactKind.SRT,))
-    gone = store.finish_stage("a", Stage.MIX, "2", {}, 1.0, artifacts=(file(ArtifactKind.AUDIO, "m4a"),), kinds=MIX)
+    store.finish_stage("a", "mix", "1", {}, 1.0, artifacts=both, kinds=MIX)
+    store.finish_stage("a", "mux", "1", {}, 1.0, artifacts=(file(ArtifactKind.SRT, "srt"),), kinds=(ArtifactKind.SRT,))
+    gone = store.finish_stage("a", "mix", "2", {}, 1.0, artifacts=(file(ArtifactKind.AUDIO, "m4a"),), kinds=MIX)
     assert gone == ["artifacts/flac", "artifacts/track"]
     assert kinds(store) == {"audio": "m4a", "srt": "srt"}, "other stages' files stay"
 
 
 def test_a_file_that_changes_its_kind_keeps_its_bytes(store: JobStore, blobs: BlobStore) -> None:
     both = (file(ArtifactKind.AUDIO, "flac"), file(ArtifactKind.TRACK, "m4a"))
-    store.finish_stage("a", Stage.MIX, "1", {}, 1.0, artifacts=both, kinds=MIX)
-    gone = store.finish_stage("a", Stage.MIX, "2", {}, 1.0, artifacts=(file(ArtifactKind.AUDIO, "m4a"),), kinds=MIX)
+    store.finish_stage("a", "mix", "1", {}, 1.0, artifacts=both, kinds=MIX)
+    gone = store.finish_stage("a", "mix", "2", {}, 1.0, artifacts=(file(ArtifactKind.AUDIO, "m4a"),), kinds=MIX)
     assert gone == ["artifacts/flac"] and kinds(store) == {"audio": "m4a"}
     assert store.delete("a", blobs) == ["artifacts/m4a"]
 
 
 def test_two_kinds_may_have_the_same_bytes(store: JobStore, blobs: BlobStore) -> None:
-    store.finish_stage("a", Stage.MUX, "1", {}, 1.0, artifacts=(file(ArtifactKind.SRT, "x"), file(ArtifactKind.SOURCE_SRT, "x")))
-    store.finish_stage("a", Stage.MUX, "2", {}, 1.0, artifacts=(file(ArtifactKind.SRT, "y"), file(ArtifactKind.SOURCE_SRT, "x")))
+    store.finish_stage("a", "mux", "1", {}, 1.0, artifacts=(file(ArtifactKind.SRT, "x"), file(ArtifactKind.SOURCE_SRT, "x")))
+    store.finish_stage("a", "mux", "2", {}, 1.0, artifacts=(file(ArtifactKind.SRT, "y"), file(ArtifactKind.SOURCE_SRT, "x")))
     assert kinds(store) == {"srt": "y", "source_srt": "x"}
     assert set(store.delete("a", blobs)) == {"artifacts/x", "artifacts/y"}
 
 
 def test_what_another_job_needs_stays(store: JobStore, blobs: BlobStore) -> None:
     for job_id in ("a", "b"):
-        store.finish_stage(job_id, Stage.MIX, "1", {}, 1.0, artifacts=(file(ArtifactKind.AUDIO, "same"),), kinds=MIX)
-    assert store.finish_stage("a", Stage.MIX, "2", {}, 1.0, kinds=MIX) == []
+        store.finish_stage(job_id, "mix", "1", {}, 1.0, artifacts=(file(ArtifactKind.AUDIO, "same"),), kinds=MIX)
+    assert store.finish_stage("a", "mix", "2", {}, 1.0, kinds=MIX) == []
     assert kinds(store) == {} and kinds(store, "b") == {"audio": "same"}
     assert store.delete("b", blobs) == ["artifacts/same"], "the source is the other job's too"

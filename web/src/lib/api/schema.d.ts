@@ -368,6 +368,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/stages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListStages
+         * @description The stages that a job goes through, in their order. The person's review is between the phases.
+         */
+        get: operations["listStages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/storage": {
         parameters: {
             query?: never;
@@ -942,7 +962,7 @@ export interface components {
             size_bytes: number;
             /** @default false */
             source_gone?: boolean;
-            stage: components["schemas"]["Stage"] | null;
+            stage: string | null;
             stage_progress: number;
             stale: boolean;
             state: components["schemas"]["JobState"];
@@ -957,7 +977,7 @@ export interface components {
             message: string;
             /** @default [] */
             segments?: string[];
-            stage: components["schemas"]["Stage"] | null;
+            stage: string | null;
         };
         /** JobPage */
         JobPage: {
@@ -991,7 +1011,7 @@ export interface components {
             segment_count: number;
             size_bytes: number;
             source_gone: boolean;
-            stage: components["schemas"]["Stage"] | null;
+            stage: string | null;
             stage_progress: number;
             stale: boolean;
             state: components["schemas"]["JobState"];
@@ -1176,7 +1196,7 @@ export interface components {
             message: string;
             progress: number;
             seq: number;
-            stage: components["schemas"]["Stage"];
+            stage: string;
             stage_progress: number;
             /** @constant */
             type: "progress";
@@ -1312,11 +1332,16 @@ export interface components {
         SplitSegment: {
             at: number;
         };
-        /**
-         * Stage
-         * @enum {string}
-         */
-        Stage: "probe" | "ingest" | "transcribe" | "synthesize" | "fit" | "mix" | "mux";
+        /** StageInfo */
+        StageInfo: {
+            name: string;
+            phase: components["schemas"]["Phase"];
+            title: string;
+        };
+        /** Stages */
+        Stages: {
+            stages: components["schemas"]["StageInfo"][];
+        };
         /** StateChanged */
         StateChanged: {
             job: components["schemas"]["Job"];
@@ -2826,6 +2851,26 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    listStages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Stages"];
                 };
             };
         };

@@ -1,5 +1,5 @@
 import { client, unwrap } from './client';
-import type { EngineInfo, HealthReport, KeyStatus, ServerSettings, VoiceInfo } from './types';
+import type { EngineInfo, HealthReport, KeyStatus, ServerSettings, StageInfo, VoiceInfo } from './types';
 
 export async function getHealth(): Promise<HealthReport> {
 	return unwrap(await client.GET('/health'));
@@ -11,6 +11,10 @@ export async function getSettings(): Promise<ServerSettings> {
 
 export async function getEngines(): Promise<EngineInfo[]> {
 	return unwrap(await client.GET('/api/engines')).engines;
+}
+
+export async function getStages(): Promise<StageInfo[]> {
+	return unwrap(await client.GET('/api/stages')).stages;
 }
 
 export async function getVoices(): Promise<VoiceInfo[]> {

@@ -1,19 +1,28 @@
 import { describe, expect, it } from 'vitest';
-import type { Job } from '$lib/api/types';
+import type { Job, StageInfo } from '$lib/api/types';
 import { doing, steps } from './stages';
 
 const job = (changes: Partial<Job>, options: Partial<Job['options']> = {}) =>
 	({ state: 'queued', phase: 'prepare', stage: null, stage_progress: 0, error: null, options: { review: true, recognizer: 'openai-whisper', ...options }, ...changes }) as Job;
-const states = (...args: Parameters<typeof job>) => steps(job(...args)).map((s) => s.state).join(' ');
+const STAGES: StageInfo[] = [
+	{ name: 'probe', phase: 'prepare', title: 'Check' },
+	{ name: 'ingest', phase: 'prepare', title: 'Listen' },
+	{ name: 'transcribe', phase: 'prepare', title: 'Transcribe' },
+	{ name: 'synthesize', phase: 'render', title: 'Speak' },
+	{ name: 'fit', phase: 'render', title: 'Fit' },
+	{ name: 'mix', phase: 'render', title: 'Mix' },
+	{ name: 'mux', phase: 'render', title: 'Finish' }
+];
+const states = (...args: Parameters<typeof job>) => steps(job(...args), STAGES).map((s) => s.state).join(' ');
 
 describe('the stage bar', () => {
 	it('shows what is done, what runs and what is to come', () => {
 		expect(states({ state: 'preparing', stage: 'transcribe', stage_progress: 0.4 })).toBe('done done active waiting waiting waiting waiting waiting');
-		expect(steps(job({ state: 'preparing', stage: 'transcribe', stage_progress: 0.4 }))[2]?.progress).toBe(0.4);
+		expect(steps(job({ state: 'preparing', stage: 'transcribe', stage_progress: 0.4 }), STAGES)[2]?.progress).toBe(0.4);
 	});
 
 	it('waits for the person at the review', () => {
-		const review = steps(job({ state: 'review' }))[3];
+		const review = steps(job({ state: 'review' }), STAGES)[3];
 		expect(review).toMatchObject({ state: 'active', yours: true });
 	});
 
@@ -31,6 +40,19 @@ describe('the stage bar', () => {
 		expect(states({ state: 'cancelled', phase: 'render', stage: 'mix' })).toBe('done done done done done done stopped waiting');
 	});
 
+	it('has a stage that the server has and this page has never heard of', () => {
+		const longer = STAGES.toSpliced(3, 0, { name: 'align', phase: 'prepare', title: 'Align' });
+		const shown = steps(job({ state: 'preparing', stage: 'align', stage_progress: 0.5 }), longer);
+		expect(shown.map((s) => s.name)).toEqual(['Check', 'Listen', 'Transcribe', 'Align', 'Review', 'Speak', 'Fit', 'Mix', 'Finish']);
+		expect(shown[3]).toMatchObject({ state: 'active', progress: 0.5 });
+		expect(doing(job({ state: 'preparing', stage: 'align' }), longer)).toBe('Align');
+	});
+
+	it('shows no steps, but the state, until the server has said which there are', () => {
+		expect(steps(job({ state: 'preparing', stage: 'probe' }), [])).toEqual([]);
+		expect(doing(job({ state: 'preparing', stage: 'probe' }), [])).toBe('Preparing');
+	});
+
 	it('is all done at the end', () => {
 		expect(new Set(states({ state: 'completed', phase: 'render' }).split(' '))).toEqual(new Set(['done']));
 	});
@@ -38,8 +60,8 @@ describe('the stage bar', () => {
 
 describe('what a job does', () => {
 	it('is its stage while it runs, its state otherwise', () => {
-		expect(doing(job({ state: 'rendering', phase: 'render', stage: 'synthesize' }))).toBe('Speak');
-		expect(doing(job({ state: 'queued' }))).toBe('Waiting');
-		expect(doing(job({ state: 'review' }))).toBe('Ready to review');
+		expect(doing(job({ state: 'rendering', phase: 'render', stage: 'synthesize' }), STAGES)).toBe('Speak');
+		expect(doing(job({ state: 'queued' }), STAGES)).toBe('Waiting');
+		expect(doing(job({ state: 'review' }), STAGES)).toBe('Ready to review');
 	});
 });

@@ -1,4 +1,4 @@
-import type { Job, JobState, JobSummary, Stage } from '$lib/api/types';
+import type { Job, JobState, JobSummary, StageInfo } from '$lib/api/types';
 
 export type StepState = 'done' | 'active' | 'waiting' | 'failed' | 'stopped' | 'skipped';
 
@@ -10,16 +10,8 @@ export interface Step {
 	progress: number;
 }
 
-const NAMES: [Stage | 'review', string][] = [
-	['probe', 'Check'],
-	['ingest', 'Listen'],
-	['transcribe', 'Transcribe'],
-	['review', 'Review'],
-	['synthesize', 'Speak'],
-	['fit', 'Fit'],
-	['mix', 'Mix'],
-	['mux', 'Finish']
-];
+/** The person's own step, between the two phases. */
+const REVIEW = { name: 'review', title: 'Review' };
 
 export const STATE_NAMES: Record<JobState, string> = {
 	queued: 'Waiting',
@@ -34,16 +26,29 @@ export const STATE_NAMES: Record<JobState, string> = {
 export const RUNNING: JobState[] = ['queued', 'preparing', 'rendering'];
 export const isRunning = (job: Pick<Job, 'state'>) => RUNNING.includes(job.state);
 
+type Named = Pick<StageInfo, 'name' | 'title'>;
+
+function withReview(stages: readonly StageInfo[]): Named[] {
+	const of = (phase: StageInfo['phase']) => stages.filter((stage) => stage.phase === phase);
+	return stages.length ? [...of('prepare'), REVIEW, ...of('render')] : [];
+}
+
+const titled = ({ name, title }: Named, recognizer: string) => (name === 'transcribe' && recognizer === 'subtitles' ? 'Read lines' : title);
+
 /** Where the job stands among its steps: an index, and what that step is doing. */
-function position(job: Pick<Job, 'state' | 'phase' | 'stage' | 'error'>): [number, StepState] {
-	const at = (stage: Stage | null | undefined) => NAMES.findIndex(([id]) => id === stage);
-	const phaseStart = at(job.phase === 'prepare' ? 'probe' : 'synthesize');
-	const here = Math.max(at(job.error?.stage ?? job.stage), phaseStart);
+function position(job: Pick<Job, 'state' | 'phase' | 'stage' | 'error'>, listed: readonly Named[]): [number, StepState] {
+	const review = listed.indexOf(REVIEW);
+	const phaseStart = job.phase === 'prepare' ? 0 : review + 1;
+	const stage = job.error?.stage ?? job.stage;
+	const here = Math.max(
+		listed.findIndex(({ name }) => name === stage),
+		phaseStart
+	);
 	switch (job.state) {
 		case 'completed':
-			return [NAMES.length, 'done'];
+			return [listed.length, 'done'];
 		case 'review':
-			return [3, 'active'];
+			return [review, 'active'];
 		case 'queued':
 			return [phaseStart, 'waiting'];
 		case 'failed':
@@ -55,25 +60,27 @@ function position(job: Pick<Job, 'state' | 'phase' | 'stage' | 'error'>): [numbe
 	}
 }
 
-export function steps(job: Job): Step[] {
-	const [here, state] = position(job);
-	return NAMES.map(([id, name], index) => {
-		const skipped = id === 'review' && !job.options.review;
+/** `stages` are the server's, in their order; no steps while they are not known. */
+export function steps(job: Job, stages: readonly StageInfo[]): Step[] {
+	const listed = withReview(stages);
+	if (!listed.length) return [];
+	const [here, state] = position(job, listed);
+	return listed.map(({ name, title }, index) => {
+		const skipped = name === REVIEW.name && !job.options.review;
 		const reached: StepState = index < here ? 'done' : index === here ? state : 'waiting';
 		return {
-			name: named(id, name, job.options.recognizer),
+			name: titled({ name, title }, job.options.recognizer),
 			state: skipped && reached !== 'active' ? 'skipped' : reached,
-			yours: id === 'review' && reached === 'active',
+			yours: name === REVIEW.name && reached === 'active',
 			progress: index === here && state === 'active' ? job.stage_progress : 0
 		};
 	});
 }
 
-const named = (id: Stage | 'review', name: string, recognizer: string) => (id === 'transcribe' && recognizer === 'subtitles' ? 'Read lines' : name);
-
 /** What the job is doing now, in a few words. */
-export function doing(job: Job | JobSummary): string {
-	const here = NAMES[position(job)[0]];
+export function doing(job: Job | JobSummary, stages: readonly StageInfo[]): string {
+	const listed = withReview(stages);
+	const here = listed[position(job, listed)[0]];
 	if ((job.state !== 'preparing' && job.state !== 'rendering') || !here) return STATE_NAMES[job.state];
-	return named(...here, 'options' in job ? job.options.recognizer : job.recognizer);
+	return titled(here, 'options' in job ? job.options.recognizer : job.recognizer);
 }

@@ -6,6 +6,7 @@ import type { Estimate, Job, JobMessage, JobPatch, OptionsPatch } from '$lib/api
 import { isRunning, steps } from '$lib/format/stages';
 import { LinesStore } from './lines.svelte';
 import { ReportStore } from './report.svelte';
+import { server } from './server.svelte';
 
 /** One job, alive: its row, its lines, and what a person can do with it. */
 export class JobStore {
@@ -27,7 +28,7 @@ export class JobStore {
 		return { ...this.#job, options: Object.assign({}, this.#job.options, ...this.#unsaved) as Job['options'] };
 	});
 	readonly running = $derived.by(() => this.#job !== null && isRunning(this.#job));
-	readonly steps = $derived.by(() => (this.#job ? steps(this.#job) : []));
+	readonly steps = $derived.by(() => (this.#job ? steps(this.#job, server.stages) : []));
 	/** Lines can be changed: nothing is working on them. */
 	readonly editable = $derived.by(() => this.#job !== null && !this.running && this.lines.all.length > 0);
 	readonly rendered = $derived.by(() => this.#job?.artifacts.some((a) => a.kind === 'video' || a.kind === 'audio') ?? false);

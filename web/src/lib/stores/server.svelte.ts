@@ -1,10 +1,11 @@
-import { getEngines, getSettings, getVoices, deleteKey, putKey } from '$lib/api/system';
+import { getEngines, getSettings, getStages, getVoices, deleteKey, putKey } from '$lib/api/system';
 import { asApiError, type ApiError } from '$lib/api/problems';
-import type { EngineInfo, ServerSettings, VoiceInfo } from '$lib/api/types';
+import type { EngineInfo, ServerSettings, StageInfo, VoiceInfo } from '$lib/api/types';
 
-/** What the server can do and how it is set: limits, defaults, engines, voices, whether a key is stored. */
+/** What the server can do and how it is set: limits, defaults, stages, engines, voices, whether a key is stored. */
 export class ServerStore {
 	#settings = $state.raw<ServerSettings | null>(null);
+	#stages = $state.raw<StageInfo[]>([]);
 	#engines = $state.raw<EngineInfo[]>([]);
 	#voices = $state.raw<VoiceInfo[]>([]);
 	#error = $state.raw<ApiError | null>(null);
@@ -15,6 +16,10 @@ export class ServerStore {
 
 	get settings(): ServerSettings | null {
 		return this.#settings;
+	}
+	/** What a job goes through; empty until the server has said. */
+	get stages(): readonly StageInfo[] {
+		return this.#stages;
 	}
 	get engines(): readonly EngineInfo[] {
 		return this.#engines;
@@ -35,7 +40,7 @@ export class ServerStore {
 	async refresh(): Promise<void> {
 		this.#error = null;
 		try {
-			[this.#settings, this.#engines] = await Promise.all([getSettings(), getEngines()]);
+			[this.#settings, this.#stages, this.#engines] = await Promise.all([getSettings(), getStages(), getEngines()]);
 			this.#voices = await getVoices();
 		} catch (thrown) {
 			this.#error = asApiError(thrown);

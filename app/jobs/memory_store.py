@@ -1,0 +1,90 @@
+"""A job without a database: what the stages of one run of the command line read and write, in memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable
+from typing import Any, Final
+
+import msgspec
+
+from app.domain.job import DubOptions, Job, JobState, Phase
+from app.domain.media import Artifact, ArtifactKind
+from app.domain.secret_names import NO_KEYS, Keys
+from app.domain.segment import Segment
+from app.domain.stages import Stage
+from app.storage.job_row import JobRow, StageRow
+
+JOB_ID: Final = "cli"
+
+
+class MemoryStore:
+    """One job, which every method is about whatever id it is given. The methods are those of `JobStore` that the stages use."""
+
+    def __init__(self, options: DubOptions, *, title: str, source_key: str, subtitles_key: str | None, stem_key: str | None) -> None:
+        now = time.time()
+        self._job = Job(
+            id=JOB_ID, title=title, state=JobState.PREPARING, phase=Phase.PREPARE, stage=None, stage_progress=0.0, progress=0.0, eta_s=None,
+            options=options, language=None, media=None, size_bytes=0, segment_count=0, has_stem=stem_key is not None, revision=1,
+            rendered_revision=None, stale=False, error=None, artifacts=(), created_at=now, updated_at=now,
+        )  # fmt: skip
+        self._keys = (source_key, subtitles_key, stem_key)
+        self._stages: dict[str, StageRow] = {}
+        self._lines: list[Segment] = []
+
+    @property
+    def job(self) -> Job:
+        return self._job
+
+    def output(self, stage: Stage) -> Any:
+        """What the stage gave. Raises KeyError when it has not run."""
+        return msgspec.convert(self._stages[stage.name].output, stage.output)
+
+    def artifacts(self, kinds: Collection[ArtifactKind]) -> list[Artifact]:
+        return [artifact for artifact in self._job.artifacts if artifact.kind in kinds]
+
+    # ---------------------------------------------------------------- what the stages use
+
+    def row(self, job_id: str) -> JobRow:
+        return JobRow(self._job, *self._keys, workflow_id=None, rendered_options=None)
+
+    def update(self, job_id: str, **fields: Any) -> Job:
+        known = {name: value for name, value in fields.items() if name in Job.__struct_fields__}
+        self._job = msgspec.structs.replace(self._job, **known)
+        return self._job
+
+    def stage(self, job_id: str, stage: str) -> StageRow | None:
+        return self._stages.get(stage)
+
+    def finish_stage(
+        self, job_id: str, stage: str, fingerprint: str, output: Any, seconds: float, *, keys: Collection[str] = (),
+        artifacts: Collection[Artifact] = (), kinds: Collection[ArtifactKind] = (),
+    ) -> list[str]:  # fmt: skip
+        self._stages[stage] = StageRow(fingerprint, msgspec.to_builtins(output), seconds)
+        replaced = {*kinds, *(artifact.kind for artifact in artifacts)}
+        others = (artifact for artifact in self._job.artifacts if artifact.kind not in replaced)
+        self._job = msgspec.structs.replace(self._job, artifacts=(*others, *artifacts))
+        return []
+
+    def segments(self, job_id: str) -> tuple[int, tuple[Segment, ...]]:
+        return self._job.revision, tuple(sorted(self._lines, key=lambda line: (line.start_s, line.end_s, line.id)))
+
+    def append_segments(self, job_id: str, added: Iterable[Segment], *, stage: str, fingerprint: str, output: Any) -> int:
+        self._lines.extend(added)
+        self._stages[stage] = StageRow(fingerprint, msgspec.to_builtins(output), 0.0)
+        return self._job.revision
+
+    def clear_segments(self, job_id: str) -> tuple[int, tuple[str, ...]]:
+        gone = tuple(line.id for line in self._lines)
+        self._lines = []
+        return self._job.revision, gone
+
+    def refer(self, job_id: str, keys: Collection[str]) -> None:
+        """Nothing to keep: the run's folder has all blobs until it ends."""
+
+
+class NoKeys:
+    """The command line's API key is in the environment, where its engine finds it."""
+
+    def job_keys(self, job_id: str) -> Keys:
+        return NO_KEYS

@@ -1,0 +1,110 @@
+"""The stages of preparation: read the file, decode its sound, recognise what is said."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import msgspec
+
+from app.domain import stages
+from app.domain.events import SegmentsChanged
+from app.domain.stage_outputs import Sound, Transcribed
+from app.dubbing import audio_tracks, pipeline
+from app.dubbing.artifacts import source_artifact, studio_artifacts
+from app.dubbing.context import Report
+from app.dubbing.transcribe import SUBTITLES, from_subtitles, no_speech, transcribe
+from app.jobs.stages import Done, StageBody, body_of, media_of
+from app.speech.ports import Recognised
+from app.storage.job_row import PARTIAL, JobRow
+
+_HASHED: Final = "source.sha256"  # in the job's cache: how far its file has been hashed
+
+
+@body_of(stages.PROBE)
+class Probe(StageBody):
+    def inputs(self, row: JobRow) -> Any:
+        options = row.job.options
+        return [row.source_key, options.audio_track, *([options.language] if options.audio_track is None else [])]
+
+    async def work(self, row: JobRow, name: str, report: Report) -> Done:
+        source = self._kit.blobs.path(row.source_key)
+        info = await pipeline.probe(self._kit, source, row.job.options, has_subtitles=row.subtitles_key is not None)
+        digest = await asyncio.to_thread(self._digest, source, self._kit.cache / row.job.id / _HASHED)
+        artifact = source_artifact(row.source_key, info, digest)
+        return Done(digest, artifacts=(artifact,), fields={"media": info})
+
+    def tidy(self, job_id: str) -> None:
+        (self._kit.cache / job_id / _HASHED).unlink(missing_ok=True)
+
+
+@body_of(stages.INGEST)
+class Ingest(StageBody):
+    def inputs(self, row: JobRow) -> Any:
+        return [self.source_id(row), audio_tracks.heard(media_of(row.job), row.job.options)]
+
+    async def work(self, row: JobRow, name: str, report: Report) -> Done:
+        info = media_of(row.job)
+        digest = await asyncio.to_thread(self.source_id, row)
+        sound = await pipeline.ingest(
+            self._kit, self._kit.blobs.path(row.source_key), digest, info, row.job.options, report, cache=self._kit.cache / row.job.id
+        )
+        artifacts = await asyncio.to_thread(studio_artifacts, self._kit, sound.peaks, sound.thumbnail)
+        return Done(sound, keys=sound.keys(), artifacts=artifacts, fields={"media": pipeline.after_ingest(info, sound)})
+
+    def tidy(self, job_id: str) -> None:
+        pipeline.forget_ingested(self._kit.cache / job_id)
+
+
+@body_of(stages.TRANSCRIBE)
+class Transcribe(StageBody):
+    """Lines are kept as they come, with a partial output beside them that says how far they go."""
+
+    def inputs(self, row: JobRow) -> Any:
+        options = row.job.options
+        told_apart = [options.speak_sounds, *([options.join_short_cues, options.subtitle_encoding] if row.subtitles_key else [])]
+        return [self.sound(row).speech, options.recognizer, options.model, options.language, options.task, row.subtitles_key, told_apart]
+
+    async def work(self, row: JobRow, name: str, report: Report) -> Done:
+        job, job_id = row.job, row.job.id
+        sound: Sound = await asyncio.to_thread(self.sound, row)
+        known = await asyncio.to_thread(self._store.stage, job_id, self.stage.name)
+        partial = PARTIAL + name[: 64 - len(PARTIAL)]
+        at = Transcribed(None, 0.0)
+        if known is not None and known.fingerprint == partial:
+            at = msgspec.convert(known.output, Transcribed)
+        else:
+            revision, gone = await asyncio.to_thread(self._store.clear_segments, job_id)
+            self._hub.publish(SegmentsChanged(job_id, 0, revision, (), gone))
+        if job.options.recognizer == SUBTITLES and row.subtitles_key:
+            brought = await asyncio.to_thread(self._kit.blobs.read, row.subtitles_key)
+            lines = await asyncio.to_thread(from_subtitles, brought, sound.duration_s, job.options)
+            if not at.done_s:  # else they were kept by a run that was killed before it could say so
+                await self._keep_chunk(job_id, partial, Recognised(lines.segments, job.options.language or "", sound.duration_s))
+            fields = {"language": job.options.language, "joined": lines.joined, "subtitles": lines.subtitles}
+            return Done(Transcribed(job.options.language, sound.duration_s), fields=fields)
+        chunks: asyncio.Queue[Recognised | None] = asyncio.Queue()
+
+        async def keep_all() -> None:
+            while (chunk := await chunks.get()) is not None:
+                await self._keep_chunk(job_id, partial, chunk)
+
+        keeper = asyncio.create_task(keep_all())
+        try:
+            language = await transcribe(
+                self._kit, self._kit.blobs.path(sound.speech), job.options, sound.duration_s, language=at.language, resume_at_s=at.done_s,
+                on_chunk=chunks.put_nowait, report=report, info=media_of(job),
+            )  # fmt: skip
+        finally:
+            chunks.put_nowait(None)
+            await keeper
+        if not (await asyncio.to_thread(self._store.segments, job_id))[1]:
+            raise no_speech(media_of(job), job.options)
+        return Done(Transcribed(language, sound.duration_s), fields={"language": language, "joined": None, "subtitles": None})
+
+    async def _keep_chunk(self, job_id: str, partial: str, chunk: Recognised) -> None:
+        output = Transcribed(chunk.language or None, chunk.done_s)
+        revision = await asyncio.to_thread(
+            lambda: self._store.append_segments(job_id, chunk.segments, stage=self.stage.name, fingerprint=partial, output=output)
+        )
+        self._hub.publish(SegmentsChanged(job_id, 0, revision, chunk.segments, ()))

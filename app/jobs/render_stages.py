@@ -1,0 +1,112 @@
+"""The stages of a render: speak the lines, place them, mix them with the original, write the files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+
+from app.domain import stages
+from app.domain.errors import JOB_NOT_FOUND, DubError
+from app.domain.job import Job, effective
+from app.domain.secret_names import NO_KEYS
+from app.domain.segment import Clip
+from app.domain.stages import Stage
+from app.dubbing import audio_tracks, pipeline
+from app.dubbing.context import Report
+from app.dubbing.finish import finish
+from app.dubbing.report import keep_report, report_of
+from app.dubbing.synthesize import VoiceChoice, clip_files, requests_for, synthesize
+from app.dubbing.video.burn_pieces import forget_burned
+from app.dubbing.video.mux_kept import forget_muxed
+from app.jobs.pricing import choice_of
+from app.jobs.stages import Done, StageBody, body_of, media_of
+from app.storage.job_row import JobRow
+
+
+@body_of(stages.SYNTHESIZE)
+class Synthesize(StageBody):
+    def inputs(self, row: JobRow) -> Any:
+        choice = choice_of(row.job, NO_KEYS)
+        voice, voice_id = self._kit.engines.voice(choice.voice)
+        return [[segment.id, voice.name, voice.fingerprint(request)] for segment, request in requests_for(self.lines(row), choice, voice_id)]
+
+    async def work(self, row: JobRow, name: str, report: Report) -> Done:
+        lines = await asyncio.to_thread(self.lines, row)
+        choice: VoiceChoice = choice_of(row.job, await asyncio.to_thread(self._keys.job_keys, row.job.id))
+        spoken: list[Clip] = []
+        try:
+            clips = await synthesize(self._kit, lines, choice, on_clip=spoken.append, report=report)
+        except BaseException:  # what has been paid for is the job's, whatever ended this: a retry finds it
+            await asyncio.shield(asyncio.to_thread(self._keep_spoken, row.job.id, spoken))
+            raise
+        return Done(clips, keys=tuple(file for clip in clips for file in clip_files(clip.key)))
+
+    def _keep_spoken(self, job_id: str, spoken: Sequence[Clip]) -> None:
+        try:
+            self._store.refer(job_id, [file for clip in spoken for file in clip_files(clip.key)])
+        except DubError as error:
+            if error.problem is not JOB_NOT_FOUND:  # deleted meanwhile: its clips are nobody's
+                raise
+
+
+@body_of(stages.FIT)
+class Fit(StageBody):
+    def inputs(self, row: JobRow) -> Any:
+        lines = [[s.id, s.start_s, s.end_s, s.speaker, s.start_locked, s.locked_rate] for s in self.lines(row)]
+        return [lines, self.clips(row), row.job.options.speed, media_of(row.job).duration_s]
+
+    async def work(self, row: JobRow, name: str, report: Report) -> Done:
+        lines, clips = await asyncio.to_thread(lambda: (self.lines(row), self.clips(row)))
+        return Done(await pipeline.fit(self._kit, lines, clips, row.job.options, media_of(row.job).duration_s))
+
+
+@body_of(stages.MIX)
+class Mix(StageBody):
+    def inputs(self, row: JobRow) -> Any:
+        kept = pipeline.kept_spans(self.lines(row))
+        # The container and the wished codec decide one thing of the mix: the codec of its track.
+        chosen = [*_chosen(row.job, self.stage, without=("container", "audio_codec")), pipeline.track_codec(row.job.options)]
+        return [self.source_id(row), row.stem_key, self.clips(row), self.placements(row), kept, chosen, pipeline.MIXING]
+
+    async def work(self, row: JobRow, name: str, report: Report) -> Done:
+        lines, clips = await asyncio.to_thread(lambda: (self.lines(row), self.clips(row)))
+        placements, sound, source_id = await asyncio.to_thread(lambda: (self.placements(row), self.sound(row), self.source_id(row)))
+        source, cache = self._kit.blobs.path(row.source_key), self._kit.cache / row.job.id
+        mixed = await pipeline.mix(
+            self._kit, source, source_id, media_of(row.job), sound, lines, clips, placements, row.job.options, cache, report,
+            stem=self._kit.blobs.path(row.stem_key) if row.stem_key else None, stem_id=row.stem_key or "",
+        )  # fmt: skip
+        return Done(mixed, artifacts=tuple({artifact.kind: artifact for artifact in (mixed.track, mixed.audio)}.values()))
+
+
+@body_of(stages.MUX)
+class Mux(StageBody):
+    def inputs(self, row: JobRow) -> Any:
+        mixed = self.mixed(row)
+        measured = [mixed.track.sha256, mixed.loudness_lufs, mixed.true_peak_db]
+        lines = [msgspec.structs.replace(line, start_locked=False, locked_rate=None) for line in self.lines(row)]  # the fit's matter
+        return [measured, lines, self.placements(row), _chosen(row.job, self.stage), row.job.language]
+
+    async def work(self, row: JobRow, name: str, report: Report) -> Done:
+        lines, placements, sound = await asyncio.to_thread(lambda: (self.lines(row), self.placements(row), self.sound(row)))
+        mixed, source_id = await asyncio.to_thread(lambda: (self.mixed(row), self.source_id(row)))
+        source, track = self._kit.blobs.path(row.source_key), self._kit.blobs.path(mixed.track.key)
+        made = await finish(
+            self._kit, source, media_of(row.job), sound, track, lines, placements, row.job.options, row.job.language, report,
+            cache=self._kit.cache / row.job.id, source_id=source_id, name=name,
+        )  # fmt: skip
+        result = report_of(lines, placements, mixed, made, row.job.options, sound.duration_s, row.job.joined, row.job.subtitles)
+        return Done(made, artifacts=(*made.artifacts, await keep_report(self._kit, result)))
+
+    def tidy(self, job_id: str) -> None:
+        forget_burned(self._kit.cache / job_id)
+        forget_muxed(self._kit.cache / job_id)
+
+
+def _chosen(job: Job, stage: Stage, without: Collection[str] = ()) -> list[Any]:
+    """The stage's options as far as they matter, with the track that is heard."""
+    options = msgspec.structs.replace(effective(job.options), audio_track=audio_tracks.heard(media_of(job), job.options))
+    return stages.chosen(options, stage, without)

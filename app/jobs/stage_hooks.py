@@ -1,0 +1,100 @@
+"""One run of one stage, and the hooks around it.
+
+A hook is a coroutine that gets the run and `go`, which runs everything inside of it. It acts before and after, calls `go` again to try again,
+or does not call it to leave the stage out. The innermost hooks are here, the same for a server and the command line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+
+from app.domain.stages import Stage
+from app.dubbing.context import Report, fingerprint
+from app.jobs.stages import Done, StageWork, WorkStore
+from app.storage.job_row import JobRow
+
+
+def silent(fraction: float, message: str) -> None:
+    """A report that nobody reads."""
+
+
+class StageRun(msgspec.Struct):
+    """One run of one stage. Hooks read it, and fill in what they find.
+
+    `row` is the job as it was when the stage began, `name` the fingerprint of the inputs, `report` where progress goes. `done` is what the work
+    gave (None while it was not done), `seconds` how long it took. `goes_on` becomes False when no later stage may run.
+    """
+
+    stage: Stage
+    job_id: str
+    workflow_id: str = ""
+    row: JobRow | None = None
+    name: str = ""
+    report: Report = silent
+    done: Done | None = None
+    seconds: float = 0.0
+    goes_on: bool = True
+
+    @property
+    def job_row(self) -> JobRow:
+        if self.row is None:
+            raise RuntimeError("the job has not been read")
+        return self.row
+
+
+Go = Callable[[], Awaitable[None]]
+Hook = Callable[[StageRun, Go], Awaitable[None]]
+
+
+async def run_stage(run: StageRun, hooks: Sequence[Hook]) -> None:
+    """Run the hooks, each around the next."""
+
+    async def enter(depth: int) -> None:
+        if depth < len(hooks):
+            await hooks[depth](run, lambda: enter(depth + 1))
+
+    await enter(0)
+
+
+class InnerHooks:
+    """Name the inputs, tidy up afterwards, do the work and record what it gave."""
+
+    def __init__(self, store: WorkStore, work: StageWork) -> None:
+        self._store, self._work = store, work
+
+    async def named(self, run: StageRun, go: Go) -> None:
+        """Before: the hash of all that decides the output."""
+        run.name = fingerprint(run.stage.name, await asyncio.to_thread(self._work.inputs, run.stage.name, run.job_row))
+        await go()
+
+    async def tidied(self, run: StageRun, go: Go) -> None:
+        """After: what was kept on the way to the output goes, also when the stage is left out because a killed run has finished it."""
+        await go()
+        await asyncio.to_thread(self._work.tidy, run.stage.name, run.job_id)
+
+    async def worked(self, run: StageRun, go: Go) -> None:
+        """Do the work; what it gave is recorded by the hooks inside of this one."""
+        started = time.monotonic()
+        run.done = await self._work.work(run.stage.name, run.job_row, run.name, run.report)
+        run.seconds += time.monotonic() - started
+        await go()
+
+    async def recorded(self, run: StageRun, go: Go) -> None:
+        """The output, with the fingerprint, in one transaction. Its blobs are on disk."""
+        await asyncio.to_thread(self.record, run)
+        await go()
+
+    def record(self, run: StageRun) -> list[str]:
+        """Returns the blobs that nobody needs any more."""
+        if run.done is None:
+            raise RuntimeError("nothing was done")
+        if run.done.fields:
+            self._store.update(run.job_id, **run.done.fields)
+        done = run.done
+        return self._store.finish_stage(
+            run.job_id, run.stage.name, run.name, done.output, run.seconds, keys=done.keys, artifacts=done.artifacts, kinds=run.stage.artifacts
+        )

@@ -1,0 +1,35 @@
+"""What the job's workers read of a job and its stages. Plain data: the command line has it without a database."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from app.domain.job import DubOptions, Job
+
+PARTIAL: Final = "partial:"  # begins the fingerprint of a stage that has not finished
+
+
+class JobRow(msgspec.Struct, frozen=True):
+    """What the job's workers need besides the public `Job`."""
+
+    job: Job
+    source_key: str
+    subtitles_key: str | None
+    stem_key: str | None
+    workflow_id: str | None
+    rendered_options: DubOptions | None
+
+
+class StageRow(msgspec.Struct, frozen=True):
+    """What a stage gave so far: `fingerprint` is the hash of its inputs, `output` what it gave (JSON), `seconds` what it took."""
+
+    fingerprint: str
+    output: Any
+    seconds: float
+
+    @property
+    def finished(self) -> bool:
+        """False while only a part of the work is done and kept."""
+        return not self.fingerprint.startswith(PARTIAL)
