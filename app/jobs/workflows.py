@@ -1,12 +1,14 @@
 """The durable engine: the only file that knows DBOS.
 
-Two workflows, each a fixed list of steps; a step that finished is never repeated, a step that was killed runs again. Failures are results, not
+Two workflows, each with one step for every declared stage; after a kill the steps go on. What is finished, the `stages` table says by fingerprint: a
+workflow of another version is ended, and its phase starts again under this one, where finished stages are skipped. Failures are results, not
 exceptions: the steps write them to the application's database, which is what people see. DBOS keeps only who runs what, in a file of its own.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import threading
 import time
@@ -14,6 +16,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from app import __version__
 from app.domain.errors import DISK_FULL, DubError
 from app.domain.job import Phase
 from app.domain.stages import names
@@ -30,8 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Part of the engine's own record of running work. Raise it only when the list of steps changes: work under another version is started anew.
-WORKFLOW_VERSION: Final = "1"
+_ACTIVE: Final = ["PENDING", "ENQUEUED", "DELAYED"]
 _POLL_S: Final = 0.5  # how often a queue is looked into
 _EAGER_POLL_S: Final = 0.05  # and in the first moments, in which what was interrupted goes on
 _EAGER_S: Final = 3.0
@@ -94,7 +96,7 @@ class Engine:
                     "name": "autodubber",
                     "system_database_url": f"sqlite:///{self._path}",
                     "system_database_engine": file.database,
-                    "application_version": WORKFLOW_VERSION,
+                    "application_version": workflow_version(),
                     "executor_id": "autodubber-0",  # stable: recovery looks for its own work
                     "max_executor_threads": 32,
                     "console_log_level": "WARNING",
@@ -104,6 +106,7 @@ class Engine:
             self._dbos = DBOS
             self._workflows = _workflows(DBOS, self._runner, self._at_work)
             DBOS.launch()
+            _end_others(DBOS)
             self._register(_EAGER_POLL_S)
         except BaseException:
             DBOS.destroy(workflow_completion_timeout_sec=0, destroy_registry=True)
@@ -187,6 +190,23 @@ class Engine:
         if ended:
             self._dbos.delete_workflows([workflow.workflow_id for workflow in ended])
         return len(ended)
+
+
+def workflow_version() -> str:
+    """The version of the workflows: the program's, with a hash of their steps. Workflows of another version do not run under this one."""
+    steps = [f"{phase}:{name}" for phase in Phase for name in names(phase)]
+    return f"{__version__}+{hashlib.sha256(' '.join(steps).encode()).hexdigest()[:12]}"
+
+
+def _end_others(dbos: type[DBOS]) -> None:
+    """End what another version was running or had queued: its steps need not be ours. Their jobs' phases are then queued again, and go on from
+    what the `stages` table has; the engine's memory of finished steps ends with the version.
+    """
+    found = dbos.list_workflows(status=_ACTIVE, load_input=False, load_output=False)
+    others = [workflow.workflow_id for workflow in found if workflow.app_version != workflow_version()]
+    if others:
+        dbos.cancel_workflows(others)
+        log.info("workflows of another version are ended; their jobs go on under this one", extra={"count": len(others)})
 
 
 @contextlib.contextmanager

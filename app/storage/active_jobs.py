@@ -27,10 +27,11 @@ class WorkingJobs:
         self._engine = engine
 
     def working(self) -> list[Working]:
-        """Every active job; one short query."""
+        """Every active job, those at work first, then as they were queued; one short query."""
         columns = (t.jobs.c.id, t.jobs.c.phase, t.jobs.c.stage, t.jobs.c.state, t.jobs.c.workflow_id)
         with reading(self._engine) as c:
-            found = c.execute(select(*columns).where(t.jobs.c.state.in_(list(ACTIVE)))).all()
+            waits = t.jobs.c.state == JobState.QUEUED
+            found = c.execute(select(*columns).where(t.jobs.c.state.in_(list(ACTIVE))).order_by(waits, t.jobs.c.updated_at)).all()
         return [Working(r.id, Phase(r.phase), r.stage, r.state == JobState.QUEUED, r.workflow_id) for r in found]
 
     def requeue(self, job_id: str, lost: str | None, workflow_id: str) -> bool:

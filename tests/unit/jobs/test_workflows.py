@@ -15,9 +15,9 @@ import pytest
 
 from app.domain.errors import DISK_FULL, DubError
 from app.domain.job import JobState, Phase
-from app.domain.stages import names
+from app.domain.stages import STAGES, Stage, names
 from app.jobs.failures import Failures
-from app.jobs.workflows import Engine
+from app.jobs.workflows import Engine, workflow_version
 from tests.doubles.full_disk import full_disk
 from tests.unit.jobs.test_service import House
 
@@ -262,3 +262,53 @@ def stacks() -> list[list[str]]:
             at = at.f_back  # type: ignore[assignment] - the outermost has none
         found.append(names)
     return found
+
+
+@pytest.fixture
+def in_flight(launch: Launch, house: House, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """Two jobs as an older program left them: the first in `transcribe`, the second queued behind it."""
+    house.created()
+    house.created()
+    monkeypatch.setattr("app.jobs.workflows.workflow_version", lambda: "1")
+    engine, runner = launch()
+    runner.hold.add("transcribe")
+    runner.wait(lambda asked: any(what == "transcribe" for _, what in asked))
+    first = next(job_id for job_id, what in runner.asked if what == "transcribe")
+    engine.shutdown()
+    house.store.transition(first, JobState.PREPARING)
+    monkeypatch.undo()
+    (second,) = {job.id for job in house.store.working()} - {first}
+    return first, second
+
+
+def test_after_an_upgrade_running_and_queued_jobs_start_their_phase_again(launch: Launch, house: House, in_flight: tuple[str, str]) -> None:
+    _, runner = launch()
+    runner.wait(lambda asked: sum(what == "finish prepare" for _, what in asked) == 2)
+    for job_id in in_flight:
+        assert runner.of(job_id) == ["begin prepare", *names(Phase.PREPARE), "finish prepare"]
+    assert [job_id for job_id, what in runner.asked if what == "begin prepare"] == list(in_flight), "what was at work comes first"
+
+
+def test_a_stage_that_an_upgrade_brings_runs_for_a_job_in_flight(
+    launch: Launch, house: House, in_flight: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extra = Stage(name="extra", phase=Phase.PREPARE, title="E", doing="e", output=str, weight=0.1, first_cost=0.0)
+    monkeypatch.setattr("app.domain.stages.STAGES", (extra, *STAGES))
+    _, runner = launch()
+    runner.wait(lambda asked: sum(what == "finish prepare" for _, what in asked) == 2)
+    assert all("extra" in runner.of(job_id) for job_id in in_flight)
+
+
+def test_the_version_of_the_workflows_follows_from_their_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = workflow_version()
+    monkeypatch.setattr("app.domain.stages.STAGES", STAGES[1:])
+    assert workflow_version() != before
+
+
+def test_a_step_bears_its_stages_name(launch: Launch, house: House) -> None:
+    job = house.created()
+    engine, runner = launch()
+    runner.wait(lambda asked: (job.id, "finish prepare") in asked)
+    workflow_id = str(house.store.row(job.id).workflow_id)
+    steps = [step["function_name"] for step in engine._dbos.list_workflow_steps(workflow_id)]
+    assert steps[:4] == ["begin", *names(Phase.PREPARE)]
