@@ -157,8 +157,10 @@ def _second_reading(file: BinaryIO, blobs: BlobStore, folder: Path, room: Reserv
                 staged[blob[1]] = folder / str(number)
                 with staged[blob[1]].open("wb") as out:
                     for block in member.blocks():
-                        out.write(block)
-                        room.landed(len(block))
+                        with room.writing(len(block)) as landed:
+                            out.write(block)
+                            out.flush()
+                            landed(len(block))
         elif _JOB.fullmatch(member.name):
             job = validation.job(member.whole(_MAX_JSON_BYTES))
             other: set[str] = set()

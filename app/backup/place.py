@@ -105,9 +105,9 @@ class FolderPlace:
             try:
                 with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0) as file:
                     for block in blocks:
-                        _write(file.fileno(), block)
-                        if room is not None:
-                            room.landed(len(block))
+                        with room.writing(len(block)) if room else contextlib.nullcontext(lambda _: None) as landed:
+                            _write(file.fileno(), block)
+                            landed(len(block))
                     os.fsync(file.fileno())
                     _give(file.fileno(), litter)
                 temporary.replace(target)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from app.config.settings import Settings
+    from app.storage.disk_floors import Reservation
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -47,8 +48,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             raise DubError(DISK_FULL, f"{wanted >> 20} MB are wanted in {target.parent}, {free >> 20} MB are free.")
         disks = Disks.of(settings.data, settings.min_free_bytes)
         own = disks.at(target.parent) is disks.at(settings.data)
-        with disks.reserve(wanted, target.parent) if own else contextlib.nullcontext():
-            written = _write(target, export.archive(database, blobs, jobs, __version__))
+        with disks.reserve(wanted, target.parent) if own else contextlib.nullcontext() as room:
+            written = _write(target, room, export.archive(database, blobs, jobs, __version__))
     except DubError as error:
         return failed(error, as_json=arguments.json)
     finally:
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     return OK
 
 
-def _write(target: Path, blocks: Iterator[bytes]) -> int:
+def _write(target: Path, room: Reservation | None, blocks: Iterator[bytes]) -> int:
     """Write the archive. It appears under its name only when it is complete."""
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     written = 0
@@ -68,9 +69,11 @@ def _write(target: Path, blocks: Iterator[bytes]) -> int:
         with partial.open("xb") as file:
             os.fchmod(file.fileno(), 0o600)  # only the owner may read it: it holds people's words
             for block in blocks:
-                file.write(block)
+                with room.writing(len(block)) if room else contextlib.nullcontext(lambda _: None) as landed:
+                    file.write(block)
+                    file.flush()
+                    landed(len(block))
                 written += len(block)
-            file.flush()
             os.fsync(file.fileno())
         partial.replace(target)
         descriptor = os.open(target.parent, os.O_RDONLY)

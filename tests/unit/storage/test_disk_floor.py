@@ -9,13 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from app.backup.place import FolderPlace
+from app.cli import export
 from app.domain.errors import DubError
 from app.storage.disk_floor import Floor, Hold
 from app.storage.disk_floors import Disks, Reservation, reserved
@@ -347,6 +348,7 @@ def test_processes_that_reserve_at_once_do_not_both_get_the_last_of_it(tmp_path:
     ask = f"""
 import sys
 from pathlib import Path
+from app.cli import export
 from app.domain.errors import DubError
 from app.storage.disk_floors import Disks
 disks = Disks.of(Path({str(tmp_path)!r}), {free // 2})
@@ -370,3 +372,17 @@ sys.stdin.read()
         for other in others:
             other.kill()
             other.communicate()
+
+
+def test_what_an_export_has_written_is_promised_no_more(tmp_path: Path) -> None:
+    disk = Disk(100, 20)
+    seen: list[int] = []
+
+    def blocks() -> Iterator[bytes]:
+        for _ in range(5):
+            seen.append(disk.floor.reserved_bytes())
+            yield bytes(10)
+
+    with Reservation([disk.floor.reserve(40)]) as room:
+        assert export._write(tmp_path / "jobs.tar", room, blocks()) == 50
+    assert (seen, disk.floor.reserved_bytes()) == ([40, 30, 20, 10, 0], 0), "the last block is more than was thought"
