@@ -1,4 +1,4 @@
-"""How the channels of a track become the one that recognition hears: by where the sound is, and without channels that cancel each other."""
+"""Mixes the channels of a track to mono for recognition: takes the channels that have sound, and avoids out-of-phase cancellation."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import numpy.typing as npt
 Samples = npt.NDArray[np.float32]
 
 _RAMP_N: Final = 2_400  # 50 ms at 48 kHz: a change of channel is a quick fade, not a click
-_LEAST_N: Final = 4_800  # nothing is decided by less than this
+_LEAST_N: Final = 4_800  # less sound than this decides nothing
 _THINNED: Final = 8  # 48 to 6 kHz: differences of what is left weigh 300 to 3,000 Hz, where a voice is, and neither rumble nor hiss
-_FAINT: Final = 1e-9  # mean square of those differences (some -85 dBFS): nothing is decided by what is not there
-_ONE_SIDE: Final = 1e-3  # 30 dB: what a cable picks up from its neighbour
+_FAINT: Final = 1e-9  # mean square of those differences (about -85 dBFS): silence decides nothing
+_ONE_SIDE: Final = 1e-3  # 30 dB: crosstalk of a cable
 _FORGET_PER_S: Final = 0.8  # a side that was silent for half a minute is
-_CANCELS, _ADDS = -0.7, -0.3  # correlations; between them what was decided stays
-_OTHER_SIDE: Final = 2.0  # so much louder before the side is changed
+_CANCELS, _ADDS = -0.7, -0.3  # correlations; between them the last decision stays
+_OTHER_SIDE: Final = 2.0  # how much louder the other side must be before it is taken
 _CENTRE_COMES, _CENTRE_GOES = 1e-2, 1e-3  # shares of all energy
 
 
 class Listening(msgspec.Struct, frozen=True):
-    """What a `Listener` has decided so far."""
+    """The state of a `Listener`."""
 
     weights: tuple[float, ...] | None
     recent: tuple[float, float]
@@ -33,11 +33,11 @@ class Listening(msgspec.Struct, frozen=True):
 
 
 class Listener:
-    """Goes along with a sound, block by block, and gives one channel. Holds nothing but the last decision and the recent energies.
+    """Turns a sound into one channel, block by block. Stores only the last decision and recent energies.
 
-    Mono is itself. Of two channels the mean is heard; the louder one where they are out of phase and the mean would be (nearly) silent, and the only
-    one where the other is silent. Of surround sound the centre is heard while it has sound, which is where films have their dialogue, else the
-    two channels that it is folded to, or the loudest channel where those are silent.
+    Mono stays as it is. Of two channels the mean is taken; the louder one when they are out of phase and the mean would be (nearly) silent, and the
+    only one that has sound when the other is silent. Of surround sound the centre is taken while it has sound, because films have their dialogue
+    there; else the stereo downmix, or the loudest channel when the downmix is silent.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Listener:
         return Listening(weights, (left, right), self._pair, self._in_centre)
 
     def go_on(self, state: Listening) -> None:
-        """As another one that had come so far."""
+        """Continue from the state of another listener."""
         self._weights = np.array(state.weights, np.float32) if state.weights is not None else None
         self._recent, self._pair, self._in_centre = np.array(state.recent), state.pair, state.in_centre
 
@@ -71,7 +71,7 @@ class Listener:
         return np.asarray((channels @ before) * (1 - share) + (channels @ after) * share, np.float32)
 
     def _decide(self, channels: Samples, names: Sequence[str]) -> Samples:
-        """How much of each channel is heard from now on, by their energies where a voice is."""
+        """Decide the weight of each channel from its energy in the range of voices."""
         weights = np.zeros(channels.shape[1], np.float32)
         whole_n = len(channels) - len(channels) % _THINNED
         thinned = channels[:whole_n].reshape(-1, _THINNED, channels.shape[1]).mean(axis=1, dtype=np.float64)
@@ -86,7 +86,7 @@ class Listener:
         return weights
 
     def _alone(self, energies: npt.NDArray[np.float64], names: Sequence[str]) -> int | None:
-        """The channel of a surround sound that is heard alone; None for the two that it is folded to."""
+        """The surround channel that is taken alone; None for the stereo downmix."""
         native = energies[2:].copy()
         if not len(native):
             return None
@@ -109,7 +109,7 @@ class Listener:
         least, most = sorted(self._recent)
         if least < _ONE_SIDE * most:
             return (1.0, 0.0) if self._recent[0] > self._recent[1] else (0.0, 1.0)
-        if min(left, right) < _ONE_SIDE * max(left, right):  # one side is silent at the moment
+        if min(left, right) < _ONE_SIDE * max(left, right):  # one side is silent now
             return self._pair if self._pair[left < right] else (0.5, 0.5)
         correlation = cross / math.sqrt(left * right)
         if correlation > _ADDS:

@@ -1,7 +1,7 @@
-"""Which decoders may run on a stranger's file. Which containers may be opened stands in `app.domain.media.FORMAT_WHITELIST`.
+"""The decoders that may run on untrusted files. `app.domain.media.FORMAT_WHITELIST` lists the containers.
 
-FFmpeg carries 500 decoders; the rarely used ones are where the memory errors are found (MagicYUV: CVE-2026-8461). These are
-the codecs that cameras, phones, editors, browsers and recorders write, by the names of FFmpeg's decoders.
+FFmpeg has 500 decoders, and memory errors are found in the rarely used ones (MagicYUV: CVE-2026-8461). These are the codecs that
+cameras, phones, editors, browsers and recorders write, by the names of FFmpeg's decoders.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether a file's end is missing, by the lengths that its own structure states. Nothing is decoded."""
+"""Finds out whether a file's end is missing, from the lengths stated in its structure. Nothing is decoded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _INDEX: Final = (b"moov", b"moof")
 _MP4: Final = (b"ftyp", b"moov", b"mdat", b"styp", b"moof", b"wide", b"skip", b"free", b"pnot")
 _SEGMENT: Final = b"\x18\x53\x80\x67"  # RFC 8794 and RFC 9559: the element that holds all of a Matroska file
 _EBML: Final = b"\x1a\x45\xdf\xa3"
-_UNSAID: Final = (0, 0xFFFFFFFF)  # what a program writes that cannot seek back to fill in the length
+_UNSAID: Final = (0, 0xFFFFFFFF)  # written by programs that cannot seek back to fill in the length
 
 
 def missing(path: Path) -> str:
@@ -44,7 +44,7 @@ def _mp4(file: BinaryIO, size: int) -> str:
             return "" if has_index else "Its index (moov) is missing: the recording or transfer broke off."
         file.seek(at)
         length, name = struct.unpack(">I4s", file.read(8))
-        if not all(32 <= byte < 127 for byte in name):  # no box: what follows the last one is not ours to judge
+        if not all(32 <= byte < 127 for byte in name):  # not a box: bytes after the last box are ignored
             return ""
         if length == 1:
             (length,) = struct.unpack(">Q", file.read(8).rjust(8, b"\0"))
@@ -86,7 +86,7 @@ def _vint(file: BinaryIO) -> int | None:
 def _riff(file: BinaryIO, size: int) -> str:
     file.seek(4)
     (length,) = struct.unpack("<I", file.read(4))
-    return _ends(size, length + 8) if length not in _UNSAID and length + 8 > size + 1 else ""  # a last odd byte may go without its padding
+    return _ends(size, length + 8) if length not in _UNSAID and length + 8 > size + 1 else ""  # the padding of a last odd byte may be missing
 
 
 def _ends(size: int, promised: int) -> str:

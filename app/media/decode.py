@@ -1,4 +1,4 @@
-"""Sound out of a container, in blocks on the container's own timeline. Runs in a child process: it imports av and numpy."""
+"""Decodes sound in blocks on the container's own timeline. Runs in a child process: it imports av and numpy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a container holds, read through PyAV. Runs in a child process: it imports av and reads a stranger's file."""
+"""Describes a container's streams through PyAV. Runs in a child process: it imports av and reads an untrusted file."""
 
 from __future__ import annotations
 

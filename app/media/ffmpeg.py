@@ -1,8 +1,8 @@
-"""The ffmpeg program: the only place that builds its command line and runs it.
+"""Runs the ffmpeg program; no other module builds its command line.
 
-Inputs are handed over as open file descriptors (`fd:`) with `fd` as the only protocol and a list of containers, so a hostile file cannot make
-ffmpeg open another one; measured against DASH, HLS and ffconcat files dressed as videos. Nothing a person wrote becomes an argument's
-name or a path: metadata values travel as one `key=value` item each.
+Inputs are passed as open file descriptors (`fd:`), with `fd` as the only protocol and a list of containers, so that a hostile file cannot make
+ffmpeg open another one; tested with DASH, HLS and ffconcat files disguised as videos. A person's text never becomes an option or a
+path: each metadata value is one `key=value` argument.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from app.system.children import NO_LIMITS, Limits
 Report = Callable[[float], None]
 
 _LONGEST_NAME: Final = 255  # bytes
-STALL_S: Final = 300.0  # no packet further for this long: given up (moving the index of a 2 GB MP4 to its front is silent work)
+STALL_S: Final = 300.0  # no progress for this long: give up (writing the index of a large MP4 reports no progress)
 
 # A second output that keeps nothing. ffmpeg starts the clock of an MPEG-TS or Ogg at the first packet of the streams that are USED; with this, all
 # of them are, and the picture stays where it is relative to the sound that was decoded beside it.
@@ -44,7 +44,7 @@ class Input(msgspec.Struct, frozen=True):
 
 
 class Command(msgspec.Struct, frozen=True):
-    """What ffmpeg shall do: `options` hold the maps, codecs and metadata of the one output; `muxer` is its format.
+    """One run of ffmpeg: `options` hold the maps, codecs and metadata of the output; `muxer` is its format.
 
     `tail` are further options after the output (a second, null output). `duration_s` is what progress is measured against. `pieces`: the output is
     a pattern of many files, which appear one by one and stay whatever happens.
@@ -60,7 +60,7 @@ class Command(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """How ffmpeg ended, and what it said on both channels."""
+    """ffmpeg's exit status and its output on both channels."""
 
     code: int
     stdout: str
@@ -133,7 +133,7 @@ async def run(
 
 
 async def ask(arguments: Sequence[str], *, inputs: Sequence[Input] = (), limits: Limits = NO_LIMITS, timeout_s: float = 20.0) -> Answer:
-    """What ffmpeg says when it is run with `arguments` after its inputs. It may fail: its words are the answer all the same.
+    """Run ffmpeg with `arguments` after its inputs and return its output. A failing run returns its output too.
 
     Raises MEDIA_LIMIT after `timeout_s`; cancelling kills the child.
     """
@@ -201,7 +201,7 @@ def _failure(done: children.Exit, partial: Path) -> DubError:
 
 
 def sanitise(stderr: str, output: Path) -> str:
-    """The last of ffmpeg's words, without addresses and without where our files lie."""
+    """The end of ffmpeg's error output, without addresses and folders."""
     text = stderr.replace(f"file:{output.resolve()}", "the output").replace(str(output.resolve()), "the output")
     text = re.sub(r" @ 0x[0-9a-f]+", "", text)
     text = re.sub(r"(?:file:)?(?<![\w.])/[^\s'\":]*", "...", text)

@@ -1,4 +1,4 @@
-"""What FFmpeg's MP4 muxer does not let one say."""
+"""Changes fields of a finished MP4 that FFmpeg's muxer offers no option for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ENABLED: Final = 1  # ISO/IEC 14496-12, 8.3.2: the track is played unless the p
 
 
 def disable_subtitles(path: Path) -> None:
-    """Mark every subtitle track of an MP4 as not to be shown by itself: the muxer enables the first one, whatever its disposition.
+    """Disable every subtitle track of an MP4, so that players do not show it unasked: the muxer enables the first one regardless of its disposition.
 
     Changes single bytes in place; the file's size and everything else stay.
     """

@@ -1,4 +1,4 @@
-"""The film of a container: which stream it is, when it ends, and what its packets say about copying it. Runs in a child process: it imports av."""
+"""Finds a container's video stream, its end, and obstacles to copying it. Runs in a child process: it imports av."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class PictureEnd:
 
     @property
     def obstacle(self) -> Obstacle | None:
-        """What stands in the way of copying the picture."""
+        """Why the picture cannot be copied unchanged; None when it can."""
         if self._edits.cut:
             return Obstacle.EDITS
         if self.sizes:

@@ -1,4 +1,4 @@
-"""A stranger's file, opened with FFmpeg's hands tied. Runs in a child process: it imports av."""
+"""Opens untrusted files with whitelisted containers and decoders only. Runs in a child process: it imports av."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _MXF: Final = b"\x06\x0e\x2b\x34"  # SMPTE 298: every key begins so
 
 
 def open_input(path: Path) -> InputContainer:
-    """A stranger's file, opened for reading: known containers, known decoders, this open file and no other, no network.
-    Its name is not even told: what it is, its bytes say, to us as to the ffmpeg program.
+    """Open an untrusted file: known containers and decoders only, no other file, no network.
+    FFmpeg does not get its name: the container is detected from its bytes, as in the ffmpeg program.
 
-    The caller closes it (`with`). Raises NOT_MEDIA, or MEDIA_DAMAGED when it begins like a container and cannot be opened, MEDIA_INCOMPLETE when
-    that is because its end is missing.
+        The caller closes it (`with`). Raises NOT_MEDIA, or MEDIA_DAMAGED when it begins like a container and cannot be opened, MEDIA_INCOMPLETE when
+        that is because its end is missing.
     """
     with path.open("rb", buffering=0) as file:  # FFmpeg duplicates the descriptor
         options = {"fd": str(file.fileno()), "protocol_whitelist": "fd", "format_whitelist": FORMAT_WHITELIST, "codec_whitelist": CODEC_WHITELIST}
@@ -39,7 +39,7 @@ def open_input(path: Path) -> InputContainer:
 
 
 def unreadable(path: Path, otherwise: Any, detail: str = "") -> DubError:
-    """The error for a file that cannot be read: that its end is missing, where its structure says so, else the problem `otherwise`."""
+    """The error for an unreadable file: media_incomplete when its structure shows a missing end, else the problem `otherwise`."""
     lack = missing(path)
     return DubError(MEDIA_INCOMPLETE, lack) if lack else DubError(otherwise, detail)
 
@@ -67,8 +67,8 @@ def restarts(container: InputContainer) -> bool:
 
 
 def latest_s(container: InputContainer) -> float:
-    """The latest time that is believed: what the container promises, or, where it says nothing or too little, the longest that its bytes could
-    last. Without this a single damaged timestamp would be reached through hours of silence.
+    """The latest plausible time: the container's duration, or, when that is missing or too short, the longest that its bytes could
+    last. Otherwise a single damaged timestamp would add hours of silence.
     """
     slowest_s = container.size * 8 / _LEAST_BITS_S if container.size > 0 else 0.0
     return max((container.duration or 0) / 1e6 + RESTART_S, slowest_s, _ALWAYS_BELIEVED_S)

@@ -1,4 +1,4 @@
-"""Which audio tracks of a file have no sound. Runs in a child process: it imports av and numpy."""
+"""Finds audio tracks without sound. Runs in a child process: it imports av and numpy."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _PLACES: Final = 24  # across the file; a second is heard at each
 _HEARD_S: Final = 1.0
 _MOST_PACKETS: Final = 2_000  # at one place: a file of many streams, or one whose clock stands still
 _FEW_PLANES: Final = 7  # PyAV counts eight as nine, and reads the ninth from nowhere
-_FAINT_DB: Final = -50.0  # the loudest moment of a line nobody spoke into: hiss of a preamplifier, dither
-_BELOW_DB: Final = 20.0  # and so much fainter than another track: a quiet recording is no silence
+_FAINT_DB: Final = -50.0  # the loudest moment of an unused input: hiss of a preamplifier, dither
+_BELOW_DB: Final = 20.0  # and at least this much fainter than another track: a quiet recording is not silence
 
 
 def silent_tracks(path: Path) -> frozenset[int]:

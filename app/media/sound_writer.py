@@ -1,4 +1,4 @@
-"""Sound files that are written from the first sample to the last: MP3, WAV, FLAC. Runs in a child process: it imports av and numpy."""
+"""Writes MP3, WAV and FLAC files from the first sample to the last. Runs in a child process: it imports av and numpy."""
 
 from __future__ import annotations
 

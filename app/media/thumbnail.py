@@ -1,4 +1,4 @@
-"""A small picture of a film for the library. Runs in a child process: it imports av."""
+"""Makes a film's thumbnail for the library. Runs in a child process: it imports av."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from app.media.safe_open import open_input, packets, restrict
 
 _MAX_SIDE: Final = 480
-_DARK: Final = 24.0  # mean luma below which a frame is taken for a fade
+_DARK: Final = 24.0  # a frame with a lower mean luma counts as a fade
 _PACKETS: Final = 300
 
 

@@ -1,4 +1,4 @@
-"""ISO 639-1 codes as ISO 639-2/T, which is what MP4 and Matroska label their tracks with."""
+"""Converts ISO 639-1 codes to ISO 639-2/T, the language labels of MP4 and Matroska tracks."""
 
 from __future__ import annotations
 

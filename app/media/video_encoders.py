@@ -1,6 +1,6 @@
-"""The machine's video encoders: which of them is there is tried out once, with a real picture, before one is trusted.
+"""Chooses a video encoder. Each hardware encoder is tested once with real pictures before it is used.
 
-A build lists every encoder that it was made with; whether the driver, the device and the permission are there shows only when one runs.
+ffmpeg lists every encoder that it was built with. Whether driver, device and permission exist shows only when one runs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Encoder(msgspec.Struct, frozen=True):
-    """How H.264 is made. `before` stands before the inputs, `filters` end the filter chain, `options` are the encoder's own.
+    """An encoder of H.264. `before` are options before the inputs, `filters` end the filter chain, `options` are the encoder's own.
 
     `at_key_frames` makes those that are asked for such that nothing reaches behind them.
     `maps_memory`: it reserves hundreds of gigabytes of addresses (CUDA does), which no limit of address space allows.
@@ -57,7 +57,7 @@ async def choose(*, hardware: bool) -> Encoder:
     if not hardware:
         return SOFTWARE
     tool = ffmpeg.tool()
-    if tool not in _found:  # two jobs that ask at once both look, and find the same
+    if tool not in _found:  # two jobs that ask at the same time both test, with the same result
         try:
             _found[tool] = await _look()
         except DubError as error:  # a machine too busy to answer: the job goes on with libx264, and the next one asks again
@@ -88,7 +88,7 @@ def _candidates() -> list[Encoder]:
 
 
 async def works(encoder: Encoder, limits: Limits = NO_LIMITS) -> bool:
-    """Ten small pictures are encoded by it to their end."""
+    """Whether it encodes ten small pictures."""
     picture = ["-f", "lavfi", "-i", "color=s=320x240:r=25:d=0.4"]
     words = [*encoder.before, *picture, "-vf", encoder.filters, "-c:v", encoder.name, *encoder.options, "-f", "null", "-"]
     try:

@@ -1,4 +1,4 @@
-"""A limit that holds across event loops: the server's and the engine's speak with the same key."""
+"""Limits concurrency across event loops: the server's and the job engine's share the same key."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Gate:
         return self._width
 
     def resize(self, width: int) -> None:
-        """Change the limit; those inside stay."""
+        """Change the limit; running tasks continue."""
         with self._lock:
             self._width = max(1, width)
             self._admit()
@@ -76,7 +76,7 @@ class Gate:
             waiter = self._waiting.popleft()
             try:
                 waiter.loop.call_soon_threadsafe(_wake, waiter.future)
-            except RuntimeError:  # its loop is closed: nobody waits there any more
+            except RuntimeError:  # its loop is closed: no task waits there any more
                 continue
             waiter.admitted = True
             self._inside += 1

@@ -1,6 +1,6 @@
-"""What an engine must offer: the `Recognizer` and `Voice` protocols, and what travels through them.
+"""The `Recognizer` and `Voice` protocols that every engine implements, and the types they exchange.
 
-An engine is one small file that satisfies one protocol; `app.speech.registry` maps names to engines. Engines know nothing of jobs,
+An engine is one module that implements one protocol; `app.speech.registry` maps names to engines. Engines know nothing of jobs,
 databases or blobs. Every method may be called from any event loop of the process. Errors are catalogue errors (`DubError`).
 """
 
@@ -18,7 +18,7 @@ from app.domain.segment import Segment
 
 
 class Availability(msgspec.Struct, frozen=True):
-    """Whether an engine can work here; if not, why, and what to do about it."""
+    """Whether an engine is available; if not, why, and how to fix it."""
 
     available: bool
     reason: str
@@ -26,7 +26,7 @@ class Availability(msgspec.Struct, frozen=True):
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
-    """A model of an engine. `size_bytes` is the download's (0: nothing to download); `ready` says that it is here already.
+    """A model of an engine. `size_bytes` is the download's (0: nothing to download); `ready`: it is downloaded.
 
     `max_characters` is per spoken line (0: not a voice model); `languages` are ISO 639-1, empty when not told.
     """
@@ -71,10 +71,10 @@ class EngineInfo(msgspec.Struct, frozen=True):
 
 
 class Place(Protocol):
-    """Room on the disk that is reserved for one file."""
+    """Disk space reserved for one file."""
 
     def landed(self, size_bytes: int) -> None:
-        """So many bytes of it have been written."""
+        """Report that this many bytes have been written."""
 
 
 Reserve = Callable[[int, Path], AbstractAsyncContextManager[Place]]  # room for so many bytes in a folder; raises disk_full
@@ -117,7 +117,7 @@ class Recognizer(Protocol):
     async def info(self) -> EngineInfo: ...
 
     def check_model(self, model: str) -> None:
-        """Raise model_unknown for a model that is not there to be chosen. Blocks."""
+        """Raise model_unknown when the model does not exist. Blocks."""
         ...
 
     async def transcribe(self, request: RecognitionRequest, on_event: Callable[[RecognitionProgress | Recognised], None]) -> str:
@@ -160,7 +160,7 @@ class SpeechRequest(msgspec.Struct, frozen=True):
 
 
 class Spoken(msgspec.Struct, frozen=True):
-    """What an engine made: s16le mono PCM. `speed` is the factor that the engine applied itself (1.0: it ignored it)."""
+    """An engine's result: s16le mono PCM. `speed` is the factor that the engine applied itself (1.0: it ignored it)."""
 
     pcm: bytes
     sample_rate_hz: int
@@ -169,14 +169,14 @@ class Spoken(msgspec.Struct, frozen=True):
 
 
 class Answer(Protocol):
-    """Where an engine that costs money puts what it was sent for one request, before it does anything else with it."""
+    """Stores a paid engine's raw response to one request, before anything else is done with it."""
 
     def load(self) -> bytes | None:
-        """What was kept and not used yet: whoever was to use it was killed. None where there is nothing, or it is damaged."""
+        """The stored response of an earlier, killed run; None when there is none, or it is damaged."""
         ...
 
     def keep(self, data: bytes) -> None:
-        """Found by `load` when this returns, whatever ends the process. Blocks for a write into memory, no more."""
+        """Store the response: `load` finds it after this returns, even if the process is killed. Blocks only for a write into memory."""
         ...
 
 
@@ -206,9 +206,9 @@ class Voice(Protocol):
         ...
 
     async def speak(self, request: SpeechRequest, answer: Answer | None = None) -> Spoken:
-        """Speak one line. Retries what is worth it; raises a catalogue error naming what to do.
+        """Speak one line, with retries. Raises a catalogue error.
 
-        An engine that costs money asks `answer` first, and keeps there what it has paid for the moment that the last byte has come.
+        A paid engine asks `answer` first, and stores its response there as soon as the last byte has arrived.
         """
         ...
 

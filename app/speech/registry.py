@@ -1,4 +1,4 @@
-"""Engines by name: what there is here, and why something is not."""
+"""Engines by name, which of them are available, and why others are not."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class Registry:
         return self.voices[engine], voice_id
 
     async def infos(self, keys: Keys = NO_KEYS) -> tuple[EngineInfo, ...]:
-        """Every engine, asked with its own key; one that cannot work here says why and what to do. Raises nothing."""
+        """Facts about every engine; an unavailable one says why and how to fix it. Raises nothing."""
         asked = [one.info() for one in self.recognizers.values()] + [one.info(keys.of(one.name)) for one in self.voices.values()]
         return tuple(await _together(asked))
 
     async def all_voices(self, keys: Keys = NO_KEYS) -> tuple[VoiceInfo, ...]:
-        """The voices of every engine that is available. An engine without a key, or out of reach, has none: `infos` says why."""
+        """The voices of all available engines. An engine without a key, or that cannot be reached, has none: `infos` says why."""
         lists = await _together([_voices(engine, keys.of(engine.name)) for engine in self.voices.values()])
         return tuple(voice for found in lists for voice in found)
 

@@ -1,4 +1,4 @@
-"""Whether what came back is the line's sound: a web page with status 200 is not, nor is half a sample."""
+"""Validates that a response of status 200 really is PCM of plausible length."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from app.domain import errors
 from app.speech.elevenlabs.errors import Retry, Trouble
 from app.speech.elevenlabs.models import SpeechModel
 
-_FASTEST: Final = 60.0  # letters a second that nobody speaks
-_SLOWEST_S: Final = 1.0  # seconds for a letter or sign that no voice takes on average: a number may be ten words
+_FASTEST: Final = 60.0  # more letters a second than any voice speaks
+_SLOWEST_S: Final = 1.0  # more seconds for a character than any voice takes on average: a number may be ten words
 _REST_S: Final = 10.0
 _HEADERS: Final = ("content-type", "character-cost")
 
 
 class Received(msgspec.Struct, frozen=True):
-    """An answer as it came: its headers that matter, and its bytes."""
+    """A response: its relevant headers and its bytes."""
 
     headers: dict[str, str]
     pcm: bytes
@@ -36,12 +36,12 @@ class Received(msgspec.Struct, frozen=True):
 
 
 def most_bytes(text: str, rate_hz: int) -> int:
-    """More PCM than this is not the line."""
+    """The most bytes of PCM that the line can plausibly have."""
     return int((len(text) * _SLOWEST_S + _REST_S) * rate_hz) * 2
 
 
 def sound(pcm: bytes, headers: Mapping[str, str], text: str, rate_hz: int) -> bytes:
-    """The PCM, if it can be the line. Raises Trouble: the call may have been billed, so there is only one more try."""
+    """The PCM, if it is plausible. Raises Trouble: the call may have been billed, so there is only one more try."""
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if not media_type.startswith("audio/"):
         raise Trouble(errors.SPEECH_FAILED, f"It sent {media_type[:60] or 'something'} instead of sound.", Retry.ANSWER)
@@ -54,7 +54,7 @@ def sound(pcm: bytes, headers: Mapping[str, str], text: str, rate_hz: int) -> by
 
 
 def cost_credits(headers: Mapping[str, str], text: str, model: SpeechModel) -> float:
-    """What the service booked; where it does not tell, what its price list says."""
+    """The credits that the service charged; when it does not say, those of its price list."""
     try:
         return float(headers["character-cost"])
     except (KeyError, ValueError):

@@ -1,7 +1,7 @@
 """Calls to ElevenLabs through its official SDK, which loads when it is first used.
 
-Ours, and not the SDK's: the shared connections, the deadline of a whole call, the one retry layer, and the care for the key: it is in no
-error, no log and no cache.
+This module adds shared connections, a deadline for the whole call and the only retry layer, and keeps the key out of errors, logs and
+caches.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _HASTY_S: Final = 8.0
 
 
 class _Loop:
-    """What belongs to one event loop."""
+    """The state of one event loop."""
 
     def __init__(self) -> None:
         self.http: httpx.AsyncClient | None = None
@@ -43,7 +43,7 @@ def _connections() -> httpx.AsyncClient:
     import httpx
 
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=16)
-    # no redirects: the key would go along to wherever they lead
+    # no redirects: the key would be sent to their target
     return httpx.AsyncClient(timeout=httpx.Timeout(60.0, connect=10.0), limits=limits, follow_redirects=False)
 
 
@@ -65,9 +65,9 @@ class Service:
         self._cache: dict[tuple[str, str], _Known] = {}
 
     async def call(self, key: str, do: Callable[[AsyncElevenLabs], Awaitable[T]], *, extra_s: float = 0.0, hasty: bool = False) -> T:
-        """Do it, as often as is worth it: the only retry layer there is. Raises what the last failure means.
+        """Call the service with retries; there is no other retry layer. Raises the catalogue error of the last failure.
 
-        The deadline of a try is prolonged by `extra_s`. `hasty`: one short try, for a person who looks at a page.
+        `extra_s` extends the deadline of a try. `hasty`: one short try, while a person waits for a page.
         """
         client = await self._client(key)
         tries = 0
@@ -87,7 +87,7 @@ class Service:
         here = self._here()
         if here.http is None:
             made = await asyncio.to_thread(_connections)
-            here.http = here.http or made  # another task may have been faster; an unused client holds nothing open
+            here.http = here.http or made  # another task may have created one meanwhile; an unused client holds no connection
         client: AsyncElevenLabs = module.AsyncElevenLabs(api_key=key, base_url=self._base_url, httpx_client=here.http)
         return client
 
@@ -98,7 +98,7 @@ class Service:
         return self._loops[loop]
 
     async def cached(self, what: str, key: str, keep_s: float, fetch: Callable[[], Awaitable[Any]]) -> Any:
-        """What `fetch` gave for this key, for `keep_s`; many who ask at once cause one call. Failures are not kept."""
+        """The result of `fetch` for this key, cached for `keep_s`; concurrent callers share one call. Failures are not cached."""
         name = (what, digest(key))
         async with self._here().locks[name]:
             known = self._cache.get(name)
@@ -148,5 +148,5 @@ async def sdk_module(name: str) -> Any:
 
 
 def digest(key: str) -> str:
-    """What stands for a key in a cache."""
+    """The hash that stands for a key in a cache."""
     return hashlib.sha256(key.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What ElevenLabs' answers mean: which catalogue error, and whether another try is worth it."""
+"""Maps ElevenLabs' error answers to catalogue errors and to whether a retry makes sense."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Trouble(Exception):
         self.after_s = after_s
 
     def pause_s(self, tries: int, unit_s: float) -> float | None:
-        """How long to wait before the next try when `tries` have failed; None: give up. The first pause is `unit_s`, jittered."""
+        """Seconds until the next try after `tries` failures; None: give up. The first pause is `unit_s`, jittered."""
         if tries >= _TRIES[self.retry]:
             return None
         step = 0.75 if self.retry is Retry.PLACE else 1.0

@@ -1,4 +1,4 @@
-"""What ElevenLabs' models can do, and how many calls each plan allows at once (November 2026; limits are read from the service at run time)."""
+"""Facts about ElevenLabs' models, and how many concurrent calls each plan allows (November 2026; limits are read from the service at run time)."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ _PLANS: Final = {  # plan -> (multilingual, flash) calls at once
 
 
 def _model(model_id: str, name: str, limit: int, languages: tuple[str, ...], multiplier: float, group: str) -> SpeechModel:
-    second = model_id.startswith(_V2)  # an unknown model is given nothing that it might refuse
+    second = model_id.startswith(_V2)  # an unknown model gets no parameter that it might refuse
     return SpeechModel(
         model_id, name, limit, languages, multiplier, group, honours_speed=second, stitches=second, takes_language=model_id.startswith(_CODED)
     )
 
 
 def known_models() -> tuple[SpeechModel, ...]:
-    """The models as known without asking: for a key that may speak but not list."""
+    """The models known in advance: for a key that may speak but not list."""
     return tuple(_model(one, one.replace("_", " ").title(), limit, (), 0.5 if "flash" in one else 1.0, "") for one, limit in _LIMITS.items())
 
 

@@ -1,4 +1,4 @@
-"""ElevenLabs' voices: what there is, what a line costs, and the line spoken; never more calls at once than the plan allows."""
+"""The ElevenLabs engine: lists voices, tells costs and speaks lines, with no more concurrent calls than the plan allows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FORMAT: Final = "pcm_24000"  # every plan may have it
 RATE_HZ: Final = 24_000
 _VOICE_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")  # the SDK does not quote it: "../x" would reach another route
 _MOST_PAGES: Final = 100
-_ACCOUNT_S: Final = 600.0  # how long models and plan are believed
+_ACCOUNT_S: Final = 600.0  # how long models and plan are cached
 _VOICES_S: Final = 120.0
 _TROUBLE_S: Final = 30.0
 _REQUEST_OPTIONS: Final[Any] = {"max_retries": 0}
@@ -129,7 +129,7 @@ class ElevenLabsVoice:
                     if len(pcm) > most_bytes(text, RATE_HZ):
                         raise Trouble(errors.SPEECH_FAILED, "It sent far more sound than the line has.", Retry.ANSWER)
                 received = Received.of(response.headers, bytes(pcm))
-                if answer is not None:  # before anything else: from here on neither a kill nor a cancelled job costs it again
+                if answer is not None:  # first of all: from here on neither a kill nor a cancelled job pays for it again
                     await asyncio.shield(asyncio.to_thread(answer.keep, received.packed()))
                 self._learn_width(gate, response.headers)
             return spoken(received)
@@ -143,7 +143,7 @@ class ElevenLabsVoice:
     # ---- what the account has
 
     async def _trouble(self, key: str) -> DubError | None:
-        """Whether the service can be reached with this key, by one short try; the answer is believed for half a minute."""
+        """Whether the service can be reached with this key, by one short try; cached for half a minute."""
 
         async def fetch() -> DubError | None:
             try:
@@ -256,7 +256,7 @@ class ElevenLabsVoice:
 
 
 def _voice(listed: Any) -> VoiceInfo | None:
-    """One entry of the list; nothing in it is taken for granted."""
+    """One entry of the list; every field may be missing or of a wrong type."""
     voice_id = getattr(listed, "voice_id", None)
     if not isinstance(voice_id, str) or not _VOICE_ID.fullmatch(voice_id):
         return None

@@ -1,4 +1,4 @@
-"""espeak-ng through ctypes, in a process of its own. A script with nothing but the standard library: it starts in 20 ms.
+"""Runs espeak-ng through ctypes in its own process. A script with the standard library only: it starts in 20 ms.
 
 One JSON line on stdin is the request: {"libraries": [[library, data folder or ""], ...], "do": "list"}, or "do": "speak" with "voice",
 "text" and "rate" (words per minute).
@@ -59,7 +59,7 @@ def _open(libraries: list[list[str]]) -> Iterator[tuple[ctypes.CDLL, int]]:
     for path, data in libraries:
         try:
             library = ctypes.CDLL(path)
-        except OSError:  # not there, or made for another system: the next one may do
+        except OSError:  # missing, or built for another system: try the next one
             continue
         with _short(data) as folder:
             rate_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, folder.encode() if folder else None, _DONT_EXIT)

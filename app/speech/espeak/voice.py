@@ -1,4 +1,4 @@
-"""espeak-ng: a voice for more than a hundred languages that needs no key, no network and no model."""
+"""The espeak-ng engine: voices for more than a hundred languages, without key, network or model."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class EspeakVoice:
         return Spoken(pcm, told["rate_hz"], request.speed, 0.0)
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Nothing to close."""
 
     async def _catalogue(self) -> _Catalogue:
         if self._known is None:

@@ -37,7 +37,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Failure(Exception):
-    """A catalogue code and the fact at hand, for the parent."""
+    """A catalogue code and its detail, for the parent."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -52,7 +52,7 @@ def emit(**event: Any) -> None:
 
 def main() -> None:
     request = msgspec.json.decode(sys.stdin.buffer.readline(), type=Request)
-    with contextlib.suppress(OSError):  # not on every system; here, the kernel takes this process before the server
+    with contextlib.suppress(OSError):  # not on every system: under memory pressure the kernel kills this process before the server
         Path("/proc/self/oom_score_adj").write_text("1000")
     try:
         run(request)

@@ -1,4 +1,4 @@
-"""What Whisper said of a chunk, made trustworthy: times on the recording's timeline, made-up lines removed. No heavy imports."""
+"""Cleans Whisper's result for a chunk: moves times to the recording's timeline and removes hallucinated lines. No heavy imports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 _REACH_S: Final = 0.35  # an edge this close to a speech edge is that edge: Whisper's own times are about this exact
-_TOUCH_S: Final = 0.1  # less speech than this under a line is none
+_TOUCH_S: Final = 0.1  # less speech than this under a line counts as none
 _DRIFT_S: Final = 0.2  # a line may lie this far beside its speech
 _SHORTEST_S: Final = 0.02
 _LOOP_RATIO: Final = 2.4  # whisper's own limit: text that compresses better is a loop
@@ -28,9 +28,9 @@ class Line(msgspec.Struct, frozen=True):
 def settle(said: Sequence[Mapping[str, Any]], at: Callable[..., float], speech: Sequence[tuple[float, float]]) -> list[Line]:
     """Whisper's segments of one chunk as lines within its speech.
 
-    `at` maps a second of the chunk to the recording's (`Chunk.at`), `speech` are the regions with speech in the recording.
-    Starts and ends move to the edges of speech, lines never overlap, and what Whisper makes up goes: no text, no speech under the line,
-    not sure of either, or one phrase over and over.
+        `at` maps a second of the chunk to the recording's (`Chunk.at`), `speech` are the regions with speech in the recording.
+        Starts and ends move to the edges of speech, lines never overlap, and hallucinated lines are removed: those without text, without speech under
+    them, with low confidence, or that repeat one phrase.
     """
     lines: list[Line] = []
     for segment in said:

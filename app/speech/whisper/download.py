@@ -1,4 +1,4 @@
-"""One large file over HTTP, resumed, timed and checked."""
+"""Downloads one large file over HTTP, with resume, time-outs and a checksum."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _EVERY_S: Final = 0.25  # between two reports of progress
 
 
 class _Again(Exception):
-    """Worth another try; the message says what happened."""
+    """The attempt failed and may be retried; the message says why."""
 
 
 async def download(url: str, part: Path, sha256: str, *, stall_s: float, on_progress: Callable[[int, int], None]) -> None:
@@ -67,7 +67,7 @@ async def _attempt(client: httpx.AsyncClient, url: str, part: Path, on_progress:
     have = file_size(part)
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     async with client.stream("GET", url, headers=headers) as response:
-        if response.status_code == 416:  # beyond its end: complete already, or another file's rest
+        if response.status_code == 416:  # beyond its end: already complete, or the rest of another file
             if response.headers.get("Content-Range") == f"bytes */{have}":
                 return (await _hash(part, have)).hexdigest()
             _remove(part)

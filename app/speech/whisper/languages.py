@@ -1,4 +1,4 @@
-"""Languages as Whisper and people name them."""
+"""Converts between ISO 639 codes and Whisper's language codes."""
 
 from __future__ import annotations
 

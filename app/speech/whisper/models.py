@@ -1,7 +1,7 @@
-"""Whisper's checkpoints: which there are, whether one is here, and how it gets here.
+"""Whisper's checkpoints: known models, downloaded files, and downloading.
 
-A download goes to `NAME.part`, goes on where it stopped, ends on a stall, is checked against the sha256 that stands in OpenAI's own
-addresses, and only then takes its name. A lock file makes one download serve every task and process that waits for it.
+A download goes to `NAME.part`, resumes where it stopped, fails on a stall, is checked against the sha256 in OpenAI's own
+addresses, and only then gets its name. A lock file makes one download serve every task and process that waits for it.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ async def _unbounded(_size_bytes: int, _folder: Path) -> AsyncIterator[Place]:
 class ModelStore:
     """The models folder. `url` may be a mirror's, with {sha256} and {file} in it; empty means OpenAI's.
 
-    `default` is the operator's own choice, which may be the path of a checkpoint. `paths`: whoever asks may name any file, as on the command line.
-    `reserve` is asked for a download's room.
+        `default` is the operator's choice and may be the path of a checkpoint. `paths`: any file may be named, as on the command line.
+    `reserve` reserves disk space for a download.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class ModelStore:
     def find(self, model: str) -> Checkpoint | Path:
         """The checkpoint of that name, or a file of the models folder by its name; a path where paths are taken. Raises model_unknown. Blocks.
 
-        To anybody else every other text is answered alike, and nothing is looked at: else it would tell which files the machine has, and open them.
+        Without `paths`, every other name gets the same error and no file is looked up: otherwise the answer would reveal which files exist.
         """
         if model in self._checkpoints:
             return self._checkpoints[model]
@@ -152,7 +152,7 @@ class ModelStore:
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
         async with _alone(path.with_name(f".{path.name}.lock"), lambda: on_progress(file_size(part), found.size_bytes)):
-            if not await _checked(path, found.sha256):  # another one may have brought it while we waited
+            if not await _checked(path, found.sha256):  # another task may have downloaded it in the meantime
                 url = self._url.replace("{sha256}", found.sha256).replace("{file}", found.file)
                 await self._download(url, part, found, on_progress)
                 await asyncio.to_thread(_adopt, part, path, found.sha256)

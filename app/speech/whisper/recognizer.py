@@ -1,4 +1,4 @@
-"""openai-whisper in a child process: real progress, cancel by kill, and the memory comes back."""
+"""Runs openai-whisper in a child process: real progress, cancellation by kill, and all memory is returned."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class OpenAIWhisper:
 
 
 class _Run:
-    """What one child has told so far."""
+    """The events of one child so far."""
 
     def __init__(self, request: RecognitionRequest, on_event: Callable[[RecognitionProgress | Recognised], None]) -> None:
         self._request = request
@@ -121,7 +121,7 @@ class _Run:
         self._on_event(Recognised(segments, self.language, done_s))
 
     def count(self, model: str, seconds: float) -> None:
-        """Whatever the end: the media that this run recognised, and the time that it took."""
+        """Count the seconds of media that this run recognised and the time it took, however it ended."""
         media_s = self._done_s - self._request.resume_at_s
         if not self._device or not media_s:
             return
@@ -164,7 +164,7 @@ def _model_detail(model: str) -> str:
 
 
 def _last_line(end: Exit) -> str:
-    """How the child ended, for a person: the last thing it said, without folders and control characters."""
+    """The last line of the child's error output, without folders and control characters."""
     lines = [line.strip() for line in end.stderr.splitlines() if line.strip()]
     said = _PATH.sub("", "".join(c for c in lines[-1] if c.isprintable()))[:300] if lines else ""
     how = f"The process was ended by signal {-end.code}." if end.code < 0 else f"The process ended with code {end.code}."

@@ -1,8 +1,8 @@
-"""Speech found in a long recording, as chunks of at most 29 s cut at pauses. Runs in the recognition child only.
+"""Finds speech in a long recording and cuts it at pauses into chunks of at most 29 s. Runs in the recognition child only.
 
 The recording is read block by block, so memory stays flat. Silero VAD gives one probability per 32 ms; its state is carried from
-block to block. Pauses longer than 0.8 s are shortened to 0.8 s inside a chunk (Whisper makes things up in silence), pauses of 3 s or
-more end it. A chunk knows where each of its pieces lies in the recording.
+block to block. Pauses longer than 0.8 s are shortened to 0.8 s inside a chunk (Whisper hallucinates in silence); pauses of 3 s or
+more end it. A chunk maps each of its pieces to the recording.
 """
 
 from __future__ import annotations
