@@ -1,4 +1,4 @@
-"""Files that a job hands out: their media types, and how they come into the store."""
+"""Artifacts of a job: their media types, and how they are stored."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def keep_artifact(kit: Kit, path: Path, kind: ArtifactKind, steps: Path | None =
 
 
 def source_artifact(key: str, info: MediaInfo, digest: str) -> Artifact:
-    """The person's own file, for the player: its media type follows what it is, never its name."""
+    """The source file as an artifact for the player. Its media type follows its content, never its name."""
     name = info.format.partition(",")[0]
     if name == "matroska" and _is_webm(info):  # one demuxer for both; browsers play no Matroska
         name = "webm"
@@ -72,7 +72,7 @@ def _is_webm(info: MediaInfo) -> bool:
 
 
 def studio_artifacts(kit: Kit, peaks: str, thumbnail: str | None) -> tuple[Artifact, ...]:
-    """What the studio shows of a prepared job: peaks and thumbnail."""
+    """Artifacts that the page shows after preparing: peaks and thumbnail."""
 
     def artifact(key: str, kind: ArtifactKind) -> Artifact:
         path = kit.blobs.path(key)

@@ -1,4 +1,4 @@
-"""Which of a file's audio tracks is heard, and how the tracks are told to people. Light: the server and the command line ask."""
+"""Chooses the audio track of a file and describes tracks for people. Imports little: the server and the command line use it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _CHANNELS: Final = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 
 def automatic(audio: Sequence[AudioStream], language: str | None) -> int | None:
-    """The track to take where the person has not chosen one; None without any. `language` is what they say is spoken, ISO 639-1.
+    """The track to use when the person has not chosen one; None without any. `language` is the stated spoken language, ISO 639-1.
 
-    One with sound before one without; then one in the language that was said before one that is marked as another's; then the file's default;
-    then no commentary and no description for the blind; then the first.
+    In this order: tracks with sound; tracks in the stated language, or not marked as another; the file's default; tracks that are neither commentary
+    nor audio description; the first.
     """
 
     def rank(stream: AudioStream) -> tuple[bool, int, bool, bool, int]:
@@ -27,7 +27,7 @@ def automatic(audio: Sequence[AudioStream], language: str | None) -> int | None:
 
 
 def heard(info: MediaInfo, options: DubOptions) -> int:
-    """The track that recognition hears and the mix has as the original."""
+    """The track used for recognition and as the original in the mix."""
     return options.audio_track if options.audio_track is not None else info.heard or 0
 
 

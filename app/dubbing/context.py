@@ -1,4 +1,4 @@
-"""What every stage works with."""
+"""What every stage needs: stores, engines and limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.storage.disk_floors import Disks
 from app.storage.workspace import Workspace
 from app.system.children import Limits
 
-Report = Callable[[float, str], None]  # fraction done (0..1) and a short fact for the person ("" for none)
+Report = Callable[[float, str], None]  # fraction done (0..1) and a short text for the person, or ""
 
 # Part of every fingerprint: raise it when a stage's output changes for the same inputs.
 PIPELINE_VERSION: Final = 2
@@ -41,5 +41,5 @@ def fingerprint(*parts: Any, version: int = PIPELINE_VERSION) -> str:
 
 
 def fraction_only(report: Report) -> Callable[[float], None]:
-    """A report for work that has nothing to say but how far it is."""
+    """A report callback without texts."""
     return lambda fraction: report(fraction, "")

@@ -1,7 +1,7 @@
-"""How much each stage writes, and the room for it: reserved before the first byte, followed while it is written, given back at the end.
+"""Estimates how much each stage writes, and reserves disk space for it until it ends.
 
-An estimate is rather too large than too small. A stage that writes more all the same asks for more as it goes, and is stopped with disk_full
-when there is none: what it had finished is kept, and the next run goes on from there.
+Estimates err on the large side. A stage that writes more reserves more as it goes, and is stopped with disk_full when there is none. What it
+had finished is kept, and the next run continues from there.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _CODED_BYTES_S: Final = 25_000  # AAC or MP3 at 192 kb/s
 _PLAIN_BYTES_S: Final = 192_000  # WAV, 48 kHz stereo, 16 bit; no FLAC is larger
 _SAMPLES_BYTES_S: Final = 384_000  # 48 kHz stereo, 32 bit
 _CLIP_BYTES_S: Final = 96_000  # a line made ready for the mix: 48 kHz mono, 16 bit
-_DRAWN_BITS: Final = 0.12  # of a pixel of H.264 at CRF 20, preset veryfast: films have less
+_DRAWN_BITS: Final = 0.12  # bits a pixel of H.264 at CRF 20, preset veryfast: films need less
 _SPOKEN_BYTES_S: Final = 88_200  # 44.1 kHz, 16 bit: no voice gives more
 _CHARACTER_S: Final = 0.1  # a slow reader's; a syllable or a word where that is one character
 _IDEOGRAM_S: Final = 0.35
 _LINE_BYTES: Final = 16 << 10
 _LOOK_S: Final = 0.5
-_LOOK_SHARE: Final = 20  # at most this part of the time is spent on looking
+_LOOK_SHARE: Final = 20  # at most this share of the time is spent on measuring
 
 
 def ingest_bytes(info: MediaInfo) -> int:

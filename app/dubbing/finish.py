@@ -1,4 +1,4 @@
-"""The last stage: subtitles, and the finished video."""
+"""The last stage: writes subtitles and the finished video."""
 
 from __future__ import annotations
 

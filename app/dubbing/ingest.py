@@ -1,4 +1,4 @@
-"""One decode of the sound gives everything that later stages ask of it. Runs in a child process."""
+"""Decodes the sound once and writes all that later stages need from it. Runs in a child process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that ingest writes block by block: what recognition hears, and the waveform. Runs in a child process: it imports numpy."""
+"""Writes the files of ingest block by block: the recognition track and the waveform. Runs in a child process: it imports numpy."""
 
 from __future__ import annotations
 

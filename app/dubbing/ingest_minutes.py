@@ -1,4 +1,4 @@
-"""What ingest has done, kept minute by minute: a killed run goes on behind the last one. Runs in a child process: it imports numpy."""
+"""Saves the work of ingest minute by minute, so that a killed run continues after the last one. Runs in a child process: it imports numpy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Container -> MediaInfo. Runs in a child process: it reads a stranger's file."""
+"""Probes a container into MediaInfo. Runs in a child process: it reads an untrusted file."""
 
 from __future__ import annotations
 

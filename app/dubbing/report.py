@@ -1,4 +1,4 @@
-"""The truth about a render: how every line came out, and the whole. Kept as JSON, shown by the page and by the command line."""
+"""Builds the report of a render: facts of every line and of the whole. Stored as JSON, shown by the page and the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Segments to clips: concurrent, cached by content, and no line is bought twice.
+"""Speaks segments to clips: concurrently, cached by content, so that no line is bought twice.
 
 What an engine that costs money has sent is on disk, under the hash of everything that made it, the moment its last byte has come; then the clip is
 made of it. The cache is shared by all jobs and by previews; two that want the same line at the same moment wait for one purchase.

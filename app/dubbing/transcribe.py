@@ -1,4 +1,4 @@
-"""Speech to segments, streamed; or the person's own subtitles instead."""
+"""Recognises speech into segments as it goes, or reads the person's subtitles instead."""
 
 from __future__ import annotations
 

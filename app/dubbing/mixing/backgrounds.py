@@ -1,4 +1,4 @@
-"""What is heard behind the voice: the original, a stem in its place, or both in turns. Each is decoded once, as far as it is needed."""
+"""The background of the mix: the original, a music and effects track in its place, or both in turns. Each is decoded once, as far as needed."""
 
 from __future__ import annotations
 

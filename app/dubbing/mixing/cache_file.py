@@ -1,4 +1,4 @@
-"""Small files that are complete, or absent: what a killed run leaves of them is no trap for the next one."""
+"""Atomic, checksummed cache files: a reader finds a complete file or none, even after a kill."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _CHECK_BYTES: Final = 16
 
 
 def store(file: Path, data: bytes) -> None:
-    """Complete or absent. Several threads and processes may store the same."""
+    """Store a file atomically. Several threads and processes may store the same one."""
     written = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     written.write_bytes(sealed(data))
     written.replace(file)
 
 
 def load(file: Path) -> bytes | None:
-    """What was stored, or None where it is absent or damaged (a machine that lost power)."""
+    """The stored bytes, or None when the file is absent or damaged (by a power loss)."""
     try:
         return unsealed(file.read_bytes())
     except FileNotFoundError:
@@ -27,12 +27,12 @@ def load(file: Path) -> bytes | None:
 
 
 def sealed(data: bytes) -> bytes:
-    """The bytes with what tells later whether they are whole."""
+    """The bytes with a checksum."""
     return _check(data) + data
 
 
 def unsealed(stored: bytes) -> bytes | None:
-    """What was sealed; None where it is damaged."""
+    """The bytes without their checksum; None when they are damaged."""
     data = stored[_CHECK_BYTES:]
     return data if stored[:_CHECK_BYTES] == _check(data) else None
 

@@ -1,4 +1,4 @@
-"""A chunk's samples as packets, and what a player will make of them: loudness and peaks are measured after coding, where they are heard.
+"""Encodes a chunk to packets and measures loudness and peaks after decoding them, as a player will hear them.
 
 Lossy coding moves both: white noise loses a decibel of loudness in AAC, and peaks grow. A chunk whose peaks pass -1 dBTP when it is played is
 limited further and coded again.

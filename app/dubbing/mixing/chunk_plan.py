@@ -1,7 +1,7 @@
-"""The track in chunks of a quarter of a minute, each of which can be made alone: which they are, what they hear, and their names.
+"""Divides the track into chunks of 16 s that can be made independently, and names each by its inputs.
 
-A chunk is named by everything that its sound is made of, not by the sound: one whose inputs have not changed is neither decoded, mixed, limited,
-measured nor encoded again.
+A name is the hash of everything that decides the chunk's sound: a chunk with unchanged inputs is not decoded, mixed, limited, measured or encoded
+again.
 """
 
 from __future__ import annotations

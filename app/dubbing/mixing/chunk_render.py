@@ -1,4 +1,4 @@
-"""One chunk's samples: backgrounds at their levels, the clips at their places, limited.
+"""Renders one chunk: backgrounds at their levels, clips at their places, then the limiter.
 
 Everything that a chunk hears before its own first sample is there to bring filters, limiter and encoder into the state that they would be in
 had they run since the beginning: the samples are those of one continuous pass, bit for bit.

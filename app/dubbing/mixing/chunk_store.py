@@ -1,4 +1,4 @@
-"""The track as packets, in chunks that are made side by side and kept: an edited line costs its chunk, not the video.
+"""Makes the chunks of the track in parallel and keeps their packets: an edited line costs its chunk, not the video.
 
 Each chunk is encoded with some of the sound before and after it, so that the encoder's state at a join is what it would have been, and
 only the chunk's own packets are kept, in files named by the chunk and the codec. What a chunk measures is kept beside them.

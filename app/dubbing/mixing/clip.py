@@ -1,4 +1,4 @@
-"""A spoken clip made ready for the mix: read, cut at its silent edges, 48 kHz, stretched to its place, faded, with its energies."""
+"""Prepares a spoken clip for the mix: trims silent edges, resamples to 48 kHz, stretches to its place, fades, measures energies."""
 
 from __future__ import annotations
 

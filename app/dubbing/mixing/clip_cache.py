@@ -1,6 +1,6 @@
-"""Clips made ready for the mix, on disk, so that an edited dub prepares only what is new.
+"""Caches prepared clips on disk, so that an edited dub prepares only new ones.
 
-A file is named by the hash of the clip's bytes and its cut: the name says everything about the sound in it.
+A file is named by the hash of the clip's bytes and its cut, which decide everything about its sound.
 """
 
 from __future__ import annotations

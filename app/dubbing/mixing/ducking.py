@@ -1,4 +1,4 @@
-"""How loud a background is at every moment: lowered under the voice, exactly, from the list of spoken spans alone.
+"""Computes the gain of a background over time: lowered under the voice, from the list of spoken spans alone.
 
 No detector listens to the voice: the spans are known, so the gain is down when a line starts, does not pump in pauses, and comes back
 smoothly. Gains are linear in dB between break points, and two of them one after the other are the sum of their dB.

@@ -1,4 +1,4 @@
-"""How loud everything is: each line, what is heard under and between the lines, and the whole.
+"""Chooses all levels: of each line, of the background under and between lines, and of the whole.
 
 Known from energies before anything is mixed (`loudness`). Every level is rounded: a small change of one line then leaves all others, and
 with them every other chunk of the encoded track, bit for bit as they were. What a line's own surroundings ask for changes only that line.
@@ -19,17 +19,17 @@ from app.dubbing.mixing.limiter_estimate import Envelope
 from app.dubbing.mixing.loudness import ENERGY_N, SAMPLE_RATE_HZ, SILENT_LUFS, Doubles, Floats, integrated_lufs, linear, speech_lufs  # fmt: skip
 from app.dubbing.worker.tasks import Ducking
 
-VOICE_ABOVE_DUCKED_LU: Final = 15.0  # a voice-over is followed without effort from about 12 on; at 20 the original is gone
+VOICE_ABOVE_DUCKED_LU: Final = 15.0  # a voice-over is easy to follow from about 12 on; at 20 the original is inaudible
 LEAST_ABOVE_DUCKED_LU: Final = 12.0  # over what is loud under one line only
 LEAST_ABOVE_LU: Final = 5.0  # where the person wants the background as it is, or sets its depth: the voice must lead all the same
 DEEPEST_DB: Final = -30.0
 _DEEPEST_OF_A_LINE_DB: Final = -60.0
-_MOST_RAISED_DB: Final = 6.0  # a line that calls over a kept background; more than this would be shouting, so the background gives way
+_MOST_RAISED_DB: Final = 6.0  # for a line over a kept background; above this it would shout, so the background is lowered instead
 _VOICE_UNDER_PROGRAMME_LU: Final = 3.0  # the voice replaces speech that may be quieter than the film, but not by more than this
-_FAINT_LUFS: Final = -45.0  # below: hiss, no reference for a voice
+_FAINT_LUFS: Final = -45.0  # quieter sound is hiss and no reference for a voice
 _WITHOUT_REFERENCE_LUFS: Final = -20.0
 _MAX_CLIP_GAIN_DB: Final = 24.0
-MAX_GAIN_DB: Final = 30.0  # hiss alone stays hiss
+MAX_GAIN_DB: Final = 30.0  # hiss alone is not raised further
 _LEVEL_STEP_DB: Final = 0.5
 GAIN_STEP_DB: Final = 0.25  # the loudness misses its target by half of this at most
 

@@ -1,4 +1,4 @@
-"""What the limiter will take away, foreseen from envelopes: the loudness of a mix whose peaks are cut is below what its energies say.
+"""Predicts from envelopes how much loudness the limiter will remove: limited peaks make a mix quieter than its energies say.
 
 The limiter's own rule (`limiter`) on cells of 5 ms instead of samples. The voices' peaks are known from their clips; the background's are taken
 to be `_CREST_DB` above its level, which only matters where it is loud.

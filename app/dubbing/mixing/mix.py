@@ -1,4 +1,4 @@
-"""Placements and what is heard behind them -> one track: mixed in chunks, at broadcast loudness, under -1 dBTP, as the files that are wished.
+"""Mixes placed clips and the background into one track: in chunks, at broadcast loudness, below -1 dBTP, in the chosen formats.
 
 Levels are set before the first sample is mixed, from energies alone (`levels`): every line gets the same loudness, the background is lowered to
 a set distance under it, and one gain brings the whole to the target. Where the limiter has taken more than was foreseen, the gain is corrected
@@ -88,7 +88,7 @@ class _Track:
         tried: list[tuple[float, float]] = []
         while True:
             chunks = plan(self._total_n, self._layers, self._placed, gain_db, CODED_CEILING_DBTP)
-            measure_only = self._missed_before(chunks)  # then an edit need not encode what is encoded again, louder
+            measure_only = self._missed_before(chunks)  # measure first: the gain will be corrected, so encoding now would be wasted
             made = self._make(chunks, gain_db, report, measure_only=measure_only)
             tried.append((gain_db, _loudness(made)))
             better_db = _corrected(self._request.target_lufs, tried, self._chosen.most_db)

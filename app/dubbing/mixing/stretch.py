@@ -1,4 +1,4 @@
-"""Speech made longer or shorter with its pitch kept, to an exact number of samples.
+"""Stretches speech to an exact number of samples, with its pitch kept.
 
 Signalsmith Stretch where its wheel exists (x86-64: best at the rates that the fit asks for), FFmpeg's atempo elsewhere.
 """

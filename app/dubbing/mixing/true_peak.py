@@ -1,4 +1,4 @@
-"""Peaks between the samples: four times oversampled, ITU-R BS.1770-4 annex 2, only where a peak can be."""
+"""Measures true peaks: four times oversampled (ITU-R BS.1770-4, annex 2), computed only where a peak is possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file's sound in windows that overlap: read from the beginning once, later sought."""
+"""Reads a file's sound in overlapping windows: once from the beginning, later by seeking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds what stands in brackets, of whatever script; what stands in quotation marks is none of it."""
+"""Finds text in brackets of any script. Quotation marks are not brackets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells what of a subtitle is spoken from what describes: sounds, music, who speaks, who made the file, addresses, emoji, mark-up.
+"""Separates the spoken words of a subtitle from descriptions: sounds, music, speaker labels, credits, addresses, emoji, markup.
 
 The rules are those that Subtitle Edit's "Remove text for hearing impaired" and the broadcasters' guides have made usual. Every character of the
 text is told to be of one kind, so that nothing can be lost: what is left out stands in `LeftOut`, beside what is spoken.

@@ -1,4 +1,4 @@
-"""Subtitles (or what was recognised) to the lines that are spoken: short ones joined, what is not to be spoken told apart and kept beside."""
+"""Turns subtitles (or recognised lines) into lines to speak: joins short ones, and separates parts that are not spoken."""
 
 from __future__ import annotations
 

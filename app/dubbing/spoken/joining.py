@@ -1,6 +1,6 @@
-"""Joins one-word and very short subtitles to sentences, before they are spoken. No word is lost or doubled, and each keeps its time.
+"""Joins one-word and very short subtitles into sentences before they are spoken. No word is lost or doubled, and each keeps its time.
 
-Programs that write captions for short videos give every word a subtitle of its own. Spoken one by one they are no speech.
+Programs that caption short videos give every word its own subtitle. Spoken one by one they do not sound like speech.
 """
 
 from __future__ import annotations

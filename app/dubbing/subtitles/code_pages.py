@@ -1,4 +1,4 @@
-"""The encodings that subtitle files have had before UTF-8: which language was written in which, and what people call them."""
+"""Encodings of subtitle files before UTF-8: which languages used which, and their names for people."""
 
 from __future__ import annotations
 

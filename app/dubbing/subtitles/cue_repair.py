@@ -1,4 +1,4 @@
-"""From what a file says to cues that can be used: times put right where they can be, and every fault named."""
+"""Repairs the cues of a file: corrects times where possible, and records every fault."""
 
 from __future__ import annotations
 

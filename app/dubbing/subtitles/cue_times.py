@@ -1,4 +1,4 @@
-"""The line that says when a cue is shown, as any program writes it: its two times, and what stands behind them."""
+"""Parses the line with a cue's times, as any program writes it: two times, and the text after them."""
 
 from __future__ import annotations
 

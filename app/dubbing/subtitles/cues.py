@@ -1,4 +1,4 @@
-"""Lines and where they were placed -> subtitles that can be read: two lines at most, long enough, one at a time for each speaker."""
+"""Makes readable subtitles from placed lines: at most two rows, shown long enough, one at a time for each speaker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text from the bytes of a subtitle file: by its byte order mark, as UTF-8, as UTF-16, else by what its language is most likely written in."""
+"""Decodes the bytes of a subtitle file: by byte order mark, as UTF-8 or UTF-16, else in the most likely encoding of its language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well a text looks like a language: by its letters, and which follows which."""
+"""Scores how likely a text is in a language, from frequencies of letters and pairs of letters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Subtitle text in lines that can be read: at most 42 columns, two lines when they suffice, several subtitles when they do not."""
+"""Breaks subtitle text into rows of at most 42 columns: two rows if they suffice, else several subtitles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Marked-up text of SRT and WebVTT -> what is said, who says it, and the times that stand inside it."""
+"""Parses marked-up text of SRT and WebVTT: the words, the speaker, and times inside the text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Subtitles of other kinds, told by their beginning, so that a refusal can name them."""
+"""Recognises other subtitle formats by their beginning, so that a refusal can name them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A subtitle file as it was read, in the shape in which people are told of it."""
+"""Describes for people how a subtitle file was read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Captions that roll (YouTube's own, live captions) repeat on the screen what was said before: each phrase is taken once, when it was said.
+"""Unrolls rolling captions (YouTube's own, live captions), which repeat earlier text: each phrase is taken once, with its true time.
 
 A YouTube cue shows the phrase before above the new one, and a cue of 10 ms stands between any two. A file is taken to roll by what most of
 its cues do, so that a person who says the same thing twice is still heard twice.

@@ -1,4 +1,4 @@
-"""SRT as programs write it -> cues. As FFmpeg reads: what stands between two lines of times is the first one's text."""
+"""Reads SRT as programs write it. As in FFmpeg, all text between two lines of times belongs to the first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole schedule from small pieces: lines that do not touch each other are solved apart, exactly.
+"""Solves the schedule in blocks: lines that do not affect each other are solved separately, with the same exact result.
 
 Leaving out what ties two pieces of the timeline together (a limit, the price of a jump) can only make the optimum cheaper. So where the
 pieces' own optima, put side by side, keep every limit and pay nothing that was left out, they are the optimum of the whole; where they do

@@ -1,4 +1,4 @@
-"""Where every spoken line goes and how fast it is played: one linear program over the whole video, solved exactly.
+"""Decides the start and rate of every spoken line: one linear program over the whole video, solved exactly.
 
 Hard: lines keep their order; lines of one speaker never overlap and leave a breath between them; lines of different speakers overlap no
 more than they did in the original; nothing starts before 0 or ends after the video; what the person has locked stays. Soft, by price

@@ -1,4 +1,4 @@
-"""Which lines make a schedule impossible: as few as say why."""
+"""Finds a small set of lines that makes a schedule impossible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The linear program of a few neighbouring lines: built as arrays, solved exactly by HiGHS.
+"""Builds the linear program of a block of lines as arrays; HiGHS solves it exactly.
 
 A line's start is its original start + shift, its length its natural length x (1 + stretch). Both are sums of tiers, columns between 0 and
 their width whose prices grow, so the cost is convex and needs no rows.

@@ -1,4 +1,4 @@
-"""The lines of a video as the fit sees them: arrays sorted by start, and what ties lines to each other."""
+"""The lines as the fit sees them: arrays sorted by start, and constraints between lines."""
 
 from __future__ import annotations
 

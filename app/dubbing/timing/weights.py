@@ -1,4 +1,4 @@
-"""What the fit pays for: the one table of prices, and the limits that people are told about.
+"""The weights of the fit in one table, and the limits above which a line is flagged.
 
 Prices are per second of deviation (of jumps: per unit of rate), so they can be compared: whatever costs less is done first. No listening
 test was made: the order of the prices is reasoned, their size was chosen with `python bench/fit.py`.

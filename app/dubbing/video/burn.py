@@ -1,4 +1,4 @@
-"""The picture made anew: with subtitles drawn into it by libass, with fonts of our own, or because it cannot be copied. No other encodes video."""
+"""Encodes the picture: to draw subtitles into it (libass, with our own fonts), or because it cannot be copied. No other module encodes video."""
 
 from __future__ import annotations
 

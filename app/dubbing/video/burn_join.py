@@ -1,4 +1,4 @@
-"""The pieces of a burned picture become its file. Runs in a child process: it imports av."""
+"""Joins the pieces of an encoded picture into one file. Runs in a child process: it imports av."""
 
 from __future__ import annotations
 

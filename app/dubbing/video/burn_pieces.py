@@ -1,4 +1,4 @@
-"""A picture that is being encoded, kept piece by piece: what a killed run has finished is encoded no second time.
+"""Saves a picture piece by piece while it is encoded, so that a killed run does not repeat finished pieces.
 
 Each piece is about a second of work, from a key frame on, in NUT, which keeps every picture's own time; its file says whether it is whole.
 """

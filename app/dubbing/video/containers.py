@@ -1,4 +1,4 @@
-"""Which container takes which picture and which sound. Light: the server asks before money is spent."""
+"""Which container holds which picture and sound codecs. Imports little: the server checks it before money is spent."""
 
 from __future__ import annotations
 

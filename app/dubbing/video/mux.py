@@ -1,4 +1,4 @@
-"""The finished video: the source's picture as it is, one dub or several as its sound, subtitles beside it."""
+"""Muxes the finished video: the source's picture copied, one or several dubs as sound tracks, and subtitles."""
 
 from __future__ import annotations
 

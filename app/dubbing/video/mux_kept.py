@@ -1,4 +1,4 @@
-"""The finished video between its last byte and its place in the store: a kill meanwhile costs no second mux.
+"""Keeps a finished video until it is in the store, so that a kill in between needs no second mux.
 
 A mux is one pass of ffmpeg and cannot be cut; what comes after it (the video is read, and hashed) is work of its own.
 """

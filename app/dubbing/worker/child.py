@@ -1,4 +1,4 @@
-"""The child process in which sound is computed: `python -m app.dubbing.worker.child`.
+"""The child process that computes sound: `python -m app.dubbing.worker.child`.
 
 NumPy, SciPy and PyAV live here and never in the server: a file that crashes a decoder ends a child, a cancelled job's memory comes back at
 once, and the server's event loop shares no GIL with the work. One JSON request on stdin, JSON lines on stdout: progress, then a result or an error.

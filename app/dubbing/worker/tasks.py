@@ -1,4 +1,4 @@
-"""What travels between the server and `app.dubbing.worker.child`: requests and results, as JSON.
+"""Requests and results between the server and `app.dubbing.worker.child`, as JSON.
 
 Paths are strings, times seconds on the video's timeline.
 
