@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import threading
+from io import FileIO
+from pathlib import Path
 from urllib.parse import unquote
 
 import httpx
@@ -10,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.api import ranges
 from app.api.ranges import Span, Unsatisfiable, disposition, parse_range
 from tests.unit.api.conftest import SRT, VIDEO, Seeded
 from tests.unit.api.serving import TITLE
@@ -156,8 +162,6 @@ def test_what_is_not_there_is_a_problem(client: httpx.Client, seeded: Seeded, pa
 
 
 def test_a_client_that_goes_away_leaves_no_open_file(client: httpx.Client, seeded: Seeded) -> None:
-    from pathlib import Path
-
     def open_videos() -> int:
         folder = Path(f"/proc/{seeded.server.worker()}/fd")
         return sum(str(fd.readlink()).endswith("/video") for fd in folder.iterdir() if fd.is_symlink())
@@ -170,6 +174,44 @@ def test_a_client_that_goes_away_leaves_no_open_file(client: httpx.Client, seede
             break
         client.get("/health/live")
     assert open_videos() == 0
+
+
+@pytest.mark.parametrize("trouble", [None, errno.EAGAIN, errno.EOPNOTSUPP])
+async def test_what_is_not_in_memory_is_waited_for_in_a_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: int | None) -> None:
+    path, threads = tmp_path / "video", set()
+    path.write_bytes(VIDEO)
+    really = os.preadv
+
+    def preadv(fd: int, rooms: list[memoryview], at: int, flags: int = 0) -> int:
+        if flags and trouble is not None:
+            raise OSError(trouble, "")
+        threads.add(threading.get_ident())
+        return really(fd, rooms, at, flags)
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    parts = [part async for part in ranges._read(FileIO(path), Span(5, SIZE - 2))]
+    assert b"".join(parts) == VIDEO[5:-1] and len(parts) > 10
+    assert (threading.get_ident() in threads) is (trouble is None)
+
+
+async def test_a_file_is_closed_however_its_sending_ends(tmp_path: Path) -> None:
+    path = tmp_path / "video"
+    path.write_bytes(VIDEO)
+    ended, left, never, cut = FileIO(path), FileIO(path), FileIO(path), FileIO(path)
+    assert b"".join([part async for part in ranges._read(ended, Span(0, 9))]) == VIDEO[:10]
+    parts = ranges._read(left, Span(0, SIZE - 1))
+    await anext(parts)
+    await parts.aclose()  # type: ignore[attr-defined]
+    descriptor = never.fileno()
+    parts = ranges._read(never, Span(0, 9))
+    del never, parts  # the client went before the first byte
+    shorter = ranges._read(cut, Span(0, SIZE - 1))
+    first = await anext(shorter)
+    os.truncate(path, len(first) + 7)
+    assert [len(part) async for part in shorter] == [7]
+    assert ended.closed and left.closed and cut.closed
+    with pytest.raises(OSError, match="descriptor"):
+        os.fstat(descriptor)
 
 
 @given(st.text(max_size=80))
