@@ -10,11 +10,12 @@ from typing import Final
 
 from app.backup.manifest import APP_DATABASE, ENGINE_DATABASE
 from app.domain.errors import DATA_DAMAGED, DISK_FULL, DubError
+from app.storage.compact import long_key, short_key
 from app.system.disk_full import is_disk_full
 
 _WAIT_S: Final = 60.0
 _MOST_TROUBLES: Final = 10
-_REFERRED: Final = "SELECT key FROM blob_references UNION SELECT key FROM uploads WHERE complete ORDER BY key"
+_REFERRED: Final = "SELECT long_key(key) AS named FROM blob_references UNION SELECT key FROM uploads WHERE complete ORDER BY named"
 
 
 def copy_all(data: Path, to: Path) -> list[str]:
@@ -59,13 +60,15 @@ def opened(copy: Path) -> Iterator[sqlite3.Connection]:
 
 def referred(app: sqlite3.Connection) -> Iterator[str]:
     """The keys of all blobs that it needs, in order."""
+    app.create_function("long_key", 1, long_key, deterministic=True)
     for (key,) in app.execute(_REFERRED):
         yield str(key)
 
 
 def jobs_of(app: sqlite3.Connection, key: str) -> tuple[str, ...]:
     """The jobs that need a blob."""
-    return tuple(str(row[0]) for row in app.execute("SELECT job_id FROM blob_references WHERE key = ? ORDER BY job_id", (key,)))
+    query = "SELECT job_id FROM blob_references WHERE key IN (?, ?) ORDER BY job_id"  # a copy of an older version has it as it is
+    return tuple(str(row[0]) for row in app.execute(query, (key, short_key(key))))
 
 
 def job_count(app: sqlite3.Connection) -> int:

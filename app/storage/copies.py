@@ -15,6 +15,7 @@ from app.domain.stages import named
 from app.storage import rows
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
+from app.storage.compact import in_folder
 from app.storage.database import reading
 from app.storage.hidden import Coming, fill
 
@@ -75,7 +76,7 @@ def _made(c: Connection, job_id: str, stages: Collection[str]) -> tuple[list[dic
 
 def _shared(job_id: str, stem_key: str | None) -> tuple[Any, ...]:
     key = t.blob_references.c.key
-    return t.blob_references.c.job_id == job_id, ~key.like("artifacts/%"), key != (stem_key or "")
+    return t.blob_references.c.job_id == job_id, ~in_folder(key, "artifacts"), key != (stem_key or "")
 
 
 def _share(c: Connection, job_id: str, new_id: str, keys: list[str]) -> None:

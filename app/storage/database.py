@@ -13,6 +13,7 @@ from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, inspect
 
 from app.domain.errors import DATABASE_BUSY, DISK_FULL, DubError
+from app.storage import compaction
 from app.storage.disk_reserve import Reserve
 from app.storage.revision import HEAD, NewerDatabase, copy_before
 from app.system.disk_full import is_disk_full
@@ -119,7 +120,11 @@ def migrate(engine: Engine) -> bool:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    with engine.connect() as connection:
+        if found is not None:
+            compaction.prepare(connection)
+        with connection.begin():
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    compaction.shrink(engine)
     return True

@@ -22,6 +22,7 @@ from app.domain.stages import making
 from app.storage import batches
 from app.storage import tables as t
 from app.storage.blobs import BlobStore, is_key
+from app.storage.compact import in_folder
 from app.storage.database import reading, urgent, urgently
 from app.storage.rows import GONE, seen
 
@@ -122,8 +123,8 @@ def take_clips(engine: Engine, blobs: BlobStore, job_id: str, before: float) -> 
 def _of_kind(c: Connection, row: Any, kind: Kind, limit: int | None = None) -> list[str]:
     """What a job needs of that kind."""
     key = t.blob_references.c.key
-    sources = or_(key.in_([name for name in (row.source_key, row.stem_key) if name]), key.like("ingest/%"))
-    wanted = {Kind.CLIPS: key.like("clips/%"), Kind.OUTPUTS: key.like("artifacts/%")}.get(kind, sources)
+    sources = or_(key.in_([name for name in (row.source_key, row.stem_key) if name]), in_folder(key, "ingest"))
+    wanted = {Kind.CLIPS: in_folder(key, "clips"), Kind.OUTPUTS: in_folder(key, "artifacts")}.get(kind, sources)
     asked = select(key).where(t.blob_references.c.job_id == row.id, wanted)
     return [found for found in c.execute(asked.limit(limit)).scalars() if kind_of(found, row) is kind and found != row.subtitles_key]
 

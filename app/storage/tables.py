@@ -6,6 +6,8 @@ from typing import Final
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text, false
 
+from app.storage.compact import BlobKey, PackedJson
+
 metadata: Final = MetaData()
 
 uploads = Table(
@@ -57,7 +59,7 @@ jobs = Table(
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
     Index("jobs_created_at", "created_at"),
-    Index("jobs_state", "state"),
+    Index("jobs_listed", "state", "created_at", "id"),
     Index("jobs_source_key", "source_key"),
 )
 
@@ -76,7 +78,6 @@ segments = Table(
     Column("start_locked", Boolean, nullable=False, server_default=false()),
     Column("locked_rate", Float),
     Column("left_out", JSON, nullable=False, server_default="[]"),
-    Index("segments_order", "job_id", "start_s"),
 )
 
 stages = Table(  # finished stages: the output and the hash of the inputs that made it
@@ -85,7 +86,7 @@ stages = Table(  # finished stages: the output and the hash of the inputs that m
     Column("job_id", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("stage", String(16), primary_key=True),
     Column("fingerprint", String(64), nullable=False),
-    Column("output", JSON, nullable=False),
+    Column("output", PackedJson, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("finished_at", Float, nullable=False),
 )
@@ -106,8 +107,9 @@ blob_references = Table(  # which job needs which blob; a blob without a row her
     "blob_references",
     metadata,
     Column("job_id", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
-    Column("key", Text, primary_key=True),
+    Column("key", BlobKey, primary_key=True),
     Index("blob_references_key", "key"),
+    sqlite_with_rowid=False,
 )
 
 settings = Table(  # small named values; secrets are encrypted before they come here

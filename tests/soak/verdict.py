@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import httpx
 
+from app.storage.compact import long_key
 from tests.integration.running import Running
 from tests.integration.speech import duration_s
 from tests.soak.people import Ledger
@@ -58,7 +59,8 @@ class Verdict:
         self._a_day_later(data / "blobs")
         with closing(sqlite3.connect(data / "app.sqlite3")) as database:
             self._sound(database, "app.sqlite3")
-            wanted = {row[0] for row in database.execute("SELECT key FROM blob_references UNION SELECT key FROM artifacts UNION "
+            database.create_function("long_key", 1, long_key)
+            wanted = {row[0] for row in database.execute("SELECT long_key(key) FROM blob_references UNION SELECT key FROM artifacts UNION "
                                                          "SELECT key FROM uploads WHERE complete")}  # fmt: skip
             uploads = {row[0] for row in database.execute("SELECT id FROM uploads")}
         with closing(sqlite3.connect(data / "engine.sqlite3")) as database:
@@ -95,7 +97,8 @@ class Verdict:
         self._server.ok(self._server.client.post("/api/storage/clean", json={"dry_run": False}))
 
     def _jobs(self) -> list[dict[str, Any]]:
-        return list(self._server.ok(self._server.client.get("/api/jobs", params={"limit": 200}))["jobs"])
+        listed = self._server.ok(self._server.client.get("/api/jobs", params={"limit": 200}))["jobs"]
+        return [self._server.ok(self._server.client.get(f"/api/jobs/{job['id']}")) for job in listed]
 
     def _ended(self) -> list[dict[str, Any]]:
         deadline = time.monotonic() + _SETTLE_S
