@@ -12,17 +12,12 @@ from collections.abc import Callable
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse  # type: ignore[import-untyped]
-from scipy.optimize import linprog  # type: ignore[import-untyped]
 
+from app.dubbing.timing import highs
 from app.dubbing.timing.lines import Doubles, Indices, Lines, Ties
 from app.dubbing.timing.weights import ON_TIME_S, Tiers, Weights
 
-_SOLVED, _INFEASIBLE = 0, 2  # scipy's words for how a linear program ended
 _TIE_BREAK = 1e-5  # prices differ by up to this share from line to line: one optimum, whoever else is solved with a line
-_OPTIONS = {"presolve": False, "primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9}  # presolve: twice the time, no gain
-
-
 _MINUS = np.array(-1.0)
 
 
@@ -65,15 +60,12 @@ class _Rows:
         self._limits.append(limits)
         self._count += len(limits)
 
-    def taken(self, used: npt.NDArray[np.bool_]) -> tuple[sparse.csc_matrix, Doubles]:
-        """Of the columns, those that are used."""
+    def entries(self) -> tuple[Indices, Indices, Doubles, Doubles]:
+        """Rows, columns and values, and the right side."""
         if not self._count:
-            return sparse.csc_matrix((0, int(used.sum()))), np.zeros(0)
-        place = np.cumsum(used) - 1
-        columns, values, rows = (np.concatenate(part) for part in (self._columns, self._values, self._rows))
-        kept = used[columns]
-        shape = (self._count, int(used.sum()))
-        return sparse.csc_matrix((values[kept], (rows[kept], place[columns[kept]])), shape), np.concatenate(self._limits)
+            return np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0), np.zeros(0)
+        rows, columns = np.concatenate(self._rows), np.concatenate(self._columns)
+        return rows, columns, np.concatenate(self._values), np.concatenate(self._limits)
 
 
 def solve(lines: Lines, ties: Ties, weights: Weights, *, squeeze: bool = False) -> Solution | None:
@@ -111,15 +103,22 @@ def solve(lines: Lines, ties: Ties, weights: Weights, *, squeeze: bool = False) 
     prices = np.concatenate([own_prices.ravel(), jumps.value, jumps.value, np.full(len(late_end) + len(late_start), weights.squeezed)])
 
     used = widths > 0
-    program = (prices[used], *rows.taken(used), *same.taken(used), np.column_stack([np.zeros(used.sum()), widths[used]]))
-    result = linprog(*program, "highs-ds", options=_OPTIONS)
-    if result.status not in (_SOLVED, _INFEASIBLE):  # the simplex gave up: the interior point method seldom does on the same numbers
-        result = linprog(*program, "highs-ipm")
-    if result.status != _SOLVED:
+    solved = highs.solve(_program(prices, widths, rows, same, used))
+    if solved is None:
         return None
     values = np.zeros(len(widths))
-    values[used] = result.x
+    values[used] = solved
     return Solution(values[tier] @ tiers.moves, values[tier] @ tiers.pace)
+
+
+def _program(prices: Doubles, widths: Doubles, rows: _Rows, same: _Rows, used: npt.NDArray[np.bool_]) -> highs.Program:
+    """Of the columns, those that are used."""
+    (own_rows, own_columns, own_values, limits), (more_rows, more_columns, more_values, zeros) = rows.entries(), same.entries()
+    at, columns = np.concatenate([own_rows, more_rows + len(limits)]), np.concatenate([own_columns, more_columns])
+    kept = used[columns]
+    place = np.cumsum(used) - 1
+    values = np.concatenate([own_values, more_values])[kept]
+    return highs.Program(prices[used], widths[used], at[kept], place[columns[kept]], values, np.concatenate([limits, zeros]), len(zeros))
 
 
 def _tiers(lines: Lines, ties: Ties, w: Weights) -> _Tiers:
