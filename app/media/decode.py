@@ -27,6 +27,7 @@ _SAMPLE = Fraction(1, SAMPLE_RATE_HZ)
 _JUMP_N = SAMPLE_RATE_HZ  # from here on a hole is filled by us, lazily: swresample would allocate it in one piece
 _LOUDEST = 4.0  # a surround mix folded to stereo may reach 3.4; what a damaged frame decodes to may be anything
 _NEVER_N = 1 << 62
+_AS_GOOD = 1e-6  # samples
 _WARM_PACKETS = 40  # decoded before the first one that is wanted: a bit reservoir, an overlap, a prediction
 _HOLE_S = 0.02  # up to here timestamps may jitter without the sound being cut; one lost AAC frame is 21 ms
 
@@ -59,7 +60,7 @@ class Trail:
     def note(self, position: tuple[int, float], at_n: int, offset_n: int, listener: Listener | None) -> None:
         """A frame's sound is heard from `position` on, a sample and how far beside it; `at_n` is where its timestamp, rounded, puts it."""
         position_n, beside = position
-        if self._from_n <= position_n <= self._until_n and beside < self._beside:
+        if self._from_n <= position_n <= self._until_n and beside <= self._beside + _AS_GOOD:  # the last one of the best: less is heard twice
             state = listener.state() if listener is not None else None
             self.place, self._beside = Place(self.packet, position_n, offset_n + position_n - at_n, state), beside
 

@@ -54,7 +54,6 @@ def index_to_front(path: Path) -> bool:
         _write(file, index_end, struct.pack(">I4s", room - index_end, b"free"))  # up to where the file began
         _write(file, room + 4, b"free")  # that was the brand
         file.truncate(room + moov_at)
-        os.fsync(file.fileno())
     return True
 
 
