@@ -1,4 +1,4 @@
-"""Files that a person brings besides the video: subtitles, and a background without voices. Looked at before they are kept; blocks."""
+"""Files that a person adds to a video: subtitles, and a music and effects track. They are checked before they are stored. Blocks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_SUBTITLE_BYTES: Final = 10 << 20
 
 
 def whole(uploads: UploadStore, upload_id: str) -> Upload:
-    """A finished upload with something in it. Raises upload_not_found, upload_incomplete, file_empty."""
+    """A finished, non-empty upload. Raises upload_not_found, upload_incomplete, file_empty."""
     upload = uploads.get(upload_id)
     if upload.partial:
         raise DubError(UPLOAD_INCOMPLETE, "It is a part of another upload.")
@@ -36,7 +36,7 @@ def whole(uploads: UploadStore, upload_id: str) -> Upload:
 
 
 def subtitles(uploads: UploadStore, kit: Kit, upload_id: str, options: DubOptions) -> str:
-    """The key of a subtitle file that can be read. Raises subtitles_invalid, subtitles_empty, too_many_lines, and as `whole`."""
+    """Check a subtitle file; returns its key. Raises subtitles_invalid, subtitles_empty, too_many_lines, and as `whole`."""
     upload = whole(uploads, upload_id)
     if upload.length_bytes > MAX_SUBTITLE_BYTES:
         raise DubError(SUBTITLES_INVALID, "It is larger than 10 MB.")
@@ -63,7 +63,7 @@ def look_at_subtitles(data: bytes, language: str | None, encoding: str | None) -
 
 
 def stem(uploads: UploadStore, kit: Kit, upload_id: str) -> str:
-    """The key of a sound file that can replace the background. Raises stem_invalid, media_too_long, and as `whole`.
+    """Check a sound file that replaces the background; returns its key. Raises stem_invalid, media_too_long, and as `whole`.
 
     The file is opened by a child process that this thread starts and waits for.
     """

@@ -1,4 +1,4 @@
-"""What the person may do to the lines: pure rules over tuples of segments."""
+"""Edits of lines: pure functions over tuples of segments."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def apply(changes: SegmentChanges, segments: Sequence[Segment], duration_s: floa
         if "text" in fields:
             fields["text"] = clean(fields["text"])
             if fields["text"] != line.text:
-                fields["words"] = ()  # their times belong to the words that were heard
+                fields["words"] = ()  # word times belong to the recognised words
         if line.unspoken and fields.get("skip") is False:
-            fields["left_out"] = ()  # from now on it is spoken, or skipped because the person says so
+            fields["left_out"] = ()  # from now on it is spoken, or skipped by the person's choice
         lines[line.id] = _checked(msgspec.structs.replace(line, **fields), duration_s)
     for new in changes.add:
         text = clean(new.text)
@@ -122,7 +122,7 @@ def clean(text: str) -> str:
 
 
 def _left_out(line: Segment, sources: tuple[str, str]) -> tuple[tuple[LeftOut, ...], tuple[LeftOut, ...]]:
-    """What of each half is not spoken."""
+    """The parts of each half that are not spoken."""
     if line.unspoken:
         kind = line.left_out[0].kind
         return (LeftOut(kind, sources[0]),), (LeftOut(kind, sources[1]),)

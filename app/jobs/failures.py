@@ -1,6 +1,6 @@
-"""A job's failure is written: at once, or, when the database takes nothing now, as soon as it does. Until then it is kept in memory.
+"""Records failures of jobs. While the database cannot be written, they are kept in memory and written later.
 
-What is kept when the server is killed is lost with it; its job is active then and without a workflow, and the engine queues it again.
+A kill of the server loses failures in memory. Such a job is then active without a workflow, and is queued again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Failures:
         self._kept: dict[str, tuple[str | None, JobError]] = {}
 
     def write(self, job_id: str, workflow_id: str | None, failure: JobError) -> None:
-        """The job has failed, unless it is no longer this workflow's. Never raises: what cannot be written is kept."""
+        """Record that the job failed, unless it belongs to another workflow by now. Never raises: a failure that cannot be written is kept."""
         try:
             job = self._store.transition(job_id, JobState.FAILED, owner=workflow_id, error=failure, stage=failure.stage, eta_s=None)
         except DubError as error:
@@ -36,7 +36,7 @@ class Failures:
                 self._forget(job_id, workflow_id)
             else:
                 self._keep(job_id, workflow_id, failure, str(error))
-        except Exception as error:  # the boundary of a job: whatever the database has against it now, the failure is not lost
+        except Exception as error:  # the boundary of a job: whatever the database raises, the failure is not lost
             self._keep(job_id, workflow_id, failure, f"{type(error).__name__}: {error}"[:300])
         else:
             self._forget(job_id, workflow_id)
@@ -45,7 +45,7 @@ class Failures:
             self._hub.publish(StateChanged(job_id, 0, job))
 
     def write_kept(self) -> int:
-        """Try those again that could not be written; returns how many are written now."""
+        """Retry the failures that could not be written; returns how many were written."""
         with self._lock:
             waiting = dict(self._kept)
         for job_id, (workflow_id, failure) in waiting.items():
@@ -53,7 +53,7 @@ class Failures:
         return len(waiting) - len(self._kept) if waiting else 0
 
     def waits(self, job_id: str, workflow_id: str | None) -> bool:
-        """Whether that workflow's failure is still to be written."""
+        """Whether that workflow's failure is not written yet."""
         kept = self._kept.get(job_id)
         return kept is not None and kept[0] == workflow_id
 
@@ -71,7 +71,7 @@ class Failures:
 
 
 def over(workflow_id: str, job_id: str, phase: Phase, failure: JobError | None = None, *, followed_by: str = "") -> None:
-    """A phase has ended: log, count and trace it."""
+    """Log, count and trace the end of a phase."""
     code, stage = (failure.code, failure.stage or "") if failure else ("", "")
     result = "failed" if failure else "done"
     metrics.JOBS_FINISHED.add(phase, result, stage, code)

@@ -1,4 +1,4 @@
-"""A job without a database: what the stages of one run of the command line read and write, in memory."""
+"""A job store in memory, for one run of the command line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ JOB_ID: Final = "cli"
 
 
 class MemoryStore:
-    """One job, which every method is about whatever id it is given. The methods are those of `JobStore` that the stages use."""
+    """Holds one job; every method ignores the id that it is given. The methods are those of `JobStore` that the stages use."""
 
     def __init__(self, options: DubOptions, *, title: str, source_key: str, subtitles_key: str | None, stem_key: str | None) -> None:
         now = time.time()
@@ -37,13 +37,13 @@ class MemoryStore:
         return self._job
 
     def output(self, stage: Stage) -> Any:
-        """What the stage gave. Raises KeyError when it has not run."""
+        """The stage's output. Raises KeyError when it has not run."""
         return msgspec.convert(self._stages[stage.name].output, stage.output)
 
     def artifacts(self, kinds: Collection[ArtifactKind]) -> list[Artifact]:
         return [artifact for artifact in self._job.artifacts if artifact.kind in kinds]
 
-    # ---------------------------------------------------------------- what the stages use
+    # ---------------------------------------------------------------- used by the stages
 
     def row(self, job_id: str) -> JobRow:
         return JobRow(self._job, *self._keys, workflow_id=None, rendered_options=None)
@@ -80,7 +80,7 @@ class MemoryStore:
         return self._job.revision, gone
 
     def refer(self, job_id: str, keys: Collection[str]) -> None:
-        """Nothing to keep: the run's folder has all blobs until it ends."""
+        """Does nothing: the run's folder keeps all blobs until it ends."""
 
 
 class NoKeys:

@@ -1,4 +1,4 @@
-"""From what the person asked to complete, checked options."""
+"""Completes and checks the options of a job."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def check_model(options: DubOptions, engines: Registry, before: DubOptions | Non
 
 
 def check(options: DubOptions, engines: Registry, media: MediaInfo | None = None) -> None:
-    """Raise for what can be known without asking anybody: speed_range, language_unknown, engine_unknown; once the file has been read (`media`),
+    """Check the options without calling any service. Raises speed_range, language_unknown, engine_unknown; once the file has been read (`media`),
     also audio_track_missing and container_unsuitable.
     """
     for language in (options.language, options.target_language):

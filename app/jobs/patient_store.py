@@ -1,4 +1,4 @@
-"""A store for work that must not fail because others write: it waits for the database for minutes, where a request gives up after 30 s."""
+"""A job store for stages: it waits minutes for a busy database, where a request gives up after 30 s."""
 
 from __future__ import annotations
 

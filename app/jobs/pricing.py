@@ -1,4 +1,4 @@
-"""Before money is spent: hear one line, and know what the rest costs."""
+"""Previews a line and estimates the cost of a render."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def choice_of(job: Job, keys: Keys) -> VoiceChoice:
-    """How the job's lines are spoken, as its options stand."""
+    """The voice and its parameters for the job's lines."""
     options = job.options
     return VoiceChoice(options.voice, options.voice_model, options.speed, spoken_language(options, job.language), keys.of(engine_of(options.voice)))
 

@@ -1,8 +1,8 @@
-"""A job whose workflow is over is never active: every few seconds, what nothing works for any more is settled.
+"""Reconciles jobs with workflows every few seconds: a job without a running workflow does not stay active.
 
-A failure that could not be written is written. A job whose workflow the engine does not know, knows as ended, or has lost is queued again, where it
-goes on from what is finished; after a few times, or when the disk takes no more, it fails and says so. Every write names the workflow that it is for:
-a job that was cancelled, finished or begun anew meanwhile is left alone.
+Failures that could not be written are written. A job whose workflow is unknown to the engine, ended or lost is queued again and continues from
+its finished stages; after a few attempts, or on a full disk, it fails with a reason. Every write names the workflow that it is for:
+a job that was cancelled, finished or restarted in the meantime is left alone.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Settler:
         self._again: dict[str, int] = {}
 
     def settle(self, *, at_launch: bool = False) -> int:
-        """Look at every active job; returns how many were settled. `at_launch`: nothing is under way, so that nothing is waited for."""
+        """Check every active job; returns how many were changed. `at_launch`: no work runs yet, so there is no waiting period."""
         settled = self._failures.write_kept()
         working = self._store.working()
         self._again = {job.id: count for job in working if (count := self._again.get(job.id))}

@@ -1,4 +1,4 @@
-"""The steps of a job's two workflows: begin a phase, run its stages, finish it, queue the next.
+"""The steps of a job's two workflows: begin a phase, run its stages, finish it, queue the next one.
 
 A stage's output and the hash of its inputs are written in one transaction after its blobs are on disk. Killed at any moment, the stage
 runs again and finds what it had finished: spoken clips, recognised chunks, encoded chunks.

@@ -1,4 +1,4 @@
-"""What a person may ask of a job. A field that is UNSET keeps what is there (or the default, when a job is created)."""
+"""Request and response bodies of jobs. An UNSET field keeps its value (or gets the default, when a job is created)."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class SegmentNew(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SegmentChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """PATCH of the lines: all of it or nothing. At most 2,000 changes together, and 20,000 lines in the end."""
+    """PATCH of the lines, applied completely or not at all. At most 2,000 changes together, and 20,000 lines in the end."""
 
     edit: Annotated[Sequence[SegmentEdit], _CHANGES] = ()
     add: Annotated[Sequence[SegmentNew], _CHANGES] = ()

@@ -1,4 +1,4 @@
-"""What a server puts around every stage of a job, one small hook each. `ServerHooks.around` has them in order, the outermost first."""
+"""The server's hooks around every stage. `ServerHooks.around` lists them in order, the outermost first."""
 
 from __future__ import annotations
 

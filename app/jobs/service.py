@@ -1,4 +1,4 @@
-"""What a person can do with jobs. Methods block on the database unless they are async: call them from threads."""
+"""The operations on jobs. Methods block on the database unless they are async: call them from threads."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _RENDERABLE: Final = frozenset({JobState.REVIEW, JobState.COMPLETED, JobState.FA
 
 
 class Queue(Protocol):
-    """Where work is put: `app.jobs.workflows`."""
+    """The queue of phases: `app.jobs.workflows`."""
 
     def enqueue(self, phase: Phase, job_id: str, workflow_id: str) -> None: ...
 
@@ -54,7 +54,7 @@ class Queue(Protocol):
 
 
 class JobService:
-    """The rules of the journey. `defaults` are the operator's choices; `floor` is the disk's, for new work."""
+    """Applies the rules of a job's states. `defaults` are the operator's options; `floor` guards the disk's free space for new work."""
 
     def __init__(
         self, *, store: JobStore, uploads: UploadStore, keys: SecretStore, kit: Kit, hub: Hub, queue: Queue, defaults: DubOptions,
@@ -78,7 +78,7 @@ class JobService:
         return JobPage(tuple(map(self._fresh, jobs)), f"{jobs[-1].created_at!r}_{jobs[-1].id}" if more else None, total)
 
     def whole(self, page: JobPage) -> WholeJobPage:
-        """The same page with whole jobs."""
+        """The page with whole jobs."""
         jobs = self._store.jobs([job.id for job in page.jobs])
         return WholeJobPage(tuple(map(self._fresh, jobs)), page.next, page.total)
 
@@ -86,7 +86,7 @@ class JobService:
         return Segments(*self._store.segments(job_id))
 
     def artifact(self, job_id: str, kind: ArtifactKind) -> tuple[Artifact, Path]:
-        """A finished file and where it lies. Raises job_not_found, artifact_not_ready."""
+        """A finished file and its path. Raises job_not_found, artifact_not_ready."""
         job = self._store.get(job_id)
         for artifact in job.artifacts:
             if artifact.kind == kind and self._kit.blobs.exists(artifact.key):
@@ -96,7 +96,7 @@ class JobService:
         raise DubError(ARTIFACT_NOT_READY, "It was deleted to make room; a render makes it again." if job.outputs_gone else "")
 
     def report(self, job_id: str) -> Report:
-        """What the last finished render came out like. Raises job_not_found, artifact_not_ready."""
+        """The report of the last finished render. Raises job_not_found, artifact_not_ready."""
         return msgspec.json.decode(self.artifact(job_id, ArtifactKind.REPORT)[1].read_bytes(), type=Report)
 
     # ---------------------------------------------------------------- a job's life
@@ -149,22 +149,22 @@ class JobService:
         return self._changed(job)
 
     def approve(self, job_id: str, *, keys: Keys = NO_KEYS) -> Job:
-        """The lines are right: render."""
+        """Approve the lines and render."""
         return self._render(job_id, frozenset({JobState.REVIEW}), keys)
 
     def render(self, job_id: str, *, keys: Keys = NO_KEYS) -> Job:
-        """Render, or render again: only what changed is done again."""
+        """Render, or render again: only changes are repeated."""
         return self._render(job_id, _RENDERABLE, keys)
 
     def retry(self, job_id: str, *, keys: Keys = NO_KEYS) -> Job:
-        """Go on from the stage that failed or was cancelled."""
+        """Continue from the stage that failed or was cancelled."""
         row = self._store.row(job_id)
         self._check_original(row)
         self._floor.check()
         return self._start(job_id, row.job.phase, only_from={JobState.FAILED, JobState.CANCELLED}, keys=keys)
 
     def cancel(self, job_id: str) -> Job:
-        """Stop within two seconds; what is finished is kept for a retry."""
+        """Stop within two seconds. Finished work is kept for a retry."""
         row = self._store.row(job_id)
         job = self._store.transition(job_id, JobState.CANCELLED, only_from=ACTIVE)
         self._hub.forget(job_id)
@@ -250,7 +250,7 @@ class JobService:
         return self._start(job_id, Phase.RENDER, only_from=only_from, keys=keys)
 
     def _transcribed(self, job_id: str) -> bool:
-        """Whether every line is there; recognition that was stopped half way does not count."""
+        """Whether recognition is complete."""
         found = self._store.stage(job_id, TRANSCRIBE.name)
         return found is not None and found.finished
 

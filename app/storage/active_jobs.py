@@ -1,4 +1,4 @@
-"""Which jobs are active and whose work they are: what is asked of the jobs table to see whether anything still works for them."""
+"""Queries for active jobs and their workflows, used to find jobs without running work."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.storage.database import reading
 
 
 class Working(msgspec.Struct, frozen=True):
-    """An active job, as far as its workflow is concerned."""
+    """An active job and its workflow."""
 
     id: str
     phase: Phase
@@ -21,7 +21,7 @@ class Working(msgspec.Struct, frozen=True):
 
 
 class WorkingJobs:
-    """This part of the store of jobs."""
+    """The part of the job store for active jobs."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -1,4 +1,4 @@
-"""Long writes in pieces, each a transaction of its own, with the database left to others between two."""
+"""Splits long writes into batches, each in its own transaction, with a pause for other writers in between."""
 
 from __future__ import annotations
 

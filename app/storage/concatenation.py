@@ -1,7 +1,7 @@
-"""Uploads that are joined from finished parts (tus' concatenation). A kill between any two steps loses nothing and doubles nothing.
+"""Joins finished partial uploads (tus concatenation). A kill between any two steps neither loses nor repeats bytes.
 
-The first part's file becomes the whole's; every further part is appended, synced, counted, and only then deleted. So the room that it takes for
-a while is that of one part, and the counted offset alone says where to go on. All functions block.
+The first part's file becomes the final file. Each further part is appended, synced, counted, and only then deleted. So it needs extra space for
+one part only, and the counted offset alone says where to continue. All functions block.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sums over all jobs, for health and metrics. Every function blocks on the database for milliseconds."""
+"""Counts over all jobs, for health and metrics. Every function blocks on the database for milliseconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.storage.database import reading
 
 
 def answers(engine: Engine) -> bool:
-    """Whether the database answers. Raises what it raises."""
+    """Query the database. Raises its error when it does not answer."""
     with reading(engine) as c:
         return c.execute(text("SELECT 1")).scalar() == 1
 

@@ -1,7 +1,7 @@
-"""Room that is kept for a full disk: what deletes, cancels or fails a job is written into it, so that a full disk can be left again.
+"""A reserve file for a full disk: it is given up to let deletions, cancellations and failures be written.
 
-A file of random bytes (nothing to compress, nothing sparse) beside the database. It is given up piece by piece, because others want the room too,
-and made again when there is room for twice as much. Every process of the data folder may give it up; the server makes it.
+A file of random bytes (neither compressible nor sparse) beside the database. It is given up in pieces, because other writers want the space too,
+and made again when twice its size is free. Every process of the data folder may give it up; the server makes it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""How much room folders take, without reading what has not changed: a folder's own time says whether a file came or went."""
+"""Measures the disk usage of folders. Unchanged folders are not read again: a folder's modification time shows whether
+files were added or removed."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ class _Folder(msgspec.Struct, frozen=True):
 
 
 class Room:
-    """Tallies of folders. The memory that it takes grows with the folders, not with the files. Any thread may ask; it blocks on the disk."""
+    """Tallies of folders. The memory that it takes grows with the folders, not with the files. Any thread may ask; it
+    blocks on the disk."""
 
     def __init__(self) -> None:
         self._known: dict[str, _Folder] = {}
