@@ -14,16 +14,13 @@ from typing import Any
 
 from sqlalchemy import event, insert
 
-from app.domain.job import NEUTRAL
+from app.domain.dub_options import DubOptions, changed, to_row
 from app.storage import tables as t
 from app.storage.database import migrate, open_database
 
 _BATCH = 200  # jobs a transaction
 _TEXT = "This is the line number {} of the film, and it says something."
-_OPTIONS = {
-    "language": None, "task": "transcribe", "recognizer": "subtitles", "model": "base", "voice": "espeak:en", "voice_model": "", "speed": 1.0,
-    "background": "duck", "keep_original_track": False, "burn_subtitles": False, "audio_track": None, "review": False, **NEUTRAL,
-}  # fmt: skip
+_OPTIONS = to_row(changed(DubOptions(), recognizer="subtitles", model="base", voice="espeak:en", review=False))
 _FILES = {
     "video": ("mp4", "video/mp4"), "audio": ("m4a", "audio/mp4"), "srt": ("srt", "application/x-subrip"), "vtt": ("vtt", "text/vtt"),
     "ass": ("ass", "text/x-ssa"), "report": ("json", "application/json"),

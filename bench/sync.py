@@ -21,7 +21,7 @@ import av
 import msgspec
 import numpy as np
 
-from app.domain.job import AudioCodec, Background, Container
+from app.domain.dub_options import AudioCodec, Background, Container
 from app.domain.media import MediaInfo
 from app.dubbing.subtitles.cues import Cue
 from app.dubbing.video import mux

@@ -97,8 +97,10 @@ class _Form:
 
 async def create_from_form(
     request: Request[Any, Any, Any], service: JobService, uploads: UploadStore, leases: Leases, limits: Limits, keys: Keys
-) -> Job:
-    """Read the form and create the job. Raises file_empty, upload_too_large, disk_full, invalid_request and what the service raises.
+) -> tuple[Job, OptionsPatch]:
+    """Read the form and create the job; returns it, and the options that were asked for.
+
+    Raises file_empty, upload_too_large, disk_full, invalid_request and what the service raises.
 
     Disk space is reserved for the announced length, else as bytes arrive.
     """
@@ -120,7 +122,8 @@ async def create_from_form(
                             await form.take(part)
         except MultipartError as error:
             raise DubError(errors.INVALID_REQUEST, f"The multipart body: {error}.") from None
-        return await asyncio.to_thread(service.create, _request(form), keys=keys)
+        asked = _request(form)
+        return await asyncio.to_thread(service.create, asked, keys=keys), asked.options
     except BaseException:
         await asyncio.shield(form.discard())
         raise
@@ -133,10 +136,14 @@ def _request(form: _Form) -> CreateJob:
         raise DubError(errors.INVALID_REQUEST, "The field file is missing.")
     fields = dict(form.fields)
     title = fields.pop("title", msgspec.UNSET)
-    chosen: dict[str, str | None] = {**fields}
-    for name in _NULLABLE & chosen.keys():
-        if chosen[name] in ("", "auto", "off"):  # a form cannot express null
-            chosen[name] = None
+    chosen: dict[str, Any] = {}
+    for field, text in fields.items():
+        group, dot, name = field.rpartition(".")
+        value = None if name in _NULLABLE and text in ("", "auto", "off") else text  # a form cannot express null
+        if dot:
+            chosen.setdefault(group, {})[name] = value
+        else:
+            chosen[name] = value
     try:
         options = msgspec.convert(chosen, OptionsPatch, strict=False)
         brought = {f"{name}_upload_id": form.files[name].id for name in ("subtitles", "stem") if name in form.files}

@@ -17,12 +17,12 @@ from app.api.validation import validated
 from app.domain.job import Job, JobState
 from app.domain.report import Report
 from app.domain.secret_names import Keys
-from app.jobs.schemas import CreateJob, Estimate, JobPage, JobPatch
+from app.jobs.schemas import CreateJob, Estimate, JobPage, JobPatch, OptionsPatch, deprecated
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService
 
-_FULL_DEPRECATED: Final = "@1795824000"  # 2026-11-28 (RFC 9745)
+_DEPRECATED: Final = "@1795824000"  # 2026-11-28 (RFC 9745)
 
 
 async def _accept_form(request: Request[Any, Any, Any]) -> Response[Job] | None:
@@ -30,16 +30,20 @@ async def _accept_form(request: Request[Any, Any, Any]) -> Response[Job] | None:
     if request.content_type[0] != "multipart/form-data":
         return None
     state = request.app.state
-    return Response(
-        await create_from_form(request, state.service, state.uploads, state.leases, state.limits, read_keys(request.headers, state.registry)),
-        status_code=201,
-    )
+    keys = read_keys(request.headers, state.registry)
+    job, asked = await create_from_form(request, state.service, state.uploads, state.leases, state.limits, keys)
+    return _answer(job, asked, status_code=201)
+
+
+def _answer(job: Job, asked: OptionsPatch, *, status_code: int = 200) -> Response[Job]:
+    """The job; with a Deprecation header where options came by the names that they had before there were groups."""
+    return Response(job, status_code=status_code, headers={"Deprecation": _DEPRECATED} if deprecated(asked) else {})
 
 
 @post("/", before_request=_accept_form, sync_to_thread=True, responses=refuses(401, 404, 409, 413, 422, 429, 507))
-def create_job(service: Given[JobService], data: JSONBody[CreateJob], keys: Given[Keys]) -> Job:
+def create_job(service: Given[JobService], data: JSONBody[CreateJob], keys: Given[Keys]) -> Response[Job]:
     """Create a job from a finished upload. With `multipart/form-data` (`file`, `subtitles`, `stem`, options as fields) the uploads come along."""
-    return service.create(data, keys=keys)
+    return _answer(service.create(data, keys=keys), data.options, status_code=201)
 
 
 @get("/", sync_to_thread=True, responses=refuses())
@@ -55,7 +59,7 @@ def list_jobs(
     """A page of jobs, newest first, each as a summary; `GET /api/jobs/{job_id}` has the whole. The ETag answers an unchanged page with 304."""
     page = service.page(states=frozenset(state_filter or ()), query=text, limit=limit, cursor=cursor)
     if full:
-        return validated(request, service.whole(page), {"Deprecation": _FULL_DEPRECATED})
+        return validated(request, service.whole(page), {"Deprecation": _DEPRECATED})
     return validated(request, page)
 
 
@@ -66,9 +70,9 @@ def get_job(service: Given[JobService], job_id: FromPath[str]) -> Job:
 
 
 @patch("/{job_id:str}", sync_to_thread=True, responses=refuses(404, 409, 422))
-def update_job(service: Given[JobService], job_id: FromPath[str], data: JSONBody[JobPatch]) -> Job:
+def update_job(service: Given[JobService], job_id: FromPath[str], data: JSONBody[JobPatch]) -> Response[Job]:
     """Change the title, options or stem."""
-    return service.update(job_id, data)
+    return _answer(service.update(job_id, data), data.options)
 
 
 @delete("/{job_id:str}", sync_to_thread=True, responses=refuses(404))
@@ -102,9 +106,9 @@ def retry_job(service: Given[JobService], job_id: FromPath[str], keys: Given[Key
 
 
 @post("/{job_id:str}/duplicate", sync_to_thread=True, responses=refuses(404, 409, 422, 507))
-def duplicate_job(service: Given[JobService], job_id: FromPath[str], data: JSONBody[JobPatch]) -> Job:
+def duplicate_job(service: Given[JobService], job_id: FromPath[str], data: JSONBody[JobPatch]) -> Response[Job]:
     """A new job from the same upload, with other options."""
-    return service.duplicate(job_id, data)
+    return _answer(service.duplicate(job_id, data), data.options, status_code=201)
 
 
 @get("/{job_id:str}/estimate", responses=refuses(401, 402, 404, 409, 422))

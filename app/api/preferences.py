@@ -12,8 +12,8 @@ from litestar.params import FromPath, JSONBody
 from app.api.depends import Given, Limits
 from app.api.problems import refuses
 from app.api.subtitle_preview import Encoding
+from app.domain.dub_options import LOUDNESS_TARGETS, DubOptions
 from app.domain.errors import ENGINE_UNKNOWN, DubError
-from app.domain.job import LOUDNESS_TARGETS, DubOptions
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.secret_names import ELEVENLABS, Keys, engine_key
 from app.domain.segment import MAX_RATE, MIN_RATE
@@ -88,7 +88,7 @@ def get_settings(
     service: Given[JobService], secrets: Given[SecretStore], registry: Given[Registry], limits: Given[Limits], environment_keys: Given[Keys]
 ) -> ServerSettings:
     """Limits, and the default options of a job."""
-    speeds = registry.voice(service.default_options().voice)[0].speeds
+    speeds = registry.voice(service.default_options().voices.voice)[0].speeds
     keys = {voice.name: _status(secrets, environment_keys, voice.name) for voice in registry.voices.values() if voice.needs_key}
     return ServerSettings(
         limits.version,

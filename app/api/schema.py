@@ -15,12 +15,13 @@ from litestar.openapi.spec import Server
 from litestar.response import Response
 
 from app.api.upload_headers import describe
+from app.domain.dub_options import GROUP_OF, GROUPS, DubOptions
 from app.domain.errors import NOT_FOUND, DubError, catalogue
 
 _FORM: Final = {
     "type": "object",
     "required": ["file"],
-    "description": "The options are fields of `OptionsPatch`, each as a form field.",
+    "description": "The options are form fields named GROUP.NAME (`voices.speed`), with the groups and names of `OptionsPatch`.",
     "properties": {
         "file": {"type": "string", "format": "binary"},
         "subtitles": {"type": "string", "format": "binary"},
@@ -55,10 +56,20 @@ def document(app: Litestar) -> dict[str, Any]:
     preview = described["paths"]["/api/subtitles/preview"]["post"]
     preview["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
     describe(described)
+    _describe_options(described["components"]["schemas"])
     for schema in described["components"]["schemas"].values():
         for field in schema.get("properties", {}).values():
             _of_one_kind(field)
     return described
+
+
+def _describe_options(schemas: dict[str, Any]) -> None:
+    """In answers every option is there; in requests the names outside of a group are deprecated."""
+    kinds: list[type[msgspec.Struct]] = [DubOptions, *GROUPS.values()]
+    for kind in kinds:
+        schemas[kind.__name__]["required"] = [name for name in kind.__struct_fields__ if name != "later"]
+    for name in GROUP_OF:
+        schemas["OptionsPatch"]["properties"][name]["deprecated"] = True
 
 
 def _of_one_kind(field: dict[str, Any]) -> None:

@@ -18,8 +18,9 @@ from sqlalchemy import Connection, Engine, delete, select
 from app.archive import validation
 from app.archive.export import MANIFEST, README, SUMS, PortableJob, StageEntry
 from app.domain import stages
+from app.domain.dub_options import from_row, to_row
 from app.domain.errors import ARCHIVE_INVALID, DATABASE_BUSY, DISK_FULL, DubError
-from app.domain.job import ACTIVE, DubOptions, JobState
+from app.domain.job import ACTIVE, JobState
 from app.domain.media import ArtifactKind
 from app.domain.retention import Kind
 from app.storage import batches, hidden, rows, tar_stream
@@ -239,7 +240,7 @@ def _outcome(c: Connection, job: PortableJob) -> Outcome:
     row = c.execute(select(t.jobs).where(t.jobs.c.id == job.id, rows.seen)).first()
     if row is None:
         return Outcome.TAKEN
-    here = (row.created_at, row.revision, row.rendered_revision, validation.title(row.title), row.stem_key, msgspec.convert(row.options, DubOptions))
+    here = (row.created_at, row.revision, row.rendered_revision, validation.title(row.title), row.stem_key, from_row(row.options))
     if here != (job.created_at, job.revision, job.rendered_revision, job.title, job.stem_key, validation.options(job.options)):
         return Outcome.RENAMED
     keys = set(c.execute(select(t.blob_references.c.key).where(t.blob_references.c.job_id == job.id)).scalars())
@@ -252,8 +253,8 @@ def _values(job: PortableJob) -> dict[str, Any]:
     columns = {column.name for column in t.jobs.columns} - {"id", "updated_at"}
     values = {name: msgspec.to_builtins(getattr(job, name)) for name in job.__struct_fields__ if name in columns}
     stopped = {"state": JobState.CANCELLED} if job.state in ACTIVE else {}
-    rendered = None if job.rendered_options is None else msgspec.to_builtins(validation.options(job.rendered_options))
-    values |= {"options": msgspec.to_builtins(validation.options(job.options)), "rendered_options": rendered} | stopped
+    rendered = None if job.rendered_options is None else to_row(validation.options(job.rendered_options))
+    values |= {"options": to_row(validation.options(job.options)), "rendered_options": rendered} | stopped
     values |= {"stage": None, "stage_progress": 0.0, "progress": 0.0 if stopped else 1.0, "eta_s": None, "workflow_id": None}
     return values
 

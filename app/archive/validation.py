@@ -9,8 +9,8 @@ from typing import Any, Final
 import msgspec
 
 from app.archive.export import FORMAT, MANIFEST, Manifest, PortableJob
+from app.domain.dub_options import DubOptions, readable
 from app.domain.errors import ARCHIVE_INVALID, ARCHIVE_NEWER, TOO_MANY_LINES, DubError
-from app.domain.job import NEUTRAL, DubOptions
 from app.domain.json_decoding import LARGEST, Malformed, converted, decoded
 from app.domain.media import MAX_TEXT_CHARACTERS, Artifact
 from app.domain.plain_text import one_line, plain
@@ -18,6 +18,7 @@ from app.domain.segment import MAX_LINES, MAX_RATE, MIN_RATE, Segment
 
 MAX_JOBS: Final = 1_000_000
 _DEEPEST: Final = 16
+_LONGEST_OPTIONS_BYTES: Final = 64 << 10
 _LONGEST_S: Final = 1e7  # the largest time within a film
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9]{1,32}/[A-Za-z0-9.+-]{1,64}")
@@ -70,8 +71,10 @@ def title(text: str) -> str:
 
 
 def options(found: dict[str, Any]) -> DubOptions:
-    """Fill in options that an older archive lacks. Raises Malformed."""
-    return converted({**msgspec.to_builtins(NEUTRAL), **found}, DubOptions)
+    """Options of an archive of any version: what an older one lacks has its default, what a later one has besides is kept. Raises Malformed."""
+    if not _tame(found) or len(msgspec.json.encode(found)) > _LONGEST_OPTIONS_BYTES:
+        raise Malformed("Its options are not valid")
+    return converted(readable(found), DubOptions)
 
 
 def _sound(line: Segment) -> bool:

@@ -20,8 +20,8 @@ from app.cli.dub_files import hand_over, kept_clips, longest_name, run_folder
 from app.cli.dub_progress import Display, display
 from app.cli.failures import failed, interrupted, interruptible
 from app.config.settings import Settings
+from app.domain.dub_options import GROUP_OF, Background, DubOptions, Task, changed, in_groups
 from app.domain.errors import DISK_FULL, DubError
-from app.domain.job import NEUTRAL, Background, DubOptions, Task
 from app.domain.media import ArtifactKind, MediaInfo
 from app.domain.report import Report
 from app.domain.segment import Clip, Flag
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from app.jobs.memory_store import MemoryStore
     from app.jobs.stage_hooks import Go, StageRun
 
+# Options that have a default on the command line, or another type there.
+_GIVEN: Final = frozenset(
+    {"language", "task", "model", "voice", "voice_model", "speed", "background", "keep_original_track", "audio_track", "review"}
+)
 # Arguments whose name differs from that of their option.
 OPTION_OF: Final = {
     "duck_db": "--duck-db",
@@ -127,9 +131,9 @@ def _check_speed(options: DubOptions, settings: Settings) -> None:
     from app.server.engines import engines_of
     from app.speech.registry import engine_of
 
-    engine = engine_of(options.voice)
+    engine = engine_of(options.voices.voice)
     voice = engines_of(settings).voices.get(engine)
-    if voice is not None and not voice.speeds.allow(options.speed):
+    if voice is not None and not voice.speeds.allow(options.voices.speed):
         raise UsageError(f"--speed is {voice.speeds.min:g} to {voice.speeds.max:g} with {engine}")
 
 
@@ -143,19 +147,20 @@ def options_of(arguments: argparse.Namespace, settings: Settings) -> DubOptions:
     from app.jobs.options import patched
     from app.jobs.schemas import OptionsPatch
 
-    typed = {name: getattr(arguments, name) for name in NEUTRAL if getattr(arguments, name) is not None}
+    typed = {name: value for name in GROUP_OF if (value := getattr(arguments, name, None)) is not None and name not in _GIVEN}
     if "loudness_lufs" in typed:
         typed["loudness_lufs"] = _loudness(typed["loudness_lufs"])
     try:
-        patch = msgspec.convert(typed, OptionsPatch)
+        patch = msgspec.convert(in_groups(typed), OptionsPatch)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$.")
-        raise UsageError(f"{OPTION_OF.get(where.rstrip('`'), where)}: {what}") from None
-    options = DubOptions(
-        language=arguments.language, task=Task(arguments.task), recognizer="subtitles" if arguments.subtitles else settings.recognizer,
+        name = where.rstrip("`").rpartition(".")[2]
+        raise UsageError(f"{OPTION_OF.get(name, name)}: {what}") from None
+    options = changed(
+        DubOptions(), language=arguments.language, task=Task(arguments.task), recognizer="subtitles" if arguments.subtitles else settings.recognizer,
         model=arguments.model or settings.model, voice=arguments.voice or settings.voice, voice_model=arguments.voice_model, speed=arguments.speed,
         background=Background(arguments.background), keep_original_track=arguments.keep_original_track, burn_subtitles=arguments.burn,
-        audio_track=track_of(arguments.audio_track), review=arguments.review is not None, **NEUTRAL,
+        audio_track=track_of(arguments.audio_track), review=arguments.review is not None,
     )  # fmt: skip
     return patched(options, patch)
 
@@ -242,9 +247,9 @@ class _Around:
         if run.stage is stages.PROBE and info is not None:
             self._tell(info, options)
             if not self._reviews:
-                voice, voice_id = self._kit.engines.voice(options.voice)
+                voice, voice_id = self._kit.engines.voice(options.voices.voice)
                 language = pipeline.spoken_language(options, None)
-                await voice.check(SpeechRequest(voice_id, options.voice_model, "a", language, options.speed, "", "", None))
+                await voice.check(SpeechRequest(voice_id, options.voices.voice_model, "a", language, options.voices.speed, "", "", None))
         if run.stage is stages.INGEST and info is not None:
             pipeline.check_media(info, options)
 

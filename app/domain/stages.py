@@ -26,8 +26,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """One stage.
 
     `name` is its name in the database, in archives, in events and metrics; it never changes. `title` is the page's word for it, `doing` the
-    terminal's. `options` are the options that its output may depend on, `reads` the earlier stages whose outputs it uses. `output` is the type
-    of its output; `files` names the blobs that such an output refers to, all of them in the blob store's folder `folder`, beside the stage's
+    terminal's. `options` ("GROUP.NAME") are those that its output may depend on, `reads` the earlier stages whose outputs it uses. `output` is
+    the type of its output; `files` names the blobs that such an output refers to, all of them in the blob store's folder `folder`, beside the stage's
     artifacts. `artifacts` are all kinds of files that it ever hands out. `weight` is its share of its phase's progress; `first_cost` its seconds
     per second of media before this machine has measured better. `needs_original`: it reads what the person uploaded.
     """
@@ -48,12 +48,15 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _MIX_OPTIONS: Final = (
-    "background", "audio_track", "duck_db", "duck_attack_s", "duck_hold_s", "duck_release_s", "keep_db",
-    "loudness_lufs", "audio_format", "container", "audio_codec",
+    "mix.background", "recognition.audio_track", "mix.duck_db", "mix.duck_attack_s", "mix.duck_hold_s",
+    "mix.duck_release_s", "mix.keep_db", "mix.loudness_lufs", "output.audio_format", "output.container",
+    "output.audio_codec",
 )  # fmt: skip
 _MUX_OPTIONS: Final = (
-    "keep_original_track", "burn_subtitles", "burn_size", "burn_position", "burn_box", "hardware_encoder",
-    "container", "task", "language", "target_language", "recognizer", "audio_track", "loudness_lufs",
+    "output.keep_original_track", "output.burn_subtitles", "output.burn_size", "output.burn_position",
+    "output.burn_box", "output.hardware_encoder", "output.container", "recognition.task",
+    "recognition.language", "translation.target_language", "recognition.recognizer", "recognition.audio_track",
+    "mix.loudness_lufs",
 )  # fmt: skip
 _FINISHED_FILES: Final = (
     ArtifactKind.VIDEO, ArtifactKind.SRT, ArtifactKind.VTT, ArtifactKind.ASS, ArtifactKind.SOURCE_SRT,
@@ -65,7 +68,7 @@ PROBE: Final = Stage(
     phase=Phase.PREPARE,
     title="Check",
     doing="reading the file",
-    options=("audio_track", "language"),
+    options=("recognition.audio_track", "recognition.language"),
     output=str,
     artifacts=(ArtifactKind.SOURCE,),
     weight=0.02,
@@ -77,7 +80,7 @@ INGEST: Final = Stage(
     phase=Phase.PREPARE,
     title="Listen",
     doing="decoding the sound",
-    options=("audio_track",),
+    options=("recognition.audio_track",),
     reads=("probe",),
     output=Sound,
     files=Sound.keys,
@@ -92,7 +95,15 @@ TRANSCRIBE: Final = Stage(
     phase=Phase.PREPARE,
     title="Transcribe",
     doing="transcribing",
-    options=("recognizer", "model", "language", "task", "speak_sounds", "join_short_cues", "subtitle_encoding"),
+    options=(
+        "recognition.recognizer",
+        "recognition.model",
+        "recognition.language",
+        "recognition.task",
+        "recognition.speak_sounds",
+        "recognition.join_short_cues",
+        "recognition.subtitle_encoding",
+    ),
     reads=("ingest",),
     output=Transcribed,
     weight=0.85,
@@ -104,7 +115,7 @@ SYNTHESIZE: Final = Stage(
     phase=Phase.RENDER,
     title="Speak",
     doing="speaking",
-    options=("voice", "voice_model", "speed", "language", "target_language", "task"),
+    options=("voices.voice", "voices.voice_model", "voices.speed", "recognition.language", "translation.target_language", "recognition.task"),
     reads=("transcribe",),
     output=tuple[Clip, ...],
     files=lambda clips: tuple(f"{clip.key}.wav" for clip in clips),
@@ -117,7 +128,7 @@ FIT: Final = Stage(
     phase=Phase.RENDER,
     title="Fit",
     doing="fitting",
-    options=("speed",),
+    options=("voices.speed",),
     reads=("transcribe", "synthesize"),
     output=tuple[Placement, ...],
     weight=0.03,
@@ -153,7 +164,7 @@ MUX: Final = Stage(
 )
 
 STAGES: tuple[Stage, ...] = (PROBE, INGEST, TRANSCRIBE, SYNTHESIZE, FIT, MIX, MUX)  # in the order in which they run
-DECIDES_NOTHING: Final = frozenset({"review"})  # options that are no stage's input
+DECIDES_NOTHING: Final = frozenset({"recognition.review"})  # options that are no stage's input
 
 
 def in_phase(phase: Phase) -> tuple[Stage, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from app.domain.job import DubOptions
+from app.domain.dub_options import DubOptions
 from app.domain.media import AudioStream, MediaInfo
 from app.media.track_languages import same_language
 
@@ -28,7 +28,8 @@ def automatic(audio: Sequence[AudioStream], language: str | None) -> int | None:
 
 def heard(info: MediaInfo, options: DubOptions) -> int:
     """The track used for recognition and as the original in the mix."""
-    return options.audio_track if options.audio_track is not None else info.heard or 0
+    chosen = options.recognition.audio_track
+    return chosen if chosen is not None else info.heard or 0
 
 
 def named(stream: AudioStream) -> str:

@@ -14,8 +14,8 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from app.domain.dub_options import AudioCodec, AudioFormat, DubOptions
 from app.domain.errors import DubError
-from app.domain.job import AudioCodec, AudioFormat, DubOptions
 from app.domain.media import MediaInfo
 from app.domain.segment import Placement
 from app.dubbing.context import Kit
@@ -56,8 +56,8 @@ def mix_bytes(options: DubOptions, duration_s: float, placements: Iterable[Place
     it is written in one go).
     """
     ready = sum(placement.duration_s for placement in placements) * _CLIP_BYTES_S
-    alone = _PLAIN_BYTES_S if options.audio_format in (AudioFormat.WAV, AudioFormat.FLAC) else 2 * _CODED_BYTES_S
-    if options.audio_format in (AudioFormat.WAV, AudioFormat.FLAC, AudioFormat.MP3):
+    alone = _PLAIN_BYTES_S if options.output.audio_format in (AudioFormat.WAV, AudioFormat.FLAC) else 2 * _CODED_BYTES_S
+    if options.output.audio_format in (AudioFormat.WAV, AudioFormat.FLAC, AudioFormat.MP3):
         alone += _SAMPLES_BYTES_S
     return round(ready + duration_s * (2 * _CODED_BYTES_S + alone)) + _SMALL_BYTES
 
@@ -67,7 +67,7 @@ def finish_bytes(info: MediaInfo, options: DubOptions, duration_s: float) -> int
     whole = info.size_bytes + round(duration_s * 2 * _CODED_BYTES_S)
     if info.video is None:
         return _SMALL_BYTES
-    if options.burn_subtitles or must_encode(info.video, options.container, is_opus=options.audio_codec == AudioCodec.OPUS):
+    if options.output.burn_subtitles or must_encode(info.video, options.output.container, is_opus=options.output.audio_codec == AudioCodec.OPUS):
         pixels = info.video.width * info.video.height * min(info.video.fps or 25.0, 120.0)
         whole += 3 * round(duration_s * pixels * _DRAWN_BITS / 8)
     return whole + _SMALL_BYTES

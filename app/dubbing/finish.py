@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from app.domain.job import AudioCodec, DubOptions, Task
+from app.domain.dub_options import AudioCodec, DubOptions, Task
 from app.domain.media import ArtifactKind, MediaInfo
 from app.domain.segment import Placement, Segment
 from app.domain.stage_outputs import Finished as Finished
@@ -86,7 +86,7 @@ def has_source_subtitles(options: DubOptions, language: str | None) -> bool:
     """True when what was recognised is in another language than what is spoken now. Brought lines are what is spoken; Whisper's own translation
     has never seen the original's words.
     """
-    if options.recognizer == "subtitles" or options.task is Task.TRANSLATE:
+    if options.recognition.recognizer == "subtitles" or options.recognition.task is Task.TRANSLATE:
         return False
     return spoken_language(options, language) != source_language(options, language)
 
@@ -121,15 +121,15 @@ async def _video(
     if reason:
         copied, burned = _BURNING, folder / "burned.mp4"
         burn = burning.BurnRequest(
-            source=source, out=burned, info=info, duration_s=sound.duration_s, cues=texts.spoken if options.burn_subtitles else (),
+            source=source, out=burned, info=info, duration_s=sound.duration_s, cues=texts.spoken if options.output.burn_subtitles else (),
             work=folder, threads=kit.threads,
-            style=style_of(options), hardware=options.hardware_encoder, limits=kit.limits, kept=cache, source_id=source_id,
+            style=style_of(options), hardware=options.output.hardware_encoder, limits=kit.limits, kept=cache, source_id=source_id,
         )  # fmt: skip
         picture = await burning.burn(burn, lambda fraction: report(fraction * _BURNING, _BUSY[reason == "subtitles"]))
     target, original = spoken_language(options, language), source_language(options, language)
     lines = [muxing.Lines(texts.spoken, target, "Dub"), muxing.Lines(texts.original, original, "Original")]
     heard = audio_tracks.heard(info, options)
-    keeps = options.keep_original_track and heard < len(info.audio)
+    keeps = options.output.keep_original_track and heard < len(info.audio)
     request = muxing.MuxRequest(
         source=source, out=out, info=info, duration_s=sound.duration_s, dubs=(muxing.Dub(track, track_codec(options).value, target),), work=folder,
         lines=tuple(each for each in lines if each.cues), original=info.audio[heard] if keeps else None, source_language=original,
@@ -141,8 +141,8 @@ async def _video(
 
 def _encoded_for(info: MediaInfo, options: DubOptions, texts: _Texts) -> str | None:
     """Why the picture is encoded; None where it is copied."""
-    if options.burn_subtitles and texts.spoken:
+    if options.output.burn_subtitles and texts.spoken:
         return "subtitles"
-    if info.video is not None and must_encode(info.video, options.container, is_opus=options.audio_codec == AudioCodec.OPUS):
+    if info.video is not None and must_encode(info.video, options.output.container, is_opus=options.output.audio_codec == AudioCodec.OPUS):
         return str(info.video.obstacle)
     return None

@@ -14,8 +14,8 @@ from typing import Final
 
 import msgspec
 
+from app.domain.dub_options import AudioCodec, AudioFormat, Background, Container, DubOptions, Task
 from app.domain.errors import AUDIO_TRACK_MISSING, FILE_EMPTY, MEDIA_TOO_LONG, NO_AUDIO, STEM_INVALID, DubError
-from app.domain.job import AudioCodec, AudioFormat, Background, Container, DubOptions, Task
 from app.domain.media import ArtifactKind, MediaInfo
 from app.domain.segment import Clip, Placement, Segment
 from app.domain.stage_outputs import Mixed as Mixed
@@ -34,12 +34,12 @@ _LISTENING: Final = 2  # grows when recognition hears something else of the same
 
 def spoken_language(options: DubOptions, language: str | None) -> str | None:
     """The language that the voice speaks."""
-    return options.target_language or ("en" if options.task is Task.TRANSLATE else source_language(options, language))
+    return options.translation.target_language or ("en" if options.recognition.task is Task.TRANSLATE else source_language(options, language))
 
 
 def source_language(options: DubOptions, language: str | None) -> str | None:
     """The language that is spoken in the original; `language` is what recognition found."""
-    return options.language or language
+    return options.recognition.language or language
 
 
 async def probe(kit: Kit, source: Path, options: DubOptions, *, has_subtitles: bool) -> MediaInfo:
@@ -54,12 +54,12 @@ async def probe(kit: Kit, source: Path, options: DubOptions, *, has_subtitles: b
     if not info.audio and (not has_subtitles or info.video is None):
         raise DubError(NO_AUDIO)
     check_media(info, options)
-    return msgspec.structs.replace(info, heard=audio_tracks.automatic(info.audio, options.language))
+    return msgspec.structs.replace(info, heard=audio_tracks.automatic(info.audio, options.recognition.language))
 
 
 def check_media(info: MediaInfo, options: DubOptions) -> None:
     """Refuse options that this file does not bear, before anything is spoken. Raises audio_track_missing, container_unsuitable."""
-    if info.audio and options.audio_track is not None and options.audio_track >= len(info.audio):
+    if info.audio and options.recognition.audio_track is not None and options.recognition.audio_track >= len(info.audio):
         raise DubError(AUDIO_TRACK_MISSING, audio_tracks.listed(info) or "It has one, which is 0.")
     output_extension(info, options)
 
@@ -132,7 +132,7 @@ async def fit(kit: Kit, segments: Sequence[Segment], clips: Sequence[Clip], opti
         path = str(kit.blobs.path(f"{clip.key}.wav"))
         lines.append(
             Line(
-                segment_id=line.id, start_s=line.start_s, end_s=line.end_s, speaker=line.speaker, clip=path, speed=options.speed / clip.speed,
+                segment_id=line.id, start_s=line.start_s, end_s=line.end_s, speaker=line.speaker, clip=path, speed=options.voices.speed / clip.speed,
                 start_locked=line.start_locked, locked_rate=line.locked_rate,
             )
         )  # fmt: skip
@@ -172,19 +172,19 @@ async def mix(
     async with scratch(kit, "mix", mix_bytes(options, sound.duration_s, placements), cache) as folder:
         codec = track_codec(options)
         if info.video is None:  # nobody needs a track beside the sound: where both can be one file, they are
-            codec = AudioCodec.OPUS if options.audio_format == AudioFormat.OPUS else AudioCodec.AAC
+            codec = AudioCodec.OPUS if options.output.audio_format == AudioFormat.OPUS else AudioCodec.AAC
         own = AudioFormat.OPUS if codec == AudioCodec.OPUS else AudioFormat.M4A
         out = folder / f"track.{own}"
-        audio = None if own == options.audio_format else folder / f"audio.{options.audio_format}"
+        audio = None if own == options.output.audio_format else folder / f"audio.{options.output.audio_format}"
         request = MixRequest(
             source=str(source) if info.audio else None, source_id=source_id, audio_track=audio_tracks.heard(info, options),
             duration_s=sound.duration_s,
             clips=tuple(placed),
-            background=options.background if info.audio or stem else Background.REPLACE, energies=str(kit.blobs.path(sound.energies)),
+            background=options.mix.background if info.audio or stem else Background.REPLACE, energies=str(kit.blobs.path(sound.energies)),
             chunk_cache=str(cache), out=str(out), threads=kit.threads, kept=kept_spans(segments),
-            target_lufs=options.loudness_lufs, keep_db=options.keep_db, stem=str(stem) if stem else None, stem_id=stem_id, codec=codec,
-            ducking=Ducking(options.duck_db, options.duck_attack_s, options.duck_hold_s, options.duck_release_s),
-            audio_out=str(audio) if audio else None, audio_format=options.audio_format,
+            target_lufs=options.mix.loudness_lufs, keep_db=options.mix.keep_db, stem=str(stem) if stem else None, stem_id=stem_id, codec=codec,
+            ducking=Ducking(options.mix.duck_db, options.mix.duck_attack_s, options.mix.duck_hold_s, options.mix.duck_release_s),
+            audio_out=str(audio) if audio else None, audio_format=options.output.audio_format,
         )  # fmt: skip
         done = await run_task("mix", request, MixReport, report=fraction_only(report), limits=kit.limits)
         track = await asyncio.to_thread(keep_artifact, kit, out, ArtifactKind.TRACK if audio else ArtifactKind.AUDIO)
@@ -195,7 +195,7 @@ async def mix(
 def track_codec(options: DubOptions) -> AudioCodec:
     """How the dub is coded in the video: WebM knows only Opus, MP4 gets AAC (and `auto` becomes MKV where Opus is wished)."""
     fixed = {Container.WEBM: AudioCodec.OPUS, Container.MP4: AudioCodec.AAC}
-    return fixed.get(options.container, options.audio_codec)
+    return fixed.get(options.output.container, options.output.audio_codec)
 
 
 def kept_spans(segments: Sequence[Segment]) -> tuple[tuple[float, float], ...]:

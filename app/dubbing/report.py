@@ -9,7 +9,8 @@ from typing import Final
 
 import msgspec
 
-from app.domain.job import DubOptions, Joined
+from app.domain.dub_options import DubOptions
+from app.domain.job import Joined
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.report import LineReport, Report
 from app.domain.segment import Flag, Placement, Segment
@@ -50,7 +51,7 @@ def report_of(
         to_shorten=sum(Flag.SHORTEN in line.flags for line in lines),
         late=sum(Flag.LATE in line.flags for line in lines),
         loudness_lufs=_rounded(mixed.loudness_lufs),
-        target_lufs=options.loudness_lufs,
+        target_lufs=options.mix.loudness_lufs,
         true_peak_db=_rounded(mixed.true_peak_db),
         source_duration_s=round(source_duration_s, 3),
         duration_difference_s=round(finished.duration_s - source_duration_s, 3),

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from app.domain.dub_options import DubOptions
 from app.domain.errors import NO_SPEECH, SUBTITLES_EMPTY, TOO_MANY_LINES, DubError
-from app.domain.job import DubOptions, Joined
+from app.domain.job import Joined
 from app.domain.media import MediaInfo
 from app.domain.segment import MAX_LINES, Segment
 from app.domain.subtitle_file import BroughtSubtitles
@@ -38,18 +39,23 @@ async def transcribe(
     `language` is the one an earlier run detected. What recognition describes or makes up ("[Music]") is told apart from what is spoken.
     Raises the recogniser's errors; no_speech names the audio tracks of `info`, where there is a choice.
     """
-    recognizer = kit.engines.recognizer(options.recognizer)
+    recognizer = kit.engines.recognizer(options.recognition.recognizer)
 
     def on_event(event: RecognitionProgress | Recognised) -> None:
         if isinstance(event, Recognised):
-            segments = recognised(event.segments, speak_sounds=options.speak_sounds)
+            segments = recognised(event.segments, speak_sounds=options.recognition.speak_sounds)
             on_chunk(msgspec.structs.replace(event, segments=segments))
             report(event.done_s / max(duration_s, 0.001), "")
         else:
             report(event.done_s / max(duration_s, 0.001), event.message)
 
     request = RecognitionRequest(
-        speech=speech, model=options.model, language=options.language or language, task=options.task, duration_s=duration_s, resume_at_s=resume_at_s
+        speech=speech,
+        model=options.recognition.model,
+        language=options.recognition.language or language,
+        task=options.recognition.task,
+        duration_s=duration_s,
+        resume_at_s=resume_at_s,
     )
     try:
         return await recognizer.transcribe(request, on_event)
@@ -76,7 +82,7 @@ def from_subtitles(data: bytes, duration_s: float, options: DubOptions) -> Broug
     """The lines of an SRT, VTT or ASS file that lie within the video. Blocks: seconds for a long file. Raises subtitles_invalid, subtitles_empty,
     too_many_lines."""
     found = read_brought(data, options)
-    lines = lines_of(found.cues, duration_s, speak_sounds=options.speak_sounds, join_short_cues=options.join_short_cues)
+    lines = lines_of(found.cues, duration_s, speak_sounds=options.recognition.speak_sounds, join_short_cues=options.recognition.join_short_cues)
     if not lines.segments:
         raise DubError(SUBTITLES_EMPTY, "No cue lies within the video.")
     if len(lines.segments) > MAX_LINES:

@@ -6,8 +6,8 @@ import asyncio
 import math
 from typing import Final
 
+from app.domain.dub_options import DubOptions
 from app.domain.errors import ENCODING_UNKNOWN, FILE_EMPTY, SUBTITLES_INVALID, TOO_MANY_LINES, UPLOAD_INCOMPLETE, DubError
-from app.domain.job import DubOptions
 from app.domain.segment import MAX_LINES
 from app.domain.subtitle_file import BroughtSubtitles
 from app.domain.upload import Upload
@@ -42,7 +42,7 @@ def subtitles(uploads: UploadStore, kit: Kit, upload_id: str, options: DubOption
         raise DubError(SUBTITLES_INVALID, "It is larger than 10 MB.")
     cues = read_brought(kit.blobs.read(upload.key), options).cues
     if len(cues) > MAX_LINES:  # words alone may become few lines
-        lines = lines_of(cues, math.inf, speak_sounds=options.speak_sounds, join_short_cues=options.join_short_cues).segments
+        lines = lines_of(cues, math.inf, speak_sounds=options.recognition.speak_sounds, join_short_cues=options.recognition.join_short_cues).segments
         if len(lines) > MAX_LINES:
             raise DubError(TOO_MANY_LINES, f"The subtitles have {len(lines)}; a job may have {MAX_LINES}.")
     return upload.key

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from app.domain.job import DubOptions, Job, JobState, Phase
+from app.domain.dub_options import DubOptions
+from app.domain.job import Job, JobState, Phase
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.secret_names import NO_KEYS, Keys
 from app.domain.segment import Segment

@@ -6,17 +6,14 @@ import re
 from operator import attrgetter
 from typing import Final
 
-import msgspec
-from msgspec import UNSET
-
 from app.domain import stages
+from app.domain.dub_options import DubOptions, changed
 from app.domain.errors import ENCODING_UNKNOWN, ENGINE_UNKNOWN, LANGUAGE_UNKNOWN, SPEED_RANGE, DubError
-from app.domain.job import DubOptions
 from app.domain.media import MediaInfo
 from app.dubbing.pipeline import check_media
 from app.dubbing.subtitles.code_pages import known
 from app.dubbing.transcribe import SUBTITLES
-from app.jobs.schemas import OptionsPatch
+from app.jobs.schemas import OptionsPatch, asked
 from app.speech.registry import Registry
 
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
@@ -28,36 +25,37 @@ def same_preparation(a: DubOptions, b: DubOptions) -> bool:
 
 
 def patched(options: DubOptions, patch: OptionsPatch) -> DubOptions:
-    fields = {name: value for name in patch.__struct_fields__ if (value := getattr(patch, name)) is not UNSET}
-    return msgspec.structs.replace(options, **fields)
+    """The options with what a person asked for."""
+    return changed(options, **asked(patch))
 
 
 def check_model(options: DubOptions, engines: Registry, before: DubOptions | None = None) -> None:
     """Raise model_unknown for a model that nobody may choose: a path, a name that is not there. What `before` had already is not asked again: only
     recognition needs it, and looks for itself. Blocks.
     """
-    if before is not None and (options.model, options.recognizer) == (before.model, before.recognizer):
+    asked = options.recognition
+    if before is not None and (asked.model, asked.recognizer) == (before.recognition.model, before.recognition.recognizer):
         return
-    for recognizer in [engines.recognizer(options.recognizer)] if options.recognizer != SUBTITLES else engines.recognizers.values():
-        recognizer.check_model(options.model)
+    for recognizer in [engines.recognizer(asked.recognizer)] if asked.recognizer != SUBTITLES else engines.recognizers.values():
+        recognizer.check_model(asked.model)
 
 
 def check(options: DubOptions, engines: Registry, media: MediaInfo | None = None) -> None:
     """Check the options without calling any service. Raises speed_range, language_unknown, engine_unknown; once the file has been read (`media`),
     also audio_track_missing and container_unsuitable.
     """
-    for language in (options.language, options.target_language):
+    for language in (options.recognition.language, options.translation.target_language):
         if language is not None and not _LANGUAGE.fullmatch(language):
             raise DubError(LANGUAGE_UNKNOWN, f"“{language[:40]}” is not one.")
-    if options.subtitle_encoding is not None and known(options.subtitle_encoding) is None:
-        raise DubError(ENCODING_UNKNOWN, f"“{options.subtitle_encoding[:40]}” is not one.")
-    if options.recognizer != SUBTITLES:
-        engines.recognizer(options.recognizer)
-    engine, separator, _ = options.voice.partition(":")
+    if options.recognition.subtitle_encoding is not None and known(options.recognition.subtitle_encoding) is None:
+        raise DubError(ENCODING_UNKNOWN, f"“{options.recognition.subtitle_encoding[:40]}” is not one.")
+    if options.recognition.recognizer != SUBTITLES:
+        engines.recognizer(options.recognition.recognizer)
+    engine, separator, _ = options.voices.voice.partition(":")
     if not separator:
         raise DubError(ENGINE_UNKNOWN, f"A voice is ENGINE:VOICE, not “{engine[:40]}”.")
-    voice, _ = engines.voice(options.voice)
-    if not voice.speeds.allow(options.speed):
-        raise DubError(SPEED_RANGE, f"{voice.name} speaks at {voice.speeds.min:g} to {voice.speeds.max:g}; it is {options.speed:g}.")
+    voice, _ = engines.voice(options.voices.voice)
+    if not voice.speeds.allow(options.voices.speed):
+        raise DubError(SPEED_RANGE, f"{voice.name} speaks at {voice.speeds.min:g} to {voice.speeds.max:g}; it is {options.voices.speed:g}.")
     if media is not None:
         check_media(media, options)

@@ -25,7 +25,7 @@ _HASHED: Final = "source.sha256"  # in the job's cache: how far its file has bee
 class Probe(StageBody):
     def inputs(self, row: JobRow) -> Any:
         options = row.job.options
-        return [row.source_key, options.audio_track, *([options.language] if options.audio_track is None else [])]
+        return [row.source_key, options.recognition.audio_track, *([options.recognition.language] if options.recognition.audio_track is None else [])]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         source = self._kit.blobs.path(row.source_key)
@@ -62,8 +62,19 @@ class Transcribe(StageBody):
 
     def inputs(self, row: JobRow) -> Any:
         options = row.job.options
-        told_apart = [options.speak_sounds, *([options.join_short_cues, options.subtitle_encoding] if row.subtitles_key else [])]
-        return [self.sound(row).speech, options.recognizer, options.model, options.language, options.task, row.subtitles_key, told_apart]
+        told_apart = [
+            options.recognition.speak_sounds,
+            *([options.recognition.join_short_cues, options.recognition.subtitle_encoding] if row.subtitles_key else []),
+        ]
+        return [
+            self.sound(row).speech,
+            options.recognition.recognizer,
+            options.recognition.model,
+            options.recognition.language,
+            options.recognition.task,
+            row.subtitles_key,
+            told_apart,
+        ]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         job, job_id = row.job, row.job.id
@@ -76,13 +87,13 @@ class Transcribe(StageBody):
         else:
             revision, gone = await asyncio.to_thread(self._store.clear_segments, job_id)
             self._hub.publish(SegmentsChanged(job_id, 0, revision, (), gone))
-        if job.options.recognizer == SUBTITLES and row.subtitles_key:
+        if job.options.recognition.recognizer == SUBTITLES and row.subtitles_key:
             brought = await asyncio.to_thread(self._kit.blobs.read, row.subtitles_key)
             lines = await asyncio.to_thread(from_subtitles, brought, sound.duration_s, job.options)
             if not at.done_s:  # else they were kept by a run that was killed before it could say so
-                await self._keep_chunk(job_id, partial, Recognised(lines.segments, job.options.language or "", sound.duration_s))
-            fields = {"language": job.options.language, "joined": lines.joined, "subtitles": lines.subtitles}
-            return Done(Transcribed(job.options.language, sound.duration_s), fields=fields)
+                await self._keep_chunk(job_id, partial, Recognised(lines.segments, job.options.recognition.language or "", sound.duration_s))
+            fields = {"language": job.options.recognition.language, "joined": lines.joined, "subtitles": lines.subtitles}
+            return Done(Transcribed(job.options.recognition.language, sound.duration_s), fields=fields)
         chunks: asyncio.Queue[Recognised | None] = asyncio.Queue()
 
         async def keep_all() -> None:

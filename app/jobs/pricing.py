@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 def choice_of(job: Job, keys: Keys) -> VoiceChoice:
     """The voice and its parameters for the job's lines."""
     options = job.options
-    return VoiceChoice(options.voice, options.voice_model, options.speed, spoken_language(options, job.language), keys.of(engine_of(options.voice)))
+    return VoiceChoice(
+        options.voices.voice,
+        options.voices.voice_model,
+        options.voices.speed,
+        spoken_language(options, job.language),
+        keys.of(engine_of(options.voices.voice)),
+    )
 
 
 async def preview(kit: Kit, store: JobStore, job_id: str, segment_id: str, *, keys: Keys) -> bytes:

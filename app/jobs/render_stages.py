@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from app.domain import stages
+from app.domain.dub_options import changed, effective
 from app.domain.errors import JOB_NOT_FOUND, DubError
-from app.domain.job import Job, effective
+from app.domain.job import Job
 from app.domain.secret_names import NO_KEYS
 from app.domain.segment import Clip
 from app.domain.stages import Stage
@@ -56,7 +57,7 @@ class Synthesize(StageBody):
 class Fit(StageBody):
     def inputs(self, row: JobRow) -> Any:
         lines = [[s.id, s.start_s, s.end_s, s.speaker, s.start_locked, s.locked_rate] for s in self.lines(row)]
-        return [lines, self.clips(row), row.job.options.speed, media_of(row.job).duration_s]
+        return [lines, self.clips(row), row.job.options.voices.speed, media_of(row.job).duration_s]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         lines, clips = await asyncio.to_thread(lambda: (self.lines(row), self.clips(row)))
@@ -68,7 +69,7 @@ class Mix(StageBody):
     def inputs(self, row: JobRow) -> Any:
         kept = pipeline.kept_spans(self.lines(row))
         # The container and the wished codec decide one thing of the mix: the codec of its track.
-        chosen = [*_chosen(row.job, self.stage, without=("container", "audio_codec")), pipeline.track_codec(row.job.options)]
+        chosen = [*_chosen(row.job, self.stage, without=("output.container", "output.audio_codec")), pipeline.track_codec(row.job.options)]
         return [self.source_id(row), row.stem_key, self.clips(row), self.placements(row), kept, chosen, pipeline.MIXING]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
@@ -108,5 +109,5 @@ class Mux(StageBody):
 
 def _chosen(job: Job, stage: Stage, without: Collection[str] = ()) -> list[Any]:
     """The stage's options as far as they matter, with the track that is heard."""
-    options = msgspec.structs.replace(effective(job.options), audio_track=audio_tracks.heard(media_of(job), job.options))
+    options = changed(effective(job.options), audio_track=audio_tracks.heard(media_of(job), job.options))
     return stages.chosen(options, stage, without)

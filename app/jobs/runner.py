@@ -67,7 +67,7 @@ class StageRunner:
         try:
             row = await asyncio.to_thread(self._store.row, job_id)
             if phase_name == Phase.PREPARE:
-                if not row.job.options.review and row.job.state is JobState.PREPARING:
+                if not row.job.options.recognition.review and row.job.state is JobState.PREPARING:
                     return True  # `follow` queues the render
                 job = await asyncio.to_thread(
                     self._store.transition, job_id, JobState.REVIEW, owner=workflow_id, progress=1.0, stage=None, eta_s=None

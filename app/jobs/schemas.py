@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from app.domain.job import AudioCodec, AudioFormat, Background, BurnPosition, BurnSize, Container, Job, JoinShortCues, Task
+from app.domain.dub_options import GROUP_OF, AudioCodec, AudioFormat, Background, BurnPosition, BurnSize, Container, JoinShortCues, Task
+from app.domain.job import Job
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.segment import MAX_CHANGES, MAX_LINES, MAX_RATE, MIN_RATE, Segment
 from app.domain.summary import JobSummary
@@ -18,38 +19,102 @@ Short = Annotated[str, msgspec.Meta(max_length=255)]
 _CHANGES = msgspec.Meta(max_length=MAX_CHANGES)
 
 
-class OptionsPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Changes to `DubOptions`; see there for what each means."""
+class _GroupPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`version` may be sent back as it came."""
+
+    version: Literal[1] | UnsetType = UNSET
+
+
+class RecognitionPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
+    """Changes to `RecognitionOptions`."""
 
     language: Short | UnsetType | None = UNSET
     task: Task | UnsetType = UNSET
     recognizer: Short | UnsetType = UNSET
     model: Short | UnsetType = UNSET
+    audio_track: Annotated[int, msgspec.Meta(ge=0, le=63)] | UnsetType | None = UNSET
+    speak_sounds: bool | UnsetType = UNSET
+    join_short_cues: JoinShortCues | UnsetType = UNSET
+    subtitle_encoding: Short | UnsetType | None = UNSET
+    review: bool | UnsetType = UNSET
+
+
+class TranslationPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
+    """Changes to `TranslationOptions`."""
+
+    target_language: Short | UnsetType | None = UNSET
+
+
+class VoicesPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
+    """Changes to `VoiceOptions`."""
+
     voice: Short | UnsetType = UNSET
     voice_model: Short | UnsetType = UNSET
     speed: float | UnsetType = UNSET
+
+
+class TimingPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
+    """Changes to `TimingOptions`."""
+
+
+class MixPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
+    """Changes to `MixOptions`."""
+
     background: Background | UnsetType = UNSET
-    keep_original_track: bool | UnsetType = UNSET
-    burn_subtitles: bool | UnsetType = UNSET
-    audio_track: Annotated[int, msgspec.Meta(ge=0, le=63)] | UnsetType | None = UNSET
-    review: bool | UnsetType = UNSET
-    target_language: Short | UnsetType | None = UNSET
     duck_db: Annotated[float, msgspec.Meta(ge=-60, le=0)] | UnsetType | None = UNSET
     duck_attack_s: Annotated[float, msgspec.Meta(ge=0, le=2)] | UnsetType = UNSET
     duck_hold_s: Annotated[float, msgspec.Meta(ge=0, le=10)] | UnsetType = UNSET
     duck_release_s: Annotated[float, msgspec.Meta(ge=0, le=10)] | UnsetType = UNSET
     keep_db: Annotated[float, msgspec.Meta(ge=-60, le=12)] | UnsetType = UNSET
     loudness_lufs: Annotated[float, msgspec.Meta(ge=-36, le=-8)] | UnsetType | None = UNSET
+
+
+class OutputPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
+    """Changes to `OutputOptions`."""
+
     audio_format: AudioFormat | UnsetType = UNSET
     container: Container | UnsetType = UNSET
     audio_codec: AudioCodec | UnsetType = UNSET
+    keep_original_track: bool | UnsetType = UNSET
+    burn_subtitles: bool | UnsetType = UNSET
     burn_size: BurnSize | UnsetType = UNSET
     burn_position: BurnPosition | UnsetType = UNSET
     burn_box: bool | UnsetType = UNSET
     hardware_encoder: bool | UnsetType = UNSET
-    speak_sounds: bool | UnsetType = UNSET
-    join_short_cues: JoinShortCues | UnsetType = UNSET
-    subtitle_encoding: Short | UnsetType | None = UNSET
+
+
+PATCHES: Final[dict[str, type[_GroupPatch]]] = {
+    "recognition": RecognitionPatch, "translation": TranslationPatch, "voices": VoicesPatch, "timing": TimingPatch, "mix": MixPatch,
+    "output": OutputPatch,
+}  # fmt: skip
+# Every option by its name alone, as before there were groups. Taken for one more version.
+if TYPE_CHECKING:
+    _Flat = msgspec.Struct
+else:
+    _FIELDS = [field for kind in PATCHES.values() for field in msgspec.structs.fields(kind) if field.name != "version"]
+    _Flat = msgspec.defstruct("_Flat", [(field.name, field.type, UNSET) for field in _FIELDS], frozen=True, forbid_unknown_fields=True)
+
+
+class OptionsPatch(_Flat, frozen=True, forbid_unknown_fields=True):
+    """Changes to `DubOptions`; see its groups for what each means. The names outside of a group are deprecated."""
+
+    recognition: RecognitionPatch | UnsetType = UNSET
+    translation: TranslationPatch | UnsetType = UNSET
+    voices: VoicesPatch | UnsetType = UNSET
+    timing: TimingPatch | UnsetType = UNSET
+    mix: MixPatch | UnsetType = UNSET
+    output: OutputPatch | UnsetType = UNSET
+
+
+def asked(patch: OptionsPatch) -> dict[str, Any]:
+    """What is asked for, by the options' names; where a name comes in its group and alone, the group counts."""
+    groups = [patch, *(group for name in PATCHES if (group := getattr(patch, name)) is not UNSET)]
+    return {name: value for group in groups for name in group.__struct_fields__ if name in GROUP_OF and (value := getattr(group, name)) is not UNSET}
+
+
+def deprecated(patch: OptionsPatch) -> tuple[str, ...]:
+    """The options that are asked for by a deprecated name."""
+    return tuple(name for name in GROUP_OF if getattr(patch, name) is not UNSET)
 
 
 class CreateJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

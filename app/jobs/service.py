@@ -14,9 +14,10 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from app.domain.dub_options import DubOptions, changed
 from app.domain.errors import ARTIFACT_NOT_READY, INVALID_REQUEST, JOB_STATE, NOTHING_TO_SPEAK, SOURCE_GONE, DubError
 from app.domain.events import Deleted, SegmentsChanged, StateChanged
-from app.domain.job import ACTIVE, EDITABLE, DubOptions, Job, JobState, Phase
+from app.domain.job import ACTIVE, EDITABLE, Job, JobState, Phase
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.plain_text import plain
 from app.domain.report import Report
@@ -30,7 +31,7 @@ from app.dubbing.transcribe import SUBTITLES
 from app.jobs import attachments, editing, pricing
 from app.jobs import options as job_options
 from app.jobs.progress import Hub
-from app.jobs.schemas import CreateJob, Estimate, JobPage, JobPatch, SegmentChanges, Segments, SplitSegment, WholeJobPage
+from app.jobs.schemas import CreateJob, Estimate, JobPage, JobPatch, SegmentChanges, Segments, SplitSegment, WholeJobPage, asked
 from app.observability import metrics, tracing
 from app.storage.disk_floor import Floor
 from app.storage.jobs import JobStore
@@ -108,11 +109,11 @@ class JobService:
         subtitles_key = None
         if request.subtitles_upload_id is not None:
             subtitles_key = attachments.subtitles(self._uploads, self._kit, request.subtitles_upload_id, options)
-            options = msgspec.structs.replace(options, recognizer=SUBTITLES)
-        elif options.recognizer == SUBTITLES:
+            options = changed(options, recognizer=SUBTITLES)
+        elif options.recognition.recognizer == SUBTITLES:
             raise DubError(INVALID_REQUEST, "subtitles_upload_id is missing.")
         job_options.check(options, self._kit.engines)
-        named = options.recognizer != SUBTITLES or request.options.model is not UNSET
+        named = options.recognition.recognizer != SUBTITLES or "model" in asked(request.options)
         job_options.check_model(options, self._kit.engines, None if named else options)
         self._floor.check()
         stem_key = self._stem(request.stem_upload_id)
@@ -185,7 +186,7 @@ class JobService:
         stem_key = row.stem_key if patch.stem_upload_id is UNSET else self._stem(patch.stem_upload_id)
         title = editing.title(patch.title) if isinstance(patch.title, str) else row.job.title
         shared = job_options.same_preparation(options, row.job.options) and self._transcribed(job_id)
-        job_options.check_model(options, self._kit.engines, row.job.options if shared or options.recognizer == SUBTITLES else None)
+        job_options.check_model(options, self._kit.engines, row.job.options if shared or options.recognition.recognizer == SUBTITLES else None)
         new_id = uuid.uuid4().hex
         state = JobState.REVIEW if shared else JobState.QUEUED
         stages = names(Phase.PREPARE) if shared else ()

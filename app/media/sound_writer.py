@@ -14,8 +14,8 @@ import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
+from app.domain.dub_options import AudioFormat
 from app.domain.errors import MEDIA_TOOL_FAILED, DubError
-from app.domain.job import AudioFormat
 from app.media.packets import SAMPLE_RATE_HZ, TICK, Samples
 
 

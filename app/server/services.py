@@ -18,9 +18,10 @@ from app.backup.place import address_of
 from app.backup.schedule import Schedule
 from app.config.retention_rules import rules_of
 from app.config.settings import Settings
+from app.domain.dub_options import DubOptions, changed
 from app.domain.errors import DISK_FULL, DubError
 from app.domain.events import Deleted, StateChanged
-from app.domain.job import NEUTRAL, Background, DubOptions, Phase, Task
+from app.domain.job import Phase
 from app.domain.secret_names import engine_key
 from app.dubbing.context import Kit
 from app.jobs.failures import Failures
@@ -199,7 +200,4 @@ def schedule_of(settings: Settings) -> Schedule | None:
 
 def defaults(settings: Settings) -> DubOptions:
     """The options of a job that names none."""
-    return DubOptions(
-        language=None, task=Task.TRANSCRIBE, recognizer=settings.recognizer, model=settings.model, voice=settings.voice, voice_model="", speed=1.0,
-        background=Background.DUCK, keep_original_track=False, burn_subtitles=False, audio_track=None, review=settings.review, **NEUTRAL,
-    )  # fmt: skip
+    return changed(DubOptions(), recognizer=settings.recognizer, model=settings.model, voice=settings.voice, review=settings.review)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from app.domain.job import Task
+from app.domain.dub_options import Task
 from app.domain.segment import Segment
 
 

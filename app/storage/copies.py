@@ -6,11 +6,11 @@ import time
 from collections.abc import Collection
 from typing import Any, Final
 
-import msgspec
 from sqlalchemy import Connection, Engine, insert, literal, select
 
+from app.domain.dub_options import DubOptions, to_row
 from app.domain.errors import DATABASE_BUSY, JOB_NOT_FOUND, DubError
-from app.domain.job import DubOptions, JobState, Phase
+from app.domain.job import JobState, Phase
 from app.domain.stages import named
 from app.storage import rows
 from app.storage import tables as t
@@ -42,7 +42,7 @@ def copy(
         now = time.time()
         values = dict(row._mapping) | {
             "title": title, "phase": Phase.PREPARE, "stage": None, "stage_progress": 0.0, "progress": 0.0, "eta_s": None,
-            "options": msgspec.to_builtins(options), "stem_key": stem_key, "revision": 1, "rendered_revision": None, "rendered_options": None,
+            "options": to_row(options), "stem_key": stem_key, "revision": 1, "rendered_revision": None, "rendered_options": None,
             "rendered_stem_key": None, "error": None, "created_at": now,
         }  # fmt: skip
         with Coming(engine, blobs, new_id, "copy") as coming:

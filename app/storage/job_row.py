@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from app.domain.job import DubOptions, Job
+from app.domain.dub_options import DubOptions
+from app.domain.job import Job
 
 PARTIAL: Final = "partial:"  # begins the fingerprint of a stage that has not finished
 

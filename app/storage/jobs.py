@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from app.domain.dub_options import DubOptions, to_row
 from app.domain.errors import EDIT_CONFLICT, JOB_STATE, TOO_MANY_LINES, DubError
-from app.domain.job import ACTIVE, TRANSITIONS, DubOptions, Job, JobState, Phase
+from app.domain.job import ACTIVE, TRANSITIONS, Job, JobState, Phase
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.segment import MAX_LINES, Segment
 from app.domain.summary import JobSummary
@@ -44,7 +45,7 @@ class JobStore(WorkingJobs):
                     stage_progress=0.0,
                     progress=0.0,
                     eta_s=None,
-                    options=msgspec.to_builtins(options),
+                    options=to_row(options),
                     language=None,
                     media=None,
                     source_key=source_key,

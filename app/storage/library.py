@@ -9,11 +9,28 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Engine, TextClause, text
 
-from app.domain.job import DubOptions, JobError, JobState, Phase, same_dub
+from app.domain.dub_options import RecognitionOptions, from_row, same_dub
+from app.domain.job import JobError, JobState, Phase
 from app.domain.plain_text import plain
 from app.domain.summary import JobSummary, Length
 from app.storage.database import reading
 from app.storage.rows import HIDDEN
+
+
+class _Chosen(msgspec.Struct, frozen=True):
+    recognizer: str | None = None
+
+
+class _Recognizer(msgspec.Struct, frozen=True):
+    """What the list shows of a job's options, whether they were written in groups or before there were any."""
+
+    recognition: _Chosen = _Chosen()
+    recognizer: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.recognition.recognizer or self.recognizer or RecognitionOptions().recognizer
+
 
 # JSON is read as the text that it is: most of it is only compared. The page is cut before anything is looked up for its rows.
 _COUNT: Final = "SELECT count(*) FROM jobs"
@@ -30,8 +47,7 @@ _BEFORE: Final = "created_at <= :at AND (created_at < :at OR id < :id)"
 _SEEN: Final = f"state NOT IN ({', '.join(map(repr, HIDDEN))})"
 _TITLED: Final = "lower(title) LIKE '%' || lower(:query) || '%' ESCAPE '/'"
 
-_options: Final = msgspec.json.Decoder(DubOptions)
-_rendered: Final = msgspec.json.Decoder(DubOptions | None)
+_recognizer: Final = msgspec.json.Decoder(_Recognizer)
 _length: Final = msgspec.json.Decoder(Length | None)
 _error: Final = msgspec.json.Decoder(JobError | None)
 
@@ -66,8 +82,8 @@ def _summary(row: Any) -> JobSummary:
         job_id, title, state, phase, stage, stage_progress, progress, eta_s, options, language, media, size_bytes, segment_count, revision,
         rendered_revision, rendered_options, same_stem, error, thumbnail, created_at, updated_at, has_source, has_outputs,
     ) = row  # fmt: skip
-    chosen, rendered = _options.decode(options), rendered_revision is not None
-    current = rendered_revision == revision and same_stem and _same(rendered_options, options, chosen)
+    rendered = rendered_revision is not None
+    current = rendered_revision == revision and same_stem and _same(rendered_options, options)
     return JobSummary(
         id=job_id,
         title=plain(title),
@@ -77,7 +93,7 @@ def _summary(row: Any) -> JobSummary:
         stage_progress=stage_progress,
         progress=progress,
         eta_s=eta_s,
-        recognizer=chosen.recognizer,
+        recognizer=_recognizer.decode(options).name,
         language=language,
         media=_length.decode(media or "null"),
         size_bytes=size_bytes,
@@ -92,9 +108,8 @@ def _summary(row: Any) -> JobSummary:
     )
 
 
-def _same(rendered: str | None, options: str, chosen: DubOptions) -> bool:
+def _same(rendered: str | None, options: str) -> bool:
     """Whether the options of the last render would give what the job's options give. Most are the same text: those are not read."""
     if rendered == options:
         return True
-    found = _rendered.decode(rendered or "null")
-    return found is not None and same_dub(found, chosen)
+    return rendered is not None and rendered != "null" and same_dub(*(from_row(msgspec.json.decode(row)) for row in (rendered, options)))

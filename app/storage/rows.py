@@ -9,8 +9,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
+from app.domain.dub_options import DubOptions, from_row, same_dub, to_row
 from app.domain.errors import JOB_NOT_FOUND, DubError
-from app.domain.job import DubOptions, Job, JobError, JobState, Joined, Phase, same_dub
+from app.domain.job import Job, JobError, JobState, Joined, Phase
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
 from app.domain.plain_text import plain
 from app.domain.segment import LeftOut, Segment, Word
@@ -72,8 +73,8 @@ def with_source(c: Connection, job_ids: Collection[str]) -> set[str]:
 
 
 def to_job(row: Row[Any], segment_count: int, owned: list[Artifact], *, has_source: bool) -> JobRow:
-    options = msgspec.convert(row.options, DubOptions)
-    rendered = None if row.rendered_options is None else msgspec.convert(row.rendered_options, DubOptions)
+    options = from_row(row.options)
+    rendered = None if row.rendered_options is None else from_row(row.rendered_options)
     changed = row.rendered_revision != row.revision or row.rendered_stem_key != row.stem_key or rendered is None or not same_dub(rendered, options)
     stale = row.rendered_revision is not None and changed
     job = Job(
@@ -111,7 +112,7 @@ def to_artifact(row: Row[Any]) -> Artifact:
 
 
 def update_job(c: Connection, job_id: str, fields: dict[str, Any]) -> None:
-    values = {name: msgspec.to_builtins(value) for name, value in fields.items()}
+    values = {name: to_row(value) if isinstance(value, DubOptions) else msgspec.to_builtins(value) for name, value in fields.items()}
     if c.execute(update(t.jobs).where(t.jobs.c.id == job_id, seen).values(**values, updated_at=time.time())).rowcount == 0:
         raise DubError(JOB_NOT_FOUND)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from app.domain.dub_options import GROUP_OF
 from tests.conftest import FIXTURES
 from tests.e2e.studio import MINUS, in_state, is_accessible_and_fits, opened
 from tests.integration.running import Running
@@ -36,7 +37,7 @@ def two_voices_mkv(tmp_path_factory: pytest.TempPathFactory, ffmpeg: str) -> Pat
 
 def chosen(server: Running, job_id: str, *names: str) -> tuple[Any, ...]:
     options = server.job(job_id)["options"]
-    return tuple(options[name] for name in names)
+    return tuple(options[GROUP_OF[name]][name] for name in names)
 
 
 def slide(page: Page, label: str, key: str, times: int) -> None:

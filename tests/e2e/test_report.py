@@ -42,7 +42,7 @@ def crowded(server: Running, reviewed: str) -> list[dict[str, Any]]:
 def test_the_page_tells_the_truth_about_a_render_and_leads_to_the_lines_to_mend(
     page: Page, server: Running, reviewed: str, crowded: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    server.ok(server.client.patch(f"/api/jobs/{reviewed}", json={"options": {"audio_format": "flac"}}))
+    server.ok(server.client.patch(f"/api/jobs/{reviewed}", json={"options": {"output": {"audio_format": "flac"}}}))
     page.goto(f"/jobs/{reviewed}")
     much = row(page, crowded[2])
     expect(much.get_by_test_id("advice")).to_contain_text("Much text for its time: shorten it by about")

@@ -22,8 +22,8 @@ import msgspec
 import app.dubbing.ingest
 import app.dubbing.mixing.mix
 import app.dubbing.probe
+from app.domain.dub_options import Background, Container
 from app.domain.errors import MEDIA_TOO_LONG, DubError
-from app.domain.job import Background, Container
 from app.domain.media import MediaInfo
 from app.dubbing.subtitles.srt_vtt import Cue
 from app.dubbing.video.burn import BurnRequest, burn

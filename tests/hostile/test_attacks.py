@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.dub_options import Background
 from app.domain.errors import MEDIA_DAMAGED, MEDIA_TOOL_FAILED, NOT_MEDIA, PLAYLIST, SUBTITLES_EMPTY, SUBTITLES_INVALID, DubError
-from app.domain.job import Background
 from app.domain.media import FORMAT_WHITELIST, MediaInfo
 from app.dubbing.ingest import ingest
 from app.dubbing.mixing.mix import mixdown

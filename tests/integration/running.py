@@ -18,6 +18,8 @@ import httpx
 import psutil
 from websockets.sync.client import connect
 
+from app.domain.dub_options import in_groups
+
 CHUNK_BYTES = 256 << 10
 
 
@@ -120,7 +122,7 @@ class Running:
         self, upload_id: str, headers: dict[str, str] | None = None, subtitles: str | None = None, stem: str | None = None, **options: Any
     ) -> dict[str, Any]:
         """A job; `subtitles` and `stem` are ids of uploads."""
-        body: dict[str, Any] = {"upload_id": upload_id, "options": options, "subtitles_upload_id": subtitles, "stem_upload_id": stem}
+        body: dict[str, Any] = {"upload_id": upload_id, "options": in_groups(options), "subtitles_upload_id": subtitles, "stem_upload_id": stem}
         return dict(self.ok(self.client.post("/api/jobs", json=body, headers=headers)))
 
     def job(self, job_id: str) -> dict[str, Any]:
@@ -167,6 +169,8 @@ class Running:
         return dict(self.ok(self.client.post(f"/api/jobs/{job_id}/{action}", headers=headers)))
 
     def patch(self, job_id: str, **changes: Any) -> dict[str, Any]:
+        if "options" in changes:
+            changes |= {"options": in_groups(changes["options"])}
         return dict(self.ok(self.client.patch(f"/api/jobs/{job_id}", json=changes)))
 
     def render(self, job_id: str, within_s: float = 120.0) -> list[str]:

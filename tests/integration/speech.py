@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from app.domain.job import Task
+from app.domain.dub_options import Task
 from app.domain.segment import Segment
 from app.speech.espeak.voice import EspeakVoice
 from app.speech.ports import Recognised, RecognitionProgress, RecognitionRequest, SpeechRequest

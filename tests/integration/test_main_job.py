@@ -71,7 +71,7 @@ def test_a_changed_speed_speaks_again_and_lines_still_start_on_time(
 ) -> None:
     job = server.create(server.upload(spoken_mp4), review=False, background="replace")
     job = server.wait(job["id"], "completed")
-    server.ok(server.client.patch(f"/api/jobs/{job['id']}", json={"options": {"speed": 1.1}}))
+    server.ok(server.client.patch(f"/api/jobs/{job['id']}", json={"options": {"voices": {"speed": 1.1}}}))
     assert server.job(job["id"])["stale"] is True
     server.act(job["id"], "render")
     job = server.until(job["id"], lambda e: "job" in e and e["job"]["state"] == "completed" and not e["job"]["stale"])["job"]
@@ -84,7 +84,7 @@ def test_brought_subtitles_need_no_recognition(server: Running, spoken_mp4: Path
     srt.write_text("1\n00:00:01,000 --> 00:00:03,000\nHello from my own file.\n\n2\n00:00:05,500 --> 00:00:08,000\nAnd a second line.\n")
     job = server.create(server.upload(spoken_mp4), subtitles=server.upload(srt), review=False, language="en")
     job = server.wait(job["id"], "completed")
-    assert job["options"]["recognizer"] == "subtitles"
+    assert job["options"]["recognition"]["recognizer"] == "subtitles"
     segments, _ = server.segments(job["id"])
     assert [(s["start_s"], s["end_s"], s["text"]) for s in segments] == [(1.0, 3.0, "Hello from my own file."), (5.5, 8.0, "And a second line.")]
 

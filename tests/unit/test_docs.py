@@ -14,8 +14,8 @@ import pytest
 
 from app.cli.main import parser
 from app.config.settings import load, variables
+from app.domain.dub_options import GROUP_OF
 from app.domain.errors import catalogue
-from app.domain.job import DubOptions
 from app.domain.segment import Segment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -157,7 +157,7 @@ def test_every_setting_has_its_subject() -> None:
 
 def test_troubleshooting_quotes_errors_as_the_program_says_them() -> None:
     text, known = text_of("docs/troubleshooting.md"), catalogue()
-    fields = set(DubOptions.__struct_fields__) | set(Segment.__struct_fields__) | {"client_max_body_size"}
+    fields = set(GROUP_OF) | set(Segment.__struct_fields__) | {"client_max_body_size"}
     assert set(CODE_LIKE.findall(text)) - fields <= set(known)
     quoted = re.findall(r'`([a-z_]+)`: "([^"]+)"', text)
     assert len(quoted) >= 5

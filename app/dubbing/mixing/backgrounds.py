@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from app.domain.job import Background
+from app.domain.dub_options import Background
 from app.dubbing.mixing.chunk_plan import CHUNK_N, LEAD_N, OVERLAP_N, Chunk, Layer
 from app.dubbing.mixing.levels import Levels
 from app.dubbing.mixing.loudness import Doubles, Floats

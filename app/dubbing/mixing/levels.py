@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from app.domain.job import Background
+from app.domain.dub_options import Background
 from app.dubbing.mixing import limiter_estimate
 from app.dubbing.mixing.ducking import SILENCE_DB, Gain, Spans, Under, but_in, constant, only_in, under
 from app.dubbing.mixing.limiter_estimate import Envelope

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from app.domain.job import AudioCodec, AudioFormat
+from app.domain.dub_options import AudioCodec, AudioFormat
 from app.dubbing.mixing import levels
 from app.dubbing.mixing.backgrounds import Sources
 from app.dubbing.mixing.chunk_encode import CODED_CEILING_DBTP

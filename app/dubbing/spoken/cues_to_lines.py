@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from app.domain.job import Joined, JoinShortCues
+from app.domain.dub_options import JoinShortCues
+from app.domain.job import Joined
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.segment import Segment, Word
 from app.dubbing.spoken.brackets import half_open

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from app.domain.job import BurnPosition, BurnSize, DubOptions
+from app.domain.dub_options import BurnPosition, BurnSize, DubOptions
 from app.domain.media import MediaInfo
 from app.dubbing.subtitles.cues import Cue
 from app.dubbing.subtitles.line_breaks import break_lines
@@ -54,7 +54,7 @@ _SMALL_SCRIPTS: Final = (
 
 
 def style_of(options: DubOptions) -> Style:
-    return Style(options.burn_size, options.burn_position, options.burn_box)
+    return Style(options.output.burn_size, options.output.burn_position, options.output.burn_box)
 
 
 def upright_size(info: MediaInfo) -> tuple[int, int]:

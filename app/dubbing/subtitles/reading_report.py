@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from app.domain.job import DubOptions
+from app.domain.dub_options import DubOptions
 from app.domain.subtitle_file import MOST_FAULTS, BroughtSubtitles, Fault
 from app.dubbing.subtitles.cues import Cue
 from app.dubbing.subtitles.srt_vtt import Subtitles, read
@@ -15,7 +15,7 @@ _SAMPLE_CHARACTERS: Final = 120
 
 def read_brought(data: bytes, options: DubOptions) -> Subtitles:
     """The file, by the language that its lines are in and the encoding that the person chose. Raises as `read`."""
-    return read(data, language=options.target_language or options.language, encoding=options.subtitle_encoding)
+    return read(data, language=options.translation.target_language or options.recognition.language, encoding=options.recognition.subtitle_encoding)
 
 
 def told(found: Subtitles, duration_s: float | None = None) -> BroughtSubtitles:

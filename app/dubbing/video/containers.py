@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
+from app.domain.dub_options import AudioCodec, Container, DubOptions
 from app.domain.errors import CONTAINER_UNSUITABLE, DubError
-from app.domain.job import AudioCodec, Container, DubOptions
 from app.domain.media import MediaInfo, Obstacle, VideoStream
 
 # What players expect inside MP4. VP8 cannot be put there at all; ProRes, DNxHD and raw pictures are safer in Matroska.
@@ -51,10 +51,10 @@ def output_extension(info: MediaInfo, options: DubOptions) -> str:
     Raises CONTAINER_UNSUITABLE when the chosen container cannot hold the picture.
     """
     if info.video is None:
-        return str(options.audio_format)
-    is_opus = options.audio_codec == AudioCodec.OPUS
-    encoded = options.burn_subtitles or must_encode(info.video, options.container, is_opus=is_opus)
-    return str(choose(options.container, BURNED_CODEC if encoded else info.video.codec, is_opus=is_opus, encoded=encoded))
+        return str(options.output.audio_format)
+    is_opus = options.output.audio_codec == AudioCodec.OPUS
+    encoded = options.output.burn_subtitles or must_encode(info.video, options.output.container, is_opus=is_opus)
+    return str(choose(options.output.container, BURNED_CODEC if encoded else info.video.codec, is_opus=is_opus, encoded=encoded))
 
 
 def choose(container: Container, codec: str, *, is_opus: bool, encoded: bool = False) -> Container:

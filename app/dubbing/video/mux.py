@@ -10,8 +10,8 @@ from typing import Final
 
 import msgspec
 
+from app.domain.dub_options import Container
 from app.domain.errors import DISK_FULL, DubError
-from app.domain.job import Container
 from app.domain.media import FORMAT_WHITELIST, AudioStream, MediaInfo, Obstacle
 from app.dubbing.subtitles.cues import flatten
 from app.dubbing.subtitles.srt_vtt import Cue, write_srt, write_vtt

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from app.domain.job import AudioCodec, AudioFormat, Background
+from app.domain.dub_options import AudioCodec, AudioFormat, Background
 from app.domain.media import Obstacle
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.domain import errors
+from app.domain.dub_options import Task
 from app.domain.errors import DubError
-from app.domain.job import Task
 from app.domain.segment import Segment
 from app.observability import metrics
 from app.speech.ports import Availability, EngineInfo, Recognised, RecognitionProgress, RecognitionRequest

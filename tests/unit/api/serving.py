@@ -15,7 +15,8 @@ from typing import Any
 
 import httpx
 
-from app.domain.job import NEUTRAL, Background, DubOptions, JobState, Task
+from app.domain.dub_options import DubOptions, changed
+from app.domain.job import JobState
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.segment import Segment
 from app.storage.blobs import BlobStore
@@ -23,10 +24,7 @@ from app.storage.database import migrate, open_database
 from app.storage.jobs import JobStore
 
 TITLE = "Видео “日本” № 1"
-OPTIONS = DubOptions(
-    language=None, task=Task.TRANSCRIBE, recognizer="openai-whisper", model="tiny", voice="espeak:en", voice_model="", speed=1.0,
-    background=Background.DUCK, keep_original_track=False, burn_subtitles=False, audio_track=0, review=True, **NEUTRAL,
-)  # fmt: skip
+OPTIONS = changed(DubOptions(), recognizer="openai-whisper", model="tiny", voice="espeak:en", audio_track=0)
 
 
 def free_port() -> int:

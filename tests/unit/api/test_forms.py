@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.domain.dub_options import GROUP_OF
 from tests.unit.api.conftest import Seeded
 from tests.unit.media.samples import sample
 
@@ -32,15 +33,17 @@ def test_curl_sends_a_video_with_subtitles_and_options(seeded: Seeded, client: h
     content = secrets.token_bytes(2_000_001)
     video.write_bytes(content)
     subtitles.write_bytes(SRT)
-    fields = ["file=@" + str(video), "subtitles=@" + str(subtitles), "language=es", "speed=1.1", "review=false", "background=keep", "audio_track=1"]
+    fields = ["file=@" + str(video), "subtitles=@" + str(subtitles), "recognition.language=es", "voices.speed=1.1"]
+    fields += ["recognition.review=false", "mix.background=keep", "recognition.audio_track=1"]
     argv = [curl, "-s", "-w", "\n%{http_code}", *(word for field in fields for word in ("-F", field)), f"{seeded.url}/api/jobs"]
     body, _, status = subprocess.run(argv, capture_output=True, check=True, text=True).stdout.rpartition("\n")
     assert status == "201", body
     job = httpx.Response(201, text=body).json()
     options = job["options"]
     assert job["title"] == "Мой фильм"
-    assert (options["language"], options["speed"], options["review"], options["background"], options["audio_track"]) == ("es", 1.1, False, "keep", 1)
-    assert options["recognizer"] == "subtitles"
+    heard = options["recognition"]
+    assert (heard["language"], heard["review"], heard["audio_track"], heard["recognizer"]) == ("es", False, 1, "subtitles")
+    assert (options["voices"]["speed"], options["mix"]["background"]) == (1.1, "keep")
     assert job["size_bytes"] == len(content)
     assert any(path.read_bytes() == content for path in (seeded.server.data / "blobs" / "uploads").iterdir())
 
@@ -54,7 +57,8 @@ def test_a_form_brings_a_stem_and_the_words_for_nothing(seeded: Seeded, client: 
     job = response.json()
     assert job["has_stem"] is True
     options = job["options"]
-    assert [options[name] for name in fields] == [None, None, None, None, "mp3", 1.5]
+    assert response.headers["deprecation"].startswith("@")
+    assert [options[GROUP_OF[name]][name] for name in fields] == [None, None, None, None, "mp3", 1.5]
     assert len(files_in(seeded) - before) == 2
     client.delete(f"/api/jobs/{job['id']}")
     assert files_in(seeded) == before
@@ -67,6 +71,10 @@ def test_a_form_brings_a_stem_and_the_words_for_nothing(seeded: Seeded, client: 
         ({"file": ("a.mp4", b"")}, {}, 422, "file_empty"),
         ({"file": ("a.mp4", b"abc")}, {"speed": "fast"}, 400, "invalid_request"),
         ({"file": ("a.mp4", b"abc")}, {"colour": "red"}, 400, "invalid_request"),
+        ({"file": ("a.mp4", b"abc")}, {"voices.colour": "red"}, 400, "invalid_request"),
+        ({"file": ("a.mp4", b"abc")}, {"voices.speed": "fast"}, 400, "invalid_request"),
+        ({"file": ("a.mp4", b"abc")}, {"title.speed": "1"}, 400, "invalid_request"),
+        ({"file": ("a.mp4", b"abc")}, {"mix.output.speed": "1"}, 400, "invalid_request"),
         ({"file": ("a.mp4", b"abc")}, {"speed": "3"}, 422, "speed_range"),
         ({"file": ("a.mp4", b"abc")}, {"voice": "nobody:x"}, 422, "engine_unknown"),
         ({"file": ("a.mp4", b"abc")}, {"title": "x" * 70_000}, 413, "body_too_large"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 import wave
 from collections.abc import Iterator
@@ -13,11 +14,13 @@ import httpx
 import msgspec
 import pytest
 
+from app.domain.dub_options import GROUP_OF, GROUPS, in_groups
 from app.domain.job import JobState
 from app.domain.media import ArtifactKind
 from app.domain.report import Report
 from tests.unit.api.conftest import REPORT, Seeded
 from tests.unit.api.serving import Server, seed_job
+from tests.unit.api.test_uploads import append, start
 
 
 class Studio:
@@ -77,7 +80,7 @@ def test_a_list_has_summaries_and_for_a_version_whole_jobs(studio: Studio, api: 
     answer, old = api.get("/api/jobs"), api.get("/api/jobs", params={"full": "true"})
     listed, whole = answer.json()["jobs"][-1], old.json()["jobs"][-1]
     assert whole == api.get(f"/api/jobs/{studio.ids[0]}").json()
-    assert listed["recognizer"] == whole["options"]["recognizer"] and not {"options", "artifacts"} & listed.keys()
+    assert listed["recognizer"] == whole["options"]["recognition"]["recognizer"] and not {"options", "artifacts"} & listed.keys()
     assert listed["media"] == {"duration_s": whole["media"]["duration_s"]}
     assert {name: listed[name] for name in listed.keys() & whole.keys() - {"media"}} == {
         name: whole[name] for name in listed.keys() & whole.keys() - {"media"}
@@ -99,17 +102,17 @@ def test_an_unchanged_list_is_not_sent_again(studio: Studio, api: httpx.Client) 
 
 def test_a_title_and_options_can_be_changed_and_wrong_ones_not(studio: Studio, api: httpx.Client) -> None:
     path = f"/api/jobs/{studio.ids[0]}"
-    job = api.patch(path, json={"title": "Новое имя", "options": {"speed": 1.15, "burn_subtitles": True}}).json()
-    assert (job["title"], job["options"]["speed"], job["options"]["burn_subtitles"], job["options"]["voice"]) == (
+    job = api.patch(path, json={"title": "Новое имя", "options": {"voices": {"speed": 1.15}, "output": {"burn_subtitles": True}}}).json()
+    assert (job["title"], job["options"]["voices"]["speed"], job["options"]["output"]["burn_subtitles"], job["options"]["voices"]["voice"]) == (
         "Новое имя",
         1.15,
         True,
         "espeak:en",
     )
-    refused(api.patch(path, json={"options": {"speed": 2}}), 422, "speed_range")
-    refused(api.patch(path, json={"options": {"voice": "nobody:x"}}), 422, "engine_unknown")
-    refused(api.patch(path, json={"options": {"model": "large"}}), 409, "job_state")
-    refused(api.patch(path, json={"options": {"audio_track": -1}}), 400, "invalid_request")
+    refused(api.patch(path, json={"options": {"voices": {"speed": 2}}}), 422, "speed_range")
+    refused(api.patch(path, json={"options": {"voices": {"voice": "nobody:x"}}}), 422, "engine_unknown")
+    refused(api.patch(path, json={"options": {"recognition": {"model": "large"}}}), 409, "job_state")
+    refused(api.patch(path, json={"options": {"recognition": {"audio_track": -1}}}), 400, "invalid_request")
     refused(api.patch(path, json={"state": "completed"}), 400, "invalid_request")
     refused(api.patch("/api/jobs/none", json={}), 404, "job_not_found")
 
@@ -124,13 +127,40 @@ def test_a_report_is_read_by_its_type_and_absent_before_the_first_render(studio:
 def test_options_of_the_mix_and_the_files_are_changed_and_checked(studio: Studio, api: httpx.Client) -> None:
     path = f"/api/jobs/{studio.ids[3]}"
     wished = {"target_language": "fr", "duck_db": None, "loudness_lufs": None, "audio_format": "opus", "container": "mkv", "burn_position": "top"}
-    options = api.patch(path, json={"options": wished}).json()["options"]
-    assert {name: options[name] for name in wished} == wished
+    answer = api.patch(path, json={"options": in_groups(wished)})
+    assert {name: answer.json()["options"][GROUP_OF[name]][name] for name in wished} == wished and "deprecation" not in answer.headers
+    assert api.patch(path, json={"options": answer.json()["options"]}).json()["options"] == answer.json()["options"], "as it came"
     for wrong in ({"target_language": "French"}, {"language": "x"}):
-        assert api.patch(path, json={"options": wrong}).status_code in (409, 422)
+        assert api.patch(path, json={"options": in_groups(wrong)}).status_code in (409, 422)
+    for unknown in ({"voices": {"version": 2}}, {"voices": {"colour": "red"}}, {"voices": None}, {"voices": {"language": "de"}}, {"later": {}}):
+        refused(api.patch(path, json={"options": unknown}), 400, "invalid_request")
     for wrong in ({"loudness_lufs": -2}, {"duck_db": 1}, {"duck_hold_s": None}, {"container": "avi"}, {"burn_size": 12}):
+        refused(api.patch(path, json={"options": in_groups(wrong)}), 400, "invalid_request")
         refused(api.patch(path, json={"options": wrong}), 400, "invalid_request")
     refused(api.patch(path, json={"stem_upload_id": "0" * 32}), 404, "upload_not_found")
+
+
+def test_the_names_without_a_group_are_taken_and_answered_with_a_deprecation(studio: Studio, api: httpx.Client) -> None:
+    path = f"/api/jobs/{studio.ids[3]}"
+    wished = {"speed": 1.05, "burn_size": "small", "keep_db": -3}
+    address = start(api, 3, filename="a.mp4")
+    append(api, address, 0, b"abc")
+    upload_id = address.rsplit("/", 1)[-1]
+    answers = [
+        api.patch(path, json={"options": wished}),
+        api.post(f"{path}/duplicate", json={"options": wished}),
+        api.post("/api/jobs", json={"upload_id": upload_id, "options": wished}),
+    ]
+    for answer in answers:
+        assert answer.status_code in (200, 201), answer.text
+        assert re.fullmatch(r"@\d{10}", answer.headers["deprecation"])
+        assert {name: answer.json()["options"][GROUP_OF[name]][name] for name in wished} == wished
+        assert not GROUP_OF.keys() & answer.json()["options"].keys()
+    both = api.patch(path, json={"options": {"speed": 0.9, "voices": {"speed": 1.1}}})
+    assert both.json()["options"]["voices"]["speed"] == 1.1 and "deprecation" in both.headers
+    assert "deprecation" not in api.patch(path, json={"title": "No options"}).headers
+    fields = api.get("/schema/openapi.json").json()["components"]["schemas"]["OptionsPatch"]["properties"]
+    assert {name for name, field in fields.items() if field.get("deprecated")} == set(GROUP_OF) == set(fields) - set(GROUPS)
 
 
 def test_a_line_is_locked_and_unlocked(studio: Studio, api: httpx.Client) -> None:
@@ -224,10 +254,10 @@ def test_a_job_that_cannot_be_read_fails_and_can_be_retried_and_deleted(studio: 
 
 
 def test_a_duplicate_shares_the_lines(studio: Studio, api: httpx.Client) -> None:
-    made = api.post(f"/api/jobs/{studio.ids[4]}/duplicate", json={"title": "En español", "options": {"voice": "espeak:es"}})
+    made = api.post(f"/api/jobs/{studio.ids[4]}/duplicate", json={"title": "En español", "options": {"voices": {"voice": "espeak:es"}}})
     assert made.status_code == 201, made.text
     job = made.json()
-    assert (job["title"], job["state"], job["options"]["voice"]) == ("En español", "review", "espeak:es")
+    assert (job["title"], job["state"], job["options"]["voices"]["voice"]) == ("En español", "review", "espeak:es")
     assert len(api.get(f"/api/jobs/{job['id']}/segments").json()["segments"]) == 3
 
 
@@ -272,7 +302,7 @@ def test_the_settings_tell_limits_and_defaults(api: httpx.Client) -> None:
     settings = api.get("/api/settings").json()
     assert settings["max_upload_bytes"] == 2 << 30
     assert settings["chunk_bytes"] == 50 << 20
-    assert settings["defaults"]["voice"] == "espeak:auto"
+    assert settings["defaults"]["voices"]["voice"] == "espeak:auto"
 
 
 def test_health_tells_how_it_stands(seeded: Seeded, client: httpx.Client) -> None:

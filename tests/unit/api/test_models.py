@@ -19,7 +19,7 @@ def test_a_path_is_told_nothing_and_the_operators_default_can_be_sent_back(tmp_p
         assert recognizer["models"][0] | {"name": ""} == {
             "id": "mine.pt", "name": "", "ready": True, "size_bytes": 0, "max_characters": 0, "languages": [], "credits_per_character": 0.0,
         }  # fmt: skip
-        assert client.get("/api/settings").json()["defaults"]["model"] == str(own)
+        assert client.get("/api/settings").json()["defaults"]["recognition"]["model"] == str(own)
 
         def asked(model: str) -> httpx.Response:
             return client.post("/api/jobs", files={"file": ("talk.mp4", b"no video")}, data={"model": model})

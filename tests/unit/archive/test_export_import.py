@@ -276,7 +276,7 @@ HOSTILE: dict[str, Callable[[list[tuple[tarfile.TarInfo, bytes]]], None]] = {
     "another job's id": edit("jobs/", lambda job: job.update(id="f" * 32)),
     "an unknown state": edit("jobs/", lambda job: job.update(state="owned")),
     "a source elsewhere": edit("jobs/", lambda job: job.update(source_key="../../etc/passwd")),
-    "options of the wrong kind": edit("jobs/", lambda job: job["options"].update(speed="fast")),
+    "options of the wrong kind": edit("jobs/", lambda job: job["options"]["voices"].update(speed="fast")),
     "a line that ends before it starts": edit("jobs/", lambda job: job["segments"][0].update(end_s=-1.0)),
     "a line with control characters": edit("jobs/", lambda job: job["segments"][0].update(text="a\u0000b")),
     "a line twice": edit("jobs/", lambda job: job["segments"].append(job["segments"][0])),

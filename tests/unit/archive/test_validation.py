@@ -63,7 +63,7 @@ IMPOSSIBLE: dict[str, Callable[[Members], None]] = {
     "a film of 10^300 s": edit("jobs/", lambda told: told["media"].update(duration_s=1e300)),
     "a line at 10^300 s": edit("jobs/", lambda told: told["segments"][0].update(end_s=1e300)),
     "a line 10^9 times as fast": edit("jobs/", lambda told: told["segments"][0].update(locked_rate=1e9)),
-    "a track that no file has": edit("jobs/", lambda told: told["options"].update(audio_track=10**30)),
+    "a track that no file has": edit("jobs/", lambda told: told["options"]["recognition"].update(audio_track=10**30)),
     "a clip of 10^30 samples a second": edit("jobs/", lambda told: told["stages"][0].update(stage="mux", output=[{"sample_rate_hz": 10**30}])),
     "a time that no clock shows": job(created_at=1e300),
     "a time before all clocks": job(updated_at=-1.0),

@@ -15,15 +15,15 @@ from app.backup.manifest import Snapshot
 from app.backup.place import Place
 from app.backup.repository import Vault, open_or_make
 from app.backup.snapshot import back_up
+from app.domain.dub_options import DubOptions, changed
 from app.domain.errors import DubError
-from app.domain.job import NEUTRAL, Background, DubOptions, Task
 from app.domain.media import Artifact, ArtifactKind
 from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database
 from app.storage.jobs import JobStore
 from app.storage.secrets import SecretStore
 
-OPTIONS = DubOptions(None, Task.TRANSCRIBE, "openai-whisper", "tiny", "espeak:auto", "", 1.0, Background.DUCK, False, False, 0, True, **NEUTRAL)
+OPTIONS = changed(DubOptions(), model="tiny", audio_track=0)
 
 
 class DataFolder:

@@ -13,7 +13,7 @@ import pytest
 from app.cli import dub
 from app.cli import main as cli
 from app.config.settings import load
-from app.domain.job import NEUTRAL, AudioCodec, AudioFormat, Background, BurnPosition, BurnSize, Container, DubOptions, JoinShortCues, Task
+from app.domain.dub_options import AudioCodec, AudioFormat, Background, BurnPosition, BurnSize, Container, DubOptions, JoinShortCues, Task, changed
 from app.system import exit_status
 from tests.unit.cli.test_dub import LINES, run
 from tests.unit.media.samples import sample
@@ -49,19 +49,21 @@ def test_the_command_line_offers_what_there_is(option: str, kind: type[StrEnum])
 
 def test_nothing_typed_means_the_defaults(tmp_path: Path) -> None:
     made = options(tmp_path)
-    assert {name: getattr(made, name) for name in NEUTRAL} == NEUTRAL
+    assert changed(made, model="", review=True) == DubOptions()
+    assert (made.recognition.model, made.recognition.review) == (load({}).model, False)
 
 
 def test_everything_typed_arrives(tmp_path: Path) -> None:
     made = options(tmp_path, *TYPED.split())
-    assert {name: getattr(made, name) for name in NEUTRAL} == {
+    typed = {
         "target_language": "de", "duck_db": -12.0, "duck_attack_s": 0.2, "duck_hold_s": 1.0, "duck_release_s": 0.5, "keep_db": -3.0,
         "loudness_lufs": -23.0, "audio_format": AudioFormat.FLAC, "container": Container.MKV, "audio_codec": AudioCodec.OPUS,
         "burn_size": BurnSize.LARGE, "burn_position": BurnPosition.TOP, "burn_box": True, "hardware_encoder": True,
         "speak_sounds": True, "join_short_cues": JoinShortCues.ON, "subtitle_encoding": "windows-1250",
+        "burn_subtitles": True, "audio_track": 1,
     }  # fmt: skip
-    assert (made.burn_subtitles, made.audio_track) == (True, 1)
-    assert options(tmp_path, "--loudness", "off").loudness_lufs is None
+    assert made == changed(options(tmp_path), **typed)
+    assert options(tmp_path, "--loudness", "off").mix.loudness_lufs is None
 
 
 def test_a_container_that_cannot_hold_the_picture_is_status_3_before_anything_is_decoded(tmp_path: Path) -> None:

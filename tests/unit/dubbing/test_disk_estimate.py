@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from app.domain.dub_options import AudioFormat, DubOptions, changed
 from app.domain.errors import DubError
-from app.domain.job import NEUTRAL, AudioFormat, Background, DubOptions, Task
 from app.domain.media import MediaInfo, VideoStream
 from app.domain.segment import Clip, Placement, Segment
 from app.dubbing import disk_estimate
@@ -30,10 +30,7 @@ from app.system.children import Limits
 from tests.unit.dubbing.mixing.mixes import DURATION_S, bursts, request
 from tests.unit.dubbing.sounds import noise, write_wav
 
-OPTIONS = DubOptions(
-    language=None, task=Task.TRANSCRIBE, recognizer="subtitles", model="tiny", voice="stub:a", voice_model="", speed=1.0,
-    background=Background.DUCK, keep_original_track=False, burn_subtitles=False, audio_track=0, review=True, **NEUTRAL,
-)  # fmt: skip
+OPTIONS = changed(DubOptions(), recognizer="subtitles", model="tiny", voice="stub:a", audio_track=0)
 CAPACITY, FLOOR = 100 << 20, 10 << 20
 
 
@@ -185,16 +182,16 @@ def test_a_mix_writes_no_more_than_was_thought(tmp_path: Path, monkeypatch: pyte
     mixdown(request(tmp_path, source, clips, audio_out=str(alone), audio_format=AudioFormat.WAV), lambda _: None)
     written = size_of(tmp_path / "cache", tmp_path / "out.m4a", alone)
     placed = [Placement("s", clip.start_s, clip.duration_s, 1.0, 0.0, 0.0, ()) for clip in clips]
-    thought = mix_bytes(msgspec.structs.replace(OPTIONS, audio_format=AudioFormat.WAV), DURATION_S, placed)
+    thought = mix_bytes(changed(OPTIONS, audio_format=AudioFormat.WAV), DURATION_S, placed)
     assert 192_000 * DURATION_S < written <= thought < written + (5 << 20)
 
 
 def test_what_takes_more_is_estimated_higher() -> None:
     info = MediaInfo("mov", 100.0, 0.0, 50 << 20, VideoStream(0, "h264", 1920, 1080, 25.0, 0), ())
-    burned = msgspec.structs.replace(OPTIONS, burn_subtitles=True)
+    burned = changed(OPTIONS, burn_subtitles=True)
     assert 50 << 20 < finish_bytes(info, OPTIONS, 100.0) < 70 << 20 < finish_bytes(info, burned, 100.0)
     placed = [Placement("s", 0.0, 50.0, 1.0, 0.0, 0.0, ())]
-    wav = msgspec.structs.replace(OPTIONS, audio_format=AudioFormat.WAV)
+    wav = changed(OPTIONS, audio_format=AudioFormat.WAV)
     assert 100 * 48_000 < mix_bytes(OPTIONS, 100.0, placed) < mix_bytes(wav, 100.0, placed)
     assert mix_bytes(OPTIONS, 100.0, []) < mix_bytes(OPTIONS, 100.0, placed)
     line = SpeechRequest("a", "", "Hello everybody.", "en", 1.0, "", "", None)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.dub_options import AudioCodec, BurnPosition, Container, Task
 from app.domain.errors import CONTAINER_UNSUITABLE, DubError
-from app.domain.job import AudioCodec, BurnPosition, Container, Task
 from app.domain.media import ArtifactKind
 from app.domain.segment import Placement, Segment
 from app.dubbing.context import Kit

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.job import NEUTRAL, Background, DubOptions, Task
+from app.domain.dub_options import DubOptions, changed
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.report import Report
 from app.domain.segment import Flag, Placement, Segment
@@ -15,7 +15,7 @@ from app.dubbing.finish import Finished
 from app.dubbing.pipeline import Mixed
 from app.dubbing.report import needs_a_look, report_of
 
-OPTIONS = DubOptions(None, Task.TRANSCRIBE, "openai-whisper", "tiny", "espeak:auto", "", 1.0, Background.DUCK, False, False, 0, True, **NEUTRAL)
+OPTIONS = changed(DubOptions(), model="tiny", audio_track=0)
 AUDIO = Artifact(ArtifactKind.AUDIO, "artifacts/a.m4a", 1, "a", "audio/mp4", "m4a")
 MIXED = Mixed(AUDIO, AUDIO, -16.0234, -1.26)
 

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from app.domain import errors
-from app.domain.job import Container, JobState
+from app.domain.dub_options import Container, changed
+from app.domain.job import JobState
 from app.domain.media import VideoStream
 from app.jobs.schemas import CreateJob, JobPatch, OptionsPatch
 from tests.unit.jobs.test_service import MEDIA, House, refused
@@ -109,7 +110,7 @@ def test_a_container_that_cannot_hold_the_picture_is_refused_before_anything_is_
     house.store.transition(failed.id, JobState.FAILED)
     refused(errors.CONTAINER_UNSUITABLE, lambda: house.service.update(failed.id, JobPatch(options=OptionsPatch(container=Container.WEBM))))
     refused(errors.AUDIO_TRACK_MISSING, lambda: house.service.update(failed.id, JobPatch(options=OptionsPatch(audio_track=1))))
-    house.store.update(job.id, options=msgspec.structs.replace(job.options, container=Container.WEBM))  # an older server let it through
+    house.store.update(job.id, options=changed(job.options, container=Container.WEBM))  # an older server let it through
     refused(errors.CONTAINER_UNSUITABLE, lambda: house.service.approve(job.id))
     refused(errors.CONTAINER_UNSUITABLE, lambda: house.service.duplicate(job.id, JobPatch()))
     assert house.service.get(job.id).state is JobState.REVIEW

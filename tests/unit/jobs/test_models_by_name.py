@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
+from app.domain.dub_options import Task, changed
 from app.domain.errors import MODEL_UNKNOWN, DubError
-from app.domain.job import JobState, Task
+from app.domain.job import JobState
 from app.jobs.schemas import CreateJob, JobPatch, OptionsPatch
 from app.speech.ports import RecognitionRequest
 from tests.unit.jobs.test_service import House
@@ -49,20 +49,20 @@ def test_a_path_is_refused_when_a_job_is_made_changed_or_duplicated(house: House
     house.service.cancel(job.id)
     with unknown():
         house.service.update(job.id, JobPatch(options=named))
-    assert house.service.update(job.id, JobPatch(options=OptionsPatch(model="base"))).options.model == "base"
+    assert house.service.update(job.id, JobPatch(options=OptionsPatch(model="base"))).options.recognition.model == "base"
 
 
 def test_a_checkpoint_of_the_models_folder_is_taken_by_its_name(house: House, tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "mine.pt").write_bytes(b"x")
-    assert house.created(model="mine.pt").options.model == "mine.pt"
+    assert house.created(model="mine.pt").options.recognition.model == "mine.pt"
 
 
 async def test_an_old_job_that_names_a_path_keeps_its_lines_and_is_not_recognised_with_it(house: House, file: str) -> None:
     """From before paths were refused, or out of an archive."""
     job = house.reviewed()
-    house.store.update(job.id, options=msgspec.structs.replace(job.options, model=file))
-    assert house.service.update(job.id, JobPatch(options=OptionsPatch(speed=1.1))).options.speed == 1.1
+    house.store.update(job.id, options=changed(job.options, model=file))
+    assert house.service.update(job.id, JobPatch(options=OptionsPatch(speed=1.1))).options.voices.speed == 1.1
     assert house.service.duplicate(job.id, JobPatch()).state is JobState.REVIEW
     with unknown():  # it would be recognised anew
         house.service.duplicate(job.id, JobPatch(options=OptionsPatch(language="fr")))

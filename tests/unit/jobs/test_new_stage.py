@@ -39,7 +39,8 @@ class Aligned(msgspec.Struct, frozen=True):
 
 
 ALIGN = Stage(
-    name="align", phase=Phase.PREPARE, title="Align", doing="aligning", options=("language",), reads=("transcribe",), output=Aligned, weight=0.1,
+    name="align", phase=Phase.PREPARE, title="Align", doing="aligning",
+    options=("recognition.language",), reads=("transcribe",), output=Aligned, weight=0.1,
     first_cost=0.01,
 )  # fmt: skip
 
@@ -54,7 +55,7 @@ def align(monkeypatch: pytest.MonkeyPatch) -> None:
     @body_of(ALIGN)
     class Align(StageBody):
         def inputs(self, row: JobRow) -> Any:
-            return [self.lines(row), row.job.options.language]
+            return [self.lines(row), row.job.options.recognition.language]
 
         async def work(self, row: JobRow, name: str, report: Report) -> Done:
             report(0.5, "half way")
@@ -110,7 +111,7 @@ def test_a_job_runs_through_a_new_stage_which_is_seen_everywhere(align: None, fi
     # changed by its own option only, and shared with a copy of the job
     copy = house.service.duplicate(job.id, JobPatch())
     assert house.store.stage(copy.id, "align") == row
-    assert "language" in stages.prepare_options()
+    assert "recognition.language" in stages.prepare_options()
 
     # out with an archive, and in again elsewhere
     archive = tmp_path / "jobs.tar"

@@ -8,33 +8,46 @@ from typing import Any
 import msgspec
 import pytest
 
+from app.domain.dub_options import (
+    GROUP_OF,
+    GROUPS,
+    AudioFormat,
+    Background,
+    BurnPosition,
+    BurnSize,
+    Container,
+    DubOptions,
+    JoinShortCues,
+    changed,
+    in_groups,
+    same_dub,
+)
 from app.domain.errors import LANGUAGE_UNKNOWN, SPEED_RANGE, DubError
-from app.domain.job import NEUTRAL, AudioFormat, Background, BurnPosition, BurnSize, Container, DubOptions, JoinShortCues, Task, same_dub
 from app.jobs import options as job_options
 from app.jobs.schemas import OptionsPatch
 from app.speech.espeak.voice import EspeakVoice
 from app.speech.ports import SpeedLimits
 from app.speech.registry import Registry, build_registry
 
-OPTIONS = DubOptions(None, Task.TRANSCRIBE, "openai-whisper", "tiny", "espeak:auto", "", 1.0, Background.DUCK, False, False, 0, True, **NEUTRAL)
+OPTIONS = changed(DubOptions(), model="tiny", audio_track=0)
 
 ENGINES = build_registry(models=Path("nowhere"))
 
 
-def changed(**fields: Any) -> DubOptions:
-    return msgspec.structs.replace(OPTIONS, **fields)
+def with_(**fields: Any) -> DubOptions:
+    return changed(OPTIONS, **fields)
 
 
 @pytest.mark.parametrize("language", ["en", "pt-BR", "zh-Hans", "haw", None])
 def test_both_languages_are_codes(language: str | None) -> None:
-    job_options.check(changed(language=language, target_language=language), ENGINES)
+    job_options.check(with_(language=language, target_language=language), ENGINES)
 
 
 @pytest.mark.parametrize("language", ["German", "", "e", "en_US", "xx-", "de; rm"])
 @pytest.mark.parametrize("name", ["language", "target_language"])
 def test_what_is_no_language_code_is_refused(name: str, language: str) -> None:
     with pytest.raises(DubError) as caught:
-        job_options.check(changed(**{name: language}), ENGINES)
+        job_options.check(with_(**{name: language}), ENGINES)
     assert caught.value.problem is LANGUAGE_UNKNOWN
 
 
@@ -54,7 +67,7 @@ class Unhurried(EspeakVoice):
 )  # fmt: skip
 def test_a_speed_is_checked_by_the_limits_of_the_voices_own_engine(voice: str, speed: float, taken: bool) -> None:
     engines = Registry(tuple(ENGINES.recognizers.values()), (EspeakVoice(libraries=[]), Unhurried(libraries=[])))
-    options = changed(voice=voice, speed=speed)
+    options = with_(voice=voice, speed=speed)
     if taken:
         job_options.check(options, engines)
         return
@@ -73,16 +86,22 @@ def test_a_speed_is_checked_by_the_limits_of_the_voices_own_engine(voice: str, s
     ],
 )  # fmt: skip
 def test_a_value_out_of_its_range_is_refused(asked: dict[str, Any]) -> None:
-    with pytest.raises(msgspec.ValidationError):
-        msgspec.convert(asked, OptionsPatch)
+    for form in (asked, {group: asked for group in GROUPS}):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert(form, OptionsPatch)
 
 
 def test_every_option_can_be_changed_and_null_means_automatic() -> None:
-    assert set(OptionsPatch.__struct_fields__) == set(DubOptions.__struct_fields__)
-    patch = msgspec.convert({"loudness_lufs": None, "duck_db": -9.5, "audio_format": "flac", "target_language": "fr"}, OptionsPatch)
+    assert set(OptionsPatch.__struct_fields__) == {*GROUP_OF, *GROUPS}
+    patch = msgspec.convert(in_groups({"loudness_lufs": None, "duck_db": -9.5, "audio_format": "flac", "target_language": "fr"}), OptionsPatch)
     options = job_options.patched(OPTIONS, patch)
-    assert (options.loudness_lufs, options.duck_db, options.audio_format, options.target_language) == (None, -9.5, AudioFormat.FLAC, "fr")
-    assert options.speed == OPTIONS.speed
+    assert (options.mix.loudness_lufs, options.mix.duck_db, options.output.audio_format, options.translation.target_language) == (
+        None,
+        -9.5,
+        AudioFormat.FLAC,
+        "fr",
+    )
+    assert options.voices.speed == OPTIONS.voices.speed
 
 
 @pytest.mark.parametrize(
@@ -95,12 +114,12 @@ def test_every_option_can_be_changed_and_null_means_automatic() -> None:
     ],
 )  # fmt: skip
 def test_what_is_heard_or_seen_makes_another_dub(fields: dict[str, Any]) -> None:
-    assert not same_dub(OPTIONS, changed(**fields))
+    assert not same_dub(OPTIONS, with_(**fields))
 
 
 def test_what_decides_nothing_makes_no_other_dub() -> None:
-    assert same_dub(OPTIONS, changed(review=False, keep_db=-6.0, hardware_encoder=True))
-    assert not same_dub(changed(burn_subtitles=True), changed(burn_subtitles=True, hardware_encoder=True))
-    kept = changed(background=Background.KEEP)
-    assert same_dub(kept, msgspec.structs.replace(kept, duck_db=-20.0))
-    assert not same_dub(kept, msgspec.structs.replace(kept, keep_db=-20.0))
+    assert same_dub(OPTIONS, with_(review=False, keep_db=-6.0, hardware_encoder=True))
+    assert not same_dub(with_(burn_subtitles=True), with_(burn_subtitles=True, hardware_encoder=True))
+    kept = with_(background=Background.KEEP)
+    assert same_dub(kept, changed(kept, duck_db=-20.0))
+    assert not same_dub(kept, changed(kept, keep_db=-20.0))

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from app.domain import errors
+from app.domain.dub_options import DubOptions, changed
 from app.domain.errors import DubError
 from app.domain.events import Deleted, SegmentsChanged, StateChanged
-from app.domain.job import NEUTRAL, Background, DubOptions, Job, JobState, Phase, Task
+from app.domain.job import Job, JobState, Phase
 from app.domain.media import Artifact, ArtifactKind, AudioStream, MediaInfo
 from app.domain.secret_names import Keys
 from app.domain.segment import Segment
@@ -31,7 +32,7 @@ from app.storage.uploads import UploadStore
 from app.storage.workspace import Workspace
 from app.system.children import Limits
 
-OPTIONS = DubOptions(None, Task.TRANSCRIBE, "openai-whisper", "tiny", "espeak:auto", "", 1.0, Background.DUCK, False, False, 0, True, **NEUTRAL)
+OPTIONS = changed(DubOptions(), model="tiny", audio_track=0)
 MEDIA = MediaInfo("mp4", 20.0, 0.0, 5, None, (AudioStream(0, 0, "aac", 48_000, 2, None, None),))
 LINES = (
     Segment("a" * 32, 1, 3, "Hello there.", "Hello there.", "", False, ()),
@@ -114,7 +115,13 @@ def refused(problem: errors.Problem, act: Callable[[], object]) -> DubError:
 
 def test_a_new_job_takes_its_name_from_the_file_and_is_queued(house: House) -> None:
     job = house.created(speed=1.1)
-    assert (job.title, job.state, job.phase, job.options.speed, job.options.voice) == ("Ein Film", JobState.QUEUED, Phase.PREPARE, 1.1, "espeak:auto")
+    assert (job.title, job.state, job.phase, job.options.voices.speed, job.options.voices.voice) == (
+        "Ein Film",
+        JobState.QUEUED,
+        Phase.PREPARE,
+        1.1,
+        "espeak:auto",
+    )
     assert [(phase, job_id) for phase, job_id, _ in house.queue.queued] == [(Phase.PREPARE, job.id)]
 
 
@@ -132,7 +139,7 @@ def test_brought_subtitles_are_read_before_the_job_is_made(house: House) -> None
     bad = house.uploaded(b"no cues here", "x.srt")
     refused(errors.SUBTITLES_INVALID, lambda: house.service.create(CreateJob(house.uploaded(), subtitles_upload_id=bad)))
     good = house.uploaded(b"1\n00:00:01,000 --> 00:00:02,000\nHi\n", "x.srt")
-    assert house.service.create(CreateJob(house.uploaded(), subtitles_upload_id=good)).options.recognizer == "subtitles"
+    assert house.service.create(CreateJob(house.uploaded(), subtitles_upload_id=good)).options.recognition.recognizer == "subtitles"
 
 
 def test_subtitles_are_read_in_the_encoding_that_is_chosen_and_in_no_unknown_one(house: House) -> None:
@@ -142,8 +149,8 @@ def test_subtitles_are_read_in_the_encoding_that_is_chosen_and_in_no_unknown_one
         brought = house.uploaded(srt.encode("cp1250"), "a.srt")
         return house.service.create(CreateJob(house.uploaded(), options=OptionsPatch(subtitle_encoding=encoding), subtitles_upload_id=brought))
 
-    assert created("windows-1250").options.subtitle_encoding == "windows-1250"
-    assert created(None).options.subtitle_encoding is None
+    assert created("windows-1250").options.recognition.subtitle_encoding == "windows-1250"
+    assert created(None).options.recognition.subtitle_encoding is None
     refused(errors.ENCODING_UNKNOWN, lambda: created("rot13"))
     refused(errors.SUBTITLES_INVALID, lambda: created("utf-16"))
 
@@ -233,7 +240,13 @@ def test_split_and_merge_go_through_the_database(house: House) -> None:
 def test_a_duplicate_shares_upload_and_transcript_but_not_edits(house: House) -> None:
     job = house.rendered()
     twin = house.service.duplicate(job.id, JobPatch(title="Auf Deutsch", options=OptionsPatch(voice="espeak:de")))
-    assert (twin.state, twin.title, twin.options.voice, twin.segment_count, twin.artifacts) == (JobState.REVIEW, "Auf Deutsch", "espeak:de", 2, ())
+    assert (twin.state, twin.title, twin.options.voices.voice, twin.segment_count, twin.artifacts) == (
+        JobState.REVIEW,
+        "Auf Deutsch",
+        "espeak:de",
+        2,
+        (),
+    )
     house.service.edit(twin.id, twin.revision, SegmentChanges(edit=(SegmentEdit(LINES[0].id, text="Hallo."),)))
     assert house.service.segments(job.id).segments[0].text == "Hello there."
     house.service.delete(job.id)

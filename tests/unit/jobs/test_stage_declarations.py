@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from app.domain import stages
-from app.domain.job import AudioCodec, AudioFormat, Background, BurnPosition, BurnSize, Container, DubOptions, JoinShortCues, Phase, Task
+from app.domain.dub_options import AudioCodec, AudioFormat, Background, BurnPosition, BurnSize, Container, DubOptions, JoinShortCues, Task
+from app.domain.job import Phase
 from app.domain.media import Artifact, ArtifactKind, AudioStream, MediaInfo
 from app.domain.segment import Clip, Placement, Segment
 from app.domain.stage_outputs import Finished, Mixed, Sound, Transcribed
@@ -54,7 +55,7 @@ OUTPUTS: dict[str, Any] = {
 
 def leaves(options: Any, before: str = "") -> Iterator[str]:
     """The names of all options; those of a group are "GROUP.NAME"."""
-    for name in options.__struct_fields__:
+    for name in (name for name in options.__struct_fields__ if name not in ("version", "later")):  # these are no options
         value = getattr(options, name)
         yield from leaves(value, f"{before}{name}.") if isinstance(value, msgspec.Struct) else [before + name]
 

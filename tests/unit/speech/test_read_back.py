@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.domain.job import Task
+from app.domain.dub_options import Task
 from app.speech.elevenlabs.voice import ElevenLabsVoice
 from app.speech.espeak.voice import EspeakVoice
 from app.speech.ports import Recognised, RecognitionProgress, RecognitionRequest, SpeechRequest, Spoken, Voice

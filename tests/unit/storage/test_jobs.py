@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.job import NEUTRAL, Background, DubOptions, Task
+from app.domain.dub_options import DubOptions, changed
 from app.domain.media import Artifact, ArtifactKind
 from app.storage.blobs import BlobStore
 from app.storage.database import migrate, open_database
 from app.storage.jobs import JobStore
 
-OPTIONS = DubOptions(None, Task.TRANSCRIBE, "openai-whisper", "tiny", "espeak:auto", "", 1.0, Background.DUCK, False, False, 0, True, **NEUTRAL)
+OPTIONS = changed(DubOptions(), model="tiny", audio_track=0)
 MIX = (ArtifactKind.AUDIO, ArtifactKind.TRACK)
 
 

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from sqlalchemy import Engine, event, text
 
+from app.domain.dub_options import changed
 from app.domain.job import JobState
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.segment import Segment
@@ -46,7 +47,7 @@ def add(store: JobStore, job_id: str, *, lines: int = 0, files: dict[ArtifactKin
 def shared(job: Any) -> dict[str, Any]:
     """What a whole job and its summary both have, by the whole job's words."""
     whole = msgspec.to_builtins(job)
-    whole["recognizer"] = whole["options"]["recognizer"]
+    whole["recognizer"] = whole["options"]["recognition"]["recognizer"]
     whole["media"] = whole["media"] and {"duration_s": whole["media"]["duration_s"]}
     whole["thumbnail"] = next((file["sha256"] for file in whole["artifacts"] if file["kind"] == "thumbnail"), None)
     return {name: whole[name] for name in JobSummary.__struct_fields__}
@@ -55,8 +56,8 @@ def shared(job: Any) -> dict[str, Any]:
 def test_a_summary_says_what_the_job_says(database: Engine) -> None:
     store = JobStore(database)
     thumbnail, video = {ArtifactKind.THUMBNAIL: "ingest/a/thumbnail.jpg"}, {ArtifactKind.VIDEO: "artifacts/a.mp4"}
-    faster = msgspec.structs.replace(OPTIONS, speed=1.1)
-    idle = msgspec.structs.replace(OPTIONS, hardware_encoder=True)  # decides nothing: no subtitles are burned
+    faster = changed(OPTIONS, speed=1.1)
+    idle = changed(OPTIONS, hardware_encoder=True)  # decides nothing: no subtitles are burned
     add(store, "new")
     add(store, "read", lines=3, files=thumbnail, media=MEDIA, language="en", state=JobState.REVIEW, error=None)
     add(store, "failed", state=JobState.FAILED, error=ERROR, stage="transcribe", progress=0.5, stage_progress=0.25, eta_s=3.0)

@@ -11,7 +11,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, text
 
-from app.domain.job import NEUTRAL, Background, JobState
+from app.domain.dub_options import Background, from_row
+from app.domain.job import JobState
 from app.storage import database
 from app.storage.jobs import JobStore
 
@@ -68,9 +69,9 @@ def test_old_jobs_keep_their_options_and_get_the_new_ones(old: Engine) -> None:
     store = JobStore(old)
     for job_id in ("rendered", "fresh", "changed"):
         job = store.get(job_id)
-        assert (job.options.speed, job.options.background, job.options.keep_original_track) == (1.1, Background.KEEP, True)
-        assert job.options.audio_track == 0, "they were made when that meant the first track; only new jobs choose"
-        assert {name: getattr(job.options, name) for name in NEUTRAL} == NEUTRAL
+        assert (job.options.voices.speed, job.options.mix.background, job.options.output.keep_original_track) == (1.1, Background.KEEP, True)
+        assert job.options.recognition.audio_track == 0, "they were made when that meant the first track; only new jobs choose"
+        assert job.options == from_row(OLD_OPTIONS), "what came later has its default"
         assert job.has_stem is False and job.joined is None
         assert [line.left_out for line in store.segments(job_id)[1]] == [()]
         assert job.error is not None and job.error.segments == ()

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from app.domain.job import Background
+from app.domain.dub_options import Background
 from app.dubbing.mixing.mix import mixdown
 from app.dubbing.worker.tasks import MixClip, MixReport, MixRequest
 from tests.unit.dubbing.sounds import RATE_HZ, decode, noise, tone, write_wav

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.job import Background
+from app.domain.dub_options import Background
 from app.dubbing.mixing import levels
 from app.dubbing.mixing.ducking import Gain
 from app.dubbing.mixing.levels import LEAST_ABOVE_DUCKED_LU, LEAST_ABOVE_LU, VOICE_ABOVE_DUCKED_LU, Levels, Voice, Wishes, choose

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.domain.job import AudioCodec, AudioFormat
+from app.domain.dub_options import AudioCodec, AudioFormat
 from app.dubbing.mixing import chunk_store
 from app.dubbing.worker.tasks import MixClip
 from app.media.sound_writer import SoundWriter

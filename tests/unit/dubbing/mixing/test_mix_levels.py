@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from app.domain.job import Background
+from app.domain.dub_options import Background
 from app.dubbing.mixing import levels
 from app.dubbing.mixing.clip import edges, read_wav
 from app.dubbing.mixing.loudness import energies_of, speech_lufs

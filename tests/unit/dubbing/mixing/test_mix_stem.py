@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from app.domain import errors
+from app.domain.dub_options import Background
 from app.domain.errors import DubError
-from app.domain.job import Background
 from tests.unit.dubbing.mixing.mixes import DURATION_S, low_line, mix, tone_db
 from tests.unit.dubbing.sounds import RATE_HZ, movie, tone, write_wav
 

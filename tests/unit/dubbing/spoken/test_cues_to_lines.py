@@ -11,7 +11,8 @@ from typing import cast
 import msgspec
 import pytest
 
-from app.domain.job import Joined, JoinShortCues
+from app.domain.dub_options import JoinShortCues, changed
+from app.domain.job import Joined
 from app.domain.segment import LeftOut, LeftOutKind, Placement, Segment, Word
 from app.dubbing.context import Kit
 from app.dubbing.pipeline import kept_spans
@@ -184,7 +185,7 @@ def test_every_recognised_chunk_is_told_apart(tmp_path: Path) -> None:
             return Listening()
 
     def kept(speak_sounds: bool) -> list[tuple[str, bool]]:
-        options = msgspec.structs.replace(OPTIONS, speak_sounds=speak_sounds)
+        options = changed(OPTIONS, speak_sounds=speak_sounds)
         chunks: list[Recognised] = []
         kit = cast(Kit, SimpleNamespace(engines=Engines()))
         asyncio.run(

@@ -8,7 +8,7 @@ import av
 import msgspec
 import numpy as np
 
-from app.domain.job import Container
+from app.domain.dub_options import Container
 from app.domain.media import MediaInfo
 from app.dubbing.ingest import ingest
 from app.dubbing.probe import probe

@@ -10,8 +10,8 @@ import numpy as np
 import psutil
 import pytest
 
+from app.domain.dub_options import BurnPosition, BurnSize
 from app.domain.errors import MEDIA_TOOL_FAILED, DubError
-from app.domain.job import BurnPosition, BurnSize
 from app.dubbing.probe import probe
 from app.dubbing.subtitles.ass_writer import Style
 from app.dubbing.subtitles.cues import Cue

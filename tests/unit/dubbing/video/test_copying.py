@@ -12,8 +12,8 @@ import av
 import numpy as np
 import pytest
 
+from app.domain.dub_options import Container
 from app.domain.errors import CONTAINER_UNSUITABLE, DubError
-from app.domain.job import Container
 from app.domain.media import MediaInfo, Obstacle
 from app.dubbing.probe import probe_task
 from app.dubbing.video import containers

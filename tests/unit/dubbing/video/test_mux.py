@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from app.domain.job import Container
+from app.domain.dub_options import Container
 from app.dubbing.probe import probe
 from app.dubbing.subtitles.cues import Cue
 from app.dubbing.video.mux import Lines

@@ -5,8 +5,8 @@ from pathlib import Path
 import av
 import pytest
 
+from app.domain.dub_options import AudioCodec, AudioFormat, Container
 from app.domain.errors import CONTAINER_UNSUITABLE, DubError
-from app.domain.job import AudioCodec, AudioFormat, Container
 from app.domain.media import MediaInfo, VideoStream
 from app.dubbing.probe import probe
 from app.dubbing.subtitles.cues import Cue

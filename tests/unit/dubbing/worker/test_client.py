@@ -15,8 +15,8 @@ import pytest
 
 from app.config.settings import Settings
 from app.domain import errors
+from app.domain.dub_options import Background
 from app.domain.errors import DubError
-from app.domain.job import Background
 from app.domain.media import MediaInfo
 from app.dubbing.worker.client import limits_of as limits_for
 from app.dubbing.worker.client import run_task

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from app.domain import errors
+from app.domain.dub_options import Task
 from app.domain.errors import DubError
-from app.domain.job import Task
 from app.domain.segment import Segment
 from app.speech.ports import Recognised, RecognitionProgress, RecognitionRequest
 from app.speech.whisper.models import ModelStore

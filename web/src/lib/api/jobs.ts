@@ -52,7 +52,7 @@ export async function getReport(job_id: string): Promise<Report | null> {
 /** What a list shows of a job, from the whole of it. */
 export function summaryOf(job: Job): JobSummary {
 	const { options, artifacts, source_gone = false, outputs_gone = false, ...shared } = job;
-	return { ...shared, source_gone, outputs_gone, recognizer: options.recognizer, thumbnail: artifacts.find((a) => a.kind === 'thumbnail')?.sha256 ?? null };
+	return { ...shared, source_gone, outputs_gone, recognizer: options.recognition.recognizer, thumbnail: artifacts.find((a) => a.kind === 'thumbnail')?.sha256 ?? null };
 }
 
 /** Where the picture of a listed job lies; null when it has none. */

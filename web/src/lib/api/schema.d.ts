@@ -724,12 +724,14 @@ export interface components {
         /**
          * AudioCodec
          * @description How the dub is coded in the video: AAC everywhere, Opus in MKV and WebM.
+         * @default aac
          * @enum {string}
          */
         AudioCodec: "aac" | "opus";
         /**
          * AudioFormat
          * @description The format of the sound file: AAC in MP4, Opus in Ogg, MP3, or a lossless one.
+         * @default m4a
          * @enum {string}
          */
         AudioFormat: "m4a" | "opus" | "mp3" | "wav" | "flac";
@@ -757,6 +759,7 @@ export interface components {
         /**
          * Background
          * @description What happens to the original sound: lowered under the voice, unchanged, or removed.
+         * @default duck
          * @enum {string}
          */
         Background: "duck" | "keep" | "replace";
@@ -774,11 +777,13 @@ export interface components {
         };
         /**
          * BurnPosition
+         * @default bottom
          * @enum {string}
          */
         BurnPosition: "bottom" | "top";
         /**
          * BurnSize
+         * @default medium
          * @enum {string}
          */
         BurnSize: "small" | "medium" | "large";
@@ -806,6 +811,7 @@ export interface components {
         /**
          * Container
          * @description What the video comes in. `auto` is MP4 where the picture may be copied into it, else MKV. WebM takes VP8, VP9 and AV1 and speaks Opus.
+         * @default auto
          * @enum {string}
          */
         Container: "auto" | "mp4" | "mkv" | "webm";
@@ -849,35 +855,15 @@ export interface components {
         };
         /** DubOptions */
         DubOptions: {
-            audio_codec: components["schemas"]["AudioCodec"];
-            audio_format: components["schemas"]["AudioFormat"];
-            audio_track: number | null;
-            background: components["schemas"]["Background"];
-            burn_box: boolean;
-            burn_position: components["schemas"]["BurnPosition"];
-            burn_size: components["schemas"]["BurnSize"];
-            burn_subtitles: boolean;
-            container: components["schemas"]["Container"];
-            duck_attack_s: number;
-            duck_db: number | null;
-            duck_hold_s: number;
-            duck_release_s: number;
-            hardware_encoder: boolean;
-            join_short_cues: components["schemas"]["JoinShortCues"];
-            keep_db: number;
-            keep_original_track: boolean;
-            language: string | null;
-            loudness_lufs: number | null;
-            model: string;
-            recognizer: string;
-            review: boolean;
-            speak_sounds: boolean;
-            speed: number;
-            subtitle_encoding: string | null;
-            target_language: string | null;
-            task: components["schemas"]["Task"];
-            voice: string;
-            voice_model: string;
+            later?: {
+                [key: string]: unknown;
+            };
+            mix: components["schemas"]["MixOptions"];
+            output: components["schemas"]["OutputOptions"];
+            recognition: components["schemas"]["RecognitionOptions"];
+            timing: components["schemas"]["TimingOptions"];
+            translation: components["schemas"]["TranslationOptions"];
+            voices: components["schemas"]["VoiceOptions"];
         };
         /** Encoding */
         Encoding: {
@@ -1022,6 +1008,7 @@ export interface components {
         /**
          * JoinShortCues
          * @description Whether subtitles of a word or two are joined to sentences before they are spoken; `auto`: where the file looks like it.
+         * @default auto
          * @enum {string}
          */
         JoinShortCues: "auto" | "on" | "off";
@@ -1117,6 +1104,49 @@ export interface components {
             start_s: number;
             video: components["schemas"]["VideoStream"] | null;
         };
+        /**
+         * MixOptions
+         * @default {
+         *       "background": "duck",
+         *       "duck_attack_s": 0.12,
+         *       "duck_db": null,
+         *       "duck_hold_s": 0.8,
+         *       "duck_release_s": 0.45,
+         *       "keep_db": 0,
+         *       "loudness_lufs": -16,
+         *       "version": 1
+         *     }
+         */
+        MixOptions: {
+            background: components["schemas"]["Background"];
+            /** @default 0.12 */
+            duck_attack_s: number;
+            duck_db: number | null;
+            /** @default 0.8 */
+            duck_hold_s: number;
+            /** @default 0.45 */
+            duck_release_s: number;
+            /** @default 0 */
+            keep_db: number;
+            later?: {
+                [key: string]: unknown;
+            };
+            /** @default -16 */
+            loudness_lufs: number | null;
+            /** @default 1 */
+            version: number;
+        };
+        /** MixPatch */
+        MixPatch: {
+            background?: components["schemas"]["Background"];
+            duck_attack_s?: number;
+            duck_db?: number | null;
+            duck_hold_s?: number;
+            duck_release_s?: number;
+            keep_db?: number;
+            loudness_lufs?: number | null;
+            version?: 1;
+        };
         /** ModelInfo */
         ModelInfo: {
             credits_per_character: number;
@@ -1142,35 +1172,118 @@ export interface components {
          * @default {}
          */
         OptionsPatch: {
+            /** @deprecated */
+            audio_codec?: components["schemas"]["AudioCodec"];
+            /** @deprecated */
+            audio_format?: components["schemas"]["AudioFormat"];
+            /** @deprecated */
+            audio_track?: number | null;
+            /** @deprecated */
+            background?: components["schemas"]["Background"];
+            /** @deprecated */
+            burn_box?: boolean;
+            /** @deprecated */
+            burn_position?: components["schemas"]["BurnPosition"];
+            /** @deprecated */
+            burn_size?: components["schemas"]["BurnSize"];
+            /** @deprecated */
+            burn_subtitles?: boolean;
+            /** @deprecated */
+            container?: components["schemas"]["Container"];
+            /** @deprecated */
+            duck_attack_s?: number;
+            /** @deprecated */
+            duck_db?: number | null;
+            /** @deprecated */
+            duck_hold_s?: number;
+            /** @deprecated */
+            duck_release_s?: number;
+            /** @deprecated */
+            hardware_encoder?: boolean;
+            /** @deprecated */
+            join_short_cues?: components["schemas"]["JoinShortCues"];
+            /** @deprecated */
+            keep_db?: number;
+            /** @deprecated */
+            keep_original_track?: boolean;
+            /** @deprecated */
+            language?: string | null;
+            /** @deprecated */
+            loudness_lufs?: number | null;
+            mix?: components["schemas"]["MixPatch"];
+            /** @deprecated */
+            model?: string;
+            output?: components["schemas"]["OutputPatch"];
+            recognition?: components["schemas"]["RecognitionPatch"];
+            /** @deprecated */
+            recognizer?: string;
+            /** @deprecated */
+            review?: boolean;
+            /** @deprecated */
+            speak_sounds?: boolean;
+            /** @deprecated */
+            speed?: number;
+            /** @deprecated */
+            subtitle_encoding?: string | null;
+            /** @deprecated */
+            target_language?: string | null;
+            /** @deprecated */
+            task?: components["schemas"]["Task"];
+            timing?: components["schemas"]["TimingPatch"];
+            translation?: components["schemas"]["TranslationPatch"];
+            /** @deprecated */
+            voice?: string;
+            /** @deprecated */
+            voice_model?: string;
+            voices?: components["schemas"]["VoicesPatch"];
+        };
+        /**
+         * OutputOptions
+         * @default {
+         *       "audio_codec": "aac",
+         *       "audio_format": "m4a",
+         *       "burn_box": false,
+         *       "burn_position": "bottom",
+         *       "burn_size": "medium",
+         *       "burn_subtitles": false,
+         *       "container": "auto",
+         *       "hardware_encoder": false,
+         *       "keep_original_track": false,
+         *       "version": 1
+         *     }
+         */
+        OutputOptions: {
+            audio_codec: components["schemas"]["AudioCodec"];
+            audio_format: components["schemas"]["AudioFormat"];
+            /** @default false */
+            burn_box: boolean;
+            burn_position: components["schemas"]["BurnPosition"];
+            burn_size: components["schemas"]["BurnSize"];
+            /** @default false */
+            burn_subtitles: boolean;
+            container: components["schemas"]["Container"];
+            /** @default false */
+            hardware_encoder: boolean;
+            /** @default false */
+            keep_original_track: boolean;
+            later?: {
+                [key: string]: unknown;
+            };
+            /** @default 1 */
+            version: number;
+        };
+        /** OutputPatch */
+        OutputPatch: {
             audio_codec?: components["schemas"]["AudioCodec"];
             audio_format?: components["schemas"]["AudioFormat"];
-            audio_track?: number | null;
-            background?: components["schemas"]["Background"];
             burn_box?: boolean;
             burn_position?: components["schemas"]["BurnPosition"];
             burn_size?: components["schemas"]["BurnSize"];
             burn_subtitles?: boolean;
             container?: components["schemas"]["Container"];
-            duck_attack_s?: number;
-            duck_db?: number | null;
-            duck_hold_s?: number;
-            duck_release_s?: number;
             hardware_encoder?: boolean;
-            join_short_cues?: components["schemas"]["JoinShortCues"];
-            keep_db?: number;
             keep_original_track?: boolean;
-            language?: string | null;
-            loudness_lufs?: number | null;
-            model?: string;
-            recognizer?: string;
-            review?: boolean;
-            speak_sounds?: boolean;
-            speed?: number;
-            subtitle_encoding?: string | null;
-            target_language?: string | null;
-            task?: components["schemas"]["Task"];
-            voice?: string;
-            voice_model?: string;
+            version?: 1;
         };
         /**
          * Phase
@@ -1200,6 +1313,54 @@ export interface components {
             stage_progress: number;
             /** @constant */
             type: "progress";
+        };
+        /**
+         * RecognitionOptions
+         * @default {
+         *       "audio_track": null,
+         *       "join_short_cues": "auto",
+         *       "language": null,
+         *       "model": "",
+         *       "recognizer": "openai-whisper",
+         *       "review": true,
+         *       "speak_sounds": false,
+         *       "subtitle_encoding": null,
+         *       "task": "transcribe",
+         *       "version": 1
+         *     }
+         */
+        RecognitionOptions: {
+            audio_track: number | null;
+            join_short_cues: components["schemas"]["JoinShortCues"];
+            language: string | null;
+            later?: {
+                [key: string]: unknown;
+            };
+            /** @default  */
+            model: string;
+            /** @default openai-whisper */
+            recognizer: string;
+            /** @default true */
+            review: boolean;
+            /** @default false */
+            speak_sounds: boolean;
+            subtitle_encoding: string | null;
+            task: components["schemas"]["Task"];
+            /** @default 1 */
+            version: number;
+        };
+        /** RecognitionPatch */
+        RecognitionPatch: {
+            audio_track?: number | null;
+            join_short_cues?: components["schemas"]["JoinShortCues"];
+            language?: string | null;
+            model?: string;
+            recognizer?: string;
+            review?: boolean;
+            speak_sounds?: boolean;
+            subtitle_encoding?: string | null;
+            task?: components["schemas"]["Task"];
+            version?: 1;
         };
         /** Refused */
         Refused: {
@@ -1368,9 +1529,47 @@ export interface components {
         /**
          * Task
          * @description What recognition writes: the spoken words, or (Whisper's own) an English translation of them.
+         * @default transcribe
          * @enum {string}
          */
         Task: "transcribe" | "translate";
+        /**
+         * TimingOptions
+         * @default {
+         *       "version": 1
+         *     }
+         */
+        TimingOptions: {
+            later?: {
+                [key: string]: unknown;
+            };
+            /** @default 1 */
+            version: number;
+        };
+        /** TimingPatch */
+        TimingPatch: {
+            version?: 1;
+        };
+        /**
+         * TranslationOptions
+         * @default {
+         *       "target_language": null,
+         *       "version": 1
+         *     }
+         */
+        TranslationOptions: {
+            later?: {
+                [key: string]: unknown;
+            };
+            target_language: string | null;
+            /** @default 1 */
+            version: number;
+        };
+        /** TranslationPatch */
+        TranslationPatch: {
+            target_language?: string | null;
+            version?: 1;
+        };
         /** VideoStream */
         VideoStream: {
             codec: string;
@@ -1391,9 +1590,38 @@ export interface components {
             name: string;
             preview_url: string | null;
         };
+        /**
+         * VoiceOptions
+         * @default {
+         *       "speed": 1,
+         *       "version": 1,
+         *       "voice": "espeak:auto",
+         *       "voice_model": ""
+         *     }
+         */
+        VoiceOptions: {
+            later?: {
+                [key: string]: unknown;
+            };
+            /** @default 1 */
+            speed: number;
+            /** @default 1 */
+            version: number;
+            /** @default espeak:auto */
+            voice: string;
+            /** @default  */
+            voice_model: string;
+        };
         /** Voices */
         Voices: {
             voices: components["schemas"]["VoiceInfo"][];
+        };
+        /** VoicesPatch */
+        VoicesPatch: {
+            speed?: number;
+            version?: 1;
+            voice?: string;
+            voice_model?: string;
         };
         /**
          * Why

@@ -1,4 +1,13 @@
-import type { AudioFormat, Container, DubOptions, MediaInfo } from '$lib/api/types';
+import type { AudioFormat, Container, DubOptions, MediaInfo, OptionsPatch } from '$lib/api/types';
+
+/** The options with changes to some of their groups, the later ones last. */
+export function merged<T extends OptionsPatch | DubOptions>(options: T, ...patches: OptionsPatch[]): T {
+	const groups: Record<string, object> = { ...options } as Record<string, object>;
+	for (const patch of patches) {
+		for (const [name, fields] of Object.entries(patch)) groups[name] = { ...groups[name], ...(fields as object) };
+	}
+	return groups as T;
+}
 
 /** `−12 dB`, `+3 dB`, `0 dB`: with a true minus sign. */
 export function decibels(value: number, unit = 'dB', digits = 0): string {
@@ -36,20 +45,20 @@ const BURNED = 'h264'; // what encoding makes of every picture
 const CODEC_NAMES: Record<string, string> = { h264: 'H.264', hevc: 'H.265', mpeg4: 'MPEG-4', mpeg2video: 'MPEG-2', vp8: 'VP8', vp9: 'VP9', av1: 'AV1' };
 
 /** The picture that a container does not take of this video: `H.264`; "" when it takes it, or when that is not known yet. */
-export function unsuitable(container: Container, { burn_subtitles }: Pick<DubOptions, 'burn_subtitles'>, media: MediaInfo | null): string {
+export function unsuitable(container: Container, { output: { burn_subtitles } }: { output: Pick<DubOptions['output'], 'burn_subtitles'> }, media: MediaInfo | null): string {
 	const codec = burn_subtitles || media?.video?.obstacle === 'edits' ? BURNED : media?.video?.codec;
 	const taken = PICTURES[container];
 	return !codec || !taken || taken.includes(codec) ? '' : (CODEC_NAMES[codec] ?? codec.toUpperCase());
 }
 
 /** The sound's coding that goes with a container. */
-export function codecFor(container: Container, codec: DubOptions['audio_codec']): DubOptions['audio_codec'] {
+export function codecFor(container: Container, codec: DubOptions['output']['audio_codec']): DubOptions['output']['audio_codec'] {
 	if (container === 'webm') return 'opus';
 	return container === 'mkv' ? codec : 'aac';
 }
 
 /** The sound's settings in a few words. */
-export function soundSummary({ background, duck_db, keep_db, loudness_lufs }: DubOptions): string {
+export function soundSummary({ mix: { background, duck_db, keep_db, loudness_lufs } }: Pick<DubOptions, 'mix'>): string {
 	const original = {
 		duck: duck_db === null ? 'Original as low as needed' : `Original lower by ${decibels(-duck_db).slice(1)}`,
 		keep: keep_db === 0 ? 'Original as it is' : `Original at ${decibels(keep_db)}`,
@@ -59,7 +68,7 @@ export function soundSummary({ background, duck_db, keep_db, loudness_lufs }: Du
 }
 
 /** The files' settings in a few words. */
-export function filesSummary({ container, audio_codec, audio_format }: DubOptions): string {
+export function filesSummary({ output: { container, audio_codec, audio_format } }: Pick<DubOptions, 'output'>): string {
 	const video = container === 'auto' ? 'MP4 or MKV' : CONTAINERS.find((c) => c.value === container)?.name;
 	const coded = audio_codec === 'opus' ? ' with Opus' : '';
 	return `${video}${coded}, audio as ${AUDIO_FORMATS.find((f) => f.value === audio_format)?.name}`;

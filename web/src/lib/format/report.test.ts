@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DubOptions, MediaInfo, Report } from '$lib/api/types';
-import { codecFor, decibels, filesSummary, soundSummary, unsuitable } from './options';
+import { codecFor, decibels, filesSummary, merged, soundSummary, unsuitable } from './options';
 import { charactersToCut, findings, offset } from './report';
 import type { Job } from '$lib/api/types';
 import { heardTrack, trackFacts, trackName } from './tracks';
@@ -83,21 +83,22 @@ describe('offsets and levels', () => {
 });
 
 const options = {
-	background: 'duck', duck_db: null, keep_db: 0, loudness_lufs: -16, container: 'auto', audio_codec: 'aac', audio_format: 'm4a', burn_subtitles: false
+	mix: { background: 'duck', duck_db: null, keep_db: 0, loudness_lufs: -16 },
+	output: { container: 'auto', audio_codec: 'aac', audio_format: 'm4a', burn_subtitles: false }
 } as unknown as DubOptions;
 const media = (codec: string) => ({ video: { codec } }) as MediaInfo;
 
 describe('options in a few words', () => {
 	it('say what the sound will be', () => {
 		expect(soundSummary(options)).toBe('Original as low as needed, −16 LUFS');
-		expect(soundSummary({ ...options, duck_db: -18, loudness_lufs: null })).toBe('Original lower by 18 dB, level left');
-		expect(soundSummary({ ...options, background: 'keep', keep_db: -6 })).toBe('Original at −6 dB, −16 LUFS');
-		expect(soundSummary({ ...options, background: 'replace' })).toBe('Only the new voice, −16 LUFS');
+		expect(soundSummary(merged(options, { mix: { duck_db: -18, loudness_lufs: null } }))).toBe('Original lower by 18 dB, level left');
+		expect(soundSummary(merged(options, { mix: { background: 'keep', keep_db: -6 } }))).toBe('Original at −6 dB, −16 LUFS');
+		expect(soundSummary(merged(options, { mix: { background: 'replace' } }))).toBe('Only the new voice, −16 LUFS');
 	});
 
 	it('say what the files will be', () => {
 		expect(filesSummary(options)).toBe('MP4 or MKV, audio as M4A');
-		expect(filesSummary({ ...options, container: 'mkv', audio_codec: 'opus', audio_format: 'flac' })).toBe('MKV with Opus, audio as FLAC');
+		expect(filesSummary(merged(options, { output: { container: 'mkv', audio_codec: 'opus', audio_format: 'flac' } }))).toBe('MKV with Opus, audio as FLAC');
 	});
 
 	it('never ask for a sound that the container does not take', () => {
@@ -107,7 +108,7 @@ describe('options in a few words', () => {
 	it('warn of a picture that a container does not take, before the server does', () => {
 		expect([unsuitable('webm', options, media('h264')), unsuitable('mp4', options, media('vp8'))]).toEqual(['H.264', 'VP8']);
 		expect([unsuitable('webm', options, media('vp9')), unsuitable('webm', options, null), unsuitable('mkv', options, media('prores'))]).toEqual(['', '', '']);
-		expect(unsuitable('webm', { burn_subtitles: true }, media('vp9'))).toBe('H.264');
+		expect(unsuitable('webm', { output: { burn_subtitles: true } }, media('vp9'))).toBe('H.264');
 	});
 });
 
@@ -126,7 +127,7 @@ describe('a sound track', () => {
 
 	it('is the chosen one, else the one that the server took', () => {
 		const audio = [0, 1].map((track) => ({ index: track, track, codec: 'aac', sample_rate_hz: 48_000, channels: 2, language: null, title: null }));
-		const job = (audio_track: number | null, heard: number | null) => ({ options: { audio_track }, media: { audio, heard } }) as unknown as Job;
+		const job = (audio_track: number | null, heard: number | null) => ({ options: { recognition: { audio_track } }, media: { audio, heard } }) as unknown as Job;
 		expect([job(null, 1), job(0, 1), job(null, null)].map((each) => heardTrack(each)?.track)).toEqual([1, 0, 0]);
 	});
 });

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Job, StageInfo } from '$lib/api/types';
 import { doing, steps } from './stages';
 
-const job = (changes: Partial<Job>, options: Partial<Job['options']> = {}) =>
-	({ state: 'queued', phase: 'prepare', stage: null, stage_progress: 0, error: null, options: { review: true, recognizer: 'openai-whisper', ...options }, ...changes }) as Job;
+const job = (changes: Partial<Job>, recognition: Partial<Job['options']['recognition']> = {}) =>
+	({ state: 'queued', phase: 'prepare', stage: null, stage_progress: 0, error: null, options: { recognition: { review: true, recognizer: 'openai-whisper', ...recognition } }, ...changes }) as Job;
 const STAGES: StageInfo[] = [
 	{ name: 'probe', phase: 'prepare', title: 'Check' },
 	{ name: 'ingest', phase: 'prepare', title: 'Listen' },

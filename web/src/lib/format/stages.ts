@@ -66,10 +66,10 @@ export function steps(job: Job, stages: readonly StageInfo[]): Step[] {
 	if (!listed.length) return [];
 	const [here, state] = position(job, listed);
 	return listed.map(({ name, title }, index) => {
-		const skipped = name === REVIEW.name && !job.options.review;
+		const skipped = name === REVIEW.name && !job.options.recognition.review;
 		const reached: StepState = index < here ? 'done' : index === here ? state : 'waiting';
 		return {
-			name: titled({ name, title }, job.options.recognizer),
+			name: titled({ name, title }, job.options.recognition.recognizer),
 			state: skipped && reached !== 'active' ? 'skipped' : reached,
 			yours: name === REVIEW.name && reached === 'active',
 			progress: index === here && state === 'active' ? job.stage_progress : 0
@@ -82,5 +82,5 @@ export function doing(job: Job | JobSummary, stages: readonly StageInfo[]): stri
 	const listed = withReview(stages);
 	const here = listed[position(job, listed)[0]];
 	if ((job.state !== 'preparing' && job.state !== 'rendering') || !here) return STATE_NAMES[job.state];
-	return titled(here, 'options' in job ? job.options.recognizer : job.recognizer);
+	return titled(here, 'options' in job ? job.options.recognition.recognizer : job.recognizer);
 }

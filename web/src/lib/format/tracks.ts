@@ -11,7 +11,7 @@ export function trackFacts({ channels, codec, purpose, default: first, silent }:
 
 /** The track that is heard: the one that was chosen, or the one that the server took. */
 export function heardTrack(job: Pick<Job, 'options' | 'media'>): AudioStream | undefined {
-	return job.media?.audio.find((t) => t.track === (job.options.audio_track ?? job.media?.heard ?? 0));
+	return job.media?.audio.find((t) => t.track === (job.options.recognition.audio_track ?? job.media?.heard ?? 0));
 }
 
 /** `2 · English · Commentary`: a sound track as a person picks it, counted from 1. */

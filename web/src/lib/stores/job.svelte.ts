@@ -3,6 +3,7 @@ import { asApiError, type ApiError } from '$lib/api/problems';
 import { getSegments } from '$lib/api/segments';
 import { LiveSocket, type Connection } from '$lib/api/socket';
 import type { Estimate, Job, JobMessage, JobPatch, OptionsPatch } from '$lib/api/types';
+import { merged } from '$lib/format/options';
 import { isRunning, steps } from '$lib/format/stages';
 import { LinesStore } from './lines.svelte';
 import { ReportStore } from './report.svelte';
@@ -25,7 +26,7 @@ export class JobStore {
 
 	readonly #shown = $derived.by(() => {
 		if (!this.#job || !this.#unsaved.length) return this.#job;
-		return { ...this.#job, options: Object.assign({}, this.#job.options, ...this.#unsaved) as Job['options'] };
+		return { ...this.#job, options: merged(this.#job.options, ...this.#unsaved) };
 	});
 	readonly running = $derived.by(() => this.#job !== null && isRunning(this.#job));
 	readonly steps = $derived.by(() => (this.#job ? steps(this.#job, server.stages) : []));

@@ -4,7 +4,7 @@ import { LibraryStore } from './library.svelte';
 
 const job = (id: string, created_at: number, changes: Partial<JobSummary> = {}) => ({ id, title: id, state: 'preparing', created_at, progress: 0, ...changes }) as JobSummary;
 const whole = (id: string, created_at: number, changes: Partial<Job> = {}) =>
-	({ ...job(id, created_at), options: { recognizer: 'subtitles' }, artifacts: [], ...changes }) as unknown as Job;
+	({ ...job(id, created_at), options: { recognition: { recognizer: 'subtitles' } }, artifacts: [], ...changes }) as unknown as Job;
 const ids = (library: LibraryStore) => library.shown.map((j) => j.id);
 
 describe('the library', () => {

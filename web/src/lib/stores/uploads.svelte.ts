@@ -1,6 +1,7 @@
 import { createJob } from '$lib/api/jobs';
 import { asApiError, type ApiError } from '$lib/api/problems';
 import type { Job, OptionsPatch } from '$lib/api/types';
+import { merged } from '$lib/format/options';
 import { FileUpload, forgetUpload, rememberedUploads, uploadOffset, uploadSmall, type Remembered } from '$lib/api/uploads';
 import { SpeedMeter } from '$lib/format/speed';
 import { StemUpload } from './stem.svelte';
@@ -193,7 +194,9 @@ export class UploadStore {
 		try {
 			const subtitles_upload_id = item.subtitles ? await uploadSmall(item.subtitles) : null;
 			const stem_upload_id = item.stem ? await item.stem.done : null;
-			const options: OptionsPatch = subtitles_upload_id ? { ...this.options, recognizer: 'subtitles', ...(item.encoding && { subtitle_encoding: item.encoding }) } : this.options;
+			const options: OptionsPatch = subtitles_upload_id
+				? merged(this.options, { recognition: { recognizer: 'subtitles', ...(item.encoding && { subtitle_encoding: item.encoding }) } })
+				: this.options;
 			const job = await createJob({ upload_id: item.upload_id, options, subtitles_upload_id, stem_upload_id });
 			this.#forget(item);
 			await this.#made(item.upload_id, job);

@@ -59,9 +59,9 @@ describe('uploads', () => {
 		const made: string[] = [];
 		uploads.onCreated = (job) => made.push(job.title);
 		uploads.add([file('film.mp4')]);
-		uploads.options = { speed: 0.9 };
+		uploads.options = { voices: { speed: 0.9 } };
 		await done('film.mp4');
-		expect(asked).toEqual([{ upload_id: 'id of film.mp4', options: { speed: 0.9 }, subtitles_upload_id: null, stem_upload_id: null }]);
+		expect(asked).toEqual([{ upload_id: 'id of film.mp4', options: { voices: { speed: 0.9 } }, subtitles_upload_id: null, stem_upload_id: null }]);
 		await vi.waitFor(() => expect(made).toEqual(['id of film.mp4']));
 		expect(uploads.sending).toEqual([]);
 	});
@@ -88,7 +88,7 @@ describe('uploads', () => {
 		expect(uploads.encoding).toBe(null);
 		uploads.add([file('another.mp4')]);
 		await done('another.mp4');
-		expect(asked.map((body) => body.options)).toEqual([{ recognizer: 'subtitles', subtitle_encoding: 'cp1250' }, { recognizer: 'subtitles' }]);
+		expect(asked.map((body) => body.options)).toEqual([{ recognition: { recognizer: 'subtitles', subtitle_encoding: 'cp1250' } }, { recognition: { recognizer: 'subtitles' } }]);
 	});
 
 	it('keep subtitles that came alone for the next video, and only for that', async () => {
