@@ -2,7 +2,7 @@
 
     python -m bench.hour [--hours 1] [--lines 700] [--threads 2]
 
-CPU and wall time as ratios to that pass in the same run, and the peak memory. `--hours 4 --lines 2800` shows that memory does not grow.
+CPU and wall time as ratios to that pass in the same run, and the peak memory. `--hours 4 --lines 2800` shows what the length adds to memory.
 """
 
 from __future__ import annotations
