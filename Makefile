@@ -15,7 +15,7 @@ TORCH := .venv/.torch-$(if $(filter 1,$(GPU)),cuda,cpu)
 # The index of torch's CPU builds. Where it cannot be reached, what the ordinary index has is taken, with the libraries that it needs.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH_HERE := import torch; print("torch==" + torch.__version__.split("+")[0], torch.version.cuda)
-.PHONY: help setup run image test durations soak test-web test-python check check-dockerfile check-lint check-format check-types check-imports check-web check-client format clean docs docs-site web licences sbom scan
+.PHONY: help setup run image test quick durations soak test-web test-python check check-dockerfile check-lint check-format check-types check-imports check-web check-client format clean docs docs-site web licences sbom scan
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -40,6 +40,9 @@ PYTEST := $(BIN)/python -m pytest --durations=10
 PARALLEL := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 test-python: setup
 	@$(PYTEST) $(PARALLEL)
+
+quick: .venv/.dev ## What needs no server, no browser and no media, in less than a minute
+	@$(PYTEST) $(PARALLEL) --quick tests/unit
 
 durations: setup ## Run the Python tests and write down how long each file takes; the longest go first next time
 	@$(PYTEST) $(PARALLEL) --write-durations

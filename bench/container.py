@@ -1,6 +1,6 @@
 """The image as it is run: size, start, health check, a whole job, crashes, stop under load, resume after `docker kill`, rebuild after a change.
 
-usage: IMAGE=NAME python -m bench.container [--rebuild]
+    IMAGE=NAME python -m bench.container [--rebuild]
 
 Needs docker on the path and the image built; the container is read-only, without capabilities, as the image's own user. `--rebuild` also builds
 the working tree's image twice more, after a change of the application and of the page. Goals: first 200 under 3 s, back after a crash under
@@ -9,6 +9,7 @@ the working tree's image twice more, after a change of the application and of th
 
 from __future__ import annotations
 
+import argparse
 import base64
 import contextlib
 import json
@@ -267,6 +268,11 @@ def build(context: Path) -> float:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rebuild", action="store_true", help="build the image twice more, too")
+    asked = parser.parse_args()
+    if shutil.which("docker") is None:
+        parser.error("there is no docker on the path")
     figures()
     with tempfile.TemporaryDirectory(prefix="autodubber-bench-") as folder:
         data = Path(folder) / "data"
@@ -286,7 +292,7 @@ def main() -> int:
             row("zombies at the end", str(sum(line.startswith("Z") for _, _, line in container.processes())))
         finally:
             docker("rm", "-f", NAME, check=False)
-    if "--rebuild" in sys.argv:
+    if asked.rebuild:
         rebuilds()
     return 0
 

@@ -180,6 +180,11 @@ def _clips(folder: Path, count: int, duration_s: float) -> list[dict[str, Any]]:
     return [{**placed, "start_s": round(index * slot_s + 0.2, 3)} for index in range(count) if index * slot_s + 0.2 + _LINE_S < duration_s]
 
 
+def smallest(_: Path) -> list[str]:
+    """The arguments of its smallest run."""
+    return ["render", "--minutes", "0.2", "--lines", "3"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("render", "edits", "memory"))

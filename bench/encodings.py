@@ -98,8 +98,15 @@ def subtitle_file(lines: list[str], encoding: str, size: int, dice: random.Rando
     return b"\r\n".join(cues)
 
 
+def smallest(folder: Path) -> list[str]:
+    """The arguments of its smallest run: one language."""
+    lines = ["Mitä sinä täällä teet?", "En tiedä, mennään kotiin.", "Älä nyt!", "Se on minun.", "Tämä on hyvä päivä.", "Hyvää yötä, äiti."]
+    (folder / "fi.txt").write_text("\n".join(lines), encoding="utf-8")
+    return [str(folder), "--samples", "1"]
+
+
 def main() -> None:
-    asked = argparse.ArgumentParser()
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("folders", nargs="+", type=Path)
     asked.add_argument("--samples", type=int, default=20)
     asked.add_argument("--seed", type=int, default=8)
@@ -126,6 +133,8 @@ def main() -> None:
                         if unicodedata.normalize("NFC", got.text) != want and arguments.misses:
                             wrong = next((a, b) for a, b in zip(want.split("\r\n"), [*got.text.split("\r\n"), ""], strict=False) if a != b)
                             print(f"{folder.name} {language} {encoding} {size} cues, given {given}: {got.encoding} {wrong}")
+    if not drawn:
+        asked.error("no texts of a known language in the folders")
     table(right, drawn)
     print(f"seed {arguments.seed}; the slowest file took {slowest_s:.2f} s")
 

@@ -1,4 +1,4 @@
-"""A data folder with many finished jobs, their rows as a render leaves them (no files): `python bench/filling.py FOLDER --jobs 10000 --lines 30`.
+"""A data folder with many finished jobs, their rows as a render leaves them (no files): `python -m bench.filling FOLDER --jobs 10000 --lines 30`.
 
 A program of its own, which asks for nothing newer than version 0.1: with PYTHONPATH it fills a folder by the code of another checkout.
 """
@@ -118,8 +118,13 @@ def fill(folder: Path, jobs: int, lines: int) -> Path:
     return path
 
 
+def smallest(folder: Path) -> list[str]:
+    """The arguments of its smallest run."""
+    return [str(folder / "data"), "--jobs", "2", "--lines", "2"]
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--jobs", type=int, default=10_000)
     parser.add_argument("--lines", type=int, default=30)

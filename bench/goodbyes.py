@@ -2,11 +2,12 @@
 
 Every second run has jobs at work and an upload half way, too. Goal: every socket, every run, within 10 s. BUSY is how many processes spin beside it.
 
-usage: python -m bench.goodbyes [RUNS] [CLIENTS] [BUSY] [SIGNAL]
+    python -m bench.goodbyes [RUNS] [CLIENTS] [BUSY] [SIGNAL]
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import multiprocessing
@@ -99,9 +100,19 @@ async def measure(server: Server, clients: int, told: signal.Signals, *, at_work
         return Counter(await asyncio.gather(*listeners)), seconds
 
 
+def smallest(_: Path) -> list[str]:
+    """The arguments of its smallest run."""
+    return ["1", "2"]
+
+
 def main() -> int:
-    runs, clients, spinning = (int(sys.argv[at]) if len(sys.argv) > at else default for at, default in ((1, 30), (2, 100), (3, 0)))
-    told = signal.Signals[sys.argv[4]] if len(sys.argv) > 4 else signal.SIGTERM
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="?", type=int, default=30)
+    parser.add_argument("clients", nargs="?", type=int, default=100)
+    parser.add_argument("busy", nargs="?", type=int, default=0)
+    parser.add_argument("signal", nargs="?", choices=("SIGTERM", "SIGINT"), default="SIGTERM")
+    asked = parser.parse_args()
+    runs, clients, spinning, told = asked.runs, asked.clients, asked.busy, signal.Signals[asked.signal]
     codes, seconds, clean = Counter[str](), [], 0
     with busy(spinning):
         for number in range(runs):

@@ -15,6 +15,11 @@ from pathlib import Path
 from bench import material, stages
 
 
+def smallest(_: Path) -> list[str]:
+    """The arguments of its smallest run."""
+    return ["--hours", "0.003", "--lines", "3", "--threads", "1"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hours", type=float, default=1)

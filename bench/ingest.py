@@ -30,6 +30,11 @@ def source(folder: Path, hours: float, container: str) -> Path:
     return out
 
 
+def smallest(_: Path) -> list[str]:
+    """The arguments of its smallest run."""
+    return ["--hours", "0.005", "0.01", "--containers", "mkv"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hours", type=float, nargs="+", default=[1, 10])

@@ -1,6 +1,6 @@
 """A server that is killed (SIGKILL, its whole tree) every few seconds over three short jobs: how far they are after each life, when they are done.
 
-usage: python -m bench.kills [--every 3] [--cpu] [--jobs 12,30,60] [--within 600] [--burn] [--brought] [--program NAME]
+    python -m bench.kills [--every 3] [--cpu] [--jobs 12,30,60] [--within 600] [--burn] [--brought] [--program NAME]
 A life counts from the start of the process. `work` is the time from there to the first child that works for a job.
 """
 
@@ -126,8 +126,13 @@ def live(lives: Lives, every_s: float, *, cpu: bool) -> float | None:
     return worked
 
 
+def smallest(_: Path) -> list[str]:
+    """The arguments of its smallest run."""
+    return ["--every", "60", "--jobs", "3", "--brought", "--picture", "160x90"]
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--every", type=float, default=3.0, help="seconds of a life")
     parser.add_argument("--cpu", action="store_true", help="count CPU seconds of the server and its children, on a busy machine")
     parser.add_argument("--jobs", default="12,30,60", help="seconds of each video")

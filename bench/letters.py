@@ -1,6 +1,6 @@
 """Makes `app/dubbing/subtitles/letter_statistics.txt`: how likely a letter is after another, in each language that has had code pages of its own.
 
-    python -m bench.letters FOLDER
+    python -m bench.letters FOLDER [--out FILE]
 
 FOLDER is `lingua/language-models` of the package lingua-language-detector 1.3.5 (Apache-2.0; counted in news of the Leipzig Corpora
 Collection, CC BY), its files unpacked by `brotli -d`.
@@ -8,9 +8,9 @@ Collection, CC BY), its files unpacked by `brotli -d`.
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
-import sys
 from collections import defaultdict
 from fractions import Fraction
 from pathlib import Path
@@ -50,8 +50,22 @@ def levels(shares: dict[str, float]) -> dict[int, list[str]]:
     return by_level
 
 
+def smallest(folder: Path) -> list[str]:
+    """The arguments of its smallest run: one language of two letters."""
+    (folder / "fi").mkdir()
+    (folder / "fi" / "unigrams.json").write_text('{"ngrams": {"1/2": "a n"}}')
+    (folder / "fi" / "bigrams.json").write_text('{"ngrams": {"1/2": "an na"}}')
+    return [str(folder), "--out", str(folder / "letters.txt")]
+
+
 def main() -> None:
-    folder = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--out", type=Path, default=TABLE, help="where the table goes (default: where the program reads it)")
+    asked = parser.parse_args()
+    folder: Path = asked.folder
+    if not any((folder / language).is_dir() for language in LANGUAGES):
+        parser.error(f"no models in {folder}")
     rows = []
     for language in LANGUAGES:
         alone = frequencies(folder / language, "unigrams")
@@ -61,8 +75,8 @@ def main() -> None:
         for kind, shares in (("1", alone), ("2", {pair: min(share, 1.0) for pair, share in after.items()})):
             for level, ngrams in sorted(levels(shares).items()):
                 rows.append(f"{language} {kind} {LEVELS[level]} {''.join(ngrams)}")
-    TABLE.write_text(HEAD + "\n".join(rows) + "\n", encoding="utf-8")
-    print(f"{TABLE}: {TABLE.stat().st_size >> 10} KiB, {len(LANGUAGES)} languages")
+    asked.out.write_text(HEAD + "\n".join(rows) + "\n", encoding="utf-8")
+    print(f"{asked.out}: {asked.out.stat().st_size >> 10} KiB, {len(LANGUAGES)} languages")
 
 
 if __name__ == "__main__":

@@ -81,6 +81,11 @@ def measure(name: str, checkout: Path | None, data: Path, arguments: argparse.Na
         print(f"{line}; {CONNECTIONS} connections: {rate:.0f} a second, p99 {p99_ms:.0f} ms", flush=True)
 
 
+def smallest(_: Path) -> list[str]:
+    """The arguments of its smallest run."""
+    return ["--jobs", "2", "3", "--lines", "2", "--requests", "5", "--seconds", "0.2"]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, nargs="+", default=[10, 10_000])

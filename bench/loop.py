@@ -2,11 +2,12 @@
 
 The rest is the kernel's: it let other programs run. BUSY is how many processes spin beside the server, to see that this part grows alone.
 
-usage: python -m bench.loop [JOBS] [BUSY]
+    python -m bench.loop [JOBS] [BUSY] [--seconds 30]
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
@@ -20,8 +21,6 @@ from bench import material
 from bench.goodbyes import busy
 from bench.server import Server, serving
 
-SECONDS = 30
-
 
 def worst_blocks_ms(server: Server) -> tuple[float, float]:
     """Since this was last asked: the longest block, and the longest of our own."""
@@ -30,10 +29,10 @@ def worst_blocks_ms(server: Server) -> tuple[float, float]:
     return tuple(float(told[f"autodubber_event_loop_worst_{which}block_seconds"]) * 1000 for which in ("", "own_"))  # type: ignore[return-value]
 
 
-def measure(server: Server, jobs: int) -> None:
+def measure(server: Server, jobs: int, seconds: int) -> None:
     with tempfile.TemporaryDirectory() as folder, httpx.Client(base_url=server.url, timeout=60) as http:
-        source = material.video(Path(folder) / "video.mp4", SECONDS, "640x360")
-        lines = material.subtitles(Path(folder) / "lines.srt", SECONDS, 10)
+        source = material.video(Path(folder) / "video.mp4", seconds, "640x360")
+        lines = material.subtitles(Path(folder) / "lines.srt", seconds, max(2, seconds // 3))
         whole, own = worst_blocks_ms(server)
         print(f"start: {whole:.0f} ms, of our own {own:.0f} ms")
         began = time.perf_counter()
@@ -53,10 +52,19 @@ def measure(server: Server, jobs: int) -> None:
         print(f"{jobs} jobs in {time.perf_counter() - began:.0f} s: {whole:.0f} ms, of our own {own:.0f} ms")
 
 
+def smallest(_: Path) -> list[str]:
+    """The arguments of its smallest run."""
+    return ["1", "--seconds", "3"]
+
+
 def main() -> int:
-    jobs, spinning = (int(sys.argv[at]) if len(sys.argv) > at else default for at, default in ((1, 12), (2, 0)))
-    with serving("/health/ready", AUTODUBBER_MIN_FREE_BYTES="0", AUTODUBBER_METRICS="true") as server, busy(spinning):
-        measure(server, jobs)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("jobs", nargs="?", type=int, default=12)
+    parser.add_argument("busy", nargs="?", type=int, default=0)
+    parser.add_argument("--seconds", type=int, default=30, help="of each video")
+    asked = parser.parse_args()
+    with serving("/health/ready", AUTODUBBER_MIN_FREE_BYTES="0", AUTODUBBER_METRICS="true") as server, busy(asked.busy):
+        measure(server, asked.jobs, asked.seconds)
     return 0
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import subprocess
+import wave
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from app.media.ffmpeg import tool
+from app.speech.espeak.voice import EspeakVoice
+from app.speech.ports import SpeechRequest
 
 CLIP = Path(__file__).resolve().parents[1] / "tests" / "fixtures" / "clips" / "en_60s.flac"
 RATE_HZ = 48_000
@@ -47,12 +51,12 @@ def long_video(path: Path, seconds: int, size: str) -> Path:
 
 
 def film(folder: Path, seconds: float) -> Path:
-    """A 720p30 H.264 video with speech over music and noise, AAC at 160 kb/s: two minutes, looped without encoding them again."""
+    """A 720p30 H.264 video with speech over music and noise, AAC at 160 kb/s: at most two minutes, looped without encoding them again."""
     unit, source = folder / "unit.mp4", folder / "source.mp4"
-    picture = ["-f", "lavfi", "-i", f"testsrc2=s=1280x720:r=30:d={_UNIT_S}"]
+    picture = ["-f", "lavfi", "-i", f"testsrc2=s=1280x720:r=30:d={min(_UNIT_S, seconds)}"]
     sound = ["-f", "f32le", "-ar", str(RATE_HZ), "-ac", "2", "-i", "-"]
     codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "30", "-c:a", "aac", "-b:a", "160k"]
-    argv = [tool(), "-v", "error", "-y", *sound, *picture, "-map", "1:v", "-map", "0:a", *codecs, str(unit)]
+    argv = [tool(), "-v", "error", "-y", *sound, *picture, "-map", "1:v", "-map", "0:a", *codecs, "-t", str(min(_UNIT_S, seconds)), str(unit)]
     with multiprocessing.get_context("spawn").Pool(1) as pool:  # a child's peak memory begins with its parent's: this one must stay small
         pool.apply(_pipe_bed, (argv,))
     loops = ["-stream_loop", str(int(seconds // _UNIT_S)), "-i", str(unit)]
@@ -87,19 +91,36 @@ def lines(folder: Path, count: int, seconds: float) -> list[dict[str, Any]]:
     """Lines spread over the video as the fit takes them, spoken by espeak-ng; some of the clips are too long for their slots."""
     random = np.random.default_rng(0)
     slot_s = seconds / count
-    made = []
+    made, texts = [], {}
     for index in range(count):
         clip = folder / f"line{index}.wav"
-        speak(clip, " ".join(random.choice(WORDS, max(2, round(slot_s * random.uniform(1.5, 3.2))))))
+        texts[clip] = " ".join(random.choice(WORDS, max(2, round(slot_s * random.uniform(1.5, 3.2)))))
         start_s = index * slot_s + 0.1
         line = {"segment_id": f"{index}", "start_s": start_s, "end_s": start_s + slot_s * 0.85, "speaker": "", "clip": str(clip), "speed": 1.0}
         made.append(line)
+    asyncio.run(_speak(texts, "en"))
     return made
 
 
-def speak(path: Path, text: str) -> Path:
-    subprocess.run(["espeak-ng", "-s", "165", "-w", str(path), text], check=True)
+def speak(path: Path, text: str, voice: str = "en") -> Path:
+    """A WAV of the text, spoken by the espeak-ng that the program brings: none has to be installed."""
+    asyncio.run(_speak({path: text}, voice))
     return path
+
+
+async def _speak(texts: dict[Path, str], voice: str) -> None:
+    """As many at once as there are processors; a clip is written as soon as it is there."""
+    engine = EspeakVoice()
+
+    async def one(path: Path, text: str) -> None:
+        spoken = await engine.speak(SpeechRequest(voice, "", text, None, 1.0, "", "", None))
+        with wave.open(str(path), "wb") as file:
+            file.setparams((1, 2, spoken.sample_rate_hz, 0, "NONE", "not compressed"))
+            file.writeframes(spoken.pcm)
+
+    async with asyncio.TaskGroup() as group:
+        for path, text in texts.items():
+            group.create_task(one(path, text))
 
 
 def sound(path: Path, seconds: int) -> Path:

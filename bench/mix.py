@@ -16,6 +16,11 @@ from pathlib import Path
 from bench import material, stages
 
 
+def smallest(_: Path) -> list[str]:
+    """The arguments of its smallest run."""
+    return ["--minutes", "0.2", "--lines", "3", "--threads", "1"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=20)

@@ -3,7 +3,7 @@ and the peak memory of a process that loads it and does that.
 
     python -m bench.models                                  # the checkpoints that are in data/models
     python -m bench.models --random tiny base small         # shapes only: weights by chance, nothing is downloaded
-    python -m bench.models --random large-v3 --threads 4 --device cuda
+    python -m bench.models --random large-v3 --threads 4 --device cuda --times 5
 
 Arithmetic does not depend on the values, so that weights by chance take as long as OpenAI's; only what is written is nonsense, and exactly 100
 tokens of it, because the end is never allowed. 100 tokens in 30 s is fluent speech; slower speech has fewer, and pauses have none.
@@ -55,8 +55,8 @@ def by_chance(name: str, path: Path) -> None:
     torch.save({"dims": vars(dims), "model_state_dict": state}, path)
 
 
-def measure(path: Path, threads: int, device: str) -> dict[str, float]:
-    """In a process of its own, so that its memory is its own. The best of three, because others use the machine too."""
+def measure(path: Path, threads: int, device: str, times: int) -> dict[str, float]:
+    """In a process of its own, so that its memory is its own. The best of `times`, because others use the machine too."""
     import torch
 
     leave_numba_out()
@@ -82,9 +82,9 @@ def measure(path: Path, threads: int, device: str) -> dict[str, float]:
         return time.perf_counter() - start, made
 
     with torch.inference_mode():
-        encoded = [timed(lambda: model.encoder(mel)) for _ in range(3)]
+        encoded = [timed(lambda: model.encoder(mel)) for _ in range(times)]
         features = encoded[0][1]
-        decoded = [timed(lambda: model.decode(features, asked)) for _ in range(3)]
+        decoded = [timed(lambda: model.decode(features, asked)) for _ in range(times)]
     written = len(decoded[0][1][0].tokens)
     assert written == TOKENS, f"{written} tokens instead of {TOKENS}"
     return {
@@ -96,10 +96,15 @@ def measure(path: Path, threads: int, device: str) -> dict[str, float]:
     }
 
 
-def in_child(path: Path, threads: int, device: str) -> dict[str, float]:
+def in_child(path: Path, threads: int, device: str, times: int) -> dict[str, float]:
     environ = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE", "NUMBA_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "bench.models", "--measure", str(path), "--threads", str(threads), "--device", device]
+    command = [sys.executable, "-m", "bench.models", "--measure", str(path), "--threads", str(threads), "--device", device, "--times", str(times)]
     return dict(json.loads(subprocess.run(command, env=environ, check=True, capture_output=True, text=True).stdout))
+
+
+def smallest(_: Path) -> list[str]:
+    """The arguments of its smallest run."""
+    return ["--random", "tiny", "--threads", "1", "--times", "1"]
 
 
 def main() -> None:
@@ -108,10 +113,11 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=Path("data/models"), help="the folder of real checkpoints")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--times", type=int, default=3, help="the best of so many")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.measure is not None:
-        print(json.dumps(measure(asked.measure, asked.threads, asked.device)))
+        print(json.dumps(measure(asked.measure, asked.threads, asked.device, asked.times)))
         return
     real = sorted(asked.models.glob("*.pt")) if asked.random is None else []
     if asked.random is None and not real:
@@ -125,7 +131,7 @@ def main() -> None:
             path = asked.models / f"{name}.pt" if real else Path(folder) / f"{name}.pt"
             if not real:
                 by_chance(name, path)
-            found = in_child(path, asked.threads, asked.device)
+            found = in_child(path, asked.threads, asked.device, asked.times)
             total = found["encoder_s"] + found["decoder_s"]
             figures = [found["load_s"], found["encoder_s"], found["decoder_s"], total, WINDOW_S / total, found["peak_mib"]]
             row = f"{name:<16}" + "".join(f"{value:>{width}.{digits}f}" for value, (_, width, digits) in zip(figures, COLUMNS, strict=True))

@@ -5,11 +5,12 @@ ratio is to the chunks over HTTP/1.1). Down: one stream, and 8 ranges at once. F
 processor seconds per GB of proxy and server. The client is on the same machine: where that is small, it takes its share.
 Requirement: above 10 MB/s; goal: above 100 MB/s.
 
-usage: python -m bench.proxies [GIGABYTES] [nginx caddy traefik]
+    python -m bench.proxies [GIGABYTES] [nginx caddy traefik]
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import http.client
 import ssl
@@ -181,9 +182,17 @@ def large_job(data: Path, total: int) -> str:
     return job_id
 
 
+def smallest(_: Path) -> list[str]:
+    """The arguments of its smallest run."""
+    return ["0.05", "nginx"]
+
+
 def main() -> int:
-    given = sys.argv[1:]
-    total = int(float(given.pop(0)) * 1e9) if given and given[0][0].isdigit() else 2_000_000_000
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("gigabytes", nargs="?", type=float, default=2)
+    parser.add_argument("proxies", nargs="*", choices=[*NAMES, []], metavar="PROXY", help=f"of {', '.join(NAMES)}; none: all")
+    asked = parser.parse_args()
+    total = int(asked.gigabytes * 1e9)
     with tempfile.TemporaryDirectory(prefix="autodubber-bench-") as name:
         folder = Path(name)
         address = f"/download/video/{large_job(folder / 'data', total)}"
@@ -197,7 +206,7 @@ def main() -> int:
         direct: dict[str, float] = {}
         with serving("/health/ready", data=folder / "data", AUTODUBBER_MIN_FREE_BYTES="0", AUTODUBBER_LOG_LEVEL="warning") as server:
             print(f"{total / 1e9:g} GB. CPU: processor seconds per GB\n{'way':14} {'what':16} {'MB/s':>7} {'ratio':>7} {'proxy':>5} {'server':>7}")
-            with ways(server, given or list(NAMES), folder) as each:
+            with ways(server, asked.proxies or list(NAMES), folder) as each:
                 for way in each:
                     measure(way, server, runs, total, direct)
     return 0

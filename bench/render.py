@@ -1,10 +1,11 @@
 """A 10-minute 720p video with 150 lines of subtitles that the person brought, spoken by espeak-ng: seconds of each stage, through a real server.
 
-usage: python -m bench.render [MINUTES] [LINES]
+python -m bench.render [MINUTES] [LINES]
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
@@ -18,13 +19,21 @@ from bench import material
 from bench.server import serving
 
 
+def smallest(_: Path) -> list[str]:
+    """The arguments of its smallest run."""
+    return ["0.1", "2"]
+
+
 def main() -> int:
-    seconds = 60 * int(sys.argv[1] if len(sys.argv) > 1 else 10)
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 150
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("minutes", nargs="?", type=float, default=10)
+    parser.add_argument("lines", nargs="?", type=int, default=150)
+    asked = parser.parse_args()
+    seconds, count = round(60 * asked.minutes), asked.lines
     with tempfile.TemporaryDirectory(prefix="autodubber-bench-") as folder:
         film = material.video(Path(folder) / "film.mp4", seconds)
         lines = material.subtitles(Path(folder) / "lines.srt", seconds, count)
-        print(f"{seconds / 60:.0f} minutes, {film.stat().st_size / 1e6:.0f} MB, {count} lines")
+        print(f"{seconds / 60:g} minutes, {film.stat().st_size / 1e6:.0f} MB, {count} lines")
         with serving("/health/ready", AUTODUBBER_MIN_FREE_BYTES="0") as server, httpx.Client(base_url=server.url, timeout=300) as client:
             started = time.perf_counter()
             files = {"file": film.open("rb"), "subtitles": lines.open("rb")}

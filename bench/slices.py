@@ -94,6 +94,11 @@ def show(units: dict[str, list[Unit]]) -> float:
     return max(unit.cpu_s for found in units.values() for unit in found)
 
 
+def smallest(_: Path) -> list[str]:
+    """The arguments of its smallest run."""
+    return ["--seconds", "4", "--lines", "2", "--brought", "--picture", "160x90"]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=1200, help="of the film")

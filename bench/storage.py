@@ -22,8 +22,13 @@ from app.storage.database import migrate, open_database
 from app.storage.disk_floor import Floor
 
 
+def smallest(_: Path) -> list[str]:
+    """The arguments of its smallest run."""
+    return ["--jobs", "10", "--lines", "1"]
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=10_000)
     parser.add_argument("--lines", type=int, default=8)
     arguments = parser.parse_args()

@@ -1,9 +1,9 @@
 """How well speech survives being played faster or slower: the two engines that AutoDubber uses, beside a tape that simply runs faster.
 python-stretch at 48 kHz, at the 24 kHz at which slower clips are stretched, and at 22.05 kHz.
 
-    python bench/stretch.py [--rates 0.85 0.93 1.07 1.15 1.25 1.4] [--seconds 60]
+    python -m bench.stretch [--rates 0.85 0.93 1.07 1.15 1.25 1.4] [--seconds 60]
 
-Speech: the clips of the tests, and espeak-ng where it is installed. Each value is the mean over the speech, or over the rates:
+Speech: the clips of the tests, and espeak-ng. Each value is the mean over the speech, or over the rates:
 PESQ        there and back again, wide band (ITU-T P.862.2, 1.0 to 4.64): stretched by the rate, then by 1/rate, against the original.
             Needs `pip install pesq`, which compiles; "-" without it. A tape is undone perfectly, so only its mel distance says anything.
 mel         dB: mean distance of log mel spectra to the original's, laid over it in time; lower is closer.
@@ -17,8 +17,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
-import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +29,7 @@ import soxr
 
 from app.dubbing.mixing.stretch import atempo, signalsmith
 from app.media.ffmpeg import tool
+from bench import material
 
 Array = np.ndarray
 Engine = Callable[[Array, int], Array]
@@ -79,16 +80,15 @@ ENGINES: dict[str, Engine] = {
 
 def speech(seconds: float) -> dict[str, Array]:
     """Float32 (n,) at 48 kHz, by name."""
-    found = {path.stem: _decoded(["-i", str(path)]) for path in sorted(_CLIPS.glob("*_?0s.flac"))}
-    if shutil.which("espeak-ng"):
-        spoken = subprocess.run(["espeak-ng", "-v", "en-us", "--stdout", _TEXT], check=True, capture_output=True).stdout
-        found["espeak-ng"] = _decoded(["-f", "wav", "-i", "-"], spoken)
+    found = {path.stem: _decoded(path) for path in sorted(_CLIPS.glob("*_?0s.flac"))}
+    with tempfile.TemporaryDirectory(prefix="bench-stretch-") as folder:
+        found["espeak-ng"] = _decoded(material.speak(Path(folder) / "spoken.wav", _TEXT, "en-us"))
     return {name: samples[: round(seconds * RATE_HZ)] for name, samples in found.items()}
 
 
-def _decoded(source: list[str], sound: bytes = b"") -> Array:
-    argv = [tool(), "-v", "error", *source, "-f", "f32le", "-ac", "1", "-ar", str(RATE_HZ), "-"]
-    return np.frombuffer(subprocess.run(argv, input=sound, check=True, capture_output=True).stdout, "<f4")
+def _decoded(path: Path) -> Array:
+    argv = [tool(), "-v", "error", "-nostdin", "-i", str(path), "-f", "f32le", "-ac", "1", "-ar", str(RATE_HZ), "-"]
+    return np.frombuffer(subprocess.run(argv, check=True, capture_output=True).stdout, "<f4")
 
 
 def measured(engine: Engine, samples: Array, rate: float) -> Result:
@@ -154,16 +154,21 @@ def _row(name: str, results: list[Result]) -> str:
     return f"{name:24}{columns}{max(r.off_n for r in results):6}"
 
 
+def smallest(_: Path) -> list[str]:
+    """The arguments of its smallest run."""
+    return ["--rates", "1.15", "--seconds", "2"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rates", type=float, nargs="+", default=[0.85, 0.93, 1.07, 1.15, 1.25, 1.4])
     parser.add_argument("--seconds", type=float, default=60, help="of each piece of speech, at most")
     asked = parser.parse_args()
     engines = {name: engine for name, engine in ENGINES.items() if "python-stretch" not in name or importlib.util.find_spec("python_stretch")}
-    material = speech(asked.seconds)
+    pieces = speech(asked.seconds)
     for engine in engines.values():
         engine(np.zeros(RATE_HZ, np.float32), RATE_HZ // 2)  # imports are not measured
-    results = {(n, s, r): measured(e, samples, r) for n, e in engines.items() for s, samples in material.items() for r in asked.rates}
+    results = {(n, s, r): measured(e, samples, r) for n, e in engines.items() for s, samples in pieces.items() for r in asked.rates}
     heading = f"{'PESQ':>7}{'mel':>7}{'onset':>8}{'CPU':>8}{'off':>6}"
     print(f"{'all rates':24}{heading}")
     for name in engines:
@@ -172,7 +177,7 @@ def main() -> None:
         print(f"\n{f'rate {rate:g}':24}{heading}")
         for name in engines:
             print(_row(name, [result for (n, _, r), result in results.items() if (n, r) == (name, rate)]))
-    for piece in material:
+    for piece in pieces:
         print(f"\n{piece:24}{heading}")
         for name in engines:
             print(_row(name, [result for (n, s, _), result in results.items() if (n, s) == (name, piece)]))

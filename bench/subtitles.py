@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -183,13 +185,21 @@ def chromium(page: Page, path: Path) -> Shown:
     return [(start, end, text) for start, end, text in page.evaluate(TRACK, path.read_bytes().decode("utf-8"))]
 
 
+def smallest(_: Path) -> list[str]:
+    """The arguments of its smallest run."""
+    return ["--files", "1"]
+
+
 def main() -> None:
-    asked = argparse.ArgumentParser()
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--files", type=int, default=10)
     asked.add_argument("--seed", type=int, default=8)
     asked.add_argument("--python", type=Path)
     asked.add_argument("--differences", action="store_true")
     arguments = asked.parse_args()
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        asked.error("there is no Chromium on the path; name it with CHROMIUM=")
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
         made: dict[tuple[str, str], list[Path]] = {}
@@ -205,7 +215,7 @@ def main() -> None:
             paths = " ".join(str(path) for group in made.values() for path in group)
             done = subprocess.run([arguments.python, "-c", OTHERS], input=paths, capture_output=True, text=True, check=True)
             others = json.loads(done.stdout)
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         page = browser.new_page()
         page.set_content("<body></body>")
         for extension in ("srt", "vtt"):

@@ -170,6 +170,11 @@ async def measure_all(kinds: Sequence[str], minutes: float, lines: int, threads:
     return rows
 
 
+def smallest(_: Path) -> list[str]:
+    """The arguments of its smallest run."""
+    return ["--minutes", "0.2", "--lines", "4", "--kinds", "mp4", "--threads", "1"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60)

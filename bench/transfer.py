@@ -79,6 +79,11 @@ def up(server: Server, size: int) -> float:
     return server.cpu_s() - began
 
 
+def smallest(_: Path) -> list[str]:
+    """The arguments of its smallest run."""
+    return ["--mb", "10", "--rounds", "1"]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mb", type=int, default=1024, help="mebibytes of a file; the figures are for 1024 of them")

@@ -1,15 +1,17 @@
 """A 2 GB upload over tus in 50 MB chunks, as the page sends it: seconds, and the server's memory before and at its peak. Goal: under +100 MB.
 
-usage: python -m bench.upload [GIGABYTES]
+python -m bench.upload [GIGABYTES] [--settle 5]
 """
 
 from __future__ import annotations
 
+import argparse
 import base64
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 
@@ -17,7 +19,6 @@ from bench.server import Server, serving
 
 CHUNK_BYTES = 50_000_000
 BLOCK = bytes(range(256)) * 4096  # 1 MiB
-SETTLE_S = 5.0
 
 
 class Peak(threading.Thread):
@@ -60,10 +61,19 @@ def upload(url: str, total: int) -> None:
             offset = int(answer.headers["Upload-Offset"])
 
 
+def smallest(_: Path) -> list[str]:
+    """The arguments of its smallest run."""
+    return ["0.01", "--settle", "0"]
+
+
 def main() -> int:
-    total = int(float(sys.argv[1] if len(sys.argv) > 1 else 2) * (1 << 30))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("gigabytes", nargs="?", type=float, default=2)
+    parser.add_argument("--settle", type=float, default=5, help="seconds until memory is measured first")
+    asked = parser.parse_args()
+    total = int(asked.gigabytes * (1 << 30))
     with serving("/health/ready", AUTODUBBER_MAX_UPLOAD_BYTES=str(total), AUTODUBBER_MIN_FREE_BYTES="0") as server:
-        time.sleep(SETTLE_S)
+        time.sleep(asked.settle)
         before = server.memory_bytes()
         peak = Peak(server)
         peak.start()

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests import ordering
+from tests import kinds, ordering
 
 ordering.limit_threads()
 
@@ -17,15 +17,29 @@ FIXTURES = Path(__file__).with_name("fixtures")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-durations", action="store_true", help=f"write {ordering.TABLE.name} again when every test has passed")
+    parser.addoption("--quick", action="store_true", help="leave out what starts a server, a browser or FFmpeg, and what is slow")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--write-durations") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(ordering.Durations())
+    for name, meaning in kinds.MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+    if config.getoption("--quick"):
+        kinds.forbid_programs()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        for name in kinds.marks_of(item):
+            item.add_marker(name)
+    if config.getoption("--quick"):
+        seconds = ordering.durations(ordering.TABLE.read_text())
+        slow = {file for file, took in seconds.items() if took > kinds.SLOW_FILE_S}
+        left_out = [item for item in items if item.nodeid.partition("::")[0] in slow or any(map(item.get_closest_marker, kinds.MARKERS))]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
     if not hasattr(config, "workerinput"):  # one after another, the order is of no use
         return
     files = [item.nodeid.partition("::")[0] for item in items]

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,23 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Server:
-    """`autodubber serve` on a data folder. `stop` as an operator would, `kill` as a power cut would."""
+SERVE = [sys.executable, "-m", "app", "serve"]
+# A server that never kills a worker that does not end by itself: where a stop is swallowed, waiting for its end fails.
+PATIENT = [
+    sys.executable,
+    "-c",
+    "from app.cli.main import main; from app.server import granian; granian.KILL_AFTER_S = 3600; raise SystemExit(main(['serve']))",
+]
 
-    def __init__(self, data: Path, **environment: str) -> None:
+
+class Server:
+    """`autodubber serve` on a data folder. `stop` as an operator would, `kill` as a power cut would. `command`: SERVE or PATIENT."""
+
+    def __init__(self, data: Path, *, command: Sequence[str] = SERVE, **environment: str) -> None:
         self.data = data
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self._command = command
         self._environment = {"AUTODUBBER_MIN_FREE_BYTES": "0", **environment}
         self.log = data.parent / f"{data.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -49,7 +60,7 @@ class Server:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AUTODUBBER_")}
         environment = {**clean, "AUTODUBBER_DATA": str(self.data), "AUTODUBBER_PORT": str(self.port), **self._environment}
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen([sys.executable, "-m", "app", "serve"], env=environment, stderr=log, stdout=log)
+            self._process = subprocess.Popen(self._command, env=environment, stderr=log, stdout=log)
         deadline = time.monotonic() + 30
         while True:
             try:

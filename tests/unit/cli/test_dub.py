@@ -230,11 +230,11 @@ def transcribing(talk: Path, whisper_checkpoint: Path, tmp_path: Path) -> Iterat
 def test_an_interrupt_kills_the_children_and_removes_the_scratch(number: signal.Signals, transcribing: subprocess.Popen[str], tmp_path: Path) -> None:
     while not (children := children_of(transcribing.pid)):
         time.sleep(0.01)
-    started = time.monotonic()
+    for child in children:
+        os.kill(child, signal.SIGSTOP)  # by itself it never ends now: whoever waits for it waits for ever
     transcribing.send_signal(number)
-    _, err = transcribing.communicate(timeout=10)
+    _, err = transcribing.communicate(timeout=60)
     assert transcribing.returncode == exit_status.INTERRUPTED and "interrupted" in err and "Traceback" not in err
-    assert time.monotonic() - started < 2
     assert all(ended(child) for child in children)
     assert [path.name for path in (tmp_path / "data" / "cli").iterdir()] == ["clips"]
     assert not (tmp_path / "out").exists()

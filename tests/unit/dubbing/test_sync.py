@@ -6,6 +6,8 @@ import pytest
 
 from bench.sync import KINDS, LIMIT_MS, measure
 
+pytestmark = pytest.mark.media
+
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_placed_clips_are_heard_where_they_belong(tmp_path: Path, kind: str) -> None:

@@ -10,6 +10,8 @@ from app.domain.errors import MEDIA_LIMIT, DubError
 from app.media import ffmpeg, video_encoders
 from tests.unit.media.samples import FFMPEG
 
+pytestmark = pytest.mark.media
+
 FAKE = """#!{python}
 import json, os, sys
 here = {here!r}

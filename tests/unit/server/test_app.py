@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,7 +21,7 @@ from websockets.sync.client import connect
 
 from app.domain.media import ArtifactKind
 from app.system import data_lock
-from tests.unit.api.serving import Server, seed_job
+from tests.unit.api.serving import PATIENT, Server, seed_job
 
 HEAVY = (
     "torch",
@@ -79,7 +78,7 @@ def test_a_killed_server_leaves_nothing_running_and_its_folder_free(tmp_path: Pa
 def begun(data: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """A server that has only begun to start: its worker has just been forked."""
     environment = {"AUTODUBBER_DATA": str(data), "AUTODUBBER_PORT": str(Server(data).port), "PATH": "/usr/bin:/bin"}
-    process = subprocess.Popen([sys.executable, "-m", "app", "serve"], env=environment, stderr=subprocess.PIPE)
+    process = subprocess.Popen(PATIENT, env=environment, stderr=subprocess.PIPE)
     try:
         top = psutil.Process(process.pid)
         while not (children := top.children()):
@@ -93,18 +92,16 @@ def begun(data: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("moment", ["the worker has been forked", "the worker owns the folder", "the loop has its handlers"])
 def test_a_server_that_is_still_starting_stops_at_once(tmp_path: Path, number: signal.Signals, moment: str) -> None:
-    """The worker has the parent's handlers then, the system's, Granian's. One that swallows the stop is waited for until it is killed."""
+    """The worker has the parent's handlers then, the system's, Granian's. One that swallows the stop would be waited for."""
     data = tmp_path / "data"
     with begun(data) as (process, worker):
         while moment != "the worker has been forked" and data_lock.owner(data) != str(worker):
             assert process.poll() is None
         while moment == "the loop has its handlers" and number not in caught(worker):
             assert process.poll() is None
-        began = time.monotonic()
         process.send_signal(number)
         process.send_signal(number)
-        _, said = process.communicate(timeout=30)
-        assert time.monotonic() - began < 7.5  # a worker that is waited for is killed after 8
+        _, said = process.communicate(timeout=60)  # nobody kills a worker that swallowed the stop
         assert b"Traceback" not in said
     assert data_lock.owner(data) is None and not psutil.pid_exists(worker)
 
@@ -118,7 +115,7 @@ def caught(process: int) -> set[int]:
 
 def test_many_signals_are_one_stop(tmp_path: Path) -> None:
     """Ctrl-C reaches parent and worker, and the parent tells the worker again; people press it more than once."""
-    with Server(tmp_path / "data") as server:
+    with Server(tmp_path / "data", command=PATIENT) as server:
         worker = server.worker()
         with connect(f"ws://127.0.0.1:{server.port}/ws") as socket:
             socket.recv(timeout=10)
@@ -127,13 +124,13 @@ def test_many_signals_are_one_stop(tmp_path: Path) -> None:
             with pytest.raises(ConnectionClosed) as closed:
                 socket.recv(timeout=10)
             assert closed.value.rcvd is not None and closed.value.rcvd.code == 1001
-        assert server.stop() < 7.5
+        server.stop()
 
 
 def test_a_stop_just_after_the_worker_died_ends_too(tmp_path: Path) -> None:
-    with Server(tmp_path / "data") as server:
+    with Server(tmp_path / "data", command=PATIENT) as server:
         os.kill(server.worker(), signal.SIGKILL)
-        assert server.stop() < 7.5
+        server.stop()
 
 
 def test_every_line_of_the_log_is_json_and_requests_carry_their_id(tmp_path: Path) -> None:
@@ -149,7 +146,7 @@ def test_every_line_of_the_log_is_json_and_requests_carry_their_id(tmp_path: Pat
 
 def test_an_upload_and_a_paused_player_do_not_hold_a_stop_up(tmp_path: Path) -> None:
     job_id = seed_job(tmp_path / "data", {ArtifactKind.VIDEO: (bytes(50 << 20), "video/mp4", "mp4")})
-    with Server(tmp_path / "data") as server, httpx.Client(base_url=server.url) as client:
+    with Server(tmp_path / "data", command=PATIENT) as server, httpx.Client(base_url=server.url) as client:
         created = client.post("/api/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "1000000"})
         address = urlsplit(created.headers["location"]).path
         upload, player = (socket.create_connection(("127.0.0.1", server.port)) for _ in range(2))
@@ -162,7 +159,7 @@ def test_an_upload_and_a_paused_player_do_not_hold_a_stop_up(tmp_path: Path) -> 
             while client.head(address, headers={"Tus-Resumable": "1.0.0"}).status_code != 423:
                 pass
             upload.sendall(b"x")
-            assert server.stop() < 8  # Granian would kill after 10
+            server.stop()
     with Server(tmp_path / "data") as server:
         head = httpx.head(server.url + address, headers={"Tus-Resumable": "1.0.0"})
         assert 0 < int(head.headers["upload-offset"]) <= 400_001

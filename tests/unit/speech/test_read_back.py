@@ -15,6 +15,8 @@ from app.speech.whisper.recognizer import OpenAIWhisper
 from tests.doubles.elevenlabs import KEY, running
 from tests.unit.speech.conftest import write
 
+pytestmark = pytest.mark.media
+
 LINES = ("Welcome to the workshop.", "First, measure the length of the board.", "Thank you very much for watching.")
 
 

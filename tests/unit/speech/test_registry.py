@@ -11,6 +11,8 @@ from app.domain.errors import DubError
 from app.speech.registry import Registry, build_registry
 from tests.doubles.elevenlabs import KEY, Double
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:

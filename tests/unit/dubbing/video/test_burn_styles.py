@@ -1,7 +1,6 @@
 """How burned subtitles look, who draws them, and what happens when that is stopped or fails."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,7 +88,7 @@ async def test_a_file_that_no_encoder_can_draw_fails_once_and_for_all(tmp_path: 
     assert not request.out.exists()
 
 
-async def test_cancelling_ends_ffmpeg_within_two_seconds_and_leaves_nothing(tmp_path: Path, own_children: Callable[[], list[psutil.Process]]) -> None:
+async def test_cancelling_ends_ffmpeg_and_leaves_nothing(tmp_path: Path, own_children: Callable[[], list[psutil.Process]]) -> None:
     long = make(tmp_path / "long.mp4", "-f", "lavfi", "-i", "testsrc2=s=1280x720:r=30:d=30", "-c:v", "libx264", "-preset", "ultrafast")
     request = request_for(long, tmp_path, (Cue(0.0, 30.0, "HERE"),), 30.0)
     running = asyncio.Event()
@@ -97,11 +96,12 @@ async def test_cancelling_ends_ffmpeg_within_two_seconds_and_leaves_nothing(tmp_
     await asyncio.wait_for(running.wait(), 60)
     children = own_children()
     assert any("ffmpeg" in child.name() for child in children)
-    began_s = time.monotonic()
+    for child in children:
+        child.suspend()  # by itself it never ends now: whoever waits for it waits for ever
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await task
-    assert time.monotonic() - began_s < 2.0
+        async with asyncio.timeout(60):
+            await task
     assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["long.mp4", "work"]
 
