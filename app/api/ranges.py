@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+import aiofiles.threadpool
 import msgspec
 from litestar import Request
 from litestar.response import Response, Stream
@@ -99,15 +99,17 @@ def disposition(kind: str, filename: str) -> str:
 async def _read(file: FileIO, span: Span) -> AsyncIterator[bytes]:
     """The bytes of the span, a block at a time; closes the file.
 
-    What the page cache has is copied at once, in microseconds; a thread waits for what has to come from the disk.
+    What the page cache has is copied at once, in microseconds; a thread of aiofiles' waits for what has to come from the disk.
     """
     at, end, room = span.first, span.last + 1, bytearray(_BLOCK_BYTES)
+    from_disk = aiofiles.threadpool.wrap(file)
     with file:
         while at < end:
             wanted = memoryview(room)[: end - at]
             count = _cached(file.fileno(), wanted, at)
             if count is None:
-                count = await asyncio.to_thread(os.preadv, file.fileno(), [wanted], at)
+                file.seek(at)
+                count = await from_disk.readinto(wanted)
             if count == 0:  # the file has been cut
                 return
             at += count
