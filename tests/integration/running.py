@@ -36,6 +36,8 @@ class Running:
         self.errors = self.log  # where standard error goes; another file tells the two apart
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AUTODUBBER_", "ELEVENLABS_"))}
         self.environ = kept | {"AUTODUBBER_DATA": str(data), "AUTODUBBER_PORT": str(self.port), "AUTODUBBER_MIN_FREE_BYTES": "0"} | environ
+        self.command = [sys.executable, "-m", "app", "serve"]
+        self.folder: Path | None = None  # where it is started; here if None
         self.process: subprocess.Popen[bytes] | None = None
         self.client = httpx.Client(base_url=self.url, timeout=30)
 
@@ -44,8 +46,7 @@ class Running:
     def start(self, within_s: float = 60.0, *, ready: bool = True) -> Running:
         """Returns when it can take work; without `ready`, when it answers (a full disk lets it take none)."""
         with self.log.open("ab") as log, self.errors.open("ab") as errors:
-            command = [sys.executable, "-m", "app", "serve"]
-            self.process = subprocess.Popen(command, env=self.environ, stdout=log, stderr=errors, start_new_session=True)
+            self.process = subprocess.Popen(self.command, cwd=self.folder, env=self.environ, stdout=log, stderr=errors, start_new_session=True)
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
