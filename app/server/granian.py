@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 import time
@@ -24,6 +25,7 @@ from app.config.address import url_of
 from app.config.settings import Settings
 from app.observability import log_file, logs
 from app.server.graceful_stop import Bell, stopping_loop
+from app.storage.revision import NewerDatabase, revision
 from app.system import data_lock, file_handles
 from app.system.console import say
 from app.system.disk_full import is_disk_full
@@ -114,6 +116,17 @@ def _say_address(settings: Settings, url: str, seconds: float) -> None:
         say(f"{said} (data in {settings.data}; Ctrl-C stops it)", to=sys.stderr)
 
 
+def _refusal(settings: Settings) -> str:
+    """Why this version does not open the data folder: a newer one has changed it. "" where it may try; the worker reports anything else."""
+    try:
+        revision(settings.data / "app.sqlite3")
+    except NewerDatabase as error:
+        return f"cannot open {settings.data}: {error}"
+    except sqlite3.Error:
+        pass
+    return ""
+
+
 def run(settings: Settings) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit status. The settings are in the environment too: the worker reads
     them there."""
@@ -126,6 +139,9 @@ def run(settings: Settings) -> int:
         return ENVIRONMENT
     logs.hide(settings.secrets)
     logs.configure(settings.log_level, settings.log_format, sys.stdout, file)
+    if refusal := _refusal(settings):
+        say(f"autodubber: {refusal}", to=sys.stderr)
+        return ENVIRONMENT
     from granian import Granian, loops
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
