@@ -19,8 +19,9 @@ from sqlalchemy import Connection, event
 
 from app.archive import export
 from app.archive.importing import take_in
-from app.domain.job import PREPARE_STAGES, JobState, Stage
+from app.domain.job import JobState, Phase
 from app.domain.segment import MAX_LINES, Segment
+from app.domain.stages import names
 from app.storage import batches, hidden
 from app.storage.disk_floor import Floor
 from tests.unit.retention.shelf import Shelf
@@ -81,7 +82,7 @@ def _measure(lines: int, *, in_one: bool) -> dict[str, Longest]:
         job_id = here.job()
         batches.PIECE, kept = 2_000, batches.PIECE
         added = [Segment(uuid.uuid4().hex, n / 2, n / 2 + 0.4, f"Line {n}.", f"Line {n}.", "", False, ()) for n in range(lines - 2)]
-        here.store.append_segments(job_id, added, stage=Stage.TRANSCRIBE, fingerprint="t", output={"language": "en", "done_s": 1.0})
+        here.store.append_segments(job_id, added, stage="transcribe", fingerprint="t", output={"language": "en", "done_s": 1.0})
         keys = [f"clips/{uuid.uuid4().hex}.wav" for _ in range(2 * lines)]
         for key in keys[:FILES]:
             here.blobs.put_unsynced(key, key.encode())
@@ -94,7 +95,7 @@ def _measure(lines: int, *, in_one: bool) -> dict[str, Longest]:
         floor = Floor(there.blobs.free_bytes, 0)
         works: dict[str, tuple[Shelf, Callable[[], object]]] = {
             "duplicate": (here, lambda: here.store.copy(
-                job_id, NEW, here.blobs, title="d", options=options, stem_key=None, state=JobState.REVIEW, stages=PREPARE_STAGES,
+                job_id, NEW, here.blobs, title="d", options=options, stem_key=None, state=JobState.REVIEW, stages=names(Phase.PREPARE),
             )),
             "delete": (here, lambda: here.store.delete(job_id, here.blobs)),
             "import": (there, lambda: take_in(
