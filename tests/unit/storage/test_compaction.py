@@ -18,7 +18,7 @@ from sqlalchemy import Engine, event, insert, select, text
 from app.backup import sqlite_copy
 from app.domain import errors
 from app.domain.errors import DubError
-from app.domain.job import JobState, Stage
+from app.domain.job import JobState
 from app.storage import compaction, database
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
@@ -204,7 +204,7 @@ def test_a_folder_is_found_however_its_keys_are_kept(old: Engine, tmp_path: Path
     store = JobStore(old)
     row = store.row(job_id)
     store.copy(
-        job_id, "copy", BlobStore(tmp_path / "blobs"), title="t", options=row.job.options, stem_key=None, state=JobState.REVIEW, stages=[Stage.PROBE]
+        job_id, "copy", BlobStore(tmp_path / "blobs"), title="t", options=row.job.options, stem_key=None, state=JobState.REVIEW, stages=["probe"]
     )
     with database.reading(old) as c:
         assert set(c.execute(select(key).where(t.blob_references.c.job_id == "copy")).scalars()) == rest
