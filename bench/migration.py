@@ -18,6 +18,11 @@ from app.storage.database import migrate, open_database
 from bench.library import fill
 
 
+def smallest(_: Path) -> list[str]:
+    """The arguments of its smallest run."""
+    return ["--jobs", "2", "--lines", "2"]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--older", type=Path, help="a checkout of an older version; without it nothing is left to do")
