@@ -131,18 +131,18 @@ def argv(words: list[str], data: Path) -> list[str]:
 def make(data: DataFolder, job: Job, job_id: str) -> None:
     """A job as a render leaves it: source, video, sound, spoken lines. Random bytes: media does not compress."""
     source = f"uploads/{job_id}"
-    fill(data.blobs.root / source, job.source_bytes)
+    fill(data.root / "blobs" / source, job.source_bytes)
     data.store.insert(job_id, title=job_id, options=OPTIONS, source_key=source, subtitles_key=None, size_bytes=job.source_bytes)
     keys = []
     for number in range(job.clips):
         key = f"clips/{hashlib.sha256(f'{job_id}{number}'.encode()).hexdigest()}"
-        fill(data.blobs.root / f"{key}.wav", job.clip_bytes)
-        fill(data.blobs.root / f"{key}.json", 90)
+        fill(data.root / "blobs" / f"{key}.wav", job.clip_bytes)
+        fill(data.root / "blobs" / f"{key}.json", 90)
         keys += [f"{key}.wav", f"{key}.json"]
     made = []
     for kind, extension, size_bytes in ((ArtifactKind.VIDEO, "mp4", job.video_bytes), (ArtifactKind.AUDIO, "m4a", job.sound_bytes)):
         name = hashlib.sha256(f"{job_id}{kind}".encode()).hexdigest()
-        fill(data.blobs.root / f"artifacts/{name}.{extension}", size_bytes)
+        fill(data.root / "blobs" / f"artifacts/{name}.{extension}", size_bytes)
         made.append(Artifact(kind, f"artifacts/{name}.{extension}", size_bytes, name, "video/mp4", extension))
     data.store.finish_stage(job_id, "mux", "1", {}, 1.0, keys=keys, artifacts=made)
 

@@ -27,7 +27,6 @@ import msgspec
 import psutil
 
 from app.domain.media import ArtifactKind
-from app.storage.blobs import BlobStore
 from bench.server import Server, serving
 from tests.deploy.proxies import NAMES, Authority, Proxy, proxy
 from tests.unit.api.serving import seed_job
@@ -176,7 +175,7 @@ def ways(server: Server, names: list[str], folder: Path) -> Iterator[Iterator[Wa
 def large_job(data: Path, total: int) -> str:
     """A completed job whose video has that many bytes."""
     job_id = seed_job(data, {ArtifactKind.VIDEO: (b"video", "video/mp4", "mp4")})
-    with BlobStore(data / "blobs").path(f"artifacts/{job_id}/video").open("wb") as file:
+    with (data / "blobs" / "artifacts" / job_id / "video").open("wb") as file:
         for block in blocks(total):
             file.write(block)
     return job_id

@@ -17,7 +17,7 @@ from app.domain.retention import Kind, Rule
 from app.retention.cleaner import Cleaner
 from app.retention.usage import FRESH_S, Stock
 from app.storage import tables as t
-from app.storage.blobs import BlobStore
+from app.storage.blobs import FolderBlobs
 from app.storage.database import migrate, open_database
 from app.storage.disk_floor import Floor
 
@@ -36,8 +36,8 @@ def main() -> None:
         data = Path(folder)
         database = open_database(f"sqlite:///{data / 'app.sqlite3'}")
         migrate(database)
-        blobs = BlobStore(data / "blobs")
-        files = _fill(database, blobs, arguments.jobs, arguments.lines)
+        blobs = FolderBlobs(data / "blobs")
+        files = _fill(database, data / "blobs", arguments.jobs, arguments.lines)
         rules = tuple(Rule(kind, 30.0, 1, "", "") for kind in Kind)
         cleaner = Cleaner(database=database, blobs=blobs, data=data, rules=rules)
         stock = Stock(data=data, database=database, blobs=blobs, cleaner=cleaner, floor=Floor(blobs.free_bytes, 0))
@@ -60,7 +60,7 @@ def main() -> None:
         database.dispose()
 
 
-def _fill(database: object, blobs: BlobStore, jobs: int, lines: int) -> int:
+def _fill(database: object, folder: Path, jobs: int, lines: int) -> int:
     rows, references, count = [], [], 0
     for number in range(jobs):
         job_id = f"{number:032x}"
@@ -69,7 +69,7 @@ def _fill(database: object, blobs: BlobStore, jobs: int, lines: int) -> int:
         keys += [f"artifacts/{name}.{ending}" for ending in ("mp4", "m4a", "srt", "vtt", "ass", "json")]
         keys += [f"clips/{name[:60]}{line:04x}.{ending}" for line in range(lines) for ending in ("wav", "json")]
         for key in keys:
-            path = blobs.path(key)
+            path = folder / key
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"x")
         count += len(keys)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
 from litestar.datastructures import State
 from litestar.di import NamedDependency as Given  # a parameter that is one of `providers`, by its name
 from litestar.di import Provide
+from litestar.types import Scope
 
 from app.domain.errors import DISK_FULL, DubError
+from app.domain.principal import ANYONE, Principal
 
-__all__ = ["Given", "Limits", "providers"]
+__all__ = ["Given", "Limits", "acting", "principal_of", "providers"]
+
+S = TypeVar("S", bound="Acting")
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -34,16 +38,34 @@ _NAMES = (
     "service", "hub", "uploads", "leases", "registry", "secrets", "environment_keys", "limits", "health", "metrics", "pages", "closing", "stock",
 )  # fmt: skip
 
+_SERVICES = frozenset({"service", "stock"})
+
+
+class Acting(Protocol):
+    """A service, which is told for whom it acts."""
+
+    def acting_for(self, principal: Principal) -> Acting: ...
+
+
+def principal_of(scope: Scope) -> Principal:
+    """Who sends this request. Nobody has to say so."""
+    return ANYONE
+
+
+def acting(service: S, scope: Scope) -> S:
+    """The service as one request has it."""
+    return cast(S, service.acting_for(principal_of(scope)))
+
 
 def providers() -> dict[str, Provide]:
     """One provider for each name, an attribute of the application's state. A missing one means that the server waits
-    for free space (`app.server.lifespan`)."""
+    for free space (`app.server.lifespan`). A service acts for the principal of the request."""
 
     def provider(name: str) -> Provide:
-        def provide(state: State) -> Any:
+        def provide(state: State, scope: Scope) -> Any:
             if (found := state.get(name)) is None:
                 raise DubError(DISK_FULL, "The server waits for room, and opens then.", headers={"Retry-After": "5"})
-            return found
+            return acting(found, scope) if name in _SERVICES else found
 
         return Provide(provide, sync_to_thread=False)
 

@@ -42,18 +42,18 @@ def _kind(name: str, among: frozenset[ArtifactKind]) -> ArtifactKind:
 def download(request: Request[Any, Any, Any], service: Given[JobService], kind: FromPath[str], job_id: FromPath[str]) -> Response[bytes]:
     """The video, audio, srt, vtt, ass, source_srt or report (JSON) of a job, as an attachment; ranges, ETag and HEAD as HTTP has them."""
     wanted = _kind(kind, _FOR_THE_PERSON)
-    artifact, path = service.artifact(job_id, wanted)
-    name = f"{service.get(job_id).title}{NAMED.get(wanted, '')}.{artifact.extension.lstrip('.')}"
-    headers = {"Content-Disposition": disposition("attachment", name), "Cache-Control": "private, no-cache", **_INERT}
-    return send_file(request, path, etag=f'"{artifact.sha256}"', media_type=artifact.media_type, headers=headers)
+    with service.artifact(job_id, wanted) as (artifact, path):
+        name = f"{service.get(job_id).title}{NAMED.get(wanted, '')}.{artifact.extension.lstrip('.')}"
+        headers = {"Content-Disposition": disposition("attachment", name), "Cache-Control": "private, no-cache", **_INERT}
+        return send_file(request, path, etag=f'"{artifact.sha256}"', media_type=artifact.media_type, headers=headers)
 
 
 @route("/media/{job_id:str}/{name:str}", http_method=_READ, tags=["files"], sync_to_thread=True, responses=refuses(404, 416), raises=[])
 def media(request: Request[Any, Any, Any], service: Given[JobService], job_id: FromPath[str], name: FromPath[str]) -> Response[bytes]:
     """One of a job's files inline, for the player: video, audio, vtt, source, peaks, thumbnail."""
-    artifact, path = service.artifact(job_id, _kind(name, _INLINE))
-    headers = {"Content-Disposition": "inline", "Cache-Control": "private, no-cache", **_INERT}
-    return send_file(request, path, etag=f'"{artifact.sha256}"', media_type=artifact.media_type, headers=headers)
+    with service.artifact(job_id, _kind(name, _INLINE)) as (artifact, path):
+        headers = {"Content-Disposition": "inline", "Cache-Control": "private, no-cache", **_INERT}
+        return send_file(request, path, etag=f'"{artifact.sha256}"', media_type=artifact.media_type, headers=headers)
 
 
 handlers: Final = [download, media]

@@ -9,7 +9,7 @@ from litestar import Request, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Response
 
-from app.api.depends import Given
+from app.api.depends import Given, acting
 from app.api.forms import create_from_form
 from app.api.keys import read_keys
 from app.api.problems import refuses
@@ -31,7 +31,7 @@ async def _accept_form(request: Request[Any, Any, Any]) -> Response[Job] | None:
         return None
     state = request.app.state
     keys = read_keys(request.headers, state.registry)
-    job, asked = await create_from_form(request, state.service, state.uploads, state.leases, state.limits, keys)
+    job, asked = await create_from_form(request, acting(state.service, request.scope), state.uploads, state.leases, state.limits, keys)
     return _answer(job, asked, status_code=201)
 
 

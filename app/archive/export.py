@@ -12,7 +12,7 @@ import os
 import tempfile
 import time
 from collections.abc import Generator, Iterator, Sequence
-from pathlib import Path
+from io import BufferedIOBase
 from typing import IO, Annotated, Any, Final
 
 import msgspec
@@ -158,27 +158,28 @@ def archive(engine: Engine, blobs: BlobStore, jobs: Sequence[Titled], version: s
 
 def _job(engine: Engine, blobs: BlobStore, job_id: str, written: dict[str, tuple[str, int]], sums: IO[bytes]) -> Iterator[bytes]:
     with contextlib.ExitStack() as stack:
-        opened: dict[str, IO[bytes]] = {}
+        opened: dict[str, BufferedIOBase] = {}
         for _ in range(_LOOKS):  # a render may end now and replace its files; open files stay readable
             try:
                 job, keys, shared = _read(engine, job_id)
             except DubError:
                 return
-            opened = {key: file for key in keys if not key.startswith("clips/") and (file := _open(blobs.path(key))) is not None}
+            opened = {key: file for key in keys if not key.startswith("clips/") and (file := _open(blobs, key)) is not None}
             for file in opened.values():
                 stack.callback(file.close)
             if all(key in opened for key in keys if not key.startswith("clips/")):
                 break
         files = []
         for key in keys:
-            file = opened.get(key) or _open(blobs.path(key))
+            file = opened.get(key) or _open(blobs, key)
             if file is None:
                 continue
             here = key not in written
             if here:
                 with file:
-                    digest, size = hashlib.sha256(), os.fstat(file.fileno()).st_size
-                    yield tar_stream.head(f"blobs/{key}", size, os.fstat(file.fileno()).st_mtime)
+                    digest, size = hashlib.sha256(), file.seek(0, os.SEEK_END)
+                    file.seek(0)
+                    yield tar_stream.head(f"blobs/{key}", size, job.updated_at)
                     while block := file.read(tar_stream.BLOCK_BYTES):
                         digest.update(block)
                         yield block
@@ -235,8 +236,8 @@ def _json(value: Any) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value), indent=1)
 
 
-def _open(path: Path) -> IO[bytes] | None:
+def _open(blobs: BlobStore, key: str) -> BufferedIOBase | None:
     try:
-        return path.open("rb")
+        return blobs.open(key)
     except FileNotFoundError:
         return None

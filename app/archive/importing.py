@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, delete, select
 
 from app.archive import validation
-from app.archive.export import MANIFEST, README, SUMS, PortableJob, StageEntry
+from app.archive.export import MANIFEST, README, SUMS, FileEntry, PortableJob, StageEntry
 from app.domain import stages
 from app.domain.dub_options import from_row, to_row
 from app.domain.errors import ARCHIVE_INVALID, DATABASE_BUSY, DISK_FULL, DubError
@@ -25,7 +25,7 @@ from app.domain.media import ArtifactKind
 from app.domain.retention import Kind
 from app.storage import batches, hidden, rows, tar_stream
 from app.storage import tables as t
-from app.storage.blobs import BlobStore, sha256_of
+from app.storage.blobs import BlobStore, sha256_of, sha256_of_blob
 from app.storage.database import reading
 from app.storage.disk_floor import Floor
 from app.storage.disk_floors import Reservation, reserve_on
@@ -166,8 +166,7 @@ def _second_reading(file: BinaryIO, blobs: BlobStore, folder: Path, room: Reserv
             job = validation.job(member.whole(_MAX_JSON_BYTES))
             other: set[str] = set()
             for entry in job.files:
-                found = staged.get(entry.key) or blobs.path(entry.key)
-                if not found.exists() or found.stat().st_size != entry.size_bytes or sha256_of(found) != entry.sha256:
+                if not _is_the_same(entry, staged.get(entry.key), blobs):
                     if entry.key in staged or not entry.key.startswith(("clips/", "ingest/")):
                         raise DubError(ARCHIVE_INVALID, f"blobs/{entry.key} is here already, with other content.")
                     other.add(entry.key)
@@ -175,6 +174,16 @@ def _second_reading(file: BinaryIO, blobs: BlobStore, folder: Path, room: Reserv
             for path in staged.values():
                 path.unlink(missing_ok=True)
             staged = {}
+
+
+def _is_the_same(entry: FileEntry, staged: Path | None, blobs: BlobStore) -> bool:
+    """Whether what came, or else what is in the store, is what the archive says."""
+    try:
+        if staged is not None:
+            return staged.stat().st_size == entry.size_bytes and sha256_of(staged) == entry.sha256
+        return blobs.size_bytes(entry.key) == entry.size_bytes and sha256_of_blob(blobs, entry.key) == entry.sha256
+    except FileNotFoundError:
+        return False
 
 
 def _take(found: tuple[PortableJob, dict[str, Path], set[str]], engine: Engine, blobs: BlobStore) -> Taken:
@@ -271,8 +280,8 @@ def _made(job: PortableJob, there: set[str], other: set[str], blobs: BlobStore) 
     for artifact in job.artifacts:
         if artifact.key in there:
             if artifact.key in other:
-                path = blobs.path(artifact.key)
-                artifact = msgspec.structs.replace(artifact, size_bytes=path.stat().st_size, sha256=sha256_of(path))
+                digest = sha256_of_blob(blobs, artifact.key)
+                artifact = msgspec.structs.replace(artifact, size_bytes=blobs.size_bytes(artifact.key), sha256=digest)
             artifacts.append(msgspec.to_builtins(artifact))
     return finished, artifacts
 

@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     from app.config.retention_rules import rules_of
     from app.retention.cleaner import Cleaner
     from app.retention.usage import Stock
-    from app.storage.blobs import BlobStore
+    from app.storage.blobs import FolderBlobs
     from app.storage.database import migrate, open_database
     from app.storage.disk_floor import Floor
 
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     database = open_database(settings.database_url)
     try:
         migrate(database)
-        blobs = BlobStore(settings.blobs)
+        blobs = FolderBlobs(settings.blobs)
         cleaner = Cleaner(database=database, blobs=blobs, data=settings.data, rules=rules_of(settings))
         floor = Floor(blobs.free_bytes, settings.min_free_bytes)
         stock = Stock(data=settings.data, database=database, blobs=blobs, cleaner=cleaner, floor=floor)

@@ -178,13 +178,14 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
 
     with run_folder(settings.data) as folder:
         from app.dubbing.context import Kit
-        from app.storage.blobs import BlobStore
+        from app.storage.blobs import FolderBlobs
         from app.storage.disk_floors import Disks
         from app.storage.workspace import Workspace
 
-        blobs = BlobStore(folder / "blobs")
+        home = folder / "blobs"
+        blobs = FolderBlobs(home)
         for kind in ("clips", "answers"):
-            (blobs.root / kind).symlink_to(kept_clips(settings.data).resolve())
+            (home / kind).symlink_to(kept_clips(settings.data).resolve())
         if blobs.free_bytes() < settings.min_free_bytes:
             raise DubError(
                 DISK_FULL,
@@ -196,15 +197,15 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
             job_options.check(options, engines)
             kit = Kit(
                 blobs=blobs, workspace=Workspace(folder / "scratch"), cache=folder / "cache", engines=engines, threads=settings.thread_count,
-                limits=limits_of(settings), max_duration_s=settings.max_duration_s, disks=disks,
+                limits=limits_of(settings), max_duration_s=settings.max_duration_s, disks=disks, blob_folders=(home,),
             )  # fmt: skip
-            return await _stages(kit, arguments, options, shown)
+            return await _stages(kit, home, arguments, options, shown)
         finally:
             await engines.close()
 
 
-async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, shown: Display) -> Dubbed:
-    """The declared stages in their order, on a job in memory."""
+async def _stages(kit: Kit, home: Path, arguments: argparse.Namespace, options: DubOptions, shown: Display) -> Dubbed:
+    """The declared stages in their order, on a job in memory. `home` is the folder of the blobs, into which the person's files are linked."""
     from app.domain.job import Phase
     from app.domain.stages import in_phase
     from app.jobs.memory_store import JOB_ID, MemoryStore, NoKeys
@@ -212,7 +213,7 @@ async def _stages(kit: Kit, arguments: argparse.Namespace, options: DubOptions, 
     from app.jobs.stage_hooks import InnerHooks, StageRun, run_stage
     from app.jobs.stages import StageWork
 
-    brought = {name: kit.blobs.path(f"uploads/{name}") for name in ("input", "subtitles", "stem") if getattr(arguments, name) is not None}
+    brought = {name: home / "uploads" / name for name in ("input", "subtitles", "stem") if getattr(arguments, name) is not None}
     for name, path in brought.items():
         path.parent.mkdir(exist_ok=True)
         path.symlink_to(getattr(arguments, name).resolve())
@@ -276,7 +277,8 @@ class _Around:
         run.row = self._store.row(run.job_id)
         await go()
         if run.stage is stages.PROBE and run.row.stem_key is not None:
-            await pipeline.check_stem(self._kit, self._kit.blobs.path(run.row.stem_key))
+            with self._kit.blobs.local_copy(run.row.stem_key) as path:
+                await pipeline.check_stem(self._kit, path)
 
 
 def _reviewed(arguments: argparse.Namespace, store: MemoryStore, shown: Display) -> Dubbed:
@@ -292,11 +294,12 @@ def _reviewed(arguments: argparse.Namespace, store: MemoryStore, shown: Display)
 def _rendered(kit: Kit, arguments: argparse.Namespace, store: MemoryStore, shown: Display) -> Dubbed:
     """The finished files, put beside the source or where the person wants them."""
     from app.domain import stages
+    from app.storage.blobs import bytes_of
 
     (told,) = store.artifacts([ArtifactKind.REPORT])
     files = [*store.artifacts({*stages.MUX.artifacts} - {ArtifactKind.REPORT}), *store.artifacts([ArtifactKind.AUDIO]), told]
     outputs = hand_over(kit, files, arguments.input.resolve().stem, arguments.output or arguments.input.resolve().parent, inputs_of(arguments))
-    report = msgspec.json.decode(kit.blobs.read(told.key), type=Report)
+    report = msgspec.json.decode(bytes_of(kit.blobs, told.key), type=Report)
     return _result(arguments, store, store.output(stages.SYNTHESIZE), report, shown, outputs)
 
 

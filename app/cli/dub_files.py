@@ -107,7 +107,8 @@ def _hand_over(kit: Kit, artifacts: Sequence[Artifact], stem: str, folder: Path,
         target = targets[artifact.kind]
         partial = folder / f".autodubber-{secrets.token_hex(6)}.part"  # a fixed length, whatever the result's name
         try:
-            shutil.copyfile(kit.blobs.path(artifact.key), partial)
+            with kit.blobs.local_copy(artifact.key) as path:
+                shutil.copyfile(path, partial)
             partial.replace(target)
         except OSError as error:
             raise _unwritable(error, folder) from error

@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if not target.parent.is_dir() or target.is_dir():
         raise UsageError(f"{arguments.output} cannot be written: name a file in a folder that exists")
     from app.archive import export
-    from app.storage.blobs import BlobStore
+    from app.storage.blobs import FolderBlobs
     from app.storage.database import migrate, open_database
     from app.storage.disk_floors import Disks
 
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     database = open_database(settings.database_url)
     try:
         migrate(database)
-        blobs = BlobStore(settings.blobs)
+        blobs = FolderBlobs(settings.blobs)
         jobs = export.titles(database, arguments.jobs)
         wanted, free = export.size_bytes(database, blobs, jobs), shutil.disk_usage(target.parent).free
         if wanted > free:

@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if not arguments.archive.is_file():
         raise UsageError(f"there is no file {arguments.archive}")
     from app.archive.importing import take_in
-    from app.storage.blobs import BlobStore
+    from app.storage.blobs import FolderBlobs
     from app.storage.database import migrate, open_database
     from app.storage.disk_floors import Disks
 
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
     try:
         migrate(database)
-        blobs = BlobStore(settings.blobs)
+        blobs = FolderBlobs(settings.blobs)
         disks, staging = Disks.of(settings.data, settings.min_free_bytes), settings.data / "imports"
         floors = disks.at(staging), disks.at(settings.blobs)
         jobs = take_in(arguments.archive, engine=database, blobs=blobs, staging=staging, floors=floors, on_job=tell)

@@ -7,7 +7,7 @@ from typing import Final
 
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
 from app.dubbing.context import Kit
-from app.storage.blobs import sha256_of
+from app.storage.blobs import sha256_of, sha256_of_blob
 from app.storage.hashing import sha256_in_steps
 
 MEDIA_TYPES: Final = {
@@ -75,9 +75,8 @@ def studio_artifacts(kit: Kit, peaks: str, thumbnail: str | None) -> tuple[Artif
     """Artifacts that the page shows after preparing: peaks and thumbnail."""
 
     def artifact(key: str, kind: ArtifactKind) -> Artifact:
-        path = kit.blobs.path(key)
-        extension = path.suffix.lstrip(".")
-        return Artifact(kind, key, path.stat().st_size, sha256_of(path), MEDIA_TYPES[extension], extension)
+        extension = key.rpartition(".")[2]
+        return Artifact(kind, key, kit.blobs.size_bytes(key), sha256_of_blob(kit.blobs, key), MEDIA_TYPES[extension], extension)
 
     found = [artifact(peaks, ArtifactKind.PEAKS)]
     if thumbnail:

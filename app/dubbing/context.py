@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +25,8 @@ PIPELINE_VERSION: Final = 2
 
 class Kit(msgspec.Struct, frozen=True):
     """The stores, the engines and the limits. `cache` holds what may be deleted at any time and only costs time; of `disks` room is asked before
-    anything large is written."""
+    anything large is written. `blob_folders` are those that `blobs` writes into: none where it keeps them elsewhere.
+    """
 
     blobs: BlobStore
     workspace: Workspace
@@ -33,6 +36,22 @@ class Kit(msgspec.Struct, frozen=True):
     limits: Limits
     max_duration_s: float
     disks: Disks = msgspec.field(default_factory=lambda: Disks(0))
+    blob_folders: tuple[Path, ...] = ()
+
+    @property
+    def lines_go_to(self) -> tuple[Path, ...]:
+        """On whose disks there has to be room for spoken lines."""
+        return self.blob_folders or (self.workspace.root,)
+
+
+@contextlib.asynccontextmanager
+async def local_copies(blobs: BlobStore, keys: Iterable[str]) -> AsyncIterator[dict[str, Path]]:
+    """Paths, by their keys, at which blobs can be read while the block lasts. Raises FileNotFoundError."""
+    with contextlib.ExitStack() as stack:
+        try:
+            yield await asyncio.to_thread(lambda: {key: stack.enter_context(blobs.local_copy(key)) for key in dict.fromkeys(keys)})
+        finally:
+            await asyncio.shield(asyncio.to_thread(stack.close))
 
 
 def fingerprint(*parts: Any, version: int = PIPELINE_VERSION) -> str:

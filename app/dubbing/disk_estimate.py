@@ -82,7 +82,7 @@ async def scratch(kit: Kit, name: str, wanted_bytes: int, *more: Path) -> AsyncI
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("there is no task")
-    async with reserved(kit.disks, wanted_bytes, kit.workspace.root, kit.cache, kit.blobs.root) as room:
+    async with reserved(kit.disks, wanted_bytes, kit.workspace.root, kit.cache, *kit.blob_folders) as room:
         with kit.workspace.folder(name) as folder:
             known = await asyncio.to_thread(_bytes_in, more)
             before, full = task.cancelling(), list[DubError]()

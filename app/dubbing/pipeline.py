@@ -22,7 +22,7 @@ from app.domain.stage_outputs import Mixed as Mixed
 from app.domain.stage_outputs import Sound as Sound
 from app.dubbing import audio_tracks
 from app.dubbing.artifacts import keep_artifact
-from app.dubbing.context import Kit, Report, fingerprint, fraction_only
+from app.dubbing.context import Kit, Report, fingerprint, fraction_only, local_copies
 from app.dubbing.disk_estimate import ingest_bytes, mix_bytes, scratch
 from app.dubbing.video.containers import measured, output_extension
 from app.dubbing.worker.client import run_task
@@ -126,18 +126,23 @@ def after_ingest(info: MediaInfo, sound: Sound) -> MediaInfo:
 async def fit(kit: Kit, segments: Sequence[Segment], clips: Sequence[Clip], options: DubOptions, duration_s: float) -> tuple[Placement, ...]:
     """Place every clip. Raises does_not_fit."""
     by_id = {segment.id: segment for segment in segments}
-    lines = []
-    for clip in clips:
-        line = by_id[clip.segment_id]
-        path = str(kit.blobs.path(f"{clip.key}.wav"))
-        lines.append(
-            Line(
-                segment_id=line.id, start_s=line.start_s, end_s=line.end_s, speaker=line.speaker, clip=path, speed=options.voices.speed / clip.speed,
-                start_locked=line.start_locked, locked_rate=line.locked_rate,
-            )
-        )  # fmt: skip
-    request = FitRequest(lines=tuple(lines), video_end_s=duration_s)
-    return await run_task("fit", request, tuple[Placement, ...], report=lambda _: None, limits=kit.limits)
+    async with local_copies(kit.blobs, map(sound_of, clips)) as paths:
+        lines = []
+        for clip in clips:
+            line = by_id[clip.segment_id]
+            lines.append(
+                Line(
+                    segment_id=line.id, start_s=line.start_s, end_s=line.end_s, speaker=line.speaker, clip=str(paths[sound_of(clip)]),
+                    speed=options.voices.speed / clip.speed, start_locked=line.start_locked, locked_rate=line.locked_rate,
+                )
+            )  # fmt: skip
+        request = FitRequest(lines=tuple(lines), video_end_s=duration_s)
+        return await run_task("fit", request, tuple[Placement, ...], report=lambda _: None, limits=kit.limits)
+
+
+def sound_of(clip: Clip) -> str:
+    """The blob with a clip's sound."""
+    return f"{clip.key}.wav"
 
 
 async def mix(
@@ -160,16 +165,17 @@ async def mix(
 
     `source_id` and `stem_id` name the bytes of the source and of the stem (a background without voices that replaces the original).
     """
-    keys = {clip.segment_id: clip.key for clip in clips}
-    placed = [
-        MixClip(
-            path=str(kit.blobs.path(f"{keys[p.segment_id]}.wav")), start_s=p.start_s, duration_s=p.duration_s, rate=p.rate,
-            trim_start_s=p.trim_start_s, trim_end_s=p.trim_end_s,
-        )
-        for p in placements
-    ]  # fmt: skip
+    sounds = {clip.segment_id: sound_of(clip) for clip in clips}
     await asyncio.to_thread(cache.mkdir, parents=True, exist_ok=True)
-    async with scratch(kit, "mix", mix_bytes(options, sound.duration_s, placements), cache) as folder:
+    wanted_bytes, read = mix_bytes(options, sound.duration_s, placements), (sound.energies, *(sounds[p.segment_id] for p in placements))
+    async with scratch(kit, "mix", wanted_bytes, cache) as folder, local_copies(kit.blobs, read) as paths:
+        placed = tuple(
+            MixClip(
+                path=str(paths[sounds[p.segment_id]]), start_s=p.start_s, duration_s=p.duration_s, rate=p.rate, trim_start_s=p.trim_start_s,
+                trim_end_s=p.trim_end_s,
+            )
+            for p in placements
+        )  # fmt: skip
         codec = track_codec(options)
         if info.video is None:  # nobody needs a track beside the sound: where both can be one file, they are
             codec = AudioCodec.OPUS if options.output.audio_format == AudioFormat.OPUS else AudioCodec.AAC
@@ -179,8 +185,8 @@ async def mix(
         request = MixRequest(
             source=str(source) if info.audio else None, source_id=source_id, audio_track=audio_tracks.heard(info, options),
             duration_s=sound.duration_s,
-            clips=tuple(placed),
-            background=options.mix.background if info.audio or stem else Background.REPLACE, energies=str(kit.blobs.path(sound.energies)),
+            clips=placed,
+            background=options.mix.background if info.audio or stem else Background.REPLACE, energies=str(paths[sound.energies]),
             chunk_cache=str(cache), out=str(out), threads=kit.threads, kept=kept_spans(segments),
             target_lufs=options.mix.loudness_lufs, keep_db=options.mix.keep_db, stem=str(stem) if stem else None, stem_id=stem_id, codec=codec,
             ducking=Ducking(options.mix.duck_db, options.mix.duck_attack_s, options.mix.duck_hold_s, options.mix.duck_release_s),

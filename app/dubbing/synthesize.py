@@ -25,7 +25,7 @@ from app.dubbing.mixing.cache_file import sealed, unsealed
 from app.dubbing.spoken.unspeakable import voiced
 from app.observability import metrics, tracing
 from app.speech.ports import Answer, SpeechRequest, Spoken, Voice
-from app.storage.blobs import BlobStore
+from app.storage.blobs import BlobStore, bytes_of
 from app.storage.disk_floors import reserved
 
 
@@ -90,13 +90,13 @@ class KeptAnswer:
 
     def load(self) -> bytes | None:
         try:
-            return unsealed(self._blobs.read(self._key))
+            return unsealed(bytes_of(self._blobs, self._key))
         except FileNotFoundError:
             return None
 
     def keep(self, data: bytes) -> None:
         """Not synced: that would take longer than storing the clip, which is."""
-        self._blobs.put_unsynced(self._key, sealed(data))
+        self._blobs.put(self._key, sealed(data), synced=False)
 
     def forget(self) -> None:
         self._blobs.delete(self._key)
@@ -106,7 +106,7 @@ def cached(blobs: BlobStore, key: str) -> ClipMeta | None:
     sound, meta = clip_files(key)
     if not (blobs.exists(meta) and blobs.exists(sound)):
         return None
-    return msgspec.json.decode(blobs.read(meta), type=ClipMeta)
+    return msgspec.json.decode(bytes_of(blobs, meta), type=ClipMeta)
 
 
 def _stored(blobs: BlobStore, key: str) -> bool:
@@ -208,7 +208,7 @@ async def synthesize(
     count = min(await voice.limit(pairs[0][1]), len(pairs))
     lacking = await asyncio.to_thread(lambda: {line.id for line, request in pairs if not _stored(kit.blobs, clip_key(voice, request))})
     wanted_bytes = sum(line_bytes(request) for line, request in pairs if line.id in lacking)
-    async with reserved(kit.disks, wanted_bytes, kit.blobs.root) as room, asyncio.TaskGroup() as group:
+    async with reserved(kit.disks, wanted_bytes, *kit.lines_go_to) as room, asyncio.TaskGroup() as group:
         for _ in range(max(count, 1)):
             group.create_task(work())
     if failures:

@@ -18,6 +18,7 @@ from app.dubbing.subtitles.code_pages import NAMES, known
 from app.dubbing.subtitles.encoding import decode
 from app.dubbing.subtitles.reading_report import read_brought, told
 from app.dubbing.subtitles.srt_vtt import read
+from app.storage.blobs import bytes_of
 from app.storage.uploads import UploadStore
 
 MAX_SUBTITLE_BYTES: Final = 10 << 20
@@ -40,7 +41,7 @@ def subtitles(uploads: UploadStore, kit: Kit, upload_id: str, options: DubOption
     upload = whole(uploads, upload_id)
     if upload.length_bytes > MAX_SUBTITLE_BYTES:
         raise DubError(SUBTITLES_INVALID, "It is larger than 10 MB.")
-    cues = read_brought(kit.blobs.read(upload.key), options).cues
+    cues = read_brought(bytes_of(kit.blobs, upload.key), options).cues
     if len(cues) > MAX_LINES:  # words alone may become few lines
         lines = lines_of(cues, math.inf, speak_sounds=options.recognition.speak_sounds, join_short_cues=options.recognition.join_short_cues).segments
         if len(lines) > MAX_LINES:
@@ -68,5 +69,6 @@ def stem(uploads: UploadStore, kit: Kit, upload_id: str) -> str:
     The file is opened by a child process that this thread starts and waits for.
     """
     upload = whole(uploads, upload_id)
-    asyncio.run(pipeline.check_stem(kit, kit.blobs.path(upload.key)))
+    with kit.blobs.local_copy(upload.key) as path:
+        asyncio.run(pipeline.check_stem(kit, path))
     return upload.key

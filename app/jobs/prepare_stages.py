@@ -16,6 +16,7 @@ from app.dubbing.context import Report
 from app.dubbing.transcribe import SUBTITLES, from_subtitles, no_speech, transcribe
 from app.jobs.stages import Done, StageBody, body_of, media_of
 from app.speech.ports import Recognised
+from app.storage.blobs import bytes_of
 from app.storage.job_row import PARTIAL, JobRow
 
 _HASHED: Final = "source.sha256"  # in the job's cache: how far its file has been hashed
@@ -28,9 +29,9 @@ class Probe(StageBody):
         return [row.source_key, options.recognition.audio_track, *([options.recognition.language] if options.recognition.audio_track is None else [])]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
-        source = self._kit.blobs.path(row.source_key)
-        info = await pipeline.probe(self._kit, source, row.job.options, has_subtitles=row.subtitles_key is not None)
-        digest = await asyncio.to_thread(self._digest, source, self._kit.cache / row.job.id / _HASHED)
+        async with self.local(row.source_key) as (source,):
+            info = await pipeline.probe(self._kit, source, row.job.options, has_subtitles=row.subtitles_key is not None)
+            digest = await asyncio.to_thread(self._digest, source, self._kit.cache / row.job.id / _HASHED)
         artifact = source_artifact(row.source_key, info, digest)
         return Done(digest, artifacts=(artifact,), fields={"media": info})
 
@@ -46,9 +47,8 @@ class Ingest(StageBody):
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         info = media_of(row.job)
         digest = await asyncio.to_thread(self.source_id, row)
-        sound = await pipeline.ingest(
-            self._kit, self._kit.blobs.path(row.source_key), digest, info, row.job.options, report, cache=self._kit.cache / row.job.id
-        )
+        async with self.local(row.source_key) as (source,):
+            sound = await pipeline.ingest(self._kit, source, digest, info, row.job.options, report, cache=self._kit.cache / row.job.id)
         artifacts = await asyncio.to_thread(studio_artifacts, self._kit, sound.peaks, sound.thumbnail)
         return Done(sound, keys=sound.keys(), artifacts=artifacts, fields={"media": pipeline.after_ingest(info, sound)})
 
@@ -88,7 +88,7 @@ class Transcribe(StageBody):
             revision, gone = await asyncio.to_thread(self._store.clear_segments, job_id)
             self._hub.publish(SegmentsChanged(job_id, 0, revision, (), gone))
         if job.options.recognition.recognizer == SUBTITLES and row.subtitles_key:
-            brought = await asyncio.to_thread(self._kit.blobs.read, row.subtitles_key)
+            brought = await asyncio.to_thread(bytes_of, self._kit.blobs, row.subtitles_key)
             lines = await asyncio.to_thread(from_subtitles, brought, sound.duration_s, job.options)
             if not at.done_s:  # else they were kept by a run that was killed before it could say so
                 await self._keep_chunk(job_id, partial, Recognised(lines.segments, job.options.recognition.language or "", sound.duration_s))
@@ -102,10 +102,11 @@ class Transcribe(StageBody):
 
         keeper = asyncio.create_task(keep_all())
         try:
-            language = await transcribe(
-                self._kit, self._kit.blobs.path(sound.speech), job.options, sound.duration_s, language=at.language, resume_at_s=at.done_s,
-                on_chunk=chunks.put_nowait, report=report, info=media_of(job),
-            )  # fmt: skip
+            async with self.local(sound.speech) as (speech,):
+                language = await transcribe(
+                    self._kit, speech, job.options, sound.duration_s, language=at.language, resume_at_s=at.done_s, on_chunk=chunks.put_nowait,
+                    report=report, info=media_of(job),
+                )  # fmt: skip
         finally:
             chunks.put_nowait(None)
             await keeper

@@ -17,6 +17,7 @@ from app.dubbing.pipeline import spoken_language
 from app.dubbing.synthesize import VoiceChoice, cached, clip_files, clip_key, requests_for, speak
 from app.jobs.schemas import Estimate
 from app.speech.registry import engine_of
+from app.storage.blobs import bytes_of
 from app.storage.disk_floors import reserved
 
 if TYPE_CHECKING:
@@ -51,11 +52,11 @@ async def preview(kit: Kit, store: JobStore, job_id: str, segment_id: str, *, ke
         raise DubError(TEXT_INVALID, "The line has nothing to speak, or keeps the original sound.")
     await voice.check(request)
     while True:
-        async with reserved(kit.disks, line_bytes(request), kit.blobs.root):
+        async with reserved(kit.disks, line_bytes(request), *kit.lines_go_to):
             clip, _ = await speak(kit.blobs, voice, request)
         await asyncio.to_thread(store.refer, job_id, clip_files(clip))
         with contextlib.suppress(FileNotFoundError):  # kept no longer, by somebody who did not know that it is wanted: it is spoken again
-            return await asyncio.to_thread(kit.blobs.read, clip_files(clip)[0])
+            return await asyncio.to_thread(bytes_of, kit.blobs, clip_files(clip)[0])
 
 
 async def estimate(kit: Kit, store: JobStore, job_id: str, *, keys: Keys) -> Estimate:

@@ -75,11 +75,12 @@ class Mix(StageBody):
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         lines, clips = await asyncio.to_thread(lambda: (self.lines(row), self.clips(row)))
         placements, sound, source_id = await asyncio.to_thread(lambda: (self.placements(row), self.sound(row), self.source_id(row)))
-        source, cache = self._kit.blobs.path(row.source_key), self._kit.cache / row.job.id
-        mixed = await pipeline.mix(
-            self._kit, source, source_id, media_of(row.job), sound, lines, clips, placements, row.job.options, cache, report,
-            stem=self._kit.blobs.path(row.stem_key) if row.stem_key else None, stem_id=row.stem_key or "",
-        )  # fmt: skip
+        cache = self._kit.cache / row.job.id
+        async with self.local(row.source_key, *([row.stem_key] if row.stem_key else [])) as (source, *stem):
+            mixed = await pipeline.mix(
+                self._kit, source, source_id, media_of(row.job), sound, lines, clips, placements, row.job.options, cache, report,
+                stem=stem[0] if stem else None, stem_id=row.stem_key or "",
+            )  # fmt: skip
         return Done(mixed, artifacts=tuple({artifact.kind: artifact for artifact in (mixed.track, mixed.audio)}.values()))
 
 
@@ -94,11 +95,11 @@ class Mux(StageBody):
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         lines, placements, sound = await asyncio.to_thread(lambda: (self.lines(row), self.placements(row), self.sound(row)))
         mixed, source_id = await asyncio.to_thread(lambda: (self.mixed(row), self.source_id(row)))
-        source, track = self._kit.blobs.path(row.source_key), self._kit.blobs.path(mixed.track.key)
-        made = await finish(
-            self._kit, source, media_of(row.job), sound, track, lines, placements, row.job.options, row.job.language, report,
-            cache=self._kit.cache / row.job.id, source_id=source_id, name=name,
-        )  # fmt: skip
+        async with self.local(row.source_key, mixed.track.key) as (source, track):
+            made = await finish(
+                self._kit, source, media_of(row.job), sound, track, lines, placements, row.job.options, row.job.language, report,
+                cache=self._kit.cache / row.job.id, source_id=source_id, name=name,
+            )  # fmt: skip
         result = report_of(lines, placements, mixed, made, row.job.options, sound.duration_s, row.job.joined, row.job.subtitles)
         return Done(made, artifacts=(*made.artifacts, await keep_report(self._kit, result)))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import shutil
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
@@ -20,6 +21,7 @@ from app.domain.events import Deleted, SegmentsChanged, StateChanged
 from app.domain.job import ACTIVE, EDITABLE, Job, JobState, Phase
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.plain_text import plain
+from app.domain.principal import ANYONE, Principal
 from app.domain.report import Report
 from app.domain.secret_names import NO_KEYS, Keys
 from app.domain.segment import Segment
@@ -59,10 +61,17 @@ class JobService:
 
     def __init__(
         self, *, store: JobStore, uploads: UploadStore, keys: SecretStore, kit: Kit, hub: Hub, queue: Queue, defaults: DubOptions,
-        floor: Floor,
+        floor: Floor, principal: Principal = ANYONE,
     ) -> None:  # fmt: skip
         self._store, self._uploads, self._keys, self._kit, self._hub, self._queue = store, uploads, keys, kit, hub, queue
-        self._defaults, self._floor = defaults, floor
+        self._defaults, self._floor, self.principal = defaults, floor, principal
+
+    def acting_for(self, principal: Principal) -> JobService:
+        """The same service for one principal: what is asked of it is asked by them. Nothing is checked yet."""
+        return JobService(
+            store=self._store, uploads=self._uploads, keys=self._keys, kit=self._kit, hub=self._hub, queue=self._queue, defaults=self._defaults,
+            floor=self._floor, principal=principal,
+        )  # fmt: skip
 
     # ---------------------------------------------------------------- reading
 
@@ -86,19 +95,28 @@ class JobService:
     def segments(self, job_id: str) -> Segments:
         return Segments(*self._store.segments(job_id))
 
-    def artifact(self, job_id: str, kind: ArtifactKind) -> tuple[Artifact, Path]:
-        """A finished file and its path. Raises job_not_found, artifact_not_ready."""
+    @contextlib.contextmanager
+    def artifact(self, job_id: str, kind: ArtifactKind) -> Iterator[tuple[Artifact, Path]]:
+        """A finished file and a path that can be opened in the block; an open file stays readable. Raises job_not_found, artifact_not_ready."""
         job = self._store.get(job_id)
         for artifact in job.artifacts:
             if artifact.kind == kind and self._kit.blobs.exists(artifact.key):
-                return artifact, self._kit.blobs.path(artifact.key)
-        if kind is ArtifactKind.SOURCE and job.source_gone:
-            raise DubError(SOURCE_GONE)
-        raise DubError(ARTIFACT_NOT_READY, "It was deleted to make room; a render makes it again." if job.outputs_gone else "")
+                break
+        else:
+            if kind is ArtifactKind.SOURCE and job.source_gone:
+                raise DubError(SOURCE_GONE)
+            raise DubError(ARTIFACT_NOT_READY, "It was deleted to make room; a render makes it again." if job.outputs_gone else "")
+        with contextlib.ExitStack() as stack:
+            try:
+                path = stack.enter_context(self._kit.blobs.local_copy(artifact.key))
+            except FileNotFoundError:  # deleted between the look and now
+                raise DubError(ARTIFACT_NOT_READY, "It has just been deleted.") from None
+            yield artifact, path
 
     def report(self, job_id: str) -> Report:
         """The report of the last finished render. Raises job_not_found, artifact_not_ready."""
-        return msgspec.json.decode(self.artifact(job_id, ArtifactKind.REPORT)[1].read_bytes(), type=Report)
+        with self.artifact(job_id, ArtifactKind.REPORT) as (_, path):
+            return msgspec.json.decode(path.read_bytes(), type=Report)
 
     # ---------------------------------------------------------------- a job's life
 

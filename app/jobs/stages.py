@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+import contextlib
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol, TypeVar
 
@@ -15,7 +16,7 @@ from app.domain.secret_names import Keys
 from app.domain.segment import Clip, Placement, Segment
 from app.domain.stage_outputs import Mixed, Sound
 from app.domain.stages import Stage
-from app.dubbing.context import Kit, Report
+from app.dubbing.context import Kit, Report, local_copies
 from app.jobs.progress import Hub
 from app.storage.hashing import sha256_in_steps
 from app.storage.job_row import JobRow, StageRow
@@ -84,6 +85,12 @@ class StageBody:
         """The output is recorded: delete what was kept on the way to it."""
 
     # ---------------------------------------------------------------- what the bodies read
+
+    @contextlib.asynccontextmanager
+    async def local(self, *keys: str) -> AsyncIterator[tuple[Path, ...]]:
+        """Where these blobs can be read while the block lasts."""
+        async with local_copies(self._kit.blobs, keys) as paths:
+            yield tuple(paths[key] for key in keys)
 
     def output(self, row: JobRow, stage: Stage) -> Any:
         """What an earlier stage gave, as its declared type."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import threading
 import time
@@ -15,6 +16,7 @@ from sqlalchemy import Engine, func, select
 
 from app.archive import export
 from app.domain.json_decoding import Malformed, decoded
+from app.domain.principal import ANYONE, Principal
 from app.domain.retention import Deletion, Rule, Why
 from app.retention.cleaner import Cleaned, Cleaner
 from app.storage import tables as t
@@ -112,27 +114,70 @@ class _Written(msgspec.Struct):
     error: str | None = ""
 
 
+class _Figures:
+    """What is in the folders of `data`. One thread measures when asked, at most every few seconds; a caller that cannot wait gets the last ones."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._room, self._lock = Room(), threading.Lock()
+        self._measuring: threading.Thread | None = None
+        self.changed = False
+        self.kinds: tuple[KindRoom, ...] = ()
+        self.measured_at = 0.0
+
+    def measure(self) -> None:
+        """Start a measurement when the figures are old, and wait briefly for it: many files on a slow disk take seconds."""
+        if time.time() - self.measured_at < FRESH_S and not self.changed:
+            return
+        with self._lock:
+            if self._measuring is None or not self._measuring.is_alive():
+                self.changed = False
+                self._measuring = threading.Thread(target=self._read_all, name="storage figures", daemon=True)
+                self._measuring.start()
+            measuring = self._measuring
+        measuring.join(PATIENCE_S)
+
+    def _read_all(self) -> None:
+        self.kinds = tuple(self._of(kind, places) for kind, places in _PLACES.items())
+        self.measured_at = time.time()
+
+    def _of(self, kind: str, places: Sequence[str]) -> KindRoom:
+        tally = Tally()
+        for place in places:
+            tally += self._room.of(self._data / place)
+        return KindRoom(kind, tally.count, tally.bytes, tally.oldest_at)
+
+
 class Stock:
-    """The report and the cleaning. One thread measures when asked, at most every few seconds; a caller that cannot wait gets the last figures."""
+    """The report and the cleaning. `principal` is who asks."""
 
     def __init__(
         self, *, data: Path, database: Engine, blobs: BlobStore, cleaner: Cleaner, floor: Floor, version: str = "", backups_on: bool = False
     ) -> None:
         self._data, self._database, self._blobs, self._cleaner, self._floor = data, database, blobs, cleaner, floor
         self._version, self._backups_on = version, backups_on
-        self._room, self._lock = Room(), threading.Lock()
-        self._measuring: threading.Thread | None = None
-        self._changed = False
-        self._kinds: tuple[KindRoom, ...] = ()
-        self._measured_at = 0.0
+        self._figures = _Figures(data)
+        self.principal = ANYONE
+
+    def acting_for(self, principal: Principal) -> Stock:
+        """The same for somebody: what is asked of it is asked by them. Nothing is checked yet."""
+        bound = copy.copy(self)
+        bound.principal = principal
+        return bound
 
     def report(self) -> StorageReport:
         """What is kept now, at most a few seconds old."""
-        self._measure()
+        self._figures.measure()
         usage = shutil.disk_usage(self._data)
         disk = Disk(usage.free, usage.total, self._floor.floor_bytes, usage.free < self._floor.floor_bytes)
         return StorageReport(
-            self._measured_at, self._kinds, self._jobs(), disk, self._cleaner.rules, self._backups_on, last_backup(self._data / "backup.json")
+            self._figures.measured_at,
+            self._figures.kinds,
+            self._jobs(),
+            disk,
+            self._cleaner.rules,
+            self._backups_on,
+            last_backup(self._data / "backup.json"),
         )
 
     def clean(self, *, dry_run: bool) -> CleanReport:
@@ -141,7 +186,7 @@ class Stock:
         if dry_run:
             return _cleaned(Cleaned(planned, 0, sum(deletion.bytes for deletion in planned)), dry_run=True)
         done = self._cleaner.apply(planned)
-        self._changed = True
+        self._figures.changed = True
         return _cleaned(done, dry_run=False)
 
     def _jobs(self) -> int:
@@ -152,28 +197,6 @@ class Stock:
         """A job's title, and its archive block by block. Raises job_not_found."""
         jobs = export.titles(self._database, [job_id])
         return jobs[0].title, export.archive(self._database, self._blobs, jobs, self._version)
-
-    def _measure(self) -> None:
-        """Start a measurement when the figures are old, and wait briefly for it: many files on a slow disk take seconds."""
-        if time.time() - self._measured_at < FRESH_S and not self._changed:
-            return
-        with self._lock:
-            if self._measuring is None or not self._measuring.is_alive():
-                self._changed = False
-                self._measuring = threading.Thread(target=self._read_all, name="storage figures", daemon=True)
-                self._measuring.start()
-            measuring = self._measuring
-        measuring.join(PATIENCE_S)
-
-    def _read_all(self) -> None:
-        self._kinds = tuple(self._of(kind, places) for kind, places in _PLACES.items())
-        self._measured_at = time.time()
-
-    def _of(self, kind: str, places: Sequence[str]) -> KindRoom:
-        tally = Tally()
-        for place in places:
-            tally += self._room.of(self._data / place)
-        return KindRoom(kind, tally.count, tally.bytes, tally.oldest_at)
 
 
 def last_backup(path: Path) -> LastBackup | None:

@@ -36,7 +36,7 @@ from app.retention.cleaner import Cleaner
 from app.retention.usage import Stock
 from app.server.engines import engines_of, environment_keys, limits_of
 from app.storage import counts, hidden
-from app.storage.blobs import BlobStore
+from app.storage.blobs import BlobStore, FolderBlobs
 from app.storage.database import migrate, open_database, urgent
 from app.storage.disk_floors import Disks
 from app.storage.disk_reserve import Reserve
@@ -72,7 +72,7 @@ class Rooms:
     def _furnish(self, settings: Settings) -> None:
         data = settings.data
         migrate(self.database)
-        self.blobs = BlobStore(settings.blobs)
+        self.blobs: BlobStore = FolderBlobs(settings.blobs)
         self.secrets = SecretStore(self.database, data / "secret.key")
         self.secrets.settle()
         self.store = JobStore(self.database)
@@ -94,12 +94,12 @@ class Rooms:
         own_keys = environment_keys(settings)
         self.registry = engines_of(settings, lambda engine: self.secrets.get(engine_key(engine)) or own_keys.of(engine), disks=disks)
         self._workspace = workspace = Workspace(settings.scratch)
-        _log.info("swept", scratch=workspace.sweep(), blobs=self.blobs.sweep(), uploads=self.uploads.sweep(), open_uploads=self.uploads.resume())
+        _log.info("swept", scratch=workspace.sweep(), blobs=self.blobs.sweep()[0], uploads=self.uploads.sweep(), open_uploads=self.uploads.resume())
         cache = data / "cache"
         cache.mkdir(exist_ok=True)
         kit = Kit(
             blobs=self.blobs, workspace=workspace, cache=cache, engines=self.registry, threads=settings.thread_count,
-            limits=limits_of(settings), max_duration_s=settings.max_duration_s, disks=disks,
+            limits=limits_of(settings), max_duration_s=settings.max_duration_s, disks=disks, blob_folders=(settings.blobs,),
         )  # fmt: skip
         failures = Failures(self.store, self.hub)
         runner = StageRunner(store=patient(self.store), keys=patient(self.secrets), kit=kit, hub=self.hub, failures=failures, discard=self._discard)

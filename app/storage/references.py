@@ -7,10 +7,8 @@ a day later. Whoever writes a file first and refers to it afterwards (a stage of
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, delete, or_, select, update
@@ -21,7 +19,7 @@ from app.domain.retention import DAY_S, ENDED, IDLE, Held, Kind
 from app.domain.stages import making
 from app.storage import batches
 from app.storage import tables as t
-from app.storage.blobs import BlobStore, is_key
+from app.storage.blobs import BlobStore
 from app.storage.compact import in_folder
 from app.storage.database import reading, urgent, urgently
 from app.storage.rows import GONE, seen
@@ -188,7 +186,8 @@ def _unneeded(c: Connection, keys: Sequence[str], *, uploads_too: bool) -> list[
 
 def orphans(engine: Engine, blobs: BlobStore, *, older_than_s: float = ORPHAN_S, only_look: bool = False) -> tuple[int, int]:
     """Delete the blobs that nothing refers to, and half-written ones, that have lain there for a day; returns how many, and their bytes."""
-    before, count, freed = time.time() - older_than_s, 0, 0
+    before = time.time() - older_than_s
+    count, freed = blobs.sweep(older_than_s=older_than_s, only_look=only_look)
     batch: dict[str, int] = {}
 
     def settle() -> None:
@@ -199,31 +198,11 @@ def orphans(engine: Engine, blobs: BlobStore, *, older_than_s: float = ORPHAN_S,
         freed += sum(batch[key] for key in free) if only_look else discard(engine, blobs, free)
         batch.clear()
 
-    for path, at, size in _files(blobs.root):
-        if at > before:
-            continue
-        if path.name.startswith("."):
-            if path.name.endswith(".part"):
-                count, freed = count + 1, freed + size
-                if not only_look:
-                    path.unlink(missing_ok=True)
-            continue
-        key = path.relative_to(blobs.root).as_posix()
-        if is_key(key):  # what else lies there is not ours
-            batch[key] = size
+    for entry in blobs.entries():
+        if entry.written_at <= before:
+            batch[entry.key] = entry.size_bytes
         if len(batch) >= _BATCH:
             settle()
     if batch:
         settle()
     return count, freed
-
-
-def _files(folder: Path) -> Iterator[tuple[Path, float, int]]:
-    for root, _, names in os.walk(folder):
-        for name in names:
-            path = Path(root, name)
-            try:
-                status = path.stat()
-            except FileNotFoundError:
-                continue
-            yield path, status.st_mtime, status.st_size

@@ -20,7 +20,7 @@ from app.domain.dub_options import DubOptions, changed
 from app.domain.job import JobState
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.segment import Segment
-from app.storage.blobs import BlobStore
+from app.storage.blobs import FolderBlobs
 from app.storage.database import migrate, open_database
 from app.storage.jobs import JobStore
 
@@ -117,7 +117,7 @@ def seed_job(
     data.mkdir(parents=True, exist_ok=True)
     database = open_database(f"sqlite:///{data / 'app.sqlite3'}")
     migrate(database)
-    blobs, store, job_id = BlobStore(data / "blobs"), JobStore(database), secrets.token_hex(16)
+    blobs, store, job_id = FolderBlobs(data / "blobs"), JobStore(database), secrets.token_hex(16)
     store.insert(job_id, title=title, options=OPTIONS, source_key=f"uploads/{job_id}", subtitles_key=None, size_bytes=1)
     blobs.put(f"uploads/{job_id}", b"v")
     artifacts = []

@@ -12,7 +12,7 @@ import pytest
 
 from app.domain.errors import DubError
 from app.retention.usage import last_backup
-from app.storage.blobs import BlobStore
+from app.storage.blobs import FolderBlobs
 from app.storage.database import migrate, open_database
 from app.storage.disk_floor import Floor
 from app.storage.disk_usage import Room, Tally
@@ -91,7 +91,7 @@ def test_an_upload_stops_where_the_disk_gets_full_and_goes_on_from_there(tmp_pat
     database = open_database(f"sqlite:///{tmp_path / 'app.sqlite3'}")
     migrate(database)
     free = [100 << 20]
-    uploads = UploadStore(database, BlobStore(tmp_path / "blobs"), tmp_path / "uploads", expiry_s=60, floor=Floor(lambda: free[0], 50 << 20))
+    uploads = UploadStore(database, FolderBlobs(tmp_path / "blobs"), tmp_path / "uploads", expiry_s=60, floor=Floor(lambda: free[0], 50 << 20))
     upload = uploads.create(filename="x", media_type="", length_bytes=40 << 20, metadata={})
     writer = uploads.writer(upload)
     block = bytes(8 << 20)

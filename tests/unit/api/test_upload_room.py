@@ -18,7 +18,7 @@ from sqlalchemy import update
 from app.domain.errors import DubError
 from app.domain.upload import Checksum, Upload
 from app.storage import tables as t
-from app.storage.blobs import BlobStore
+from app.storage.blobs import FolderBlobs
 from app.storage.database import migrate, open_database
 from app.storage.disk_floor import PIECE_BYTES, Floor
 from app.storage.uploads import UploadStore
@@ -41,7 +41,7 @@ class Shelf:
     def open(self) -> None:
         """As a server that starts."""
         self.floor = Floor(self.free_bytes, FLOOR)
-        blobs = BlobStore(self.folder / "blobs")
+        blobs = FolderBlobs(self.folder / "blobs")
         self.uploads = UploadStore(self.database, blobs, self.folder / "uploads", expiry_s=1000, floor=self.floor, **self._more)
         self.uploads.resume()
 

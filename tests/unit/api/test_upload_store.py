@@ -14,7 +14,7 @@ from app.domain.errors import DubError
 from app.domain.upload import Upload
 from app.storage import concatenation
 from app.storage import tables as t
-from app.storage.blobs import BlobStore
+from app.storage.blobs import FolderBlobs, bytes_of
 from app.storage.database import migrate, open_database
 from app.storage.disk_floor import Floor
 from app.storage.uploads import UploadStore
@@ -24,7 +24,7 @@ class Stores:
     def __init__(self, folder: Path) -> None:
         self.database: Engine = open_database(f"sqlite:///{folder / 'app.sqlite3'}")
         migrate(self.database)
-        self.blobs = BlobStore(folder / "blobs")
+        self.blobs = FolderBlobs(folder / "blobs")
         self.folder = folder / "uploads"
         self.free_bytes = 1 << 40
         floor = Floor(lambda: self.free_bytes, 0)
@@ -77,7 +77,7 @@ def test_bytes_that_were_never_counted_are_cut_off(stores: Stores) -> None:
         file.write(b"written, but the server died before the offset was stored")
     assert stores.uploads.get(upload_id).offset_bytes == 3
     stores.write(upload_id, b"defghij")
-    assert stores.blobs.read(f"uploads/{upload_id}") == b"abcdefghij"
+    assert bytes_of(stores.blobs, f"uploads/{upload_id}") == b"abcdefghij"
 
 
 def test_an_upload_that_died_between_its_last_byte_and_its_blob_is_finished(stores: Stores) -> None:
@@ -89,7 +89,7 @@ def test_an_upload_that_died_between_its_last_byte_and_its_blob_is_finished(stor
     for upload_id in (before, after):
         upload = stores.uploads.get(upload_id)
         assert upload.complete and upload.key == f"uploads/{upload_id}"
-        assert stores.blobs.read(upload.key) == b"abc"
+        assert bytes_of(stores.blobs, upload.key) == b"abc"
 
 
 def test_bytes_that_vanished_are_not_promised(stores: Stores) -> None:
@@ -213,7 +213,7 @@ def test_a_kill_between_any_two_steps_of_a_join_loses_nothing(stores: Stores, mo
         stores = Stores(stores.folder.parent)  # the server starts anew
         stores.sweep_hard()
         whole = final(stores, parts)  # the client asks again, as it knows no address
-        assert whole.complete and stores.blobs.read(whole.key) == b"".join(contents), step
+        assert whole.complete and bytes_of(stores.blobs, whole.key) == b"".join(contents), step
         assert stores.uploads.get(whole.id) == whole
         stores.sweep_hard()
         assert not any(stores.folder.iterdir()), step
@@ -272,4 +272,4 @@ def test_bytes_that_the_database_could_not_be_told_of_are_told_all_the_same(stor
         assert stores.uploads.get(upload_id).offset_bytes == 3
     assert stores.uploads.get(upload_id).offset_bytes == 3
     stores.write(upload_id, b"def")
-    assert stores.blobs.read(f"uploads/{upload_id}") == b"abcdef"
+    assert bytes_of(stores.blobs, f"uploads/{upload_id}") == b"abcdef"

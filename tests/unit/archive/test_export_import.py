@@ -22,6 +22,7 @@ from app.domain.job import JobState, Joined
 from app.domain.retention import Kind
 from app.domain.segment import LeftOut, LeftOutKind, Segment
 from app.storage import tables as t
+from app.storage.blobs import bytes_of
 from app.storage.database import reading
 from app.storage.disk_floor import Floor
 from app.storage.secrets import SecretStore
@@ -73,7 +74,7 @@ def test_a_job_comes_over_with_everything(shelf: Shelf, other: Shelf) -> None:
     assert everything(other, job_id) == everything(shelf, job_id)
     assert other.files() == shelf.files()
     for key in shelf.files():
-        assert other.blobs.read(key) == shelf.blobs.read(key)
+        assert bytes_of(other.blobs, key) == bytes_of(shelf.blobs, key)
 
 
 def test_what_was_left_out_and_what_was_joined_comes_over_too(shelf: Shelf, other: Shelf) -> None:
@@ -174,7 +175,7 @@ def test_another_clip_of_the_same_words_stays_and_the_dub_is_fitted_anew(shelf: 
     clip = next(key for key in shelf.files("clips") if key.endswith(".wav"))
     other.blobs.put(clip, b"spoken elsewhere")
     take(other, exported(shelf))
-    assert other.blobs.read(clip) == b"spoken elsewhere"
+    assert bytes_of(other.blobs, clip) == b"spoken elsewhere"
     stage = other.store.stage(job_id, "synthesize")
     assert stage is not None
     assert stage.fingerprint == ""
@@ -339,7 +340,7 @@ def test_a_file_here_is_never_overwritten_by_one_of_an_archive(shelf: Shelf, oth
     with pytest.raises(DubError) as refused:
         take(other, archive)
     assert refused.value.problem is errors.ARCHIVE_INVALID
-    assert other.blobs.read(f"uploads/{job_id}") == b"another video"
+    assert bytes_of(other.blobs, f"uploads/{job_id}") == b"another video"
 
 
 def test_an_export_holds_blocks_not_files(shelf: Shelf) -> None:

@@ -18,7 +18,7 @@ from app.backup.snapshot import back_up
 from app.domain.dub_options import DubOptions, changed
 from app.domain.errors import DubError
 from app.domain.media import Artifact, ArtifactKind
-from app.storage.blobs import BlobStore
+from app.storage.blobs import FolderBlobs
 from app.storage.database import migrate, open_database
 from app.storage.jobs import JobStore
 from app.storage.secrets import SecretStore
@@ -34,7 +34,7 @@ class DataFolder:
         root.mkdir(parents=True, exist_ok=True)
         self.database = open_database(f"sqlite:///{root / 'app.sqlite3'}")
         migrate(self.database)
-        self.blobs = BlobStore(root / "blobs")
+        self.blobs = FolderBlobs(root / "blobs")
         self.store = JobStore(self.database)
         self.secrets = SecretStore(self.database, root / "secret.key")
         with closing(sqlite3.connect(root / "engine.sqlite3")) as engine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,7 +28,7 @@ def handed_over(tmp_path: Path, stem: str, *inputs: Path) -> dict[str, str]:
     made.mkdir(exist_ok=True)
     for kind in ENDINGS:
         (made / kind).write_text(f"{stem} {kind}", encoding="utf-8", errors="surrogateescape")
-    kit = cast(Any, SimpleNamespace(blobs=SimpleNamespace(path=lambda key: made / key)))
+    kit = cast(Any, SimpleNamespace(blobs=SimpleNamespace(local_copy=lambda key: contextlib.nullcontext(made / key))))
     artifacts = [Artifact(kind, kind.value, 1, "", "", extension) for kind, extension in ENDINGS.items()]
     return hand_over(kit, artifacts, stem, tmp_path / "out", inputs)
 

@@ -22,7 +22,7 @@ from app.dubbing.mixing.mix import mixdown
 from app.dubbing.synthesize import VoiceChoice, synthesize
 from app.dubbing.worker.tasks import IngestRequest
 from app.speech.ports import SpeechRequest, Spoken
-from app.storage.blobs import BlobStore
+from app.storage.blobs import FolderBlobs
 from app.storage.disk_floor import Floor
 from app.storage.disk_floors import Disks
 from app.storage.workspace import Workspace
@@ -52,7 +52,9 @@ class OneDisk(Disks):
 
 def kit_on(folder: Path, engines: Any = None) -> tuple[Kit, OneDisk]:
     disk = OneDisk(folder)
-    return Kit(BlobStore(folder / "blobs"), Workspace(folder / "scratch"), folder / "cache", engines, 1, Limits(), 3600.0, disk), disk
+    return Kit(
+        FolderBlobs(folder / "blobs"), Workspace(folder / "scratch"), folder / "cache", engines, 1, Limits(), 3600.0, disk, (folder / "blobs",)
+    ), disk
 
 
 async def test_work_without_room_does_not_begin(tmp_path: Path) -> None:

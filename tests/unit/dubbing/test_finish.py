@@ -14,7 +14,7 @@ from app.dubbing.finish import Finished, finish, has_source_subtitles
 from app.dubbing.pipeline import Sound
 from app.dubbing.probe import probe
 from app.dubbing.subtitles.srt_vtt import parse
-from app.storage.blobs import BlobStore
+from app.storage.blobs import FolderBlobs
 from app.storage.workspace import Workspace
 from app.system.children import NO_LIMITS
 from tests.unit.dubbing.options import options
@@ -30,8 +30,8 @@ PLACED = (Placement("a", 0.6, 1.0, 1.0, 0.0, 0.0, ()), Placement("b", 2.0, 1.2, 
 
 def kit(folder: Path) -> Kit:
     return Kit(
-        blobs=BlobStore(folder / "blobs"), workspace=Workspace(folder / "scratch"), cache=folder / "cache", engines=None,  # type: ignore[arg-type]
-        threads=1, limits=NO_LIMITS, max_duration_s=3600.0,
+        blobs=FolderBlobs(folder / "blobs"), workspace=Workspace(folder / "scratch"), cache=folder / "cache", engines=None,  # type: ignore[arg-type]
+        threads=1, limits=NO_LIMITS, max_duration_s=3600.0, blob_folders=(folder / "blobs",),
     )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ async def test_a_translated_video_has_subtitles_in_both_languages(tmp_path: Path
     assert kinds(done) == {
         ArtifactKind.VIDEO: "mp4", ArtifactKind.SRT: "srt", ArtifactKind.VTT: "vtt", ArtifactKind.ASS: "ass", ArtifactKind.SOURCE_SRT: "srt",
     }  # fmt: skip
-    files = {artifact.kind: made_of.blobs.path(artifact.key) for artifact in done.artifacts}
+    files = {artifact.kind: made_of.blob_folders[0] / artifact.key for artifact in done.artifacts}
     for kind in (ArtifactKind.SRT, ArtifactKind.VTT, ArtifactKind.ASS):
         assert [(cue.start_s, cue.text) for cue in parse(files[kind].read_bytes())] == [(0.6, "Hola, ¿qué tal?"), (2.0, "Adiós.")]
     assert [(cue.start_s, cue.text) for cue in parse(files[ArtifactKind.SOURCE_SRT].read_bytes())] == [
@@ -91,7 +91,7 @@ async def test_burned_subtitles_look_as_asked_and_the_encoder_is_named(tmp_path:
         tmp_path, "plain.webm", burn_subtitles=True, burn_position=BurnPosition.TOP, burn_box=True, container=Container.MKV
     )
     assert done.picture == "libx264"
-    files = {artifact.kind: made_of.blobs.path(artifact.key) for artifact in done.artifacts}
+    files = {artifact.kind: made_of.blob_folders[0] / artifact.key for artifact in done.artifacts}
     info = probe(files[ArtifactKind.VIDEO])
     assert info.video is not None and (info.format, info.video.codec) == ("matroska,webm", "h264")
     style = next(line for line in files[ArtifactKind.ASS].read_text(encoding="utf-8").splitlines() if line.startswith("Style:"))

@@ -12,7 +12,7 @@ from app.dubbing.synthesize import KeptAnswer, clip_key, speak
 from app.speech.elevenlabs.audio import Received
 from app.speech.elevenlabs.voice import ElevenLabsVoice
 from app.speech.ports import SpeechRequest
-from app.storage.blobs import BlobStore
+from app.storage.blobs import FolderBlobs
 from tests.doubles.elevenlabs import KEY, Double, Fault
 
 LINE = SpeechRequest("EnglishMale000000002", "", "Welcome to the workshop.", "en", 1.0, "", "", None)
@@ -32,16 +32,18 @@ async def voice(double: Double) -> AsyncIterator[ElevenLabsVoice]:
 
 
 @pytest.fixture
-def blobs(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path / "blobs")
+def blobs(tmp_path: Path) -> FolderBlobs:
+    return FolderBlobs(tmp_path / "blobs")
 
 
-def answers(blobs: BlobStore) -> list[Path]:
-    return [path for path in (blobs.root / "answers").rglob("*") if path.is_file()]
+def answers(blobs: FolderBlobs) -> list[str]:
+    return [entry.key for entry in blobs.entries() if entry.key.startswith("answers/")]
 
 
-async def test_an_answer_whose_clip_could_not_be_stored_is_used_the_next_time(blobs: BlobStore, voice: ElevenLabsVoice, double: Double) -> None:
-    in_the_way = blobs.root / "clips"
+async def test_an_answer_whose_clip_could_not_be_stored_is_used_the_next_time(
+    tmp_path: Path, blobs: FolderBlobs, voice: ElevenLabsVoice, double: Double
+) -> None:
+    in_the_way = tmp_path / "blobs" / "clips"
     in_the_way.write_bytes(b"")
     with pytest.raises(OSError):
         await speak(blobs, voice, LINE)
@@ -53,30 +55,30 @@ async def test_an_answer_whose_clip_could_not_be_stored_is_used_the_next_time(bl
     assert blobs.exists(f"{key}.wav") and answers(blobs) == []
 
 
-async def test_half_an_answer_is_none(blobs: BlobStore, voice: ElevenLabsVoice, double: Double) -> None:
+async def test_half_an_answer_is_none(blobs: FolderBlobs, voice: ElevenLabsVoice, double: Double) -> None:
     answer = KeptAnswer(blobs, clip_key(voice, LINE))
     whole = sealed(Received({"content-type": "audio/pcm"}, b"\1\0" * 50_000).packed())
     for damaged in (b"", whole[:-1], whole[:40] + b"\7" + whole[41:]):
-        blobs.put_unsynced(f"answers/{clip_key(voice, LINE).rpartition('/')[2]}.raw", damaged)
+        blobs.put(f"answers/{clip_key(voice, LINE).rpartition('/')[2]}.raw", damaged, synced=False)
         assert answer.load() is None
     await speak(blobs, voice, LINE)
     assert len(double.calls) == 1 and answers(blobs) == []
 
 
-async def test_a_kept_answer_that_is_no_sound_is_asked_for_again(blobs: BlobStore, voice: ElevenLabsVoice, double: Double) -> None:
+async def test_a_kept_answer_that_is_no_sound_is_asked_for_again(blobs: FolderBlobs, voice: ElevenLabsVoice, double: Double) -> None:
     KeptAnswer(blobs, clip_key(voice, LINE)).keep(Received({"content-type": "text/html"}, b"<html>").packed())
     await speak(blobs, voice, LINE)
     assert len(double.calls) == 1 and answers(blobs) == []
 
 
-async def test_a_second_answer_takes_the_place_of_the_first(blobs: BlobStore, voice: ElevenLabsVoice, double: Double) -> None:
+async def test_a_second_answer_takes_the_place_of_the_first(blobs: FolderBlobs, voice: ElevenLabsVoice, double: Double) -> None:
     double.faults.append(Fault("silence"))
     await speak(blobs, voice, LINE)
     assert [call.fault for call in double.calls] == ["silence", ""]
     assert answers(blobs) == []
 
 
-async def test_an_answer_whose_clip_is_there_already_goes(blobs: BlobStore, voice: ElevenLabsVoice, double: Double) -> None:
+async def test_an_answer_whose_clip_is_there_already_goes(blobs: FolderBlobs, voice: ElevenLabsVoice, double: Double) -> None:
     key, _ = await speak(blobs, voice, LINE)
     KeptAnswer(blobs, key).keep(Received({"content-type": "audio/pcm"}, b"\1\0" * 50_000).packed())  # killed before it was forgotten
     await speak(blobs, voice, LINE)

@@ -50,5 +50,5 @@ async def test_what_a_stage_makes_for_a_deleted_job_is_deleted_and_no_crash_is_l
     runner._work.work = work  # type: ignore[method-assign]
     with capture_logs() as logged:
         assert not await runner.run(job.id, "probe", str(workflow_id))
-    assert [path for path in house.blobs.root.rglob("*") if path.is_file()] == []
+    assert [path for path in house.blob_folder.rglob("*") if path.is_file()] == []
     assert [line for line in logged if line["log_level"] in ("warning", "error")] == []

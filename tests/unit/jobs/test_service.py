@@ -23,7 +23,7 @@ from app.jobs.progress import Hub
 from app.jobs.schemas import CreateJob, JobPatch, OptionsPatch, SegmentChanges, SegmentEdit, SplitSegment
 from app.jobs.service import JobService
 from app.speech.registry import build_registry
-from app.storage.blobs import BlobStore
+from app.storage.blobs import BlobStore, FolderBlobs
 from app.storage.database import migrate, open_database
 from app.storage.disk_floor import Floor
 from app.storage.jobs import PARTIAL, JobStore
@@ -57,18 +57,20 @@ class Recorded:
 class House:
     """A service with everything behind it, and short ways to bring a job along."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, blobs: BlobStore | None = None) -> None:
         database = open_database(f"sqlite:///{folder / 'app.sqlite3'}")
         migrate(database)
-        self.blobs, self.store, self.hub, self.queue = BlobStore(folder / "blobs"), JobStore(database), Hub(), Recorded()
+        self.database, self.blobs = database, blobs or FolderBlobs(folder / "blobs")
+        self.store, self.hub, self.queue = JobStore(database), Hub(), Recorded()
+        self.blob_folder = folder / "blobs"
         self.uploads = UploadStore(database, self.blobs, folder / "uploads", expiry_s=3600)
         self.keys = SecretStore(database, folder / "secret.key")
-        kit = Kit(self.blobs, Workspace(folder / "scratch"), folder / "cache", build_registry(models=folder / "models"), 1, Limits(), 3600.0)
+        self.kit = Kit(self.blobs, Workspace(folder / "scratch"), folder / "cache", build_registry(models=folder / "models"), 1, Limits(), 3600.0)
         self.service = JobService(
             store=self.store,
             uploads=self.uploads,
             keys=self.keys,
-            kit=kit,
+            kit=self.kit,
             hub=self.hub,
             queue=self.queue,
             defaults=OPTIONS,
@@ -332,4 +334,4 @@ async def test_a_preview_is_the_clip_that_the_render_will_use(house: House) -> N
     assert sound[:4] == b"RIFF" and len(sound) > 10_000
     assert (await house.service.estimate(job.id)).cached_lines == 1
     house.service.delete(job.id)
-    assert not any((house.blobs.root / "clips").rglob("*.wav")), "a deleted job leaves no clip"
+    assert not any((house.blob_folder / "clips").rglob("*.wav")), "a deleted job leaves no clip"

@@ -22,7 +22,7 @@ from app.jobs.memory_store import MemoryStore, NoKeys
 from app.jobs.progress import Hub
 from app.jobs.stages import BODIES, StageWork
 from app.speech.registry import build_registry
-from app.storage.blobs import BlobStore
+from app.storage.blobs import FolderBlobs
 from app.storage.workspace import Workspace
 from app.system.children import Limits
 from tests.unit.jobs.test_service import OPTIONS
@@ -76,7 +76,7 @@ class Inputs:
 
     def __init__(self, folder: Path) -> None:
         registry = build_registry(models=folder)
-        self.kit = Kit(BlobStore(folder / "blobs"), Workspace(folder / "work"), folder / "cache", registry, 1, Limits(), 3600.0)
+        self.kit = Kit(FolderBlobs(folder / "blobs"), Workspace(folder / "work"), folder / "cache", registry, 1, Limits(), 3600.0)
 
     def of(self, options: DubOptions) -> dict[str, Any]:
         store = MemoryStore(options, title="t", source_key="uploads/a", subtitles_key="uploads/b", stem_key=None)

@@ -18,7 +18,7 @@ from app.domain.segment import Clip, Placement, Segment
 from app.domain.stage_outputs import Finished, Mixed, Sound, Transcribed
 from app.retention.cleaner import Cleaner
 from app.storage import tables as t
-from app.storage.blobs import BlobStore
+from app.storage.blobs import FolderBlobs, bytes_of
 from app.storage.database import migrate, open_database
 from app.storage.jobs import JobStore
 from tests.unit.jobs.test_service import MEDIA, OPTIONS
@@ -38,7 +38,7 @@ class Shelf:
         self.data = folder
         self.database = open_database(f"sqlite:///{folder / 'app.sqlite3'}")
         migrate(self.database)
-        self.blobs, self.store = BlobStore(folder / "blobs"), JobStore(self.database)
+        self.blobs, self.store = FolderBlobs(folder / "blobs"), JobStore(self.database)
         self.told: list[tuple[str, bool]] = []
 
     def cleaner(self, *rules: Rule, min_free_bytes: int = 0) -> Cleaner:
@@ -65,7 +65,7 @@ class Shelf:
         sound = Sound(20.0, *(self.put(f"{base}/{name}", 10) for name in ("speech.wav", "peaks.dat", "energies.f32")), None)
         segments = [Segment(f"{i:032x}", float(i), i + 0.9, text, text, "", False, ()) for i, text in enumerate(lines)]
         self.store.append_segments(job_id, segments, stage="transcribe", fingerprint="t", output=Transcribed("en", 20.0))
-        digest = hashlib.sha256(self.blobs.read(source_key)).hexdigest()
+        digest = hashlib.sha256(bytes_of(self.blobs, source_key)).hexdigest()
         self.store.finish_stage(job_id, "probe", "p", digest, 0.1, artifacts=(self._file(ArtifactKind.SOURCE, source_key, "video/mp4"),))
         self.store.finish_stage(
             job_id,
@@ -105,17 +105,17 @@ class Shelf:
             c.execute(update(t.jobs).where(t.jobs.c.id == job_id).values(**fields))
 
     def files(self, folder: str = "") -> set[str]:
-        root = self.blobs.root / folder
-        return {path.relative_to(self.blobs.root).as_posix() for path in root.rglob("*") if path.is_file()}
+        root = self.data / "blobs" / folder
+        return {path.relative_to(self.data / "blobs").as_posix() for path in root.rglob("*") if path.is_file()}
 
     def age(self, days: float) -> None:
         """Every blob was written so many days ago."""
         at = time.time() - days * DAY_S
         for key in self.files():
-            os.utime(self.blobs.root / key, (at, at))
+            os.utime(self.data / "blobs" / key, (at, at))
 
     def _file(self, kind: ArtifactKind, key: str, media_type: str) -> Artifact:
-        data = self.blobs.read(key)
+        data = bytes_of(self.blobs, key)
         return Artifact(kind, key, len(data), hashlib.sha256(data).hexdigest(), media_type, key.rpartition(".")[2] if "." in key else "mp4")
 
     def _made(self, kind: ArtifactKind, words: str, size: int, media_type: str, extension: str) -> Artifact:

@@ -173,7 +173,7 @@ def test_a_download_that_has_begun_is_read_to_its_end(shelf: Shelf) -> None:
     job_id = shelf.job(days=31)
     video = next(artifact for artifact in shelf.store.get(job_id).artifacts if artifact.kind is ArtifactKind.VIDEO)
     cleaner = shelf.cleaner(rule(Kind.OUTPUTS, 30))
-    with shelf.blobs.path(video.key).open("rb") as file:
+    with shelf.blobs.open(video.key) as file:
         cleaner.clean()
         assert not shelf.blobs.exists(video.key)
         assert len(file.read()) == video.size_bytes
@@ -183,7 +183,7 @@ def test_a_blob_that_nothing_refers_to_goes_after_a_day(shelf: Shelf) -> None:
     shelf.job()
     mine = shelf.files()
     shelf.put("clips/" + "e" * 64 + ".wav", 77)
-    (shelf.blobs.root / "clips" / ".0123456789abcdef.part").write_bytes(b"half")
+    (shelf.data / "blobs" / "clips" / ".0123456789abcdef.part").write_bytes(b"half")
     cleaner = shelf.cleaner()
     assert cleaner.plan() == ()
     shelf.age(1.5)

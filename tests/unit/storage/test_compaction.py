@@ -21,7 +21,7 @@ from app.domain.errors import DubError
 from app.domain.job import JobState
 from app.storage import compaction, database
 from app.storage import tables as t
-from app.storage.blobs import BlobStore
+from app.storage.blobs import FolderBlobs
 from app.storage.compact import in_folder, long_key, packed, short_key
 from app.storage.jobs import JobStore
 from bench.filling import rows
@@ -115,7 +115,7 @@ def test_references_go_with_their_job(old: Engine, tmp_path: Path) -> None:
     database.migrate(old)
     store = JobStore(old)
     (first, *others) = store.ids([JobState.COMPLETED])
-    gone = store.delete(first, BlobStore(tmp_path / "blobs"))
+    gone = store.delete(first, FolderBlobs(tmp_path / "blobs"))
     assert sum(key.startswith("clips/") for key in gone) == 8
     with database.reading(old) as c:
         assert set(c.execute(select(t.blob_references.c.job_id)).scalars()) == set(c.execute(select(t.stages.c.job_id)).scalars()) == set(others)
@@ -204,7 +204,7 @@ def test_a_folder_is_found_however_its_keys_are_kept(old: Engine, tmp_path: Path
     store = JobStore(old)
     row = store.row(job_id)
     store.copy(
-        job_id, "copy", BlobStore(tmp_path / "blobs"), title="t", options=row.job.options, stem_key=None, state=JobState.REVIEW, stages=["probe"]
+        job_id, "copy", FolderBlobs(tmp_path / "blobs"), title="t", options=row.job.options, stem_key=None, state=JobState.REVIEW, stages=["probe"]
     )
     with database.reading(old) as c:
         assert set(c.execute(select(key).where(t.blob_references.c.job_id == "copy")).scalars()) == rest

@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.dub_options import DubOptions, changed
 from app.domain.media import Artifact, ArtifactKind
-from app.storage.blobs import BlobStore
+from app.storage.blobs import FolderBlobs
 from app.storage.database import migrate, open_database
 from app.storage.jobs import JobStore
 
@@ -27,8 +27,8 @@ def store(tmp_path: Path) -> JobStore:
 
 
 @pytest.fixture
-def blobs(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path / "blobs")
+def blobs(tmp_path: Path) -> FolderBlobs:
+    return FolderBlobs(tmp_path / "blobs")
 
 
 def file(kind: ArtifactKind, name: str) -> Artifact:
@@ -54,7 +54,7 @@ def test_a_file_that_is_no_longer_made_is_no_longer_offered(store: JobStore) -> 
     assert kinds(store) == {"audio": "m4a", "srt": "srt"}, "other stages' files stay"
 
 
-def test_a_file_that_changes_its_kind_keeps_its_bytes(store: JobStore, blobs: BlobStore) -> None:
+def test_a_file_that_changes_its_kind_keeps_its_bytes(store: JobStore, blobs: FolderBlobs) -> None:
     both = (file(ArtifactKind.AUDIO, "flac"), file(ArtifactKind.TRACK, "m4a"))
     store.finish_stage("a", "mix", "1", {}, 1.0, artifacts=both, kinds=MIX)
     gone = store.finish_stage("a", "mix", "2", {}, 1.0, artifacts=(file(ArtifactKind.AUDIO, "m4a"),), kinds=MIX)
@@ -62,14 +62,14 @@ def test_a_file_that_changes_its_kind_keeps_its_bytes(store: JobStore, blobs: Bl
     assert store.delete("a", blobs) == ["artifacts/m4a"]
 
 
-def test_two_kinds_may_have_the_same_bytes(store: JobStore, blobs: BlobStore) -> None:
+def test_two_kinds_may_have_the_same_bytes(store: JobStore, blobs: FolderBlobs) -> None:
     store.finish_stage("a", "mux", "1", {}, 1.0, artifacts=(file(ArtifactKind.SRT, "x"), file(ArtifactKind.SOURCE_SRT, "x")))
     store.finish_stage("a", "mux", "2", {}, 1.0, artifacts=(file(ArtifactKind.SRT, "y"), file(ArtifactKind.SOURCE_SRT, "x")))
     assert kinds(store) == {"srt": "y", "source_srt": "x"}
     assert set(store.delete("a", blobs)) == {"artifacts/x", "artifacts/y"}
 
 
-def test_what_another_job_needs_stays(store: JobStore, blobs: BlobStore) -> None:
+def test_what_another_job_needs_stays(store: JobStore, blobs: FolderBlobs) -> None:
     for job_id in ("a", "b"):
         store.finish_stage(job_id, "mix", "1", {}, 1.0, artifacts=(file(ArtifactKind.AUDIO, "same"),), kinds=MIX)
     assert store.finish_stage("a", "mix", "2", {}, 1.0, kinds=MIX) == []

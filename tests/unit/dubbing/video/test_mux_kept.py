@@ -68,7 +68,8 @@ async def test_a_kill_behind_the_mux_costs_no_second_one(tmp_path: Path, monkeyp
     assert len(muxed) == 1
     video = next(artifact for artifact in done.artifacts if artifact.kind is ArtifactKind.VIDEO)
     assert done.artifacts[0] is video and done.picture == "copied"
-    assert picture_hash(made_of.blobs.path(video.key)) == picture_hash(sample("plain.mp4"))
+    with made_of.blobs.local_copy(video.key) as path:
+        assert picture_hash(path) == picture_hash(sample("plain.mp4"))
     forget_muxed(made_of.cache / "job")
     assert list((made_of.cache / "job").iterdir()) == []
 
