@@ -13,7 +13,7 @@ from app.system import file_modes
 if TYPE_CHECKING:
     from app.config.settings import Settings
 
-PLACE: Final = "DIR|s3://BUCKET/PREFIX"
+REPOSITORY: Final = "DIR|s3://BUCKET/PREFIX"
 
 
 def add(
@@ -29,24 +29,24 @@ def add(
         with_data(made)
         return made
 
-    backup = command("backup", "back everything up, while the server runs")
-    backup.add_argument("--to", metavar=PLACE, help="where (default: AUTODUBBER_BACKUP_TO, or the data folder's backups/)")
+    backup = command("backup", "back everything up; the server may run")
+    backup.add_argument("--to", metavar=REPOSITORY, help="backup repository (default: AUTODUBBER_BACKUP_TO, or the data folder's backups/)")
     _json(backup)
 
-    backups = command("backups", "list the backups")
+    backups = command("backups", "list the backups of a repository")
     _from(backups)
     _json(backups)
 
     verify = command("verify", "read a backup, or all, and compare every byte with its hash")
     _from(verify)
-    verify.add_argument("--snapshot", metavar="ID", help="only this one (default: all)")
+    verify.add_argument("--snapshot", metavar="ID", help="read only this backup (default: all)")
     _json(verify)
 
     restore = command("restore", "restore a backup into the data folder of a stopped server")
     _from(restore)
-    restore.add_argument("--snapshot", metavar="ID", help="which (default: the newest)")
+    restore.add_argument("--snapshot", metavar="ID", help="the backup to restore (default: the newest)")
     restore.add_argument("--replace", action="store_true", help="use a data folder that is not empty: existing files are moved aside, not deleted")
-    restore.add_argument("--skip-damaged", action="store_true", help="leave damaged files out instead of giving up")
+    restore.add_argument("--skip-damaged", action="store_true", help="leave out damaged files instead of stopping")
     _json(restore)
 
     export = command("export", "write jobs with their history and files into one archive")
@@ -55,7 +55,7 @@ def add(
     _json(export)
 
     take = command("import", "import jobs from an archive")
-    take.add_argument("archive", type=Path, metavar="FILE", help="what `autodubber export` wrote")
+    take.add_argument("archive", type=Path, metavar="FILE", help="an archive that `autodubber export` wrote")
     _json(take)
 
     clean = command("clean", "delete what the settings no longer keep")
@@ -67,7 +67,9 @@ def add(
 
 
 def _from(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--from", dest="source", metavar=PLACE, help="where it is (default: AUTODUBBER_BACKUP_TO, or the data folder's backups/)")
+    command.add_argument(
+        "--from", dest="source", metavar=REPOSITORY, help="backup repository (default: AUTODUBBER_BACKUP_TO, or the data folder's backups/)"
+    )
 
 
 def _json(command: argparse.ArgumentParser) -> None:

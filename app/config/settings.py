@@ -43,7 +43,7 @@ Days = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator decides. Sizes are bytes, times seconds."""
+    """The operator's settings. Sizes are in bytes, times in seconds."""
 
     data: Annotated[Path, _doc("Folder for everything that is kept: database, blobs, models, secret key.")] = Path("data")
     host: Annotated[str, _doc("Address to listen on.")] = "127.0.0.1"
@@ -58,7 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_sockets: Annotated[Many, _doc("Live connections (WebSockets) at the same time; one more is refused. An open page has one.")] = 500
     min_free_bytes: Annotated[
         Bytes,
-        _doc("So much of the disk stays free: uploads and jobs reserve what they will write, and are refused where less than this would be left."),
+        _doc("Minimum free disk space. Uploads and jobs reserve what they will write, and are refused if less than this would be left."),
     ] = 1 << 30
 
     prepare_at_once: Annotated[Count, _doc("Jobs that are probed and transcribed at the same time.")] = 1
@@ -68,7 +68,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     recognizer: Annotated[str, _doc("Default recognition engine.")] = "openai-whisper"
     model: Annotated[
-        str, _doc("Default Whisper model: a name such as tiny, base, small, turbo, a file of the models folder, or the path of a checkpoint.")
+        str, _doc("Default Whisper model: a name such as tiny, base, small, turbo, a file in the models folder, or the path of a checkpoint.")
     ] = "base"
     model_url: Annotated[str, _doc("Where models are downloaded from; {sha256} and {file} are filled in. Empty: OpenAI's public address.")] = ""
     device: Annotated[str, _doc("cpu, cuda, or auto.", choices=("auto", "cpu", "cuda"))] = "auto"
@@ -80,52 +80,58 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     elevenlabs_model: Annotated[str, _doc("Default ElevenLabs model.")] = "eleven_multilingual_v2"
     elevenlabs_at_once: Annotated[int, _doc("Lines spoken at once; 0: what the plan allows.")] = 0
 
-    base_path: Annotated[str, _doc("Path under which a proxy shows AutoDubber, such as /dub; empty: a host name of its own.")] = ""
+    base_path: Annotated[str, _doc("Path under which a proxy serves AutoDubber, such as /dub; empty: it has its own host name.")] = ""
     trusted_proxies: Annotated[
         str,
-        _doc("Addresses or networks of proxies, separated by commas; their X-Forwarded-For is believed. unix: whoever is on a unix socket."),
+        _doc("Addresses or networks of proxies, separated by commas; their X-Forwarded-For is trusted. unix: any peer on a unix socket."),
     ] = ""
     allowed_hosts: Annotated[
         str,
         _doc(
-            "Names under which browsers open AutoDubber, separated by commas: dub.example.org, nas.local, *.example.org; any other is refused. "
-            "Always known: addresses, localhost, and the machine's own names where it listens on more than this machine."
+            "Names under which browsers open AutoDubber, separated by commas: dub.example.org, nas.local, *.example.org; other names are refused. "
+            "Always accepted: IP addresses, localhost, and the machine's own names if it listens on more than this machine."
         ),
     ] = ""
     allowed_origins: Annotated[str, _doc("Other web origins that may call the API, separated by commas.")] = ""
 
-    access_log: Annotated[bool, _doc("Whether every request is a line of the log.")] = True
-    log_file: Annotated[str, _doc("The log of serve goes into this file too, rotated; empty: standard output only.")] = ""
-    log_file_bytes: Annotated[Bytes, _doc("The file is rotated at this size; 0: never.")] = 64 << 20
-    log_file_keep: Annotated[Count, _doc("Rotated files that are kept.")] = 7
-    metrics: Annotated[bool, _doc("Whether /metrics answers everybody who reaches the port.")] = False
-    metrics_token: Annotated[str, _doc("/metrics answers only who sends this as a bearer token, AUTODUBBER_METRICS or not.", secret=True)] = ""
+    access_log: Annotated[bool, _doc("Whether the request log is written, one line for each request.")] = True
+    log_file: Annotated[str, _doc("File to which serve also writes its log, with rotation; empty: standard output only.")] = ""
+    log_file_bytes: Annotated[Bytes, _doc("The log file is rotated at this size; 0: never.")] = 64 << 20
+    log_file_keep: Annotated[Count, _doc("Number of rotated log files that are kept.")] = 7
+    metrics: Annotated[bool, _doc("Whether /metrics is open to everyone who reaches the port.")] = False
+    metrics_token: Annotated[str, _doc("Bearer token that /metrics requires, whatever AUTODUBBER_METRICS says.", secret=True)] = ""
     otlp_endpoint: Annotated[
-        str, _doc("Where traces are sent by OpenTelemetry (OTLP over HTTP); empty: nowhere.", name="OTEL_EXPORTER_OTLP_ENDPOINT")
+        str, _doc("Address that OpenTelemetry traces are sent to (OTLP over HTTP); empty: none.", name="OTEL_EXPORTER_OTLP_ENDPOINT")
     ] = ""
-    otlp_headers: Annotated[str, _doc("Headers for it: NAME=VALUE, separated by commas.", name="OTEL_EXPORTER_OTLP_HEADERS", secret=True)] = ""
+    otlp_headers: Annotated[
+        str, _doc("Headers for the traces' address: NAME=VALUE, separated by commas.", name="OTEL_EXPORTER_OTLP_HEADERS", secret=True)
+    ] = ""
 
-    keep_jobs_days: Annotated[Days, _doc("A job that nothing happened to for this long is deleted with all its files; 0: never.")] = 0.0
-    keep_sources_days: Annotated[Days, _doc("The same for the original of an ended job: it can be played and downloaded no more, nor rendered.")] = (
-        0.0
-    )
-    keep_clips_days: Annotated[
-        Days, _doc("The same for the spoken lines of a completed job: another render speaks them, and pays for them, again.")
+    keep_jobs_days: Annotated[Days, _doc("A job without any change for this long is deleted with all its files; 0: never.")] = 0.0
+    keep_sources_days: Annotated[
+        Days, _doc("The same for the original of an ended job. It can then not be played or downloaded, and the job not be rendered.")
     ] = 0.0
-    keep_outputs_days: Annotated[Days, _doc("The same for the finished files of a completed job: they can be rendered again.")] = 0.0
+    keep_clips_days: Annotated[
+        Days, _doc("The same for the spoken lines of a completed job. The next render speaks them again, and pays for them again.")
+    ] = 0.0
+    keep_outputs_days: Annotated[Days, _doc("The same for the finished files of a completed job. They can be rendered again.")] = 0.0
     keep_backups_days: Annotated[Days, _doc("A backup is deleted after this long; the newest one stays. 0: never.")] = 30.0
-    max_sources_bytes: Annotated[Bytes, _doc("All originals together: above it those of the oldest ended jobs are deleted; 0: no limit.")] = 0
-    max_clips_bytes: Annotated[Bytes, _doc("All spoken lines together, in the same way.")] = 0
-    max_outputs_bytes: Annotated[Bytes, _doc("All finished files together, in the same way.")] = 0
-    max_backups_bytes: Annotated[Bytes, _doc("All backups together: above it the oldest are deleted, never the newest.")] = 0
+    max_sources_bytes: Annotated[
+        Bytes, _doc("Limit on all originals together; above it, those of the oldest ended jobs are deleted. 0: no limit.")
+    ] = 0
+    max_clips_bytes: Annotated[Bytes, _doc("The same for all spoken lines together.")] = 0
+    max_outputs_bytes: Annotated[Bytes, _doc("The same for all finished files together.")] = 0
+    max_backups_bytes: Annotated[Bytes, _doc("Limit on all backups together; above it, the oldest are deleted, never the newest. 0: no limit.")] = 0
 
     backup_to: Annotated[str, _doc("Folder or s3://BUCKET/PREFIX for the scheduled backup; empty: none is made.")] = ""
     backup_every_s: Annotated[Seconds, _doc("Time between two scheduled backups; 0: none is made.")] = 24 * 3600.0
-    backup_password: Annotated[str, _doc("Backups are encrypted with it; keep it elsewhere, without it they are lost.", secret=True)] = ""
+    backup_password: Annotated[
+        str, _doc("Password that encrypts backups. Keep a copy elsewhere: without it they cannot be restored.", secret=True)
+    ] = ""
     s3_access_key: Annotated[str, _doc("For s3:// backups.", name="AWS_ACCESS_KEY_ID", secret=True)] = ""
     s3_secret_key: Annotated[str, _doc("For s3:// backups.", name="AWS_SECRET_ACCESS_KEY", secret=True)] = ""
     s3_region: Annotated[str, _doc("For s3:// backups.", name="AWS_REGION")] = "us-east-1"
-    s3_endpoint: Annotated[str, _doc("Another server than Amazon's that speaks S3.", name="AWS_ENDPOINT_URL")] = ""
+    s3_endpoint: Annotated[str, _doc("Address of an S3 server other than Amazon's.", name="AWS_ENDPOINT_URL")] = ""
 
     @property
     def database_url(self) -> str:
@@ -217,7 +223,7 @@ def _base_path(raw: str) -> str:
     if not _BASE_PATH.fullmatch(path):
         raise SettingsError(f"AUTODUBBER_BASE_PATH: expected a path such as /dub, of letters, digits, - and _ (it is {raw!r}).")
     if (first := path.split("/")[1]) in RESERVED:
-        raise SettingsError(f"AUTODUBBER_BASE_PATH: AutoDubber has addresses of its own below /{first}; take another path (it is {raw!r}).")
+        raise SettingsError(f"AUTODUBBER_BASE_PATH: AutoDubber has addresses of its own below /{first}; choose another path (it is {raw!r}).")
     return path
 
 
