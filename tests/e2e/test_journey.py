@@ -100,4 +100,4 @@ def test_a_job_that_failed_says_why_and_what_to_do(page: Page, tmp_path: Path) -
     expect(page.get_by_role("alert")).to_contain_text("Use MP4")
     page.get_by_role("button", name="Delete").first.click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    expect(page.get_by_text("This job does not exist any more")).to_be_visible()
+    expect(page.get_by_text("This job no longer exists")).to_be_visible()

@@ -68,12 +68,12 @@ def test_what_is_chosen_for_new_videos_is_what_their_job_is_made_with(
     slide(page, "Lower by", "ArrowRight", 6)
     opened(sound, "Fine-tuning")
     slide(page, "Stays down in pauses up to", "ArrowLeft", 3)
-    sound.get_by_label("Loudness of the whole").select_option("-23")
+    sound.get_by_label("Overall loudness").select_option("-23")
     expect(sound).to_contain_text(f"Original lower by 18 dB, {MINUS}23 LUFS")
     sound.get_by_test_id("stem").locator("input").set_input_files(music_wav)
-    expect(sound.get_by_test_id("stem")).to_contain_text("Only music.wav, with the next video")
+    expect(sound.get_by_test_id("stem")).to_contain_text("Only music.wav (for the next video)")
     files = opened(panel, "Files")
-    expect(files.get_by_role("option", name="WebM · takes no H.264")).to_be_disabled()  # subtitles are drawn into it
+    expect(files.get_by_role("option", name="WebM · does not support H.264")).to_be_disabled()  # subtitles are drawn into it
     files.get_by_label("Video file").select_option("mkv")
     files.get_by_text("Opus", exact=True).click()
     files.get_by_label("Audio file").select_option("flac")
@@ -100,9 +100,9 @@ def test_the_options_of_a_job_are_changed_one_by_one_and_stay_open(page: Page, s
     page.get_by_role("radio", name="Lowered").press("ArrowRight")  # with the keyboard, as radio buttons are moved
     slide(page, "Level of the original", "ArrowLeft", 4)
     expect(sound).to_contain_text(f"Original at {MINUS}4 dB")
-    sound.get_by_label("Loudness of the whole").select_option("off")
+    sound.get_by_label("Overall loudness").select_option("off")
     files.get_by_label("Audio file").select_option("mp3")
-    expect(files.get_by_label("Video file").get_by_role("option", name="WebM · takes no H.264")).to_be_disabled()
+    expect(files.get_by_label("Video file").get_by_role("option", name="WebM · does not support H.264")).to_be_disabled()
     stem = sound.get_by_test_id("stem")
     stem.locator("input").set_input_files(music_wav)
     expect(stem).to_have_attribute("data-state", "there")
@@ -111,8 +111,8 @@ def test_the_options_of_a_job_are_changed_one_by_one_and_stay_open(page: Page, s
 
     page.reload()
     opened(page, "Sound")
-    expect(stem).to_contain_text("A background was brought")
-    stem.get_by_role("button", name="Without this background").click()
+    expect(stem).to_contain_text("Music and effects track")
+    stem.get_by_role("button", name="Remove this track").click()
     expect(stem).to_have_attribute("data-state", "none")
     assert not server.job(reviewed)["has_stem"]
 

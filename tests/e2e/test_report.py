@@ -45,7 +45,7 @@ def test_the_page_tells_the_truth_about_a_render_and_leads_to_the_lines_to_mend(
     server.ok(server.client.patch(f"/api/jobs/{reviewed}", json={"options": {"output": {"audio_format": "flac"}}}))
     page.goto(f"/jobs/{reviewed}")
     much = row(page, crowded[2])
-    expect(much.get_by_test_id("advice")).to_contain_text("Much text for its time: shorten it by about")
+    expect(much.get_by_test_id("advice")).to_contain_text("Too much text for its time: shorten it by about")
     expect(page.get_by_test_id("truth")).to_have_count(0)
     rendered(page)
 

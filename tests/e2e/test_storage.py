@@ -126,7 +126,7 @@ def test_a_full_disk_is_told_before_people_upload_and_everything_is_accessible(c
         page = opened(chromium, started, width, theme)
         page.goto("/")
         banner = page.get_by_test_id("disk-full")
-        expect(banner).to_contain_text("takes no new videos for now")
+        expect(banner).to_contain_text("New videos are not accepted for now")
         is_accessible_and_fits(page)
         shot(page, f"banner-{width}-{theme}")
         banner.get_by_role("link", name="Storage").click()

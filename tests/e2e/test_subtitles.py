@@ -65,7 +65,7 @@ def test_a_file_that_cannot_be_read_says_so_before_the_video_is_sent_and_utf_8_a
     page.get_by_label("Subtitle file").set_input_files(bad)
     field = page.get_by_test_id("subtitles")
     expect(field.get_by_role("alert")).to_contain_text("It looks like SAMI.")
-    field.get_by_role("button", name="Without these subtitles").click()
+    field.get_by_role("button", name="Remove these subtitles").click()
     page.get_by_label("Subtitle file").set_input_files(good)
     expect(field).to_contain_text("good.srt")
     expect(field.get_by_role("alert")).to_have_count(0)

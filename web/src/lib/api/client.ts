@@ -5,7 +5,7 @@ import type { paths } from './schema';
 
 const UNABLE = [503, 507];
 
-/** Who is told when the server cannot do its work now: it refused for that, or a socket was lost. */
+/** Called when the server refuses work because it is not ready, or when a socket is lost. */
 export const unable: { heard: () => void } = { heard: () => {} };
 
 async function reach(request: Request): Promise<Response> {

@@ -43,13 +43,13 @@ export async function estimateJob(job_id: string): Promise<Estimate> {
 	return unwrap(await client.GET('/api/jobs/{job_id}/estimate', { params: { path: { job_id } } }));
 }
 
-/** What the last render came out like; null before the first. */
+/** The report of the last render; null before the first. */
 export async function getReport(job_id: string): Promise<Report | null> {
 	const result = await client.GET('/api/jobs/{job_id}/report', { params: { path: { job_id } } });
 	return result.response.status === 404 ? null : unwrap(result);
 }
 
-/** What a list shows of a job, from the whole of it. */
+/** The summary of a job, from the whole job. */
 export function summaryOf(job: Job): JobSummary {
 	const { options, artifacts, source_gone = false, outputs_gone = false, ...shared } = job;
 	return { ...shared, source_gone, outputs_gone, recognizer: options.recognition.recognizer, thumbnail: artifacts.find((a) => a.kind === 'thumbnail')?.sha256 ?? null };

@@ -1,6 +1,6 @@
 import type { ProblemDetails } from './types';
 
-/** A refusal in the catalogue's words: `code` is stable, `hint` says what to do. */
+/** An error from the catalogue: `code` is stable, `hint` says what to do. */
 export class ApiError extends Error {
 	constructor(
 		readonly code: string,
@@ -23,7 +23,7 @@ function isProblem(body: unknown): body is ProblemDetails {
 	return typeof body === 'object' && body !== null && 'code' in body && 'hint' in body;
 }
 
-/** The error that an answer's body stands for, be it ours or that of a proxy in between. */
+/** The error in a response's body, from the server or from a proxy. */
 export function toApiError(body: unknown, status: number): ApiError {
 	if (!isProblem(body)) {
 		return new ApiError('unknown', status, `The server answered with status ${status}.`, 'A proxy in between may have refused it; try again.');
@@ -32,7 +32,7 @@ export function toApiError(body: unknown, status: number): ApiError {
 	return new ApiError(body.code, body.status, said, body.hint);
 }
 
-/** Whatever was thrown, as something that can be shown. */
+/** Any thrown value as an ApiError. */
 export function asApiError(thrown: unknown): ApiError {
 	if (thrown instanceof ApiError) return thrown;
 	return new ApiError('page', 0, thrown instanceof Error ? thrown.message : String(thrown), 'Reload the page.');

@@ -3,13 +3,13 @@ import { address, unable } from './client';
 /** `full`: the server takes no more live connections now; like `lost`, it is tried again. */
 export type Connection = 'connecting' | 'open' | 'lost' | 'full' | 'gone';
 
-/** The server sends a heartbeat every 5 s: after twice that and a bit, a silent connection is dead. */
+/** The server sends a heartbeat every 5 s: a connection that is silent for more than twice that is dead. */
 const SILENCE_MS = 12_000;
 const SLOWEST_RETRY_MS = 10_000;
 const UNKNOWN_JOB = 4404;
 
 /**
- * A socket that comes back: reconnects with growing pauses, at once when the network or the tab returns. Every connection
+ * A WebSocket that reconnects with growing pauses, at once when the network or the tab returns. Every connection
  * begins with a snapshot, so that nothing is missed. Ends for good when closed, or when the server says that the job is gone.
  */
 export class LiveSocket<Message extends { type: string }> {

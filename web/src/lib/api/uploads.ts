@@ -1,4 +1,4 @@
-// Uploads over tus 1.0: in chunks that proxies let through, going on after a broken line or a reload.
+// Uploads over tus 1.0: in chunks that proxies accept, resuming after a broken connection or a reload.
 import { Upload, defaultOptions, DetailedError, type PreviousUpload } from 'tus-js-client';
 import { address } from './client';
 import { ApiError, toApiError, unreachable } from './problems';
@@ -71,7 +71,7 @@ export class FileUpload {
 		await this.#upload.abort();
 	}
 
-	/** Stops, and deletes what the server has of it. */
+	/** Stops the upload and deletes its data on the server. */
 	async cancel(): Promise<void> {
 		const id = this.id;
 		await this.#upload.abort();
@@ -79,7 +79,7 @@ export class FileUpload {
 	}
 }
 
-/** A small file in one go, with no trace in the browser; its upload's id. */
+/** Uploads a small file in one request, without a localStorage entry; returns the upload's id. */
 export function uploadSmall(file: File): Promise<string> {
 	return new Promise((resolve, reject) => {
 		const upload = new Upload(file, {
@@ -94,7 +94,7 @@ export function uploadSmall(file: File): Promise<string> {
 	});
 }
 
-/** Another AutoDubber may stand below another path of the same site, and shares its storage: its uploads are not ours. */
+/** Another AutoDubber below another path of the same site shares localStorage; its uploads are ignored. */
 const isOurs = (url: string) => new URL(url, location.href).pathname.startsWith(`${endpoint()}/`);
 
 const remembered = async (): Promise<PreviousUpload[]> =>
@@ -111,7 +111,7 @@ export async function rememberedUploads(): Promise<Remembered[]> {
 	}));
 }
 
-/** How many bytes of an upload the server has; null when it knows nothing of it. */
+/** How many bytes of an upload the server has; null when it does not exist there. */
 export async function uploadOffset(id: string): Promise<number | null> {
 	const response = await tus('HEAD', id);
 	if (response.status === 404 || response.status === 410) return null;

@@ -32,26 +32,26 @@ export const AUDIO_FORMATS: { value: AudioFormat; name: string; title: string }[
 export const CONTAINERS: { value: Container; name: string; title: string }[] = [
 	{ value: 'auto', name: 'Automatic', title: 'MP4 where the picture can be copied into it, else MKV' },
 	{ value: 'mp4', name: 'MP4', title: 'Plays everywhere' },
-	{ value: 'mkv', name: 'MKV', title: 'Takes every picture and any number of tracks' },
-	{ value: 'webm', name: 'WebM', title: 'For web pages; takes VP8, VP9 and AV1 and speaks Opus' }
+	{ value: 'mkv', name: 'MKV', title: 'Supports every codec and any number of tracks' },
+	{ value: 'webm', name: 'WebM', title: 'For web pages; VP8, VP9 or AV1 with Opus' }
 ];
 
-/** The pictures that a container takes, as the server has it; one that is not named takes all. */
+/** The picture codecs that a container supports, as on the server; a container not listed supports all. */
 const PICTURES: Partial<Record<Container, string[]>> = {
 	mp4: ['h264', 'hevc', 'av1', 'vp9', 'mpeg4', 'mpeg2video', 'mpeg1video'],
 	webm: ['vp8', 'vp9', 'av1']
 };
-const BURNED = 'h264'; // what encoding makes of every picture
+const BURNED = 'h264'; // the codec that encoding produces
 const CODEC_NAMES: Record<string, string> = { h264: 'H.264', hevc: 'H.265', mpeg4: 'MPEG-4', mpeg2video: 'MPEG-2', vp8: 'VP8', vp9: 'VP9', av1: 'AV1' };
 
-/** The picture that a container does not take of this video: `H.264`; "" when it takes it, or when that is not known yet. */
+/** The codec of this video that a container does not support: `H.264`; "" if it is supported or not known yet. */
 export function unsuitable(container: Container, { output: { burn_subtitles } }: { output: Pick<DubOptions['output'], 'burn_subtitles'> }, media: MediaInfo | null): string {
 	const codec = burn_subtitles || media?.video?.obstacle === 'edits' ? BURNED : media?.video?.codec;
 	const taken = PICTURES[container];
 	return !codec || !taken || taken.includes(codec) ? '' : (CODEC_NAMES[codec] ?? codec.toUpperCase());
 }
 
-/** The sound's coding that goes with a container. */
+/** The audio codec for a container. */
 export function codecFor(container: Container, codec: DubOptions['output']['audio_codec']): DubOptions['output']['audio_codec'] {
 	if (container === 'webm') return 'opus';
 	return container === 'mkv' ? codec : 'aac';

@@ -36,8 +36,8 @@ describe('the findings of a report', () => {
 	it('leave out what there is none of', () => {
 		expect(said({ picture: null, true_peak_db: null, loudness_lufs: null })).not.toHaveProperty('picture');
 		expect(said({ loudness_lufs: null }).loudness).toEqual([false, 'There is no sound at all', '']);
-		expect(said({ target_lufs: null }).loudness).toEqual([true, 'Loudness left as it came out', '−16.1 LUFS']);
-		expect(said({ picture: 'libx264' }).picture).toEqual([true, 'Picture drawn anew with subtitles', 'libx264']);
+		expect(said({ target_lufs: null }).loudness).toEqual([true, 'Loudness not adjusted', '−16.1 LUFS']);
+		expect(said({ picture: 'libx264' }).picture).toEqual([true, 'Picture encoded again with subtitles', 'libx264']);
 		const cut = said({ picture: 'libx264', encoded_for: 'edits' }).picture;
 		expect(cut).toEqual([true, 'Picture encoded: a copy would show what the file cuts out', 'libx264']);
 	});

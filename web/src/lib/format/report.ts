@@ -1,7 +1,7 @@
 import type { LineReport, Report } from '$lib/api/types';
 import { decibels } from './options';
 
-/** One thing a render can be good or bad at, in words, with its figure. */
+/** One finding about a render, in words, with its figure. */
 export interface Finding {
 	id: 'subtitles' | 'joined' | 'left-out' | 'pace' | 'timing' | 'loudness' | 'peak' | 'length' | 'picture';
 	good: boolean;
@@ -32,7 +32,7 @@ export function charactersToCut({ text, rate }: Pick<LineReport, 'text' | 'rate'
 function loudness({ loudness_lufs, target_lufs }: Report): Omit<Finding, 'id'> {
 	if (loudness_lufs === null) return { good: false, words: 'There is no sound at all', figure: '' };
 	const figure = decibels(loudness_lufs, 'LUFS', 1);
-	if (target_lufs === null) return { good: true, words: 'Loudness left as it came out', figure };
+	if (target_lufs === null) return { good: true, words: 'Loudness not adjusted', figure };
 	const aim = `${figure}, target ${decibels(target_lufs, 'LUFS').replace(' LUFS', '')}`;
 	if (Math.abs(loudness_lufs - target_lufs) <= LOUDNESS_OFF_LU) return { good: true, words: 'As loud as asked for', figure: aim };
 	return { good: false, words: loudness_lufs < target_lufs ? 'Quieter than asked for' : 'Louder than asked for', figure: aim };
@@ -45,17 +45,17 @@ function length({ duration_difference_s }: Report): Omit<Finding, 'id'> {
 	return { good: false, words: duration_difference_s < 0 ? 'Shorter than the original' : 'Longer than the original', figure };
 }
 
-/** A finding that speaks of lines that could be better. */
+/** A finding about lines to improve. */
 export const ofLines = ({ id, good }: Finding) => !good && (id === 'pace' || id === 'timing');
 
-/** Why a picture was encoded in which nothing was drawn, by what stood in the way of copying it. */
+/** Why a picture without burned subtitles was encoded: what prevented copying it. */
 const ENCODED: Record<string, string> = {
 	edits: 'Picture encoded: a copy would show what the file cuts out',
 	sizes: 'Picture encoded: it changes its size',
 	start: 'Picture encoded: it begins between two key pictures'
 };
 
-/** The truth about a render, worst news not hidden: what a person should know, top to bottom. */
+/** The findings about a render, good and bad, in the order in which they are shown. */
 export function findings(report: Report): Finding[] {
 	const { to_shorten, late, share_over_125, highest_rate, worst_offset_s, true_peak_db, picture, joined, left_out, subtitles } = report;
 	const lines = (count: number, what: string) => `${count} ${count === 1 ? 'line' : 'lines'} ${what}`;
@@ -83,7 +83,7 @@ export function findings(report: Report): Finding[] {
 	found.push({ id: 'length', ...length(report) });
 	if (picture !== null) {
 		const copied = picture === 'copied';
-		const anew = ENCODED[report.encoded_for ?? ''] ?? 'Picture drawn anew with subtitles';
+		const anew = ENCODED[report.encoded_for ?? ''] ?? 'Picture encoded again with subtitles';
 		found.push({ id: 'picture', good: true, words: copied ? 'Picture copied, not touched' : anew, figure: copied ? '' : picture });
 	}
 	if (subtitles?.faults.length) {

@@ -3,9 +3,9 @@ import { count } from './numbers';
 
 /** What may become of subtitles that are too short to be spoken one by one. */
 export const JOINING: { value: Job['options']['recognition']['join_short_cues']; name: string; help: string }[] = [
-	{ value: 'auto', name: 'Join them if the file looks so', help: 'A file with one word a cue becomes sentences; other files stay as they are.' },
-	{ value: 'on', name: 'Always join to sentences', help: 'Every line goes to the end of its sentence, at most 12 s.' },
-	{ value: 'off', name: 'Leave every cue alone', help: 'Every cue is spoken by itself.' }
+	{ value: 'auto', name: 'Join them if the file needs it', help: 'A file with one word a cue becomes sentences; other files stay as they are.' },
+	{ value: 'on', name: 'Always join into sentences', help: 'Every line goes to the end of its sentence, at most 12 s.' },
+	{ value: 'off', name: 'Never join', help: 'Every cue is spoken by itself.' }
 ];
 
 const KINDS: Record<LeftOut['kind'], string> = {

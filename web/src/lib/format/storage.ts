@@ -16,12 +16,12 @@ const NAMES: Record<string, string> = {
 };
 const REASONS = { age: 'older than is kept', size: 'more than is kept', unused: 'nothing needs it' };
 
-/** What a person calls a kind of files. */
+/** The name of a kind of files, as shown. */
 export function kindName(kind: string): string {
 	return NAMES[kind] ?? kind;
 }
 
-/** The kinds that take room, the largest first. */
+/** The kinds that use space, the largest first. */
 export function largestFirst(kinds: readonly KindRoom[]): KindRoom[] {
 	return kinds.filter((kind) => kind.bytes > 0).sort((a, b) => b.bytes - a.bytes);
 }
@@ -43,14 +43,14 @@ export function reason(deletion: Pick<Deletion, 'why'>): string {
 	return REASONS[deletion.why];
 }
 
-/** Whose files a deletion takes: a job's title, with how many share it; otherwise what they are. */
+/** Whose files are deleted: a job's title, with how many share it; otherwise what they are. */
 export function whose(deletion: Deletion): string {
 	const others = deletion.job_ids.length - 1;
 	if (others > 0) return `${deletion.title} and ${count(others, 'job')} that share${others === 1 ? 's' : ''} it`;
 	return deletion.title || count(deletion.names?.length ?? 0, 'line from the command line', 'lines from the command line');
 }
 
-/** How the last backup stands: `Last backup 3 hr. ago, 1.2 GB.` */
+/** The state of the last backup: `Last backup 3 hr. ago, 1.2 GB.` */
 export function backupWords(backup: LastBackup | null, on: boolean, now_ms = Date.now()): string {
 	if (!backup) return on ? 'No backup has been made yet.' : 'No backup has been made; none is scheduled.';
 	if (!backup.ok) return `The last backup failed, ${ago(backup.at, now_ms)}.`;

@@ -1,6 +1,6 @@
 import type { Line } from './line.svelte';
 
-/** Which lines the editor shows: those with a text, or those that something else on the page speaks of. */
+/** Which lines the editor shows: those that match a text, or those that another part of the page selects. */
 export class LineFilter {
 	text = $state('');
 	#title = $state('');
@@ -16,7 +16,7 @@ export class LineFilter {
 		return this.#shown;
 	}
 
-	/** Only these lines, until `clear`: a line that is mended meanwhile stays. */
+	/** Only these lines, until `clear`: a line that is fixed meanwhile stays. */
 	show(title: string, ids: readonly string[]): void {
 		this.text = '';
 		this.#title = title;

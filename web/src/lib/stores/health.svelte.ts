@@ -3,10 +3,10 @@ import { getHealth } from '$lib/api/system';
 import { server } from './server.svelte';
 
 const AGAIN_MS = 3000;
-/** The library has a banner of its own for the disk's floor: with that alone the server still works on what it has. */
+/** The library has its own banner for low disk space: in that case alone, the server still works on existing jobs. */
 const TOLD_ELSEWHERE = 'disk';
 
-/** Whether the server can work, and why not. Asked when something is refused for that; while it cannot, again and again. */
+/** Whether the server is ready, and why not. Requested after a refusal for that reason; polled while it is not ready. */
 export class HealthStore {
 	#reasons = $state.raw<string[]>([]);
 	#looks = 0;
@@ -15,7 +15,7 @@ export class HealthStore {
 	/** `back` is called when the server can work again. */
 	constructor(private readonly back: () => void) {}
 
-	/** What hinders it, in sentences. Empty in the first moments of a start, which take no longer than that. */
+	/** Why it is not ready, in sentences. Empty in the first moments of a start. */
 	get reasons(): string[] {
 		return this.#reasons;
 	}

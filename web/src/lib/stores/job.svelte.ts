@@ -9,7 +9,7 @@ import { LinesStore } from './lines.svelte';
 import { ReportStore } from './report.svelte';
 import { server } from './server.svelte';
 
-/** One job, alive: its row, its lines, and what a person can do with it. */
+/** One job, updated live: its state, its lines, and its actions. */
 export class JobStore {
 	readonly lines: LinesStore;
 	readonly report: ReportStore;
@@ -33,7 +33,7 @@ export class JobStore {
 	/** Lines can be changed: nothing is working on them. */
 	readonly editable = $derived.by(() => this.#job !== null && !this.running && this.lines.all.length > 0);
 	readonly rendered = $derived.by(() => this.#job?.artifacts.some((a) => a.kind === 'video' || a.kind === 'audio') ?? false);
-	/** What was made is no longer what the lines and options say. */
+	/** The lines or options have changed since the last render. */
 	readonly stale = $derived.by(() => this.rendered && ((this.#job?.stale ?? false) || this.lines.dirty));
 
 	constructor(readonly id: string) {
@@ -60,7 +60,7 @@ export class JobStore {
 		return this.#estimateError;
 	}
 
-	/** Lives until the returned function is called. */
+	/** Active until the returned function is called. */
 	open(): () => void {
 		this.#socket = new LiveSocket<JobMessage>(
 			`/ws/${this.id}`,
@@ -148,7 +148,7 @@ export class JobStore {
 		if (connection === 'lost' || connection === 'full') void this.#read();
 	}
 
-	/** Without a socket (some proxies let none through) the page lives from what it asks for at every attempt to reconnect. */
+	/** Without a socket (some proxies block it) the page reloads the job at every attempt to reconnect. */
 	async #read(): Promise<void> {
 		try {
 			const [job, segments] = await Promise.all([getJob(this.id), getSegments(this.id)]);

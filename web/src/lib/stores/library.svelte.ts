@@ -13,7 +13,7 @@ const STATES: Record<StateFilter, JobState[]> = {
 	failed: ['failed', 'cancelled']
 };
 
-/** The list of jobs, newest first, alive over one socket; what is searched for is asked of the server. */
+/** The list of jobs, newest first, updated over one socket; the server does the searching. */
 export class LibraryStore {
 	#jobs = $state.raw<Map<string, JobSummary>>(new Map());
 	#next = $state<string | null>(null);
@@ -61,14 +61,14 @@ export class LibraryStore {
 		return this.#messages.get(job.id) ?? '';
 	}
 
-	/** Lives until the returned function is called. */
+	/** Active until the returned function is called. */
 	open(): () => void {
 		this.#socket = new LiveSocket<LibraryMessage>(
 			'/ws',
 			(message) => this.handle(message),
 			(connection) => {
 				this.#connection = connection;
-				if (connection === 'lost' || connection === 'full') void this.load(); // some proxies let no socket through
+				if (connection === 'lost' || connection === 'full') void this.load(); // some proxies block WebSockets
 			}
 		);
 		void this.load();
@@ -103,7 +103,7 @@ export class LibraryStore {
 		switch (message.type) {
 			case 'library':
 				this.#replace(message.jobs, message.total);
-				if (this.#error) void this.load(); // what went wrong is over
+				if (this.#error) void this.load(); // the error is over
 				return;
 			case 'state':
 				this.#put([summaryOf(message.job)]);
@@ -128,7 +128,7 @@ export class LibraryStore {
 		if (this.message(job) !== message) this.#messages = new Map(this.#messages).set(job_id, message);
 	}
 
-	/** The newest jobs as they are now; what is missing among them was deleted while nobody listened. */
+	/** The newest jobs as they are now; jobs missing among them were deleted while the socket was closed. */
 	#replace(newest: JobSummary[], total: number): void {
 		const oldest = total > newest.length ? Math.min(...newest.map((job) => job.created_at)) : -Infinity;
 		this.#jobs = new Map([...this.#jobs].filter(([, job]) => job.created_at < oldest));

@@ -52,11 +52,11 @@ export class Line {
 	get speaker(): string {
 		return this.#draft.speaker;
 	}
-	/** What stands in the source and is not spoken. */
+	/** The parts of the source text that are not spoken. */
 	get left_out(): readonly LeftOut[] {
 		return this.#saved.left_out ?? [];
 	}
-	/** Nothing of it is spoken, as it only describes: not because the person skipped it. */
+	/** Nothing of it is spoken because it has no speech, not because the user skipped it. */
 	get unspoken(): boolean {
 		return this.skip && this.left_out.length > 0 && same(this.text, this.#saved.source_text);
 	}
@@ -73,7 +73,7 @@ export class Line {
 	get start_locked(): boolean {
 		return this.#draft.start_locked;
 	}
-	/** The voice is played exactly this many times as fast as spoken; null: as the fit has it. */
+	/** The voice is played exactly this many times as fast as spoken; null: automatic. */
 	get locked_rate(): number | null {
 		return this.#draft.locked_rate;
 	}
@@ -89,7 +89,7 @@ export class Line {
 		this.#draft = { ...this.#draft, ...changes };
 	}
 
-	/** What to send, and a note of it, so that its echo is not taken for somebody else's edit. Null: nothing to save, or a conflict. */
+	/** The changes to send; they are recorded, so that their echo is not treated as another user's edit. Null: nothing to save, or a conflict. */
 	send(): SegmentEdit | null {
 		if (this.#theirs || !this.dirty) return null;
 		this.#sent = Object.fromEntries(FIELDS.filter((f) => !same(this.#draft[f], this.#saved[f])).map((f) => [f, this.#draft[f]]));

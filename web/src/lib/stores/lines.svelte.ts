@@ -52,7 +52,7 @@ export class LinesStore {
 		return this.#lines.find((line) => line.id === id);
 	}
 
-	// ---- what the server says
+	// ---- updates from the server
 
 	/** All lines as the server has them; what the person has not saved yet stays. */
 	take({ revision, segments }: Segments): void {
@@ -72,7 +72,7 @@ export class LinesStore {
 		this.#revision = revision;
 	}
 
-	// ---- what the person does
+	// ---- edits
 
 	write(line: Line, changes: Partial<Draft>): void {
 		this.#history.remember(this.#snapshot, `${line.id} ${Object.keys(changes).join(' ')}`);
@@ -117,17 +117,17 @@ export class LinesStore {
 		await this.#now(() => this.#change({}));
 	}
 
-	/** The server is there again: what could not be saved is saved now. */
+	/** The server is reachable again: unsaved changes are saved now. */
 	reconnected(): void {
 		if (this.dirty) this.#soon();
 	}
 
 	close(): void {
 		clearTimeout(this.#timer);
-		if (this.dirty) void this.flush().catch(() => undefined); // the page is left: nobody is there to be told
+		if (this.dirty) void this.flush().catch(() => undefined); // the page is being left, so an error cannot be shown
 	}
 
-	// ---- how it is saved
+	// ---- saving
 
 	#soon(): void {
 		clearTimeout(this.#timer);
@@ -138,7 +138,7 @@ export class LinesStore {
 		if (this.dirty) await this.flush();
 	}
 
-	/** One change of the lines after the other; a lost race is told from a failure by reading the lines again. */
+	/** One change of the lines after the other; after a failure, the lines are read again to detect a concurrent edit. */
 	#now(send: () => Promise<Segments | null>): Promise<void> {
 		const turn = this.#queue.then(() => this.#attempt(send));
 		this.#queue = turn.catch(() => undefined);
@@ -197,7 +197,7 @@ export class LinesStore {
 		this.#adopt(add, here);
 	}
 
-	/** Lines that came back have new ids: the history must know them by these. */
+	/** Restored lines have new ids, which the history must use. */
 	#adopt(added: Snapshot, before: Map<string, Line>): void {
 		const fresh = this.#lines.filter((line) => !before.has(line.id));
 		for (const { id, draft } of added) {

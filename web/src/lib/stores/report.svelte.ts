@@ -2,7 +2,7 @@ import { getReport } from '$lib/api/jobs';
 import type { Flag, Job, LineReport, Report } from '$lib/api/types';
 import type { Line } from './line.svelte';
 
-/** What the last render came out like, line by line. Read anew whenever there is a new one. */
+/** The report of the last render, line by line. Loaded again after every render. */
 export class ReportStore {
 	#report = $state.raw<Report | null>(null);
 	#of = '';
@@ -14,7 +14,7 @@ export class ReportStore {
 		return this.#report;
 	}
 
-	/** What became of a line; null before the first render. */
+	/** The report of a line; null before the first render. */
 	of(line: Line): LineReport | null {
 		return this.#lines.get(line.id) ?? null;
 	}
@@ -42,7 +42,7 @@ export class ReportStore {
 const NEAR_S = 0.0015;
 const NEAR_RATE = 0.005;
 
-/** A line that was edited since: what its report says is no longer so. */
+/** Whether the line was edited since its report, which is then out of date. */
 export function outdated(line: Line, report: LineReport): boolean {
 	const { text, start_s, skip, start_locked, locked_rate } = line;
 	const tidy = (words: string) => words.replace(/\s+/g, ' ').trim();

@@ -3,7 +3,7 @@ import { FileUpload } from '$lib/api/uploads';
 
 export type StemState = 'sending' | 'there' | 'failed' | 'cancelled';
 
-/** A background without voices on its way to the server. `done` resolves with its upload's id, and rejects when it failed or was cancelled. */
+/** The upload of a music and effects track. `done` resolves with its upload's id, and rejects when it failed or was cancelled. */
 export class StemUpload {
 	state = $state<StemState>('sending');
 	sent_bytes = $state(0);
@@ -19,7 +19,7 @@ export class StemUpload {
 	) {
 		let there: (id: string) => void = () => {};
 		this.done = new Promise((resolve, reject) => ([there, this.#reject] = [resolve, reject]));
-		this.done.catch(() => undefined); // shown by `error`; whoever waits for it hears of it too
+		this.done.catch(() => undefined); // shown by `error`; callers that await it get it too
 		const watcher = {
 			onProgress: (sent_bytes: number) => (this.sent_bytes = sent_bytes),
 			onDone: (id: string) => {
@@ -32,7 +32,7 @@ export class StemUpload {
 		this.#upload.start().catch((thrown: unknown) => this.#fail(asApiError(thrown)));
 	}
 
-	/** Stops, and deletes what the server has of it. */
+	/** Stops the upload and deletes its data on the server. */
 	async cancel(): Promise<void> {
 		if (this.state === 'sending') this.#reject(asApiError(new Error('The upload of the background was cancelled.')));
 		this.state = 'cancelled';

@@ -4,13 +4,13 @@ import type { CleanReport, StorageReport } from '$lib/api/types';
 
 const AGAIN_MS = 2000;
 
-/** What the server keeps, how much room is left, and what retention would delete. */
+/** What the server keeps, how much space is left, and what retention would delete. */
 export class StorageStore {
 	#report = $state.raw<StorageReport | null>(null);
 	#plan = $state.raw<CleanReport | null>(null);
 	#error = $state.raw<ApiError | null>(null);
 
-	/** The disk's floor is met: the server takes nothing new. */
+	/** Less than the minimum is free: the server accepts no new uploads or jobs. */
 	readonly full = $derived(this.#report?.disk.full ?? false);
 
 	get report(): StorageReport | null {

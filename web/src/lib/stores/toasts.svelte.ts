@@ -8,7 +8,7 @@ export interface Toast {
 	link?: { href: string; label: string };
 }
 
-/** What just happened, said once. Errors stay until they are closed, the rest goes by itself. */
+/** Notifications. Errors stay until they are closed; others disappear by themselves. */
 export class ToastStore {
 	#toasts = $state<Toast[]>([]);
 	#next = 1;
@@ -35,7 +35,7 @@ export class ToastStore {
 		this.#toasts = this.#toasts.filter((t) => t.id !== id);
 	}
 
-	/** Runs an action of the person's; a failure becomes a toast. True when it went well. */
+	/** Runs a user's action; a failure becomes a toast. Returns true on success. */
 	async guard(action: () => Promise<unknown>): Promise<boolean> {
 		try {
 			await action();

@@ -30,7 +30,7 @@ export class Sending {
 		readonly id: number,
 		readonly file: File,
 		readonly subtitles: File | null,
-		/** What its bytes are taken for; null: the server guesses. */
+		/** Its encoding; null: the server guesses. */
 		readonly encoding: string | null,
 		public stem: StemUpload | null
 	) {}
@@ -46,7 +46,7 @@ export class Sending {
 	}
 }
 
-/** An upload of an earlier visit that waits for its file, or, when all of it is there, for its job. */
+/** An upload from an earlier visit: it waits for its file, or, if complete, for its job. */
 export interface Unfinished extends Remembered {
 	sent_bytes: number;
 }
@@ -74,7 +74,7 @@ export class UploadStore {
 		return this.#unfinished.filter((u) => !this.#sending.some((s) => s.upload_id === u.id || (s.file.name === u.name && s.file.size === u.size_bytes)));
 	}
 
-	/** The background without voices that goes with the next video; it is sent at once. */
+	/** The music and effects track for the next video; its upload starts at once. */
 	get stem(): StemUpload | null {
 		return this.#stem;
 	}
@@ -93,7 +93,7 @@ export class UploadStore {
 		return this.#stem?.state === 'sending' || this.#sending.some((s) => s.state === 'waiting' || s.state === 'sending' || s.state === 'creating');
 	}
 
-	/** Takes what was dropped: videos are sent, a subtitle file goes with the video of the same name, or the only one. */
+	/** Adds dropped files: videos are uploaded, a subtitle file goes with the video of the same name, or the only one. */
 	add(files: File[]): void {
 		const texts = files.filter(isSubtitles);
 		const videos = files.filter((file) => !isSubtitles(file));
@@ -111,14 +111,14 @@ export class UploadStore {
 		}
 	}
 
-	/** Brings a background without voices for the next video, in place of the one that waits. */
+	/** Sets the music and effects track for the next video; replaces an earlier one. */
 	async bringStem(file: File | null): Promise<void> {
 		const before = this.#stem;
 		this.#stem = file && new StemUpload(file, this.chunk_bytes);
 		await before?.cancel();
 	}
 
-	/** Looks for what earlier visits left; what the server no longer has is forgotten. */
+	/** Finds unfinished uploads of earlier visits; those that the server no longer has are removed. */
 	async recall(): Promise<void> {
 		const found: Unfinished[] = [];
 		for (const upload of await rememberedUploads()) {
@@ -152,7 +152,7 @@ export class UploadStore {
 		await this.recall();
 	}
 
-	/** Turns an upload that is whole into its job, without the file. */
+	/** Creates the job of a complete upload; the file is not needed. */
 	async finish(upload: Unfinished): Promise<void> {
 		const job = await createJob({ upload_id: upload.id, options: this.options });
 		await this.#made(upload.id, job);
@@ -177,7 +177,7 @@ export class UploadStore {
 		this.#next();
 	}
 
-	/** Starts what waits, as long as there is room. */
+	/** Starts waiting uploads, up to the limit. */
 	#next(): void {
 		const busy = this.#sending.filter((item) => item.state === 'sending').length;
 		for (const item of this.#sending.filter((other) => other.state === 'waiting').slice(0, Math.max(0, AT_ONCE - busy))) {
