@@ -57,7 +57,7 @@ def test_what_is_chosen_for_new_videos_is_what_their_job_is_made_with(
     page.goto("/")
     panel = page.get_by_role("region", name="Options for new videos")
     panel.get_by_label("Language of the lines").select_option("es")
-    expect(panel).to_contain_text("nothing is translated by itself")
+    expect(panel).to_contain_text("they are not translated automatically")
     panel.get_by_text("Burn subtitles into the picture").click()
     panel.get_by_text("Large", exact=True).click()
     panel.get_by_text("Top", exact=True).click()

@@ -158,7 +158,7 @@ def test_backups_go_to_a_bucket_and_come_back_with_no_secret_shown(serve: Callab
         failed(
             autodubber("verify", data=server.data, **environ | {"AUTODUBBER_BACKUP_PASSWORD": "wrong"}),
             exit_status.ENVIRONMENT,
-            "password of the backups",
+            "backup password",
         )
         restored = done(autodubber("restore", "--json", data=tmp_path / "new", **environ))
         assert restored["aside"] is None and (tmp_path / "new" / "app.sqlite3").is_file()
