@@ -105,8 +105,8 @@ class StageClock:
         self._base = 0.0
 
     def begin_at(self, fraction: float) -> None:
-        """Work up to `fraction` was done in an earlier run."""
-        self._base = fraction
+        """Work up to `fraction` was done in an earlier run: the pace is that of the work from now on."""
+        self._base, self._started = fraction, time.monotonic()
 
     def overall(self, fraction: float) -> float:
         return min(self._done + self._weight * fraction, 1.0)

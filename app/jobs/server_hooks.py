@@ -145,11 +145,14 @@ class ServerHooks:
         await go()
 
     def _reporter(self, job: Job, stage: str, clock: StageClock) -> Report:
-        last_s, last_message = 0.0, ""
+        last_s, last_message, begun = 0.0, "", False
 
         def report(fraction: float, message: str) -> None:
-            nonlocal last_s, last_message
+            nonlocal last_s, last_message, begun
             now_s = time.monotonic()
+            if not begun and fraction > 0.0:  # the first word of the work: what an earlier run had finished
+                begun = True
+                clock.begin_at(min(fraction, 1.0))
             if now_s - last_s < _PUBLISH_EVERY_S and message == last_message and fraction < 1.0:
                 return
             last_s, last_message = now_s, message

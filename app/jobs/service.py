@@ -16,7 +16,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from app.domain.dub_options import DubOptions, changed
-from app.domain.errors import ARTIFACT_NOT_READY, INVALID_REQUEST, JOB_STATE, NOTHING_TO_SPEAK, SOURCE_GONE, DubError
+from app.domain.errors import ARTIFACT_NOT_READY, DATABASE_BUSY, INVALID_REQUEST, JOB_STATE, NOTHING_TO_SPEAK, SOURCE_GONE, DubError
 from app.domain.events import Deleted, SegmentsChanged, StateChanged
 from app.domain.job import ACTIVE, EDITABLE, Job, JobState, Phase
 from app.domain.media import Artifact, ArtifactKind
@@ -45,6 +45,7 @@ J = TypeVar("J", Job, JobSummary)
 log = logging.getLogger(__name__)
 
 _ANY: Final = frozenset(JobState)
+_MERGES: Final = 100  # of one change with others that were made at the same time
 _RENDERABLE: Final = frozenset({JobState.REVIEW, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
 
 
@@ -144,7 +145,19 @@ class JobService:
         return self._start_new(job_id, keys=keys)
 
     def update(self, job_id: str, patch: JobPatch) -> Job:
-        """Change the title, the options or the stem. What only matters to recognition can be changed while the job has not been prepared."""
+        """Change the title, the options or the stem. What only matters to recognition can be changed while the job has not been prepared.
+
+        Two changes at the same time are merged: the fields of each are set, one after the other. Raises database_busy when others change the
+        same job without end.
+        """
+        for _ in range(_MERGES):
+            changed_job = self._update(job_id, patch)
+            if changed_job is not None:
+                return changed_job
+        raise DubError(DATABASE_BUSY, "The job is being changed again and again.")
+
+    def _update(self, job_id: str, patch: JobPatch) -> Job | None:
+        """Apply the patch to the job as it is now; None when somebody has changed its options or background in between."""
         row = self._store.row(job_id)
         job = row.job
         fields: dict[str, Any] = {}
@@ -163,7 +176,10 @@ class JobService:
             fields |= {"options": options, "stem_key": stem_key}
         if not fields:
             return self._fresh(job)
-        job, unneeded = self._store.revise(job_id, EDITABLE if "options" in fields else _ANY, **fields)
+        revised = self._store.revise(job_id, EDITABLE if "options" in fields else _ANY, row if "options" in fields else None, **fields)
+        if revised is None:
+            return None
+        job, unneeded = revised
         self.discard(unneeded)
         return self._changed(job)
 

@@ -29,7 +29,7 @@ from app.storage.rows import seen
 FRESH_S: Final = 5.0
 PATIENCE_S: Final = 0.3
 SHOWN: Final = 500  # deletions listed individually; the totals count all
-BACKUP_LATE_S: Final = 36 * 3600.0
+BACKUP_SLACK_S: Final = 12 * 3600.0  # a scheduled backup is late this long after it was due, or half an interval where that is longer
 log = structlog.get_logger(__name__)
 
 # What each kind's figure is made of, below the data folder.
@@ -66,7 +66,7 @@ class Disk(msgspec.Struct, frozen=True):
 
 
 class LastBackup(msgspec.Struct, frozen=True):
-    """The last attempt, as DATA/backup.json says. `late`: it is older than 36 hours, or failed."""
+    """The last attempt, as DATA/backup.json says. `late`: the next scheduled one is overdue, or this one failed."""
 
     at: float
     to: str
@@ -152,10 +152,19 @@ class Stock:
     """The report and the cleaning. `principal` is who asks."""
 
     def __init__(
-        self, *, data: Path, database: Engine, blobs: BlobStore, cleaner: Cleaner, floor: Floor, version: str = "", backups_on: bool = False
+        self,
+        *,
+        data: Path,
+        database: Engine,
+        blobs: BlobStore,
+        cleaner: Cleaner,
+        floor: Floor,
+        version: str = "",
+        backups_on: bool = False,
+        backup_every_s: float = 0.0,
     ) -> None:
         self._data, self._database, self._blobs, self._cleaner, self._floor = data, database, blobs, cleaner, floor
-        self._version, self._backups_on = version, backups_on
+        self._version, self._backups_on, self._backup_every_s = version, backups_on, backup_every_s
         self._figures = _Figures(data)
         self.principal = ANYONE
 
@@ -177,7 +186,7 @@ class Stock:
             disk,
             self._cleaner.rules,
             self._backups_on,
-            last_backup(self._data / "backup.json"),
+            last_backup(self._data / "backup.json", self._backup_every_s),
         )
 
     def clean(self, *, dry_run: bool) -> CleanReport:
@@ -199,7 +208,7 @@ class Stock:
         return jobs[0].title, export.archive(self._database, self._blobs, jobs, self._version)
 
 
-def last_backup(path: Path) -> LastBackup | None:
+def last_backup(path: Path, every_s: float) -> LastBackup | None:
     """What the last backup left behind; None where none was made, or what is there cannot be read (which is logged)."""
     try:
         found = decoded(path.read_bytes(), _Written)
@@ -208,7 +217,8 @@ def last_backup(path: Path) -> LastBackup | None:
     except (OSError, Malformed) as error:
         log.warning("cannot read what the last backup says", path=str(path), error=str(error))
         return None
-    late = not found.ok or time.time() - found.at > BACKUP_LATE_S
+    overdue_s = time.time() - found.at - every_s
+    late = not found.ok or (every_s > 0 and overdue_s > max(BACKUP_SLACK_S, every_s / 2))
     return LastBackup(found.at, found.to, found.snapshot or "", found.bytes, found.seconds, found.ok, found.error or "", late)
 
 

@@ -90,6 +90,7 @@ class Rooms:
         self.stock = Stock(
             data=data, database=self.database, blobs=self.blobs, cleaner=self.cleaner, floor=floor, version=__version__,
             backups_on=bool(settings.backup_to),
+            backup_every_s=settings.backup_every_s if settings.backup_to else 0.0,
         )  # fmt: skip
         own_keys = environment_keys(settings)
         self.registry = engines_of(settings, lambda engine: self.secrets.get(engine_key(engine)) or own_keys.of(engine), disks=disks)

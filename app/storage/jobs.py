@@ -123,15 +123,18 @@ class JobStore(WorkingJobs):
             return rows.job_row(c, job_id).job
 
     @urgently
-    def revise(self, job_id: str, allowed: Collection[JobState], /, **fields: Any) -> tuple[Job, list[str]]:
+    def revise(self, job_id: str, allowed: Collection[JobState], seen: JobRow | None, /, **fields: Any) -> tuple[Job, list[str]] | None:
         """Set what the person chose (title, options, stem_key) while the job is in one of the allowed states.
 
+        None when `seen`, from which the fields were made, has other options or another background than the job has now: nothing is set then.
         Returns the job and the keys of blobs that nobody needs any more. Raises job_not_found, job_state.
         """
         with self._engine.begin() as c:
             row = rows.job_row(c, job_id)
             if row.job.state not in allowed:
                 raise DubError(JOB_STATE, f"The job is {row.job.state.value}.")
+            if seen is not None and (row.job.options, row.stem_key) != (seen.job.options, seen.stem_key):
+                return None
             rows.update_job(c, job_id, fields)
             old, gone = row.stem_key, []
             if "stem_key" in fields and old != fields["stem_key"]:

@@ -132,21 +132,27 @@ def test_figures_follow_what_comes_and_goes(tmp_path: Path) -> None:
     assert room.of(tmp_path / "a" / "b" / "two").bytes == 4
 
 
-@pytest.mark.parametrize(("age_h", "ok", "late"), [(1, True, False), (37, True, True), (1, False, True)])
-def test_a_backup_that_is_late_or_failed_is_told(age_h: float, ok: bool, late: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("every_h", "age_h", "ok", "late"),
+    [
+        (24, 1, True, False), (24, 35, True, False), (24, 37, True, True), (24, 1, False, True),
+        (168, 48, True, False), (168, 251, True, False), (168, 253, True, True), (1, 12, True, False), (0, 5000, True, False),
+    ],
+)  # fmt: skip
+def test_a_backup_that_is_late_or_failed_is_told(every_h: float, age_h: float, ok: bool, late: bool, tmp_path: Path) -> None:
     path = tmp_path / "backup.json"
     path.write_text(
         json.dumps({"at": time.time() - age_h * 3600, "to": "s3://b/p", "snapshot": None, "bytes": 1, "seconds": 2, "ok": ok, "error": "no"})
     )
-    found = last_backup(path)
+    found = last_backup(path, every_h * 3600)
     assert found is not None
     assert found.late == late
 
 
 def test_what_the_last_backup_left_may_be_absent_or_broken(tmp_path: Path) -> None:
-    assert last_backup(tmp_path / "backup.json") is None
+    assert last_backup(tmp_path / "backup.json", 0.0) is None
     (tmp_path / "backup.json").write_bytes(b'{"at": ')
-    assert last_backup(tmp_path / "backup.json") is None
+    assert last_backup(tmp_path / "backup.json", 0.0) is None
 
 
 def test_an_archive_of_a_job_that_is_not_there_is_not_found(full: Full) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +213,22 @@ def test_what_recognition_depended_on_cannot_change_afterwards(house: House) -> 
     running = house.service.approve(job.id)
     refused(errors.JOB_STATE, lambda: house.service.update(running.id, JobPatch(options=OptionsPatch(speed=1.1))))
     assert house.service.update(running.id, JobPatch(title="A name may change at any time")).title == "A name may change at any time"
+
+
+def test_of_two_changes_at_the_same_time_neither_is_lost(house: House) -> None:
+    job = house.reviewed()
+    with ThreadPoolExecutor(4) as pool:
+        for n in range(40):
+            together, speed, ducking = threading.Barrier(3), 0.7 + n / 100, -5.0 - n / 4
+
+            def change(patch: JobPatch, together: threading.Barrier = together) -> None:
+                together.wait(10)
+                house.service.update(job.id, patch)
+
+            patches = [JobPatch(title=f"Film {n}"), JobPatch(options=OptionsPatch(speed=speed)), JobPatch(options=OptionsPatch(duck_db=ducking))]
+            list(pool.map(change, patches))
+            now = house.store.get(job.id)
+            assert (now.title, now.options.voices.speed, now.options.mix.duck_db) == (f"Film {n}", speed, ducking)
 
 
 def test_two_editors_do_not_overwrite_each_other(house: House) -> None:

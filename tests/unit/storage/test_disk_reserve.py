@@ -95,7 +95,7 @@ def test_what_ends_deletes_or_cancels_is_given_the_reserve_and_what_begins_is_no
         lambda: house.store.transition(job.id, JobState.CANCELLED),
         lambda: house.store.transition(job.id, JobState.FAILED),
         lambda: house.store.delete(job.id, house.blobs),
-        lambda: house.store.revise(job.id, list(JobState), title="x"),
+        lambda: house.store.revise(job.id, list(JobState), None, title="x"),
         lambda: house.keys.set("k", "v"),
         lambda: house.keys.delete("k"),
         lambda: house.uploads.delete(upload),
