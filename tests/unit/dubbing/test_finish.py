@@ -39,7 +39,7 @@ async def finished(
     folder: Path, name: str, *, lines: Sequence[Segment] = LINES, language: str | None = "en", **wished: object
 ) -> tuple[Kit, Finished]:
     source, wish, made_of = sample(name), options(**wished), kit(folder)
-    track = track_of(sound_of(sample("plain.flac")), folder / ("track.opus" if wish.audio_codec is AudioCodec.OPUS else "track.m4a"))
+    track = track_of(sound_of(sample("plain.flac")), folder / ("track.opus" if wish.output.audio_codec is AudioCodec.OPUS else "track.m4a"))
     sound = Sound(DURATION_S, "", "", "", None)
     said: list[float] = []
     done = await finish(made_of, source, probe(source), sound, track, lines, PLACED, wish, "en", lambda fraction, _: said.append(fraction))
