@@ -42,7 +42,7 @@ test-python: setup
 	@$(PYTEST) $(PARALLEL)
 
 quick: .venv/.dev ## What needs no server, no browser and no media, in less than a minute
-	@$(PYTEST) $(PARALLEL) --quick tests/unit
+	@$(PYTEST) $(PARALLEL) --numprocesses $$(nproc) --quick tests/unit # nothing waits in them: more workers would only collect more
 
 durations: setup ## Run the Python tests and write down how long each file takes; the longest go first next time
 	@$(PYTEST) $(PARALLEL) --write-durations
