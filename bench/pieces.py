@@ -85,7 +85,7 @@ def _measure(lines: int, *, in_one: bool) -> dict[str, Longest]:
         here.store.append_segments(job_id, added, stage="transcribe", fingerprint="t", output={"language": "en", "done_s": 1.0})
         keys = [f"clips/{uuid.uuid4().hex}.wav" for _ in range(2 * lines)]
         for key in keys[:FILES]:
-            here.blobs.put_unsynced(key, key.encode())
+            here.blobs.put(key, key.encode(), synced=False)
         here.store.refer(job_id, keys)
         batches.PIECE = kept
         options, archive = here.store.get(job_id).options, Path(folder, "jobs.tar")

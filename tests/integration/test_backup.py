@@ -114,7 +114,10 @@ def test_an_operator_s_commands(serve: Callable[..., Running], tmp_path: Path) -
     server = serve()
     first = autodubber("backup", data=data)
     assert first.returncode == 0 and str(data / "backups") in first.stdout
-    taken = done(autodubber("backup", "--json", data=data))
+    for _ in range(4):  # the job engine writes its own start into its database, a moment after the server is ready
+        taken = done(autodubber("backup", "--json", data=data))
+        if taken["new_bytes"] == 0:
+            break
     assert taken["new_bytes"] == 0, "nothing has changed"
     assert taken["id"] in autodubber("backups", data=data).stdout
     assert done(autodubber("verify", "--json", data=data))["ok"]
