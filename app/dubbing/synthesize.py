@@ -203,11 +203,21 @@ async def synthesize(
             clip = Clip(segment.id, key, meta.duration_s, meta.sample_rate_hz, meta.speed, len(request.text), meta.cost_credits)
             clips[segment.id] = clip
             on_clip(clip)
-            report(len(clips) / len(pairs), f"{len(clips)} of {len(pairs)} lines")
+            if segment.id in lacking:
+                spoken.add(segment.id)
+                tell()
 
     count = min(await voice.limit(pairs[0][1]), len(pairs))
     lacking = await asyncio.to_thread(lambda: {line.id for line, request in pairs if not _stored(kit.blobs, clip_key(voice, request))})
     wanted_bytes = sum(line_bytes(request) for line, request in pairs if line.id in lacking)
+    spoken: set[str] = set()
+
+    def tell() -> None:
+        """The lines that an earlier run has spoken count from the start: the pace is that of the others."""
+        done = len(pairs) - len(lacking) + len(spoken)
+        report(done / len(pairs), f"{done} of {len(pairs)} lines")
+
+    tell()
     async with reserved(kit.disks, wanted_bytes, *kit.lines_go_to) as room, asyncio.TaskGroup() as group:
         for _ in range(max(count, 1)):
             group.create_task(work())

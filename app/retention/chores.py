@@ -9,6 +9,8 @@ from typing import Final
 import msgspec
 import structlog
 
+from app.domain.errors import DubError
+
 HOUR_S: Final = 3600.0
 _SHORTEST_S: Final = 1.0
 log = structlog.get_logger(__name__)
@@ -33,6 +35,8 @@ async def _repeat(chore: Chore) -> None:
         await asyncio.sleep(max(_SHORTEST_S, chore.due_in_s()))
         try:
             count = await asyncio.to_thread(chore.work)
+        except DubError as error:  # a full disk, a busy database: nothing is wrong with the task
+            log.warning("housekeeping failed", what=chore.name, code=error.problem.code, reason=str(error))
         except Exception:  # the boundary of one task: the others go on, and this one runs again
             log.exception("housekeeping failed", what=chore.name)
         else:

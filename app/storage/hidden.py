@@ -100,8 +100,12 @@ def sweep(engine: Engine, blobs: BlobStore) -> int:
 def clear(engine: Engine, blobs: BlobStore, job_id: str, writer: str | None = None) -> None:
     """Nothing hidden has that id any more: what was deleted is deleted, what a writer (any one, when none is named) had begun is given up."""
     mine = (t.jobs.c.id == job_id, t.jobs.c.state == COMING)
-    with engine.begin() as c:
-        c.execute(update(t.jobs).where(*mine, *([t.jobs.c.workflow_id == writer] if writer else [])).values(state=GONE))
+
+    def give_up() -> None:
+        with engine.begin() as c:
+            c.execute(update(t.jobs).where(*mine, *([t.jobs.c.workflow_id == writer] if writer else [])).values(state=GONE))
+
+    urgent(engine, give_up)
     bury(engine, blobs, job_id)
 
 

@@ -32,7 +32,7 @@ class Stored:
         self.old = shelf.job(days=40, title="Workshop tour")
         self.new = shelf.job(days=1, title="A small wooden table", lines=("three",))
         backup = {
-            "at": time.time() - 3 * 86_400,
+            "at": time.time() - 16 * 86_400,
             "to": "/data/backups",
             "snapshot": "x",
             "bytes": 1_200_000_000,
@@ -75,7 +75,7 @@ def test_the_person_sees_what_would_be_deleted_and_deletes_it_by_the_keyboard(ch
     expect(section).to_contain_text("Finished files: kept for 30 days")
     expect(section).to_contain_text("AUTODUBBER_KEEP_OUTPUTS_DAYS")
     expect(section).to_contain_text("Originals: kept up to 200 GB")
-    expect(section.get_by_test_id("backup")).to_contain_text("older than 36 hours")
+    expect(section.get_by_test_id("backup")).to_contain_text("overdue")
     section.get_by_role("button", name="What would be deleted").press("Enter")
     planned = section.get_by_test_id("plan")
     expect(planned.get_by_role("listitem").filter(has_text="Workshop tour").filter(has_text="older than is kept")).to_have_count(1)
