@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import subprocess
@@ -29,7 +30,10 @@ def open_to_others(folder: Path) -> dict[str, str]:
     """What others may do anything with, below the folder and the folder itself."""
     paths = [path for path in (folder, *folder.rglob("*")) if not path.is_symlink()]
     assert len(paths) >= 5
-    found = {str(path.relative_to(folder)): stat.S_IMODE(path.stat().st_mode) for path in paths}
+    found: dict[str, int] = {}
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):  # deleted or rotated between the list and the look
+            found[str(path.relative_to(folder))] = stat.S_IMODE(path.stat().st_mode)
     return {name: oct(mode) for name, mode in found.items() if mode & 0o077}
 
 

@@ -25,6 +25,7 @@ from app.config.hosts import Hosts
 from app.domain.errors import JOB_NOT_FOUND, DubError
 from app.domain.events import Deleted, Progress
 from app.domain.job import Job, JobState, Phase
+from app.domain.principal import Principal
 from app.jobs.progress import Hub
 from app.jobs.schemas import JobPage, Segments, WholeJobPage
 from tests.unit.api.conftest import Seeded
@@ -171,6 +172,9 @@ class Service:
 
     def __init__(self) -> None:
         self.asked = 0
+
+    def acting_for(self, principal: Principal) -> Service:
+        return self
 
     def get(self, job_id: str) -> Job:
         self.asked += 1

@@ -70,7 +70,7 @@ def test_names_are_the_same_for_the_same_content_and_another_in_another_vault() 
 def test_a_password_opens_its_vault_only() -> None:
     seal, kept = new_key("right")
     assert unlock("right", kept).name("ab" * 32) == seal.name("ab" * 32)
-    for wrong in ("wrong", ""):
+    for wrong in ("a guess", ""):
         with pytest.raises(DubError) as raised:
             unlock(wrong, kept)
         assert raised.value.problem is BACKUP_PASSWORD

@@ -158,7 +158,8 @@ def test_an_upload_and_a_paused_player_do_not_hold_a_stop_up(tmp_path: Path) -> 
             assert player.recv(12) == b"HTTP/1.1 200"  # and then it pauses
             while client.head(address, headers={"Tus-Resumable": "1.0.0"}).status_code != 423:
                 pass
-            while (tmp_path / "data" / "uploads" / address.rsplit("/", 1)[1]).stat().st_size == 0:
+            arrived = tmp_path / "data" / "uploads" / address.rsplit("/", 1)[1]
+            while not arrived.exists() or arrived.stat().st_size == 0:
                 pass  # until the first of its bytes are written
             upload.sendall(b"x")
             server.stop()

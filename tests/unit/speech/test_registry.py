@@ -8,6 +8,7 @@ import pytest
 
 from app.domain import errors
 from app.domain.errors import DubError
+from app.domain.secret_names import Keys
 from app.speech.registry import Registry, build_registry
 from tests.doubles.elevenlabs import KEY, Double
 
@@ -30,10 +31,10 @@ async def test_every_engine_is_told_and_why_it_is_not_available(registry: Regist
 async def test_a_key_that_comes_with_the_request_brings_its_voices(tmp_path: Path) -> None:
     async with Double() as double:
         registry = build_registry(models=tmp_path, elevenlabs_url=double.url)
-        without, with_key = await registry.all_voices(), await registry.all_voices(KEY)
+        without, with_key = await registry.all_voices(), await registry.all_voices(Keys({"elevenlabs": KEY}))
         assert {voice.engine for voice in without} == {"espeak"}
         assert {voice.engine for voice in with_key} == {"espeak", "elevenlabs"}
-        infos = {info.name: info for info in await registry.infos(KEY)}
+        infos = {info.name: info for info in await registry.infos(Keys({"elevenlabs": KEY}))}
         assert infos["elevenlabs"].availability.available and len(infos["elevenlabs"].models) == 4
         await registry.close()
 
