@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 import structlog
 
-from app.domain.errors import DubError
+from app.domain.errors import DISK_FULL, DubError
+from app.system.disk_full import is_disk_full
 
 HOUR_S: Final = 3600.0
 _SHORTEST_S: Final = 1.0
@@ -37,8 +38,11 @@ async def _repeat(chore: Chore) -> None:
             count = await asyncio.to_thread(chore.work)
         except DubError as error:  # a full disk, a busy database: nothing is wrong with the task
             log.warning("housekeeping failed", what=chore.name, code=error.problem.code, reason=str(error))
-        except Exception:  # the boundary of one task: the others go on, and this one runs again
-            log.exception("housekeeping failed", what=chore.name)
+        except Exception as error:  # the boundary of one task: the others go on, and this one runs again
+            if is_disk_full(error):
+                log.warning("housekeeping failed", what=chore.name, code=DISK_FULL.code, reason=str(error))
+            else:
+                log.exception("housekeeping failed", what=chore.name)
         else:
             if count:
                 log.info("housekeeping", what=chore.name, count=count)

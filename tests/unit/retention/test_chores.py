@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,7 +13,9 @@ from app.retention import chores
 from app.retention.chores import Chore
 
 
-@pytest.mark.parametrize(("error", "level"), [(DubError(DISK_FULL), "warning"), (ValueError("a bug"), "error")])
+@pytest.mark.parametrize(
+    ("error", "level"), [(DubError(DISK_FULL), "warning"), (OSError(errno.ENOSPC, ""), "warning"), (ValueError("a bug"), "error")]
+)
 async def test_a_task_that_fails_is_told_and_runs_again(error: Exception, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chores, "_SHORTEST_S", 0.01)
     ran, again = 0, asyncio.Event()
