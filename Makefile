@@ -35,7 +35,7 @@ test-web: web
 	@cd web && npm run --silent test
 
 # Tests wait for servers and browsers more than they compute: there are more workers than processors.
-WORKERS ?= $$((2 * $$(nproc)))
+WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest --durations=10
 PARALLEL := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 test-python: setup

@@ -164,7 +164,8 @@ class Prometheus:
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=10)
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        answer = self.client.get("/query", params={"query": expression})
+        while (answer := self.client.get("/query", params={"query": expression})).status_code == 503:
+            time.sleep(0.1)  # Prometheus answers so until it has read its own log
         assert answer.status_code == 200, (expression, answer.text)
         return list(answer.json()["data"]["result"])
 
