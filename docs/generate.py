@@ -1,9 +1,11 @@
-"""Writes the pages of docs/ that are made from the program itself: environment.md and errors.md. `make docs` runs it; a test compares."""
+"""Writes what in docs/ is made from the program itself: environment.md, errors.md, assets/rooms.svg. `make docs` runs it; a test compares."""
 
 from __future__ import annotations
 
+import runpy
 import sys
 import typing
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -142,7 +144,8 @@ def problems() -> str:
     )
 
 
-PAGES = {"environment.md": environment, "errors.md": problems}
+_ROOMS = runpy.run_path(str(HERE / "rooms.py"))
+PAGES: dict[str, Callable[[], str]] = {"environment.md": environment, "errors.md": problems, _ROOMS["FILE"]: _ROOMS["drawing"]}
 
 
 def main() -> int:
