@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from app.api.health import Health, HealthReport
+from app.backup.last_backup import Record, Unreadable, read
 from app.domain.job import JobState
-from app.domain.json_decoding import Malformed, decoded
 from app.observability import metrics
 
 if TYPE_CHECKING:
@@ -43,15 +43,6 @@ class Standing(msgspec.Struct, frozen=True):
     floor_bytes: int
 
 
-class Backup(msgspec.Struct, frozen=True):
-    """The last scheduled backup, as `DATA/backup.json` has it."""
-
-    at: float
-    seconds: float
-    bytes: int
-    ok: bool
-
-
 class Metrics:
     """Every metric."""
 
@@ -67,7 +58,7 @@ class Metrics:
         if any(check.ok for check in report.checks if check.name == "database"):
             yield from self._work(report)
         yield from _disk(self._standing.data, self._standing.floor_bytes)
-        yield from _backup(self._standing.data / "backup.json")
+        yield from _backup(self._standing.data)
 
     def _server(self, report: HealthReport) -> Iterator[Metric]:
         from prometheus_client.core import CounterMetricFamily
@@ -159,14 +150,14 @@ def _disk(data: Path, floor_bytes: int) -> Iterator[Metric]:
     yield _gauge("disk_floor_bytes", "Below this much free, new work is refused.", floor_bytes)
 
 
-def _backup(record: Path) -> Iterator[Metric]:
+def _backup(data: Path) -> Iterator[Metric]:
     """The last backup: nothing before the first one. An unreadable record counts as a failed backup."""
     try:
-        last = decoded(record.read_bytes(), Backup)
-    except FileNotFoundError:
+        last = read(data)
+    except Unreadable:
+        last = Record(at=0.0)
+    if last is None:
         return
-    except (OSError, Malformed):
-        last = Backup(0.0, 0.0, 0, False)
     yield _gauge("backup_last_timestamp_seconds", "When the last backup ended, in Unix seconds.", last.at)
     yield _gauge("backup_last_success", "1 when the last backup succeeded, else 0.", float(last.ok))
     yield _gauge("backup_last_duration_seconds", "How long the last backup took.", last.seconds)

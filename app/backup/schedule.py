@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
 import subprocess
 import threading
 import time
@@ -12,65 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import structlog
 
-from app.domain.json_decoding import Malformed, decoded
+from app.backup.last_backup import Record, failure, known, write
 from app.system.children import command
 
 RETRY_S: Final = 1800.0
 _FIRST_S: Final = 60.0  # delay after a start: a server that crashes repeatedly does not begin with a backup
 _STOP_S: Final = 2.0
-_RECORD: Final = "backup.json"
 log = structlog.get_logger(__name__)
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """DATA/backup.json: the last backup, good or not. `at` and `good_at` are seconds since 1970; `bytes` is what the backup holds, `new_bytes` what
-    it added; `missing` counts files that were gone; `error` is empty when all went well. `good_at` is None as long as none was good.
-    """
-
-    at: float
-    to: str
-    snapshot: str
-    bytes: int
-    new_bytes: int
-    seconds: float
-    missing: int
-    ok: bool
-    error: str
-    good_at: float | None
-
-
-def read(data: Path) -> Record | None:
-    """The last backup; None when there was none, or its record cannot be read."""
-    try:
-        return decoded((data / _RECORD).read_bytes(), Record)
-    except (FileNotFoundError, Malformed):
-        return None
-
-
-def failure(data: Path, to: str, error: str, seconds: float) -> Record:
-    """The record of a backup that failed; it keeps when the last good one was."""
-    before = read(data)
-    good_at = before.good_at if before and before.to == to else None
-    return Record(at=time.time(), to=to, snapshot="", bytes=0, new_bytes=0, seconds=seconds, missing=0, ok=False, error=error, good_at=good_at)
-
-
-def write(data: Path, record: Record) -> None:
-    """Keep it; with the owner of the data folder, when root does."""
-    temporary = data / f".{_RECORD}.{secrets.token_hex(4)}.part"
-    try:
-        with temporary.open("wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(record), indent=1))
-            file.flush()
-            os.fsync(file.fileno())
-            if os.geteuid() == 0:
-                owner = data.stat()
-                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-        temporary.replace(data / _RECORD)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def due_in_s(record: Record | None, *, to: str, every_s: float, now: float) -> float:
@@ -91,11 +39,11 @@ class Schedule:
         self._stopped = False
 
     def due_in_s(self) -> float:
-        return due_in_s(read(self._data), to=self._to, every_s=self._every_s, now=time.time())
+        return due_in_s(known(self._data), to=self._to, every_s=self._every_s, now=time.time())
 
     def run(self) -> int:
         """Make the backup unless another one was made meanwhile; returns 1 on success. A failure is logged and recorded."""
-        record = read(self._data)
+        record = known(self._data)
         if record is not None and due_in_s(record, to=self._to, every_s=self._every_s, now=time.time()) > 1.0:
             return 0  # an operator has made one
         started = time.time()
@@ -108,7 +56,7 @@ class Schedule:
         _, said = self._child.communicate()
         if self._stopped:
             return 0  # the next start repeats it
-        record = read(self._data)
+        record = known(self._data)
         if record is None or record.at < started:
             last = said.decode(errors="replace").strip().splitlines()
             record = failure(self._data, self._to, f"It ended with status {self._child.returncode}. {last[-1] if last else ''}".strip(), 0.0)

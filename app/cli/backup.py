@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from app import __version__
-from app.backup import pruning, schedule
+from app.backup import last_backup, pruning
 from app.backup.manifest import APP_DATABASE, Snapshot
 from app.backup.place import Check, Place
 from app.backup.pruning import DAY_S, Pruned
@@ -49,18 +49,18 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         snapshot, pruned, trouble, encrypted = _back_up(arguments.to, settings)
     except DubError as error:
         if counts:
-            schedule.write(settings.data, schedule.failure(settings.data, to, error.message, round(time.monotonic() - started, 3)))
+            last_backup.write(settings.data, last_backup.failure(settings.data, to, error.message, round(time.monotonic() - started, 3)))
         return failed(error, as_json=arguments.json)
     except KeyboardInterrupt:
         say("autodubber: interrupted; what is stored stays for the next backup", to=sys.stderr)
         return INTERRUPTED
     if counts:
         now = time.time()
-        record = schedule.Record(
+        record = last_backup.Record(
             at=now, to=to, snapshot=snapshot.id, bytes=snapshot.bytes, new_bytes=snapshot.new_bytes, seconds=snapshot.seconds,
             missing=len(snapshot.missing), ok=True, error=trouble, good_at=now,
         )  # fmt: skip
-        schedule.write(settings.data, record)
+        last_backup.write(settings.data, record)
     for missing in snapshot.missing:
         say(f"autodubber: {missing.path} could not be read; it is not in the backup (jobs: {', '.join(missing.jobs) or 'none'})", to=sys.stderr)
     if trouble:
@@ -92,7 +92,7 @@ def _back_up(named: str | None, settings: Settings) -> tuple[Snapshot, Pruned | 
 
 def _check_there(place: Place, settings: Settings) -> None:
     """Refuse to start a new repository where a scheduled backup succeeded before: the disk is probably not mounted."""
-    record = schedule.read(settings.data)
+    record = last_backup.known(settings.data)
     if record is None or record.to != place.where or record.good_at is None:
         return
     try:

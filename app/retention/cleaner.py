@@ -18,13 +18,12 @@ from sqlalchemy import Engine
 
 from app.domain.retention import DAY_S, ENDED, Deletion, Held, Kind, Rule, Why
 from app.retention.policy import Loose, plan
-from app.storage import hidden, references
+from app.storage import batches, hidden, references
 from app.storage.blobs import BlobStore
 
 CACHE_S: Final = 7 * DAY_S  # encoded chunks of an ended job: they only save time at the next edit
 _AT_WORK_S: Final = 3600.0  # a file without a job that was written or used this recently may be in use
 _FLOOR_PAUSE_S: Final = 60.0
-_LONGEST_PAUSE_S: Final = 0.2
 log = structlog.get_logger("retention")
 
 
@@ -78,8 +77,7 @@ class Cleaner:
                 outcome = self._delete_files(deletion.names)
             else:
                 outcome = self._delete_of_jobs(deletion)
-            # SQLite's writers do not queue, they poll: pause for as long as the deletion took.
-            time.sleep(min(time.monotonic() - began, _LONGEST_PAUSE_S))
+            batches.pause(began)
             if outcome is None:
                 skipped += 1
                 continue

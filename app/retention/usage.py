@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import Engine, func, select
 
 from app.archive import export
-from app.domain.json_decoding import Malformed, decoded
+from app.backup.last_backup import Unreadable, read
 from app.domain.principal import ANYONE, Principal
 from app.domain.retention import Deletion, Rule, Why
 from app.retention.cleaner import Cleaned, Cleaner
@@ -102,18 +102,6 @@ class CleanReport(msgspec.Struct, frozen=True):
     by_reason: dict[Why, int]
 
 
-class _Written(msgspec.Struct):
-    """DATA/backup.json."""
-
-    at: float
-    to: str = ""
-    snapshot: str | None = ""
-    bytes: int = 0
-    seconds: float = 0.0
-    ok: bool = False
-    error: str | None = ""
-
-
 class _Figures:
     """What is in the folders of `data`. One thread measures when asked, at most every few seconds; a caller that cannot wait gets the last ones."""
 
@@ -186,7 +174,7 @@ class Stock:
             disk,
             self._cleaner.rules,
             self._backups_on,
-            last_backup(self._data / "backup.json", self._backup_every_s),
+            last_backup(self._data, self._backup_every_s),
         )
 
     def clean(self, *, dry_run: bool) -> CleanReport:
@@ -208,14 +196,14 @@ class Stock:
         return jobs[0].title, export.archive(self._database, self._blobs, jobs, self._version)
 
 
-def last_backup(path: Path, every_s: float) -> LastBackup | None:
-    """What the last backup left behind; None where none was made, or what is there cannot be read (which is logged)."""
+def last_backup(data: Path, every_s: float) -> LastBackup | None:
+    """The last backup of the data folder; None where none was made, or its record cannot be read (which is logged)."""
     try:
-        found = decoded(path.read_bytes(), _Written)
-    except FileNotFoundError:
+        found = read(data)
+    except Unreadable as error:
+        log.warning("cannot read what the last backup says", reason=str(error))
         return None
-    except (OSError, Malformed) as error:
-        log.warning("cannot read what the last backup says", path=str(path), error=str(error))
+    if found is None:
         return None
     overdue_s = time.time() - found.at - every_s
     late = not found.ok or (every_s > 0 and overdue_s > max(BACKUP_SLACK_S, every_s / 2))

@@ -38,5 +38,10 @@ def repeat(transaction: Callable[[], bool]) -> None:
     """Do it until it says that there is nothing left. Others who wait for the database have as long as it took. Blocks."""
     began = time.monotonic()
     while transaction():
-        time.sleep(min(time.monotonic() - began, _LONGEST_PAUSE_S))
+        pause(began)
         began = time.monotonic()
+
+
+def pause(began: float) -> None:
+    """Leave the database to other writers for as long as the work since `began` (time.monotonic) took: SQLite's writers do not queue, they poll."""
+    time.sleep(min(time.monotonic() - began, _LONGEST_PAUSE_S))

@@ -110,6 +110,14 @@ def test_nothing_of_cuda_and_no_triton_is_locked() -> None:
     assert not [name for name in locked("requirements.lock") if name == "triton" or name.startswith(("nvidia", "cuda"))]
 
 
+def test_every_file_that_the_architecture_names_is_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = sorted(set(re.findall(r"`((?:[a-z_0-9]+/)*[a-z_0-9]+\.py)`", text)))
+    files = [f"/{path.relative_to(ROOT)}" for path in (*ROOT.joinpath("app").rglob("*.py"), *ROOT.joinpath("tests").rglob("*.py"))]
+    assert len(named) > 30
+    assert [name for name in named if not any(file.endswith(f"/{name}") for file in files)] == []
+
+
 def test_architecture_gives_the_reason_of_every_direct_dependency() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text().lower()
     dev = {name for name, line in locked("requirements-dev.lock").items() if "# for" not in line}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import re
 import shutil
 import threading
@@ -16,16 +15,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-from app.domain.errors import DISK_FULL, DubError
 from app.dubbing.mixing.cache_file import load, store
 from app.media import ffmpeg
+from app.system import disk_full
 
 _SUFFIX: Final = ".piece"
 _JOINED: Final = "joined.mp4"
 _WHOLE: Final = "whole"  # is there when no piece is missing
 _SYNCPOINT: Final = b"NK\xe4\xad\xee\xca\x45\x69"  # NUT has one before its first picture
 _LOOK_S: Final = 0.2
-_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _PIECE_S: Final = 1.0  # of work: what a kill loses is at most this, and the pictures that are on their way through the encoder
 _CHECKED: Final = 64  # a machine that lost power has lost the last ones; the others are looked at when they are joined
 _SHORTER: Final = 4  # the first so many grow to that
@@ -101,7 +99,7 @@ class BurnPieces:
         try:
             store(file, data)
         except OSError as error:
-            raise (DubError(DISK_FULL) if error.errno in _NO_SPACE else error) from error
+            raise disk_full.said(error) from error
 
     def take(self, work: Path, *, ended: bool = False) -> None:
         """Keep what ffmpeg has finished in `work`: every file but the one that it writes, or all when it has `ended`."""

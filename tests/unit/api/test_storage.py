@@ -144,15 +144,15 @@ def test_a_backup_that_is_late_or_failed_is_told(every_h: float, age_h: float, o
     path.write_text(
         json.dumps({"at": time.time() - age_h * 3600, "to": "s3://b/p", "snapshot": None, "bytes": 1, "seconds": 2, "ok": ok, "error": "no"})
     )
-    found = last_backup(path, every_h * 3600)
+    found = last_backup(tmp_path, every_h * 3600)
     assert found is not None
     assert found.late == late
 
 
 def test_what_the_last_backup_left_may_be_absent_or_broken(tmp_path: Path) -> None:
-    assert last_backup(tmp_path / "backup.json", 0.0) is None
+    assert last_backup(tmp_path, 0.0) is None
     (tmp_path / "backup.json").write_bytes(b'{"at": ')
-    assert last_backup(tmp_path / "backup.json", 0.0) is None
+    assert last_backup(tmp_path, 0.0) is None
 
 
 def test_an_archive_of_a_job_that_is_not_there_is_not_found(full: Full) -> None:

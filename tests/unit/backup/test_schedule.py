@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.backup import schedule as backup_schedule
-from app.backup.schedule import RETRY_S, Record, Schedule, due_in_s
+from app.backup import last_backup
+from app.backup.last_backup import Record
+from app.backup.schedule import RETRY_S, Schedule, due_in_s
 
 DAY_S = 86400.0
 TO = "/mnt/backups"
@@ -55,31 +56,40 @@ def schedule(data: Path, code: str, every_s: float = DAY_S) -> Schedule:
 def test_a_good_backup_is_one_thing_done(tmp_path: Path) -> None:
     code = f"""
 import time, pathlib, msgspec
-from app.backup.schedule import read, write
+from app.backup.last_backup import read, write
 data = pathlib.Path({str(tmp_path)!r})
 write(data, msgspec.structs.replace(read(data), at=time.time(), snapshot="new", ok=True, error=""))
 """
-    backup_schedule.write(tmp_path, record(time.time() - 2 * DAY_S, ok=False))
+    last_backup.write(tmp_path, record(time.time() - 2 * DAY_S, ok=False))
     made = schedule(tmp_path, code)
     assert made.run() == 1
-    assert backup_schedule.read(tmp_path).snapshot == "new"  # type: ignore[union-attr]
+    assert last_backup.read(tmp_path).snapshot == "new"  # type: ignore[union-attr]
     assert made.due_in_s() > DAY_S - 60
     assert made.run() == 0, "it is not due any more"
 
 
 def test_a_backup_that_dies_is_a_failure_that_is_kept_and_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    backup_schedule.write(tmp_path, record(time.time() - 2 * DAY_S))
+    last_backup.write(tmp_path, record(time.time() - 2 * DAY_S))
     assert schedule(tmp_path, "import sys; sys.stderr.write('it was the disk'); sys.exit(7)").run() == 0
-    found = backup_schedule.read(tmp_path)
+    found = last_backup.read(tmp_path)
     assert found is not None and not found.ok
-    assert "status 7" in found.error and "it was the disk" in found.error
+    assert found.error and "status 7" in found.error and "it was the disk" in found.error
     assert found.good_at is not None and found.good_at < time.time() - DAY_S, "when the last good one was is not forgotten"
 
 
-def test_a_record_that_cannot_be_read_is_none(tmp_path: Path) -> None:
-    assert backup_schedule.read(tmp_path) is None
+def test_a_record_that_cannot_be_read_holds_no_backup_up(tmp_path: Path) -> None:
+    assert last_backup.read(tmp_path) is None
     (tmp_path / "backup.json").write_text("{")
-    assert backup_schedule.read(tmp_path) is None
+    with pytest.raises(last_backup.Unreadable):
+        last_backup.read(tmp_path)
+    assert last_backup.known(tmp_path) is None
+    assert last_backup.failure(tmp_path, TO, "no", 1.0).good_at is None
+    assert schedule(tmp_path, "").due_in_s() <= 60
+
+
+def test_one_module_reads_and_writes_the_record() -> None:
+    named = [path.name for path in Path("app").rglob("*.py") if '"backup.json"' in path.read_text(encoding="utf-8")]
+    assert named == ["last_backup.py"]
 
 
 def test_a_stopped_server_ends_its_backup_and_counts_it_as_none(tmp_path: Path) -> None:
@@ -97,5 +107,5 @@ def test_a_stopped_server_ends_its_backup_and_counts_it_as_none(tmp_path: Path) 
     made.stop()
     runner.join(10)
     assert told == [0] and not child.is_running()
-    assert backup_schedule.read(tmp_path) is None, "the next start makes it"
+    assert last_backup.read(tmp_path) is None, "the next start makes it"
     assert made.run() == 0, "stopped is stopped"

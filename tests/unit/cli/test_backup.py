@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.backup.schedule import read
+from app.backup.last_backup import read
 from app.cli import backup, backup_place, list_backups, verify
 from app.config.settings import Settings
 from app.system import exit_status

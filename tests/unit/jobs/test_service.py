@@ -219,16 +219,26 @@ def test_of_two_changes_at_the_same_time_neither_is_lost(house: House) -> None:
     job = house.reviewed()
     with ThreadPoolExecutor(4) as pool:
         for n in range(40):
-            together, speed, ducking = threading.Barrier(3), 0.7 + n / 100, -5.0 - n / 4
+            together, speed, ducking = threading.Barrier(4), 0.7 + n / 100, -5.0 - n / 4
 
             def change(patch: JobPatch, together: threading.Barrier = together) -> None:
                 together.wait(10)
                 house.service.update(job.id, patch)
 
-            patches = [JobPatch(title=f"Film {n}"), JobPatch(options=OptionsPatch(speed=speed)), JobPatch(options=OptionsPatch(duck_db=ducking))]
+            patches = [
+                JobPatch(title=f"Film {n}"),
+                JobPatch(options=OptionsPatch(speed=speed)),
+                JobPatch(options=OptionsPatch(duck_db=ducking)),
+                JobPatch(options=OptionsPatch(duck_hold_s=n / 100)),
+            ]
             list(pool.map(change, patches))
             now = house.store.get(job.id)
-            assert (now.title, now.options.voices.speed, now.options.mix.duck_db) == (f"Film {n}", speed, ducking)
+            assert (now.title, now.options.voices.speed, now.options.mix.duck_db, now.options.mix.duck_hold_s) == (
+                f"Film {n}",
+                speed,
+                ducking,
+                n / 100,
+            )
 
 
 def test_two_editors_do_not_overwrite_each_other(house: House) -> None:
