@@ -18,7 +18,7 @@ from pathlib import Path
 from sqlalchemy import Connection, event
 
 from app.archive import export
-from app.archive.importing import take_in
+from app.archive.importing import import_archive
 from app.domain.job import JobState, Phase
 from app.domain.segment import MAX_LINES, Segment
 from app.domain.stages import names
@@ -98,7 +98,7 @@ def _measure(lines: int, *, in_one: bool) -> dict[str, Longest]:
                 job_id, NEW, here.blobs, title="d", options=options, stem_key=None, state=JobState.REVIEW, stages=names(Phase.PREPARE),
             )),
             "delete": (here, lambda: here.store.delete(job_id, here.blobs)),
-            "import": (there, lambda: take_in(
+            "import": (there, lambda: import_archive(
                 archive, engine=there.database, blobs=there.blobs, staging=there.data / "imports", floors=[floor], on_job=lambda _: None,
             )),
         }  # fmt: skip

@@ -15,7 +15,7 @@ from sqlalchemy import insert
 
 from app.domain.retention import Kind, Rule
 from app.retention.cleaner import Cleaner
-from app.retention.usage import FRESH_S, Stock
+from app.retention.usage import FRESH_S, StorageUsage
 from app.storage import tables as t
 from app.storage.blobs import FolderBlobs
 from app.storage.database import migrate, open_database
@@ -40,7 +40,7 @@ def main() -> None:
         files = _fill(database, data / "blobs", arguments.jobs, arguments.lines)
         rules = tuple(Rule(kind, 30.0, 1, "", "") for kind in Kind)
         cleaner = Cleaner(database=database, blobs=blobs, data=data, rules=rules)
-        stock = Stock(data=data, database=database, blobs=blobs, cleaner=cleaner, floor=Floor(blobs.free_bytes, 0))
+        stock = StorageUsage(data=data, database=database, blobs=blobs, cleaner=cleaner, floor=Floor(blobs.free_bytes, 0))
         time.sleep(2.5)  # a folder that changed just now is read again
         print(f"{arguments.jobs} jobs, {files} files")
         started = time.perf_counter()

@@ -102,8 +102,8 @@ async def measure(kind: str, folder: Path, minutes: float, lines: int, threads: 
     out = folder / f"finished-{kind}.{choose(wished, info.video.codec, is_opus=codec == AudioCodec.OPUS)}"
     cues = tuple(Cue(float(at_s), float(at_s) + BURST_S, "burst") for at_s in times)
     asked = mux.MuxRequest(
-        source=source, out=out, info=info, duration_s=duration_s, dubs=(mux.Dub(track, codec.value, "en"),), work=folder,
-        lines=(mux.Lines(cues, "en", "Dub"),),
+        source=source, out=out, info=info, duration_s=duration_s, dubs=(mux.DubbedTrack(track, codec.value, "en"),), work=folder,
+        lines=(mux.CueTrack(cues, "en", "Dub"),),
     )  # fmt: skip
     await mux.mux(asked, _silent)
     lags_ms, onsets_ms = _errors_ms(out, burst, times, folder / "decoded.raw")

@@ -35,21 +35,21 @@ Imports = dict[str, frozenset[str]]
 
 def imports() -> Imports:
     """Every room, with the rooms that its modules import."""
-    rooms = {path.parent.name for path in (ROOT / "app").glob("*/__init__.py")}
-    found: dict[str, set[str]] = {room: set() for room in rooms | {METRICS}}
+    services = {path.parent.name for path in (ROOT / "app").glob("*/__init__.py")}
+    found: dict[str, set[str]] = {room: set() for room in services | {METRICS}}
     for path in sorted((ROOT / "app").rglob("*.py")):
-        own = _room(path.relative_to(ROOT).with_suffix("").parts, rooms)
+        own = _room(path.relative_to(ROOT).with_suffix("").parts, services)
         for module in _imported(path):
-            used = _room(tuple(module.split(".")), rooms)
+            used = _room(tuple(module.split(".")), services)
             if own and used and used != own:
                 found[own].add(used)
     return {room: frozenset(used) for room, used in found.items()}
 
 
-def _room(parts: tuple[str, ...], rooms: set[str]) -> str | None:
+def _room(parts: tuple[str, ...], services: set[str]) -> str | None:
     if parts[:3] == ("app", *METRICS.split(".")):
         return METRICS
-    return parts[1] if len(parts) > 1 and parts[0] == "app" and parts[1] in rooms else None
+    return parts[1] if len(parts) > 1 and parts[0] == "app" and parts[1] in services else None
 
 
 def _imported(path: Path) -> Iterator[str]:

@@ -27,7 +27,7 @@ _CUT: Final = 499  # as in nginx: the client disconnected before the answer
 _log = structlog.get_logger("access")
 
 
-class Visit:
+class RequestLog:
     """One request or WebSocket, from its start to its end. `line` is its log line, without the query, which may hold a secret."""
 
     def __init__(self, scope: Scope, trusted: Trusted, *, logged: bool) -> None:

@@ -40,7 +40,7 @@ class CheckedRequest(Request[Any, Any, Any]):
             raise DubError(INVALID_REQUEST, f"The body: {error}.") from None
 
 
-class Pace:
+class BodyReader:
     """Receives a body; knows how long it has been silent, and can be interrupted from outside."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Pace:
             self._silent_since = self._wait = None
 
 
-class Rest:
+class Drain:
     """A `receive` that can discard the remaining body of a request."""
 
     def __init__(self, receive: Callable[[], Awaitable[Any]]) -> None:
@@ -90,7 +90,7 @@ class Rest:
                     left -= len((await self()).get("body", b""))
 
 
-async def blocks(request: Request[Any, Any, Any], pace: Pace) -> AsyncIterator[bytes]:
+async def blocks(request: Request[Any, Any, Any], pace: BodyReader) -> AsyncIterator[bytes]:
     """Yield the body in blocks of 256 KiB or more. When the client disconnects or stays silent, the last bytes are yielded
     first, then invalid_request is raised."""
     held, held_bytes, more = [], 0, True

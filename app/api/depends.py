@@ -13,12 +13,12 @@ from litestar.types import Scope
 from app.domain.errors import DISK_FULL, DubError
 from app.domain.principal import ANYONE, Principal
 
-__all__ = ["Given", "Limits", "acting", "principal_of", "providers"]
+__all__ = ["Given", "OperatorLimits", "acting", "principal_of", "providers"]
 
 S = TypeVar("S", bound="Acting")
 
 
-class Limits(msgspec.Struct, frozen=True):
+class OperatorLimits(msgspec.Struct, frozen=True):
     """Limits set by the operator; see `app.config.settings`. Sizes are bytes, times seconds."""
 
     version: str
@@ -35,10 +35,10 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 _NAMES = (
-    "service", "hub", "uploads", "leases", "registry", "secrets", "environment_keys", "limits", "health", "metrics", "pages", "closing", "stock",
+    "service", "hub", "uploads", "leases", "registry", "secrets", "environment_keys", "limits", "health", "metrics", "pages", "closing", "usage",
 )  # fmt: skip
 
-_SERVICES = frozenset({"service", "stock"})
+_SERVICES = frozenset({"service", "usage"})
 
 
 class Acting(Protocol):

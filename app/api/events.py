@@ -20,7 +20,7 @@ from app.api.prefix import Scope
 from app.api.problems import ProblemDetails, details, refuses
 from app.domain import errors
 from app.domain.errors import DubError
-from app.domain.events import Deleted, Heartbeat, JobEvent, Progress, SegmentsChanged, Snapshot, StateChanged
+from app.domain.events import Deleted, Heartbeat, JobEvent, JobSnapshot, Progress, SegmentsChanged, StateChanged
 from app.domain.job import Job
 from app.domain.summary import JobSummary
 
@@ -60,7 +60,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused", tag_field="type"):
     problem: ProblemDetails
 
 
-class Closing(asyncio.Event):
+class Shutdown(asyncio.Event):
     """Set when the server stops; tracks the open WebSockets and their limit (`most`)."""
 
     def __init__(self, most: int = 500) -> None:
@@ -87,7 +87,7 @@ class Closing(asyncio.Event):
             if not self._open:
                 self._none_open.set()
 
-    async def farewell(self, within_s: float) -> int:
+    async def close_sockets(self, within_s: float) -> int:
         """Close every WebSocket; returns how many are still open after `within_s` seconds, because their clients do not read."""
         self.set()
         with contextlib.suppress(TimeoutError):
@@ -98,26 +98,26 @@ class Closing(asyncio.Event):
 
 _log = structlog.get_logger("api")
 
-JobMessage = Snapshot | StateChanged | Progress | SegmentsChanged | Deleted | Heartbeat | Refused
+JobMessage = JobSnapshot | StateChanged | Progress | SegmentsChanged | Deleted | Heartbeat | Refused
 AnyLibrary = Library | WholeLibrary
 LibraryMessage = Library | StateChanged | Progress | Deleted | Heartbeat | Refused
 
 
 @websocket("/ws/{job_id:str}")
 async def job_events(
-    socket: WebSocket[Any, Any, Any], job_id: FromPath[str], service: Given[JobService], hub: Given[Hub], closing: Given[Closing]
+    socket: WebSocket[Any, Any, Any], job_id: FromPath[str], service: Given[JobService], hub: Given[Hub], closing: Given[Shutdown]
 ) -> None:
     """One job: its snapshot, then every event. Closed with 4404 when the job does not exist or is deleted."""
 
-    def snapshot(seq: int) -> Snapshot:
-        return Snapshot(job_id, seq, service.get(job_id), tuple(service.segments(job_id).segments))
+    def snapshot(seq: int) -> JobSnapshot:
+        return JobSnapshot(job_id, seq, service.get(job_id), tuple(service.segments(job_id).segments))
 
     await _serve(socket, hub, job_id, snapshot, lambda event: True, closing)
 
 
 @websocket("/ws")
 async def library_events(
-    socket: WebSocket[Any, Any, Any], service: Given[JobService], hub: Given[Hub], closing: Given[Closing], full: bool = False
+    socket: WebSocket[Any, Any, Any], service: Given[JobService], hub: Given[Hub], closing: Given[Shutdown], full: bool = False
 ) -> None:
     """All jobs: the newest ones, then every change of state and progress."""
 
@@ -132,9 +132,9 @@ async def _serve(
     socket: WebSocket[Any, Any, Any],
     hub: Hub,
     topic: str | None,
-    snapshot: Callable[[int], Snapshot | AnyLibrary],
+    snapshot: Callable[[int], JobSnapshot | AnyLibrary],
     wanted: Callable[[JobEvent], bool],
-    closing: Closing,
+    closing: Shutdown,
 ) -> None:
     """Serve until the client disconnects, the job is deleted, or the server stops. Granian reports a disconnect in `receive`, not in `send`."""
     if closing.full:
@@ -156,7 +156,7 @@ async def _turn_away(socket: WebSocket[Any, Any, Any], most: int) -> None:
             await socket.close(TRY_AGAIN, errors.TOO_MANY_SOCKETS.code)
 
 
-async def _until_over(socket: WebSocket[Any, Any, Any], talking: Coroutine[Any, Any, int], closing: Closing) -> None:
+async def _until_over(socket: WebSocket[Any, Any, Any], talking: Coroutine[Any, Any, int], closing: Shutdown) -> None:
     """Close the socket when `talking` ends, with the code that it returns, or when the server stops."""
     talk = asyncio.create_task(talking)
     gone = asyncio.create_task(_until_gone(socket))
@@ -199,7 +199,7 @@ async def _talk(
     socket: WebSocket[Any, Any, Any],
     hub: Hub,
     topic: str | None,
-    snapshot: Callable[[int], Snapshot | AnyLibrary],
+    snapshot: Callable[[int], JobSnapshot | AnyLibrary],
     wanted: Callable[[JobEvent], bool],
 ) -> int:
     """Snapshot, events, heartbeats; a client that fell behind gets a new snapshot. Returns the close code."""

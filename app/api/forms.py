@@ -11,7 +11,7 @@ from litestar import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser  # type: ignore[import-untyped]
 
 from app.api.bodies import blocks
-from app.api.depends import Limits
+from app.api.depends import OperatorLimits
 from app.api.leases import Leases
 from app.api.upload_headers import clean_filename
 from app.api.uploads import check_length
@@ -96,7 +96,7 @@ class _Form:
 
 
 async def create_from_form(
-    request: Request[Any, Any, Any], service: JobService, uploads: UploadStore, leases: Leases, limits: Limits, keys: Keys
+    request: Request[Any, Any, Any], service: JobService, uploads: UploadStore, leases: Leases, limits: OperatorLimits, keys: Keys
 ) -> tuple[Job, OptionsPatch]:
     """Read the form and create the job; returns it, and the options that were asked for.
 
@@ -146,8 +146,8 @@ def _request(form: _Form) -> CreateJob:
             chosen[name] = value
     try:
         options = msgspec.convert(chosen, OptionsPatch, strict=False)
-        brought = {f"{name}_upload_id": form.files[name].id for name in ("subtitles", "stem") if name in form.files}
+        attached = {f"{name}_upload_id": form.files[name].id for name in ("subtitles", "stem") if name in form.files}
         titled = {} if title is msgspec.UNSET else {"title": title}
-        return msgspec.convert({"upload_id": form.files["file"].id, "options": options} | brought | titled, CreateJob)
+        return msgspec.convert({"upload_id": form.files["file"].id, "options": options} | attached | titled, CreateJob)
     except msgspec.ValidationError as error:
         raise DubError(errors.INVALID_REQUEST, str(error)) from None

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Final
 
-from app.api.bodies import Pace
+from app.api.bodies import BodyReader
 from app.domain.errors import UPLOAD_LOCKED, DubError
 
 _SILENT_S: Final = 2.0
@@ -16,7 +16,7 @@ _PATIENCE_S: Final = 10.0  # time for an interrupted writer to sync its bytes
 
 class _Lease:
     def __init__(self) -> None:
-        self.pace = Pace()
+        self.pace = BodyReader()
         self.released = asyncio.Event()
 
 
@@ -44,7 +44,7 @@ class Leases:
                 raise DubError(UPLOAD_LOCKED, headers={"Retry-After": "1"}) from None
 
     @contextlib.asynccontextmanager
-    async def hold(self, upload_id: str, *, by_force: bool = False) -> AsyncIterator[Pace]:
+    async def hold(self, upload_id: str, *, by_force: bool = False) -> AsyncIterator[BodyReader]:
         """Become the only writer, after `vacate`."""
         await self.vacate(upload_id, by_force=by_force)
         lease = self._held[upload_id] = _Lease()

@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 CONTENT_TYPE: Final = "text/plain; version=0.0.4"
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Gauges(msgspec.Struct, frozen=True):
     """Gauges that are read when requested. Everything blocks for milliseconds.
 
     `queues` is the number of waiting jobs by queue, `waits_s` the wait of the first one; `worst_blocks_s` is `LoopWatch.take`;
-    `kept_bytes` the bytes on disk by kind. `data` is the data folder, `floor_bytes` the minimum of free space.
+    `blob_bytes` the bytes on disk by kind. `data` is the data folder, `floor_bytes` the minimum of free space.
     """
 
     health: Health
     queues: Callable[[], Mapping[str, int]]
     waits_s: Callable[[], Mapping[str, float]]
-    kept_bytes: Callable[[], Mapping[str, int]]
+    blob_bytes: Callable[[], Mapping[str, int]]
     worst_blocks_s: Callable[[], tuple[float, float]]
     data: Path
     floor_bytes: int
@@ -46,7 +46,7 @@ class Standing(msgspec.Struct, frozen=True):
 class Metrics:
     """Every metric."""
 
-    def __init__(self, standing: Standing, version: str) -> None:
+    def __init__(self, standing: Gauges, version: str) -> None:
         self._standing, self._version = standing, version
         self._registry: Any = None
 
@@ -82,8 +82,8 @@ class Metrics:
         queues, waits_s = self._standing.queues(), self._standing.waits_s()
         yield _gauge("queue_length", "Jobs that wait, by queue.", {(name,): count for name, count in sorted(queues.items())}, "queue")
         oldest: dict[tuple[str, ...], float] = {(name,): waits_s.get(name, 0.0) for name in sorted(queues)}
-        kept: dict[tuple[str, ...], float] = {(kind,): size for kind, size in self._standing.kept_bytes().items()}
-        yield _gauge("kept_bytes", "What is on the disk, by kind.", kept, "kind")
+        kept: dict[tuple[str, ...], float] = {(kind,): size for kind, size in self._standing.blob_bytes().items()}
+        yield _gauge("blob_bytes", "What is on the disk, by kind.", kept, "kind")
         yield _gauge("queue_oldest_seconds", "How long the oldest of them has waited; 0 when none waits.", oldest, "queue")
 
     def text(self) -> bytes:
@@ -134,7 +134,7 @@ def _counted() -> Iterator[Metric]:
             yield plain
 
 
-def _buckets(bounds: tuple[float, ...], heap: metrics.Heap) -> tuple[list[tuple[str, float]], float]:
+def _buckets(bounds: tuple[float, ...], heap: metrics.BucketCounts) -> tuple[list[tuple[str, float]], float]:
     """Cumulative buckets, as Prometheus expects."""
     total, cumulative = 0, []
     for bound, count in zip((*(str(float(bound)) for bound in bounds), "+Inf"), heap.counts, strict=True):

@@ -9,7 +9,7 @@ import msgspec
 from litestar import Router, delete, get, put
 from litestar.params import FromPath, JSONBody
 
-from app.api.depends import Given, Limits
+from app.api.depends import Given, OperatorLimits
 from app.api.problems import refuses
 from app.api.subtitle_preview import Encoding
 from app.domain.dub_options import LOUDNESS_TARGETS, DubOptions
@@ -85,7 +85,7 @@ def _keyed(registry: Registry, engine: str) -> str:
 
 @get("/", sync_to_thread=True, responses=refuses())
 def get_settings(
-    service: Given[JobService], secrets: Given[SecretStore], registry: Given[Registry], limits: Given[Limits], environment_keys: Given[Keys]
+    service: Given[JobService], secrets: Given[SecretStore], registry: Given[Registry], limits: Given[OperatorLimits], environment_keys: Given[Keys]
 ) -> ServerSettings:
     """Limits, and the default options of a job."""
     speeds = registry.voice(service.default_options().voices.voice)[0].speeds

@@ -29,14 +29,14 @@ class Unsatisfiable(Exception):
     """The range begins after the file's end."""
 
 
-class Span(msgspec.Struct, frozen=True):
+class ByteRange(msgspec.Struct, frozen=True):
     """Bytes `first` to `last`, both included."""
 
     first: int
     last: int
 
 
-def parse_range(header: str | None, size: int) -> Span | None:
+def parse_range(header: str | None, size: int) -> ByteRange | None:
     """The requested range; None for the whole file. A malformed header, or one with several ranges, is ignored.
 
     Raises Unsatisfiable when the file has none of those bytes.
@@ -48,13 +48,13 @@ def parse_range(header: str | None, size: int) -> Span | None:
         length = int(match[2])
         if length == 0 or size == 0:
             raise Unsatisfiable
-        return Span(max(0, size - length), size - 1)
+        return ByteRange(max(0, size - length), size - 1)
     first = int(match[1])
     if match[2] and int(match[2]) < first:
         return None
     if first >= size:
         raise Unsatisfiable
-    return Span(first, min(int(match[2]), size - 1) if match[2] else size - 1)
+    return ByteRange(first, min(int(match[2]), size - 1) if match[2] else size - 1)
 
 
 def tags(header: str | None) -> tuple[str, ...]:
@@ -96,7 +96,7 @@ def disposition(kind: str, filename: str) -> str:
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(clean, safe='')}"
 
 
-async def _read(file: FileIO, span: Span) -> AsyncIterator[bytes]:
+async def _read(file: FileIO, span: ByteRange) -> AsyncIterator[bytes]:
     """The bytes of the span, a block at a time; closes the file.
 
     What the page cache has is copied at once, in microseconds; a thread of aiofiles' waits for what has to come from the disk.
@@ -149,7 +149,7 @@ def send_file(request: Request[Any, Any, Any], path: Path, *, etag: str, media_t
         code = 200 if span is None else 206
         if span is not None:
             headers["Content-Range"] = f"bytes {span.first}-{span.last}/{size}"
-        span = span or Span(0, size - 1)
+        span = span or ByteRange(0, size - 1)
         headers["Content-Length"] = str(span.last - span.first + 1)
         if request.method == "HEAD":
             return Response(b"", status_code=code, headers=headers, media_type=media_type)

@@ -27,12 +27,12 @@ from app.api import (
 )
 from app.api.bodies import CheckedRequest
 from app.api.compression import compression
-from app.api.depends import Limits, providers
+from app.api.depends import OperatorLimits, providers
 from app.api.keys import keys_of_request
 from app.api.leases import Leases
 from app.api.prefix import Prefix
 from app.api.schema import openapi_config
-from app.api.security import Guard
+from app.api.security import RequestGate
 from app.config import trusted_proxies
 from app.config.hosts import Hosts
 
@@ -41,7 +41,7 @@ _NAMES: Final = ("JobService", "Hub", "UploadStore", "Registry", "SecretStore", 
 _EXPOSED: Final = ["ETag", "Location", "Content-Disposition", "Content-Range", "X-Request-Id", *upload_headers.EXPOSED]
 
 
-def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]], hosts: Hosts) -> Litestar:
+def build(limits: OperatorLimits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]], hosts: Hosts) -> Litestar:
     """The application, which answers to the names of `hosts`. The lifespan puts its handlers' dependencies into `state`."""
     cors = CORSConfig(allow_origins=sorted(limits.allowed_origins), expose_headers=_EXPOSED) if limits.allowed_origins else None
     app = Litestar(
@@ -71,7 +71,7 @@ def build(limits: Limits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncC
         cors_config=cors,
         compression_config=compression(),
     )
-    guard = Guard(
+    guard = RequestGate(
         app.asgi_handler, limits.allowed_origins, hosts, closing=lambda: app.state.get("closing"),
         trusted=trusted_proxies.parse(limits.trusted_proxies), access_log=limits.access_log,
     )  # fmt: skip

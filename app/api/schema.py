@@ -104,7 +104,7 @@ def _found(response: Response[Any]) -> Response[Any]:
     return response
 
 
-class _Kept(OpenAPIRenderPlugin):
+class _BundledPage(OpenAPIRenderPlugin):
     """Rendered with the first request, then cached."""
 
     def __init__(self, path: str, media_type: str) -> None:
@@ -120,7 +120,7 @@ class _Kept(OpenAPIRenderPlugin):
         raise NotImplementedError
 
 
-class _Json(_Kept):
+class _Json(_BundledPage):
     def __init__(self) -> None:
         super().__init__("/openapi.json", "application/vnd.oai.openapi+json")
 
@@ -128,7 +128,7 @@ class _Json(_Kept):
         return document
 
 
-class _Page(_Kept):
+class _Page(_BundledPage):
     def __init__(self) -> None:
         super().__init__("/", "text/html")
 

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
-from app.api.access import Visit
-from app.api.bodies import Rest
+from app.api.access import RequestLog
+from app.api.bodies import Drain
 from app.api.problems import MEDIA_TYPE, details
-from app.api.unknown_host import Strangers, page, wants_page
+from app.api.unknown_host import UnknownHosts, page, wants_page
 from app.config.hosts import Hosts, split
 from app.config.trusted_proxies import Trusted
 from app.domain import errors
@@ -57,7 +57,7 @@ _HEADERS: Final = {
 }
 
 
-class Guard:
+class RequestGate:
     """The outermost ASGI middleware. `allowed` are further web origins that may call the API; `hosts` are the names
         that the server answers to.
 
@@ -77,7 +77,7 @@ class Guard:
         self._app = app
         self._allowed = allowed
         self._hosts = hosts
-        self._strangers = Strangers()
+        self._strangers = UnknownHosts()
         self._closing = closing
         self._trusted = trusted or Trusted()
         self._access_log = access_log
@@ -89,15 +89,15 @@ class Guard:
         given = headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
-        visit = Visit(scope, self._trusted, logged=self._access_log)
+        request_log = RequestLog(scope, self._trusted, logged=self._access_log)
         bodiless = scope["type"] == "http" and scope["method"] == "HEAD" and not scope["path"].startswith(_ANSWER_HEAD)
 
         async def take() -> Any:
             message = await receive()
-            visit.came(message)
+            request_log.came(message)
             return message
 
-        rest = Rest(take) if scope.get("method") in _WITH_BODY and "expect" not in headers else None
+        rest = Drain(take) if scope.get("method") in _WITH_BODY and "expect" not in headers else None
 
         async def answer(message: Any) -> None:
             if message["type"] == "http.response.start":
@@ -106,7 +106,7 @@ class Guard:
                 message["headers"] = self._completed(message.get("headers", []), request_id)
             elif bodiless and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
-            visit.went(message)
+            request_log.went(message)
             await send(message)
 
         if bodiless:
@@ -115,7 +115,7 @@ class Guard:
         if scope["path"].startswith(_LONG) and (closing := self._closing()) is not None:
             incoming = _until(closing, incoming)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id), visit.traced(request_id) as span:
+        with structlog.contextvars.bound_contextvars(request_id=request_id), request_log.traced(request_id) as span:
             try:
                 check(scope, headers, self._allowed, self._hosts)
             except DubError as error:
@@ -125,7 +125,7 @@ class Guard:
             else:
                 await self._app(scope, incoming, answer)
             finally:
-                visit.end(scope, span)
+                request_log.end(scope, span)
 
     def _completed(self, present: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
         headers = list(present)
@@ -206,8 +206,8 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, error: DubError, r
         await receive()  # websocket.connect
         await send({"type": "websocket.close", "code": 4403, "reason": error.problem.code})
         return
-    told = details(error.problem, error.detail, scope=scope, request_id=request_id)
-    body, media_type = msgspec.json.encode(told), MEDIA_TYPE
+    fault = details(error.problem, error.detail, scope=scope, request_id=request_id)
+    body, media_type = msgspec.json.encode(fault), MEDIA_TYPE
     headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
     if error.problem is errors.HOST_UNKNOWN and wants_page(headers.get(b"accept", "")):
         body, media_type = page(headers[b"host"]), "text/html; charset=utf-8"

@@ -17,7 +17,7 @@ from app.api.ranges import disposition
 from app.retention.usage import CleanReport, StorageReport
 
 if TYPE_CHECKING:
-    from app.retention.usage import Stock
+    from app.retention.usage import StorageUsage
 
 
 class CleanRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,21 +27,21 @@ class CleanRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @get("/", sync_to_thread=True, responses=refuses())
-def get_storage(stock: Given[Stock]) -> Response[StorageReport]:
+def get_storage(usage: Given[StorageUsage]) -> Response[StorageReport]:
     """Usage by kind, the disk, the rules of retention and the last backup. Figures may be a few seconds old."""
-    return Response(stock.report(), headers={"Cache-Control": "no-store"})
+    return Response(usage.report(), headers={"Cache-Control": "no-store"})
 
 
 @post("/clean", status_code=200, sync_to_thread=True, responses=refuses())
-def clean_storage(stock: Given[Stock], data: JSONBody[CleanRequest]) -> CleanReport:
+def clean_storage(usage: Given[StorageUsage], data: JSONBody[CleanRequest]) -> CleanReport:
     """Delete what the rules no longer keep; with `dry_run`, only list it with reasons."""
-    return stock.clean(dry_run=data.dry_run)
+    return usage.clean(dry_run=data.dry_run)
 
 
 @get("/api/jobs/{job_id:str}/export", sync_to_thread=True, tags=["jobs"], media_type="application/x-tar", responses=refuses(404), raises=[])
-def export_job(stock: Given[Stock], job_id: FromPath[str]) -> Stream:
+def export_job(usage: Given[StorageUsage], job_id: FromPath[str]) -> Stream:
     """One job with its history and files as a tar archive for `autodubber import`; its README.txt explains the contents."""
-    title, blocks = stock.archive(job_id)
+    title, blocks = usage.archive(job_id)
     headers = {"Content-Disposition": disposition("attachment", f"{title}.tar"), "Cache-Control": "no-store"}
     return Stream(_in_threads(blocks), media_type="application/x-tar", headers=headers)
 

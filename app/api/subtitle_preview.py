@@ -10,7 +10,7 @@ from litestar import Request, Router, post
 from litestar.params import QueryParameter
 
 from app.api.problems import refuses
-from app.domain.subtitle_file import BroughtSubtitles
+from app.domain.subtitle_file import SubtitleReading
 
 _MAX_BYTES: Final = 10 << 20
 _LANGUAGE: Final = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
@@ -26,7 +26,7 @@ class Encoding(msgspec.Struct, frozen=True):
 class SubtitlePreview(msgspec.Struct, frozen=True):
     """How the file would be read. `encodings` are all that can be chosen, the likeliest for this file first."""
 
-    subtitles: BroughtSubtitles
+    subtitles: SubtitleReading
     encodings: tuple[Encoding, ...]
 
 

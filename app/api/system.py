@@ -8,7 +8,7 @@ import msgspec
 from litestar import Request, get
 from litestar.response import Response
 
-from app.api.depends import Given, Limits
+from app.api.depends import Given, OperatorLimits
 from app.api.health import Health, HealthReport
 from app.api.metrics import CONTENT_TYPE, Metrics, may_read
 from app.api.problems import refuses
@@ -57,7 +57,7 @@ def health_for_people(health: Given[Health]) -> Response[HealthReport]:
 
 
 @get("/metrics", sync_to_thread=True, tags=["system"], media_type="text/plain", responses=refuses(401, 404))
-def metrics(request: Request[Any, Any, Any], limits: Given[Limits], metrics: Given[Metrics]) -> Response[bytes]:
+def metrics(request: Request[Any, Any, Any], limits: Given[OperatorLimits], metrics: Given[Metrics]) -> Response[bytes]:
     """Figures for Prometheus: 404 unless AUTODUBBER_METRICS is on; with AUTODUBBER_METRICS_TOKEN, 401 without it as bearer token."""
     if limits.metrics_token:
         if not may_read(limits.metrics_token, request.headers.get("authorization")):

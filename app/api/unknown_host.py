@@ -40,7 +40,7 @@ own at your AutoDubber and use it through your browser. <strong>If the name is n
 <code>http://localhost:8000</code>.</p></html>"""
 
 
-class Strangers:
+class UnknownHosts:
     """The refused names: each is logged once."""
 
     def __init__(self) -> None:

@@ -111,7 +111,7 @@ def parse_parts(concat: str | None) -> list[str] | None:
     return found
 
 
-def told(upload: Upload) -> dict[str, str]:
+def upload_headers(upload: Upload) -> dict[str, str]:
     """Headers of every answer about an upload: its offset, and when it expires."""
     headers = {"Tus-Resumable": VERSION, "Cache-Control": "no-store"}
     if not upload.final or upload.complete:  # while parts are being joined there is no offset
@@ -121,9 +121,9 @@ def told(upload: Upload) -> dict[str, str]:
     return headers
 
 
-def told_in_full(upload: Upload) -> dict[str, str]:
+def head_headers(upload: Upload) -> dict[str, str]:
     """Further headers of HEAD: the length, if known, and the metadata of the creation."""
-    headers = told(upload) | ({"Upload-Defer-Length": "1"} if upload.deferred else {"Upload-Length": str(upload.length_bytes)})
+    headers = upload_headers(upload) | ({"Upload-Defer-Length": "1"} if upload.deferred else {"Upload-Length": str(upload.length_bytes)})
     if upload.concat:
         headers["Upload-Concat"] = upload.concat
     pairs = ",".join(f"{name} {base64.b64encode(value.encode()).decode()}".rstrip() for name, value in upload.metadata.items())

@@ -11,8 +11,8 @@ from litestar.enums import HttpMethod
 from litestar.params import FromPath
 from litestar.response import Response
 
-from app.api.bodies import Pace, blocks
-from app.api.depends import Given, Limits
+from app.api.bodies import BodyReader, blocks
+from app.api.depends import Given, OperatorLimits
 from app.api.leases import Leases
 from app.api.problems import ProblemDetails, answer, refuses
 from app.api.upload_headers import (  # fmt: skip
@@ -21,13 +21,13 @@ from app.api.upload_headers import (  # fmt: skip
     VERSION,
     address,
     clean_filename,
+    head_headers,
     parse_checksum,
     parse_length,
     parse_metadata,
     parse_number,
     parse_parts,
-    told,
-    told_in_full,
+    upload_headers,
 )
 from app.domain import errors
 from app.domain.errors import DubError
@@ -44,14 +44,14 @@ def _speaks_tus(request: Request[Any, Any, Any]) -> None:
         raise DubError(errors.TUS_VERSION, headers={"Tus-Version": VERSION})
 
 
-def check_length(limits: Limits, length_bytes: int) -> None:
+def check_length(limits: OperatorLimits, length_bytes: int) -> None:
     """Raises upload_too_large."""
     if length_bytes > limits.max_upload_bytes:
         headers = {"Tus-Max-Size": str(limits.max_upload_bytes)}
         raise DubError(errors.UPLOAD_TOO_LARGE, f"The limit is {limits.max_upload_bytes} bytes.", headers=headers)
 
 
-async def receive(request: Request[Any, Any, Any], writer: Writer, pace: Pace) -> Upload:
+async def receive(request: Request[Any, Any, Any], writer: Writer, pace: BodyReader) -> Upload:
     """Write the body as it arrives. When this returns or raises, all bytes that arrived are on disk and counted."""
     whole = False
     try:
@@ -65,18 +65,18 @@ async def receive(request: Request[Any, Any, Any], writer: Writer, pace: Pace) -
 
 
 @route("/", http_method=[HttpMethod.OPTIONS], status_code=200, sync_to_thread=False)
-def capabilities(limits: Given[Limits]) -> Response[None]:
+def capabilities(limits: Given[OperatorLimits]) -> Response[None]:
     """The protocol version, extensions and limits of this server."""
     return _able(limits)
 
 
 @route("/{upload_id:str}", http_method=[HttpMethod.OPTIONS], status_code=200, sync_to_thread=False, responses=refuses())
-def upload_capabilities(limits: Given[Limits]) -> Response[None]:
+def upload_capabilities(limits: Given[OperatorLimits]) -> Response[None]:
     """The protocol version, extensions and limits of this server."""
     return _able(limits)
 
 
-def _able(limits: Limits) -> Response[None]:
+def _able(limits: OperatorLimits) -> Response[None]:
     headers = {
         "Tus-Resumable": VERSION,
         "Tus-Version": VERSION,
@@ -88,7 +88,9 @@ def _able(limits: Limits) -> Response[None]:
 
 
 @route("/", http_method=[HttpMethod.POST], status_code=201, responses=refuses(404, 412, 413, 415, 429, 431, 460, 507))
-async def create_upload(request: Request[Any, Any, Any], uploads: Given[UploadStore], leases: Given[Leases], limits: Given[Limits]) -> Response[None]:
+async def create_upload(
+    request: Request[Any, Any, Any], uploads: Given[UploadStore], leases: Given[Leases], limits: Given[OperatorLimits]
+) -> Response[None]:
     """Start an upload (`Upload-Length`, `Upload-Metadata` with `filename` and `filetype`); Location is its address."""
     _speaks_tus(request)
     concat, metadata = request.headers.get("upload-concat"), parse_metadata(request.headers.get("upload-metadata"))
@@ -133,18 +135,18 @@ async def upload_offset(
 async def _tell(request: Request[Any, Any, Any], upload_id: str, uploads: UploadStore, leases: Leases) -> Response[None]:
     _speaks_tus(request)
     await leases.vacate(upload_id)
-    return Response(None, status_code=200, headers=told_in_full(await asyncio.to_thread(uploads.get, upload_id)))
+    return Response(None, status_code=200, headers=head_headers(await asyncio.to_thread(uploads.get, upload_id)))
 
 
 @route("/{upload_id:str}", http_method=[HttpMethod.PATCH], status_code=204, responses=refuses(403, 404, 409, 412, 413, 415, 423, 460, 507))
 async def append_upload(
-    request: Request[Any, Any, Any], upload_id: FromPath[str], uploads: Given[UploadStore], leases: Given[Leases], limits: Given[Limits]
+    request: Request[Any, Any, Any], upload_id: FromPath[str], uploads: Given[UploadStore], leases: Given[Leases], limits: Given[OperatorLimits]
 ) -> Response[None]:
     """Append bytes at `Upload-Offset`. What has arrived is kept when the connection breaks."""
     return await _append(request, upload_id, uploads, leases, limits)
 
 
-async def _append(request: Request[Any, Any, Any], upload_id: str, uploads: UploadStore, leases: Leases, limits: Limits) -> Response[None]:
+async def _append(request: Request[Any, Any, Any], upload_id: str, uploads: UploadStore, leases: Leases, limits: OperatorLimits) -> Response[None]:
     _speaks_tus(request)
     if request.content_type[0] != CHUNK_TYPE:
         raise DubError(errors.UPLOAD_CONTENT_TYPE)
@@ -165,10 +167,10 @@ async def _append(request: Request[Any, Any, Any], upload_id: str, uploads: Uplo
         if upload.deferred and length is not None:
             upload = await asyncio.to_thread(uploads.declare, upload_id, length)
         upload = await _receive_more(request, uploads, upload, checksum, pace)
-    return Response(None, status_code=204, headers=told(upload))
+    return Response(None, status_code=204, headers=upload_headers(upload))
 
 
-async def _receive_more(request: Request[Any, Any, Any], uploads: UploadStore, upload: Upload, checksum: Checksum | None, pace: Pace) -> Upload:
+async def _receive_more(request: Request[Any, Any, Any], uploads: UploadStore, upload: Upload, checksum: Checksum | None, pace: BodyReader) -> Upload:
     """Receive the body of an incomplete upload. A complete upload refuses further bytes."""
     if upload.received and (upload.complete or upload.partial):
         async for _ in blocks(request, pace):
@@ -181,15 +183,15 @@ async def _has_body(request: Request[Any, Any, Any]) -> bool:
     """Whether the request has a body. Without headers that say so (HTTP/2), its first bytes do."""
     if request.content_length is not None or request.scope["http_version"].startswith("1"):
         return bool(request.content_length) or "transfer-encoding" in request.headers
-    async for _ in blocks(request, Pace()):
+    async for _ in blocks(request, BodyReader()):
         return True
     return False
 
 
-def _created(request: Request[Any, Any, Any], upload: Upload, limits: Limits) -> Response[None]:
+def _created(request: Request[Any, Any, Any], upload: Upload, limits: OperatorLimits) -> Response[None]:
     behind_proxy = bool(limits.base_path or limits.trusted_proxies)
     where = address(request.headers, f"{limits.base_path}/api/uploads/{upload.id}", behind_proxy=behind_proxy)
-    return Response(None, status_code=201, headers={**told(upload), "Location": where})
+    return Response(None, status_code=201, headers={**upload_headers(upload), "Location": where})
 
 
 @route("/{upload_id:str}", http_method=[HttpMethod.DELETE], status_code=204, responses=refuses(404, 412, 423))
@@ -209,7 +211,7 @@ async def _terminate(request: Request[Any, Any, Any], upload_id: str, uploads: U
 
 @route("/{upload_id:str}", http_method=[HttpMethod.POST], status_code=200, responses=refuses(403, 404, 405, 409, 412, 413, 415, 423, 460, 507))
 async def override_method(
-    request: Request[Any, Any, Any], upload_id: FromPath[str], uploads: Given[UploadStore], leases: Given[Leases], limits: Given[Limits]
+    request: Request[Any, Any, Any], upload_id: FromPath[str], uploads: Given[UploadStore], leases: Given[Leases], limits: Given[OperatorLimits]
 ) -> Response[None]:
     """PATCH, HEAD or DELETE of an upload, named by `X-HTTP-Method-Override`, for networks that pass only POST."""
     match request.headers.get("x-http-method-override", "").strip().upper():

@@ -23,7 +23,7 @@ from app.domain.job import JobError, JobState, Joined, Phase
 from app.domain.json_decoding import Count, Moment
 from app.domain.media import Artifact, MediaInfo
 from app.domain.segment import Segment
-from app.domain.subtitle_file import BroughtSubtitles
+from app.domain.subtitle_file import SubtitleReading
 from app.storage import rows, tar_stream
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
@@ -99,7 +99,7 @@ class PortableJob(msgspec.Struct, frozen=True):
     artifacts: tuple[Artifact, ...]
     files: tuple[FileEntry, ...]
     joined: Joined | None = None
-    subtitles: BroughtSubtitles | None = None
+    subtitles: SubtitleReading | None = None
 
 
 class Titled(msgspec.Struct, frozen=True):

@@ -49,16 +49,16 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
 
 
-class Taken(msgspec.Struct, frozen=True):
+class Imported(msgspec.Struct, frozen=True):
     archive_id: str
     job_id: str
     title: str
     outcome: Outcome
 
 
-def take_in(
-    path: Path, *, engine: Engine, blobs: BlobStore, staging: Path, floors: Sequence[Floor], on_job: Callable[[Taken], None]
-) -> tuple[Taken, ...]:
+def import_archive(
+    path: Path, *, engine: Engine, blobs: BlobStore, staging: Path, floors: Sequence[Floor], on_job: Callable[[Imported], None]
+) -> tuple[Imported, ...]:
     """Take every job of the archive in. `floors` are of the disks of `staging` and of the blobs.
 
     Raises archive_invalid, archive_newer, disk_full; then nothing was taken, unless the file changes while it is read.
@@ -186,16 +186,16 @@ def _is_the_same(entry: FileEntry, staged: Path | None, blobs: BlobStore) -> boo
         return False
 
 
-def _take(found: tuple[PortableJob, dict[str, Path], set[str]], engine: Engine, blobs: BlobStore) -> Taken:
+def _take(found: tuple[PortableJob, dict[str, Path], set[str]], engine: Engine, blobs: BlobStore) -> Imported:
     job, staged, other = found
     with reading(engine) as c:
         outcome = _outcome(c, job)
         if outcome is Outcome.SKIPPED:
-            return Taken(job.id, job.id, job.title, outcome)
+            return Imported(job.id, job.id, job.title, outcome)
     for key, path in staged.items():
         blobs.adopt(path, key)
     if outcome is Outcome.COMPLETED:
-        return Taken(job.id, job.id, job.title, _complete(job, other, engine, blobs))
+        return Imported(job.id, job.id, job.title, _complete(job, other, engine, blobs))
     job_id = uuid.uuid4().hex if outcome is Outcome.RENAMED else job.id
     with Coming(engine, blobs, job_id, "import") as coming:
         with engine.begin() as c:
@@ -207,7 +207,7 @@ def _take(found: tuple[PortableJob, dict[str, Path], set[str]], engine: Engine, 
             fill(t.stages, job_id)(c, stages)
             fill(t.artifacts, job_id)(c, artifacts)
             coming.show(c, _values(job))
-    return Taken(job.id, job_id, job.title, outcome)
+    return Imported(job.id, job_id, job.title, outcome)
 
 
 def _complete(job: PortableJob, other: set[str], engine: Engine, blobs: BlobStore) -> Outcome:

@@ -25,14 +25,14 @@ _MEDIA_TYPE: Final = re.compile(r"[a-z0-9]{1,32}/[A-Za-z0-9.+-]{1,64}")
 _EXTENSION: Final = re.compile(r"\.?[A-Za-z0-9]{0,8}")
 
 
-class _Head(msgspec.Struct):
+class _ArchiveHead(msgspec.Struct):
     format: int
 
 
 def manifest(data: bytes) -> Manifest:
     """Raises archive_newer, archive_invalid."""
     try:
-        if decoded(data, _Head).format > FORMAT:
+        if decoded(data, _ArchiveHead).format > FORMAT:
             raise DubError(ARCHIVE_NEWER)
         found = decoded(data, Manifest)
     except Malformed as error:

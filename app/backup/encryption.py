@@ -27,7 +27,7 @@ _N, _R, _P = 1 << 16, 8, 2
 _MOST_N, _MOST_R, _MOST_P = 1 << 20, 16, 16  # the largest memory cost that a header may ask for
 
 
-class Seal:
+class Cipher:
     """The key of a repository, and the operations that need it."""
 
     def __init__(self, key: bytes) -> None:
@@ -78,15 +78,15 @@ def sealed_bytes(size_bytes: int) -> int:
     return len(_MAGIC) + _SALT_BYTES + size_bytes + _TAG_BYTES * max(1, -(-size_bytes // CHUNK_BYTES))
 
 
-def new_key(password: str) -> tuple[Seal, Encryption]:
+def new_key(password: str) -> tuple[Cipher, Encryption]:
     """A new key, and its encrypted form for the header. Takes half a second and 64 MiB, as every guess at the password
     would."""
     key, salt = secrets.token_bytes(32), secrets.token_bytes(16)
     kept = _cipher(_stretch(password, salt, _N, _R, _P)).encrypt(bytes(12), key, b"vault")
-    return Seal(key), Encryption(n=_N, r=_R, p=_P, salt=salt.hex(), key=kept.hex())
+    return Cipher(key), Encryption(n=_N, r=_R, p=_P, salt=salt.hex(), key=kept.hex())
 
 
-def unlock(password: str, kept: Encryption) -> Seal:
+def unlock(password: str, kept: Encryption) -> Cipher:
     """The key of a repository. Raises backup_password, backup_newer."""
     from cryptography.exceptions import InvalidTag
 
@@ -96,7 +96,7 @@ def unlock(password: str, kept: Encryption) -> Seal:
         raise DubError(BACKUP_PASSWORD, "These are encrypted, and no password is set.")
     try:
         wrapper = _stretch(password, bytes.fromhex(kept.salt), kept.n, kept.r, kept.p)
-        return Seal(_cipher(wrapper).decrypt(bytes(12), bytes.fromhex(kept.key), b"vault"))
+        return Cipher(_cipher(wrapper).decrypt(bytes(12), bytes.fromhex(kept.key), b"vault"))
     except InvalidTag:
         raise DubError(BACKUP_PASSWORD) from None
     except ValueError as error:

@@ -17,9 +17,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from app.backup import manifest
-from app.backup.encryption import Seal, new_key, sealed_bytes, unlock
+from app.backup.backend import Backend, StoredObject
+from app.backup.encryption import Cipher, new_key, sealed_bytes, unlock
 from app.backup.manifest import FORMAT, File, Header, Snapshot
-from app.backup.place import Entry, Place
 from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_NOT_FOUND, BACKUP_PASSWORD, DubError
 from app.domain.json_decoding import Malformed, decoded
 
@@ -29,10 +29,10 @@ HEADER: Final = "vault.json"
 _SNAPSHOT: Final = re.compile(r"snapshots/(\d{8}T\d{9}Z-[0-9a-f]{6})\.json")
 
 
-class Vault:
+class Repository:
     """An open repository. `encrypted` says whether its objects are encrypted."""
 
-    def __init__(self, place: Place, header: Header, seal: Seal | None) -> None:
+    def __init__(self, place: Backend, header: Header, seal: Cipher | None) -> None:
         self.place, self.header, self._seal = place, header, seal
 
     @property
@@ -132,7 +132,7 @@ class Vault:
         except (msgspec.DecodeError, ValueError) as error:
             raise DubError(BACKUP_DAMAGED, f"The list of files of {snapshot.id}: {error}.") from None
 
-    def objects(self) -> Iterator[Entry]:
+    def objects(self) -> Iterator[StoredObject]:
         """Every object in the backend."""
         return self.place.entries("objects")
 
@@ -152,7 +152,7 @@ def taken_at(snapshot_id: str) -> float:
     return calendar.timegm(time.strptime(snapshot_id[:15], "%Y%m%dT%H%M%S")) + int(snapshot_id[15:18]) / 1000
 
 
-def open_vault(place: Place, password: str) -> Vault:
+def open_repository(place: Backend, password: str) -> Repository:
     """Open the repository. Raises backup_not_found, backup_password, backup_newer, backup_damaged."""
     try:
         raw = b"".join(place.get(HEADER))
@@ -166,26 +166,26 @@ def open_vault(place: Place, password: str) -> Vault:
         raise DubError(BACKUP_DAMAGED, f"vault.json: {error}.") from None
     if header.format > FORMAT:
         raise DubError(BACKUP_NEWER, f"Its format is {header.format}; this version knows {FORMAT}.")
-    return Vault(place, header, unlock(password, header.encryption) if header.encryption else None)
+    return Repository(place, header, unlock(password, header.encryption) if header.encryption else None)
 
 
-def open_or_make(place: Place, password: str) -> Vault:
+def open_or_make(place: Backend, password: str) -> Repository:
     """Open the repository, or create it. The caller holds the exclusive lock. Encryption cannot be switched on or off
     later: raises backup_password."""
     try:
-        vault = open_vault(place, password)
+        repository = open_repository(place, password)
     except DubError as error:
         if error.problem is not BACKUP_NOT_FOUND:
             raise
     else:
-        if password and not vault.encrypted:
+        if password and not repository.encrypted:
             raise DubError(BACKUP_PASSWORD, f"The backups in {place.where} are not encrypted. Take another place, or unset the password.")
-        return vault
+        return repository
     seal, encryption = new_key(password) if password else (None, None)
     header = Header(format=FORMAT, id=secrets.token_hex(16), created_at=time.time(), encryption=encryption)
     raw = msgspec.json.format(msgspec.json.encode(header), indent=1)
     place.put(HEADER, [raw], len(raw))
-    return Vault(place, header, seal)
+    return Repository(place, header, seal)
 
 
 def spread(work: Callable[[T], R], items: Iterable[T], at_once: int) -> Iterator[R]:

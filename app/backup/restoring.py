@@ -14,7 +14,7 @@ import msgspec
 
 from app.backup import swap
 from app.backup.manifest import APP_DATABASE, ENGINE_DATABASE, SECRET_KEY, File, Snapshot
-from app.backup.repository import Vault, spread
+from app.backup.repository import Repository, spread
 from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_NOT_FOUND, DATA_USED, DISK_FULL, DubError
 from app.storage.database import HEAD
 from app.system.disk_full import is_disk_full
@@ -37,7 +37,7 @@ class Restored(msgspec.Struct, frozen=True):
 
 
 def restore(
-    vault: Vault, snapshot: Snapshot, data: Path, *, replace: bool, skip_damaged: bool = False, report: Report = lambda files, size: None
+    repository: Repository, snapshot: Snapshot, data: Path, *, replace: bool, skip_damaged: bool = False, report: Report = lambda files, size: None
 ) -> Restored:
     """Restore a snapshot; every byte is compared with its hash. The caller has locked the folder.
 
@@ -52,20 +52,20 @@ def restore(
     if swap.used(data) and not replace:
         raise DubError(DATA_USED)
     stage = _Stage(data, snapshot.id)
-    stage.check_room(sum(file.size_bytes for file in vault.files(snapshot)))
+    stage.check_room(sum(file.size_bytes for file in repository.files(snapshot)))
     files = size_bytes = 0
     bad: list[str] = []
 
     def one(file: File) -> tuple[File, DubError | None]:
         try:
-            stage.take(vault, file)
+            stage.take(repository, file)
         except DubError as error:
             if error.problem not in (BACKUP_DAMAGED, BACKUP_NOT_FOUND):
                 raise
             return file, error
         return file, None
 
-    for file, error in spread(one, vault.files(snapshot), vault.place.at_once):
+    for file, error in spread(one, repository.files(snapshot), repository.place.at_once):
         if error is not None:
             if not skip_damaged or file.path in _NEEDED:
                 raise DubError(BACKUP_DAMAGED, f"{file.path}: {error.detail or error.message}")
@@ -106,7 +106,7 @@ class _Stage:
         if size_bytes - there + _SPARE_BYTES > free:
             raise DubError(DISK_FULL, f"The backup has {size_bytes >> 20} MiB, and {free >> 20} MiB are free in {self._data}.")
 
-    def take(self, vault: Vault, file: File) -> None:
+    def take(self, repository: Repository, file: File) -> None:
         """Restore one file. It gets its name only when its hash is right."""
         target = self._root / file.path
         if not self._has(target, file):
@@ -114,7 +114,7 @@ class _Stage:
             temporary = target.with_name(f".{target.name}.part")
             try:
                 with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-                    out.writelines(vault.read(file))
+                    out.writelines(repository.read(file))
                     os.fchmod(out.fileno(), file.mode & 0o700)
                     if self._owner is not None:
                         os.fchown(out.fileno(), *self._owner)

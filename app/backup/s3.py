@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from app.backup.place import Check, Entry
+from app.backup.backend import Check, StoredObject
 from app.domain.errors import BACKUP_BUSY, BACKUP_NOT_FOUND, BACKUP_PLACE, DubError
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class S3(msgspec.Struct, frozen=True, kw_only=True):
     patience_s: float = 120.0
 
 
-class BucketPlace:
+class S3Backend:
     """BUCKET/PREFIX. The server must list objects right after they were written; conditional writes are not needed."""
 
     def __init__(self, bucket: str, prefix: str, s3: S3) -> None:
@@ -103,13 +103,13 @@ class BucketPlace:
             yield block
             at += len(block)
 
-    def entries(self, prefix: str) -> Iterator[Entry]:
+    def entries(self, prefix: str) -> Iterator[StoredObject]:
         import obstore
 
         with self._said():
             for page in obstore.list(self._store, prefix, chunk_size=1000):
                 for found in page:
-                    yield Entry(found["path"], found["size"], found["last_modified"].timestamp())
+                    yield StoredObject(found["path"], found["size"], found["last_modified"].timestamp())
 
     def delete(self, name: str) -> None:
         import obstore
@@ -146,7 +146,7 @@ class BucketPlace:
             return
         try:
             self._look(name, alone=alone)
-            with held.kept():
+            with held.locked():
                 yield held.check
         finally:
             with contextlib.suppress(DubError):  # it expires by itself
@@ -203,7 +203,7 @@ class _Held:
             raise DubError(BACKUP_BUSY, "This one could not renew its lock in time.")
 
     @contextlib.contextmanager
-    def kept(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         thread = threading.Thread(target=self._keep, name="backup-lock", daemon=True)
         thread.start()
         try:

@@ -29,7 +29,7 @@ def due_in_s(record: Record | None, *, to: str, every_s: float, now: float) -> f
     return min(wait_s, max(0.0, record.at + wait_s - now))  # still works after the clock was set back
 
 
-class Schedule:
+class BackupSchedule:
     """The periodic task. `argv` is the command that makes the backup and writes its record; `run` blocks until it has ended, `stop` ends it."""
 
     def __init__(self, data: Path, *, to: str, every_s: float, argv: Sequence[str]) -> None:

@@ -19,9 +19,9 @@ import msgspec
 import structlog
 
 from app.backup import sqlite_copy
+from app.backup.backend import Check
 from app.backup.manifest import APP_DATABASE, BLOBS, CLI_CLIPS, FORMAT, SECRET_KEY, File, Missing, Snapshot, lines
-from app.backup.place import Check
-from app.backup.repository import Vault, new_id, spread
+from app.backup.repository import Repository, new_id, spread
 from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_NOT_FOUND, DubError
 
 Report = Callable[[int, int], None]  # files looked at so far, bytes read so far
@@ -44,17 +44,17 @@ class _Stored(msgspec.Struct, frozen=True):
     new_bytes: int  # 0 when its object was there already
 
 
-class _Taking:
+class _BackupRun:
     """A running backup: the objects that exist, the facts known of unchanged files, and what is done."""
 
-    def __init__(self, data: Path, vault: Vault, report: Report) -> None:
-        self._data, self._vault, self._report = data, vault, report
-        self._there = {entry.name: entry.size_bytes for entry in vault.objects()}
+    def __init__(self, data: Path, repository: Repository, report: Report) -> None:
+        self._data, self._repository, self._report = data, repository, report
+        self._there = {entry.name: entry.size_bytes for entry in repository.objects()}
         self._known: dict[str, File] = {}
-        if ids := vault.ids():
+        if ids := repository.ids():
             try:
-                last = vault.snapshot(ids[-1])
-                self._known = {file.path: file for file in (last.listing, *vault.files(last))}
+                last = repository.snapshot(ids[-1])
+                self._known = {file.path: file for file in (last.listing, *repository.files(last))}
             except DubError as error:
                 if error.problem not in (BACKUP_DAMAGED, BACKUP_NOT_FOUND, BACKUP_NEWER):
                     raise
@@ -66,7 +66,7 @@ class _Taking:
         """Store every blob that is needed and missing; returns the paths that could not be read."""
         wanted = (path for path in _wanted(self._data, app) if path not in self.done)
         missing: set[str] = set()
-        for path, stored in spread(lambda path: (path, self._blob(path)), wanted, self._vault.place.at_once):
+        for path, stored in spread(lambda path: (path, self._blob(path)), wanted, self._repository.place.at_once):
             if stored is None:
                 missing.add(path)
             else:
@@ -107,8 +107,8 @@ class _Taking:
             if status.st_size <= _SMALL_BYTES:
                 kept.append(block)
         sha256 = digest.hexdigest()
-        name = self._vault.object_name(sha256, packed=packed)
-        file = File(path, size_bytes, sha256, self._vault.stored_bytes(size_bytes), status.st_mtime_ns, stat.S_IMODE(status.st_mode), packed)
+        name = self._repository.object_name(sha256, packed=packed)
+        file = File(path, size_bytes, sha256, self._repository.stored_bytes(size_bytes), status.st_mtime_ns, stat.S_IMODE(status.st_mode), packed)
         if size_bytes == 0:
             return _Stored(msgspec.structs.replace(file, stored_bytes=0), 0)
         if packed:
@@ -117,12 +117,12 @@ class _Taking:
                 return _Stored(known, 0)
         elif self._there.get(name) == file.stored_bytes:
             return _Stored(file, 0)
-        stored_bytes = self._vault.put(sha256, iter(kept) if kept else _blocks(descriptor), size_bytes, packed=packed)
+        stored_bytes = self._repository.put(sha256, iter(kept) if kept else _blocks(descriptor), size_bytes, packed=packed)
         self._there[name] = stored_bytes
         return _Stored(msgspec.structs.replace(file, stored_bytes=stored_bytes), stored_bytes)
 
     def _has(self, file: File) -> bool:
-        return not file.size_bytes or self._there.get(self._vault.object_name(file.sha256, packed=file.packed)) == file.stored_bytes
+        return not file.size_bytes or self._there.get(self._repository.object_name(file.sha256, packed=file.packed)) == file.stored_bytes
 
     def _count(self, stored: _Stored) -> None:
         self.done[stored.file.path] = stored.file
@@ -133,7 +133,7 @@ class _Taking:
         self._report(len(self.done), self._read_bytes)
 
 
-def back_up(data: Path, vault: Vault, check: Check, *, app_version: str, report: Report = lambda files, size: None) -> Snapshot:
+def back_up(data: Path, repository: Repository, check: Check, *, app_version: str, report: Report = lambda files, size: None) -> Snapshot:
     """Make a new snapshot; it exists when this returns, and not before. The caller holds the exclusive lock.
 
     First the databases are copied, then the blobs that they refer to: a blob is on disk before the database refers to it. When a blob has gone in the
@@ -143,38 +143,38 @@ def back_up(data: Path, vault: Vault, check: Check, *, app_version: str, report:
     """
     started = time.time()
     with _work(data) as work:
-        taking = _Taking(data, vault, report)
+        backup_run = _BackupRun(data, repository, report)
         missing: set[str] = set()
         for _ in range(_PASSES):
             before = missing
             names = sqlite_copy.copy_all(data, work)
             with sqlite_copy.opened(work / APP_DATABASE) as app:
-                missing = taking.blobs(app)
+                missing = backup_run.blobs(app)
             if missing <= before:
                 break
-        files = [taking.small(name, work / name, packed=True) for name in names]
+        files = [backup_run.small(name, work / name, packed=True) for name in names]
         if (data / SECRET_KEY).exists():
-            files.append(taking.small(SECRET_KEY, packed=False))
+            files.append(backup_run.small(SECRET_KEY, packed=False))
         with sqlite_copy.opened(work / APP_DATABASE) as app:
-            files += [taking.done[path] for path in _wanted(data, app) if path in taking.done]
+            files += [backup_run.done[path] for path in _wanted(data, app) if path in backup_run.done]
             lost = tuple(Missing(path, sqlite_copy.jobs_of(app, path.removeprefix(f"{BLOBS}/"))) for path in sorted(missing)[:_MOST_MISSING])
             jobs, revision = sqlite_copy.job_count(app), sqlite_copy.revision(app)
-        listing = _keep_listing(taking, work / _LISTING, files)
+        listing = _keep_listing(backup_run, work / _LISTING, files)
         snapshot = Snapshot(
             format=FORMAT, id=new_id(started), created_at=started, app_version=app_version, schema_revision=revision, jobs=jobs,
-            files=len(files), bytes=sum(file.size_bytes for file in files), new_files=taking.new_files, new_bytes=taking.new_bytes,
+            files=len(files), bytes=sum(file.size_bytes for file in files), new_files=backup_run.new_files, new_bytes=backup_run.new_bytes,
             seconds=round(time.time() - started, 3), listing=listing, missing=lost,
         )  # fmt: skip
         check()
-        vault.keep(snapshot)
+        repository.keep(snapshot)
         return snapshot
 
 
-def _keep_listing(taking: _Taking, path: Path, files: list[File]) -> File:
+def _keep_listing(backup_run: _BackupRun, path: Path, files: list[File]) -> File:
     with path.open("wb") as out:
         out.writelines(lines(files))
-    kept = taking.small(_LISTING, path, packed=True)
-    del taking.done[_LISTING]
+    kept = backup_run.small(_LISTING, path, packed=True)
+    del backup_run.done[_LISTING]
     return kept
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from app.backup import sqlite_copy
 from app.backup.manifest import APP_DATABASE, BLOBS, ENGINE_DATABASE, File, Missing, Snapshot
-from app.backup.repository import Vault, spread
+from app.backup.repository import Repository, spread
 from app.domain.errors import BACKUP_DAMAGED, BACKUP_NOT_FOUND, DubError
 
 Report = Callable[[int, int], None]  # objects read so far, bytes so far
@@ -40,50 +40,50 @@ class Checked(msgspec.Struct, frozen=True):
         return not self.damage
 
 
-def verify(vault: Vault, snapshot_ids: Sequence[str], work: Path | None, report: Report = lambda objects, size: None) -> list[Checked]:
+def verify(repository: Repository, snapshot_ids: Sequence[str], work: Path | None, report: Report = lambda objects, size: None) -> list[Checked]:
     """Read every file of these backups and compare it with its hash; check the databases too. `work` is a folder for them."""
     read: dict[tuple[str, bool], str] = {}  # hash to fault
     with tempfile.TemporaryDirectory(prefix=".verify-", dir=work) as folder:
-        return [_verify(vault, snapshot_id, read, Path(folder), report) for snapshot_id in snapshot_ids]
+        return [_verify(repository, snapshot_id, read, Path(folder), report) for snapshot_id in snapshot_ids]
 
 
-def _verify(vault: Vault, snapshot_id: str, read: dict[tuple[str, bool], str], work: Path, report: Report) -> Checked:
+def _verify(repository: Repository, snapshot_id: str, read: dict[tuple[str, bool], str], work: Path, report: Report) -> Checked:
     bad: list[tuple[File, str]] = []
     copies: dict[str, Path] = {}
     paths: set[str] = set()
     size_bytes = 0
     try:
-        snapshot = vault.snapshot(snapshot_id)
+        snapshot = repository.snapshot(snapshot_id)
         fresh: dict[tuple[str, bool], File] = {}
-        for file in vault.files(snapshot):
+        for file in repository.files(snapshot):
             paths.add(file.path)
             size_bytes += file.size_bytes
             if file.path in _DATABASES:
                 copies[file.path] = work / file.sha256
             if _key(file) not in read:
                 fresh.setdefault(_key(file), file)
-        _read(vault, fresh.values(), read, work, report)
-        for file in vault.files(snapshot):
+        _read(repository, fresh.values(), read, work, report)
+        for file in repository.files(snapshot):
             if reason := read[_key(file)]:
                 bad.append((file, reason))
     except DubError as error:
         if error.problem not in (BACKUP_DAMAGED, BACKUP_NOT_FOUND):
             raise
         return Checked(snapshot_id, 0, 0, (Damage(f"snapshots/{snapshot_id}.json", error.detail, ()),), ())
-    damage = _told(snapshot, bad, paths, copies)
+    damage = _damages(snapshot, bad, paths, copies)
     return Checked(snapshot_id, snapshot.files, size_bytes, tuple(damage), snapshot.missing)
 
 
-def _read(vault: Vault, files: Iterable[File], read: dict[tuple[str, bool], str], work: Path, report: Report) -> None:
+def _read(repository: Repository, files: Iterable[File], read: dict[tuple[str, bool], str], work: Path, report: Report) -> None:
     """Read each object once and fill `read`. Databases are left in `work` under their hash."""
 
     def one(file: File) -> tuple[File, str]:
         try:
             if file.path in _DATABASES:
                 with (work / file.sha256).open("wb") as out:
-                    out.writelines(vault.read(file))
+                    out.writelines(repository.read(file))
                 return file, "; ".join(sqlite_copy.troubles(work / file.sha256))
-            for _ in vault.read(file):
+            for _ in repository.read(file):
                 pass
         except DubError as error:
             if error.problem not in (BACKUP_DAMAGED, BACKUP_NOT_FOUND):
@@ -92,13 +92,13 @@ def _read(vault: Vault, files: Iterable[File], read: dict[tuple[str, bool], str]
         return file, ""
 
     size_bytes = 0
-    for count, (file, reason) in enumerate(spread(one, files, vault.place.at_once), 1):
+    for count, (file, reason) in enumerate(spread(one, files, repository.place.at_once), 1):
         read[_key(file)] = reason
         size_bytes += file.size_bytes
         report(count, size_bytes)
 
 
-def _told(snapshot: Snapshot, bad: Sequence[tuple[File, str]], paths: set[str], copies: dict[str, Path]) -> list[Damage]:
+def _damages(snapshot: Snapshot, bad: Sequence[tuple[File, str]], paths: set[str], copies: dict[str, Path]) -> list[Damage]:
     """Damaged files, and files that the database refers to and the backup lacks, with their jobs as far as the database can be read."""
     if APP_DATABASE not in copies:
         return [Damage(APP_DATABASE, "the backup has no database", ())]
@@ -106,12 +106,12 @@ def _told(snapshot: Snapshot, bad: Sequence[tuple[File, str]], paths: set[str], 
         return [Damage(file.path, reason, ()) for file, reason in bad]
     known = {missing.path for missing in snapshot.missing}
     with sqlite_copy.opened(copies[APP_DATABASE]) as app:
-        told = [Damage(file.path, reason, sqlite_copy.jobs_of(app, file.path.removeprefix(f"{BLOBS}/"))) for file, reason in bad]
+        damages = [Damage(file.path, reason, sqlite_copy.jobs_of(app, file.path.removeprefix(f"{BLOBS}/"))) for file, reason in bad]
         for key in sqlite_copy.referred(app):
             path = f"{BLOBS}/{key}"
             if path not in paths and path not in known:
-                told.append(Damage(path, "the backup does not have it", sqlite_copy.jobs_of(app, key)))
-    return told
+                damages.append(Damage(path, "the backup does not have it", sqlite_copy.jobs_of(app, key)))
+    return damages
 
 
 def _key(file: File) -> tuple[str, bool]:

@@ -16,10 +16,10 @@ import msgspec
 
 from app import __version__
 from app.backup import last_backup, pruning
+from app.backup.backend import Backend, Check
 from app.backup.manifest import APP_DATABASE, Snapshot
-from app.backup.place import Check, Place
 from app.backup.pruning import DAY_S, Pruned
-from app.backup.repository import HEADER, Vault, open_or_make
+from app.backup.repository import HEADER, Repository, open_or_make
 from app.backup.snapshot import back_up
 from app.cli import backup_place
 from app.cli.failures import failed
@@ -82,15 +82,15 @@ def _back_up(named: str | None, settings: Settings) -> tuple[Snapshot, Pruned | 
         _check_there(place, settings)
     place.prepare()
     with place.lock(alone=True) as check:
-        vault = open_or_make(place, settings.backup_password)
-        snapshot = back_up(settings.data, vault, check, app_version=__version__, report=backup_place.progress("backing up"))
+        repository = open_or_make(place, settings.backup_password)
+        snapshot = back_up(settings.data, repository, check, app_version=__version__, report=backup_place.progress("backing up"))
         try:
-            return snapshot, _prune(vault, check, settings), "", vault.encrypted
+            return snapshot, _prune(repository, check, settings), "", repository.encrypted
         except DubError as error:
-            return snapshot, None, error.message, vault.encrypted
+            return snapshot, None, error.message, repository.encrypted
 
 
-def _check_there(place: Place, settings: Settings) -> None:
+def _check_there(place: Backend, settings: Settings) -> None:
     """Refuse to start a new repository where a scheduled backup succeeded before: the disk is probably not mounted."""
     record = last_backup.known(settings.data)
     if record is None or record.to != place.where or record.good_at is None:
@@ -104,9 +104,9 @@ def _check_there(place: Place, settings: Settings) -> None:
         raise DubError(BACKUP_PLACE, f"{there} To begin anew there, run autodubber backup --to {place.where} once.") from None
 
 
-def _prune(vault: Vault, check: Check, settings: Settings) -> Pruned:
+def _prune(repository: Repository, check: Check, settings: Settings) -> Pruned:
     keep_s = settings.keep_backups_days * DAY_S
-    return pruning.prune(vault, check, keep_s=keep_s, max_bytes=settings.max_backups_bytes, now=time.time())
+    return pruning.prune(repository, check, keep_s=keep_s, max_bytes=settings.max_backups_bytes, now=time.time())
 
 
 def give_way() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from app.backup.place import BUCKET, FolderPlace, Place, address_of
+from app.backup.backend import BUCKET, Backend, FolderBackend, address_of
 from app.config.settings import Settings
 from app.storage.disk_floors import Disks
 from app.system.exit_status import UsageError
@@ -22,7 +22,7 @@ def where(settings: Settings, named: str | None) -> str:
     return address_of(named or settings.backup_to or str(settings.backups))
 
 
-def place(settings: Settings, named: str | None) -> Place:
+def place(settings: Settings, named: str | None) -> Backend:
     """The backend. Raises UsageError for a wrong address, backup_place when keys are missing."""
     chosen = where(settings, named)
     if not chosen.startswith(BUCKET):
@@ -33,14 +33,14 @@ def place(settings: Settings, named: str | None) -> Place:
             raise UsageError(f"{folder} is where AutoDubber keeps other things; choose another folder for backups")
         disks = Disks.of(settings.data, settings.min_free_bytes)
         floor = disks.at(settings.data)
-        return FolderPlace(folder, floor if disks.at(folder) is floor else None)
+        return FolderBackend(folder, floor if disks.at(folder) is floor else None)
     bucket, _, prefix = chosen.removeprefix(BUCKET).partition("/")
     if not bucket or "@" in bucket or ":" in bucket:
         raise UsageError("an S3 place looks like s3://BUCKET/PREFIX; keys are set as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
-    from app.backup.s3 import S3, BucketPlace
+    from app.backup.s3 import S3, S3Backend
 
     s3 = S3(access_key=settings.s3_access_key, secret_key=settings.s3_secret_key, region=settings.s3_region, endpoint=settings.s3_endpoint)
-    return BucketPlace(bucket, prefix.strip("/"), s3)
+    return S3Backend(bucket, prefix.strip("/"), s3)
 
 
 def progress(doing: str) -> Callable[[int, int], None]:

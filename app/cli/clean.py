@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         raise UsageError(f"there is no AutoDubber data in {settings.data}; name the folder: --data DIR")
     from app.config.retention_rules import rules_of
     from app.retention.cleaner import Cleaner
-    from app.retention.usage import Stock
+    from app.retention.usage import StorageUsage
     from app.storage.blobs import FolderBlobs
     from app.storage.database import migrate, open_database
     from app.storage.disk_floor import Floor
@@ -36,8 +36,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         blobs = FolderBlobs(settings.blobs)
         cleaner = Cleaner(database=database, blobs=blobs, data=settings.data, rules=rules_of(settings))
         floor = Floor(blobs.free_bytes, settings.min_free_bytes)
-        stock = Stock(data=settings.data, database=database, blobs=blobs, cleaner=cleaner, floor=floor)
-        report = stock.clean(dry_run=arguments.dry_run)
+        usage = StorageUsage(data=settings.data, database=database, blobs=blobs, cleaner=cleaner, floor=floor)
+        report = usage.clean(dry_run=arguments.dry_run)
     finally:
         database.dispose()
     if arguments.json:

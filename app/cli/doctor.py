@@ -36,7 +36,7 @@ _NEEDED_MEMORY_BYTES: Final = 2 << 30
 _NETWORK_FILE_SYSTEMS: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs"})
 
 
-class Check(msgspec.Struct, frozen=True):
+class Finding(msgspec.Struct, frozen=True):
     """One result. `ok` with a `fix` is advice; not `ok` and `needed` means that AutoDubber cannot work."""
 
     name: str
@@ -66,14 +66,14 @@ def run(settings: Settings, *, as_json: bool) -> int:
     return OK if healthy else INTERNAL
 
 
-async def examine(settings: Settings) -> tuple[Check, ...]:
+async def examine(settings: Settings) -> tuple[Finding, ...]:
     """Run every check, in the order in which they are shown."""
-    plain: Sequence[Callable[[], Sequence[Check]]] = (
+    plain: Sequence[Callable[[], Sequence[Finding]]] = (
         check_python, lambda: check_data(settings.data), lambda: check_disk(settings.data, settings.min_free_bytes), check_memory,
         check_ffmpeg, check_fonts, lambda: check_whisper(settings.device), check_page,
         lambda: check_names(settings),
     )  # fmt: skip
-    found: list[Check] = []
+    found: list[Finding] = []
     for one in plain:
         found += await asyncio.to_thread(one)
     found += await check_encoder()
@@ -84,29 +84,29 @@ async def examine(settings: Settings) -> tuple[Check, ...]:
 # ---------------------------------------------------------------- the machine
 
 
-def check_python() -> list[Check]:
+def check_python() -> list[Finding]:
     right = sys.version_info[:2] == (3, 11)
     fix = "" if right else "AutoDubber is made for Python 3.11: install it and run `make clean setup`."
-    return [Check("Python", right, True, f"{platform.python_version()} on {platform.system()} {platform.machine()}", fix)]
+    return [Finding("Python", right, True, f"{platform.python_version()} on {platform.system()} {platform.machine()}", fix)]
 
 
-def check_data(data: Path) -> list[Check]:
+def check_data(data: Path) -> list[Finding]:
     """Check that the data folder exists, is writable and local, and whether a server uses it."""
     place = next(path for path in (data, *data.parents) if path.exists())
     writable = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
     state = "exists" if place == data else "will be made"
     fix = "" if writable else f"Make {place} writable for user {os.getuid()} (chown), or choose another folder: AUTODUBBER_DATA or --data."
-    checks = [Check("data folder", writable, True, f"{data} ({state}, {'writable' if writable else 'not writable'})", fix)]
+    checks = [Finding("data folder", writable, True, f"{data} ({state}, {'writable' if writable else 'not writable'})", fix)]
     kind = file_system(place)
     if kind in _NETWORK_FILE_SYSTEMS:
         checks.append(
-            Check(
+            Finding(
                 "file system", False, True, f"{data} is on {kind}", "SQLite is damaged by network file systems: put the data folder on a local disk."
             )
         )
     server = data_lock.owner(data) if place == data and writable else None
     if server is not None:
-        checks.append(Check("server", True, False, f"one works on this folder{f' (process {server})' if server else ''}"))
+        checks.append(Finding("server", True, False, f"one works on this folder{f' (process {server})' if server else ''}"))
     return checks
 
 
@@ -124,12 +124,12 @@ def file_system(path: Path) -> str:
     return kind
 
 
-def check_disk(data: Path, min_free_bytes: int) -> list[Check]:
+def check_disk(data: Path, min_free_bytes: int) -> list[Finding]:
     place = next(path for path in (data, *data.parents) if path.exists())
     free = shutil.disk_usage(place).free
     enough = free >= min_free_bytes + (2 << 30)
     fix = "" if enough else "A job needs about three times its video's size: free some space, or move the data folder to a larger disk."
-    return [Check("disk", free >= min_free_bytes, True, f"{free / 1e9:.1f} GB free", fix)]
+    return [Finding("disk", free >= min_free_bytes, True, f"{free / 1e9:.1f} GB free", fix)]
 
 
 def memory_bytes(root: Path = Path("/")) -> int:
@@ -146,17 +146,17 @@ def memory_bytes(root: Path = Path("/")) -> int:
     return min(found, default=0)
 
 
-def check_memory() -> list[Check]:
+def check_memory() -> list[Finding]:
     total = memory_bytes()
     enough = total >= _NEEDED_MEMORY_BYTES
     fix = "" if enough else "Whisper base takes about 1 GB, small 2, medium 5, turbo 6, large 10: give the machine more, or choose the model tiny."
-    return [Check("memory", enough, False, f"{total / 1e9:.1f} GB, {os.cpu_count()} processors", fix)]
+    return [Finding("memory", enough, False, f"{total / 1e9:.1f} GB, {os.cpu_count()} processors", fix)]
 
 
 # ---------------------------------------------------------------- the tools
 
 
-def check_ffmpeg() -> list[Check]:
+def check_ffmpeg() -> list[Finding]:
     """Check FFmpeg and the features that it must have been built with."""
     from app.media.ffmpeg import tool
 
@@ -166,19 +166,19 @@ def check_ffmpeg() -> list[Check]:
         first = _output([program, "-hide_banner", "-version"]).split("\n", 1)[0]
         encoders, filters = _output([program, "-hide_banner", "-encoders"]), _output([program, "-hide_banner", "-filters"])
     except (DubError, OSError, subprocess.SubprocessError) as error:
-        return [Check("ffmpeg", False, True, f"does not run: {error}", reinstall)]
-    checks = [Check("ffmpeg", True, True, first)]
+        return [Finding("ffmpeg", False, True, f"does not run: {error}", reinstall)]
+    checks = [Finding("ffmpeg", True, True, first)]
     for name, listing, use in (
         ("libx264", encoders, "burned subtitles"),
         ("aac", encoders, "the dubbed sound"),
         ("ass", filters, "burned subtitles (libass)"),
     ):
         there = any(name in line.split()[1:2] for line in listing.splitlines())
-        checks.append(Check(f"ffmpeg {name}", there, True, f"{'there' if there else 'missing'}, for {use}", "" if there else reinstall))
+        checks.append(Finding(f"ffmpeg {name}", there, True, f"{'there' if there else 'missing'}, for {use}", "" if there else reinstall))
     return checks
 
 
-async def check_encoder() -> list[Check]:
+async def check_encoder() -> list[Finding]:
     """Check the video encoder for burned subtitles with a test encoding."""
     from app.media import video_encoders
 
@@ -187,23 +187,23 @@ async def check_encoder() -> list[Check]:
     except (DubError, OSError):
         return []  # without ffmpeg, which is reported above
     software = found is video_encoders.SOFTWARE
-    return [Check("video encoder", not software, False, "none of this machine's own works; libx264 is used" if software else f"{found.name} works")]
+    return [Finding("video encoder", not software, False, "none of this machine's own works; libx264 is used" if software else f"{found.name} works")]
 
 
-def check_fonts() -> list[Check]:
+def check_fonts() -> list[Finding]:
     """Check the fonts for burned subtitles, which are part of AutoDubber."""
     from app.dubbing.video.burn import FONTS
 
     names = {path.name for path in FONTS.glob("*.tt[fc]")}
     there = "NotoSans-Regular.ttf" in names and any(name.endswith(".ttc") for name in names)
     found = f"{len(names)} shipped" + (", Latin to Chinese, Japanese and Korean" if there else ": some are missing")
-    return [Check("fonts", there, True, found, "" if there else f"Install AutoDubber again: files of {FONTS} are missing.")]
+    return [Finding("fonts", there, True, found, "" if there else f"Install AutoDubber again: files of {FONTS} are missing.")]
 
 
-def check_whisper(device: str) -> list[Check]:
+def check_whisper(device: str) -> list[Finding]:
     """Check Whisper and torch in a child process: torch would stay in this process's memory."""
     if importlib.util.find_spec("whisper") is None:
-        return [Check("Whisper", False, True, "openai-whisper is not installed", "Run `make setup`.")]
+        return [Finding("Whisper", False, True, "openai-whisper is not installed", "Run `make setup`.")]
     gpu_name = "torch.cuda.is_available() and torch.cuda.get_device_name()"
     first = "from app.speech.whisper.child import leave_numba_out; leave_numba_out(); "
     code = first + f"import json, torch, whisper; print(json.dumps([whisper.__version__, torch.__version__, {gpu_name}]))"
@@ -211,18 +211,18 @@ def check_whisper(device: str) -> list[Check]:
         version, torch, gpu = json.loads(_output([sys.executable, "-c", code]))
     except (subprocess.SubprocessError, ValueError) as error:
         detail = getattr(error, "stderr", "") or str(error)
-        return [Check("Whisper", False, True, f"cannot be loaded: {detail.strip().splitlines()[-1]}", "Run `make clean setup`.")]
-    checks = [Check("Whisper", True, True, f"openai-whisper {version}, torch {torch}")]
+        return [Finding("Whisper", False, True, f"cannot be loaded: {detail.strip().splitlines()[-1]}", "Run `make clean setup`.")]
+    checks = [Finding("Whisper", True, True, f"openai-whisper {version}, torch {torch}")]
     card = _graphics_card()
     if gpu:
-        checks.append(Check("GPU", True, False, f"{gpu}, used by torch"))
+        checks.append(Finding("GPU", True, False, f"{gpu}, used by torch"))
     elif card:
         checks.append(
-            Check("GPU", device != "cuda", device == "cuda", f"{card}, not used: this torch is built for the processor", "Run `make setup GPU=1`.")
+            Finding("GPU", device != "cuda", device == "cuda", f"{card}, not used: this torch is built for the processor", "Run `make setup GPU=1`.")
         )
     else:
         fix = "AUTODUBBER_DEVICE=cuda asks for one: set it to auto." if device == "cuda" else ""
-        checks.append(Check("GPU", device != "cuda", device == "cuda", "none; recognition runs on the processor", fix))
+        checks.append(Finding("GPU", device != "cuda", device == "cuda", "none; recognition runs on the processor", fix))
     return checks
 
 
@@ -236,11 +236,11 @@ def _graphics_card() -> str:
         return ""
 
 
-def check_page() -> list[Check]:
+def check_page() -> list[Finding]:
     page = Path(__file__).resolve().parents[2] / "web" / "build" / "index.html"
     there = page.is_file()
     return [
-        Check(
+        Finding(
             "page",
             there,
             False,
@@ -250,7 +250,7 @@ def check_page() -> list[Check]:
     ]
 
 
-def check_names(settings: Settings) -> list[Check]:
+def check_names(settings: Settings) -> list[Finding]:
     """Check the names under which browsers may open the server. The running server is asked, because it may have been started before the settings
     were changed."""
     known = hosts.known(settings.allowed_hosts, settings.origins, settings.host)
@@ -258,13 +258,13 @@ def check_names(settings: Settings) -> list[Check]:
     refused = [name for name in known.listed if "*" not in name and _answers(settings, name) == HOST_UNKNOWN.status]
     if refused:
         fix = f"Start the server again: it runs with other settings than AUTODUBBER_ALLOWED_HOSTS={settings.allowed_hosts} here."
-        return [Check("host names", False, False, f"the running server refuses {', '.join(refused)}", fix)]
+        return [Finding("host names", False, False, f"the running server refuses {', '.join(refused)}", fix)]
     fix, advice = "", "write AUTODUBBER_ALLOWED_HOSTS=NAME (several: with commas) and start the server again."
     if not known.listed and settings.trusted_proxies:
         fix = f"A proxy is trusted, and no name is listed. If browsers come to it by a name, {advice}"
     elif not known.listed and not hosts.is_local(settings.host):
         fix = f"Is it opened by another name (a proxy's, or one that the router gives, such as nas.home)? Then {advice}"
-    return [Check("host names", not (fix and settings.trusted_proxies), False, f"it answers under {', '.join(names)}; any other is refused", fix)]
+    return [Finding("host names", not (fix and settings.trusted_proxies), False, f"it answers under {', '.join(names)}; any other is refused", fix)]
 
 
 def _answers(settings: Settings, name: str) -> int:
@@ -282,7 +282,7 @@ def _answers(settings: Settings, name: str) -> int:
 # ---------------------------------------------------------------- the engines
 
 
-async def check_engines(settings: Settings) -> list[Check]:
+async def check_engines(settings: Settings) -> list[Finding]:
     """Check every recogniser and voice, the ElevenLabs key if one is set, and the downloaded models."""
     from app.server.engines import engines_of, known_key
 
@@ -293,7 +293,7 @@ async def check_engines(settings: Settings) -> list[Check]:
             state = info.availability
             needed = info.name in (settings.recognizer, settings.voice.split(":", 1)[0])
             checks.append(
-                Check(f"{info.kind} {info.name}", state.available, needed, state.reason or "available", "" if state.available else state.remedy)
+                Finding(f"{info.kind} {info.name}", state.available, needed, state.reason or "available", "" if state.available else state.remedy)
             )
             if info.kind == "recognizer" and info.models:
                 here = [model.id for model in info.models if model.ready]
@@ -302,7 +302,7 @@ async def check_engines(settings: Settings) -> list[Check]:
                     if here
                     else f"none in {settings.models} yet; {settings.model} is downloaded when first used"
                 )
-                checks.append(Check("models", True, False, text))
+                checks.append(Finding("models", True, False, text))
         if await asyncio.to_thread(known_key, settings, "elevenlabs"):
             checks.append(await _key(engines.voices["elevenlabs"].voices))
         return checks
@@ -310,15 +310,15 @@ async def check_engines(settings: Settings) -> list[Check]:
         await engines.close()
 
 
-async def _key(voices: Callable[[], Awaitable[Sequence[object]]]) -> Check:
+async def _key(voices: Callable[[], Awaitable[Sequence[object]]]) -> Finding:
     try:
         async with asyncio.timeout(PROBE_S):
             found = await voices()
     except DubError as error:
-        return Check("ElevenLabs key", False, False, error.message, error.problem.hint)
+        return Finding("ElevenLabs key", False, False, error.message, error.problem.hint)
     except TimeoutError:
-        return Check("ElevenLabs key", False, False, "ElevenLabs does not answer", "Check the network and the proxy settings.")
-    return Check("ElevenLabs key", True, False, f"good, {len(found)} voices")
+        return Finding("ElevenLabs key", False, False, "ElevenLabs does not answer", "Check the network and the proxy settings.")
+    return Finding("ElevenLabs key", True, False, f"good, {len(found)} voices")
 
 
 def _output(argv: Sequence[str]) -> str:

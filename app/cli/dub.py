@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from app.cli.dub_files import hand_over, kept_clips, longest_name, run_folder
+from app.cli.dub_files import clip_folder, hand_over, longest_name, run_folder
 from app.cli.dub_progress import Display, display
 from app.cli.failures import failed, interrupted, interruptible
 from app.config.settings import Settings
@@ -31,7 +31,7 @@ from app.system.console import say_json, say_path
 from app.system.exit_status import OK, UsageError, track_of
 
 if TYPE_CHECKING:
-    from app.dubbing.context import Kit
+    from app.dubbing.context import Context
     from app.jobs.memory_store import MemoryStore
     from app.jobs.stage_hooks import Go, StageRun
 
@@ -177,7 +177,7 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
     from app.server.engines import engines_of, limits_of
 
     with run_folder(settings.data) as folder:
-        from app.dubbing.context import Kit
+        from app.dubbing.context import Context
         from app.storage.blobs import FolderBlobs
         from app.storage.disk_floors import Disks
         from app.storage.workspace import Workspace
@@ -185,7 +185,7 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
         home = folder / "blobs"
         blobs = FolderBlobs(home)
         for kind in ("clips", "answers"):
-            (home / kind).symlink_to(kept_clips(settings.data).resolve())
+            (home / kind).symlink_to(clip_folder(settings.data).resolve())
         if blobs.free_bytes() < settings.min_free_bytes:
             raise DubError(
                 DISK_FULL,
@@ -195,16 +195,16 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
         engines = engines_of(settings, model_paths=True, disks=disks)
         try:
             job_options.check(options, engines)
-            kit = Kit(
+            context = Context(
                 blobs=blobs, workspace=Workspace(folder / "scratch"), cache=folder / "cache", engines=engines, threads=settings.thread_count,
                 limits=limits_of(settings), max_duration_s=settings.max_duration_s, disks=disks, blob_folders=(home,),
             )  # fmt: skip
-            return await _stages(kit, home, arguments, options, shown)
+            return await _stages(context, home, arguments, options, shown)
         finally:
             await engines.close()
 
 
-async def _stages(kit: Kit, home: Path, arguments: argparse.Namespace, options: DubOptions, shown: Display) -> Dubbed:
+async def _stages(context: Context, home: Path, arguments: argparse.Namespace, options: DubOptions, shown: Display) -> Dubbed:
     """The declared stages in their order, on a job in memory. `home` is the folder of the blobs, into which the person's files are linked."""
     from app.domain.job import Phase
     from app.domain.stages import in_phase
@@ -213,28 +213,28 @@ async def _stages(kit: Kit, home: Path, arguments: argparse.Namespace, options: 
     from app.jobs.stage_hooks import InnerHooks, StageRun, run_stage
     from app.jobs.stages import StageWork
 
-    brought = {name: home / "uploads" / name for name in ("input", "subtitles", "stem") if getattr(arguments, name) is not None}
-    for name, path in brought.items():
+    attached = {name: home / "uploads" / name for name in ("input", "subtitles", "stem") if getattr(arguments, name) is not None}
+    for name, path in attached.items():
         path.parent.mkdir(exist_ok=True)
         path.symlink_to(getattr(arguments, name).resolve())
-    subtitles_key, stem_key = (f"uploads/{name}" if name in brought else None for name in ("subtitles", "stem"))
+    subtitles_key, stem_key = (f"uploads/{name}" if name in attached else None for name in ("subtitles", "stem"))
     store = MemoryStore(options, title=arguments.input.stem, source_key="uploads/input", subtitles_key=subtitles_key, stem_key=stem_key)
-    inner = InnerHooks(store, StageWork(store=store, keys=NoKeys(), kit=kit, hub=Hub(), digest=lambda source, kept: JOB_ID))
-    around = _Around(kit, store, shown, reviews=arguments.review is not None)
+    inner = InnerHooks(store, StageWork(store=store, keys=NoKeys(), context=context, hub=Hub(), digest=lambda source, kept: JOB_ID))
+    around = _Around(context, store, shown, reviews=arguments.review is not None)
     hooks = (around.checked, around.shown, around.read, inner.named, inner.tidied, inner.worked, inner.recorded)
     for phase in Phase:
         for stage in in_phase(phase):
             await run_stage(StageRun(stage, JOB_ID), hooks)
         if phase is Phase.PREPARE and arguments.review is not None:
             return _reviewed(arguments, store, shown)
-    return _rendered(kit, arguments, store, shown)
+    return _rendered(context, arguments, store, shown)
 
 
 class _Around:
     """What the command line puts around every stage: its display, and checks that tell early what would fail late."""
 
-    def __init__(self, kit: Kit, store: MemoryStore, shown: Display, *, reviews: bool) -> None:
-        self._kit, self._store, self._shown, self._reviews = kit, store, shown, reviews
+    def __init__(self, context: Context, store: MemoryStore, shown: Display, *, reviews: bool) -> None:
+        self._context, self._store, self._shown, self._reviews = context, store, shown, reviews
 
     async def checked(self, run: StageRun, go: Go) -> None:
         """After the file has been read: what it is, and whether the voice can speak, before an hour of recognition. After it has been decoded:
@@ -248,7 +248,7 @@ class _Around:
         if run.stage is stages.PROBE and info is not None:
             self._tell(info, options)
             if not self._reviews:
-                voice, voice_id = self._kit.engines.voice(options.voices.voice)
+                voice, voice_id = self._context.engines.voice(options.voices.voice)
                 language = pipeline.spoken_language(options, None)
                 await voice.check(SpeechRequest(voice_id, options.voices.voice_model, "a", language, options.voices.speed, "", "", None))
         if run.stage is stages.INGEST and info is not None:
@@ -270,15 +270,15 @@ class _Around:
             await go()
 
     async def read(self, run: StageRun, go: Go) -> None:
-        """Before: the job as the stages before have left it. Once the file has been read, a background that was brought is looked at, too."""
+        """Before: the job as the stages before have left it. Once the file has been read, a background that was attached is looked at, too."""
         from app.domain import stages
         from app.dubbing import pipeline
 
         run.row = self._store.row(run.job_id)
         await go()
         if run.stage is stages.PROBE and run.row.stem_key is not None:
-            with self._kit.blobs.local_copy(run.row.stem_key) as path:
-                await pipeline.check_stem(self._kit, path)
+            with self._context.blobs.local_copy(run.row.stem_key) as path:
+                await pipeline.check_stem(self._context, path)
 
 
 def _reviewed(arguments: argparse.Namespace, store: MemoryStore, shown: Display) -> Dubbed:
@@ -291,15 +291,15 @@ def _reviewed(arguments: argparse.Namespace, store: MemoryStore, shown: Display)
     return _result(arguments, store, (), None, shown, {"review": str(arguments.review)})
 
 
-def _rendered(kit: Kit, arguments: argparse.Namespace, store: MemoryStore, shown: Display) -> Dubbed:
+def _rendered(context: Context, arguments: argparse.Namespace, store: MemoryStore, shown: Display) -> Dubbed:
     """The finished files, put beside the source or where the person wants them."""
     from app.domain import stages
     from app.storage.blobs import bytes_of
 
     (told,) = store.artifacts([ArtifactKind.REPORT])
     files = [*store.artifacts({*stages.MUX.artifacts} - {ArtifactKind.REPORT}), *store.artifacts([ArtifactKind.AUDIO]), told]
-    outputs = hand_over(kit, files, arguments.input.resolve().stem, arguments.output or arguments.input.resolve().parent, inputs_of(arguments))
-    report = msgspec.json.decode(bytes_of(kit.blobs, told.key), type=Report)
+    outputs = hand_over(context, files, arguments.input.resolve().stem, arguments.output or arguments.input.resolve().parent, inputs_of(arguments))
+    report = msgspec.json.decode(bytes_of(context.blobs, told.key), type=Report)
     return _result(arguments, store, store.output(stages.SYNTHESIZE), report, shown, outputs)
 
 

@@ -22,9 +22,9 @@ from app.system.disk_full import is_disk_full
 from app.system.exit_status import UsageError
 
 if TYPE_CHECKING:
-    from app.dubbing.context import Kit
+    from app.dubbing.context import Context
 
-CLIP_KEPT_S: Final = 30 * 24 * 3600.0
+CLIP_KEEP_S: Final = 30 * 24 * 3600.0
 _LONGEST_NAME: Final = 255  # bytes, on nearly every file system; an encrypted one may allow fewer
 
 
@@ -46,12 +46,12 @@ def run_folder(data: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def kept_clips(data: Path) -> Path:
+def clip_folder(data: Path) -> Path:
     """The folder of spoken lines and of answers not yet turned into one. It outlives a run; files unused for 30 days are deleted."""
     folder = data / "cli" / "clips"
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():
-        if time.time() - path.stat().st_mtime > CLIP_KEPT_S:
+        if time.time() - path.stat().st_mtime > CLIP_KEEP_S:
             path.unlink(missing_ok=True)
     return folder
 
@@ -77,15 +77,15 @@ def longest_name(folder: Path) -> int:
         return _LONGEST_NAME
 
 
-def hand_over(kit: Kit, artifacts: Sequence[Artifact], stem: str, folder: Path, inputs: Sequence[Path]) -> dict[str, str]:
+def hand_over(context: Context, artifacts: Sequence[Artifact], stem: str, folder: Path, inputs: Sequence[Path]) -> dict[str, str]:
     """Put the results into `folder` as STEM.dub.EXTENSION (STEM.dub.original.srt, STEM.dub.report.json), replacing earlier results, but never
     one of the inputs: then STEM.dub-2.EXTENSION. They get the umask that the command was started with.
     """
     with file_modes.as_the_person():
-        return _hand_over(kit, artifacts, stem, folder, inputs)
+        return _hand_over(context, artifacts, stem, folder, inputs)
 
 
-def _hand_over(kit: Kit, artifacts: Sequence[Artifact], stem: str, folder: Path, inputs: Sequence[Path]) -> dict[str, str]:
+def _hand_over(context: Context, artifacts: Sequence[Artifact], stem: str, folder: Path, inputs: Sequence[Path]) -> dict[str, str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
@@ -107,7 +107,7 @@ def _hand_over(kit: Kit, artifacts: Sequence[Artifact], stem: str, folder: Path,
         target = targets[artifact.kind]
         partial = folder / f".autodubber-{secrets.token_hex(6)}.part"  # a fixed length, whatever the result's name
         try:
-            with kit.blobs.local_copy(artifact.key) as path:
+            with context.blobs.local_copy(artifact.key) as path:
                 shutil.copyfile(path, partial)
             partial.replace(target)
         except OSError as error:

@@ -7,7 +7,7 @@ from typing import Final, TextIO
 
 from app.domain.plain_text import visible
 from app.domain.report import LineReport, Report
-from app.domain.subtitle_file import BroughtSubtitles
+from app.domain.subtitle_file import SubtitleReading
 from app.system.console import say
 
 HEAD: Final = ("start", "offset", "rate", "char/s", "flags", "line")
@@ -52,7 +52,7 @@ def totals(report: Report) -> list[tuple[str, str]]:
     ]
 
 
-def subtitles_line(found: BroughtSubtitles) -> str:
+def subtitles_line(found: SubtitleReading) -> str:
     """How a subtitle file was read, in one line."""
     encoding = f"{found.encoding}, guessed" if found.guessed else found.encoding
     parts = [f"{found.format} ({encoding}), {found.cues} cues"]
@@ -63,7 +63,7 @@ def subtitles_line(found: BroughtSubtitles) -> str:
     return "; ".join(parts)
 
 
-def fault_lines(found: BroughtSubtitles) -> list[str]:
+def fault_lines(found: SubtitleReading) -> list[str]:
     """The faults of a subtitle file, one a line, and a sample of the text when its encoding was guessed."""
     lines = [f"  encoding: guessed {found.encoding}; reads “{visible(found.sample)}”"] if found.guessed else []
     lines += [f"  {f'line {fault.line}: ' if fault.line else ''}{fault.what}; {fault.done}" for fault in found.faults]

@@ -12,7 +12,7 @@ from app.system.console import say, say_json
 from app.system.exit_status import OK, UsageError
 
 if TYPE_CHECKING:
-    from app.archive.importing import Taken
+    from app.archive.importing import Imported
     from app.config.settings import Settings
 
 _WORDS = {
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Returns the exit status. Raises UsageError when the archive does not exist."""
     if not arguments.archive.is_file():
         raise UsageError(f"there is no file {arguments.archive}")
-    from app.archive.importing import take_in
+    from app.archive.importing import import_archive
     from app.storage.blobs import FolderBlobs
     from app.storage.database import migrate, open_database
     from app.storage.disk_floors import Disks
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     settings.data.mkdir(parents=True, exist_ok=True)
     database = open_database(settings.database_url)
 
-    def tell(taken: Taken) -> None:
+    def tell(taken: Imported) -> None:
         if not arguments.json:
             say(f"{taken.job_id}  {taken.title}: {_WORDS[taken.outcome.value]}")
 
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         blobs = FolderBlobs(settings.blobs)
         disks, staging = Disks.of(settings.data, settings.min_free_bytes), settings.data / "imports"
         floors = disks.at(staging), disks.at(settings.blobs)
-        jobs = take_in(arguments.archive, engine=database, blobs=blobs, staging=staging, floors=floors, on_job=tell)
+        jobs = import_archive(arguments.archive, engine=database, blobs=blobs, staging=staging, floors=floors, on_job=tell)
     except DubError as error:
         return failed(error, as_json=arguments.json)
     finally:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from app.backup.manifest import Snapshot
-from app.backup.repository import open_vault
+from app.backup.repository import open_repository
 from app.cli import backup_place
 from app.cli.failures import failed
 from app.config.settings import Settings
@@ -21,21 +21,21 @@ from app.system.exit_status import OK
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Returns the exit status. A backup that cannot be read is listed with the reason."""
     try:
-        vault = open_vault(backup_place.place(settings, arguments.source), settings.backup_password)
+        repository = open_repository(backup_place.place(settings, arguments.source), settings.backup_password)
         found: list[Snapshot] = []
         bad: dict[str, str] = {}
-        for snapshot_id in vault.ids():
+        for snapshot_id in repository.ids():
             try:
-                found.append(vault.snapshot(snapshot_id))
+                found.append(repository.snapshot(snapshot_id))
             except DubError as error:
                 if error.problem not in (BACKUP_DAMAGED, BACKUP_NEWER):
                     raise
                 bad[snapshot_id] = error.message
-        stored_bytes = sum(entry.size_bytes for entry in vault.objects())
+        stored_bytes = sum(entry.size_bytes for entry in repository.objects())
     except DubError as error:
         return failed(error, as_json=arguments.json)
     if arguments.json:
-        told: dict[str, Any] = {"ok": True, "place": vault.place.where, "encrypted": vault.encrypted, "stored_bytes": stored_bytes}
+        told: dict[str, Any] = {"ok": True, "place": repository.place.where, "encrypted": repository.encrypted, "stored_bytes": stored_bytes}
         told |= {"snapshots": [_public(snapshot) for snapshot in found], "unreadable": bad}
         say_json(told)
         return OK
@@ -46,8 +46,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         say(f"{line}{backup_place.size(snapshot.bytes):>11}{backup_place.size(snapshot.new_bytes):>11}  {snapshot.app_version}{missing}")
     for snapshot_id, reason in bad.items():
         say(f"{snapshot_id}  {reason}", to=sys.stderr)
-    sealed = "encrypted" if vault.encrypted else "not encrypted"
-    say(f"{vault.place.where}: {backup_place.size(stored_bytes)}, {sealed}")
+    sealed = "encrypted" if repository.encrypted else "not encrypted"
+    say(f"{repository.place.where}: {backup_place.size(stored_bytes)}, {sealed}")
     return OK
 
 

@@ -210,7 +210,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         return ENVIRONMENT
     try:
         secret_key.check(settings.data / "secret.key", settings.data / "app.sqlite3")
-    except secret_key.Unusable as error:
+    except secret_key.SecretKeyUnusable as error:
         say(f"autodubber: {error}", to=sys.stderr)
         return ENVIRONMENT
     return run(settings)

@@ -23,12 +23,12 @@ from app.domain.media import MediaInfo
 from app.domain.stages import MUX
 from app.dubbing import audio_tracks
 from app.dubbing.subtitles.cues import Cue
-from app.dubbing.subtitles.reading_report import told
+from app.dubbing.subtitles.reading_report import subtitle_reading
 from app.dubbing.subtitles.srt_vtt import read
 from app.dubbing.video import burn as burning
 from app.dubbing.video import containers
 from app.dubbing.video import mux as muxing
-from app.dubbing.video.mux import Dub
+from app.dubbing.video.mux import DubbedTrack
 from app.dubbing.worker.client import run_task
 from app.dubbing.worker.tasks import ProbeRequest
 from app.media.track_languages import track_language
@@ -140,7 +140,7 @@ async def _mux(arguments: argparse.Namespace, settings: Settings, tracks: Sequen
     encodes = containers.must_encode(info.video, container, is_opus=False)
     containers.choose(container, containers.BURNED_CODEC if encodes else info.video.codec, is_opus=False, encoded=encodes)
     dubs = [await _dub(each, info.duration_s, limits, any_length=arguments.any_length) for each in tracks]
-    lines = [muxing.Lines(_cues(each), each.language, each.title or f"Dub ({each.language})") for each in subtitles]
+    lines = [muxing.CueTrack(_cues(each), each.language, each.title or f"Dub ({each.language})") for each in subtitles]
     default = next((n for n, each in enumerate(tracks) if each.language == arguments.default), 0)
     with tempfile.TemporaryDirectory(prefix="autodubber-mux-") as folder, display(sys.stderr) as shown, shown.stage(MUX) as report:
         done, burned, picture = 0.0, None, "copied"
@@ -176,7 +176,7 @@ async def _probe(path: Path, limits: Limits, *, whole: bool = False) -> MediaInf
     return await run_task("probe", ProbeRequest(str(path), whole), MediaInfo, report=lambda _: None, limits=limits)
 
 
-async def _dub(track: Named, duration_s: float, limits: Limits, *, any_length: bool) -> Dub:
+async def _dub(track: Named, duration_s: float, limits: Limits, *, any_length: bool) -> DubbedTrack:
     path = track.path.resolve()
     info = await _probe(path, limits)
     if not info.audio:
@@ -186,7 +186,7 @@ async def _dub(track: Named, duration_s: float, limits: Limits, *, any_length: b
         word = "longer" if difference_s > 0 else "shorter"
         detail = f"{track.path.name} lasts {info.duration_s:.1f} s, {abs(difference_s):.1f} s {word} than the video's {duration_s:.1f} s."
         raise DubError(TRACK_LENGTH, detail)
-    return Dub(path, info.audio[0].codec, track.language, track.title or f"Dub ({track.language})")
+    return DubbedTrack(path, info.audio[0].codec, track.language, track.title or f"Dub ({track.language})")
 
 
 def _cues(subtitles: Named) -> tuple[Cue, ...]:
@@ -194,6 +194,6 @@ def _cues(subtitles: Named) -> tuple[Cue, ...]:
         found = read(subtitles.path.read_bytes(), language=subtitles.language)
     except DubError as error:
         raise DubError(error.problem, f"{subtitles.path.name}: {error.detail}") from error
-    for note in fault_lines(told(found)):
+    for note in fault_lines(subtitle_reading(found)):
         say(f"{subtitles.path.name}:{note}", to=sys.stderr)
     return found.cues

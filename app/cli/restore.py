@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from app.backup.repository import open_vault
+from app.backup.repository import open_repository
 from app.backup.restoring import Restored, restore
 from app.cli import backup_place
 from app.cli.failures import failed
@@ -52,10 +52,15 @@ def _restore(arguments: argparse.Namespace, settings: Settings) -> Restored:
         os.chown(settings.data / ".lock", owner.st_uid, owner.st_gid)
     place = backup_place.place(settings, arguments.source)
     with place.lock(alone=False):
-        vault = open_vault(place, settings.backup_password)
-        snapshot = vault.snapshot(arguments.snapshot) if arguments.snapshot else vault.newest()
+        repository = open_repository(place, settings.backup_password)
+        snapshot = repository.snapshot(arguments.snapshot) if arguments.snapshot else repository.newest()
         return restore(
-            vault, snapshot, settings.data, replace=arguments.replace, skip_damaged=arguments.skip_damaged, report=backup_place.progress("restoring")
+            repository,
+            snapshot,
+            settings.data,
+            replace=arguments.replace,
+            skip_damaged=arguments.skip_damaged,
+            report=backup_place.progress("restoring"),
         )
 
 

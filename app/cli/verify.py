@@ -7,7 +7,7 @@ import sys
 
 import msgspec
 
-from app.backup.repository import open_vault
+from app.backup.repository import open_repository
 from app.backup.verifying import verify
 from app.cli import backup_place
 from app.cli.failures import failed
@@ -22,8 +22,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     try:
         place = backup_place.place(settings, arguments.source)
         with place.lock(alone=False):
-            vault = open_vault(place, settings.backup_password)
-            ids = vault.ids()
+            repository = open_repository(place, settings.backup_password)
+            ids = repository.ids()
             if arguments.snapshot is not None:
                 if arguments.snapshot not in ids:
                     raise DubError(BACKUP_NOT_FOUND, f"{arguments.snapshot} is not in {place.where}.")
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             if not ids:
                 raise DubError(BACKUP_NOT_FOUND, f"There is none in {place.where}.")
             work = settings.data if settings.data.is_dir() else None
-            checked = verify(vault, ids, work, backup_place.progress("verifying"))
+            checked = verify(repository, ids, work, backup_place.progress("verifying"))
     except DubError as error:
         return failed(error, as_json=arguments.json)
     whole = all(each.whole for each in checked)

@@ -8,7 +8,7 @@ from app.domain.job import Job
 from app.domain.segment import Segment
 
 
-class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", tag_field="type"):
+class JobSnapshot(msgspec.Struct, frozen=True, tag="snapshot", tag_field="type"):
     """The first event of a connection: the whole job, as in the database. Earlier events are not needed."""
 
     job_id: str
@@ -58,4 +58,4 @@ class Heartbeat(msgspec.Struct, frozen=True, tag="heartbeat", tag_field="type"):
     at: float
 
 
-JobEvent = Snapshot | StateChanged | Progress | SegmentsChanged | Deleted
+JobEvent = JobSnapshot | StateChanged | Progress | SegmentsChanged | Deleted

@@ -9,7 +9,7 @@ import msgspec
 
 from app.domain.dub_options import DubOptions
 from app.domain.media import Artifact, MediaInfo
-from app.domain.subtitle_file import BroughtSubtitles
+from app.domain.subtitle_file import SubtitleReading
 
 
 class JobState(StrEnum):
@@ -97,4 +97,4 @@ class Job(msgspec.Struct, frozen=True):
     source_gone: bool = False
     outputs_gone: bool = False
     joined: Joined | None = None
-    subtitles: BroughtSubtitles | None = None
+    subtitles: SubtitleReading | None = None

@@ -6,7 +6,7 @@ import msgspec
 
 from app.domain.job import Joined
 from app.domain.segment import Flag
-from app.domain.subtitle_file import BroughtSubtitles
+from app.domain.subtitle_file import SubtitleReading
 
 
 class LineReport(msgspec.Struct, frozen=True):
@@ -52,4 +52,4 @@ class Report(msgspec.Struct, frozen=True):
     encoded_for: str | None = None
     joined: Joined | None = None
     left_out: int = 0
-    subtitles: BroughtSubtitles | None = None
+    subtitles: SubtitleReading | None = None

@@ -22,7 +22,7 @@ class Fault(msgspec.Struct, frozen=True):
     left_out: bool
 
 
-class BroughtSubtitles(msgspec.Struct, frozen=True):
+class SubtitleReading(msgspec.Struct, frozen=True):
     """How a subtitle file was read. `format` is "srt", "vtt" or "ass"; `cues` counts those that can be used.
 
     `encoding` is the encoding used; `guessed`: the file does not state it, and `sample`, a text with telling letters,

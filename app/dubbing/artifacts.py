@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
-from app.dubbing.context import Kit
+from app.dubbing.context import Context
 from app.storage.blobs import sha256_of, sha256_of_blob
 from app.storage.hashing import sha256_in_steps
 
@@ -48,12 +48,12 @@ _WEBM_VIDEO: Final = frozenset({"vp8", "vp9", "av1"})
 _WEBM_AUDIO: Final = frozenset({"vorbis", "opus"})
 
 
-def keep_artifact(kit: Kit, path: Path, kind: ArtifactKind, steps: Path | None = None) -> Artifact:
+def keep_artifact(context: Context, path: Path, kind: ArtifactKind, steps: Path | None = None) -> Artifact:
     """Move a finished file into the store under its own hash. `steps` is a file that keeps how far a large one has been hashed."""
     digest = sha256_of(path) if steps is None else sha256_in_steps(path, steps)
     size_bytes, extension = path.stat().st_size, path.suffix.lstrip(".")
     key = f"artifacts/{digest}.{extension}"
-    kit.blobs.adopt(path, key)
+    context.blobs.adopt(path, key)
     return Artifact(kind, key, size_bytes, digest, MEDIA_TYPES[extension], extension)
 
 
@@ -71,12 +71,12 @@ def _is_webm(info: MediaInfo) -> bool:
     return (info.video is None or info.video.codec in _WEBM_VIDEO) and all(stream.codec in _WEBM_AUDIO for stream in info.audio)
 
 
-def studio_artifacts(kit: Kit, peaks: str, thumbnail: str | None) -> tuple[Artifact, ...]:
+def studio_artifacts(context: Context, peaks: str, thumbnail: str | None) -> tuple[Artifact, ...]:
     """Artifacts that the page shows after preparing: peaks and thumbnail."""
 
     def artifact(key: str, kind: ArtifactKind) -> Artifact:
         extension = key.rpartition(".")[2]
-        return Artifact(kind, key, kit.blobs.size_bytes(key), sha256_of_blob(kit.blobs, key), MEDIA_TYPES[extension], extension)
+        return Artifact(kind, key, context.blobs.size_bytes(key), sha256_of_blob(context.blobs, key), MEDIA_TYPES[extension], extension)
 
     found = [artifact(peaks, ArtifactKind.PEAKS)]
     if thumbnail:

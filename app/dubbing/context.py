@@ -23,7 +23,7 @@ Report = Callable[[float, str], None]  # fraction done (0..1) and a short text f
 PIPELINE_VERSION: Final = 2
 
 
-class Kit(msgspec.Struct, frozen=True):
+class Context(msgspec.Struct, frozen=True):
     """The stores, the engines and the limits. `cache` holds what may be deleted at any time and only costs time; of `disks` room is asked before
     anything large is written. `blob_folders` are those that `blobs` writes into: none where it keeps them elsewhere.
     """

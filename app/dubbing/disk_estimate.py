@@ -18,7 +18,7 @@ from app.domain.dub_options import AudioCodec, AudioFormat, DubOptions
 from app.domain.errors import DubError
 from app.domain.media import MediaInfo
 from app.domain.segment import Placement
-from app.dubbing.context import Kit
+from app.dubbing.context import Context
 from app.dubbing.video.containers import must_encode
 from app.speech.ports import SpeechRequest
 from app.storage.disk_floor import PIECE_BYTES
@@ -74,7 +74,7 @@ def finish_bytes(info: MediaInfo, options: DubOptions, duration_s: float) -> int
 
 
 @contextlib.asynccontextmanager
-async def scratch(kit: Kit, name: str, wanted_bytes: int, *more: Path) -> AsyncIterator[Path]:
+async def scratch(context: Context, name: str, wanted_bytes: int, *more: Path) -> AsyncIterator[Path]:
     """A scratch folder for work that writes about so many bytes into it, and into the folders `more`. Raises disk_full before it begins.
 
     The task in the block is cancelled when it has written more than that and there is no room; what is raised then is disk_full.
@@ -82,8 +82,8 @@ async def scratch(kit: Kit, name: str, wanted_bytes: int, *more: Path) -> AsyncI
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("there is no task")
-    async with reserved(kit.disks, wanted_bytes, kit.workspace.root, kit.cache, *kit.blob_folders) as room:
-        with kit.workspace.folder(name) as folder:
+    async with reserved(context.disks, wanted_bytes, context.workspace.root, context.cache, *context.blob_folders) as room:
+        with context.workspace.folder(name) as folder:
             known = await asyncio.to_thread(_bytes_in, more)
             before, full = task.cancelling(), list[DubError]()
 

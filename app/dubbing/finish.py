@@ -15,7 +15,7 @@ from app.domain.stage_outputs import Finished as Finished
 from app.domain.stage_outputs import Sound
 from app.dubbing import audio_tracks
 from app.dubbing.artifacts import keep_artifact
-from app.dubbing.context import Kit, Report
+from app.dubbing.context import Context, Report
 from app.dubbing.disk_estimate import finish_bytes, scratch
 from app.dubbing.pipeline import source_language, spoken_language, track_codec
 from app.dubbing.subtitles.ass_writer import style_of, upright_size, write_ass
@@ -23,7 +23,7 @@ from app.dubbing.subtitles.cues import Cue, source_subtitles_for, subtitles_for
 from app.dubbing.subtitles.cues import cues_for as cues_for
 from app.dubbing.subtitles.srt_vtt import write_srt, write_vtt
 from app.dubbing.video.containers import must_encode, output_extension
-from app.dubbing.video.mux_kept import KeptMux, Muxed
+from app.dubbing.video.mux_cache import MuxCache, Muxed
 from app.dubbing.worker.client import run_task
 from app.dubbing.worker.tasks import ProbeRequest
 
@@ -39,7 +39,7 @@ class _Texts(msgspec.Struct, frozen=True):
 
 
 async def finish(
-    kit: Kit,
+    context: Context,
     source: Path,
     info: MediaInfo,
     sound: Sound,
@@ -63,22 +63,22 @@ async def finish(
     Raises container_unsuitable, disk_full, media_tool_failed, media_limit.
     """
     extension = output_extension(info, options)
-    async with scratch(kit, "mux", finish_bytes(info, options, sound.duration_s), *((cache,) if cache is not None else ())) as folder:
+    async with scratch(context, "mux", finish_bytes(info, options, sound.duration_s), *((cache,) if cache is not None else ())) as folder:
         texts, files = await asyncio.to_thread(_write_texts, folder, info, sound, segments, placements, options, language)
         made, picture, reason, steps = track, None, None, None
         if info.video is not None:
-            kept = await asyncio.to_thread(KeptMux, cache, name) if cache is not None else None
+            kept = await asyncio.to_thread(MuxCache, cache, name) if cache is not None else None
             video = await asyncio.to_thread(kept.find) if kept is not None else None
             if video is None:
                 out = folder / f"video.{extension}"
-                video = await _video(kit, source, info, sound, track, texts, options, language, folder, out, report, cache, source_id)
+                video = await _video(context, source, info, sound, track, texts, options, language, folder, out, report, cache, source_id)
                 if kept is not None:
                     video = await asyncio.to_thread(kept.keep, video)
             made, picture, reason, steps = Path(video.path), video.picture, video.encoded_for, kept.steps if kept is not None else None
-        duration_s = (await run_task("probe", ProbeRequest(str(made)), MediaInfo, report=lambda _: None, limits=kit.limits)).duration_s
-        artifacts = await asyncio.to_thread(lambda: [keep_artifact(kit, path, kind) for path, kind in files])
+        duration_s = (await run_task("probe", ProbeRequest(str(made)), MediaInfo, report=lambda _: None, limits=context.limits)).duration_s
+        artifacts = await asyncio.to_thread(lambda: [keep_artifact(context, path, kind) for path, kind in files])
         if info.video is not None:  # last: from then on it is no longer where the next run would find it
-            artifacts.insert(0, await asyncio.to_thread(keep_artifact, kit, made, ArtifactKind.VIDEO, steps))
+            artifacts.insert(0, await asyncio.to_thread(keep_artifact, context, made, ArtifactKind.VIDEO, steps))
     return Finished(tuple(artifacts), duration_s, picture, reason)
 
 
@@ -110,7 +110,7 @@ def _write_texts(
 
 
 async def _video(
-    kit: Kit, source: Path, info: MediaInfo, sound: Sound, track: Path, texts: _Texts, options: DubOptions, language: str | None, folder: Path,
+    context: Context, source: Path, info: MediaInfo, sound: Sound, track: Path, texts: _Texts, options: DubOptions, language: str | None, folder: Path,
     out: Path, report: Report, cache: Path | None, source_id: str,
 ) -> Muxed:  # fmt: skip
     """Write `out`."""
@@ -122,18 +122,18 @@ async def _video(
         copied, burned = _BURNING, folder / "burned.mp4"
         burn = burning.BurnRequest(
             source=source, out=burned, info=info, duration_s=sound.duration_s, cues=texts.spoken if options.output.burn_subtitles else (),
-            work=folder, threads=kit.threads,
-            style=style_of(options), hardware=options.output.hardware_encoder, limits=kit.limits, kept=cache, source_id=source_id,
+            work=folder, threads=context.threads,
+            style=style_of(options), hardware=options.output.hardware_encoder, limits=context.limits, kept=cache, source_id=source_id,
         )  # fmt: skip
         picture = await burning.burn(burn, lambda fraction: report(fraction * _BURNING, _BUSY[reason == "subtitles"]))
     target, original = spoken_language(options, language), source_language(options, language)
-    lines = [muxing.Lines(texts.spoken, target, "Dub"), muxing.Lines(texts.original, original, "Original")]
+    lines = [muxing.CueTrack(texts.spoken, target, "Dub"), muxing.CueTrack(texts.original, original, "Original")]
     heard = audio_tracks.heard(info, options)
     keeps = options.output.keep_original_track and heard < len(info.audio)
     request = muxing.MuxRequest(
-        source=source, out=out, info=info, duration_s=sound.duration_s, dubs=(muxing.Dub(track, track_codec(options).value, target),), work=folder,
+        source=source, out=out, info=info, duration_s=sound.duration_s, dubs=(muxing.DubbedTrack(track, track_codec(options).value, target),), work=folder,
         lines=tuple(each for each in lines if each.cues), original=info.audio[heard] if keeps else None, source_language=original,
-        burned=burned, limits=kit.limits,
+        burned=burned, limits=context.limits,
     )  # fmt: skip
     await muxing.mux(request, lambda fraction: report(copied + fraction * (1 - copied), ""))
     return Muxed(str(out), picture, reason)

@@ -11,7 +11,7 @@ import numpy as np
 
 from app.dubbing.mixing.cache_file import load, store
 from app.dubbing.mixing.loudness import SAMPLE_RATE_HZ, Doubles
-from app.media.decode import Place, Trail
+from app.media.decode import SeekPoint, Trail
 
 MINUTE_N: Final = 60 * SAMPLE_RATE_HZ  # whole peaks (512), whole energies (4,800), whole samples of speech (3); half a second of work
 RUN_UP_N: Final = 4 * SAMPLE_RATE_HZ  # heard again before a minute: resampler and weighting forget in less
@@ -23,7 +23,7 @@ class Minute(msgspec.Struct, frozen=True):
     """What one more minute (or some) gave. `until_n`: where it ends; `place`: from where a decode gets into the run-up of the next one."""
 
     until_n: int
-    place: Place
+    place: SeekPoint
     speech: bytes
     peaks: bytes
     energies: bytes
@@ -36,7 +36,7 @@ class Minutes:
         self._folder = folder
         self._energies: list[bytes] = []
         self.begun_n = 0  # what was found ends there
-        self.place: Place | None = None
+        self.place: SeekPoint | None = None
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             for minute in self._read():
@@ -65,7 +65,7 @@ class Minutes:
         """Those of the minutes that were found."""
         return np.frombuffer(b"".join(self._energies), "<f8")
 
-    def end_at(self, done_n: int, trail: Trail) -> Place | None:
+    def end_at(self, done_n: int, trail: Trail) -> SeekPoint | None:
         """Where the next run would begin, if a minute ends here; None where none does, or where no decode could begin anew (a hole, a frame of
         some seconds): the next minute then has this one too.
         """

@@ -22,11 +22,11 @@ from app.domain.stage_outputs import Mixed as Mixed
 from app.domain.stage_outputs import Sound as Sound
 from app.dubbing import audio_tracks
 from app.dubbing.artifacts import keep_artifact
-from app.dubbing.context import Kit, Report, fingerprint, fraction_only, local_copies
+from app.dubbing.context import Context, Report, fingerprint, fraction_only, local_copies
 from app.dubbing.disk_estimate import ingest_bytes, mix_bytes, scratch
 from app.dubbing.video.containers import measured, output_extension
 from app.dubbing.worker.client import run_task
-from app.dubbing.worker.tasks import Ducking, FitRequest, Ingested, IngestRequest, Line, MixClip, MixReport, MixRequest, ProbeRequest
+from app.dubbing.worker.tasks import Ducking, FitLine, FitRequest, Ingested, IngestRequest, MixClip, MixReport, MixRequest, ProbeRequest
 
 MIXING: Final = 2  # grows when the mix makes another sound of the same inputs
 _LISTENING: Final = 2  # grows when recognition hears something else of the same sound
@@ -42,15 +42,15 @@ def source_language(options: DubOptions, language: str | None) -> str | None:
     return options.recognition.language or language
 
 
-async def probe(kit: Kit, source: Path, options: DubOptions, *, has_subtitles: bool) -> MediaInfo:
+async def probe(context: Context, source: Path, options: DubOptions, *, has_subtitles: bool) -> MediaInfo:
     """Read what the file says about itself, and refuse what cannot be dubbed. `heard` is the track to take where none was chosen.
 
     Raises file_empty, not_media, playlist_refused, media_damaged, media_too_long, no_audio, and as `check_media`.
     """
     if (await asyncio.to_thread(source.stat)).st_size == 0:
         raise DubError(FILE_EMPTY)
-    info = await run_task("probe", ProbeRequest(str(source)), MediaInfo, report=lambda _: None, limits=kit.limits)
-    _check_length(kit, info)
+    info = await run_task("probe", ProbeRequest(str(source)), MediaInfo, report=lambda _: None, limits=context.limits)
+    _check_length(context, info)
     if not info.audio and (not has_subtitles or info.video is None):
         raise DubError(NO_AUDIO)
     check_media(info, options)
@@ -64,42 +64,44 @@ def check_media(info: MediaInfo, options: DubOptions) -> None:
     output_extension(info, options)
 
 
-async def check_stem(kit: Kit, stem: Path) -> None:
+async def check_stem(context: Context, stem: Path) -> None:
     """Refuse a background that cannot be read or has no sound. Raises stem_invalid, media_too_long."""
     request = ProbeRequest(str(stem))
     try:
-        info = await run_task("probe", request, MediaInfo, report=lambda _: None, limits=kit.limits)
+        info = await run_task("probe", request, MediaInfo, report=lambda _: None, limits=context.limits)
     except DubError as error:
         if error.problem.status == 422:  # the file's fault, in the words for a video
             raise DubError(STEM_INVALID, error.message) from error
         raise
     if not info.audio:
         raise DubError(STEM_INVALID, "It has no sound.")
-    _check_length(kit, info)
+    _check_length(context, info)
 
 
-def _check_length(kit: Kit, info: MediaInfo) -> None:
-    if info.duration_s > kit.max_duration_s:
-        raise DubError(MEDIA_TOO_LONG, f"It lasts {info.duration_s / 60:.0f} minutes; the limit is {kit.max_duration_s / 60:.0f}.")
+def _check_length(context: Context, info: MediaInfo) -> None:
+    if info.duration_s > context.max_duration_s:
+        raise DubError(MEDIA_TOO_LONG, f"It lasts {info.duration_s / 60:.0f} minutes; the limit is {context.max_duration_s / 60:.0f}.")
 
 
-async def ingest(kit: Kit, source: Path, source_id: str, info: MediaInfo, options: DubOptions, report: Report, *, cache: Path | None = None) -> Sound:
+async def ingest(
+    context: Context, source: Path, source_id: str, info: MediaInfo, options: DubOptions, report: Report, *, cache: Path | None = None
+) -> Sound:
     """Decode the sound once: recognition track, peaks, energies, the true duration, and a thumbnail. `source_id` names the bytes.
 
     `cache` keeps what is done from one kill to the next, until `forget_ingested`.
     """
     track = audio_tracks.heard(info, options)
     base = f"ingest/{fingerprint(source_id, track, _LISTENING)}"
-    async with scratch(kit, "ingest", ingest_bytes(info), *((cache,) if cache is not None else ())) as folder:
+    async with scratch(context, "ingest", ingest_bytes(info), *((cache,) if cache is not None else ())) as folder:
         kept = str(cache / base.replace("/", "-")) if cache is not None else None
         request = IngestRequest(
-            path=str(source), out=str(folder), audio_track=track, max_duration_s=kit.max_duration_s, size_bytes=info.size_bytes, kept=kept
+            path=str(source), out=str(folder), audio_track=track, max_duration_s=context.max_duration_s, size_bytes=info.size_bytes, kept=kept
         )
-        done = await run_task("ingest", request, Ingested, report=fraction_only(report), limits=kit.limits)
+        done = await run_task("ingest", request, Ingested, report=fraction_only(report), limits=context.limits)
 
         def keep(name: str) -> str:
             key = f"{base}/{name}"
-            kit.blobs.adopt(folder / name, key)
+            context.blobs.adopt(folder / name, key)
             return key
 
         def keep_all() -> Sound:
@@ -123,21 +125,21 @@ def after_ingest(info: MediaInfo, sound: Sound) -> MediaInfo:
     return measured(info, sound.duration_s, sound.obstacle, sound.largest)
 
 
-async def fit(kit: Kit, segments: Sequence[Segment], clips: Sequence[Clip], options: DubOptions, duration_s: float) -> tuple[Placement, ...]:
+async def fit(context: Context, segments: Sequence[Segment], clips: Sequence[Clip], options: DubOptions, duration_s: float) -> tuple[Placement, ...]:
     """Place every clip. Raises does_not_fit."""
     by_id = {segment.id: segment for segment in segments}
-    async with local_copies(kit.blobs, map(sound_of, clips)) as paths:
+    async with local_copies(context.blobs, map(sound_of, clips)) as paths:
         lines = []
         for clip in clips:
             line = by_id[clip.segment_id]
             lines.append(
-                Line(
+                FitLine(
                     segment_id=line.id, start_s=line.start_s, end_s=line.end_s, speaker=line.speaker, clip=str(paths[sound_of(clip)]),
                     speed=options.voices.speed / clip.speed, start_locked=line.start_locked, locked_rate=line.locked_rate,
                 )
             )  # fmt: skip
         request = FitRequest(lines=tuple(lines), video_end_s=duration_s)
-        return await run_task("fit", request, tuple[Placement, ...], report=lambda _: None, limits=kit.limits)
+        return await run_task("fit", request, tuple[Placement, ...], report=lambda _: None, limits=context.limits)
 
 
 def sound_of(clip: Clip) -> str:
@@ -146,7 +148,7 @@ def sound_of(clip: Clip) -> str:
 
 
 async def mix(
-    kit: Kit,
+    context: Context,
     source: Path,
     source_id: str,
     info: MediaInfo,
@@ -168,7 +170,7 @@ async def mix(
     sounds = {clip.segment_id: sound_of(clip) for clip in clips}
     await asyncio.to_thread(cache.mkdir, parents=True, exist_ok=True)
     wanted_bytes, read = mix_bytes(options, sound.duration_s, placements), (sound.energies, *(sounds[p.segment_id] for p in placements))
-    async with scratch(kit, "mix", wanted_bytes, cache) as folder, local_copies(kit.blobs, read) as paths:
+    async with scratch(context, "mix", wanted_bytes, cache) as folder, local_copies(context.blobs, read) as paths:
         placed = tuple(
             MixClip(
                 path=str(paths[sounds[p.segment_id]]), start_s=p.start_s, duration_s=p.duration_s, rate=p.rate, trim_start_s=p.trim_start_s,
@@ -187,14 +189,14 @@ async def mix(
             duration_s=sound.duration_s,
             clips=placed,
             background=options.mix.background if info.audio or stem else Background.REPLACE, energies=str(paths[sound.energies]),
-            chunk_cache=str(cache), out=str(out), threads=kit.threads, kept=kept_spans(segments),
+            chunk_cache=str(cache), out=str(out), threads=context.threads, kept=original_spans(segments),
             target_lufs=options.mix.loudness_lufs, keep_db=options.mix.keep_db, stem=str(stem) if stem else None, stem_id=stem_id, codec=codec,
             ducking=Ducking(options.mix.duck_db, options.mix.duck_attack_s, options.mix.duck_hold_s, options.mix.duck_release_s),
             audio_out=str(audio) if audio else None, audio_format=options.output.audio_format,
         )  # fmt: skip
-        done = await run_task("mix", request, MixReport, report=fraction_only(report), limits=kit.limits)
-        track = await asyncio.to_thread(keep_artifact, kit, out, ArtifactKind.TRACK if audio else ArtifactKind.AUDIO)
-        alone = await asyncio.to_thread(keep_artifact, kit, audio, ArtifactKind.AUDIO) if audio else track
+        done = await run_task("mix", request, MixReport, report=fraction_only(report), limits=context.limits)
+        track = await asyncio.to_thread(keep_artifact, context, out, ArtifactKind.TRACK if audio else ArtifactKind.AUDIO)
+        alone = await asyncio.to_thread(keep_artifact, context, audio, ArtifactKind.AUDIO) if audio else track
     return Mixed(track, alone, done.loudness_lufs, done.true_peak_db)
 
 
@@ -204,6 +206,6 @@ def track_codec(options: DubOptions) -> AudioCodec:
     return fixed.get(options.output.container, options.output.audio_codec)
 
 
-def kept_spans(segments: Sequence[Segment]) -> tuple[tuple[float, float], ...]:
+def original_spans(segments: Sequence[Segment]) -> tuple[tuple[float, float], ...]:
     """Where the original is to be heard although the background is replaced: the lines for which a person said so."""
     return tuple((segment.start_s, segment.end_s) for segment in segments if segment.skip and not segment.unspoken)

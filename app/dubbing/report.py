@@ -15,9 +15,9 @@ from app.domain.media import Artifact, ArtifactKind
 from app.domain.report import LineReport, Report
 from app.domain.segment import Flag, Placement, Segment
 from app.domain.stage_outputs import Mixed
-from app.domain.subtitle_file import BroughtSubtitles
+from app.domain.subtitle_file import SubtitleReading
 from app.dubbing.artifacts import keep_artifact
-from app.dubbing.context import Kit
+from app.dubbing.context import Context
 from app.dubbing.finish import Finished
 from app.dubbing.subtitles.cues import reading_speed
 
@@ -33,7 +33,7 @@ def report_of(
     options: DubOptions,
     source_duration_s: float,
     joined: Joined | None = None,
-    subtitles: BroughtSubtitles | None = None,
+    subtitles: SubtitleReading | None = None,
 ) -> Report:
     """What came out. Pure; lines in the order in which they are heard; those that keep the original sound are not spoken and not in it.
 
@@ -63,14 +63,14 @@ def report_of(
     )
 
 
-async def keep_report(kit: Kit, report: Report) -> Artifact:
+async def keep_report(context: Context, report: Report) -> Artifact:
     """The report as a file that the job hands out: indented JSON, UTF-8."""
 
     def keep() -> Artifact:
-        with kit.workspace.folder("report") as folder:
+        with context.workspace.folder("report") as folder:
             path: Path = folder / "report.json"
             path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
-            return keep_artifact(kit, path, ArtifactKind.REPORT)
+            return keep_artifact(context, path, ArtifactKind.REPORT)
 
     return await asyncio.to_thread(keep)
 

@@ -19,7 +19,7 @@ import msgspec
 
 from app.domain.errors import NOTHING_TO_SPEAK, DubError
 from app.domain.segment import Clip, Segment
-from app.dubbing.context import Kit, Report, fingerprint
+from app.dubbing.context import Context, Report, fingerprint
 from app.dubbing.disk_estimate import line_bytes
 from app.dubbing.mixing.cache_file import sealed, unsealed
 from app.dubbing.spoken.unspeakable import voiced
@@ -82,7 +82,7 @@ def clip_files(key: str) -> tuple[str, str]:
     return f"{key}.wav", f"{key}.json"
 
 
-class KeptAnswer:
+class StoredAnswer:
     """An engine's answer to one request, from its last byte on until its clip is stored. A day after a job that never came back it is deleted."""
 
     def __init__(self, blobs: BlobStore, key: str) -> None:
@@ -116,7 +116,7 @@ def _stored(blobs: BlobStore, key: str) -> bool:
 def _found(blobs: BlobStore, key: str) -> ClipMeta | None:
     meta = cached(blobs, key)
     if meta is not None:
-        KeptAnswer(blobs, key).forget()  # killed between the two
+        StoredAnswer(blobs, key).forget()  # killed between the two
     return meta
 
 
@@ -136,7 +136,7 @@ async def speak(blobs: BlobStore, voice: Voice, request: SpeechRequest) -> tuple
             await asyncio.wait([asyncio.wrap_future(flight)])  # then look again: the leader may have failed or been cancelled
             continue
         try:
-            answer = KeptAnswer(blobs, key)
+            answer = StoredAnswer(blobs, key)
             spoken = await _spoken(voice, request, answer)
             meta = ClipMeta(len(spoken.pcm) / 2 / spoken.sample_rate_hz, spoken.sample_rate_hz, spoken.speed, spoken.cost_credits)
             await asyncio.shield(asyncio.to_thread(_store, blobs, key, spoken.pcm, meta, answer))
@@ -171,14 +171,14 @@ async def _spoken(voice: Voice, request: SpeechRequest, answer: Answer) -> Spoke
 
 
 async def synthesize(
-    kit: Kit, segments: Sequence[Segment], choice: VoiceChoice, *, on_clip: Callable[[Clip], None], report: Report
+    context: Context, segments: Sequence[Segment], choice: VoiceChoice, *, on_clip: Callable[[Clip], None], report: Report
 ) -> tuple[Clip, ...]:
     """Speak every line, as many at once as the engine allows.
 
     Everything is checked, and room on the disk reserved, before anything is paid for. When a line fails, no new line is begun, those in flight are
     finished and kept, and the first error is raised. Raises nothing_to_speak, disk_full and the engine's errors.
     """
-    voice, voice_id = kit.engines.voice(choice.voice)
+    voice, voice_id = context.engines.voice(choice.voice)
     pairs = requests_for(segments, choice, voice_id)
     if not pairs:
         raise DubError(NOTHING_TO_SPEAK)
@@ -193,7 +193,7 @@ async def synthesize(
             try:
                 if segment.id in lacking:
                     await asyncio.to_thread(room.need, line_bytes(request))
-                key, meta = await speak(kit.blobs, voice, request)
+                key, meta = await speak(context.blobs, voice, request)
             except DubError as error:
                 failures.append(DubError(error.problem, f"{error.detail} Line: “{request.text[:60]}”.".strip(), retryable=error.retryable))
             if failures:
@@ -208,7 +208,7 @@ async def synthesize(
                 tell()
 
     count = min(await voice.limit(pairs[0][1]), len(pairs))
-    lacking = await asyncio.to_thread(lambda: {line.id for line, request in pairs if not _stored(kit.blobs, clip_key(voice, request))})
+    lacking = await asyncio.to_thread(lambda: {line.id for line, request in pairs if not _stored(context.blobs, clip_key(voice, request))})
     wanted_bytes = sum(line_bytes(request) for line, request in pairs if line.id in lacking)
     spoken: set[str] = set()
 
@@ -218,7 +218,7 @@ async def synthesize(
         report(done / len(pairs), f"{done} of {len(pairs)} lines")
 
     tell()
-    async with reserved(kit.disks, wanted_bytes, *kit.lines_go_to) as room, asyncio.TaskGroup() as group:
+    async with reserved(context.disks, wanted_bytes, *context.lines_go_to) as room, asyncio.TaskGroup() as group:
         for _ in range(max(count, 1)):
             group.create_task(work())
     if failures:
@@ -226,7 +226,7 @@ async def synthesize(
     return tuple(clips[segment.id] for segment, _ in pairs)
 
 
-def _store(blobs: BlobStore, key: str, pcm: bytes, meta: ClipMeta, answer: KeptAnswer) -> None:
+def _store(blobs: BlobStore, key: str, pcm: bytes, meta: ClipMeta, answer: StoredAnswer) -> None:
     sound, about = clip_files(key)
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:

@@ -12,18 +12,18 @@ from app.domain.errors import NO_SPEECH, SUBTITLES_EMPTY, TOO_MANY_LINES, DubErr
 from app.domain.job import Joined
 from app.domain.media import MediaInfo
 from app.domain.segment import MAX_LINES, Segment
-from app.domain.subtitle_file import BroughtSubtitles
+from app.domain.subtitle_file import SubtitleReading
 from app.dubbing import audio_tracks
-from app.dubbing.context import Kit, Report
+from app.dubbing.context import Context, Report
 from app.dubbing.spoken.cues_to_lines import lines_of, recognised
-from app.dubbing.subtitles.reading_report import read_brought, told
+from app.dubbing.subtitles.reading_report import read_subtitle_file, subtitle_reading
 from app.speech.ports import Recognised, RecognitionProgress, RecognitionRequest
 
 SUBTITLES = "subtitles"  # the recognizer of a job whose lines the person brought
 
 
 async def transcribe(
-    kit: Kit,
+    context: Context,
     speech: Path,
     options: DubOptions,
     duration_s: float,
@@ -36,10 +36,10 @@ async def transcribe(
 ) -> str:
     """Recognise `speech` (16 kHz mono WAV) from `resume_at_s` on; every finished chunk goes to `on_chunk`. Returns the language.
 
-    `language` is the one an earlier run detected. What recognition describes or makes up ("[Music]") is told apart from what is spoken.
+    `language` is the one an earlier run detected. What recognition describes or makes up ("[Music]") is subtitle_reading apart from what is spoken.
     Raises the recogniser's errors; no_speech names the audio tracks of `info`, where there is a choice.
     """
-    recognizer = kit.engines.recognizer(options.recognition.recognizer)
+    recognizer = context.engines.recognizer(options.recognition.recognizer)
 
     def on_event(event: RecognitionProgress | Recognised) -> None:
         if isinstance(event, Recognised):
@@ -66,25 +66,25 @@ async def transcribe(
 
 
 def no_speech(info: MediaInfo, options: DubOptions) -> DubError:
-    """Nothing was said in the track that was heard; what else the file has is told with it."""
+    """Nothing was said in the track that was heard; what else the file has is subtitle_reading with it."""
     return DubError(NO_SPEECH, audio_tracks.listed(info, audio_tracks.heard(info, options)))
 
 
-class Brought(msgspec.Struct, frozen=True):
+class SubtitleLines(msgspec.Struct, frozen=True):
     """The lines of a file that a person brought, what was made of short ones, and how it was read."""
 
     segments: tuple[Segment, ...]
     joined: Joined | None
-    subtitles: BroughtSubtitles
+    subtitles: SubtitleReading
 
 
-def from_subtitles(data: bytes, duration_s: float, options: DubOptions) -> Brought:
+def from_subtitles(data: bytes, duration_s: float, options: DubOptions) -> SubtitleLines:
     """The lines of an SRT, VTT or ASS file that lie within the video. Blocks: seconds for a long file. Raises subtitles_invalid, subtitles_empty,
     too_many_lines."""
-    found = read_brought(data, options)
+    found = read_subtitle_file(data, options)
     lines = lines_of(found.cues, duration_s, speak_sounds=options.recognition.speak_sounds, join_short_cues=options.recognition.join_short_cues)
     if not lines.segments:
         raise DubError(SUBTITLES_EMPTY, "No cue lies within the video.")
     if len(lines.segments) > MAX_LINES:
         raise DubError(TOO_MANY_LINES, f"The subtitles have {len(lines.segments)} lines within the video; a job may have {MAX_LINES}.")
-    return Brought(lines.segments, lines.joined, told(found, duration_s))
+    return SubtitleLines(lines.segments, lines.joined, subtitle_reading(found, duration_s))

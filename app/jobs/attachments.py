@@ -9,14 +9,14 @@ from typing import Final
 from app.domain.dub_options import DubOptions
 from app.domain.errors import ENCODING_UNKNOWN, FILE_EMPTY, SUBTITLES_INVALID, TOO_MANY_LINES, UPLOAD_INCOMPLETE, DubError
 from app.domain.segment import MAX_LINES
-from app.domain.subtitle_file import BroughtSubtitles
+from app.domain.subtitle_file import SubtitleReading
 from app.domain.upload import Upload
 from app.dubbing import pipeline
-from app.dubbing.context import Kit
+from app.dubbing.context import Context
 from app.dubbing.spoken.cues_to_lines import lines_of
 from app.dubbing.subtitles.code_pages import NAMES, known
 from app.dubbing.subtitles.encoding import decode
-from app.dubbing.subtitles.reading_report import read_brought, told
+from app.dubbing.subtitles.reading_report import read_subtitle_file, subtitle_reading
 from app.dubbing.subtitles.srt_vtt import read
 from app.storage.blobs import bytes_of
 from app.storage.uploads import UploadStore
@@ -36,12 +36,12 @@ def whole(uploads: UploadStore, upload_id: str) -> Upload:
     return upload
 
 
-def subtitles(uploads: UploadStore, kit: Kit, upload_id: str, options: DubOptions) -> str:
+def subtitles(uploads: UploadStore, context: Context, upload_id: str, options: DubOptions) -> str:
     """Check a subtitle file; returns its key. Raises subtitles_invalid, subtitles_empty, too_many_lines, and as `whole`."""
     upload = whole(uploads, upload_id)
     if upload.length_bytes > MAX_SUBTITLE_BYTES:
         raise DubError(SUBTITLES_INVALID, "It is larger than 10 MB.")
-    cues = read_brought(bytes_of(kit.blobs, upload.key), options).cues
+    cues = read_subtitle_file(bytes_of(context.blobs, upload.key), options).cues
     if len(cues) > MAX_LINES:  # words alone may become few lines
         lines = lines_of(cues, math.inf, speak_sounds=options.recognition.speak_sounds, join_short_cues=options.recognition.join_short_cues).segments
         if len(lines) > MAX_LINES:
@@ -49,7 +49,7 @@ def subtitles(uploads: UploadStore, kit: Kit, upload_id: str, options: DubOption
     return upload.key
 
 
-def look_at_subtitles(data: bytes, language: str | None, encoding: str | None) -> tuple[BroughtSubtitles, list[tuple[str, str]]]:
+def look_at_subtitles(data: bytes, language: str | None, encoding: str | None) -> tuple[SubtitleReading, list[tuple[str, str]]]:
     """How a file would be read, and the encodings that can be chosen: name and what people call it, the likeliest for this file first.
 
     Raises encoding_unknown, subtitles_invalid, subtitles_empty.
@@ -60,15 +60,15 @@ def look_at_subtitles(data: bytes, language: str | None, encoding: str | None) -
         raise DubError(SUBTITLES_INVALID, "It is larger than 10 MB.")
     found = read(data, language=language, encoding=encoding)
     likely = found.likely if encoding is None else decode(data, language=language).likely
-    return told(found), [(name, NAMES[name]) for name in dict.fromkeys((*likely, *NAMES))]
+    return subtitle_reading(found), [(name, NAMES[name]) for name in dict.fromkeys((*likely, *NAMES))]
 
 
-def stem(uploads: UploadStore, kit: Kit, upload_id: str) -> str:
+def stem(uploads: UploadStore, context: Context, upload_id: str) -> str:
     """Check a sound file that replaces the background; returns its key. Raises stem_invalid, media_too_long, and as `whole`.
 
     The file is opened by a child process that this thread starts and waits for.
     """
     upload = whole(uploads, upload_id)
-    with kit.blobs.local_copy(upload.key) as path:
-        asyncio.run(pipeline.check_stem(kit, path))
+    with context.blobs.local_copy(upload.key) as path:
+        asyncio.run(pipeline.check_stem(context, path))
     return upload.key

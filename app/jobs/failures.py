@@ -25,7 +25,7 @@ class Failures:
     def __init__(self, store: JobStore, hub: Hub) -> None:
         self._store, self._hub = store, hub
         self._lock = threading.Lock()
-        self._kept: dict[str, tuple[str | None, JobError]] = {}
+        self._unwritten: dict[str, tuple[str | None, JobError]] = {}
 
     def write(self, job_id: str, workflow_id: str | None, failure: JobError) -> None:
         """Record that the job failed, unless it belongs to another workflow by now. Never raises: a failure that cannot be written is kept."""
@@ -44,30 +44,30 @@ class Failures:
             self._hub.forget(job_id)
             self._hub.publish(StateChanged(job_id, 0, job))
 
-    def write_kept(self) -> int:
+    def retry_unwritten(self) -> int:
         """Retry the failures that could not be written; returns how many were written."""
         with self._lock:
-            waiting = dict(self._kept)
+            waiting = dict(self._unwritten)
         for job_id, (workflow_id, failure) in waiting.items():
             self.write(job_id, workflow_id, failure)
-        return len(waiting) - len(self._kept) if waiting else 0
+        return len(waiting) - len(self._unwritten) if waiting else 0
 
     def waits(self, job_id: str, workflow_id: str | None) -> bool:
         """Whether that workflow's failure is not written yet."""
-        kept = self._kept.get(job_id)
+        kept = self._unwritten.get(job_id)
         return kept is not None and kept[0] == workflow_id
 
     def _keep(self, job_id: str, workflow_id: str | None, failure: JobError, reason: str) -> None:
         with self._lock:
-            known = self._kept.get(job_id)
-            self._kept[job_id] = (workflow_id, failure)
+            known = self._unwritten.get(job_id)
+            self._unwritten[job_id] = (workflow_id, failure)
         if known is None:
             log.error("a failure cannot be written yet", job_id=job_id, code=failure.code, reason=reason)
 
     def _forget(self, job_id: str, workflow_id: str | None) -> None:
         with self._lock:
             if self.waits(job_id, workflow_id):
-                del self._kept[job_id]
+                del self._unwritten[job_id]
 
 
 def over(workflow_id: str, job_id: str, phase: Phase, failure: JobError | None = None, *, followed_by: str = "") -> None:

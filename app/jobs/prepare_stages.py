@@ -30,13 +30,13 @@ class Probe(StageBody):
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         async with self.local(row.source_key) as (source,):
-            info = await pipeline.probe(self._kit, source, row.job.options, has_subtitles=row.subtitles_key is not None)
-            digest = await asyncio.to_thread(self._digest, source, self._kit.cache / row.job.id / _HASHED)
+            info = await pipeline.probe(self._context, source, row.job.options, has_subtitles=row.subtitles_key is not None)
+            digest = await asyncio.to_thread(self._digest, source, self._context.cache / row.job.id / _HASHED)
         artifact = source_artifact(row.source_key, info, digest)
         return Done(digest, artifacts=(artifact,), fields={"media": info})
 
     def tidy(self, job_id: str) -> None:
-        (self._kit.cache / job_id / _HASHED).unlink(missing_ok=True)
+        (self._context.cache / job_id / _HASHED).unlink(missing_ok=True)
 
 
 @body_of(stages.INGEST)
@@ -48,12 +48,12 @@ class Ingest(StageBody):
         info = media_of(row.job)
         digest = await asyncio.to_thread(self.source_id, row)
         async with self.local(row.source_key) as (source,):
-            sound = await pipeline.ingest(self._kit, source, digest, info, row.job.options, report, cache=self._kit.cache / row.job.id)
-        artifacts = await asyncio.to_thread(studio_artifacts, self._kit, sound.peaks, sound.thumbnail)
+            sound = await pipeline.ingest(self._context, source, digest, info, row.job.options, report, cache=self._context.cache / row.job.id)
+        artifacts = await asyncio.to_thread(studio_artifacts, self._context, sound.peaks, sound.thumbnail)
         return Done(sound, keys=sound.keys(), artifacts=artifacts, fields={"media": pipeline.after_ingest(info, sound)})
 
     def tidy(self, job_id: str) -> None:
-        pipeline.forget_ingested(self._kit.cache / job_id)
+        pipeline.forget_ingested(self._context.cache / job_id)
 
 
 @body_of(stages.TRANSCRIBE)
@@ -62,7 +62,7 @@ class Transcribe(StageBody):
 
     def inputs(self, row: JobRow) -> Any:
         options = row.job.options
-        told_apart = [
+        parts = [
             options.recognition.speak_sounds,
             *([options.recognition.join_short_cues, options.recognition.subtitle_encoding] if row.subtitles_key else []),
         ]
@@ -73,7 +73,7 @@ class Transcribe(StageBody):
             options.recognition.language,
             options.recognition.task,
             row.subtitles_key,
-            told_apart,
+            parts,
         ]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
@@ -88,8 +88,8 @@ class Transcribe(StageBody):
             revision, gone = await asyncio.to_thread(self._store.clear_segments, job_id)
             self._hub.publish(SegmentsChanged(job_id, 0, revision, (), gone))
         if job.options.recognition.recognizer == SUBTITLES and row.subtitles_key:
-            brought = await asyncio.to_thread(bytes_of, self._kit.blobs, row.subtitles_key)
-            lines = await asyncio.to_thread(from_subtitles, brought, sound.duration_s, job.options)
+            file = await asyncio.to_thread(bytes_of, self._context.blobs, row.subtitles_key)
+            lines = await asyncio.to_thread(from_subtitles, file, sound.duration_s, job.options)
             if not at.done_s:  # else they were kept by a run that was killed before it could say so
                 await self._keep_chunk(job_id, partial, Recognised(lines.segments, job.options.recognition.language or "", sound.duration_s))
             fields = {"language": job.options.recognition.language, "joined": lines.joined, "subtitles": lines.subtitles}
@@ -104,7 +104,7 @@ class Transcribe(StageBody):
         try:
             async with self.local(sound.speech) as (speech,):
                 language = await transcribe(
-                    self._kit, speech, job.options, sound.duration_s, language=at.language, resume_at_s=at.done_s, on_chunk=chunks.put_nowait,
+                    self._context, speech, job.options, sound.duration_s, language=at.language, resume_at_s=at.done_s, on_chunk=chunks.put_nowait,
                     report=report, info=media_of(job),
                 )  # fmt: skip
         finally:

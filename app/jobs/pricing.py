@@ -11,7 +11,7 @@ from app.domain.errors import SEGMENT_NOT_FOUND, TEXT_INVALID, DubError
 from app.domain.job import Job, Phase
 from app.domain.secret_names import Keys
 from app.domain.segment import Segment
-from app.dubbing.context import Kit
+from app.dubbing.context import Context
 from app.dubbing.disk_estimate import line_bytes
 from app.dubbing.pipeline import spoken_language
 from app.dubbing.synthesize import VoiceChoice, cached, clip_files, clip_key, requests_for, speak
@@ -36,14 +36,14 @@ def choice_of(job: Job, keys: Keys) -> VoiceChoice:
     )
 
 
-async def preview(kit: Kit, store: JobStore, job_id: str, segment_id: str, *, keys: Keys) -> bytes:
+async def preview(context: Context, store: JobStore, job_id: str, segment_id: str, *, keys: Keys) -> bytes:
     """One line as WAV, from the cache or spoken now; a render uses the same clip.
 
     Raises segment_not_found, text_invalid, disk_full and the engine's errors.
     """
     job, lines = await asyncio.to_thread(_read, store, job_id)
     choice = choice_of(job, keys)
-    voice, voice_id = kit.engines.voice(choice.voice)
+    voice, voice_id = context.engines.voice(choice.voice)
     line = next((line for line in lines if line.id == segment_id), None)
     if line is None:
         raise DubError(SEGMENT_NOT_FOUND)
@@ -52,20 +52,20 @@ async def preview(kit: Kit, store: JobStore, job_id: str, segment_id: str, *, ke
         raise DubError(TEXT_INVALID, "The line has nothing to speak, or keeps the original sound.")
     await voice.check(request)
     while True:
-        async with reserved(kit.disks, line_bytes(request), *kit.lines_go_to):
-            clip, _ = await speak(kit.blobs, voice, request)
+        async with reserved(context.disks, line_bytes(request), *context.lines_go_to):
+            clip, _ = await speak(context.blobs, voice, request)
         await asyncio.to_thread(store.refer, job_id, clip_files(clip))
         with contextlib.suppress(FileNotFoundError):  # kept no longer, by somebody who did not know that it is wanted: it is spoken again
-            return await asyncio.to_thread(bytes_of, kit.blobs, clip_files(clip)[0])
+            return await asyncio.to_thread(bytes_of, context.blobs, clip_files(clip)[0])
 
 
-async def estimate(kit: Kit, store: JobStore, job_id: str, *, keys: Keys) -> Estimate:
+async def estimate(context: Context, store: JobStore, job_id: str, *, keys: Keys) -> Estimate:
     """What rendering would cost now: only lines that are not cached cost anything."""
     job, lines = await asyncio.to_thread(_read, store, job_id)
     choice = choice_of(job, keys)
-    voice, voice_id = kit.engines.voice(choice.voice)
+    voice, voice_id = context.engines.voice(choice.voice)
     pairs = requests_for(lines, choice, voice_id)
-    known = await asyncio.to_thread(lambda: [cached(kit.blobs, clip_key(voice, request)) is not None for _, request in pairs])
+    known = await asyncio.to_thread(lambda: [cached(context.blobs, clip_key(voice, request)) is not None for _, request in pairs])
     new = [request for (_, request), have in zip(pairs, known, strict=True) if not have]
     characters = sum(len(request.text) for request in new)
     info = await voice.info(choice.key)

@@ -15,7 +15,7 @@ from typing import Final
 from app.domain.errors import DISK_FULL, INTERNAL, DubError, Problem
 from app.domain.job import JobError, Phase
 from app.jobs.failures import Failures
-from app.storage.active_jobs import Working, WorkingJobs
+from app.storage.active_jobs import ActiveJob, ActiveJobs
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +26,11 @@ LOST_S: Final = 15.0  # between the moment that a workflow is claimed and its fi
 MOST_AGAIN: Final = 5
 
 
-class Settler:
+class Reconciler:
     """`statuses` tells what the engine knows of workflows, `runs` whether one is at work in this process, `enqueue` queues one. Blocks."""
 
     def __init__(
-        self, *, store: WorkingJobs, failures: Failures, statuses: Callable[[Collection[str]], Mapping[str, str]], runs: Callable[[str], bool],
+        self, *, store: ActiveJobs, failures: Failures, statuses: Callable[[Collection[str]], Mapping[str, str]], runs: Callable[[str], bool],
         enqueue: Callable[[Phase, str, str], None],
     ) -> None:  # fmt: skip
         self._store, self._failures = store, failures
@@ -40,7 +40,7 @@ class Settler:
 
     def settle(self, *, at_launch: bool = False) -> int:
         """Check every active job; returns how many were changed. `at_launch`: no work runs yet, so there is no waiting period."""
-        settled = self._failures.write_kept()
+        settled = self._failures.retry_unwritten()
         working = self._store.working()
         self._again = {job.id: count for job in working if (count := self._again.get(job.id))}
         statuses = self._statuses([job.workflow_id for job in working if job.workflow_id]) if working else {}
@@ -59,7 +59,7 @@ class Settler:
         self._strange_since = strange
         return settled
 
-    def _queue_again(self, job: Working, *, known: bool) -> bool:
+    def _queue_again(self, job: ActiveJob, *, known: bool) -> bool:
         """One job that nothing works for. A workflow that the engine has never seen keeps its name: whoever is about to queue it may do so."""
         workflow_id = job.workflow_id or f"{job.id}-{job.phase.value}-0"
         if known:
@@ -81,5 +81,5 @@ class Settler:
         self._enqueue(job.phase, job.id, workflow_id)
         return True
 
-    def _fail(self, job: Working, problem: Problem) -> None:
+    def _fail(self, job: ActiveJob, problem: Problem) -> None:
         self._failures.write(job.id, job.workflow_id, JobError(problem.code, problem.message, problem.hint, job.stage))

@@ -21,7 +21,7 @@ from app.dubbing.finish import finish
 from app.dubbing.report import keep_report, report_of
 from app.dubbing.synthesize import VoiceChoice, clip_files, requests_for, synthesize
 from app.dubbing.video.burn_pieces import forget_burned
-from app.dubbing.video.mux_kept import forget_muxed
+from app.dubbing.video.mux_cache import forget_muxed
 from app.jobs.pricing import choice_of
 from app.jobs.stages import Done, StageBody, body_of, media_of
 from app.storage.job_row import JobRow
@@ -31,7 +31,7 @@ from app.storage.job_row import JobRow
 class Synthesize(StageBody):
     def inputs(self, row: JobRow) -> Any:
         choice = choice_of(row.job, NO_KEYS)
-        voice, voice_id = self._kit.engines.voice(choice.voice)
+        voice, voice_id = self._context.engines.voice(choice.voice)
         return [[segment.id, voice.name, voice.fingerprint(request)] for segment, request in requests_for(self.lines(row), choice, voice_id)]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
@@ -39,7 +39,7 @@ class Synthesize(StageBody):
         choice: VoiceChoice = choice_of(row.job, await asyncio.to_thread(self._keys.job_keys, row.job.id))
         spoken: list[Clip] = []
         try:
-            clips = await synthesize(self._kit, lines, choice, on_clip=spoken.append, report=report)
+            clips = await synthesize(self._context, lines, choice, on_clip=spoken.append, report=report)
         except BaseException:  # what has been paid for is the job's, whatever ended this: a retry finds it
             await asyncio.shield(asyncio.to_thread(self._keep_spoken, row.job.id, spoken))
             raise
@@ -61,13 +61,13 @@ class Fit(StageBody):
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         lines, clips = await asyncio.to_thread(lambda: (self.lines(row), self.clips(row)))
-        return Done(await pipeline.fit(self._kit, lines, clips, row.job.options, media_of(row.job).duration_s))
+        return Done(await pipeline.fit(self._context, lines, clips, row.job.options, media_of(row.job).duration_s))
 
 
 @body_of(stages.MIX)
 class Mix(StageBody):
     def inputs(self, row: JobRow) -> Any:
-        kept = pipeline.kept_spans(self.lines(row))
+        kept = pipeline.original_spans(self.lines(row))
         # The container and the wished codec decide one thing of the mix: the codec of its track.
         chosen = [*_chosen(row.job, self.stage, without=("output.container", "output.audio_codec")), pipeline.track_codec(row.job.options)]
         return [self.source_id(row), row.stem_key, self.clips(row), self.placements(row), kept, chosen, pipeline.MIXING]
@@ -75,10 +75,10 @@ class Mix(StageBody):
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         lines, clips = await asyncio.to_thread(lambda: (self.lines(row), self.clips(row)))
         placements, sound, source_id = await asyncio.to_thread(lambda: (self.placements(row), self.sound(row), self.source_id(row)))
-        cache = self._kit.cache / row.job.id
+        cache = self._context.cache / row.job.id
         async with self.local(row.source_key, *([row.stem_key] if row.stem_key else [])) as (source, *stem):
             mixed = await pipeline.mix(
-                self._kit, source, source_id, media_of(row.job), sound, lines, clips, placements, row.job.options, cache, report,
+                self._context, source, source_id, media_of(row.job), sound, lines, clips, placements, row.job.options, cache, report,
                 stem=stem[0] if stem else None, stem_id=row.stem_key or "",
             )  # fmt: skip
         return Done(mixed, artifacts=tuple({artifact.kind: artifact for artifact in (mixed.track, mixed.audio)}.values()))
@@ -97,15 +97,15 @@ class Mux(StageBody):
         mixed, source_id = await asyncio.to_thread(lambda: (self.mixed(row), self.source_id(row)))
         async with self.local(row.source_key, mixed.track.key) as (source, track):
             made = await finish(
-                self._kit, source, media_of(row.job), sound, track, lines, placements, row.job.options, row.job.language, report,
-                cache=self._kit.cache / row.job.id, source_id=source_id, name=name,
+                self._context, source, media_of(row.job), sound, track, lines, placements, row.job.options, row.job.language, report,
+                cache=self._context.cache / row.job.id, source_id=source_id, name=name,
             )  # fmt: skip
         result = report_of(lines, placements, mixed, made, row.job.options, sound.duration_s, row.job.joined, row.job.subtitles)
-        return Done(made, artifacts=(*made.artifacts, await keep_report(self._kit, result)))
+        return Done(made, artifacts=(*made.artifacts, await keep_report(self._context, result)))
 
     def tidy(self, job_id: str) -> None:
-        forget_burned(self._kit.cache / job_id)
-        forget_muxed(self._kit.cache / job_id)
+        forget_burned(self._context.cache / job_id)
+        forget_muxed(self._context.cache / job_id)
 
 
 def _chosen(job: Job, stage: Stage, without: Collection[str] = ()) -> list[Any]:

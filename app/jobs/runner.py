@@ -17,7 +17,7 @@ from app.domain.errors import DISK_FULL, JOB_NOT_FOUND, JOB_STATE, DubError
 from app.domain.events import StateChanged
 from app.domain.job import JobError, JobState, Phase
 from app.domain.stages import named
-from app.dubbing.context import Kit
+from app.dubbing.context import Context
 from app.jobs.failures import Failures, over
 from app.jobs.progress import Hub
 from app.jobs.server_hooks import RUNNING, ServerHooks
@@ -34,12 +34,12 @@ class StageRunner:
     """The body of both workflows' steps. Knows nothing of the engine that calls it."""
 
     def __init__(
-        self, *, store: JobStore, keys: SecretStore, kit: Kit, hub: Hub, failures: Failures, discard: Callable[[list[str]], None]
+        self, *, store: JobStore, keys: SecretStore, context: Context, hub: Hub, failures: Failures, discard: Callable[[list[str]], None]
     ) -> None:  # fmt: skip
         self._store, self._keys, self._hub, self._failures = store, keys, hub, failures
-        self._work = StageWork(store=store, keys=keys, kit=kit, hub=hub)
+        self._work = StageWork(store=store, keys=keys, context=context, hub=hub)
         inner = InnerHooks(store, self._work)
-        self._hooks = ServerHooks(store=store, blobs=kit.blobs, hub=hub, failures=failures, discard=discard, inner=inner).around()
+        self._hooks = ServerHooks(store=store, blobs=context.blobs, hub=hub, failures=failures, discard=discard, inner=inner).around()
 
     async def begin(self, job_id: str, phase_name: str, workflow_id: str) -> bool:
         """Queued becomes running. False when the job is no longer this workflow's: cancelled, deleted, queued anew."""

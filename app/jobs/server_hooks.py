@@ -81,12 +81,12 @@ class ServerHooks:
             if error.problem.code == JOB_NOT_FOUND.code:
                 return None
             log.warning("stage failed", code=error.problem.code, detail=error.detail)
-            return _told(error.problem, run, error.message, tuple(error.extra.get("segments", ())))
+            return _job_error(error.problem, run, error.message, tuple(error.extra.get("segments", ())))
         if not await asyncio.to_thread(self._is_at_work, run.job_id, run.workflow_id):
             log.info("stage over: its job was deleted or begun anew", reason=type(error).__name__)
             return None
         log.exception("stage crashed")
-        return _told(DISK_FULL if is_disk_full(error) else INTERNAL, run)
+        return _job_error(DISK_FULL if is_disk_full(error) else INTERNAL, run)
 
     def _is_at_work(self, job_id: str, workflow_id: str) -> bool:
         """Whether the job is still this workflow's: what a person deletes is missing under the stage that works with it."""
@@ -196,5 +196,5 @@ class ServerHooks:
         await go()
 
 
-def _told(problem: Problem, run: StageRun, message: str = "", segments: tuple[str, ...] = ()) -> JobError:
+def _job_error(problem: Problem, run: StageRun, message: str = "", segments: tuple[str, ...] = ()) -> JobError:
     return JobError(problem.code, message or problem.message, problem.hint, run.stage.name, segments)

@@ -27,7 +27,7 @@ from app.domain.secret_names import NO_KEYS, Keys
 from app.domain.segment import Segment
 from app.domain.stages import TRANSCRIBE, names
 from app.domain.summary import JobSummary
-from app.dubbing.context import Kit
+from app.dubbing.context import Context
 from app.dubbing.synthesize import speakable
 from app.dubbing.transcribe import SUBTITLES
 from app.jobs import attachments, editing, pricing
@@ -61,16 +61,16 @@ class JobService:
     """Applies the rules of a job's states. `defaults` are the operator's options; `floor` guards the disk's free space for new work."""
 
     def __init__(
-        self, *, store: JobStore, uploads: UploadStore, keys: SecretStore, kit: Kit, hub: Hub, queue: Queue, defaults: DubOptions,
+        self, *, store: JobStore, uploads: UploadStore, keys: SecretStore, context: Context, hub: Hub, queue: Queue, defaults: DubOptions,
         floor: Floor, principal: Principal = ANYONE,
     ) -> None:  # fmt: skip
-        self._store, self._uploads, self._keys, self._kit, self._hub, self._queue = store, uploads, keys, kit, hub, queue
+        self._store, self._uploads, self._keys, self._context, self._hub, self._queue = store, uploads, keys, context, hub, queue
         self._defaults, self._floor, self.principal = defaults, floor, principal
 
     def acting_for(self, principal: Principal) -> JobService:
         """The same service for one principal: what is asked of it is asked by them. Nothing is checked yet."""
         return JobService(
-            store=self._store, uploads=self._uploads, keys=self._keys, kit=self._kit, hub=self._hub, queue=self._queue, defaults=self._defaults,
+            store=self._store, uploads=self._uploads, keys=self._keys, context=self._context, hub=self._hub, queue=self._queue, defaults=self._defaults,
             floor=self._floor, principal=principal,
         )  # fmt: skip
 
@@ -101,7 +101,7 @@ class JobService:
         """A finished file and a path that can be opened in the block; an open file stays readable. Raises job_not_found, artifact_not_ready."""
         job = self._store.get(job_id)
         for artifact in job.artifacts:
-            if artifact.kind == kind and self._kit.blobs.exists(artifact.key):
+            if artifact.kind == kind and self._context.blobs.exists(artifact.key):
                 break
         else:
             if kind is ArtifactKind.SOURCE and job.source_gone:
@@ -109,7 +109,7 @@ class JobService:
             raise DubError(ARTIFACT_NOT_READY, "It was deleted to make room; a render makes it again." if job.outputs_gone else "")
         with contextlib.ExitStack() as stack:
             try:
-                path = stack.enter_context(self._kit.blobs.local_copy(artifact.key))
+                path = stack.enter_context(self._context.blobs.local_copy(artifact.key))
             except FileNotFoundError:  # deleted between the look and now
                 raise DubError(ARTIFACT_NOT_READY, "It has just been deleted.") from None
             yield artifact, path
@@ -127,13 +127,13 @@ class JobService:
         options = job_options.patched(self._defaults, request.options)
         subtitles_key = None
         if request.subtitles_upload_id is not None:
-            subtitles_key = attachments.subtitles(self._uploads, self._kit, request.subtitles_upload_id, options)
+            subtitles_key = attachments.subtitles(self._uploads, self._context, request.subtitles_upload_id, options)
             options = changed(options, recognizer=SUBTITLES)
         elif options.recognition.recognizer == SUBTITLES:
             raise DubError(INVALID_REQUEST, "subtitles_upload_id is missing.")
-        job_options.check(options, self._kit.engines)
+        job_options.check(options, self._context.engines)
         named = options.recognition.recognizer != SUBTITLES or "model" in asked(request.options)
-        job_options.check_model(options, self._kit.engines, None if named else options)
+        job_options.check_model(options, self._context.engines, None if named else options)
         self._floor.check()
         stem_key = self._stem(request.stem_upload_id)
         job_id = uuid.uuid4().hex
@@ -171,8 +171,8 @@ class JobService:
             prepared = job.phase is Phase.RENDER or job.state is JobState.REVIEW
             if prepared and not job_options.same_preparation(options, job.options):
                 raise DubError(JOB_STATE, "Recognition is done; duplicate the job to recognise it anew.")
-            job_options.check(options, self._kit.engines, job.media)
-            job_options.check_model(options, self._kit.engines, job.options)
+            job_options.check(options, self._context.engines, job.media)
+            job_options.check_model(options, self._context.engines, job.options)
             fields |= {"options": options, "stem_key": stem_key}
         if not fields:
             return self._fresh(job)
@@ -216,16 +216,16 @@ class JobService:
         self._check_original(row)
         self._floor.check()
         options = job_options.patched(row.job.options, patch.options)
-        job_options.check(options, self._kit.engines, row.job.media)
+        job_options.check(options, self._context.engines, row.job.media)
         stem_key = row.stem_key if patch.stem_upload_id is UNSET else self._stem(patch.stem_upload_id)
         title = editing.title(patch.title) if isinstance(patch.title, str) else row.job.title
         shared = job_options.same_preparation(options, row.job.options) and self._transcribed(job_id)
-        job_options.check_model(options, self._kit.engines, row.job.options if shared or options.recognition.recognizer == SUBTITLES else None)
+        job_options.check_model(options, self._context.engines, row.job.options if shared or options.recognition.recognizer == SUBTITLES else None)
         new_id = uuid.uuid4().hex
         state = JobState.REVIEW if shared else JobState.QUEUED
         stages = names(Phase.PREPARE) if shared else ()
         self._store.copy(
-            job_id, new_id, self._kit.blobs, title=title or row.job.title, options=options, stem_key=stem_key, state=state, stages=stages
+            job_id, new_id, self._context.blobs, title=title or row.job.title, options=options, stem_key=stem_key, state=state, stages=stages
         )
         if shared:
             return self._changed(self._store.get(new_id))
@@ -236,14 +236,14 @@ class JobService:
         row = self._store.row(job_id)
         if row.job.state in ACTIVE and row.workflow_id:
             self._queue.cancel(row.workflow_id)
-        self._store.delete(job_id, self._kit.blobs)
+        self._store.delete(job_id, self._context.blobs)
         self._keys.forget_job_keys(job_id)
         self._hub.forget(job_id)
-        shutil.rmtree(self._kit.cache / job_id, ignore_errors=True)
+        shutil.rmtree(self._context.cache / job_id, ignore_errors=True)
         self._hub.publish(Deleted(job_id, 0))
 
     def discard(self, keys: Collection[str]) -> None:
-        self._store.discard(self._kit.blobs, keys)
+        self._store.discard(self._context.blobs, keys)
 
     # ---------------------------------------------------------------- lines
 
@@ -258,10 +258,10 @@ class JobService:
 
     async def preview(self, job_id: str, segment_id: str, *, keys: Keys = NO_KEYS) -> bytes:
         await asyncio.to_thread(self._floor.check)
-        return await pricing.preview(self._kit, self._store, job_id, segment_id, keys=keys)
+        return await pricing.preview(self._context, self._store, job_id, segment_id, keys=keys)
 
     async def estimate(self, job_id: str, *, keys: Keys = NO_KEYS) -> Estimate:
-        return await pricing.estimate(self._kit, self._store, job_id, keys=keys)
+        return await pricing.estimate(self._context, self._store, job_id, keys=keys)
 
     # ---------------------------------------------------------------- inside
 
@@ -280,7 +280,7 @@ class JobService:
         row = self._store.row(job_id)
         if row.job.state in only_from:
             self._check_original(row)
-        job_options.check(row.job.options, self._kit.engines, row.job.media)
+        job_options.check(row.job.options, self._context.engines, row.job.media)
         self._floor.check()
         return self._start(job_id, Phase.RENDER, only_from=only_from, keys=keys)
 
@@ -324,10 +324,10 @@ class JobService:
             raise
 
     def _stem(self, upload_id: str | UnsetType | None) -> str | None:
-        return attachments.stem(self._uploads, self._kit, upload_id) if isinstance(upload_id, str) else None
+        return attachments.stem(self._uploads, self._context, upload_id) if isinstance(upload_id, str) else None
 
     def _check_original(self, row: JobRow) -> None:
-        if not all(self._kit.blobs.exists(key) for key in (row.source_key, row.stem_key) if key):
+        if not all(self._context.blobs.exists(key) for key in (row.source_key, row.stem_key) if key):
             raise DubError(SOURCE_GONE)
 
     def _changed(self, job: Job) -> Job:

@@ -16,7 +16,7 @@ from app.domain.secret_names import Keys
 from app.domain.segment import Clip, Placement, Segment
 from app.domain.stage_outputs import Mixed, Sound
 from app.domain.stages import Stage
-from app.dubbing.context import Kit, Report, local_copies
+from app.dubbing.context import Context, Report, local_copies
 from app.jobs.progress import Hub
 from app.storage.hashing import sha256_in_steps
 from app.storage.job_row import JobRow, StageRow
@@ -70,8 +70,8 @@ class StageBody:
 
     stage: ClassVar[Stage]
 
-    def __init__(self, *, store: WorkStore, keys: JobKeys, kit: Kit, hub: Hub, digest: Callable[[Path, Path], str]) -> None:
-        self._store, self._keys, self._kit, self._hub, self._digest = store, keys, kit, hub, digest
+    def __init__(self, *, store: WorkStore, keys: JobKeys, context: Context, hub: Hub, digest: Callable[[Path, Path], str]) -> None:
+        self._store, self._keys, self._context, self._hub, self._digest = store, keys, context, hub, digest
 
     def inputs(self, row: JobRow) -> Any:
         """Everything that decides the output, as JSON-able values: the declared options and earlier outputs, and the job's own lines and files."""
@@ -89,7 +89,7 @@ class StageBody:
     @contextlib.asynccontextmanager
     async def local(self, *keys: str) -> AsyncIterator[tuple[Path, ...]]:
         """Where these blobs can be read while the block lasts."""
-        async with local_copies(self._kit.blobs, keys) as paths:
+        async with local_copies(self._context.blobs, keys) as paths:
             yield tuple(paths[key] for key in keys)
 
     def output(self, row: JobRow, stage: Stage) -> Any:
@@ -139,10 +139,10 @@ def body_of(stage: Stage) -> Callable[[Body], Body]:
 class StageWork:
     """The bodies of all stages, by name. `digest` names the bytes of an original; it may keep how far it is in the second file."""
 
-    def __init__(self, *, store: WorkStore, keys: JobKeys, kit: Kit, hub: Hub, digest: Callable[[Path, Path], str] = sha256_in_steps) -> None:
+    def __init__(self, *, store: WorkStore, keys: JobKeys, context: Context, hub: Hub, digest: Callable[[Path, Path], str] = sha256_in_steps) -> None:
         from app.jobs import prepare_stages, render_stages  # noqa: F401 - they register the bodies
 
-        self._bodies = {name: body(store=store, keys=keys, kit=kit, hub=hub, digest=digest) for name, body in BODIES.items()}
+        self._bodies = {name: body(store=store, keys=keys, context=context, hub=hub, digest=digest) for name, body in BODIES.items()}
 
     def inputs(self, stage: str, row: JobRow) -> Any:
         """Everything that decides the stage's output, as JSON-able values."""

@@ -21,7 +21,7 @@ from app.domain.errors import DISK_FULL, DubError
 from app.domain.job import Phase
 from app.domain.stages import names
 from app.jobs.failures import Failures
-from app.jobs.reconciling import Settler
+from app.jobs.reconciling import Reconciler
 from app.jobs.workflow_database import EngineFile, at_once
 from app.observability import tracing
 from app.storage.jobs import JobStore
@@ -61,7 +61,7 @@ class Engine:
         self._is_calm = False
         self._at_work: set[str] = set()
         self._to_cancel: set[str] = set()
-        self._settler = Settler(
+        self._settler = Reconciler(
             store=store, failures=failures, statuses=self._statuses, runs=self._at_work.__contains__, enqueue=self.enqueue
         )  # fmt: skip
 

@@ -32,7 +32,7 @@ _WARM_PACKETS = 40  # decoded before the first one that is wanted: a bit reservo
 _HOLE_S = 0.02  # up to here timestamps may jitter without the sound being cut; one lost AAC frame is 21 ms
 
 
-class Place(msgspec.Struct, frozen=True):
+class SeekPoint(msgspec.Struct, frozen=True):
     """Where a decode can begin anew: a packet of the stream, counted from the first, and where its sound lies on the timeline."""
 
     packet: int
@@ -46,7 +46,7 @@ class Trail:
     where a frame's sound begins (nearly) at a whole sample, resampling goes on as if it had never stopped.
     """
 
-    def __init__(self, start: Place | None) -> None:
+    def __init__(self, start: SeekPoint | None) -> None:
         self.start = start
         self.packet = -1
         self.fresh = True  # the coming frame is its packet's first
@@ -54,7 +54,7 @@ class Trail:
 
     def look(self, from_n: int, until_n: int) -> None:
         """Look for a place there; the last one is forgotten."""
-        self.place: Place | None = None
+        self.place: SeekPoint | None = None
         self._from_n, self._until_n, self._beside = from_n, until_n, 1.0
 
     def note(self, position: tuple[int, float], at_n: int, offset_n: int, listener: Listener | None) -> None:
@@ -62,7 +62,7 @@ class Trail:
         position_n, beside = position
         if self._from_n <= position_n <= self._until_n and beside <= self._beside + _AS_GOOD:  # the last one of the best: less is heard twice
             state = listener.state() if listener is not None else None
-            self.place, self._beside = Place(self.packet, position_n, offset_n + position_n - at_n, state), beside
+            self.place, self._beside = SeekPoint(self.packet, position_n, offset_n + position_n - at_n, state), beside
 
 
 def audio_blocks(
@@ -140,7 +140,7 @@ def on_timeline(
     ratio = (stream.time_base or Fraction(1, SAMPLE_RATE_HZ)) * SAMPLE_RATE_HZ
     num, den = ratio.numerator, ratio.denominator  # Fractions would be a fifth of all work here
     start_n = round(Fraction(container.start_time or 0, 1_000_000) * SAMPLE_RATE_HZ)
-    run: _Run | None = None
+    run: _Decoding | None = None
     done_n = trail.start.at_n if trail.start else 0  # yielded so far
     next_n = done_n  # where the coming frame should start, when nothing is missing
     offset_n = trail.start.offset_n if trail.start else 0
@@ -162,7 +162,7 @@ def on_timeline(
             for piece in silence(at_n - done_n, 2 if listener is None else 3):
                 done_n += len(piece)
                 yield piece
-            run = _Run(frame, done_n, listener)
+            run = _Decoding(frame, done_n, listener)
         for piece in run.push(frame, at_n):
             done_n += len(piece)
             yield piece
@@ -202,7 +202,7 @@ def _sane(block: Block) -> Block:
     return np.nan_to_num(block, nan=0.0).clip(-_LOUDEST, _LOUDEST)
 
 
-class _Run:
+class _Decoding:
     """Frames of one format -> 48 kHz stereo float32, starting at sample `base_n` of the timeline; with a listener, and what it hears."""
 
     def __init__(self, frame: AudioFrame, base_n: int, listener: Listener | None = None) -> None:

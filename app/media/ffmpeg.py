@@ -59,7 +59,7 @@ class Command(msgspec.Struct, frozen=True):
     pieces: bool = False
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ToolOutput(msgspec.Struct, frozen=True):
     """ffmpeg's exit status and its output on both channels."""
 
     code: int
@@ -132,7 +132,7 @@ async def run(
     report(1.0)
 
 
-async def ask(arguments: Sequence[str], *, inputs: Sequence[Input] = (), limits: Limits = NO_LIMITS, timeout_s: float = 20.0) -> Answer:
+async def ask(arguments: Sequence[str], *, inputs: Sequence[Input] = (), limits: Limits = NO_LIMITS, timeout_s: float = 20.0) -> ToolOutput:
     """Run ffmpeg with `arguments` after its inputs and return its output. A failing run returns its output too.
 
     Raises MEDIA_LIMIT after `timeout_s`; cancelling kills the child.
@@ -145,7 +145,7 @@ async def ask(arguments: Sequence[str], *, inputs: Sequence[Input] = (), limits:
             try:
                 async with asyncio.timeout(timeout_s):
                     said, complained = await asyncio.gather(children.tail(process.stdout, 1 << 20), children.tail(process.stderr, 1 << 16))
-                    return Answer(await process.wait(), said, complained)
+                    return ToolOutput(await process.wait(), said, complained)
             except TimeoutError as error:
                 raise DubError(MEDIA_LIMIT, f"No answer within {timeout_s:.0f} s.") from error
 

@@ -12,7 +12,7 @@ import msgspec
 from av.container import InputContainer
 from av.packet import Packet
 
-from app.media.decode import Place
+from app.media.decode import SeekPoint
 from app.media.safe_open import packets
 
 _MOST_PACKETS: Final = 4_000  # read after a seek in search of the one that is wanted
@@ -36,7 +36,7 @@ class Mark(msgspec.Struct, frozen=True):
 class Start(msgspec.Struct, frozen=True):
     """Where a span's decoder begins: at packet `first`; what it decodes is heard from `place` on."""
 
-    place: Place
+    place: SeekPoint
     first: Mark
     heard: Mark
 

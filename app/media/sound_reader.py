@@ -21,7 +21,7 @@ from av.packet import Packet
 from av.stream import Discard
 
 from app.domain.errors import AUDIO_TRACK_MISSING, MEDIA_DAMAGED, DubError
-from app.media.decode import SAMPLE_RATE_HZ, Block, Place, Trail, on_timeline
+from app.media.decode import SAMPLE_RATE_HZ, Block, SeekPoint, Trail, on_timeline
 from app.media.safe_open import open_input, packets, restrict, unreadable
 from app.media.seeking import Mark, Start, mark_of, sought
 
@@ -154,7 +154,7 @@ class SoundReader:
             starts.append(self._start(trail.place) if len(starts) == target else None)
         return starts[target] is not None
 
-    def _start(self, place: Place | None) -> Start | None:
+    def _start(self, place: SeekPoint | None) -> Start | None:
         if place is None:
             return None
         marks = {mark.number: mark for mark, _ in self._kept}

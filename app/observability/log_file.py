@@ -18,7 +18,7 @@ from app.system import file_modes
 _MODE: Final = 0o640  # the owner writes, the group reads: log collectors run under the group
 
 
-class Unusable(Exception):
+class LogFileUnusable(Exception):
     """The log file cannot be written; the message is one line."""
 
 
@@ -46,7 +46,7 @@ class LogFile:
 
             if is_disk_full(error):
                 return  # a full disk does not stop the start: every line tries to open the file again
-            raise Unusable(f"the log file {path} cannot be written: {error.strerror}") from None
+            raise LogFileUnusable(f"the log file {path} cannot be written: {error.strerror}") from None
 
     def write(self, line: str) -> None:
         """Append one line. Raises OSError: the disk is full, the folder is gone."""

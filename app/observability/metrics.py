@@ -82,7 +82,7 @@ class Gauge(_Numbers):
             self._values[self._bounded(values, self._values)] = to
 
 
-class Heap(msgspec.Struct):
+class BucketCounts(msgspec.Struct):
     """Observations of one series: how many fell into each bucket (the last has no upper bound), and their sum."""
 
     counts: list[int]
@@ -97,18 +97,18 @@ class Histogram(Family):
     def __init__(self, name: str, help: str, *labels: str, bounds: Sequence[float]) -> None:
         super().__init__(name, help, *labels)
         self.bounds = tuple(bounds)
-        self._heaps: dict[tuple[str, ...], Heap] = {}
+        self._heaps: dict[tuple[str, ...], BucketCounts] = {}
 
     def observe(self, *values: str, value: float) -> None:
         with self._lock:
             values = self._bounded(values, self._heaps)
-            heap = self._heaps.setdefault(values, Heap([0] * (len(self.bounds) + 1)))
+            heap = self._heaps.setdefault(values, BucketCounts([0] * (len(self.bounds) + 1)))
             heap.counts[bisect.bisect_left(self.bounds, value)] += 1
             heap.sum += value
 
-    def heaps(self) -> dict[tuple[str, ...], Heap]:
+    def heaps(self) -> dict[tuple[str, ...], BucketCounts]:
         with self._lock:
-            return {values: Heap(list(heap.counts), heap.sum) for values, heap in self._heaps.items()}
+            return {values: BucketCounts(list(heap.counts), heap.sum) for values, heap in self._heaps.items()}
 
 
 def _renew_locks() -> None:

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Engine
 
 from app.domain.retention import DAY_S, ENDED, Deletion, Held, Kind, Rule, Why
-from app.retention.policy import Loose, plan
+from app.retention.policy import LooseFile, plan
 from app.storage import batches, hidden, references
 from app.storage.blobs import BlobStore
 
@@ -119,7 +119,7 @@ class Cleaner:
         size = _bytes_in(folder)
         return ((f"cache/{job_id}", size),) if size else ()
 
-    def _loose(self, now: float) -> list[Loose]:
+    def _loose(self, now: float) -> list[LooseFile]:
         """Lines spoken by the command line, with their metadata: they only save time at the next run."""
         found = []
         for sound in self._cli.glob("*.wav") if self._cli.is_dir() else ():
@@ -127,7 +127,7 @@ class Cleaner:
                 status, meta = sound.stat(), sound.with_suffix(".json")
                 at = max(status.st_mtime, status.st_atime)
                 if at < now - _AT_WORK_S:
-                    found.append(Loose(Kind.CLIPS, sound.stem, status.st_size + (meta.stat().st_size if meta.exists() else 0), at))
+                    found.append(LooseFile(Kind.CLIPS, sound.stem, status.st_size + (meta.stat().st_size if meta.exists() else 0), at))
         return found
 
     def _stale_chunks(self, held: Sequence[Held], now: float) -> tuple[Deletion, ...]:

@@ -16,7 +16,7 @@ from app.domain.retention import DAY_S, ENDED, IDLE, Deletion, Held, Kind, Rule,
 _FILES = (Kind.SOURCES, Kind.CLIPS, Kind.OUTPUTS)
 
 
-class Loose(msgspec.Struct, frozen=True):
+class LooseFile(msgspec.Struct, frozen=True):
     """A file without a job, such as a line spoken by `autodubber dub`; `at` is when it was written."""
 
     kind: Kind
@@ -25,7 +25,7 @@ class Loose(msgspec.Struct, frozen=True):
     at: float
 
 
-def plan(rules: Iterable[Rule], held: Sequence[Held], loose: Sequence[Loose] = (), *, now: float) -> tuple[Deletion, ...]:
+def plan(rules: Iterable[Rule], held: Sequence[Held], loose: Sequence[LooseFile] = (), *, now: float) -> tuple[Deletion, ...]:
     """What to delete, whole jobs first, then by kind, the oldest first.
 
     By age: files unused for longer than `keep_days`. By size: the oldest first, until the rest of the kind fits.
@@ -71,12 +71,12 @@ class _State:
         return sum(self._sizes[key] for key in keys if self._holders[key])
 
 
-def _of_kind(rule: Rule, held: Sequence[Held], loose: Sequence[Loose], state: _State, now: float) -> list[Deletion]:
+def _of_kind(rule: Rule, held: Sequence[Held], loose: Sequence[LooseFile], state: _State, now: float) -> list[Deletion]:
     kind = rule.kind
     before = now - rule.keep_days * DAY_S if rule.keep_days else float("-inf")
     units = _units(kind, held)
     free = [unit for unit in units if all(job.state in ENDED for job in unit)]
-    waiting: list[tuple[float, tuple[Held, ...] | Loose]] = [(max(map(_age, unit)), unit) for unit in free]
+    waiting: list[tuple[float, tuple[Held, ...] | LooseFile]] = [(max(map(_age, unit)), unit) for unit in free]
     waiting += [(file.at, file) for file in loose]
     waiting.sort(key=lambda found: found[0])
     total = state.total(held, kind) + sum(file.size_bytes for file in loose)
@@ -86,7 +86,7 @@ def _of_kind(rule: Rule, held: Sequence[Held], loose: Sequence[Loose], state: _S
         if not (too_old or too_much):
             continue
         why = Why.AGE if too_old else Why.SIZE
-        if isinstance(thing, Loose):
+        if isinstance(thing, LooseFile):
             made.append(Deletion(kind, why, thing.size_bytes, (), "", at, (thing.name,)))
             total -= thing.size_bytes
             continue

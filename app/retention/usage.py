@@ -23,7 +23,7 @@ from app.storage import tables as t
 from app.storage.blobs import BlobStore
 from app.storage.database import reading
 from app.storage.disk_floor import Floor
-from app.storage.disk_usage import Room, Tally
+from app.storage.disk_usage import DiskUsage, FolderUsage
 from app.storage.rows import seen
 
 FRESH_S: Final = 5.0
@@ -107,7 +107,7 @@ class _Figures:
 
     def __init__(self, data: Path) -> None:
         self._data = data
-        self._room, self._lock = Room(), threading.Lock()
+        self._room, self._lock = DiskUsage(), threading.Lock()
         self._measuring: threading.Thread | None = None
         self.changed = False
         self.kinds: tuple[KindRoom, ...] = ()
@@ -130,13 +130,13 @@ class _Figures:
         self.measured_at = time.time()
 
     def _of(self, kind: str, places: Sequence[str]) -> KindRoom:
-        tally = Tally()
+        total = FolderUsage()
         for place in places:
-            tally += self._room.of(self._data / place)
-        return KindRoom(kind, tally.count, tally.bytes, tally.oldest_at)
+            total += self._room.of(self._data / place)
+        return KindRoom(kind, total.count, total.bytes, total.oldest_at)
 
 
-class Stock:
+class StorageUsage:
     """The report and the cleaning. `principal` is who asks."""
 
     def __init__(
@@ -156,7 +156,7 @@ class Stock:
         self._figures = _Figures(data)
         self.principal = ANYONE
 
-    def acting_for(self, principal: Principal) -> Stock:
+    def acting_for(self, principal: Principal) -> StorageUsage:
         """The same for somebody: what is asked of it is asked by them. Nothing is checked yet."""
         bound = copy.copy(self)
         bound.principal = principal

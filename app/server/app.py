@@ -16,26 +16,26 @@ from litestar import Litestar
 
 from app import __version__
 from app.api import routes
-from app.api.depends import Limits
-from app.api.events import Closing
+from app.api.depends import OperatorLimits
+from app.api.events import Shutdown
 from app.api.leases import Leases
 from app.api.pages import Pages
 from app.config import hosts
 from app.config.settings import Settings, load
 from app.observability import log_file, logs, tracing
 from app.server.graceful_stop import StoppingLoop
-from app.server.lifespan import Life
+from app.server.lifespan import Lifespan
 from app.system import file_handles, file_modes, scheduling
 
 _THREADS: Final = 32
-_FAREWELL_S: Final = 2.0
+_CLOSE_WITHIN_S: Final = 2.0
 _GRACE_S: Final = 3.0
 _log = structlog.get_logger("server")
 
 
 def create_app(settings: Settings) -> Litestar:
     """The application. It uses neither disk nor network until it is started."""
-    limits = Limits(
+    limits = OperatorLimits(
         __version__,
         settings.max_upload_bytes,
         settings.max_duration_s,
@@ -72,12 +72,12 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
     file_modes.private(settings.data)
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, "worker"))  # the default, 6 threads on 2 cores, is too few for a slow disk
-    closing = Closing(file_handles.sockets_of(settings.max_sockets))
+    closing = Shutdown(file_handles.sockets_of(settings.max_sockets))
     app.state.update(closing=closing, pages=await asyncio.to_thread(Pages, page_folder(), settings.base_path))
     if isinstance(loop, StoppingLoop):  # a server's own process
-        loop.before_stop = lambda: _say_goodbye(closing)
+        loop.before_stop = lambda: _close_sockets(closing)
         scheduling.shorten()
-    life = Life(app, settings, closing)
+    life = Lifespan(app, settings, closing)
     await life.begin()
     interrupt = asyncio.create_task(_interrupt(app.state["leases"], closing))
     leave = asyncio.create_task(_leave(life, closing))
@@ -91,10 +91,10 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
         await asyncio.to_thread(tracing.stop)
 
 
-async def _say_goodbye(closing: Closing) -> None:
+async def _close_sockets(closing: Shutdown) -> None:
     """Close every WebSocket before the server stops: it would cut them."""
     _log.info("the server stops")
-    if deaf := await closing.farewell(_FAREWELL_S):
+    if deaf := await closing.close_sockets(_CLOSE_WITHIN_S):
         _log.info("sockets are cut: their clients take nothing", sockets=deaf)
 
 
@@ -104,10 +104,10 @@ async def _interrupt(leases: Leases, closing: asyncio.Event) -> None:
     leases.interrupt_all()
 
 
-async def _leave(life: Life, closing: Closing) -> None:
+async def _leave(life: Lifespan, closing: Shutdown) -> None:
     """Close connections that are still open after a while: Granian would wait for every one, even a paused player's."""
     await closing.wait()
-    await closing.farewell(_FAREWELL_S)
+    await closing.close_sockets(_CLOSE_WITHIN_S)
     await asyncio.sleep(_GRACE_S)
     _log.info("connections are still open; the server stops without them")
     await life.close()

@@ -42,7 +42,7 @@ def known_key(settings: Settings, engine_name: str) -> str | None:
     engine = open_database(settings.database_url)
     try:
         return SecretStore(engine, key_file).get(engine_key(engine_name))
-    except secret_key.Unusable as error:
+    except secret_key.SecretKeyUnusable as error:
         say(f"autodubber: {error}", to=sys.stderr)
         return None
     except SQLAlchemyError:  # a folder of another version, or of another program: no key

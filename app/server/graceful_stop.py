@@ -53,7 +53,7 @@ def stopping_loop() -> StoppingLoop:
     return loop
 
 
-class Bell(threading.Event):
+class SignalEvent(threading.Event):
     """A threading.Event that is safe to set in a signal handler.
 
     `threading.Event` has a lock of its own: a handler that sets it while its thread is about to wait for it, or while an earlier signal's handler

@@ -24,7 +24,7 @@ from app import __version__
 from app.config.address import url_of
 from app.config.settings import Settings
 from app.observability import log_file, logs
-from app.server.graceful_stop import Bell, stopping_loop
+from app.server.graceful_stop import SignalEvent, stopping_loop
 from app.storage.revision import NewerDatabase, revision
 from app.system import data_lock, file_handles
 from app.system.console import say
@@ -134,7 +134,7 @@ def run(settings: Settings) -> int:
     try:
         most_bytes, keep = settings.log_file_bytes, settings.log_file_keep
         file = log_file.opened(settings.log_file, within=settings.data, most_bytes=most_bytes, keep=keep, rotates=False)
-    except log_file.Unusable as error:
+    except log_file.LogFileUnusable as error:
         say(f"autodubber: {error}; AUTODUBBER_LOG_FILE names another", to=sys.stderr)
         return ENVIRONMENT
     logs.hide(settings.secrets)
@@ -174,7 +174,7 @@ def run(settings: Settings) -> int:
             "loggers": {"_granian": {}, "granian.access": {}},
         },  # pass records to the root logger: one log
     )
-    server.main_loop_interrupt = Bell()
+    server.main_loop_interrupt = SignalEvent()
     server.on_startup(lambda: threading.Thread(target=_announce, args=(settings, started), daemon=True).start())
     try:
         server.serve(target_loader=functools.partial(load, failed, os.getpid(), server.main_loop_interrupt.is_set))

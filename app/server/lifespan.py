@@ -20,7 +20,7 @@ import structlog
 from litestar import Litestar
 
 from app import __version__
-from app.api.events import Closing
+from app.api.events import Shutdown
 from app.config.settings import Settings
 from app.observability import tracing
 from app.observability.loop_lag import LoopWatch
@@ -29,22 +29,22 @@ from app.system.console import say
 from app.system.disk_full import is_disk_full
 
 if TYPE_CHECKING:
-    from app.server.services import Rooms
+    from app.server.services import Services
 
 AGAIN_S: Final = 2.0
 _WAITS: Final = "It waits for room: the disk is full. It goes on by itself."
 _log = structlog.get_logger("server")
 
 
-class Life:
+class Lifespan:
     """One for each application. Call `begin` and `end` once each, on the server's loop."""
 
-    def __init__(self, app: Litestar, settings: Settings, closing: Closing) -> None:
+    def __init__(self, app: Litestar, settings: Settings, closing: Shutdown) -> None:
         self._app, self._settings, self._closing = app, settings, closing
         self._watch = LoopWatch()
-        self._rooms: Rooms | None = None
+        self._services: Services | None = None
         self._launch: asyncio.Task[None] | None = None
-        self._chores: list[asyncio.Task[Any]] = []
+        self._periodic_tasks: list[asyncio.Task[Any]] = []
 
     async def begin(self) -> None:
         """Open the services, or begin to wait for free space. The job engine starts meanwhile."""
@@ -56,14 +56,14 @@ class Life:
 
     async def end(self) -> None:
         """Stop running work and close the services. The server is already stopping."""
-        for chore in self._chores:
-            chore.cancel()
-        await asyncio.gather(*(task for task in (self._launch, *self._chores) if task is not None), return_exceptions=True)
+        for periodic_task in self._periodic_tasks:
+            periodic_task.cancel()
+        await asyncio.gather(*(task for task in (self._launch, *self._periodic_tasks) if task is not None), return_exceptions=True)
         await self.close()
 
     async def close(self) -> None:
-        if self._rooms is not None:
-            await self._rooms.close()
+        if self._services is not None:
+            await self._services.close()
 
     async def _open_later(self) -> None:
         while not await self._stops():
@@ -76,9 +76,9 @@ class Life:
         settings = self._settings
         try:
             own(settings.data)
-            from app.server.services import Rooms
+            from app.server.services import Services
 
-            rooms = await asyncio.to_thread(Rooms, settings)
+            services = await asyncio.to_thread(Services, settings)
         except data_lock.InUse:
             raise
         except Exception as error:
@@ -86,35 +86,37 @@ class Life:
                 return False
             _give_up(f"cannot open {settings.data}: {str(error).splitlines()[0]}")
             raise
-        self._rooms = rooms
-        self._furnish(rooms)
-        from app.retention import chores
+        self._services = services
+        self._provide(services)
+        from app.retention import periodic_tasks
 
-        self._launch = asyncio.create_task(self._launched(rooms))
-        self._do(chores.run(rooms.chores()))
+        self._launch = asyncio.create_task(self._launched(services))
+        self._do(periodic_tasks.run(services.periodic_tasks()))
         return True
 
-    def _furnish(self, rooms: Rooms) -> None:
+    def _provide(self, services: Services) -> None:
         """Provide the handlers with their dependencies."""
         from app.api.health import Health, room, writable
-        from app.api.metrics import Metrics, Standing
+        from app.api.metrics import Gauges, Metrics
         from app.server.engines import environment_keys
 
-        settings, free_bytes = self._settings, rooms.blobs.free_bytes
+        settings, free_bytes = self._settings, services.blobs.free_bytes
         probes = {
-            "database": rooms.database_trouble,
+            "database": services.database_trouble,
             "storage": writable(settings.data),
             "disk": room(free_bytes, settings.min_free_bytes),
-            "ffmpeg": rooms.ffmpeg_trouble,
-            "engine": rooms.engine_trouble,
+            "ffmpeg": services.ffmpeg_trouble,
+            "engine": services.engine_trouble,
         }
-        health = Health(version=__version__, probes=probes, jobs=rooms.store.counts, sockets=lambda: rooms.hub.subscribers, free_bytes=free_bytes)
-        standing = Standing(
-            health, rooms.queue_lengths, rooms.waits_s, rooms.kept_bytes, self._watch.take, settings.data, settings.min_free_bytes
+        health = Health(
+            version=__version__, probes=probes, jobs=services.store.counts, sockets=lambda: services.hub.subscribers, free_bytes=free_bytes
+        )
+        standing = Gauges(
+            health, services.queue_lengths, services.waits_s, services.blob_bytes, self._watch.take, settings.data, settings.min_free_bytes
         )  # fmt: skip
         self._app.state.update(
-            service=rooms.service, hub=rooms.hub, uploads=rooms.uploads, registry=rooms.registry, secrets=rooms.secrets,
-            environment_keys=environment_keys(settings), health=health, metrics=Metrics(standing, __version__), stock=rooms.stock,
+            service=services.service, hub=services.hub, uploads=services.uploads, registry=services.registry, secrets=services.secrets,
+            environment_keys=environment_keys(settings), health=health, metrics=Metrics(standing, __version__), usage=services.usage,
         )  # fmt: skip
 
     def _waiting(self) -> Any:
@@ -130,18 +132,18 @@ class Life:
         }
         return Health(version=__version__, probes=probes, jobs=dict, sockets=lambda: 0, free_bytes=lambda: _free_bytes(data))
 
-    async def _launched(self, rooms: Rooms) -> None:
+    async def _launched(self, services: Services) -> None:
         """Start tracing, when it is set, and the job engine, until it runs. Objects that exist then are excluded from garbage collection.
 
         A full collection went through 400 000 objects with the interpreter's lock held: 85 ms, and half a second where the processors were taken.
         """
         await asyncio.to_thread(tracing.start, self._settings.otlp_endpoint, self._settings.otlp_headers, version=__version__)
-        launched = await asyncio.to_thread(rooms.launch)
+        launched = await asyncio.to_thread(services.launch)
         if not gc.isenabled():  # `app.server.granian` has disabled it for the start
             gc.freeze()
             gc.enable()
         while not launched and not await self._stops():
-            launched = await asyncio.to_thread(rooms.launch)
+            launched = await asyncio.to_thread(services.launch)
 
     async def _stops(self) -> bool:
         """Wait for the next attempt; True when the server stops first."""
@@ -151,7 +153,7 @@ class Life:
         return self._closing.is_set()
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> None:
-        self._chores.append(asyncio.create_task(work))
+        self._periodic_tasks.append(asyncio.create_task(work))
 
 
 def own(data: Path) -> None:

@@ -14,8 +14,8 @@ from sqlalchemy import Engine as Database
 
 from app import __version__
 from app.backup import swap
-from app.backup.place import address_of
-from app.backup.schedule import Schedule
+from app.backup.backend import address_of
+from app.backup.schedule import BackupSchedule
 from app.config.retention_rules import rules_of
 from app.config.settings import Settings
 from app.domain.dub_options import DubOptions, changed
@@ -23,7 +23,7 @@ from app.domain.errors import DISK_FULL, DubError
 from app.domain.events import Deleted, StateChanged
 from app.domain.job import Phase
 from app.domain.secret_names import engine_key
-from app.dubbing.context import Kit
+from app.dubbing.context import Context
 from app.jobs.failures import Failures
 from app.jobs.patient_store import patient
 from app.jobs.progress import Hub
@@ -31,9 +31,9 @@ from app.jobs.runner import StageRunner
 from app.jobs.service import JobService
 from app.jobs.workflows import Engine
 from app.media.ffmpeg import tool
-from app.retention.chores import Chore
 from app.retention.cleaner import Cleaner
-from app.retention.usage import Stock
+from app.retention.periodic_tasks import PeriodicTask
+from app.retention.usage import StorageUsage
 from app.server.engines import engines_of, environment_keys, limits_of
 from app.storage import counts, hidden
 from app.storage.blobs import BlobStore, FolderBlobs
@@ -47,13 +47,13 @@ from app.storage.workspace import Workspace
 from app.system.disk_full import is_disk_full
 
 _FLOOR_EVERY_S: Final = 60.0
-_SETTLE_EVERY_S: Final = 3.0
+_RECONCILE_EVERY_S: Final = 3.0
 _RESERVE_EVERY_S: Final = 5.0
 _HIDDEN_EVERY_S: Final = 5.0
 _log = structlog.get_logger("server")
 
 
-class Rooms:
+class Services:
     """The constructor opens everything (blocks; migrates the database, deletes leftovers of a killed server); `close` closes it."""
 
     def __init__(self, settings: Settings) -> None:
@@ -64,12 +64,12 @@ class Rooms:
         self.reserve = Reserve(data)
         self.database: Database = open_database(settings.database_url)
         try:
-            urgent(self.database, lambda: self._furnish(settings))
+            urgent(self.database, lambda: self._provide(settings))
         except BaseException:
             self.database.dispose()
             raise
 
-    def _furnish(self, settings: Settings) -> None:
+    def _provide(self, settings: Settings) -> None:
         data = settings.data
         migrate(self.database)
         self.blobs: BlobStore = FolderBlobs(settings.blobs)
@@ -87,7 +87,7 @@ class Rooms:
             self.database, self.blobs, settings.uploads, expiry_s=settings.upload_expiry_s, floor=disks.at(settings.uploads), blob_floor=floor,
             most_open=settings.max_open_uploads,
         )  # fmt: skip
-        self.stock = Stock(
+        self.usage = StorageUsage(
             data=data, database=self.database, blobs=self.blobs, cleaner=self.cleaner, floor=floor, version=__version__,
             backups_on=bool(settings.backup_to),
             backup_every_s=settings.backup_every_s if settings.backup_to else 0.0,
@@ -98,16 +98,18 @@ class Rooms:
         _log.info("swept", scratch=workspace.sweep(), blobs=self.blobs.sweep()[0], uploads=self.uploads.sweep(), open_uploads=self.uploads.resume())
         cache = data / "cache"
         cache.mkdir(exist_ok=True)
-        kit = Kit(
+        context = Context(
             blobs=self.blobs, workspace=workspace, cache=cache, engines=self.registry, threads=settings.thread_count,
             limits=limits_of(settings), max_duration_s=settings.max_duration_s, disks=disks, blob_folders=(settings.blobs,),
         )  # fmt: skip
         failures = Failures(self.store, self.hub)
-        runner = StageRunner(store=patient(self.store), keys=patient(self.secrets), kit=kit, hub=self.hub, failures=failures, discard=self._discard)
+        runner = StageRunner(
+            store=patient(self.store), keys=patient(self.secrets), context=context, hub=self.hub, failures=failures, discard=self._discard
+        )
         at_once = {Phase.PREPARE: settings.prepare_at_once, Phase.RENDER: settings.render_at_once}
         self.engine = Engine(path=settings.engine_path, store=self.store, runner=runner, failures=failures, at_once=at_once)
         self.service = JobService(
-            store=self.store, uploads=self.uploads, keys=self.secrets, kit=kit, hub=self.hub, queue=self.engine,
+            store=self.store, uploads=self.uploads, keys=self.secrets, context=context, hub=self.hub, queue=self.engine,
             defaults=defaults(settings), floor=floor,
         )  # fmt: skip
         self._schedule = schedule_of(settings)
@@ -137,20 +139,20 @@ class Rooms:
         await self.registry.close()
         await asyncio.to_thread(self.database.dispose)
 
-    def chores(self) -> list[Chore]:
+    def periodic_tasks(self) -> list[PeriodicTask]:
         """The periodic tasks of a running server."""
-        backups = [Chore("backup", self._schedule.run, self._schedule.due_in_s)] if self._schedule is not None else []
+        backups = [PeriodicTask("backup", self._schedule.run, self._schedule.due_in_s)] if self._schedule is not None else []
         return [
             *backups,
-            Chore("jobs without work", self.engine.settle, lambda: _SETTLE_EVERY_S),
-            Chore("the reserve", self.reserve.keep, lambda: _RESERVE_EVERY_S),
-            Chore("hidden jobs", lambda: hidden.sweep(self.database, self.blobs), lambda: _HIDDEN_EVERY_S),
-            Chore("expired uploads", self.uploads.sweep),
-            Chore("ended workflows", self.engine.collect),
-            Chore("scratch", self._workspace.sweep),
-            Chore("killed imports", self.cleaner.sweep_imports),
-            Chore("retention", self.cleaner.clean),
-            Chore("the disk's floor", self.cleaner.keep_floor, lambda: _FLOOR_EVERY_S),
+            PeriodicTask("jobs without work", self.engine.settle, lambda: _RECONCILE_EVERY_S),
+            PeriodicTask("the reserve", self.reserve.keep, lambda: _RESERVE_EVERY_S),
+            PeriodicTask("hidden jobs", lambda: hidden.sweep(self.database, self.blobs), lambda: _HIDDEN_EVERY_S),
+            PeriodicTask("expired uploads", self.uploads.sweep),
+            PeriodicTask("ended workflows", self.engine.collect),
+            PeriodicTask("scratch", self._workspace.sweep),
+            PeriodicTask("killed imports", self.cleaner.sweep_imports),
+            PeriodicTask("retention", self.cleaner.clean),
+            PeriodicTask("the disk's floor", self.cleaner.keep_floor, lambda: _FLOOR_EVERY_S),
         ]
 
     # ---------------------------------------------------------------- for health and metrics; "" when nothing is wrong
@@ -172,8 +174,8 @@ class Rooms:
     def queue_lengths(self) -> dict[str, int]:
         return counts.queue_lengths(self.database)
 
-    def kept_bytes(self) -> dict[str, int]:
-        return {kind.kind: kind.bytes for kind in self.stock.report().kinds}
+    def blob_bytes(self) -> dict[str, int]:
+        return {kind.kind: kind.bytes for kind in self.usage.report().kinds}
 
     def waits_s(self) -> dict[str, float]:
         return counts.waits_s(self.database)
@@ -191,12 +193,12 @@ class Rooms:
             self.hub.publish(StateChanged(job_id, 0, self.store.get(job_id)))
 
 
-def schedule_of(settings: Settings) -> Schedule | None:
+def schedule_of(settings: Settings) -> BackupSchedule | None:
     """The scheduled backup, if the operator has set where backups go. The child gets password and keys in its environment."""
     if not settings.backup_to or not settings.backup_every_s:
         return None
     argv = [sys.executable, "-m", "app", "backup", "--data", str(settings.data), "--json"]
-    return Schedule(settings.data, to=address_of(settings.backup_to), every_s=settings.backup_every_s, argv=argv)
+    return BackupSchedule(settings.data, to=address_of(settings.backup_to), every_s=settings.backup_every_s, argv=argv)
 
 
 def defaults(settings: Settings) -> DubOptions:

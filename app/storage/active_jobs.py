@@ -10,7 +10,7 @@ from app.storage import tables as t
 from app.storage.database import reading
 
 
-class Working(msgspec.Struct, frozen=True):
+class ActiveJob(msgspec.Struct, frozen=True):
     """An active job and its workflow."""
 
     id: str
@@ -20,19 +20,19 @@ class Working(msgspec.Struct, frozen=True):
     workflow_id: str | None
 
 
-class WorkingJobs:
+class ActiveJobs:
     """The part of the job store for active jobs."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def working(self) -> list[Working]:
+    def working(self) -> list[ActiveJob]:
         """Every active job, those at work first, then as they were queued; one short query."""
         columns = (t.jobs.c.id, t.jobs.c.phase, t.jobs.c.stage, t.jobs.c.state, t.jobs.c.workflow_id)
         with reading(self._engine) as c:
             waits = t.jobs.c.state == JobState.QUEUED
             found = c.execute(select(*columns).where(t.jobs.c.state.in_(list(ACTIVE))).order_by(waits, t.jobs.c.updated_at)).all()
-        return [Working(r.id, Phase(r.phase), r.stage, r.state == JobState.QUEUED, r.workflow_id) for r in found]
+        return [ActiveJob(r.id, Phase(r.phase), r.stage, r.state == JobState.QUEUED, r.workflow_id) for r in found]
 
     def requeue(self, job_id: str, lost: str | None, workflow_id: str) -> bool:
         """Put an active job back into the queue under another workflow, whatever it was doing: the workflow `lost` does nothing for it any more.

@@ -23,7 +23,7 @@ SETTLES_S: Final = 10.0  # a disk that takes longer to write a block has no room
 _LOOK_S: Final = 0.01  # at other processes, which cannot wake us
 
 
-class Others(Protocol):
+class OtherProcesses(Protocol):
     """What other processes have reserved on the disk: `app.storage.shared_reservations`."""
 
     def alone(self) -> contextlib.AbstractContextManager[None]:
@@ -106,7 +106,7 @@ class Floor:
 
     def __init__(
         self, free_bytes: Callable[[], int], floor_bytes: int, make_room: Callable[[], object] = lambda: None, *, margin_bytes: int = 0,
-        others: Others | None = None,
+        others: OtherProcesses | None = None,
     ) -> None:  # fmt: skip
         self.free_bytes, self.floor_bytes, self._make_room, self._margin_bytes = free_bytes, floor_bytes, make_room, margin_bytes
         self._others = others

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Final
 
 from app.domain.errors import DubError
-from app.storage.disk_floor import Floor, Hold, Others
+from app.storage.disk_floor import Floor, Hold, OtherProcesses
 from app.storage.shared_reservations import SharedLedger
 
 _MARGIN_BYTES: Final = 16 << 20
@@ -21,7 +21,9 @@ _MARGIN_BYTES: Final = 16 << 20
 class Disks:
     """A `Floor` for each disk, made when it is first asked for. `others_on` knows the other processes that write to a disk, by its number."""
 
-    def __init__(self, floor_bytes: int, make_room: Callable[[], object] = lambda: None, *, others_on: Callable[[int], Others] | None = None) -> None:
+    def __init__(
+        self, floor_bytes: int, make_room: Callable[[], object] = lambda: None, *, others_on: Callable[[int], OtherProcesses] | None = None
+    ) -> None:
         self._floor_bytes, self._make_room, self._others_on = floor_bytes, make_room, others_on
         self._floors: dict[int, Floor] = {}
         self._lock = threading.Lock()

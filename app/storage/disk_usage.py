@@ -14,25 +14,25 @@ import msgspec
 _SETTLED_S: Final = 2.0  # a folder that changed just now may change again within the resolution of its time
 
 
-class Tally(msgspec.Struct, frozen=True):
+class FolderUsage(msgspec.Struct, frozen=True):
     """Files, their bytes, and when the oldest was written (None without files)."""
 
     count: int = 0
     bytes: int = 0
     oldest_at: float | None = None
 
-    def __add__(self, other: Tally) -> Tally:
+    def __add__(self, other: FolderUsage) -> FolderUsage:
         ages = [at for at in (self.oldest_at, other.oldest_at) if at is not None]
-        return Tally(self.count + other.count, self.bytes + other.bytes, min(ages, default=None))
+        return FolderUsage(self.count + other.count, self.bytes + other.bytes, min(ages, default=None))
 
 
 class _Folder(msgspec.Struct, frozen=True):
     mtime_ns: int
-    own: Tally
+    own: FolderUsage
     inner: tuple[str, ...]
 
 
-class Room:
+class DiskUsage:
     """Tallies of folders. The memory that it takes grows with the folders, not with the files. Any thread may ask; it
     blocks on the disk."""
 
@@ -40,12 +40,12 @@ class Room:
         self._known: dict[str, _Folder] = {}
         self._lock = threading.Lock()
 
-    def of(self, path: Path) -> Tally:
+    def of(self, path: Path) -> FolderUsage:
         """A folder with all that is in it, or one file; empty where there is none. Links are not followed."""
         with self._lock:
             return self._folder(str(path)) if path.is_dir() else _file(path)
 
-    def _folder(self, path: str) -> Tally:
+    def _folder(self, path: str) -> FolderUsage:
         try:
             mtime_ns = Path(path).stat().st_mtime_ns
             known = self._known.get(path)
@@ -57,7 +57,7 @@ class Room:
                     self._known[path] = known
         except (FileNotFoundError, NotADirectoryError):
             self._known.pop(path, None)
-            return Tally()
+            return FolderUsage()
         total = known.own
         for name in known.inner:
             total += self._folder(f"{path}/{name}")
@@ -77,12 +77,12 @@ def _read(path: str, mtime_ns: int) -> _Folder:
             except FileNotFoundError:
                 continue
             count, size, oldest = count + 1, size + status.st_size, min(oldest, status.st_mtime)
-    return _Folder(mtime_ns, Tally(count, size, oldest if count else None), tuple(inner))
+    return _Folder(mtime_ns, FolderUsage(count, size, oldest if count else None), tuple(inner))
 
 
-def _file(path: Path) -> Tally:
+def _file(path: Path) -> FolderUsage:
     try:
         status = path.stat()
     except FileNotFoundError:
-        return Tally()
-    return Tally(1, status.st_size, status.st_mtime)
+        return FolderUsage()
+    return FolderUsage(1, status.st_size, status.st_mtime)

@@ -18,14 +18,14 @@ from app.domain.summary import JobSummary
 from app.storage import batches, copies, hidden, library, rows
 from app.storage import references as blob_references
 from app.storage import tables as t
-from app.storage.active_jobs import WorkingJobs
+from app.storage.active_jobs import ActiveJobs
 from app.storage.blobs import BlobStore
 from app.storage.database import reading, urgent, urgently
 from app.storage.job_row import PARTIAL as PARTIAL
 from app.storage.job_row import JobRow, StageRow
 
 
-class JobStore(WorkingJobs):
+class JobStore(ActiveJobs):
     # ---------------------------------------------------------------- jobs
 
     def insert(

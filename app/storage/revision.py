@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 HEAD: Final = "0006"  # the newest migration; a test compares it with the folder
-KEPT: Final = 5  # copies; older ones are deleted
+COPIES: Final = 5  # copies; older ones are deleted
 
 
 class NewerDatabase(Exception):
@@ -38,7 +38,7 @@ def revision(database: Path) -> str:
 
 
 def copy_before(database: Path, folder: Path) -> Path:
-    """A copy of the database, as `folder`/before-HEAD-TIME.sqlite3, complete and on disk when this returns; the oldest beyond KEPT go.
+    """A copy of the database, as `folder`/before-HEAD-TIME.sqlite3, complete and on disk when this returns; the oldest beyond COPIES go.
 
     By SQLite's backup API: one consistent state, with what still lies in the write-ahead log. Memory does not grow with the size.
     """
@@ -60,6 +60,6 @@ def copy_before(database: Path, folder: Path) -> Path:
         os.fsync(made)
     finally:
         os.close(made)
-    for old in sorted(folder.glob("before-*.sqlite3"), key=lambda path: path.name.rpartition("-")[2])[:-KEPT]:
+    for old in sorted(folder.glob("before-*.sqlite3"), key=lambda path: path.name.rpartition("-")[2])[:-COPIES]:
         old.unlink()
     return copy

@@ -15,7 +15,7 @@ from app.domain.job import Job, JobError, JobState, Joined, Phase
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
 from app.domain.plain_text import plain
 from app.domain.segment import LeftOut, Segment, Word
-from app.domain.subtitle_file import BroughtSubtitles
+from app.domain.subtitle_file import SubtitleReading
 from app.storage import tables as t
 from app.storage.batches import split
 from app.storage.job_row import JobRow as JobRow
@@ -102,7 +102,7 @@ def to_job(row: Row[Any], segment_count: int, owned: list[Artifact], *, has_sour
         source_gone=not has_source,
         outputs_gone=row.rendered_revision is not None and not any(file.key.startswith("artifacts/") for file in owned),
         joined=None if row.joined is None else msgspec.convert(row.joined, Joined),
-        subtitles=None if row.subtitles is None else msgspec.convert(row.subtitles, BroughtSubtitles),
+        subtitles=None if row.subtitles is None else msgspec.convert(row.subtitles, SubtitleReading),
     )
     return JobRow(job, row.source_key, row.subtitles_key, row.stem_key, row.workflow_id, rendered)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from app.storage.blobs import sync_folder
 
 
-class Unusable(Exception):
+class SecretKeyUnusable(Exception):
     """The file cannot be used; the message is one line that says what to do."""
 
 
@@ -24,12 +24,12 @@ def read(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise Unusable(f"{path} cannot be read: {error.strerror}; make it readable for user {os.getuid()}") from None
+        raise SecretKeyUnusable(f"{path} cannot be read: {error.strerror}; make it readable for user {os.getuid()}") from None
     with contextlib.suppress(binascii.Error, ValueError):
         if len(key.strip()) == 44 and len(base64.b64decode(key.strip(), altchars=b"-_", validate=True)) == 32:
             return key.strip()
     what = "is empty" if not key else f"is not a key of AutoDubber ({len(key)} bytes; one has 44)"
-    raise Unusable(f"{path} {what}; {_way_out()}")
+    raise SecretKeyUnusable(f"{path} {what}; {_way_out()}")
 
 
 def read_or_make(path: Path) -> tuple[bytes, bool]:
@@ -62,7 +62,7 @@ def check(path: Path, database: Path) -> None:
         return
     stored = _stored(database)
     if stored and not any(_opens(key, value) for value in stored):
-        raise Unusable(f"{path} is another key than the one that the stored API keys were encrypted with; {_way_out()}")
+        raise SecretKeyUnusable(f"{path} is another key than the one that the stored API keys were encrypted with; {_way_out()}")
 
 
 def _way_out() -> str:

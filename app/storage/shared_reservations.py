@@ -30,7 +30,7 @@ class SharedLedger:
         self._folder, self._device = folder, device
         self._path = folder / f"{device}-{os.getpid()}-{secrets.token_hex(4)}"
         self._file = -1
-        self._told = (0, 0)
+        self._last_written = (0, 0)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -55,7 +55,7 @@ class SharedLedger:
 
     def publish(self, reserved_bytes: int, writing_bytes: int) -> None:
         """Tell the others."""
-        if (reserved_bytes, writing_bytes) == self._told:
+        if (reserved_bytes, writing_bytes) == self._last_written:
             return
         try:
             if self._file < 0:
@@ -65,7 +65,7 @@ class SharedLedger:
             if not _is_passed_over(error):
                 raise
         else:
-            self._told = reserved_bytes, writing_bytes
+            self._last_written = reserved_bytes, writing_bytes
 
     def _open(self) -> None:
         """The file has its name once it is locked: nobody takes it for that of a process that has ended."""

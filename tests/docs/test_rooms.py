@@ -51,10 +51,10 @@ def test_the_committed_picture_is_what_the_code_gives() -> None:
 
 
 def test_it_holds_every_room(picture: ElementTree.Element) -> None:
-    rooms = {path.name for path in (ROOT / "app").iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert len(rooms) > 10
-    assert {group.attrib["data-room"] for group in picture.iter(f"{SVG}g")} == rooms | {METRICS}
-    assert {text.text for text in picture.iter(f"{SVG}text")} == rooms | {"metrics"}
+    services = {path.name for path in (ROOT / "app").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert len(services) > 10
+    assert {group.attrib["data-room"] for group in picture.iter(f"{SVG}g")} == services | {METRICS}
+    assert {text.text for text in picture.iter(f"{SVG}text")} == services | {"metrics"}
 
 
 def test_its_arrows_are_the_imports_and_none_leads_up(picture: ElementTree.Element) -> None:

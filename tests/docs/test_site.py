@@ -21,5 +21,5 @@ def test_the_site_is_whole_and_asks_nobody_else(tmp_path: Path) -> None:
     for page in [*pages, *(tmp_path / "site").rglob("*.css")]:
         assert not (found := LOADED.search(page.read_text(encoding="utf-8"))), f"{page.name}: {found}"
     assert (tmp_path / "site" / "search" / "search_index.js").is_file(), "the search of a site that is opened from a disk"
-    rooms = (tmp_path / "site" / "architecture.html").read_text(encoding="utf-8")
-    assert '<svg xmlns="http://www.w3.org/2000/svg" class="rooms"' in rooms, "the picture stands in the page, so that its text can be selected"
+    services = (tmp_path / "site" / "architecture.html").read_text(encoding="utf-8")
+    assert '<svg xmlns="http://www.w3.org/2000/svg" class="rooms"' in services, "the picture stands in the page, so that its text can be selected"

@@ -28,7 +28,7 @@ from app.domain.media import MediaInfo
 from app.dubbing.subtitles.srt_vtt import Cue
 from app.dubbing.video.burn import BurnRequest, burn
 from app.dubbing.video.containers import choose
-from app.dubbing.video.mux import Dub, Lines, MuxRequest, mux
+from app.dubbing.video.mux import CueTrack, DubbedTrack, MuxRequest, mux
 from app.dubbing.worker import client
 from app.dubbing.worker.tasks import IngestRequest, MixRequest, ProbeRequest
 from app.system.children import Limits
@@ -170,9 +170,9 @@ def _mux(case: Case, folder: Path, info: MediaInfo, codec: str, duration_s: floa
         out=folder / f"video.{choose(Container.AUTO, codec, is_opus=False)}",
         info=info,
         duration_s=duration_s,
-        dubs=(Dub(Path(case.track), "aac", "en"),),
+        dubs=(DubbedTrack(Path(case.track), "aac", "en"),),
         work=folder,
-        lines=(Lines(_CUES, "en", "Dub"),),
+        lines=(CueTrack(_CUES, "en", "Dub"),),
         original=info.audio[0] if info.audio else None,
         limits=Limits(memory_bytes=MEMORY_BYTES, cpu_s=HANG_S),
     )

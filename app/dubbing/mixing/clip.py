@@ -22,7 +22,7 @@ _FADE_IN_S = 0.002
 _FADE_OUT_S = 0.008
 
 
-class Edges(msgspec.Struct, frozen=True):
+class ClipSilence(msgspec.Struct, frozen=True):
     """How much silence a clip of `duration_s` begins and ends with; never all of it."""
 
     duration_s: float
@@ -53,7 +53,7 @@ def read_wav(path: Path) -> tuple[Floats, int]:
     return np.asarray(whole.mean(axis=1, dtype=np.float32) / np.float32(32768), np.float32), rate
 
 
-def edges(path: Path) -> Edges:
+def edges(path: Path) -> ClipSilence:
     """Where the speech in a clip begins and ends."""
     samples, rate_hz = read_wav(path)
     duration_s = len(samples) / rate_hz
@@ -64,12 +64,12 @@ def edges(path: Path) -> Edges:
     threshold = max(float(power.max()) * 10 ** (_SILENT_BELOW_LOUDEST_DB / 10), 10 ** (_SILENT_DB / 10))
     loud = np.flatnonzero(power > threshold)
     if not len(loud):
-        return Edges(duration_s, 0.0, max(duration_s - _SHORTEST_S, 0.0))
+        return ClipSilence(duration_s, 0.0, max(duration_s - _SHORTEST_S, 0.0))
     start_s = max(loud[0] * frame_n / rate_hz - _LEAD_S, 0.0)
     end_s = min((loud[-1] + 1) * frame_n / rate_hz + _TAIL_S, duration_s)
     if end_s - start_s < _SHORTEST_S:
-        return Edges(duration_s, 0.0, 0.0)
-    return Edges(duration_s, float(start_s), float(duration_s - end_s))
+        return ClipSilence(duration_s, 0.0, 0.0)
+    return ClipSilence(duration_s, float(start_s), float(duration_s - end_s))
 
 
 def prepare(path: Path, trim_start_s: float, trim_end_s: float, length_n: int) -> ReadyClip:

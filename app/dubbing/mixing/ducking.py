@@ -26,7 +26,7 @@ _FADE: Final = (0.0, 0.01, 0.03, 0.06, 0.1, 0.17, 0.25, 0.37, 0.5, 0.63, 0.75, 0
 Spans = Iterable[tuple[float, float]]
 
 
-class Under(msgspec.Struct, frozen=True, order=True):
+class DuckedSpan(msgspec.Struct, frozen=True, order=True):
     """A spoken span and how far the background goes down in it (dB <= 0)."""
 
     start_s: float
@@ -93,7 +93,7 @@ def constant(gain_db: float) -> Gain:
     return Gain([0.0], [gain_db])
 
 
-def under(lines: Sequence[Under], shape: Ducking, kept: Spans = ()) -> Gain:
+def under(lines: Sequence[DuckedSpan], shape: Ducking, kept: Spans = ()) -> Gain:
     """Lowered under the lines, each by its own depth, untouched elsewhere: down `attack_s` before a line, up `release_s` after it.
 
     A pause shorter than hold, attack and release stays lowered. Where lines overlap the deepest counts. In `kept` spans the background is what
@@ -158,13 +158,13 @@ def _last_end(spans: list[tuple[float, float]], before_s: float) -> float:
     return max((end_s for start_s, end_s in spans if start_s < before_s), default=-float("inf"))
 
 
-def _joined(lines: list[Under]) -> list[Under]:
+def _joined(lines: list[DuckedSpan]) -> list[DuckedSpan]:
     """Lines that overlap or touch as one, with the deepest depth."""
-    joined: list[Under] = []
+    joined: list[DuckedSpan] = []
     for line in lines:
         if joined and line.start_s <= joined[-1].end_s:
             last = joined[-1]
-            joined[-1] = Under(last.start_s, max(last.end_s, line.end_s), min(last.depth_db, line.depth_db))
+            joined[-1] = DuckedSpan(last.start_s, max(last.end_s, line.end_s), min(last.depth_db, line.depth_db))
         else:
             joined.append(line)
     return joined

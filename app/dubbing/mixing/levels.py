@@ -14,7 +14,7 @@ import numpy as np
 
 from app.domain.dub_options import Background
 from app.dubbing.mixing import limiter_estimate
-from app.dubbing.mixing.ducking import SILENCE_DB, Gain, Spans, Under, but_in, constant, only_in, under
+from app.dubbing.mixing.ducking import SILENCE_DB, DuckedSpan, Gain, Spans, but_in, constant, only_in, under
 from app.dubbing.mixing.limiter_estimate import Envelope
 from app.dubbing.mixing.loudness import ENERGY_N, SAMPLE_RATE_HZ, SILENT_LUFS, Doubles, Floats, integrated_lufs, linear, speech_lufs  # fmt: skip
 from app.dubbing.worker.tasks import Ducking
@@ -34,7 +34,7 @@ _LEVEL_STEP_DB: Final = 0.5
 GAIN_STEP_DB: Final = 0.25  # the loudness misses its target by half of this at most
 
 
-class Voice(msgspec.Struct, frozen=True):
+class ClipLevels(msgspec.Struct, frozen=True):
     """A ready clip at its place, with its energies and the largest magnitudes of 5 ms each (`clip_cache`)."""
 
     start_n: int
@@ -47,7 +47,7 @@ class Voice(msgspec.Struct, frozen=True):
         return self.start_n / SAMPLE_RATE_HZ, (self.start_n + self.length_n) / SAMPLE_RATE_HZ
 
 
-class Wishes(msgspec.Struct, frozen=True):
+class MixChoices(msgspec.Struct, frozen=True):
     """What the person has chosen; see `tasks.MixRequest`."""
 
     background: Background
@@ -67,7 +67,7 @@ class Levels(msgspec.Struct, frozen=True):
     voices_db: list[float]
 
 
-def choose(wishes: Wishes, original: Doubles, stem: Doubles | None, voices: list[Voice], ceiling_dbtp: float) -> Levels:
+def choose(wishes: MixChoices, original: Doubles, stem: Doubles | None, voices: list[ClipLevels], ceiling_dbtp: float) -> Levels:
     """Levels for a mix as long as `original` (its energies). With `stem` (its energies, as many) that is the background instead."""
     bed = original if stem is None else stem
     voice_lufs, bed_under = _voice_lufs(wishes, original, bed, voices)
@@ -82,8 +82,8 @@ def choose(wishes: Wishes, original: Doubles, stem: Doubles | None, voices: list
         shape += constant(wishes.keep_db)
     off = constant(SILENCE_DB)
     if wishes.background == Background.REPLACE or stem is not None:
-        over_kept = under(_lines(voices, voices_db, original, 0.0, depth_db, least_lu), wishes.ducking, wishes.kept)
-        heard = only_in(wishes.kept) + over_kept if wishes.kept else off
+        over_original = under(_lines(voices, voices_db, original, 0.0, depth_db, least_lu), wishes.ducking, wishes.kept)
+        heard = only_in(wishes.kept) + over_original if wishes.kept else off
         levels = Levels(0.0, 0.0, heard, shape + but_in(wishes.kept) if wishes.background != Background.REPLACE else off, voices_db)
     else:
         levels = Levels(0.0, 0.0, shape, off, voices_db)
@@ -98,7 +98,7 @@ def rounded(value_db: float, step_db: float) -> float:
     return round(value_db / step_db) * step_db
 
 
-def _voice_lufs(wishes: Wishes, original: Doubles, bed: Doubles, voices: list[Voice]) -> tuple[float, float]:
+def _voice_lufs(wishes: MixChoices, original: Doubles, bed: Doubles, voices: list[ClipLevels]) -> tuple[float, float]:
     """How loud every line is: as loud as the speech that it replaces; and how loud the background is under all of them."""
     spans = [voice.span for voice in voices]
     heard = original if original.any() else bed
@@ -112,7 +112,7 @@ def _voice_lufs(wishes: Wishes, original: Doubles, bed: Doubles, voices: list[Vo
     return rounded(level, _LEVEL_STEP_DB), bed_under
 
 
-def _depth_db(wishes: Wishes, voice_lufs: float, bed_under: float) -> float:
+def _depth_db(wishes: MixChoices, voice_lufs: float, bed_under: float) -> float:
     """How far the background goes down under every line."""
     if wishes.background == Background.KEEP:
         return 0.0
@@ -123,37 +123,37 @@ def _depth_db(wishes: Wishes, voice_lufs: float, bed_under: float) -> float:
     return rounded(min(max(voice_lufs - VOICE_ABOVE_DUCKED_LU - bed_under, DEEPEST_DB), 0.0), _LEVEL_STEP_DB)
 
 
-def _clip_gain_db(voice_lufs: float, voice: Voice) -> float:
+def _clip_gain_db(voice_lufs: float, voice: ClipLevels) -> float:
     measured = speech_lufs(voice.energies)
     if measured == SILENT_LUFS:
         return 0.0
     return min(max(voice_lufs - measured, -_MAX_CLIP_GAIN_DB), _MAX_CLIP_GAIN_DB)
 
 
-def _lead_lu(voice: Voice, voice_db: float, bed: Doubles) -> float:
+def _lead_lu(voice: ClipLevels, voice_db: float, bed: Doubles) -> float:
     """How far the line is above what is under it: infinite where one of them is silent."""
     said = speech_lufs(voice.energies)
     beneath = speech_lufs(bed[_inside([voice.span], len(bed))])
     return math.inf if SILENT_LUFS in (said, beneath) else said + voice_db - beneath
 
 
-def _raised_db(voice: Voice, voice_db: float, bed: Doubles, bed_db: float) -> float:
+def _raised_db(voice: ClipLevels, voice_db: float, bed: Doubles, bed_db: float) -> float:
     """What a line needs to lead over a background that stays."""
     missing = LEAST_ABOVE_LU - (_lead_lu(voice, voice_db, bed) - bed_db)
     return min(max(math.ceil(missing / _LEVEL_STEP_DB) * _LEVEL_STEP_DB, 0.0), _MOST_RAISED_DB) if math.isfinite(missing) else 0.0
 
 
-def _lines(voices: list[Voice], voices_db: list[float], bed: Doubles, bed_db: float, depth_db: float, least_lu: float) -> list[Under]:
+def _lines(voices: list[ClipLevels], voices_db: list[float], bed: Doubles, bed_db: float, depth_db: float, least_lu: float) -> list[DuckedSpan]:
     """Every line with the depth under it: everybody's, or deeper where the line would not lead by `least_lu`."""
     lines = []
     for voice, voice_db in zip(voices, voices_db, strict=True):
         spare = _lead_lu(voice, voice_db, bed) - bed_db - least_lu
         own_db = math.floor(spare / _LEVEL_STEP_DB) * _LEVEL_STEP_DB if math.isfinite(spare) else 0.0
-        lines.append(Under(*voice.span, max(min(depth_db, own_db), _DEEPEST_OF_A_LINE_DB)))
+        lines.append(DuckedSpan(*voice.span, max(min(depth_db, own_db), _DEEPEST_OF_A_LINE_DB)))
     return lines
 
 
-def _gain_db(target_lufs: float, levels: Levels, original: Doubles, stem: Doubles | None, voices: list[Voice], ceiling_dbtp: float
+def _gain_db(target_lufs: float, levels: Levels, original: Doubles, stem: Doubles | None, voices: list[ClipLevels], ceiling_dbtp: float
 ) -> tuple[float, float]:  # fmt: skip
     """The gain that brings the whole to the target, what the limiter takes away included; and the largest that makes sense."""
     count = len(original)
@@ -169,7 +169,7 @@ def _gain_db(target_lufs: float, levels: Levels, original: Doubles, stem: Double
     return limiter_estimate.gain_to(target_lufs, mixed, envelope, ceiling_dbtp, max_gain_db=MAX_GAIN_DB)
 
 
-def _voice_energies(voices: list[Voice], gains_db: list[float], count: int) -> Doubles:
+def _voice_energies(voices: list[ClipLevels], gains_db: list[float], count: int) -> Doubles:
     """The energies of all clips at their places; one that starts between two cells is divided between them."""
     total = np.zeros(count + 1)
     for voice, gain_db in zip(voices, gains_db, strict=True):

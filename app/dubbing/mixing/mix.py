@@ -21,7 +21,7 @@ from app.dubbing.mixing.chunk_encode import CODED_CEILING_DBTP
 from app.dubbing.mixing.chunk_plan import Chunk, PlacedClip, plan
 from app.dubbing.mixing.chunk_store import ChunkStore, Made, Mix, make
 from app.dubbing.mixing.clip_cache import ClipCache, Cut, StoredClip
-from app.dubbing.mixing.levels import Levels, Voice, Wishes
+from app.dubbing.mixing.levels import ClipLevels, Levels, MixChoices
 from app.dubbing.mixing.loudness import ENERGY_N, SAMPLE_RATE_HZ, SILENT_LUFS, integrated_lufs
 from app.dubbing.mixing.true_peak import dbtp
 from app.dubbing.worker.tasks import MixReport, MixRequest
@@ -116,8 +116,8 @@ class _Track:
             return make(chunks, mix, self._codecs, *everything, sink=writer.write, report=report)
 
 
-def _wishes(request: MixRequest) -> Wishes:
-    return Wishes(request.background, request.ducking, request.keep_db, request.kept, request.target_lufs)
+def _wishes(request: MixRequest) -> MixChoices:
+    return MixChoices(request.background, request.ducking, request.keep_db, request.kept, request.target_lufs)
 
 
 def _clips(request: MixRequest, cache: ClipCache, report: Report) -> list[StoredClip]:
@@ -131,9 +131,9 @@ def _clips(request: MixRequest, cache: ClipCache, report: Report) -> list[Stored
     return ready
 
 
-def _voices(request: MixRequest, clips: list[StoredClip]) -> list[Voice]:
+def _voices(request: MixRequest, clips: list[StoredClip]) -> list[ClipLevels]:
     return [
-        Voice(round(asked.start_s * SAMPLE_RATE_HZ), clip.cut.length_n, clip.energies, clip.peaks)
+        ClipLevels(round(asked.start_s * SAMPLE_RATE_HZ), clip.cut.length_n, clip.energies, clip.peaks)
         for asked, clip in zip(request.clips, clips, strict=True)
     ]
 

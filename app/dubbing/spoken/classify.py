@@ -16,7 +16,7 @@ import msgspec
 from app.domain.segment import LeftOut, LeftOutKind
 from app.dubbing.spoken import speaker_labels
 from app.dubbing.spoken.brackets import bracketed
-from app.dubbing.spoken.speaker_labels import NOBODY, Names
+from app.dubbing.spoken.speaker_labels import NOBODY, KnownNames
 from app.dubbing.spoken.unspeakable import KINDS, Span, markup, smileys, without
 from app.dubbing.spoken.vocabulary import CREDIT, CREDIT_ANYWHERE, INSERTED, MADE, MUSIC, PARTICLES
 
@@ -29,7 +29,7 @@ _SEVERAL: Final = re.compile(r"[.!?…\"”’»]\s+(?P<dash>[-–—]\s?)(?=[^\
 
 
 SPOKEN: Final = ""
-_MOST_TURNS: Final = 20  # of speakers within a line
+_MOST_SPEAKERS: Final = 20  # of speakers within a line
 MARK: Final = "mark"  # a dash, ">>", a tag: nothing that anybody would miss
 
 
@@ -47,31 +47,31 @@ class Piece(msgspec.Struct, frozen=True):
     silent: tuple[Span, ...]
 
 
-def pieces(text: str, names: Names = NOBODY, *, speaker: str = "", sounds: Sequence[Span] = (), everything: bool = False) -> tuple[Piece, ...]:
+def pieces(text: str, names: KnownNames = NOBODY, *, speaker: str = "", sounds: Sequence[Span] = (), everything: bool = False) -> tuple[Piece, ...]:
     """The text by who speaks it; together the pieces are all of it. `speaker` is who speaks at its start, where that is known; `sounds` are
     spans that the subtitles around it tell to be a sound.
 
     `everything`: sounds, lyrics, labels and credits are spoken too; emoji, addresses and mark-up never are.
     """
-    told = _Told(text, names, speaker, sounds)
+    told = _Classified(text, names, speaker, sounds)
     if everything:
         told.kinds = [kind if kind in (MARK, LeftOutKind.ADDRESS, LeftOutKind.EMOJI) else SPOKEN for kind in told.kinds]
         for found in _NOTES.finditer(text):
             told.mark(found.span(), MARK)
-    return tuple(_piece(text, told.kinds, start, end, who) for start, end, who in told.turns())
+    return tuple(_piece(text, told.kinds, start, end, who) for start, end, who in told.by_speaker())
 
 
-def starts_turn(text: str, names: Names = NOBODY) -> bool:
+def starts_turn(text: str, names: KnownNames = NOBODY) -> bool:
     """Whether somebody else may begin to speak with this subtitle: a label, ">>", or a dialogue's dash."""
-    told = _Told(text, names, "", ())
+    told = _Classified(text, names, "", ())
     spoken = next((at for at, kind in enumerate(told.kinds) if not kind and not text[at].isspace()), len(text))
     return any(at <= spoken for at, _ in told.speakers)
 
 
-class _Told:
+class _Classified:
     """The kind of each character, told step by step: what one step has told is blank to the next."""
 
-    def __init__(self, text: str, names: Names, speaker: str, sounds: Sequence[Span]) -> None:
+    def __init__(self, text: str, names: KnownNames, speaker: str, sounds: Sequence[Span]) -> None:
         self.text, self.names, self.first = text, names, speaker
         self.kinds: list[str] = [SPOKEN] * len(text)
         self.speakers: list[tuple[int, str]] = []
@@ -101,7 +101,7 @@ class _Told:
         end = len(self.text) if end is None else end
         return "".join(c if c == "\n" or not self.kinds[at] else " " for at, c in enumerate(self.text[start:end], start))
 
-    def turns(self) -> Iterator[tuple[int, int, str]]:
+    def by_speaker(self) -> Iterator[tuple[int, int, str]]:
         """Who speaks, from where to where. Blanks and marks before a turn belong to it."""
         cuts: list[tuple[int, str]] = [(0, self.first)]
         for at, who in sorted(self.speakers):
@@ -193,17 +193,17 @@ class _Told:
         else:
             self._bracket_label(start, end, line, at)
         if found or turn:
-            for dash in itertools.islice(_SEVERAL.finditer(line), _MOST_TURNS):
+            for dash in itertools.islice(_SEVERAL.finditer(line), _MOST_SPEAKERS):
                 if not line[dash.end() :][:1].islower():
                     self.mark((start + dash.start("dash"), start + dash.end("dash")), MARK)
                     self.speakers.append((start + dash.start("dash"), ""))
-        for arrows in itertools.islice(re.finditer(r">{2,}\s*", line[at:]), _MOST_TURNS):
+        for arrows in itertools.islice(re.finditer(r">{2,}\s*", line[at:]), _MOST_SPEAKERS):
             self.mark((start + at + arrows.start(), start + at + arrows.end()), MARK)
             self.speakers.append((start + at + arrows.start(), ""))
             found = speaker_labels.label_at(line, at + arrows.end(), self.names, marked=True, rest=self._after(start + at + arrows.end()))
             if found:
                 self._label(found[0], start + at + arrows.end(), start + found[1])
-        for name, begin, stop in itertools.islice(speaker_labels.labels_inside(self.rest(start, end), self.names), _MOST_TURNS):
+        for name, begin, stop in itertools.islice(speaker_labels.labels_inside(self.rest(start, end), self.names), _MOST_SPEAKERS):
             self._label(name, start + begin, start + stop)
 
     def _after(self, at: int) -> str:

@@ -14,8 +14,8 @@ from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.segment import Segment, Word
 from app.dubbing.spoken.brackets import half_open
 from app.dubbing.spoken.classify import Piece, pieces
-from app.dubbing.spoken.joining import Joint, join, located, looks_short, timed
-from app.dubbing.spoken.speaker_labels import NOBODY, Names, names_in
+from app.dubbing.spoken.joining import JoinedLine, join, located, looks_short, timed
+from app.dubbing.spoken.speaker_labels import NOBODY, KnownNames, names_in
 from app.dubbing.spoken.unspeakable import Span, without
 from app.dubbing.subtitles.cues import Cue
 
@@ -23,14 +23,16 @@ _SHORTEST_S: Final = 0.05
 _SAME_SOUND_S: Final = 2.0  # brackets may go on in the next subtitle, if it comes this soon
 
 
-class Lines(msgspec.Struct, frozen=True):
+class SpokenLines(msgspec.Struct, frozen=True):
     """The lines, in order; `joined` says what was made of short subtitles, None where they stayed as they were."""
 
     segments: tuple[Segment, ...]
     joined: Joined | None
 
 
-def lines_of(cues: Sequence[Cue], duration_s: float, *, speak_sounds: bool = False, join_short_cues: JoinShortCues = JoinShortCues.AUTO) -> Lines:
+def lines_of(
+    cues: Sequence[Cue], duration_s: float, *, speak_sounds: bool = False, join_short_cues: JoinShortCues = JoinShortCues.AUTO
+) -> SpokenLines:
     """The lines of brought subtitles (sorted) that lie within the video."""
     cues = [cue for cue in cues if cue.end_s > 0 and cue.start_s < duration_s and cue.text.strip()]
     names = names_in(cue.text for cue in cues)
@@ -42,12 +44,12 @@ def lines_of(cues: Sequence[Cue], duration_s: float, *, speak_sounds: bool = Fal
     else:
         for cue, sounds in zip(cues, _over_cues(cues), strict=True):
             words = timed(cue) if cue.words else ()
-            joint = Joint(cue.start_s, cue.end_s, cue.text.strip(), cue.speaker, words)
+            joint = JoinedLine(cue.start_s, cue.end_s, cue.text.strip(), cue.speaker, words)
             made += _segments(joint, duration_s, pieces(joint.text, names, speaker=cue.speaker, sounds=sounds, everything=speak_sounds), tight=False)
-    return Lines(tuple(made), Joined(len(cues), len(made)) if joins else None)
+    return SpokenLines(tuple(made), Joined(len(cues), len(made)) if joins else None)
 
 
-def recognised(segments: Sequence[Segment], *, speak_sounds: bool = False, names: Names = NOBODY) -> tuple[Segment, ...]:
+def recognised(segments: Sequence[Segment], *, speak_sounds: bool = False, names: KnownNames = NOBODY) -> tuple[Segment, ...]:
     """Recognised lines without what recognition describes or makes up: "[Music]", "(Applause)", "Subtitles by the Amara.org community"."""
     made: list[Segment] = []
     for line in segments:
@@ -56,11 +58,11 @@ def recognised(segments: Sequence[Segment], *, speak_sounds: bool = False, names
             made.append(line)
             continue
         placed = timed(Cue(line.start_s, line.end_s, line.text, line.words)) if line.words else ()
-        made += _segments(Joint(line.start_s, line.end_s, line.text.strip(), line.speaker, placed), line.end_s, told, tight=False)
+        made += _segments(JoinedLine(line.start_s, line.end_s, line.text.strip(), line.speaker, placed), line.end_s, told, tight=False)
     return tuple(made)
 
 
-def _segments(joint: Joint, duration_s: float, told: Sequence[Piece], *, tight: bool) -> Iterator[Segment]:
+def _segments(joint: JoinedLine, duration_s: float, told: Sequence[Piece], *, tight: bool) -> Iterator[Segment]:
     """A line for each speaker. `tight`: from the first word that is spoken to the last."""
     start_s, end_s = max(joint.start_s, 0.0), min(joint.end_s, duration_s)
     if end_s - start_s < _SHORTEST_S:
@@ -98,7 +100,7 @@ def _segment(
     )  # fmt: skip
 
 
-def _words(joint: Joint, piece: Piece) -> list[Word]:
+def _words(joint: JoinedLine, piece: Piece) -> list[Word]:
     """The words of what is spoken, joined the text; none where they are not all known."""
     found = []
     for word, (start, end) in joint.words:

@@ -16,7 +16,7 @@ import msgspec
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.segment import Word
 from app.dubbing.spoken.classify import starts_turn
-from app.dubbing.spoken.speaker_labels import Names
+from app.dubbing.spoken.speaker_labels import KnownNames
 from app.dubbing.spoken.unspeakable import Span, is_spaceless
 from app.dubbing.spoken.vocabulary import ABBREVIATIONS, TITLES
 from app.dubbing.subtitles.cues import Cue
@@ -39,7 +39,7 @@ _CLINGS: Final = re.compile(r"[.,!?;:…%)\]}»”。，！？；：、）」』
 _INITIALS: Final = re.compile(r"(?:[^\W\d_]\.)+$")
 
 
-class Joint(msgspec.Struct, frozen=True):
+class JoinedLine(msgspec.Struct, frozen=True):
     """Subtitles that are one line: its text, and its words with the characters of the text that they are."""
 
     start_s: float
@@ -65,7 +65,7 @@ def words_in(text: str) -> float:
     return spaceless / 2 + len("".join(" " if is_spaceless(character) else character for character in text).split())
 
 
-def join(cues: Sequence[Cue], names: Names) -> Iterator[Joint]:
+def join(cues: Sequence[Cue], names: KnownNames) -> Iterator[JoinedLine]:
     """Sorted subtitles to lines: to the end of a sentence, a pause, or another speaker; at most LONGEST_S and MAX_TEXT_CHARACTERS."""
     bare = not any(ends_sentence(cue.text, "") for cue in cues)
     pause_s = _BARE_PAUSE_S if bare else _PAUSE_S
@@ -105,7 +105,7 @@ def ends_sentence(text: str, following: str) -> bool:
     return not (bare in ABBREVIATIONS and (begins.islower() or begins.isdigit()))
 
 
-def together(cues: Sequence[Cue]) -> Joint:
+def together(cues: Sequence[Cue]) -> JoinedLine:
     """Subtitles as one line. Every word has its own time, or its share of its subtitle's; none begins before the one before it."""
     text = ""
     words: list[tuple[Word, Span]] = []
@@ -115,7 +115,7 @@ def together(cues: Sequence[Cue]) -> Joint:
         at = len(text)
         words += [(word, (start + at, end + at)) for word, (start, end) in timed(cue)]
         text += own
-    return Joint(cues[0].start_s, max(cue.end_s for cue in cues), text, cues[0].speaker, tuple(_in_order(words)))
+    return JoinedLine(cues[0].start_s, max(cue.end_s for cue in cues), text, cues[0].speaker, tuple(_in_order(words)))
 
 
 def glue(left: str, right: str) -> str:

@@ -30,7 +30,7 @@ _WORD: Final = re.compile(r"[^\s]+")
 _ORDINAL: Final = re.compile(r"\d+(?:st|nd|rd|th)$")
 
 
-class Names(msgspec.Struct, frozen=True):
+class KnownNames(msgspec.Struct, frozen=True):
     """What a file as a whole tells: the names that it uses as labels again and again (lower case, and as first written), and whether all of it is
     in capitals, so that capitals tell nothing.
     """
@@ -44,10 +44,10 @@ class Names(msgspec.Struct, frozen=True):
         return self.known.get(name.casefold(), name)
 
 
-NOBODY: Final = Names()
+NOBODY: Final = KnownNames()
 
 
-def names_in(texts: Iterable[str]) -> Names:
+def names_in(texts: Iterable[str]) -> KnownNames:
     """Read a whole file for its labels."""
     seen: collections.Counter[str] = collections.Counter()
     first: dict[str, str] = {}
@@ -67,10 +67,10 @@ def names_in(texts: Iterable[str]) -> Names:
     again = {name for name, count in seen.items() if count >= _AGAIN}
     if len(again) < 2 and not any(count >= _OFTEN for count in seen.values()):
         again = set()  # nobody speaks with himself: one word that comes back is a heading
-    return Names({name: first[name] for name in again}, cased >= 40 and upper / cased >= _ALL_CAPS_FILE)
+    return KnownNames({name: first[name] for name in again}, cased >= 40 and upper / cased >= _ALL_CAPS_FILE)
 
 
-def label_at(line: str, start: int, names: Names, *, marked: bool, rest: str) -> tuple[str, int] | None:
+def label_at(line: str, start: int, names: KnownNames, *, marked: bool, rest: str) -> tuple[str, int] | None:
     """The label that stands at `start` of a line, and where it ends (after its colon). `marked`: a dash or ">>" stands before it; `rest` is what
     follows in the cue.
     """
@@ -83,7 +83,7 @@ def label_at(line: str, start: int, names: Names, *, marked: bool, rest: str) ->
     return name, found.end("colon")
 
 
-def labels_inside(line: str, names: Names) -> Iterator[tuple[str, int, int]]:
+def labels_inside(line: str, names: KnownNames) -> Iterator[tuple[str, int, int]]:
     """Labels after the end of a sentence within a line: "Really? MARY: Yes.": name, start, end."""
     for found in _INSIDE.finditer(line):
         name = found["name"]
@@ -92,7 +92,7 @@ def labels_inside(line: str, names: Names) -> Iterator[tuple[str, int, int]]:
             yield name, found.start("name"), found.end()
 
 
-def bracket_speaks(content: str, names: Names, *, follows: str) -> bool:
+def bracket_speaks(content: str, names: KnownNames, *, follows: str) -> bool:
     """Whether brackets before text (`follows`) name who says it: "[Narrator] Once", "（太郎）行くぞ", and not "[sighs] Well"."""
     name = " ".join(content.split())
     if not name or is_sound(name) or not follows.strip() or any(sign in name for sign in ':：«»"“”!?;'):
@@ -150,7 +150,7 @@ def may_be_name(name: str) -> bool:
     return all(not word[0].islower() or word.casefold() in PARTICLES for word in words) and not words[0][0].islower()
 
 
-def _is_label(name: str, names: Names, *, marked: bool, rest: str) -> bool:
+def _is_label(name: str, names: KnownNames, *, marked: bool, rest: str) -> bool:
     if name.casefold() in names.known:
         return True
     if not may_be_name(name):

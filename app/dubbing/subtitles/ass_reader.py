@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from app.dubbing.subtitles.cue_repair import Notes, Raw
+from app.dubbing.subtitles.cue_repair import FileFaults, RawCue
 
 # The fields of a line where the file does not name them: http://www.tcax.org/docs/ass-specs.htm, section 10
 _FIELDS: Final = ("layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text")
@@ -25,7 +25,7 @@ def is_ass(lines: Sequence[str]) -> bool:
     return _FIRST.match(first) is not None
 
 
-def cues(lines: Sequence[str], notes: Notes) -> Iterator[Raw]:
+def cues(lines: Sequence[str], notes: FileFaults) -> Iterator[RawCue]:
     """The dialogue, in the file's order, without what is written twice (glow and shadow are drawn by copies of a line)."""
     in_events = False
     fields: tuple[str, ...] = _FIELDS
@@ -46,7 +46,7 @@ def cues(lines: Sequence[str], notes: Notes) -> Iterator[Raw]:
                     yield raw
 
 
-def _fields(text: str, number: int, notes: Notes) -> tuple[str, ...] | None:
+def _fields(text: str, number: int, notes: FileFaults) -> tuple[str, ...] | None:
     fields = tuple(field.strip().lower() for field in text.split(","))
     if {"start", "end", "text"} <= set(fields) and fields[-1] == "text":
         return fields
@@ -54,7 +54,7 @@ def _fields(text: str, number: int, notes: Notes) -> tuple[str, ...] | None:
     return None
 
 
-def _dialogue(text: str, fields: tuple[str, ...], number: int, notes: Notes) -> Raw | None:
+def _dialogue(text: str, fields: tuple[str, ...], number: int, notes: FileFaults) -> RawCue | None:
     values = text.split(",", len(fields) - 1)
     if len(values) < len(fields):
         notes.left_out(number, f"it has {len(values)} of {len(fields)} fields")
@@ -67,7 +67,7 @@ def _dialogue(text: str, fields: tuple[str, ...], number: int, notes: Notes) -> 
         notes.empty += 1
         return None
     speaker = " ".join(values[fields.index("name")].split()) if "name" in fields else ""
-    return Raw(number, start_s, end_s, plain(values[-1]), speaker)
+    return RawCue(number, start_s, end_s, plain(values[-1]), speaker)
 
 
 def _seconds(text: str) -> float | None:

@@ -17,7 +17,7 @@ _SHORTEST_S: Final = 1.0
 _LONGEST_S: Final = 7.0
 
 
-class Raw(msgspec.Struct, frozen=True):
+class RawCue(msgspec.Struct, frozen=True):
     """A cue as it stands in the file. `line` is that of its times; `end_s` is None where it cannot be read.
 
     `marks` are times inside the text: (which character of `text` comes next, when).
@@ -31,7 +31,7 @@ class Raw(msgspec.Struct, frozen=True):
     marks: tuple[tuple[int, float], ...] = ()
 
 
-class Notes:
+class FileFaults:
     """What was not right in a file. `lost` counts cues that are left out, `empty` those that say nothing."""
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Notes:
         self.faults.append(Fault(line, what, "left out", True))
 
 
-def settled(raws: Iterable[Raw], notes: Notes) -> list[Raw]:
+def settled(raws: Iterable[RawCue], notes: FileFaults) -> list[RawCue]:
     """The cues that can be used, sorted by time, 0 <= start_s < end_s.
 
     A negative start becomes 0. An end that is missing, or not behind the start, is set by the length of the text, before the next cue.
@@ -58,7 +58,7 @@ def settled(raws: Iterable[Raw], notes: Notes) -> list[Raw]:
     return done
 
 
-def _usable(raw: Raw, notes: Notes) -> bool:
+def _usable(raw: RawCue, notes: FileFaults) -> bool:
     if not raw.text:
         notes.empty += 1
         return False
@@ -73,7 +73,7 @@ def _usable(raw: Raw, notes: Notes) -> bool:
     return False
 
 
-def _repaired(raw: Raw, starts: Sequence[float], notes: Notes) -> Raw:
+def _repaired(raw: RawCue, starts: Sequence[float], notes: FileFaults) -> RawCue:
     if raw.start_s < 0:
         notes.repaired(raw.line, "the cue starts before the video", "starts at 0 s")
         raw = msgspec.structs.replace(raw, start_s=0.0)

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from app.domain.segment import Word
-from app.dubbing.subtitles.cue_repair import Raw
+from app.dubbing.subtitles.cue_repair import RawCue
 from app.dubbing.subtitles.cues import Cue
 
 _TOGETHER_S: Final = 0.25  # cues further apart than this do not show one text that rolls on
@@ -33,13 +33,13 @@ _TOKEN: Final = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
 class _Shown(msgspec.Struct, frozen=True):
     """A cue with its tokens: the words, where each begins in the text, and how many of them the last line has."""
 
-    raw: Raw
+    raw: RawCue
     words: tuple[str, ...]
     places: tuple[int, ...]
     last_line: int
 
 
-def unrolled(raws: Sequence[Raw]) -> tuple[list[Cue], bool]:
+def unrolled(raws: Sequence[RawCue]) -> tuple[list[Cue], bool]:
     """The cues of a file, sorted by time, and whether it was found to roll."""
     shown = [_shown(raw) for raw in raws]
     if not _rolls(shown):
@@ -47,7 +47,7 @@ def unrolled(raws: Sequence[Raw]) -> tuple[list[Cue], bool]:
     return [_cue(raw) for raw in _phrases(shown)], True
 
 
-def _shown(raw: Raw) -> _Shown:
+def _shown(raw: RawCue) -> _Shown:
     found = list(_TOKEN.finditer(raw.text))
     last = raw.text.rfind("\n") + 1
     return _Shown(raw, tuple(m[0] for m in found), tuple(m.start() for m in found), sum(m.start() >= last for m in found))
@@ -66,7 +66,7 @@ def _rolls(shown: Sequence[_Shown]) -> bool:
     return rolled >= _FEW and rolled >= _ROLLS * pairs
 
 
-def _follows(before: Raw, cue: Raw) -> bool:
+def _follows(before: RawCue, cue: RawCue) -> bool:
     return cue.start_s <= _end_s(before) + _TOGETHER_S
 
 
@@ -79,9 +79,9 @@ def _repeated(before: _Shown, cue: _Shown) -> int:
     return 0
 
 
-def _phrases(shown: Sequence[_Shown]) -> Iterator[Raw]:
+def _phrases(shown: Sequence[_Shown]) -> Iterator[RawCue]:
     """What is new in each cue. A line that is written on while it is shown is one phrase."""
-    phrase: Raw | None = None
+    phrase: RawCue | None = None
     before: _Shown | None = None
     for cue in shown:
         repeated = _repeated(before, cue) if before is not None and _follows(before.raw, cue.raw) else 0
@@ -105,7 +105,7 @@ def _phrases(shown: Sequence[_Shown]) -> Iterator[Raw]:
         yield phrase
 
 
-def _one_after_another(raws: Sequence[Raw]) -> list[Raw]:
+def _one_after_another(raws: Sequence[RawCue]) -> list[RawCue]:
     """Where nearly every cue still shows when the next begins, that is for reading: a phrase is said until the next one begins."""
     pairs = list(itertools.pairwise(raws))
     over = sum(after.start_s < _end_s(before) and after.start_s > before.start_s for before, after in pairs)
@@ -114,22 +114,22 @@ def _one_after_another(raws: Sequence[Raw]) -> list[Raw]:
     return [_until(before, after.start_s) for before, after in pairs] + list(raws[-1:])
 
 
-def _until(raw: Raw, end_s: float) -> Raw:
+def _until(raw: RawCue, end_s: float) -> RawCue:
     return msgspec.structs.replace(raw, end_s=end_s) if raw.start_s < end_s < _end_s(raw) else raw
 
 
-def _end_s(raw: Raw) -> float:
+def _end_s(raw: RawCue) -> float:
     return raw.start_s if raw.end_s is None else raw.end_s
 
 
 # ---- words
 
 
-def _cue(raw: Raw) -> Cue:
+def _cue(raw: RawCue) -> Cue:
     return Cue(raw.start_s, _end_s(raw), raw.text, _words(raw), raw.speaker)
 
 
-def _words(raw: Raw) -> tuple[Word, ...]:
+def _words(raw: RawCue) -> tuple[Word, ...]:
     """The text's words by the times inside it; none where there are none, or they do not go forward within the cue."""
     end_s = _end_s(raw)
     times_s = [raw.start_s, *(time_s for _, time_s in raw.marks), end_s]

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from app.dubbing.subtitles.cue_repair import Notes, Raw
+from app.dubbing.subtitles.cue_repair import FileFaults, RawCue
 from app.dubbing.subtitles.cue_times import Times, are_broken_times, is_clock, times_of
 from app.dubbing.subtitles.markup import marked, voices
 
@@ -17,7 +17,7 @@ _SETTINGS: Final = re.compile(r"(?:[XY][12]:|\w+:\S|\{\\|\d+%)")
 _DOUBLE_SPACED = 0.5  # with more cues than this share having an empty line inside, it is the program's way
 
 
-class _Head(msgspec.Struct, frozen=True):
+class _CueHead(msgspec.Struct, frozen=True):
     """Where a cue begins: its line of times (an index), what they are (None: they cannot be read), the number before it."""
 
     at: int
@@ -26,7 +26,7 @@ class _Head(msgspec.Struct, frozen=True):
     first: int  # the index of the first line that belongs to it: the number's, or that of the times
 
 
-def cues(lines: Sequence[str], notes: Notes) -> Iterator[Raw]:
+def cues(lines: Sequence[str], notes: FileFaults) -> Iterator[RawCue]:
     """The cues in the file's order."""
     heads = _heads(lines)
     _note_head(lines, heads[0].first if heads else len(lines), notes)
@@ -51,7 +51,7 @@ def cues(lines: Sequence[str], notes: Notes) -> Iterator[Raw]:
             continue
         said, marks = marked(text)
         names = voices(text)
-        yield Raw(head.at + 1, head.times.start_s, head.times.end_s, said, names[0] if len(names) == 1 else "", marks)
+        yield RawCue(head.at + 1, head.times.start_s, head.times.end_s, said, names[0] if len(names) == 1 else "", marks)
     if len(gaps) > max(3, _DOUBLE_SPACED * len(heads)):
         notes.repaired(gaps[0], f"{len(gaps)} cues have an empty line inside", "what follows it belongs to the cue")
     else:
@@ -59,8 +59,8 @@ def cues(lines: Sequence[str], notes: Notes) -> Iterator[Raw]:
             notes.repaired(line, "an empty line inside the cue", "what follows it belongs to the cue")
 
 
-def _heads(lines: Sequence[str]) -> list[_Head]:
-    heads: list[_Head] = []
+def _heads(lines: Sequence[str]) -> list[_CueHead]:
+    heads: list[_CueHead] = []
     for at, line in enumerate(lines):
         if ":" not in line and "." not in line and "\uff1a" not in line:
             continue
@@ -72,11 +72,11 @@ def _heads(lines: Sequence[str]) -> list[_Head]:
             if not (opens and are_broken_times(line)) and not (counter is not None and is_clock(line)):
                 continue
         number, first = counter if counter is not None else (None, at)
-        heads.append(_Head(at, found, number, first))
+        heads.append(_CueHead(at, found, number, first))
     return heads
 
 
-def _counter(lines: Sequence[str], at: int, after: int, before: _Head | None) -> tuple[int, int] | None:
+def _counter(lines: Sequence[str], at: int, after: int, before: _CueHead | None) -> tuple[int, int] | None:
     """The number of the cue whose times stand at `at`, and its index, when there is one: right above, or above empty lines where it counts on."""
     above = at - 1
     while above >= after and not lines[above].strip():
@@ -104,13 +104,13 @@ def _trimmed(body: Sequence[str]) -> tuple[int, int]:
     return start, end
 
 
-def _note_head(lines: Sequence[str], until: int, notes: Notes) -> None:
+def _note_head(lines: Sequence[str], until: int, notes: FileFaults) -> None:
     first = next((at for at in range(until) if lines[at].strip()), None)
     if first is not None:
         notes.left_out(first + 1, "text before the first cue", cue=False)
 
 
-def _without_unfinished(body: list[str], head: _Head, notes: Notes) -> list[str]:
+def _without_unfinished(body: list[str], head: _CueHead, notes: FileFaults) -> list[str]:
     """The last cue's text, without the number of a cue that was never written."""
     _, end = _trimmed(body)
     if end < 2 or body[end - 2].strip():

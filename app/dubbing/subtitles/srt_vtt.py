@@ -18,7 +18,7 @@ from app.domain.errors import SUBTITLES_EMPTY, SUBTITLES_INVALID, DubError
 from app.domain.subtitle_file import Fault
 from app.dubbing.subtitles import ass_reader, srt_reader, vtt_reader
 from app.dubbing.subtitles.code_pages import known
-from app.dubbing.subtitles.cue_repair import Notes, Raw, settled
+from app.dubbing.subtitles.cue_repair import FileFaults, RawCue, settled
 from app.dubbing.subtitles.cues import Cue as Cue
 from app.dubbing.subtitles.encoding import decode
 from app.dubbing.subtitles.line_breaks import break_lines
@@ -69,7 +69,7 @@ def read(data: bytes, *, language: str | None = None, encoding: str | None = Non
     long = next((number for number, line in enumerate(lines, 1) if len(line) > _MAX_LINE_CHARACTERS), None)
     if long is not None:
         raise DubError(SUBTITLES_INVALID, f"Line {long} has more than {_MAX_LINE_CHARACTERS} characters.")
-    notes = Notes()
+    notes = FileFaults()
     if ass_reader.is_ass(lines):
         kind, found = "ass", ass_reader.cues(lines, notes)
     elif vtt_reader.is_vtt(lines):
@@ -87,7 +87,7 @@ def read(data: bytes, *, language: str | None = None, encoding: str | None = Non
     return Subtitles(tuple(cues), kind, decoded.encoding, decoded.guessed, decoded.likely, rolling, tuple(notes.faults))
 
 
-def _check(kept: Sequence[Raw], notes: Notes, lines: Sequence[str]) -> None:
+def _check(kept: Sequence[RawCue], notes: FileFaults, lines: Sequence[str]) -> None:
     """Raises for a file of which less than half can be read, and for one that says nothing."""
     read = len(kept) + notes.empty
     if read < notes.lost or (read == 0 and notes.faults):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from app.dubbing.subtitles.cue_repair import Notes, Raw
+from app.dubbing.subtitles.cue_repair import FileFaults, RawCue
 from app.dubbing.subtitles.cue_times import are_broken_times, times_of
 from app.dubbing.subtitles.markup import marked, voices
 
@@ -19,7 +19,7 @@ def is_vtt(lines: Sequence[str]) -> bool:
     return first.startswith("WEBVTT") and not first[6:7].strip()
 
 
-def cues(lines: Sequence[str], notes: Notes) -> Iterator[Raw]:
+def cues(lines: Sequence[str], notes: FileFaults) -> Iterator[RawCue]:
     """The cues in the file's order."""
     at = next(number for number, line in enumerate(lines) if line.strip()) + 1
     while at < len(lines) and lines[at] and times_of(lines[at]) is None:  # the header's other lines
@@ -45,14 +45,14 @@ def _opens(lines: Sequence[str], at: int) -> bool:
     return lines[at].strip().isdigit() and at + 1 < len(lines) and times_of(lines[at + 1]) is not None
 
 
-def _cue(block: Sequence[str], line: int, notes: Notes) -> Iterator[Raw]:
+def _cue(block: Sequence[str], line: int, notes: FileFaults) -> Iterator[RawCue]:
     for offset in range(min(2, len(block))):
         found = times_of(block[offset])
         if found is not None:
             text = "\n".join(block[offset + 1 :])
             said, marks = marked(text, is_vtt=True)
             names = voices(text)
-            yield Raw(line + offset, found.start_s, found.end_s, said, names[0] if len(names) == 1 else "", marks)
+            yield RawCue(line + offset, found.start_s, found.end_s, said, names[0] if len(names) == 1 else "", marks)
             return
     if _NO_CUE.match(block[0]):
         return

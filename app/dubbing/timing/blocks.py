@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from app.dubbing.timing.linear_program import Solution, scattered, solve
-from app.dubbing.timing.lines import Booleans, Doubles, Indices, Lines, Ties
+from app.dubbing.timing.lines import Booleans, Doubles, FitLines, Indices, PairConstraints
 from app.dubbing.timing.weights import Weights
 
 _NEAR = 64  # a cut is the best of this many places before and after it: so it depends on nothing farther away
@@ -20,7 +20,7 @@ _CALM_ENOUGH = 3
 _EXACT = 1e-7
 
 
-def solve_all(lines: Lines, ties: Ties, weights: Weights) -> Solution | None:
+def solve_all(lines: FitLines, ties: PairConstraints, weights: Weights) -> Solution | None:
     """The cheapest schedule of all lines, or None when some voice does not fit the video."""
     shift_s, stretch = np.zeros(len(lines)), np.zeros(len(lines))
     cut = _cuts(lines, ties, weights)  # (n,) this line begins a piece
@@ -41,7 +41,7 @@ def solve_all(lines: Lines, ties: Ties, weights: Weights) -> Solution | None:
     return Solution(shift_s, stretch)
 
 
-def _cuts(lines: Lines, ties: Ties, weights: Weights) -> Booleans:
+def _cuts(lines: FitLines, ties: PairConstraints, weights: Weights) -> Booleans:
     """Where pieces may begin: in pauses so long that no pace is compared, and amid lines that all fit their slots."""
     silent_s = lines.start_s - np.maximum.accumulate(np.append(-np.inf, lines.end_s[:-1]))
     fits = np.pad(ties.fits, _CALM)
@@ -54,7 +54,7 @@ def _cuts(lines: Lines, ties: Ties, weights: Weights) -> Booleans:
     return cut
 
 
-def _join(lines: Lines, ties: Ties, cut: Booleans, shift_s: Doubles, stretch: Doubles) -> Booleans:
+def _join(lines: FitLines, ties: PairConstraints, cut: Booleans, shift_s: Doubles, stretch: Doubles) -> Booleans:
     """Takes away the cuts between lines that do not get along; (n,) the pieces to be solved again, at their first line."""
     before, after = _broken(lines, ties, shift_s, stretch)
     piece = np.cumsum(cut) - 1
@@ -70,7 +70,7 @@ def _join(lines: Lines, ties: Ties, cut: Booleans, shift_s: Doubles, stretch: Do
     return dirty
 
 
-def _broken(lines: Lines, ties: Ties, shift_s: Doubles, stretch: Doubles) -> tuple[Indices, Indices]:
+def _broken(lines: FitLines, ties: PairConstraints, shift_s: Doubles, stretch: Doubles) -> tuple[Indices, Indices]:
     """The lines (i, j) between which a limit is broken or a jump is paid for."""
     start_s = lines.start_s + shift_s
     end_s = start_s + lines.natural_s * (1 + stretch)

@@ -19,7 +19,7 @@ from app.domain.segment import Flag, Placement
 from app.dubbing.mixing.clip import edges
 from app.dubbing.timing.blocks import solve_all
 from app.dubbing.timing.infeasible import misfits
-from app.dubbing.timing.lines import Doubles, Lines, sorted_lines, ties
+from app.dubbing.timing.lines import Doubles, FitLines, sorted_lines, ties
 from app.dubbing.timing.weights import LATE_ABOVE_S, SHORTEN_ABOVE, WEIGHTS, Weights
 from app.dubbing.worker.tasks import FitRequest
 
@@ -27,7 +27,7 @@ _EXACT = 1e-6  # the solver's tolerance: below it a deviation is none
 _DIGITS = 7  # 0.1 microseconds: the same optimum gives the same numbers, however the solver came to it
 
 
-class Schedule(msgspec.Struct, frozen=True):
+class LineTimes(msgspec.Struct, frozen=True):
     """Float64 (n,) each, in the order asked for; `rate` relative to the natural length."""
 
     start_s: Doubles
@@ -60,7 +60,7 @@ def place(request: FitRequest) -> tuple[Placement, ...]:
     return tuple(placements)
 
 
-def _scheduled(request: FitRequest, kept_s: Sequence[float]) -> Schedule:
+def _scheduled(request: FitRequest, kept_s: Sequence[float]) -> LineTimes:
     lines = request.lines
     return schedule_lines(
         [line.start_s for line in lines],
@@ -89,11 +89,11 @@ def schedule_lines(
     *,
     start_locked: Sequence[bool] | None = None,
     locked_rate: Sequence[float | None] | None = None,
-) -> Schedule:
+) -> LineTimes:
     """The cheapest schedule. An empty speaker is one speaker like any other. Raises NoSchedule."""
     starts, ends, natural = (np.asarray(values, np.float64) for values in (start_s, end_s, natural_s))
     if not len(starts):
-        return Schedule(starts, starts, starts)
+        return LineTimes(starts, starts, starts)
     locks = np.zeros(len(starts), np.bool_) if start_locked is None else np.asarray(start_locked, np.bool_)
     own_rate = np.array([np.nan if rate is None else rate for rate in locked_rate or [None] * len(starts)], np.float64)
     rate_locked = ~np.isnan(own_rate)
@@ -101,7 +101,7 @@ def schedule_lines(
     senseless = ~(np.isfinite(starts) & np.isfinite(ends) & np.isfinite(base) & (base > 0))
     if senseless.any():
         raise NoSchedule(np.flatnonzero(senseless).tolist())
-    lines, order = sorted_lines(Lines(starts, ends, base, np.zeros(len(starts), np.int64), locks, rate_locked, video_end_s), speakers)
+    lines, order = sorted_lines(FitLines(starts, ends, base, np.zeros(len(starts), np.int64), locks, rate_locked, video_end_s), speakers)
     wrong = misfits(lines, weights)
     if wrong:
         raise NoSchedule(sorted(order[wrong].tolist()))
@@ -113,7 +113,7 @@ def schedule_lines(
     shift_s[np.abs(shift_s) < _EXACT] = 0.0
     longer_s[np.abs(longer_s) < _EXACT] = 0.0
     rate = np.where(rate_locked, own_rate, np.clip(base / (base + longer_s), weights.slowest, weights.fastest))
-    return Schedule(np.maximum(np.maximum(starts, 0.0) + shift_s, 0.0), natural / rate, rate)
+    return LineTimes(np.maximum(np.maximum(starts, 0.0) + shift_s, 0.0), natural / rate, rate)
 
 
 class NoSchedule(Exception):

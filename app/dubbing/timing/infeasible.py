@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.dubbing.timing.lines import Doubles, Lines
+from app.dubbing.timing.lines import Doubles, FitLines
 from app.dubbing.timing.weights import Weights
 
 _EXACT = 1e-6
 
 
-def misfits(lines: Lines, weights: Weights) -> list[int]:
+def misfits(lines: FitLines, weights: Weights) -> list[int]:
     """The lines that do not fit, sorted; empty when everything does. Without them the others fit.
 
     A voice fits when every line, played as fast as it may be, ends before the next moment that cannot wait: a locked start, the video's
@@ -28,7 +28,7 @@ def misfits(lines: Lines, weights: Weights) -> list[int]:
     return sorted(found)
 
 
-def _of_one_voice(members: list[int], lines: Lines, least_s: Doubles) -> set[int]:
+def _of_one_voice(members: list[int], lines: FitLines, least_s: Doubles) -> set[int]:
     found: set[int] = set()
     queue: list[int] = []  # since the last locked start, which is its first line, or since 0
     free_s = 0.0
@@ -45,7 +45,7 @@ def _of_one_voice(members: list[int], lines: Lines, least_s: Doubles) -> set[int
     return found
 
 
-def _guilty(queue: list[int], lines: Lines, least_s: Doubles, until_s: float) -> set[int]:
+def _guilty(queue: list[int], lines: FitLines, least_s: Doubles, until_s: float) -> set[int]:
     """Of lines that do not fit one after the other before `until_s`: leaves out what can be left out, the shortest first."""
     from_s = float(lines.start_s[queue[0]]) if lines.start_locked[queue[0]] else 0.0
     over_s = from_s + float(least_s[queue].sum()) - until_s

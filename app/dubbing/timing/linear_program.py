@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.dubbing.timing import highs
-from app.dubbing.timing.lines import Doubles, Indices, Lines, Ties
+from app.dubbing.timing.lines import Doubles, FitLines, Indices, PairConstraints
 from app.dubbing.timing.weights import ON_TIME_S, Tiers, Weights
 
 _TIE_BREAK = 1e-5  # prices differ by up to this share from line to line: one optimum, whoever else is solved with a line
@@ -37,7 +37,7 @@ class _Tiers(msgspec.Struct, frozen=True):
     prices: Doubles
 
 
-class _Rows:
+class _ConstraintRows:
     """A sparse matrix and its right side, collected row by row."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class _Rows:
         return rows, columns, np.concatenate(self._values), np.concatenate(self._limits)
 
 
-def solve(lines: Lines, ties: Ties, weights: Weights, *, squeeze: bool = False) -> Solution | None:
+def solve(lines: FitLines, ties: PairConstraints, weights: Weights, *, squeeze: bool = False) -> Solution | None:
     """The cheapest schedule, or None when there is none.
 
     With `squeeze`, the breath between lines, the order of voices and the silence between them may be given up at a price.
@@ -84,7 +84,7 @@ def solve(lines: Lines, ties: Ties, weights: Weights, *, squeeze: bool = False) 
     last = np.ones(n, np.bool_)
     last[ends.before[one_voice]] = False  # the next line of the voice ends later
 
-    rows = _Rows()
+    rows = _ConstraintRows()
     rows.add(lines.end_s - end_s, (tier, end_of), (overrun, _MINUS))
     room_s = lines.start_s[ends.after] - end_s[ends.before] + ends.value
     rows.add(room_s, (tier[ends.before], end_of[ends.before]), (tier[ends.after], -tiers.moves), (late_end, _MINUS))
@@ -92,7 +92,7 @@ def solve(lines: Lines, ties: Ties, weights: Weights, *, squeeze: bool = False) 
     rows.add(room_s, (tier[orders.before], tiers.moves), (tier[orders.after], -tiers.moves), (late_start, _MINUS))
     if np.isfinite(lines.video_end_s):
         rows.add(lines.video_end_s - end_s[last], (tier[last], end_of[last]))
-    same = _Rows()
+    same = _ConstraintRows()
     same.add(np.zeros(len(up)), (tier[jumps.before], tiers.pace), (tier[jumps.after], -tiers.pace), (up, _MINUS), (down, -_MINUS))
 
     own_widths, own_prices = np.column_stack([tiers.widths, np.full(n, np.inf)]), np.column_stack([tiers.prices, np.full(n, weights.overrun)])
@@ -111,7 +111,7 @@ def solve(lines: Lines, ties: Ties, weights: Weights, *, squeeze: bool = False) 
     return Solution(values[tier] @ tiers.moves, values[tier] @ tiers.pace)
 
 
-def _program(prices: Doubles, widths: Doubles, rows: _Rows, same: _Rows, used: npt.NDArray[np.bool_]) -> highs.Program:
+def _program(prices: Doubles, widths: Doubles, rows: _ConstraintRows, same: _ConstraintRows, used: npt.NDArray[np.bool_]) -> highs.Program:
     """Of the columns, those that are used."""
     (own_rows, own_columns, own_values, limits), (more_rows, more_columns, more_values, zeros) = rows.entries(), same.entries()
     at, columns = np.concatenate([own_rows, more_rows + len(limits)]), np.concatenate([own_columns, more_columns])
@@ -121,7 +121,7 @@ def _program(prices: Doubles, widths: Doubles, rows: _Rows, same: _Rows, used: n
     return highs.Program(prices[used], widths[used], at[kept], place[columns[kept]], values, np.concatenate([limits, zeros]), len(zeros))
 
 
-def _tiers(lines: Lines, ties: Ties, w: Weights) -> _Tiers:
+def _tiers(lines: FitLines, ties: PairConstraints, w: Weights) -> _Tiers:
     """Rates cost by the second of speech, starts by the second of shift."""
     fast, slow = _widths(w.fast, lambda rate: 1 - 1 / rate), _widths(w.slow, lambda rate: 1 / rate - 1)
     late, early = _widths(w.late, float), _widths(w.early, float)
@@ -150,7 +150,7 @@ def _widths(tiers: Tiers, value: Callable[[float], float]) -> Doubles:
     return np.diff(np.array([0.0] + [value(up_to) for up_to, _ in tiers]))
 
 
-def scattered(lines: Lines, columns: int) -> Doubles:
+def scattered(lines: FitLines, columns: int) -> Doubles:
     """(n, columns) numbers in 0..1 that depend on nothing but the line itself (splitmix64 of its times)."""
     seed = np.ascontiguousarray(lines.start_s).view(np.uint64) * np.uint64(3) + np.ascontiguousarray(lines.natural_s).view(np.uint64)
     mixed = seed[:, None] + np.arange(1, columns + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)

@@ -19,7 +19,7 @@ _SHORTEST_S = 1e-3
 _EXACT = 1e-6
 
 
-class Lines(msgspec.Struct, frozen=True):
+class FitLines(msgspec.Struct, frozen=True):
     """Arrays (n,), sorted by `start_s`. `natural_s` is the length at rate 1, or at its own rate where that is locked."""
 
     start_s: Doubles
@@ -33,9 +33,9 @@ class Lines(msgspec.Struct, frozen=True):
     def __len__(self) -> int:
         return len(self.start_s)
 
-    def taken(self, places: slice | Indices) -> Lines:
+    def taken(self, places: slice | Indices) -> FitLines:
         """Some of them, in that order."""
-        return Lines(
+        return FitLines(
             start_s=self.start_s[places],
             end_s=self.end_s[places],
             natural_s=self.natural_s[places],
@@ -46,21 +46,21 @@ class Lines(msgspec.Struct, frozen=True):
         )
 
 
-class Tied(msgspec.Struct, frozen=True):
+class PairValues(msgspec.Struct, frozen=True):
     """Lines i (`before`) and j (`after`), i < j, and a number for each pair; arrays (pairs,), sorted by i."""
 
     before: Indices
     after: Indices
     value: Doubles
 
-    def between(self, first: int, end: int) -> Tied:
+    def between(self, first: int, end: int) -> PairValues:
         """The pairs of lines first..end-1, which become 0..end-first-1."""
         span = slice(*np.searchsorted(self.before, (first, end)))
         inside = self.after[span] < end
-        return Tied(self.before[span][inside] - first, self.after[span][inside] - first, self.value[span][inside])
+        return PairValues(self.before[span][inside] - first, self.after[span][inside] - first, self.value[span][inside])
 
 
-class Ties(msgspec.Struct, frozen=True):
+class PairConstraints(msgspec.Struct, frozen=True):
     """What holds between lines.
 
     ends: i ends at most `value` seconds after j starts (negative: that long before). Enough of them for all lines.
@@ -69,17 +69,17 @@ class Ties(msgspec.Struct, frozen=True):
     fits: (n,) bool, the line fits its own slot, whatever the others do.
     """
 
-    ends: Tied
-    orders: Tied
-    jumps: Tied
+    ends: PairValues
+    orders: PairValues
+    jumps: PairValues
     fits: Booleans
 
-    def between(self, first: int, end: int) -> Ties:
+    def between(self, first: int, end: int) -> PairConstraints:
         """Those of lines first..end-1, which become 0..end-first-1."""
-        return Ties(self.ends.between(first, end), self.orders.between(first, end), self.jumps.between(first, end), self.fits[first:end])
+        return PairConstraints(self.ends.between(first, end), self.orders.between(first, end), self.jumps.between(first, end), self.fits[first:end])
 
 
-def sorted_lines(lines: Lines, speakers: Sequence[str]) -> tuple[Lines, Indices]:
+def sorted_lines(lines: FitLines, speakers: Sequence[str]) -> tuple[FitLines, Indices]:
     """The lines with a voice for each speaker, and where each of them stood (lines of equal start keep their order).
 
     An empty speaker is one speaker like any other. A line ends after it starts, nothing starts before 0, no clip is shorter than 1 ms.
@@ -97,8 +97,8 @@ def sorted_lines(lines: Lines, speakers: Sequence[str]) -> tuple[Lines, Indices]
     return sound.taken(order), order
 
 
-def ties(lines: Lines, weights: Weights) -> Ties:
-    """See `Ties`."""
+def ties(lines: FitLines, weights: Weights) -> PairConstraints:
+    """See `PairConstraints`."""
     starts, until, voices = lines.start_s.tolist(), lines.end_s.tolist(), lines.voice.tolist()
     ends: list[tuple[int, int, float]] = []
     orders: list[tuple[int, int, float]] = []
@@ -118,25 +118,25 @@ def ties(lines: Lines, weights: Weights) -> Ties:
             if overlap_s <= TOUCHING_S:
                 break  # whatever starts later is kept apart by the order
     limits = _tied(ends)
-    return Ties(limits, _tied(orders), _jumps(lines, _tied(chain), weights), _fits(lines, limits))
+    return PairConstraints(limits, _tied(orders), _jumps(lines, _tied(chain), weights), _fits(lines, limits))
 
 
-def _jumps(lines: Lines, chain: Tied, weights: Weights) -> Tied:
+def _jumps(lines: FitLines, chain: PairValues, weights: Weights) -> PairValues:
     before, after = chain.before, chain.after
     pause_s = np.maximum(lines.start_s[after] - lines.end_s[before], 0)
     price = weights.jump * np.maximum(1 - pause_s / weights.jump_fade_s, 0)
     heard = (price > 0) & ~lines.rate_locked[before] & ~lines.rate_locked[after]  # who locks a rate asks for the jump
-    return Tied(before[heard], after[heard], price[heard])
+    return PairValues(before[heard], after[heard], price[heard])
 
 
-def _fits(lines: Lines, ends: Tied) -> Booleans:
+def _fits(lines: FitLines, ends: PairValues) -> Booleans:
     limit_s = np.minimum(lines.end_s, lines.video_end_s)
     later = lines.start_s[ends.after] > lines.start_s[ends.before]
     np.minimum.at(limit_s, ends.before[later], (lines.start_s[ends.after] + ends.value)[later])
     return np.asarray(lines.natural_s <= limit_s - lines.start_s + _EXACT, np.bool_)
 
 
-def _tied(pairs: list[tuple[int, int, float]]) -> Tied:
+def _tied(pairs: list[tuple[int, int, float]]) -> PairValues:
     pairs.sort()
     before, after, value = zip(*pairs, strict=True) if pairs else ((), (), ())
-    return Tied(np.array(before, np.int64), np.array(after, np.int64), np.array(value, np.float64))
+    return PairValues(np.array(before, np.int64), np.array(after, np.int64), np.array(value, np.float64))

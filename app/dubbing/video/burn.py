@@ -20,7 +20,7 @@ from app.dubbing.subtitles.ass_writer import Style, upright_size, write_ass
 from app.dubbing.subtitles.cues import Cue
 from app.dubbing.video.burn_pieces import BurnPieces, end_s, key_frames
 from app.dubbing.worker.client import run_task
-from app.dubbing.worker.tasks import Joined, JoinRequest
+from app.dubbing.worker.tasks import JoinedPicture, JoinRequest
 from app.media import ffmpeg, video_encoders
 from app.media.video_encoders import Encoder
 from app.system.children import NO_LIMITS, Limits
@@ -132,7 +132,7 @@ async def _in_pieces(request: BurnRequest, video: VideoStream, encoder: Encoder,
         if await asyncio.to_thread(pieces.joined.exists):
             break
         joining = JoinRequest(pieces.paths(), str(pieces.joined))
-        joined = await run_task("join", joining, Joined, report=lambda _: None, limits=request.limits)
+        joined = await run_task("join", joining, JoinedPicture, report=lambda _: None, limits=request.limits)
         if joined.damaged is None:
             break
         log.warning("piece %d of a picture is damaged: it is encoded again from there", joined.damaged)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.dubbing.mixing.cache_file import load
-from app.dubbing.worker.tasks import Joined, JoinRequest
+from app.dubbing.worker.tasks import JoinedPicture, JoinRequest
 from app.media.picture_pieces import join
 
 
@@ -17,14 +17,14 @@ class _DamagedError(Exception):
         self.number = number
 
 
-def join_task(request: JoinRequest, report: Callable[[float], None]) -> Joined:
+def join_task(request: JoinRequest, report: Callable[[float], None]) -> JoinedPicture:
     """Write `out`, or tell which piece is damaged; see `app.media.picture_pieces.join`."""
     try:
         join([functools.partial(_whole, number, Path(piece)) for number, piece in enumerate(request.pieces)], Path(request.out))
     except _DamagedError as error:
-        return Joined(damaged=error.number)
+        return JoinedPicture(damaged=error.number)
     report(1.0)
-    return Joined()
+    return JoinedPicture()
 
 
 def _whole(number: int, piece: Path) -> bytes:

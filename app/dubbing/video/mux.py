@@ -38,7 +38,7 @@ _LEAST_CUES_BYTES: Final = 4096
 _DEMUXERS: Final = {".m4a": "mov", ".opus": "ogg"}
 
 
-class Dub(msgspec.Struct, frozen=True):
+class DubbedTrack(msgspec.Struct, frozen=True):
     """The first sound of a file, on the video's timeline. `codec` is FFmpeg's name of it; `language` is ISO 639-1 or None."""
 
     path: Path
@@ -47,7 +47,7 @@ class Dub(msgspec.Struct, frozen=True):
     title: str = "Dub"
 
 
-class Lines(msgspec.Struct, frozen=True):
+class CueTrack(msgspec.Struct, frozen=True):
     """Soft subtitles. `language` is ISO 639-1 or None."""
 
     cues: tuple[Cue, ...]
@@ -66,9 +66,9 @@ class MuxRequest(msgspec.Struct, frozen=True):
     out: Path
     info: MediaInfo
     duration_s: float
-    dubs: tuple[Dub, ...]
+    dubs: tuple[DubbedTrack, ...]
     work: Path
-    lines: tuple[Lines, ...] = ()
+    lines: tuple[CueTrack, ...] = ()
     original: AudioStream | None = None
     source_language: str | None = None
     burned: Path | None = None
@@ -133,7 +133,7 @@ def _mend(chapters: Path) -> None:
     chapters.write_bytes(_ENDING_BACKSLASHES.sub(b"", chapters.read_bytes()))
 
 
-def _write_lines(request: MuxRequest) -> list[tuple[Input, Lines]]:
+def _write_lines(request: MuxRequest) -> list[tuple[Input, CueTrack]]:
     """The subtitles as files that their container's muxer takes, within the picture's time: a later end would make the file longer."""
     container, end_s = _container(request), request.duration_s
     written = []
@@ -150,7 +150,7 @@ def _write_lines(request: MuxRequest) -> list[tuple[Input, Lines]]:
     return written
 
 
-def _command(request: MuxRequest, chapters: Path, lines: list[tuple[Input, Lines]], more: tuple[str, ...] = ()) -> ffmpeg.Command:
+def _command(request: MuxRequest, chapters: Path, lines: list[tuple[Input, CueTrack]], more: tuple[str, ...] = ()) -> ffmpeg.Command:
     # AVI and some MPEG-TS give no presentation times for H.264; ffmpeg works them out.
     inputs = [Input(request.source, options=("-fflags", "+genpts"))]
     options = ["-c", "copy"]

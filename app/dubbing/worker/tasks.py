@@ -52,13 +52,13 @@ class JoinRequest(msgspec.Struct, frozen=True):
     out: str
 
 
-class Joined(msgspec.Struct, frozen=True):
+class JoinedPicture(msgspec.Struct, frozen=True):
     """The first piece that is damaged or absent, if there is one: then nothing was written."""
 
     damaged: int | None = None
 
 
-class Line(msgspec.Struct, frozen=True):
+class FitLine(msgspec.Struct, frozen=True):
     """A line to place: its slot, and its clip (mono WAV). `speed` is what the wished speed still asks of us (1.0: nothing).
 
     `start_locked` and `locked_rate` as in `Segment`; a locked rate is the placement's rate, `speed` included.
@@ -75,7 +75,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class FitRequest(msgspec.Struct, frozen=True):
-    lines: tuple[Line, ...]
+    lines: tuple[FitLine, ...]
     video_end_s: float
 
 

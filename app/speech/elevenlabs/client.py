@@ -19,7 +19,7 @@ import msgspec
 
 from app.domain import errors
 from app.observability import metrics
-from app.speech.elevenlabs.errors import Retry, Trouble, trouble
+from app.speech.elevenlabs.errors import CallFailure, Retry, trouble
 
 if TYPE_CHECKING:
     import httpx
@@ -73,7 +73,7 @@ class Service:
         tries = 0
         while True:
             found = await _attempt(client, do, min(_HASTY_S, self._deadline_s) if hasty else self._deadline_s + extra_s, key)
-            if not isinstance(found, Trouble):
+            if not isinstance(found, CallFailure):
                 return found
             tries += 1
             pause_s = None if hasty else found.pause_s(tries, self._pause_s)
@@ -119,7 +119,7 @@ class Service:
         self._loops.clear()
 
 
-async def _attempt(client: AsyncElevenLabs, do: Callable[[AsyncElevenLabs], Awaitable[T]], deadline_s: float, key: str) -> T | Trouble:
+async def _attempt(client: AsyncElevenLabs, do: Callable[[AsyncElevenLabs], Awaitable[T]], deadline_s: float, key: str) -> T | CallFailure:
     """One try. A failure is returned, not raised, so that no exception with the request (and the key) in it hangs on ours."""
     import httpx
     from elevenlabs.core.api_error import ApiError
@@ -128,18 +128,18 @@ async def _attempt(client: AsyncElevenLabs, do: Callable[[AsyncElevenLabs], Awai
     try:
         async with asyncio.timeout(deadline_s):  # the SDK has none: a slow drip outlives any of its time-outs
             return await do(client)
-    except Trouble as error:
+    except CallFailure as error:
         return error
     except ApiError as error:
         return trouble(error.status_code, error.body, error.headers, key)
     except ParsingError:
-        return Trouble(errors.SPEECH_FAILED, "Its answer was not understood.", Retry.ANSWER)
+        return CallFailure(errors.SPEECH_FAILED, "Its answer was not understood.", Retry.ANSWER)
     except (TimeoutError, httpx.TimeoutException):
-        return Trouble(errors.SPEECH_BUSY, "It did not answer in time.", Retry.BUSY)
+        return CallFailure(errors.SPEECH_BUSY, "It did not answer in time.", Retry.BUSY)
     except (httpx.ConnectError, httpx.UnsupportedProtocol):
-        return Trouble(errors.SPEECH_BUSY, "It cannot be reached.", Retry.BUSY)
+        return CallFailure(errors.SPEECH_BUSY, "It cannot be reached.", Retry.BUSY)
     except (httpx.TransportError, httpx.StreamError, httpx.DecodingError):
-        return Trouble(errors.SPEECH_FAILED, "The connection was cut.", Retry.BUSY)
+        return CallFailure(errors.SPEECH_FAILED, "The connection was cut.", Retry.BUSY)
 
 
 async def sdk_module(name: str) -> Any:

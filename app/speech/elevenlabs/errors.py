@@ -28,7 +28,7 @@ class Retry(Enum):
 _TRIES: Final = {Retry.NEVER: 1, Retry.PLACE: MOST_TRIES, Retry.BUSY: MOST_TRIES, Retry.ANSWER: 2}
 
 
-class Trouble(Exception):
+class CallFailure(Exception):
     """One failed call. `after_s` is the service's Retry-After."""
 
     def __init__(self, problem: Problem, detail: str = "", retry: Retry = Retry.NEVER, after_s: float = 0.0, *, scope: bool = False) -> None:
@@ -75,20 +75,20 @@ class _Detail(msgspec.Struct, frozen=True):
     message: str
 
 
-def trouble(status: int | None, body: Any, headers: Mapping[str, str] | None, key: str) -> Trouble:
+def trouble(status: int | None, body: Any, headers: Mapping[str, str] | None, key: str) -> CallFailure:
     """Classify an error answer. `key` is only used to keep it out of what is shown."""
     found = _detail(body)
     message = _shown(found.message, key)
     after_s = _seconds((headers or {}).get("retry-after", ""))
     if found.words & _PLACE:
-        return Trouble(errors.SPEECH_BUSY, "Too many lines at once for the plan.", Retry.PLACE, after_s)
+        return CallFailure(errors.SPEECH_BUSY, "Too many lines at once for the plan.", Retry.PLACE, after_s)
     for word in sorted(found.words & _BY_CODE.keys()):
-        return Trouble(_BY_CODE[word], message, scope=word == "missing_permissions")
+        return CallFailure(_BY_CODE[word], message, scope=word == "missing_permissions")
     if found.words & _BUSY or status in (408, 425, 429) or (status or 0) >= 500:
-        return Trouble(errors.SPEECH_BUSY, message or f"It answered {status}.", Retry.BUSY, after_s)
+        return CallFailure(errors.SPEECH_BUSY, message or f"It answered {status}.", Retry.BUSY, after_s)
     if status is None or status < 400:
-        return Trouble(errors.SPEECH_FAILED, "Its answer was not understood.", Retry.ANSWER)
-    return Trouble(_BY_STATUS.get(status, errors.SPEECH_REFUSED), message or f"It answered {status}.")
+        return CallFailure(errors.SPEECH_FAILED, "Its answer was not understood.", Retry.ANSWER)
+    return CallFailure(_BY_STATUS.get(status, errors.SPEECH_REFUSED), message or f"It answered {status}.")
 
 
 def _detail(body: Any) -> _Detail:

@@ -16,7 +16,7 @@ from app.domain.secret_names import ELEVENLABS
 from app.speech.concurrency import Gate
 from app.speech.elevenlabs.audio import Received, cost_credits, most_bytes, sound
 from app.speech.elevenlabs.client import Service, digest, sdk_module
-from app.speech.elevenlabs.errors import Retry, Trouble
+from app.speech.elevenlabs.errors import CallFailure, Retry
 from app.speech.elevenlabs.models import SpeechModel, at_once, known_models, read_model
 from app.speech.ports import Answer, Availability, CostUnit, EngineInfo, SpeechRequest, SpeedLimits, Spoken, VoiceInfo
 
@@ -118,7 +118,7 @@ class ElevenLabsVoice:
             return Spoken(pcm, RATE_HZ, speed, cost_credits(received.headers, text, model))
 
         if answer is not None and (kept := await asyncio.to_thread(answer.load)) is not None:
-            with contextlib.suppress(Trouble):  # it was no sound either when it came, and was about to be asked for again
+            with contextlib.suppress(CallFailure):  # it was no sound either when it came, and was about to be asked for again
                 return spoken(Received.unpacked(kept))
 
         async def once(client: AsyncElevenLabs) -> Spoken:
@@ -127,7 +127,7 @@ class ElevenLabsVoice:
                 async for block in response.data:
                     pcm += block
                     if len(pcm) > most_bytes(text, RATE_HZ):
-                        raise Trouble(errors.SPEECH_FAILED, "It sent far more sound than the line has.", Retry.ANSWER)
+                        raise CallFailure(errors.SPEECH_FAILED, "It sent far more sound than the line has.", Retry.ANSWER)
                 received = Received.of(response.headers, bytes(pcm))
                 if answer is not None:  # first of all: from here on neither a kill nor a cancelled job pays for it again
                     await asyncio.shield(asyncio.to_thread(answer.keep, received.packed()))

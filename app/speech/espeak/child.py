@@ -37,7 +37,7 @@ class _Voice(ctypes.Structure):
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
 
-class Failure(Exception):
+class EspeakFailure(Exception):
     pass
 
 
@@ -66,7 +66,7 @@ def _open(libraries: list[list[str]]) -> Iterator[tuple[ctypes.CDLL, int]]:
             if rate_hz > 0:
                 yield library, rate_hz
                 return
-    raise Failure("no_library")
+    raise EspeakFailure("no_library")
 
 
 def _languages(pointer: "ctypes._Pointer[ctypes.c_char]") -> list[list[object]]:
@@ -121,14 +121,14 @@ def speak(library: ctypes.CDLL, voice: str, text: str, rate: int) -> bytes:
     callback = _Callback(take)
     library.espeak_SetSynthCallback(callback)
     if library.espeak_SetVoiceByName(voice.encode()) != 0:
-        raise Failure("no_voice")
+        raise EspeakFailure("no_voice")
     library.espeak_SetParameter(_RATE, rate, 0)
     encoded = text.encode() + b"\0"
     if library.espeak_Synth(encoded, ctypes.c_size_t(len(encoded)), 0, 0, 0, _UTF8, None, None) != 0:
-        raise Failure("failed")
+        raise EspeakFailure("failed")
     library.espeak_Synchronize()
     if not any(pcm):
-        raise Failure("no_sound")
+        raise EspeakFailure("no_sound")
     return bytes(pcm)
 
 
@@ -142,7 +142,7 @@ def main() -> None:
             else:
                 pcm = speak(library, request["voice"], request["text"], request["rate"])
                 answer = {"rate_hz": rate_hz}
-    except Failure as failure:
+    except EspeakFailure as failure:
         answer = {"error": str(failure)}
     sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n" + pcm)
 

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import msgspec
 
-from app.speech.whisper.cleanup import Line, settle
-from app.speech.whisper.vad import Chunk, chunks, wav_blocks
+from app.speech.whisper.cleanup import RecognisedLine, settle
+from app.speech.whisper.vad import SpeechChunk, chunks, wav_blocks
 
 _ENOUGH_S: Final = 3.0  # speech that is enough to tell the language by
 _MOST_HELD: Final = 8  # chunks held back while the language is not known
@@ -36,7 +36,7 @@ class Request(msgspec.Struct, frozen=True):
     device: str
 
 
-class Failure(Exception):
+class WhisperFailure(Exception):
     """A catalogue code and its detail, for the parent."""
 
     def __init__(self, code: str, detail: str) -> None:
@@ -56,7 +56,7 @@ def main() -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
     try:
         run(request)
-    except Failure as failure:
+    except WhisperFailure as failure:
         emit(event="failed", code=failure.code, detail=failure.detail)
     except MemoryError:
         emit(event="failed", code="out_of_memory", detail="")
@@ -76,7 +76,7 @@ def run(request: Request) -> None:
     device = _device(request.device)
     model = _load(request.model, device)
     if request.language is not None and not model.is_multilingual and request.language != "en":
-        raise Failure("language_unknown", "This model knows English only.")
+        raise WhisperFailure("language_unknown", "This model knows English only.")
     emit(event="loaded", device=device)
     start_s = request.resume_at_s
     for language, chunk in _with_language(model, chunks(wav_blocks(Path(request.speech), start_s), start_s), request.language):
@@ -92,7 +92,7 @@ def _device(wanted: str) -> str:
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
         return "cpu"
     if not torch.cuda.is_available():
-        raise Failure("engine_unavailable", "AUTODUBBER_DEVICE is cuda, but no CUDA device can be used here.")
+        raise WhisperFailure("engine_unavailable", "AUTODUBBER_DEVICE is cuda, but no CUDA device can be used here.")
     return "cuda"
 
 
@@ -123,15 +123,15 @@ def _load(path: str, device: str) -> Any:
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, MemoryError) or _is_memory(error):
             raise
-        raise Failure("model_damaged", Path(path).name) from error
+        raise WhisperFailure("model_damaged", Path(path).name) from error
     except Exception as error:  # pickle, zipfile, KeyError, TypeError: whatever a wrong file makes torch.load raise
-        raise Failure("model_damaged", Path(path).name) from error
+        raise WhisperFailure("model_damaged", Path(path).name) from error
 
 
-def _with_language(model: Any, source: Iterator[Chunk], language: str | None) -> Iterator[tuple[str | None, Chunk]]:
+def _with_language(model: Any, source: Iterator[SpeechChunk], language: str | None) -> Iterator[tuple[str | None, SpeechChunk]]:
     """Each chunk with the language: the given one, or detected once, on the first chunks that hold enough speech."""
     language = language if model.is_multilingual else "en"
-    held: list[Chunk] = []
+    held: list[SpeechChunk] = []
     for chunk in source:
         if language is not None:
             yield language, chunk
@@ -149,7 +149,7 @@ def _with_language(model: Any, source: Iterator[Chunk], language: str | None) ->
         yield from ((language, one) for one in held)
 
 
-def _detect(model: Any, held: list[Chunk]) -> str:
+def _detect(model: Any, held: list[SpeechChunk]) -> str:
     import whisper
 
     total: dict[str, float] = {}
@@ -162,7 +162,7 @@ def _detect(model: Any, held: list[Chunk]) -> str:
     return max(total, key=total.__getitem__)
 
 
-def _transcribe(model: Any, chunk: Chunk, language: str, task: str) -> list[Line]:
+def _transcribe(model: Any, chunk: SpeechChunk, language: str, task: str) -> list[RecognisedLine]:
     import torch
 
     torch.manual_seed(0)  # the fallback temperatures sample: the same chunk always gives the same text

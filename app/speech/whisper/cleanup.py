@@ -17,7 +17,7 @@ _LOOP = re.compile(r"(.{2,80}?)(?:[\s,.;!?-]*\1){3,}", re.DOTALL | re.IGNORECASE
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffd]+")
 
 
-class Line(msgspec.Struct, frozen=True):
+class RecognisedLine(msgspec.Struct, frozen=True):
     """A recognised line; times are seconds of the recording."""
 
     start_s: float
@@ -25,14 +25,14 @@ class Line(msgspec.Struct, frozen=True):
     text: str
 
 
-def settle(said: Sequence[Mapping[str, Any]], at: Callable[..., float], speech: Sequence[tuple[float, float]]) -> list[Line]:
+def settle(said: Sequence[Mapping[str, Any]], at: Callable[..., float], speech: Sequence[tuple[float, float]]) -> list[RecognisedLine]:
     """Whisper's segments of one chunk as lines within its speech.
 
         `at` maps a second of the chunk to the recording's (`Chunk.at`), `speech` are the regions with speech in the recording.
         Starts and ends move to the edges of speech, lines never overlap, and hallucinated lines are removed: those without text, without speech under
     them, with low confidence, or that repeat one phrase.
     """
-    lines: list[Line] = []
+    lines: list[RecognisedLine] = []
     for segment in said:
         text = _text(segment)
         if not any(character.isalnum() for character in text):
@@ -48,7 +48,7 @@ def settle(said: Sequence[Mapping[str, Any]], at: Callable[..., float], speech: 
             end_s = min(start_s + max(0.3, segment["end"] - segment["start"]), next((last for _, last in speech if last > start_s), start_s))
         if end_s - start_s < _SHORTEST_S:
             continue
-        lines.append(Line(round(start_s, 3), round(end_s, 3), text))
+        lines.append(RecognisedLine(round(start_s, 3), round(end_s, 3), text))
     return lines
 
 

@@ -63,7 +63,7 @@ class OpenAIWhisper:
             on_event(RecognitionProgress(request.resume_at_s, message))
 
         model = await self._models.fetch(request.model, fetching)
-        run = _Run(request, on_event)
+        run = _Recognition(request, on_event)
         asked = {
             "speech": str(request.speech),
             "model": str(model),
@@ -82,7 +82,7 @@ class OpenAIWhisper:
         return run.language or ""
 
 
-class _Run:
+class _Recognition:
     """The events of one child so far."""
 
     def __init__(self, request: RecognitionRequest, on_event: Callable[[RecognitionProgress | Recognised], None]) -> None:

@@ -37,7 +37,7 @@ _BLOCK: Final = 10 * RATE_HZ // FRAME_N * FRAME_N
 Samples = np.ndarray[Any, np.dtype[np.float32]]
 
 
-class Chunk(msgspec.Struct, frozen=True):
+class SpeechChunk(msgspec.Struct, frozen=True):
     """A stretch of the recording with its silence shortened; all times are seconds of the recording.
 
     `samples` is float32 mono, (n,), -1..1, 16 kHz, empty when there is no speech. `pieces` are (frame of the chunk, second of the recording)
@@ -113,7 +113,7 @@ class _Frame(msgspec.Struct, frozen=True):
     speech: bool
 
 
-def chunks(blocks: Iterator[Samples], start_s: float = 0.0) -> Iterator[Chunk]:
+def chunks(blocks: Iterator[Samples], start_s: float = 0.0) -> Iterator[SpeechChunk]:
     """Cut the blocks, the first of which begins at `start_s`. A block of silence gives an empty chunk, so that progress goes on."""
     vad = Silero()
     before: deque[_Frame] = deque(maxlen=_PAD)  # the silence that comes before the next speech
@@ -162,13 +162,13 @@ def _cut(frames: list[_Frame]) -> int:
     return _SOFT + int(np.argmin(likely[2:-2])) + 2
 
 
-def _chunk(frames: list[_Frame], end: int, start_s: float) -> Chunk:
+def _chunk(frames: list[_Frame], end: int, start_s: float) -> SpeechChunk:
     regions = _regions([frame.index for frame in frames if frame.speech])
     end_s = start_s + end * FRAME_S
     if sum(last - first for first, last in regions) < _LEAST:
-        return Chunk(np.zeros(0, np.float32), (), (), end_s)
+        return SpeechChunk(np.zeros(0, np.float32), (), (), end_s)
     jumps = [0, *(place for place, (a, b) in enumerate(pairwise(frames), 1) if b.index != a.index + 1)]
-    return Chunk(
+    return SpeechChunk(
         np.concatenate([frame.samples for frame in frames]),
         tuple((place, start_s + frames[place].index * FRAME_S) for place in jumps),
         tuple((start_s + first * FRAME_S, start_s + last * FRAME_S) for first, last in regions),

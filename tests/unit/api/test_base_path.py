@@ -16,7 +16,7 @@ from litestar.testing import AsyncTestClient
 from websockets.sync.client import connect
 
 from app.api import routes
-from app.api.depends import Limits
+from app.api.depends import OperatorLimits
 from app.api.pages import Pages, script_hashes, under
 from app.api.prefix import Prefix
 from app.config.hosts import Hosts
@@ -47,7 +47,7 @@ async def pages(tmp_path: Path) -> AsyncIterator[AsyncTestClient[Litestar]]:
     (tmp_path / "_app").mkdir()
     (tmp_path / "index.html").write_bytes(INDEX)
     (tmp_path / "_app" / "start.js").write_bytes(b"start")
-    app = routes.build(Limits("0", 1, 1.0, 1.0, 0, frozenset(), False, "", BASE, "", False), [], Hosts(["testserver.local"]))
+    app = routes.build(OperatorLimits("0", 1, 1.0, 1.0, 0, frozenset(), False, "", BASE, "", False), [], Hosts(["testserver.local"]))
     app.state.update(pages=Pages(tmp_path, BASE))
     async with AsyncTestClient(app) as client:
         yield client

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.api import ranges
-from app.api.ranges import Span, Unsatisfiable, disposition, parse_range
+from app.api.ranges import ByteRange, Unsatisfiable, disposition, parse_range
 from tests.unit.api.conftest import SRT, VIDEO, Seeded
 from tests.unit.api.serving import TITLE
 
@@ -183,11 +183,11 @@ async def test_what_is_not_in_memory_is_waited_for_in_a_thread(tmp_path: Path, m
     path.write_bytes(VIDEO)
     really = os.preadv
 
-    def preadv(fd: int, rooms: list[memoryview], at: int, flags: int = 0) -> int:
+    def preadv(fd: int, services: list[memoryview], at: int, flags: int = 0) -> int:
         if flags and trouble is not None:
             raise OSError(trouble, "")
         threads.add(threading.get_ident())
-        return really(fd, rooms, at, flags)
+        return really(fd, services, at, flags)
 
     class Slow(FileIO):
         def readinto(self, room: Any) -> int:
@@ -195,7 +195,7 @@ async def test_what_is_not_in_memory_is_waited_for_in_a_thread(tmp_path: Path, m
             return super().readinto(room) or 0
 
     monkeypatch.setattr(os, "preadv", preadv)
-    parts = [part async for part in ranges._read(Slow(path), Span(5, SIZE - 2))]
+    parts = [part async for part in ranges._read(Slow(path), ByteRange(5, SIZE - 2))]
     assert b"".join(parts) == VIDEO[5:-1] and len(parts) > 10
     assert threads and (threading.get_ident() in threads) is (trouble is None)
 
@@ -204,14 +204,14 @@ async def test_a_file_is_closed_however_its_sending_ends(tmp_path: Path) -> None
     path = tmp_path / "video"
     path.write_bytes(VIDEO)
     ended, left, never, cut = FileIO(path), FileIO(path), FileIO(path), FileIO(path)
-    assert b"".join([part async for part in ranges._read(ended, Span(0, 9))]) == VIDEO[:10]
-    parts = ranges._read(left, Span(0, SIZE - 1))
+    assert b"".join([part async for part in ranges._read(ended, ByteRange(0, 9))]) == VIDEO[:10]
+    parts = ranges._read(left, ByteRange(0, SIZE - 1))
     await anext(parts)
     await parts.aclose()  # type: ignore[attr-defined]
     descriptor = never.fileno()
-    parts = ranges._read(never, Span(0, 9))
+    parts = ranges._read(never, ByteRange(0, 9))
     del never, parts  # the client went before the first byte
-    shorter = ranges._read(cut, Span(0, SIZE - 1))
+    shorter = ranges._read(cut, ByteRange(0, SIZE - 1))
     first = await anext(shorter)
     os.truncate(path, len(first) + 7)
     assert [len(part) async for part in shorter] == [7]
@@ -236,4 +236,4 @@ def test_a_parsed_range_lies_within_the_file(size: int, first: int, last: int) -
             continue
         assert span is None or 0 <= span.first <= span.last < size
     if first <= last < size:
-        assert parse_range(f"bytes={first}-{last}", size) == Span(first, last)
+        assert parse_range(f"bytes={first}-{last}", size) == ByteRange(first, last)

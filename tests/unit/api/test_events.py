@@ -19,8 +19,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from app.api import routes
-from app.api.depends import Limits
-from app.api.events import Closing
+from app.api.depends import OperatorLimits
+from app.api.events import Shutdown
 from app.config.hosts import Hosts
 from app.domain.errors import JOB_NOT_FOUND, DubError
 from app.domain.events import Deleted, Progress
@@ -193,9 +193,9 @@ class Service:
 
 
 def application(service: Service, hub: Hub) -> Litestar:
-    limits = Limits("0", 1, 1.0, 1.0, 0, frozenset(), False)
+    limits = OperatorLimits("0", 1, 1.0, 1.0, 0, frozenset(), False)
     app = routes.build(limits, [], Hosts(["testserver.local"]))
-    app.state.update(service=service, hub=hub, closing=Closing())
+    app.state.update(service=service, hub=hub, closing=Shutdown())
     return app
 
 
@@ -277,7 +277,7 @@ async def test_a_farewell_waits_until_every_socket_is_closed() -> None:
     peers = [Peer(app, path) for path in ("/ws", "/ws/j1")]
     for peer in peers:
         await peer.message()
-    assert await app.state.closing.farewell(10) == 0
+    assert await app.state.closing.close_sockets(10) == 0
     for peer in peers:
         event = await peer.event()
         assert (event["type"], event["code"]) == ("websocket.close", 1001)
@@ -290,10 +290,10 @@ async def test_a_farewell_waits_until_every_socket_is_closed() -> None:
 
 
 async def test_a_farewell_ends_in_time_and_tells_who_is_left() -> None:
-    closing = Closing()
+    closing = Shutdown()
     with closing.socket():
-        assert await closing.farewell(0.01) == 1
-    assert await closing.farewell(0.01) == 0
+        assert await closing.close_sockets(0.01) == 1
+    assert await closing.close_sockets(0.01) == 0
 
 
 async def test_a_deleted_job_ends_its_socket() -> None:

@@ -13,7 +13,7 @@ from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
 from app.api import routes
-from app.api.depends import Limits
+from app.api.depends import OperatorLimits
 from app.api.pages import Pages, script_hashes
 from app.config.hosts import Hosts
 
@@ -23,7 +23,7 @@ HASH = base64.b64encode(hashlib.sha256(SCRIPT).digest()).decode()
 
 
 def application(folder: Path) -> Litestar:
-    app = routes.build(Limits("0", 1, 1.0, 1.0, 0, frozenset(), False, "", "", "", False), [], Hosts(["testserver.local"]))
+    app = routes.build(OperatorLimits("0", 1, 1.0, 1.0, 0, frozenset(), False, "", "", "", False), [], Hosts(["testserver.local"]))
     app.state.update(pages=Pages(folder))
     return app
 

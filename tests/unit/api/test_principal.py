@@ -19,7 +19,7 @@ from app.api.keys import keys_of_request
 from app.domain.principal import ANYONE, Principal
 from app.jobs.service import JobService
 from app.retention.cleaner import Cleaner
-from app.retention.usage import Stock
+from app.retention.usage import StorageUsage
 from tests.unit.jobs.test_service import House
 
 MIA = Principal("mia")
@@ -42,7 +42,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Principal]]:
     for name in ("create", "get", "page", "segments", "update", "delete"):
         listen(JobService, name)
     for name in ("report", "clean", "archive"):
-        listen(Stock, name)
+        listen(StorageUsage, name)
     return heard
 
 
@@ -50,8 +50,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Principal]]:
 def client(tmp_path: Path, asked: list[tuple[str, Principal]]) -> Iterator[TestClient[Litestar]]:
     house = House(tmp_path)
     cleaner = Cleaner(database=house.database, blobs=house.blobs, data=tmp_path, rules=())
-    stock = Stock(data=tmp_path, database=house.database, blobs=house.blobs, cleaner=cleaner, floor=house.uploads.floor)
-    state = dict.fromkeys(depends._NAMES) | {"service": house.service, "stock": stock, "upload": house.uploaded, "registry": house.kit.engines}
+    usage = StorageUsage(data=tmp_path, database=house.database, blobs=house.blobs, cleaner=cleaner, floor=house.uploads.floor)
+    state = dict.fromkeys(depends._NAMES) | {"service": house.service, "usage": usage, "upload": house.uploaded, "registry": house.context.engines}
     app = Litestar(
         route_handlers=[jobs.router, segments.router, storage.router, storage.export_job],
         dependencies={**providers(), "keys": keys_of_request},
@@ -88,4 +88,4 @@ def test_today_everybody_is_anyone(client: TestClient[Litestar], asked: list[tup
 def test_no_handler_takes_a_service_from_the_state_by_itself() -> None:
     for path in Path(jobs.__file__).parent.glob("*.py"):
         text = path.read_text("utf-8").replace("acting(state.service,", "")
-        assert "state.service" not in text and "state.stock" not in text, path
+        assert "state.service" not in text and "state.usage" not in text, path

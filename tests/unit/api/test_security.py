@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody
 from litestar.testing import AsyncTestClient
 
 from app.api import problems
-from app.api.security import Guard, check, content_security_policy
+from app.api.security import RequestGate, check, content_security_policy
 from app.config.hosts import Hosts
 from app.domain.errors import INTERNAL, DubError, catalogue
 from tests.unit.api.conftest import Seeded
@@ -155,7 +155,7 @@ def typed(data: JSONBody[dict[str, int]]) -> None: ...
 
 def application() -> Litestar:
     app = Litestar([broken, known, typed], exception_handlers={Exception: problems.answer}, logging_config=None, openapi_config=None)
-    app.asgi_handler = Guard(app.asgi_handler, frozenset(), Hosts(["testserver.local"]))  # type: ignore[assignment]
+    app.asgi_handler = RequestGate(app.asgi_handler, frozenset(), Hosts(["testserver.local"]))  # type: ignore[assignment]
     return app
 
 

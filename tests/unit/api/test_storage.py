@@ -15,7 +15,7 @@ from app.retention.usage import last_backup
 from app.storage.blobs import FolderBlobs
 from app.storage.database import migrate, open_database
 from app.storage.disk_floor import Floor
-from app.storage.disk_usage import Room, Tally
+from app.storage.disk_usage import DiskUsage, FolderUsage
 from app.storage.uploads import UploadStore
 from tests.unit.api.serving import Server
 from tests.unit.retention.shelf import Shelf
@@ -120,8 +120,8 @@ def test_room_is_made_before_anything_is_refused() -> None:
 
 
 def test_figures_follow_what_comes_and_goes(tmp_path: Path) -> None:
-    room = Room()
-    assert room.of(tmp_path / "none") == Tally()
+    room = DiskUsage()
+    assert room.of(tmp_path / "none") == FolderUsage()
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "one").write_bytes(bytes(3))
     (tmp_path / "a" / "b" / "two").write_bytes(bytes(4))

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from app.archive import export
-from app.archive.importing import Outcome, Taken, take_in
+from app.archive.importing import Imported, Outcome, import_archive
 from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import JobState, Joined
@@ -47,10 +47,10 @@ def exported(shelf: Shelf, *job_ids: str) -> Path:
     return path
 
 
-def take(shelf: Shelf, archive: Path, floor: Floor | None = None) -> list[Taken]:
-    told: list[Taken] = []
+def take(shelf: Shelf, archive: Path, floor: Floor | None = None) -> list[Imported]:
+    told: list[Imported] = []
     floor = floor or Floor(shelf.blobs.free_bytes, 0)
-    found = take_in(archive, engine=shelf.database, blobs=shelf.blobs, staging=shelf.data / "imports", floors=[floor], on_job=told.append)
+    found = import_archive(archive, engine=shelf.database, blobs=shelf.blobs, staging=shelf.data / "imports", floors=[floor], on_job=told.append)
     assert list(found) == told
     assert list((shelf.data / "imports").iterdir()) == []
     return told

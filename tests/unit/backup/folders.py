@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from app.backup.backend import Backend
 from app.backup.manifest import Snapshot
-from app.backup.place import Place
-from app.backup.repository import Vault, open_or_make
+from app.backup.repository import Repository, open_or_make
 from app.backup.snapshot import back_up
 from app.domain.dub_options import DubOptions, changed
 from app.domain.errors import DubError
@@ -78,12 +78,12 @@ def rows_of(database: Path) -> list[str]:
         return list(connection.iterdump())
 
 
-def take(data: Path, place: Place, password: str = "") -> tuple[Vault, Snapshot]:
+def take(data: Path, place: Backend, password: str = "") -> tuple[Repository, Snapshot]:
     """Back the folder up, as `autodubber backup` does."""
     place.prepare()
     with place.lock(alone=True) as check:
-        vault = open_or_make(place, password)
-        return vault, back_up(data, vault, check, app_version="1.2.3")
+        repository = open_or_make(place, password)
+        return repository, back_up(data, repository, check, app_version="1.2.3")
 
 
 def raises(problem: object, work: Callable[[], object]) -> DubError:

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from app.backup import encryption, manifest
-from app.backup.encryption import CHUNK_BYTES, Seal, new_key, rechunk, sealed_bytes, unlock
+from app.backup.encryption import CHUNK_BYTES, Cipher, new_key, rechunk, sealed_bytes, unlock
 from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_PASSWORD, DubError
 
-SEAL = Seal(bytes(range(32)))
+SEAL = Cipher(bytes(range(32)))
 HEAD = 4 + 32
 SEALED_CHUNK = CHUNK_BYTES + 16
 
@@ -20,11 +20,11 @@ def sealed(content: bytes, name: str = "objects/ab/ab") -> bytes:
     return b"".join(SEAL.seal(name, [content]))
 
 
-def opened(raw: bytes, name: str = "objects/ab/ab", seal: Seal = SEAL) -> bytes:
+def opened(raw: bytes, name: str = "objects/ab/ab", seal: Cipher = SEAL) -> bytes:
     return b"".join(seal.open(name, [raw[at : at + 70_000] for at in range(0, len(raw), 70_000)]))
 
 
-def refused(raw: bytes, name: str = "objects/ab/ab", seal: Seal = SEAL) -> bool:
+def refused(raw: bytes, name: str = "objects/ab/ab", seal: Cipher = SEAL) -> bool:
     with pytest.raises(DubError) as raised:
         opened(raw, name, seal)
     return raised.value.problem is BACKUP_DAMAGED
@@ -59,15 +59,15 @@ def test_whatever_is_changed_is_noticed() -> None:
 
 def test_an_object_in_the_place_of_another_is_noticed() -> None:
     assert refused(sealed(b"of one"), name="objects/cd/cd")
-    assert refused(sealed(b"of one"), seal=Seal(bytes(32))), "another vault's"
+    assert refused(sealed(b"of one"), seal=Cipher(bytes(32))), "another repository's"
 
 
-def test_names_are_the_same_for_the_same_content_and_another_in_another_vault() -> None:
+def test_names_are_the_same_for_the_same_content_and_another_in_another_repository() -> None:
     assert SEAL.name("ab" * 32) == SEAL.name("ab" * 32) != SEAL.name("cd" * 32)
-    assert Seal(bytes(32)).name("ab" * 32) != SEAL.name("ab" * 32)
+    assert Cipher(bytes(32)).name("ab" * 32) != SEAL.name("ab" * 32)
 
 
-def test_a_password_opens_its_vault_only() -> None:
+def test_a_password_opens_its_repository_only() -> None:
     seal, kept = new_key("right")
     assert unlock("right", kept).name("ab" * 32) == seal.name("ab" * 32)
     for wrong in ("a guess", ""):

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from app.backup import snapshot
-from app.backup.place import FolderPlace
+from app.backup.backend import FolderBackend
 from app.backup.pruning import DAY_S, Pruned, prune
-from app.backup.repository import Vault, new_id, open_or_make, taken_at
+from app.backup.repository import Repository, new_id, open_or_make, taken_at
 from app.backup.snapshot import back_up
 from app.backup.verifying import verify
 from app.domain.errors import BACKUP_BUSY, BACKUP_DAMAGED, DubError
@@ -20,10 +20,10 @@ NOW = 1_790_000_000.0
 
 
 @pytest.fixture
-def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
     """Four backups, 40, 20, 10 and 0 days old; each has a job of its own, which is deleted before the next."""
     data = DataFolder(tmp_path / "data")
-    place = FolderPlace(tmp_path / "place")
+    place = FolderBackend(tmp_path / "place")
     place.prepare()
     with place.lock(alone=True) as check:
         made = open_or_make(place, "")
@@ -37,85 +37,85 @@ def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
     yield made
 
 
-def pruned(vault: Vault, *, keep_days: float = 0, max_bytes: int = 0, grace_s: float = -DAY_S, dry_run: bool = False) -> Pruned:
-    with vault.place.lock(alone=True) as check:
-        return prune(vault, check, keep_s=keep_days * DAY_S, max_bytes=max_bytes, now=NOW, grace_s=grace_s, dry_run=dry_run)
+def pruned(repository: Repository, *, keep_days: float = 0, max_bytes: int = 0, grace_s: float = -DAY_S, dry_run: bool = False) -> Pruned:
+    with repository.place.lock(alone=True) as check:
+        return prune(repository, check, keep_s=keep_days * DAY_S, max_bytes=max_bytes, now=NOW, grace_s=grace_s, dry_run=dry_run)
 
 
-def ages(vault: Vault) -> list[int]:
-    return [round((NOW - taken_at(snapshot_id)) / DAY_S) for snapshot_id in vault.ids()]
+def ages(repository: Repository) -> list[int]:
+    return [round((NOW - taken_at(snapshot_id)) / DAY_S) for snapshot_id in repository.ids()]
 
 
-def whole(vault: Vault, work: Path) -> bool:
-    return all(checked.whole for checked in verify(vault, vault.ids(), work))
+def whole(repository: Repository, work: Path) -> bool:
+    return all(checked.whole for checked in verify(repository, repository.ids(), work))
 
 
-def test_what_is_older_than_the_limit_goes_with_what_only_it_needs(vault: Vault, tmp_path: Path) -> None:
-    before = sum(entry.size_bytes for entry in vault.objects())
-    told = pruned(vault, keep_days=15)
-    assert ages(vault) == [10, 0] and len(told.snapshots) == 2
-    assert whole(vault, tmp_path)
-    left = sum(entry.size_bytes for entry in vault.objects())
+def test_what_is_older_than_the_limit_goes_with_what_only_it_needs(repository: Repository, tmp_path: Path) -> None:
+    before = sum(entry.size_bytes for entry in repository.objects())
+    told = pruned(repository, keep_days=15)
+    assert ages(repository) == [10, 0] and len(told.snapshots) == 2
+    assert whole(repository, tmp_path)
+    left = sum(entry.size_bytes for entry in repository.objects())
     assert left == told.left_bytes == before - told.bytes
     assert told.bytes > 2 * 200_000
-    assert pruned(vault, keep_days=15) == Pruned((), 0, 0, left)
+    assert pruned(repository, keep_days=15) == Pruned((), 0, 0, left)
 
 
-def test_the_newest_stays_however_old_and_large(vault: Vault, tmp_path: Path) -> None:
-    pruned(vault, keep_days=0.001)
-    assert ages(vault) == [0]
-    pruned(vault, max_bytes=1)
-    assert ages(vault) == [0] and whole(vault, tmp_path)
+def test_the_newest_stays_however_old_and_large(repository: Repository, tmp_path: Path) -> None:
+    pruned(repository, keep_days=0.001)
+    assert ages(repository) == [0]
+    pruned(repository, max_bytes=1)
+    assert ages(repository) == [0] and whole(repository, tmp_path)
 
 
-def test_the_oldest_go_until_the_rest_is_small_enough(vault: Vault, tmp_path: Path) -> None:
+def test_the_oldest_go_until_the_rest_is_small_enough(repository: Repository, tmp_path: Path) -> None:
     limit = 650_000  # each has about 280 000 of its own
-    told = pruned(vault, max_bytes=limit)
-    assert ages(vault) == [10, 0] and told.left_bytes <= limit
-    assert whole(vault, tmp_path)
+    told = pruned(repository, max_bytes=limit)
+    assert ages(repository) == [10, 0] and told.left_bytes <= limit
+    assert whole(repository, tmp_path)
 
 
-def test_without_limits_nothing_goes(vault: Vault) -> None:
-    assert pruned(vault).snapshots == () and ages(vault) == [40, 20, 10, 0]
+def test_without_limits_nothing_goes(repository: Repository) -> None:
+    assert pruned(repository).snapshots == () and ages(repository) == [40, 20, 10, 0]
 
 
-def test_a_dry_run_deletes_nothing(vault: Vault, tmp_path: Path) -> None:
-    told = pruned(vault, keep_days=15, dry_run=True)
+def test_a_dry_run_deletes_nothing(repository: Repository, tmp_path: Path) -> None:
+    told = pruned(repository, keep_days=15, dry_run=True)
     assert len(told.snapshots) == 2 and told.objects > 0
-    assert ages(vault) == [40, 20, 10, 0] and whole(vault, tmp_path)
+    assert ages(repository) == [40, 20, 10, 0] and whole(repository, tmp_path)
 
 
-def test_young_objects_that_nobody_needs_stay_for_a_day(vault: Vault) -> None:
-    vault.put("0" * 64, [b"of a backup that is under way somewhere"], 39)
-    assert pruned(vault, grace_s=DAY_S).objects == 0
-    assert pruned(vault).objects == 1
+def test_young_objects_that_nobody_needs_stay_for_a_day(repository: Repository) -> None:
+    repository.put("0" * 64, [b"of a backup that is under way somewhere"], 39)
+    assert pruned(repository, grace_s=DAY_S).objects == 0
+    assert pruned(repository).objects == 1
 
 
-def test_nothing_is_deleted_while_a_backup_that_stays_cannot_be_read(vault: Vault) -> None:
-    damaged = vault.snapshot(vault.ids()[2])
-    vault.place.delete(vault.object_name(damaged.listing.sha256, packed=True))
-    before = {entry.name for entry in vault.objects()}
+def test_nothing_is_deleted_while_a_backup_that_stays_cannot_be_read(repository: Repository) -> None:
+    damaged = repository.snapshot(repository.ids()[2])
+    repository.place.delete(repository.object_name(damaged.listing.sha256, packed=True))
+    before = {entry.name for entry in repository.objects()}
     with pytest.raises(DubError):
-        pruned(vault, keep_days=15)
-    assert ages(vault) == [40, 20, 10, 0] and {entry.name for entry in vault.objects()} == before
+        pruned(repository, keep_days=15)
+    assert ages(repository) == [40, 20, 10, 0] and {entry.name for entry in repository.objects()} == before
 
 
-def test_an_old_one_goes_even_when_it_is_damaged(vault: Vault, tmp_path: Path) -> None:
-    (tmp_path / "place" / "snapshots" / f"{vault.ids()[0]}.json").write_bytes(b"damaged")
+def test_an_old_one_goes_even_when_it_is_damaged(repository: Repository, tmp_path: Path) -> None:
+    (tmp_path / "place" / "snapshots" / f"{repository.ids()[0]}.json").write_bytes(b"damaged")
     with pytest.raises(DubError) as raised:
-        vault.snapshot(vault.ids()[0])
+        repository.snapshot(repository.ids()[0])
     assert raised.value.problem is BACKUP_DAMAGED
-    pruned(vault, keep_days=30)
-    assert ages(vault) == [20, 10, 0] and whole(vault, tmp_path)
+    pruned(repository, keep_days=30)
+    assert ages(repository) == [20, 10, 0] and whole(repository, tmp_path)
 
 
-def test_who_lost_the_lock_deletes_nothing(vault: Vault) -> None:
+def test_who_lost_the_lock_deletes_nothing(repository: Repository) -> None:
     def lost() -> None:
         raise DubError(BACKUP_BUSY)
 
     with pytest.raises(DubError):
-        prune(vault, lost, keep_s=15 * DAY_S, max_bytes=0, now=NOW, grace_s=-DAY_S)
-    assert ages(vault) == [40, 20, 10, 0]
+        prune(repository, lost, keep_s=15 * DAY_S, max_bytes=0, now=NOW, grace_s=-DAY_S)
+    assert ages(repository) == [40, 20, 10, 0]
 
 
 def test_an_id_tells_the_time_to_the_millisecond() -> None:

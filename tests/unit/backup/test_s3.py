@@ -1,4 +1,4 @@
-"""A vault in a bucket, on a server that checks every signature and fails on purpose."""
+"""A repository in a bucket, on a server that checks every signature and fails on purpose."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 from app.backup import s3 as buckets
 from app.backup.pruning import prune
-from app.backup.repository import open_or_make, open_vault
+from app.backup.repository import open_or_make, open_repository
 from app.backup.restoring import restore
-from app.backup.s3 import S3, BucketPlace
+from app.backup.s3 import S3, S3Backend
 from app.backup.snapshot import back_up
 from app.backup.verifying import verify
 from app.domain.errors import BACKUP_BUSY, BACKUP_NOT_FOUND, BACKUP_PLACE
@@ -36,9 +36,9 @@ def data(tmp_path: Path) -> Iterator[DataFolder]:
     folder.close()
 
 
-def place_of(url: str, prefix: str = "home/dub", **changed: str) -> BucketPlace:
+def place_of(url: str, prefix: str = "home/dub", **changed: str) -> S3Backend:
     keys = {"access_key": double.ACCESS_KEY, "secret_key": double.SECRET_KEY, "region": double.REGION} | changed
-    return BucketPlace(keys.pop("bucket", double.BUCKET), prefix, S3(endpoint=url, patience_s=10.0, **keys))
+    return S3Backend(keys.pop("bucket", double.BUCKET), prefix, S3(endpoint=url, patience_s=10.0, **keys))
 
 
 @pytest.mark.parametrize("password", ["", "correct horse"], ids=["plain", "encrypted"])
@@ -47,14 +47,14 @@ def test_what_comes_back_from_a_bucket_is_what_was_kept(data: DataFolder, served
     bucket.page = 7  # the list comes in pages
     data.job("long", source_bytes=21 << 20)  # in parts
     place = place_of(url)
-    vault, first = take(data.root, place, password)
+    repository, first = take(data.root, place, password)
     assert any("uploadId" in line for line in bucket.requests)
     assert all(key.startswith("home/dub/") for key in bucket.objects)
     assert not [key for key in bucket.objects if "/locks/" in key], "the lock is gone"
     _, second = take(data.root, place, password)
     assert second.new_bytes == 0
-    assert verify(vault, vault.ids(), tmp_path)[0].whole
-    restore(open_vault(place_of(url), password), second, tmp_path / "new", replace=False)
+    assert verify(repository, repository.ids(), tmp_path)[0].whole
+    restore(open_repository(place_of(url), password), second, tmp_path / "new", replace=False)
     assert blobs_of(tmp_path / "new") == blobs_of(data.root)
     assert rows_of(tmp_path / "new" / "app.sqlite3") == rows_of(data.root / "app.sqlite3")
     assert first.bytes == second.bytes
@@ -65,10 +65,10 @@ def test_errors_slowness_and_cut_connections_are_survived(data: DataFolder, serv
     data.job("long", source_bytes=18 << 20)
     place = place_of(url)
     bucket.faults = [Fault("500", "PUT", 3), Fault("503", "PUT", 2), Fault("drop", "PUT", 2), Fault("slow", "PUT", 1, 0.2), Fault("500", "POST", 1)]
-    vault, snapshot = take(data.root, place)
+    repository, snapshot = take(data.root, place)
     assert all(fault.times == 0 for fault in bucket.faults)
     bucket.faults = [Fault("cut", "GET /backups/home/dub/objects", 4), Fault("500", "GET", 2), Fault("drop", "GET", 2)]
-    restore(vault, snapshot, tmp_path / "new", replace=False)
+    restore(repository, snapshot, tmp_path / "new", replace=False)
     assert all(fault.times == 0 for fault in bucket.faults)
     assert blobs_of(tmp_path / "new") == blobs_of(data.root)
 
@@ -80,7 +80,7 @@ def test_an_upload_that_fails_for_good_leaves_no_snapshot(data: DataFolder, serv
     error = raises(BACKUP_PLACE, lambda: take(data.root, place))
     assert "500" in error.message or "InternalError" in error.message
     bucket.faults = []
-    assert open_vault(place, "").ids() == []
+    assert open_repository(place, "").ids() == []
     assert not [key for key in bucket.objects if "/locks/" in key]
     take(data.root, place)
 
@@ -105,13 +105,13 @@ def test_what_is_wrong_is_said_without_a_secret(data: DataFolder, tmp_path: Path
 def test_a_server_that_does_not_answer_is_named(data: DataFolder, tmp_path: Path) -> None:
     with double.running(tmp_path / "s3") as (url, _):
         pass
-    place = BucketPlace("b", "", S3(access_key="a", secret_key="s", region="r", endpoint=url, patience_s=0.5))
+    place = S3Backend("b", "", S3(access_key="a", secret_key="s", region="r", endpoint=url, patience_s=0.5))
     assert "cannot be reached" in raises(BACKUP_PLACE, lambda: take(data.root, place)).message
-    raises(BACKUP_PLACE, lambda: BucketPlace("b", "", S3(access_key="", secret_key="", region="r", endpoint=url)))
+    raises(BACKUP_PLACE, lambda: S3Backend("b", "", S3(access_key="", secret_key="", region="r", endpoint=url)))
 
 
 def test_an_empty_bucket_has_no_backup(served: tuple[str, Bucket]) -> None:
-    raises(BACKUP_NOT_FOUND, lambda: open_vault(place_of(served[0]), ""))
+    raises(BACKUP_NOT_FOUND, lambda: open_repository(place_of(served[0]), ""))
 
 
 def test_two_do_not_write_at_once_and_a_killed_ones_lock_ends(data: DataFolder, served: tuple[str, Bucket]) -> None:
@@ -134,10 +134,10 @@ def test_two_do_not_write_at_once_and_a_killed_ones_lock_ends(data: DataFolder, 
 def test_a_lock_that_could_not_be_renewed_keeps_no_snapshot(data: DataFolder, served: tuple[str, Bucket], monkeypatch: pytest.MonkeyPatch) -> None:
     place = place_of(served[0])
     with place.lock(alone=True) as check:
-        vault = open_or_make(place, "")
+        repository = open_or_make(place, "")
         monkeypatch.setattr(buckets, "_LOCK_LIFE_S", buckets._LOCK_EVERY_S)  # as if the machine had slept
-        raises(BACKUP_BUSY, lambda: back_up(data.root, vault, check, app_version="1"))
-    assert vault.ids() == []
+        raises(BACKUP_BUSY, lambda: back_up(data.root, repository, check, app_version="1"))
+    assert repository.ids() == []
 
 
 def test_a_key_that_may_only_read_can_restore(data: DataFolder, served: tuple[str, Bucket], tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_key_that_may_only_read_can_restore(data: DataFolder, served: tuple[st
     bucket.denied = {"PUT", "POST", "DELETE"}
     place = place_of(url)
     with place.lock(alone=False):
-        restore(open_vault(place, ""), snapshot, tmp_path / "new", replace=False)
+        restore(open_repository(place, ""), snapshot, tmp_path / "new", replace=False)
     assert blobs_of(tmp_path / "new") == blobs_of(data.root)
     assert "may not" in raises(BACKUP_PLACE, lambda: take(data.root, place)).message
 
@@ -155,10 +155,10 @@ def test_ages_in_a_bucket_are_measured_by_its_clock(data: DataFolder, served: tu
     url, bucket = served
     bucket.ahead_s = -30 * 24 * 3600.0  # its clock is a month late: by ours, everything there is old
     place = place_of(url)
-    vault, _ = take(data.root, place)
-    vault.put("0" * 64, [b"of a backup that was interrupted"], 32)
+    repository, _ = take(data.root, place)
+    repository.put("0" * 64, [b"of a backup that was interrupted"], 32)
     with place.lock(alone=True) as check:
-        assert prune(vault, check, keep_s=0, max_bytes=0, now=0.0).objects == 0
+        assert prune(repository, check, keep_s=0, max_bytes=0, now=0.0).objects == 0
     bucket.ahead_s = 0.0
     with place.lock(alone=True) as check:
-        assert prune(vault, check, keep_s=0, max_bytes=0, now=0.0).objects == 1
+        assert prune(repository, check, keep_s=0, max_bytes=0, now=0.0).objects == 1

@@ -12,7 +12,7 @@ import pytest
 
 from app.backup import last_backup
 from app.backup.last_backup import Record
-from app.backup.schedule import RETRY_S, Schedule, due_in_s
+from app.backup.schedule import RETRY_S, BackupSchedule, due_in_s
 
 DAY_S = 86400.0
 TO = "/mnt/backups"
@@ -49,8 +49,8 @@ def test_a_clock_that_was_set_back_does_not_stop_it() -> None:
     assert due(record(10 * DAY_S), DAY_S) == DAY_S
 
 
-def schedule(data: Path, code: str, every_s: float = DAY_S) -> Schedule:
-    return Schedule(data, to=TO, every_s=every_s, argv=[sys.executable, "-c", code])
+def schedule(data: Path, code: str, every_s: float = DAY_S) -> BackupSchedule:
+    return BackupSchedule(data, to=TO, every_s=every_s, argv=[sys.executable, "-c", code])
 
 
 def test_a_good_backup_is_one_thing_done(tmp_path: Path) -> None:

@@ -28,9 +28,9 @@ def handed_over(tmp_path: Path, stem: str, *inputs: Path) -> dict[str, str]:
     made.mkdir(exist_ok=True)
     for kind in ENDINGS:
         (made / kind).write_text(f"{stem} {kind}", encoding="utf-8", errors="surrogateescape")
-    kit = cast(Any, SimpleNamespace(blobs=SimpleNamespace(local_copy=lambda key: contextlib.nullcontext(made / key))))
+    context = cast(Any, SimpleNamespace(blobs=SimpleNamespace(local_copy=lambda key: contextlib.nullcontext(made / key))))
     artifacts = [Artifact(kind, kind.value, 1, "", "", extension) for kind, extension in ENDINGS.items()]
-    return hand_over(kit, artifacts, stem, tmp_path / "out", inputs)
+    return hand_over(context, artifacts, stem, tmp_path / "out", inputs)
 
 
 @pytest.mark.parametrize("stem", ["a" * 251, "年" * 83, "é" * 125, "😀" * 62, "年" * 80, "x" + "年" * 79, os.fsdecode(b"\xe9" * 250)])

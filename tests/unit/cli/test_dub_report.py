@@ -11,7 +11,7 @@ from app.cli import dub_report
 from app.domain.job import Joined
 from app.domain.report import LineReport, Report
 from app.domain.segment import Flag
-from app.domain.subtitle_file import BroughtSubtitles, Fault
+from app.domain.subtitle_file import Fault, SubtitleReading
 from app.dubbing.report import needs_a_look
 
 GOOD = LineReport("a", "A calm line.", 1.0, 1.0, 0.0, 2.0, 1.0, 6.0, ())
@@ -57,7 +57,7 @@ def test_how_brought_subtitles_were_read_and_what_was_faulty_is_told() -> None:
         Fault(6, "the cue ends before it starts", "ends at 4.2 s, by its length", False),
         Fault(9, "the times cannot be read", "left out", True),
     )
-    found = BroughtSubtitles("srt", "cp1250", True, "Öröm [b]", 12, False, 8, 1, faults)
+    found = SubtitleReading("srt", "cp1250", True, "Öröm [b]", 12, False, 8, 1, faults)
     for out in (io.StringIO(), Terminal()):
         text = shown(msgspec.structs.replace(REPORT, subtitles=found), out)
         assert "srt (cp1250, guessed), 12 cues; 1 repaired, 8 left out" in " ".join(text.split())

@@ -15,7 +15,7 @@ from app.domain.errors import DubError
 from app.domain.media import MediaInfo, VideoStream
 from app.domain.segment import Clip, Placement, Segment
 from app.dubbing import disk_estimate
-from app.dubbing.context import Kit
+from app.dubbing.context import Context
 from app.dubbing.disk_estimate import finish_bytes, ingest_bytes, line_bytes, mix_bytes, scratch
 from app.dubbing.ingest import ingest
 from app.dubbing.mixing.mix import mixdown
@@ -50,38 +50,38 @@ class OneDisk(Disks):
         return self.floor
 
 
-def kit_on(folder: Path, engines: Any = None) -> tuple[Kit, OneDisk]:
+def kit_on(folder: Path, engines: Any = None) -> tuple[Context, OneDisk]:
     disk = OneDisk(folder)
-    return Kit(
+    return Context(
         FolderBlobs(folder / "blobs"), Workspace(folder / "scratch"), folder / "cache", engines, 1, Limits(), 3600.0, disk, (folder / "blobs",)
     ), disk
 
 
 async def test_work_without_room_does_not_begin(tmp_path: Path) -> None:
-    kit, disk = kit_on(tmp_path)
+    context, disk = kit_on(tmp_path)
     disk.other = 80 << 20
     with pytest.raises(DubError, match="disk_full"):
-        async with scratch(kit, "mux", 11 << 20):
+        async with scratch(context, "mux", 11 << 20):
             raise AssertionError("it began")
     assert list((tmp_path / "scratch").iterdir()) == [] and disk.floor.reserved_bytes() == 0
 
 
 async def test_work_has_its_room_until_it_ends_however_that_is(tmp_path: Path) -> None:
-    kit, disk = kit_on(tmp_path)
-    async with scratch(kit, "mux", 50 << 20):
+    context, disk = kit_on(tmp_path)
+    async with scratch(context, "mux", 50 << 20):
         with pytest.raises(DubError, match="disk_full"):
             disk.floor.reserve(41 << 20)
     assert disk.floor.reserved_bytes() == 0
     with pytest.raises(ZeroDivisionError):
-        async with scratch(kit, "mux", 50 << 20):
+        async with scratch(context, "mux", 50 << 20):
             raise ZeroDivisionError
     assert disk.floor.reserved_bytes() == 0
 
 
 async def test_what_has_been_written_is_promised_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk_estimate, "_LOOK_S", 0.01)
-    kit, disk = kit_on(tmp_path)
-    async with scratch(kit, "mux", 50 << 20) as folder:
+    context, disk = kit_on(tmp_path)
+    async with scratch(context, "mux", 50 << 20) as folder:
         await asyncio.to_thread((folder / "a").write_bytes, bytes(30 << 20))
         async with asyncio.timeout(10):
             while disk.floor.reserved_bytes() != 20 << 20:
@@ -90,9 +90,9 @@ async def test_what_has_been_written_is_promised_no_more(tmp_path: Path, monkeyp
 
 async def test_work_that_outgrows_its_room_gets_more_or_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk_estimate, "_LOOK_S", 0.01)
-    kit, disk = kit_on(tmp_path)
+    context, disk = kit_on(tmp_path)
     with pytest.raises(DubError, match="disk_full"):
-        async with asyncio.timeout(30), scratch(kit, "mux", 1 << 20) as folder:
+        async with asyncio.timeout(30), scratch(context, "mux", 1 << 20) as folder:
             with (folder / "a").open("wb") as file:
                 while True:
                     await asyncio.to_thread(file.write, bytes(1 << 20))
@@ -108,11 +108,11 @@ async def test_work_that_outgrows_its_room_gets_more_or_is_stopped(tmp_path: Pat
 
 
 async def test_a_cancelled_stage_is_cancelled_not_full(tmp_path: Path) -> None:
-    kit, disk = kit_on(tmp_path)
+    context, disk = kit_on(tmp_path)
     began = asyncio.Event()
 
     async def work() -> None:
-        async with scratch(kit, "mux", 1 << 20):
+        async with scratch(context, "mux", 1 << 20):
             began.set()
             await asyncio.Event().wait()
 
@@ -147,12 +147,12 @@ class Stub:
 
 async def test_no_line_is_bought_that_would_have_no_room(tmp_path: Path) -> None:
     voice = Stub()
-    kit, disk = kit_on(tmp_path, SimpleNamespace(voice=lambda name: (voice, "a")))
+    context, disk = kit_on(tmp_path, SimpleNamespace(voice=lambda name: (voice, "a")))
     lines = [Segment(f"s{n}", n, n + 0.9, f"Line number {n}.", f"Line number {n}.", "", False, ()) for n in range(5)]
     choice = VoiceChoice("stub:a", "", 1.0, "en")
 
     async def speak() -> tuple[Clip, ...]:
-        return await synthesize(kit, lines, choice, on_clip=lambda _: None, report=lambda *_: None)
+        return await synthesize(context, lines, choice, on_clip=lambda _: None, report=lambda *_: None)
 
     disk.other = CAPACITY - FLOOR - 1000
     with pytest.raises(DubError, match="disk_full"):

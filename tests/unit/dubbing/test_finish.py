@@ -9,7 +9,7 @@ from app.domain.dub_options import AudioCodec, BurnPosition, Container, Task
 from app.domain.errors import CONTAINER_UNSUITABLE, DubError
 from app.domain.media import ArtifactKind
 from app.domain.segment import Placement, Segment
-from app.dubbing.context import Kit
+from app.dubbing.context import Context
 from app.dubbing.finish import Finished, finish, has_source_subtitles
 from app.dubbing.pipeline import Sound
 from app.dubbing.probe import probe
@@ -28,8 +28,8 @@ LINES = (
 PLACED = (Placement("a", 0.6, 1.0, 1.0, 0.0, 0.0, ()), Placement("b", 2.0, 1.2, 1.0, 0.0, 0.0, ()))
 
 
-def kit(folder: Path) -> Kit:
-    return Kit(
+def context(folder: Path) -> Context:
+    return Context(
         blobs=FolderBlobs(folder / "blobs"), workspace=Workspace(folder / "scratch"), cache=folder / "cache", engines=None,  # type: ignore[arg-type]
         threads=1, limits=NO_LIMITS, max_duration_s=3600.0, blob_folders=(folder / "blobs",),
     )  # fmt: skip
@@ -37,8 +37,8 @@ def kit(folder: Path) -> Kit:
 
 async def finished(
     folder: Path, name: str, *, lines: Sequence[Segment] = LINES, language: str | None = "en", **wished: object
-) -> tuple[Kit, Finished]:
-    source, wish, made_of = sample(name), options(**wished), kit(folder)
+) -> tuple[Context, Finished]:
+    source, wish, made_of = sample(name), options(**wished), context(folder)
     track = track_of(sound_of(sample("plain.flac")), folder / ("track.opus" if wish.output.audio_codec is AudioCodec.OPUS else "track.m4a"))
     sound = Sound(DURATION_S, "", "", "", None)
     said: list[float] = []

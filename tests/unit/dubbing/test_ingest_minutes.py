@@ -83,8 +83,8 @@ def test_what_was_killed_twice_is_what_one_run_gives(tmp_path: Path, sound: Path
 def test_what_is_kept_is_not_decoded_again(tmp_path: Path, sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make(tmp_path / "sound.mp4", "-i", str(sound), "-c:a", "aac")
     heard: list[int] = []
-    real = decode._Run.push
-    monkeypatch.setattr(decode._Run, "push", lambda run, frame, at_n: heard.append(frame.samples) or real(run, frame, at_n))
+    real = decode._Decoding.push
+    monkeypatch.setattr(decode._Decoding, "push", lambda run, frame, at_n: heard.append(frame.samples) or real(run, frame, at_n))
     with pytest.raises(Killed):
         run(source, tmp_path / "killed", kept=tmp_path / "kept", until=0.9)
     heard.clear()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.dubbing.mixing.cache_file import sealed
-from app.dubbing.synthesize import KeptAnswer, clip_key, speak
+from app.dubbing.synthesize import StoredAnswer, clip_key, speak
 from app.speech.elevenlabs.audio import Received
 from app.speech.elevenlabs.voice import ElevenLabsVoice
 from app.speech.ports import SpeechRequest
@@ -56,7 +56,7 @@ async def test_an_answer_whose_clip_could_not_be_stored_is_used_the_next_time(
 
 
 async def test_half_an_answer_is_none(blobs: FolderBlobs, voice: ElevenLabsVoice, double: Double) -> None:
-    answer = KeptAnswer(blobs, clip_key(voice, LINE))
+    answer = StoredAnswer(blobs, clip_key(voice, LINE))
     whole = sealed(Received({"content-type": "audio/pcm"}, b"\1\0" * 50_000).packed())
     for damaged in (b"", whole[:-1], whole[:40] + b"\7" + whole[41:]):
         blobs.put(f"answers/{clip_key(voice, LINE).rpartition('/')[2]}.raw", damaged, synced=False)
@@ -66,7 +66,7 @@ async def test_half_an_answer_is_none(blobs: FolderBlobs, voice: ElevenLabsVoice
 
 
 async def test_a_kept_answer_that_is_no_sound_is_asked_for_again(blobs: FolderBlobs, voice: ElevenLabsVoice, double: Double) -> None:
-    KeptAnswer(blobs, clip_key(voice, LINE)).keep(Received({"content-type": "text/html"}, b"<html>").packed())
+    StoredAnswer(blobs, clip_key(voice, LINE)).keep(Received({"content-type": "text/html"}, b"<html>").packed())
     await speak(blobs, voice, LINE)
     assert len(double.calls) == 1 and answers(blobs) == []
 
@@ -80,6 +80,6 @@ async def test_a_second_answer_takes_the_place_of_the_first(blobs: FolderBlobs, 
 
 async def test_an_answer_whose_clip_is_there_already_goes(blobs: FolderBlobs, voice: ElevenLabsVoice, double: Double) -> None:
     key, _ = await speak(blobs, voice, LINE)
-    KeptAnswer(blobs, key).keep(Received({"content-type": "audio/pcm"}, b"\1\0" * 50_000).packed())  # killed before it was forgotten
+    StoredAnswer(blobs, key).keep(Received({"content-type": "audio/pcm"}, b"\1\0" * 50_000).packed())  # killed before it was forgotten
     await speak(blobs, voice, LINE)
     assert len(double.calls) == 1 and answers(blobs) == []

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from app.archive import export
-from app.archive.importing import take_in
+from app.archive.importing import import_archive
 from app.domain.job import JobState, Phase
 from app.domain.media import ArtifactKind
 from app.domain.stages import in_phase
@@ -29,7 +29,12 @@ LINES = b"1\n00:00:00,200 --> 00:00:01,500\nGood morning.\n\n2\n00:00:02,000 -->
 def rendered(house: House, job_id: str) -> None:
     """The job's stages, one after another, as the engine calls them."""
     runner = StageRunner(
-        store=house.store, keys=house.keys, kit=house.kit, hub=house.hub, failures=Failures(house.store, house.hub), discard=house.service.discard
+        store=house.store,
+        keys=house.keys,
+        context=house.context,
+        hub=house.hub,
+        failures=Failures(house.store, house.hub),
+        discard=house.service.discard,
     )
 
     async def run() -> None:
@@ -64,7 +69,7 @@ def test_a_whole_job_goes_through_a_store_that_is_no_folder(tmp_path: Path) -> N
     other, archive = House(tmp_path / "other", MemoryBlobs()), tmp_path / "job.tar"
     archive.write_bytes(b"".join(export.archive(house.database, blobs, export.titles(house.database, [job_id]), "1")))
     floors = [Floor(other.blobs.free_bytes, 0)]
-    take_in(archive, engine=other.database, blobs=other.blobs, staging=tmp_path / "staging", floors=floors, on_job=lambda _: None)
+    import_archive(archive, engine=other.database, blobs=other.blobs, staging=tmp_path / "staging", floors=floors, on_job=lambda _: None)
     assert {entry.key for entry in other.blobs.entries()} == {entry.key for entry in blobs.entries()}
 
     house.service.delete(job_id)

@@ -67,6 +67,6 @@ async def test_an_old_job_that_names_a_path_keeps_its_lines_and_is_not_recognise
     with unknown():  # it would be recognised anew
         house.service.duplicate(job.id, JobPatch(options=OptionsPatch(language="fr")))
     assert house.service.approve(job.id).state is JobState.QUEUED
-    recognizer = house.service._kit.engines.recognizer("openai-whisper")
+    recognizer = house.service._context.engines.recognizer("openai-whisper")
     with unknown():
         await recognizer.transcribe(RecognitionRequest(Path("speech.wav"), file, None, Task.TRANSCRIBE, 1.0, 0.0), lambda _: None)

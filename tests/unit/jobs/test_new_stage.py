@@ -13,7 +13,7 @@ import pytest
 
 from app.api.system import list_stages
 from app.archive import export
-from app.archive.importing import take_in
+from app.archive.importing import import_archive
 from app.cli import main as cli
 from app.domain import stages
 from app.domain.events import JobEvent, Progress
@@ -87,7 +87,7 @@ def test_a_job_runs_through_a_new_stage_which_is_seen_everywhere(align: None, fi
     job = house.service.create(CreateJob(upload, subtitles_upload_id=subtitles, options=OptionsPatch(audio_track=None)))
     failures = Failures(house.store, house.hub)
     runner = StageRunner(
-        store=house.store, keys=house.keys, kit=house.service._kit, hub=house.hub, failures=failures, discard=house.service.discard
+        store=house.store, keys=house.keys, context=house.service._context, hub=house.hub, failures=failures, discard=house.service.discard
     )  # fmt: skip
     at_once = {Phase.PREPARE: 1, Phase.RENDER: 1}
     engine = Engine(path=tmp_path / "engine.sqlite3", store=house.store, runner=runner, failures=failures, at_once=at_once)
@@ -118,7 +118,7 @@ def test_a_job_runs_through_a_new_stage_which_is_seen_everywhere(align: None, fi
     archive.write_bytes(b"".join(export.archive(house.store._engine, house.blobs, export.titles(house.store._engine, [job.id]), "1")))
     there = House(_new(tmp_path / "there"))
     floor = Floor(there.blobs.free_bytes, 0)
-    take_in(archive, engine=there.store._engine, blobs=there.blobs, staging=tmp_path / "staging", floors=[floor], on_job=lambda _: None)
+    import_archive(archive, engine=there.store._engine, blobs=there.blobs, staging=tmp_path / "staging", floors=[floor], on_job=lambda _: None)
     assert there.store.stage(job.id, "align") == row
 
 

@@ -49,7 +49,7 @@ async def test_a_stage_that_goes_on_is_told_by_its_pace_since_its_first_word(tmp
     monkeypatch.setattr(server_hooks, "time", clock)
     house = House(tmp_path)
     failures = Failures(house.store, house.hub)
-    runner = StageRunner(store=house.store, keys=house.keys, kit=house.kit, hub=house.hub, failures=failures, discard=house.service.discard)
+    runner = StageRunner(store=house.store, keys=house.keys, context=house.context, hub=house.hub, failures=failures, discard=house.service.discard)
     job = house.created()
     house.store.transition(job.id, JobState.PREPARING)
     told: list[float | None] = []

@@ -11,7 +11,7 @@ from app.domain.errors import DISK_FULL, NO_SPEECH
 from app.domain.job import JobError, JobState, Phase
 from app.jobs import reconciling
 from app.jobs.failures import Failures
-from app.jobs.reconciling import MOST_AGAIN, Settler
+from app.jobs.reconciling import MOST_AGAIN, Reconciler
 from app.storage.disk_reserve import Reserve
 from tests.doubles.full_disk import full_disk
 from tests.unit.jobs.test_service import House
@@ -28,7 +28,7 @@ class Told:
         self.running: set[str] = set()
         self.queued: list[tuple[Phase, str, str]] = []
         self.failures = Failures(house.store, house.hub)
-        self.settler = Settler(
+        self.settler = Reconciler(
             store=house.store, failures=self.failures, statuses=self.statuses, runs=self.running.__contains__, enqueue=self.enqueue
         )  # fmt: skip
 

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from app.domain.job import JobState
 from app.domain.media import Artifact, ArtifactKind
-from app.dubbing.context import Kit
+from app.dubbing.context import Context
 from app.jobs.failures import Failures
 from app.jobs.runner import StageRunner
 from app.jobs.stages import Done
@@ -36,9 +36,9 @@ def vanished(house: House) -> Done:
 @pytest.mark.parametrize("ends", [made, vanished])
 async def test_what_a_stage_makes_for_a_deleted_job_is_deleted_and_no_crash_is_logged(tmp_path: Path, ends: Callable[[House], Done]) -> None:
     house = House(tmp_path)
-    kit = Kit(house.blobs, Workspace(tmp_path / "work"), tmp_path / "cache", build_registry(models=tmp_path), 1, Limits(), 3600.0)
+    context = Context(house.blobs, Workspace(tmp_path / "work"), tmp_path / "cache", build_registry(models=tmp_path), 1, Limits(), 3600.0)
     failures = Failures(house.store, house.hub)
-    runner = StageRunner(store=house.store, keys=house.keys, kit=kit, hub=house.hub, failures=failures, discard=house.service.discard)
+    runner = StageRunner(store=house.store, keys=house.keys, context=context, hub=house.hub, failures=failures, discard=house.service.discard)
     job = house.created()
     house.store.transition(job.id, JobState.PREPARING)
     workflow_id = house.store.row(job.id).workflow_id

@@ -20,7 +20,7 @@ from app.domain.media import Artifact, ArtifactKind, AudioStream, MediaInfo
 from app.domain.secret_names import Keys
 from app.domain.segment import Segment
 from app.domain.stage_outputs import Transcribed
-from app.dubbing.context import Kit
+from app.dubbing.context import Context
 from app.jobs.progress import Hub
 from app.jobs.schemas import CreateJob, JobPatch, OptionsPatch, SegmentChanges, SegmentEdit, SplitSegment
 from app.jobs.service import JobService
@@ -67,12 +67,14 @@ class House:
         self.blob_folder = folder / "blobs"
         self.uploads = UploadStore(database, self.blobs, folder / "uploads", expiry_s=3600)
         self.keys = SecretStore(database, folder / "secret.key")
-        self.kit = Kit(self.blobs, Workspace(folder / "scratch"), folder / "cache", build_registry(models=folder / "models"), 1, Limits(), 3600.0)
+        self.context = Context(
+            self.blobs, Workspace(folder / "scratch"), folder / "cache", build_registry(models=folder / "models"), 1, Limits(), 3600.0
+        )
         self.service = JobService(
             store=self.store,
             uploads=self.uploads,
             keys=self.keys,
-            kit=self.kit,
+            context=self.context,
             hub=self.hub,
             queue=self.queue,
             defaults=OPTIONS,

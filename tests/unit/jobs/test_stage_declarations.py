@@ -17,7 +17,7 @@ from app.domain.media import Artifact, ArtifactKind, AudioStream, MediaInfo
 from app.domain.segment import Clip, Placement, Segment
 from app.domain.stage_outputs import Finished, Mixed, Sound, Transcribed
 from app.domain.stages import STAGES
-from app.dubbing.context import Kit
+from app.dubbing.context import Context
 from app.jobs.memory_store import MemoryStore, NoKeys
 from app.jobs.progress import Hub
 from app.jobs.stages import BODIES, StageWork
@@ -76,7 +76,7 @@ class Inputs:
 
     def __init__(self, folder: Path) -> None:
         registry = build_registry(models=folder)
-        self.kit = Kit(FolderBlobs(folder / "blobs"), Workspace(folder / "work"), folder / "cache", registry, 1, Limits(), 3600.0)
+        self.context = Context(FolderBlobs(folder / "blobs"), Workspace(folder / "work"), folder / "cache", registry, 1, Limits(), 3600.0)
 
     def of(self, options: DubOptions) -> dict[str, Any]:
         store = MemoryStore(options, title="t", source_key="uploads/a", subtitles_key="uploads/b", stem_key=None)
@@ -84,7 +84,7 @@ class Inputs:
         store.append_segments("", [LINE], stage="transcribe", fingerprint="t", output=None)
         for name, output in OUTPUTS.items():
             store.finish_stage("", name, "f", output, 1.0)
-        work = StageWork(store=store, keys=NoKeys(), kit=self.kit, hub=Hub())
+        work = StageWork(store=store, keys=NoKeys(), context=self.context, hub=Hub())
         return {stage.name: msgspec.json.encode(work.inputs(stage.name, store.row("")), enc_hook=str) for stage in STAGES}
 
 

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from app.domain.job import Joined
-from app.dubbing.context import Kit
+from app.dubbing.context import Context
 from app.dubbing.pipeline import Sound
 from app.jobs.schemas import CreateJob
 from app.jobs.stages import StageWork
@@ -21,8 +21,8 @@ ONE_WORD = "\n\n".join(f"{n}\n00:00:0{n // 3},{n % 3 * 300:03} --> 00:00:0{n // 
 
 def test_brought_lines_are_there_once_however_often_the_stage_is_cut_off(tmp_path: Path) -> None:
     house = House(tmp_path)
-    kit = Kit(house.blobs, Workspace(tmp_path / "work"), tmp_path / "cache", build_registry(models=tmp_path), 1, Limits(), 3600.0)
-    work = StageWork(store=house.store, keys=house.keys, kit=kit, hub=house.hub)
+    context = Context(house.blobs, Workspace(tmp_path / "work"), tmp_path / "cache", build_registry(models=tmp_path), 1, Limits(), 3600.0)
+    work = StageWork(store=house.store, keys=house.keys, context=context, hub=house.hub)
     job = house.service.create(CreateJob(house.uploaded(), subtitles_upload_id=house.uploaded(ONE_WORD.encode(), "a.srt")))
     house.store.finish_stage(job.id, "ingest", "i", Sound(20.0, "ingest/a/speech.wav", "p", "e", None), 0.1)
 

@@ -106,7 +106,7 @@ async def test_an_encoder_that_hangs_is_not_taken(tmp_path: Path, monkeypatch: p
 
 
 async def test_a_program_that_does_not_answer_is_asked_again_by_the_next_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def busy(*_: object, **__: object) -> ffmpeg.Answer:
+    async def busy(*_: object, **__: object) -> ffmpeg.ToolOutput:
         raise DubError(MEDIA_LIMIT)
 
     fake(tmp_path, monkeypatch, listed=[NVENC], works=[NVENC])

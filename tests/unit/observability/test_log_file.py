@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.observability.log_file import LogFile, Unusable, opened
+from app.observability.log_file import LogFile, LogFileUnusable, opened
 
 WRITER = """
 import sys
@@ -108,7 +108,7 @@ def test_what_cannot_be_a_log_is_refused_in_one_line(tmp_path: Path, kind: str) 
         path = Path("/dev/null")
     else:
         path = tmp_path / "missing" / "log"
-    with pytest.raises(Unusable) as caught:
+    with pytest.raises(LogFileUnusable) as caught:
         opened(str(path), most_bytes=0, keep=1, rotates=True)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 

@@ -31,7 +31,7 @@ def test_many_threads_lose_no_count() -> None:
     for thread in threads:
         thread.join()
     assert counter.values() == {("me",): 80_000.0}
-    assert histogram.heaps()[()] == metrics.Heap([0, 40_000, 0], 60_000.0)
+    assert histogram.heaps()[()] == metrics.BucketCounts([0, 40_000, 0], 60_000.0)
 
 
 def test_a_value_on_a_bound_belongs_below_it() -> None:

@@ -9,15 +9,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.domain.errors import DISK_FULL, DubError
-from app.retention import chores
-from app.retention.chores import Chore
+from app.retention import periodic_tasks
+from app.retention.periodic_tasks import PeriodicTask
 
 
 @pytest.mark.parametrize(
     ("error", "level"), [(DubError(DISK_FULL), "warning"), (OSError(errno.ENOSPC, ""), "warning"), (ValueError("a bug"), "error")]
 )
 async def test_a_task_that_fails_is_told_and_runs_again(error: Exception, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chores, "_SHORTEST_S", 0.01)
+    monkeypatch.setattr(periodic_tasks, "_SHORTEST_S", 0.01)
     ran, again = 0, asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -30,7 +30,7 @@ async def test_a_task_that_fails_is_told_and_runs_again(error: Exception, level:
         return 0
 
     with capture_logs() as lines:
-        running = asyncio.create_task(chores.run([Chore("sweep", work, lambda: 0.0)]))
+        running = asyncio.create_task(periodic_tasks.run([PeriodicTask("sweep", work, lambda: 0.0)]))
         await asyncio.wait_for(again.wait(), 10)
         running.cancel()
     (line,) = [line for line in lines if line["event"] == "housekeeping failed"]

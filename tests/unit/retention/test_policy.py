@@ -14,7 +14,7 @@ from app.domain.errors import DubError
 from app.domain.job import JobState
 from app.domain.media import ArtifactKind
 from app.domain.retention import Held, Kind, Why
-from app.retention.policy import Loose, plan
+from app.retention.policy import LooseFile, plan
 from app.storage import references
 from app.storage.workspace import Workspace
 from tests.unit.retention.shelf import DAY_S, Shelf, rule
@@ -96,7 +96,7 @@ def test_what_goes_with_a_job_is_not_planned_twice() -> None:
 
 
 def test_lines_of_the_command_line_are_bounded_with_those_of_jobs() -> None:
-    loose = [Loose(Kind.CLIPS, "new", 100, NOW - DAY_S), Loose(Kind.CLIPS, "old", 100, NOW - 9 * DAY_S)]
+    loose = [LooseFile(Kind.CLIPS, "new", 100, NOW - DAY_S), LooseFile(Kind.CLIPS, "old", 100, NOW - 9 * DAY_S)]
     found = plan([rule(Kind.CLIPS, at_most=150)], [held("a", 5)], loose, now=NOW)
     assert [(one.job_ids, one.names, one.bytes) for one in found] == [((), ("old",), 100)]
 

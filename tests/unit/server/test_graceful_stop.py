@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.server.graceful_stop import Bell, StoppingLoop, stopping_loop
+from app.server.graceful_stop import SignalEvent, StoppingLoop, stopping_loop
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_a_bell_may_be_rung_by_a_signal_at_any_moment() -> None:
 
 
 def test_a_bell_is_an_event() -> None:
-    bell = Bell()
+    bell = SignalEvent()
     assert not bell.is_set() and not bell.wait(0.01)
     ringing = threading.Timer(0.01, bell.set)
     ringing.start()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from app.backup.place import FolderPlace
+from app.backup.backend import FolderBackend
 from app.cli import export
 from app.domain.errors import DubError
 from app.storage.disk_floor import Floor, Hold
@@ -300,7 +300,7 @@ async def test_a_task_that_is_cancelled_while_it_asks_keeps_nothing(tmp_path: Pa
 
 def test_a_backup_on_the_same_disk_leaves_free_what_must_stay_free(tmp_path: Path) -> None:
     disk = Disk(100, 50)
-    place = FolderPlace(tmp_path / "backups", disk.floor)
+    place = FolderBackend(tmp_path / "backups", disk.floor)
     place.prepare()
     refused(lambda: place.put("objects/ab/abc", [bytes(51)], 51))
     assert [path for path in (tmp_path / "backups").rglob("*") if path.is_file()] == []

@@ -13,7 +13,7 @@ from app.dubbing.mixing import chunk_render
 from app.dubbing.mixing.chunk_plan import CHUNK_N, Chunk, Layer, PlacedClip, plan
 from app.dubbing.mixing.chunk_render import mixed
 from app.dubbing.mixing.clip_cache import ClipCache, Cut
-from app.dubbing.mixing.ducking import Under, constant, under
+from app.dubbing.mixing.ducking import DuckedSpan, constant, under
 from app.dubbing.mixing.loudness import Floats
 from app.dubbing.worker.tasks import Ducking
 from tests.unit.dubbing.sounds import RATE_HZ, noise, write_wav
@@ -44,7 +44,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[ClipCache, list[Pla
 
 
 def _layers(depth_db: float = -15.0) -> tuple[Layer, ...]:
-    lines = [Under(6.94, 9.9, depth_db), Under(28.3, 31.3, depth_db / 2), Under(60.8, 62.0, depth_db)]
+    lines = [DuckedSpan(6.94, 9.9, depth_db), DuckedSpan(28.3, 31.3, depth_db / 2), DuckedSpan(60.8, 62.0, depth_db)]
     return (Layer("original", under(lines, Ducking())),)
 
 

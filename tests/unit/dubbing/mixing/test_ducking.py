@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.dubbing.mixing.ducking import SILENCE_DB, Gain, Under, but_in, constant, only_in, under
+from app.dubbing.mixing.ducking import SILENCE_DB, DuckedSpan, Gain, but_in, constant, only_in, under
 from app.dubbing.worker.tasks import Ducking
 from tests.unit.dubbing.sounds import RATE_HZ
 
@@ -16,7 +16,7 @@ SHAPE = Ducking()
 
 
 def _under(spans: list[tuple[float, float]], depth_db: float = DEPTH_DB, **changes: object) -> Gain:
-    return under([Under(start_s, end_s, depth_db) for start_s, end_s in spans], msgspec.structs.replace(SHAPE, **changes))
+    return under([DuckedSpan(start_s, end_s, depth_db) for start_s, end_s in spans], msgspec.structs.replace(SHAPE, **changes))
 
 
 def _db(gain: Gain, at_s: float) -> float:
@@ -91,7 +91,7 @@ def test_attack_hold_and_release_are_the_wished_ones() -> None:
 
 
 def test_each_line_has_its_own_depth_and_the_way_between_two_is_straight() -> None:
-    gain = under([Under(1.0, 2.0, -6.0), Under(2.5, 3.0, -20.0), Under(2.8, 4.0, -10.0)], SHAPE)
+    gain = under([DuckedSpan(1.0, 2.0, -6.0), DuckedSpan(2.5, 3.0, -20.0), DuckedSpan(2.8, 4.0, -10.0)], SHAPE)
     assert _db(gain, 1.5) == pytest.approx(-6.0, abs=0.01)
     assert _db(gain, 2.25) == pytest.approx(-13.0, abs=0.1)
     assert _db(gain, 3.9) == pytest.approx(-20.0, abs=0.01)  # where lines overlap the deepest counts
@@ -99,7 +99,7 @@ def test_each_line_has_its_own_depth_and_the_way_between_two_is_straight() -> No
 
 @pytest.mark.parametrize("kept", [(3.1, 3.8), (3.0, 4.0), (2.5, 3.6)])
 def test_a_kept_line_between_two_spoken_ones_is_heard_as_it_was(kept: tuple[float, float]) -> None:
-    gain = under([Under(2.0, 3.0, DEPTH_DB), Under(4.0, 5.0, DEPTH_DB)], SHAPE, [kept])
+    gain = under([DuckedSpan(2.0, 3.0, DEPTH_DB), DuckedSpan(4.0, 5.0, DEPTH_DB)], SHAPE, [kept])
     for at_s in np.arange(max(kept[0], 3.0) + 0.06, min(kept[1], 4.0) - 0.06, 0.02):
         assert _db(gain, at_s) == 0.0
     for at_s in (2.0, 2.99, 4.0, 4.9):  # the voice has its way all the same

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from app.domain.dub_options import Background
 from app.dubbing.mixing import levels
 from app.dubbing.mixing.ducking import Gain
-from app.dubbing.mixing.levels import LEAST_ABOVE_DUCKED_LU, LEAST_ABOVE_LU, VOICE_ABOVE_DUCKED_LU, Levels, Voice, Wishes, choose
+from app.dubbing.mixing.levels import LEAST_ABOVE_DUCKED_LU, LEAST_ABOVE_LU, VOICE_ABOVE_DUCKED_LU, ClipLevels, Levels, MixChoices, choose
 from app.dubbing.mixing.loudness import ENERGY_N, energies_of, integrated_lufs, linear, speech_lufs
 from app.dubbing.worker.tasks import Ducking
 from tests.unit.dubbing.sounds import noise
 
 SPANS = [(5.0, 8.0), (20.0, 23.0)]
-DUCK, KEEP, REPLACE = (Wishes(background, target_lufs=None) for background in (Background.DUCK, Background.KEEP, Background.REPLACE))
+DUCK, KEEP, REPLACE = (MixChoices(background, target_lufs=None) for background in (Background.DUCK, Background.KEEP, Background.REPLACE))
 CEILING = -2.0
 
 
@@ -24,18 +24,18 @@ def _energies(lufs: float, seconds: float) -> np.ndarray:
     return np.full(round(seconds * 10), 10 ** ((lufs + 0.691) / 10))
 
 
-def _voice(start_s: float, lufs: float, seconds: float = 3.0, *, crest_db: float = 6.0) -> Voice:
+def _voice(start_s: float, lufs: float, seconds: float = 3.0, *, crest_db: float = 6.0) -> ClipLevels:
     """A steady clip whose peaks are `crest_db` above its RMS."""
     energies = _energies(lufs, seconds)
     peaks = np.full(round(seconds * 200), np.sqrt(energies[0] / 2) * linear(crest_db), np.float32)
-    return Voice(round(start_s * 48_000), round(seconds * 48_000), energies, peaks)
+    return ClipLevels(round(start_s * 48_000), round(seconds * 48_000), energies, peaks)
 
 
-def _voices(*lufs: float) -> list[Voice]:
+def _voices(*lufs: float) -> list[ClipLevels]:
     return [_voice(start_s, level) for (start_s, _), level in zip(SPANS, lufs, strict=True)]
 
 
-def _eight_voices() -> list[Voice]:
+def _eight_voices() -> list[ClipLevels]:
     return [_voice(5.0 + 7 * index, -20) for index in range(8)]
 
 
@@ -46,11 +46,11 @@ def _once_loud() -> np.ndarray:
     return source
 
 
-def _choose(wishes: Wishes, original: np.ndarray, voices: list[Voice], stem: np.ndarray | None = None) -> Levels:
+def _choose(wishes: MixChoices, original: np.ndarray, voices: list[ClipLevels], stem: np.ndarray | None = None) -> Levels:
     return choose(wishes, original, stem, voices, CEILING)
 
 
-def _lead_lu(chosen: Levels, index: int, voices: list[Voice], bed: np.ndarray, gain: Gain) -> float:
+def _lead_lu(chosen: Levels, index: int, voices: list[ClipLevels], bed: np.ndarray, gain: Gain) -> float:
     """How far a line is over what is left of the background under it."""
     first, last = (round(at_s * 10) for at_s in voices[index].span)
     under, factor = bed[first:last], gain.per_energy(len(bed))[first:last]
@@ -86,7 +86,7 @@ def test_every_line_leads_over_what_is_under_it(
 ) -> None:
     bed = np.concatenate([_energies(lufs, 1) for lufs in loud])
     voices = [_voice(1.0 + 10 * index, lufs) for index, lufs in enumerate(said)]
-    wishes = Wishes(background, Ducking(depth_db), keep_db, target_lufs=None)
+    wishes = MixChoices(background, Ducking(depth_db), keep_db, target_lufs=None)
     chosen = _choose(wishes, _energies(-30, 60) if with_stem else bed, voices, bed if with_stem else None)
     least = LEAST_ABOVE_DUCKED_LU if background == Background.DUCK and depth_db is None else LEAST_ABOVE_LU
     for index in range(len(voices)):
@@ -102,9 +102,9 @@ def test_a_loud_moment_under_one_line_is_lowered_there_alone() -> None:
 def test_the_wished_depth_is_taken_as_long_as_the_voice_leads() -> None:
     source = _energies(-30, 60)
     for depth_db in (-24.0, -9.0):
-        chosen = _choose(Wishes(Background.DUCK, Ducking(depth_db), target_lufs=None), source, _voices(-20, -20))
+        chosen = _choose(MixChoices(Background.DUCK, Ducking(depth_db), target_lufs=None), source, _voices(-20, -20))
         assert 20 * math.log10(chosen.original.per_energy(600)[65]) == pytest.approx(depth_db)
-    shallow = _choose(Wishes(Background.DUCK, Ducking(0.0), target_lufs=None), source, _voices(-20, -20))
+    shallow = _choose(MixChoices(Background.DUCK, Ducking(0.0), target_lufs=None), source, _voices(-20, -20))
     assert 20 * math.log10(shallow.original.per_energy(600)[65]) == pytest.approx(-LEAST_ABOVE_LU, abs=0.51)
 
 
@@ -112,7 +112,7 @@ def test_the_wished_depth_is_taken_as_long_as_the_voice_leads() -> None:
 @pytest.mark.parametrize("keep_db", [0.0, -6.0])
 def test_a_kept_original_is_heard_at_its_level_and_the_voice_leads(source_lufs: float, keep_db: float) -> None:
     source, voices = _energies(source_lufs, 60), _voices(-20, -20)
-    chosen = _choose(Wishes(Background.KEEP, keep_db=keep_db, target_lufs=None), source, voices)
+    chosen = _choose(MixChoices(Background.KEEP, keep_db=keep_db, target_lufs=None), source, voices)
     assert chosen.original.per_energy(600) == pytest.approx([linear(keep_db)] * 600)
     assert -20 + chosen.voices_db[0] - source_lufs - keep_db >= LEAST_ABOVE_LU - 0.3
 
@@ -133,7 +133,7 @@ def test_a_replaced_original_is_silent_but_for_what_is_kept() -> None:
 
 
 def test_with_a_stem_the_original_is_heard_in_kept_lines_only_and_the_stem_elsewhere() -> None:
-    wishes = Wishes(Background.DUCK, kept=((40.0, 42.0),), target_lufs=None)
+    wishes = MixChoices(Background.DUCK, kept=((40.0, 42.0),), target_lufs=None)
     chosen = _choose(wishes, _energies(-20, 60), _voices(-20, -20), _energies(-25, 60))
     original, stem = chosen.original.per_energy(600), chosen.stem.per_energy(600)
     assert original[:395].max() == 0.0
@@ -157,7 +157,7 @@ def test_lines_of_different_loudness_come_out_alike() -> None:
 
 
 def test_a_silent_line_and_a_silent_source_are_left_alone() -> None:
-    silent = Voice(0, 48_000, np.zeros(10), np.zeros(200, np.float32))
+    silent = ClipLevels(0, 48_000, np.zeros(10), np.zeros(200, np.float32))
     wishes = msgspec.structs.replace(DUCK, target_lufs=-16.0)
     chosen = _choose(wishes, np.zeros(600), [silent, *_voices(-20, -20)[:1]])
     assert chosen.voices_db[0] == 0.0
@@ -175,8 +175,8 @@ def test_the_whole_is_predicted_to_reach_the_target(background: Background, targ
     source = energies_of(np.repeat(sound[:, None], 2, axis=1))
     said = noise(3, level=0.3, seed=1)
     peaks = np.zeros(600, np.float32)  # nothing for the limiter to do
-    voices = [Voice(round(start_s * 48_000) + 1_234, len(said), 2 * energies_of(said), peaks) for start_s, _ in SPANS]
-    chosen = choose(Wishes(background, target_lufs=target), source, None, voices, 40.0)
+    voices = [ClipLevels(round(start_s * 48_000) + 1_234, len(said), 2 * energies_of(said), peaks) for start_s, _ in SPANS]
+    chosen = choose(MixChoices(background, target_lufs=target), source, None, voices, 40.0)
     shape = chosen.original.block(0, len(sound))
     mixed = np.broadcast_to(sound[:, None] * shape, (len(sound), 1)).copy()
     for placed, gain_db in zip(voices, chosen.voices_db, strict=True):
@@ -203,7 +203,7 @@ def test_peaks_ask_for_more_gain_because_the_limiter_takes_some() -> None:
 
 
 def test_a_clip_between_two_cells_is_divided_between_them() -> None:
-    voice = Voice(ENERGY_N * 3 + ENERGY_N // 4, ENERGY_N * 2, np.array([1.0, 2.0]), np.zeros(40, np.float32))
+    voice = ClipLevels(ENERGY_N * 3 + ENERGY_N // 4, ENERGY_N * 2, np.array([1.0, 2.0]), np.zeros(40, np.float32))
     energies = levels._voice_energies([voice], [0.0], 8)
     np.testing.assert_allclose(energies, [0, 0, 0, 0.75, 0.25 + 1.5, 0.5, 0, 0])
     np.testing.assert_allclose(levels._voice_energies([voice], [0.0], 4), [0, 0, 0, 0.75])  # the track ends before the clip

@@ -14,8 +14,8 @@ import pytest
 from app.domain.dub_options import JoinShortCues, changed
 from app.domain.job import Joined
 from app.domain.segment import LeftOut, LeftOutKind, Placement, Segment, Word
-from app.dubbing.context import Kit
-from app.dubbing.pipeline import kept_spans
+from app.dubbing.context import Context
+from app.dubbing.pipeline import original_spans
 from app.dubbing.spoken.cues_to_lines import lines_of, recognised
 from app.dubbing.subtitles.cues import Cue, cues_for, source_subtitles_for, subtitles_for
 from app.dubbing.subtitles.srt_vtt import parse
@@ -187,10 +187,18 @@ def test_every_recognised_chunk_is_told_apart(tmp_path: Path) -> None:
     def kept(speak_sounds: bool) -> list[tuple[str, bool]]:
         options = changed(OPTIONS, speak_sounds=speak_sounds)
         chunks: list[Recognised] = []
-        kit = cast(Kit, SimpleNamespace(engines=Engines()))
+        context = cast(Context, SimpleNamespace(engines=Engines()))
         asyncio.run(
             transcribe(
-                kit, tmp_path, options, 9.0, language=None, resume_at_s=0.0, on_chunk=chunks.append, report=lambda fraction, message: None, info=MEDIA
+                context,
+                tmp_path,
+                options,
+                9.0,
+                language=None,
+                resume_at_s=0.0,
+                on_chunk=chunks.append,
+                report=lambda fraction, message: None,
+                info=MEDIA,
             )
         )
         assert [chunk.done_s for chunk in chunks] == [5.0]
@@ -228,9 +236,9 @@ def test_subtitles_change_when_the_word_is_said_also_where_something_was_left_ou
 
 def test_a_line_that_is_left_out_brings_no_original_sound_back_but_a_persons_choice_does() -> None:
     lines = lines_of(parse(SDH), 20.0).segments
-    assert kept_spans(lines) == ()
+    assert original_spans(lines) == ()
     chosen = editing.apply(SegmentChanges(edit=(SegmentEdit(lines[1].id, skip=True),)), lines, 20.0)
-    assert kept_spans(chosen) == ((2.2, 4.0),)
+    assert original_spans(chosen) == ((2.2, 4.0),)
 
 
 def test_a_line_that_was_left_out_can_be_spoken() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.segment import Word
-from app.dubbing.spoken.joining import LONGEST_S, Joint, ends_sentence, join, looks_short
+from app.dubbing.spoken.joining import LONGEST_S, JoinedLine, ends_sentence, join, looks_short
 from app.dubbing.spoken.speaker_labels import NOBODY, names_in
 from app.dubbing.subtitles.cues import Cue
 from app.dubbing.subtitles.srt_vtt import parse
@@ -194,7 +194,7 @@ def letters(text: str) -> str:
 
 @given(files())
 def test_no_word_is_lost_or_doubled_and_times_stay_within_the_originals(cues: list[Cue]) -> None:
-    joints: list[Joint] = list(join(cues, names_in(cue.text for cue in cues)))
+    joints: list[JoinedLine] = list(join(cues, names_in(cue.text for cue in cues)))
     assert [letters(joint.text) for joint in joints] == [
         "".join(letters(cue.text) for cue in group) for group in _groups(cues, [len(joint.words) for joint in joints])
     ]

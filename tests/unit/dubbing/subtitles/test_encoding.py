@@ -12,7 +12,7 @@ from app.domain.errors import SUBTITLES_INVALID, DubError
 from app.dubbing.subtitles import letter_statistics
 from app.dubbing.subtitles.code_pages import NAMES, known, pages_of
 from app.dubbing.subtitles.encoding import decode
-from app.dubbing.subtitles.reading_report import told
+from app.dubbing.subtitles.reading_report import subtitle_reading
 from app.dubbing.subtitles.srt_vtt import read
 from bench.encodings import ENCODINGS, encoded
 
@@ -93,7 +93,7 @@ def test_what_is_likely_begins_with_the_guess_and_the_sample_shows_it() -> None:
     found = read(data, language="hu")
     assert found.likely[0] == found.encoding == "cp1250"
     assert set(pages_of("hu")) <= set(found.likely[:5])
-    assert len(told(found).sample) > 10 and not told(found).sample.isascii()
+    assert len(subtitle_reading(found).sample) > 10 and not subtitle_reading(found).sample.isascii()
 
 
 @pytest.mark.parametrize(

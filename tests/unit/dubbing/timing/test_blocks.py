@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from app.dubbing.timing.blocks import solve_all
-from app.dubbing.timing.fit import Schedule, schedule_lines
+from app.dubbing.timing.fit import LineTimes, schedule_lines
 from app.dubbing.timing.linear_program import solve
-from app.dubbing.timing.lines import Lines, sorted_lines, ties
+from app.dubbing.timing.lines import FitLines, sorted_lines, ties
 from app.dubbing.timing.weights import WEIGHTS
 from tests.unit.dubbing.timing.timelines import Timeline, check_what_always_holds, unlocked
 
@@ -32,7 +32,7 @@ def speech(count: int, seed: int, *, longer: float = 1.0, pause_s: float = 0.5, 
 def test_the_pieces_make_the_optimum_of_the_whole(longer: float, voices: int) -> None:
     t = speech(400, seed=voices, longer=longer, voices=voices)
     locked = np.arange(400) % 17 == 3
-    lines, _ = sorted_lines(Lines(t.starts, t.ends, t.natural, np.zeros(400, np.int64), locked, locked[::-1], t.video_end_s), t.speakers)
+    lines, _ = sorted_lines(FitLines(t.starts, t.ends, t.natural, np.zeros(400, np.int64), locked, locked[::-1], t.video_end_s), t.speakers)
     tied = ties(lines, WEIGHTS)
     whole = solve(lines, tied, WEIGHTS) or solve(lines, tied, WEIGHTS, squeeze=True)
     pieces = solve_all(lines, tied, WEIGHTS)
@@ -41,7 +41,7 @@ def test_the_pieces_make_the_optimum_of_the_whole(longer: float, voices: int) ->
     np.testing.assert_allclose(pieces.stretch, whole.stretch, atol=1e-8)
 
 
-def moved(t: Timeline, before: Schedule, after: Schedule) -> np.ndarray:
+def moved(t: Timeline, before: LineTimes, after: LineTimes) -> np.ndarray:
     """The original starts of the lines that are not exactly where and as they were."""
     return t.starts[(before.start_s != after.start_s) | (before.duration_s != after.duration_s) | (before.rate != after.rate)]
 
@@ -65,7 +65,7 @@ def test_a_line_more_or_less_leaves_distant_lines_as_they_were_to_the_last_bit()
     for gone in (10, 140, 280):
         kept = [i for i in range(300) if i != gone]
         after = t.without([gone]).fitted()
-        there = Schedule(before.start_s[kept], before.duration_s[kept], before.rate[kept])
+        there = LineTimes(before.start_s[kept], before.duration_s[kept], before.rate[kept])
         assert np.abs(moved(t.without([gone]), there, after) - t.starts[gone]).max(initial=0) < _FAR_S
 
 

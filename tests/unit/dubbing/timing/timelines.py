@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from hypothesis import strategies as st
 
-from app.dubbing.timing.fit import Schedule, schedule_lines
+from app.dubbing.timing.fit import LineTimes, schedule_lines
 from app.dubbing.timing.weights import WEIGHTS
 
 TOLERANCE_S = 2e-6
@@ -24,7 +24,7 @@ class Timeline(msgspec.Struct, frozen=True):
     start_locked: np.ndarray
     locked_rate: list[float | None]
 
-    def fitted(self) -> Schedule:
+    def fitted(self) -> LineTimes:
         return schedule_lines(
             self.starts, self.ends, self.natural, self.speakers, self.video_end_s, start_locked=self.start_locked, locked_rate=self.locked_rate
         )
@@ -61,7 +61,7 @@ def timelines(draw: st.DrawFn, speakers: int = 1, *, locks: bool = False, most: 
     return Timeline(*arrays, [names[i] for i in order], video_end_s, np.array(locked), rates)
 
 
-def check_what_always_holds(t: Timeline, schedule: Schedule) -> None:
+def check_what_always_holds(t: Timeline, schedule: LineTimes) -> None:
     """Within the video; one voice says one thing at a time, in its order; rates within floor and cap; locks exact."""
     at, until = schedule.start_s, schedule.start_s + schedule.duration_s
     assert np.isfinite(at).all() and np.isfinite(until).all()
@@ -77,7 +77,7 @@ def check_what_always_holds(t: Timeline, schedule: Schedule) -> None:
         assert until[i] <= at[j] + TOLERANCE_S
 
 
-def check_what_holds_without_locks(t: Timeline, schedule: Schedule) -> None:
+def check_what_holds_without_locks(t: Timeline, schedule: LineTimes) -> None:
     """Voices keep the order of all lines, a breath within a voice, and talk over each other no longer than they did."""
     at, until = schedule.start_s, schedule.start_s + schedule.duration_s
     order = np.argsort(t.starts, kind="stable")

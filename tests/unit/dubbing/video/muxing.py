@@ -14,7 +14,7 @@ from app.dubbing.ingest import ingest
 from app.dubbing.probe import probe
 from app.dubbing.subtitles.cues import Cue
 from app.dubbing.video.containers import choose
-from app.dubbing.video.mux import Dub, Lines, MuxRequest, mux
+from app.dubbing.video.mux import CueTrack, DubbedTrack, MuxRequest, mux
 from app.dubbing.worker.tasks import IngestRequest
 from app.media.decode import audio_blocks
 from tests.unit.media.samples import FFMPEG, make, sample
@@ -48,7 +48,7 @@ async def dubbed(
     extension = choose(container, info.video.codec, is_opus=codec == "opus") if info.video else "m4a"
     asked = MuxRequest(
         source=source, out=folder / f"out.{extension}", info=info, duration_s=duration_s, work=folder,
-        dubs=(Dub(track_of(sound, folder / f"track.{suffix}"), codec, "es"),), lines=(Lines(CUES, "es", "Dub"),),
+        dubs=(DubbedTrack(track_of(sound, folder / f"track.{suffix}"), codec, "es"),), lines=(CueTrack(CUES, "es", "Dub"),),
         original=info.audio[track] if keep and info.audio else None, source_language="en",
     )  # fmt: skip
     asked = msgspec.structs.replace(asked, **more)

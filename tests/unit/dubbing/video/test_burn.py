@@ -12,7 +12,7 @@ from app.dubbing.probe import probe
 from app.dubbing.subtitles.cues import Cue
 from app.dubbing.video import burn as burning
 from app.dubbing.video.burn import FONTS, BurnRequest, burn
-from app.dubbing.video.mux import Dub, MuxRequest, mux
+from app.dubbing.video.mux import DubbedTrack, MuxRequest, mux
 from app.media.decode import audio_blocks
 from tests.unit.media.samples import DURATION_S, lag_ms, make, picture_times, sample, track_of
 
@@ -106,7 +106,7 @@ async def test_pictures_keep_their_times_through_burning_and_muxing(tmp_path: Pa
     await burn(request, heard.append)
     assert heard == sorted(heard) and heard[-1] == 1.0
     sound = np.concatenate(list(audio_blocks(source if request.info.audio else sample("plain.flac"), 0)))
-    dub = Dub(track_of(sound, tmp_path / "track.m4a"), "aac", None)
+    dub = DubbedTrack(track_of(sound, tmp_path / "track.m4a"), "aac", None)
     asked = MuxRequest(
         source=source, out=tmp_path / "out.mp4", info=request.info, duration_s=len(sound) / 48_000, dubs=(dub,), work=request.work,
         burned=request.out,

@@ -18,7 +18,7 @@ from app.domain.media import MediaInfo, Obstacle
 from app.dubbing.probe import probe_task
 from app.dubbing.video import containers
 from app.dubbing.video.burn import BurnRequest, burn
-from app.dubbing.video.mux import Dub, Lines, MuxRequest, mux
+from app.dubbing.video.mux import CueTrack, DubbedTrack, MuxRequest, mux
 from app.dubbing.worker.tasks import ProbeRequest
 from tests.unit.dubbing.options import options
 from tests.unit.dubbing.video.muxing import CUES
@@ -56,8 +56,8 @@ async def finished(source: Path, info: MediaInfo, out: Path, *, encode: bool) ->
         await burn(BurnRequest(source=source, out=burned, info=info, duration_s=info.duration_s, cues=(), work=work, threads=1), lambda _: None)
     track = make(work / "track.m4a", "-f", "lavfi", "-i", f"sine=d={info.duration_s}:r=48000", "-c:a", "aac")
     request = MuxRequest(
-        source=source, out=out, info=info, duration_s=info.duration_s, dubs=(Dub(track, "aac", "es"),), work=work, burned=burned,
-        lines=(Lines(CUES, "es", "Dub"),),
+        source=source, out=out, info=info, duration_s=info.duration_s, dubs=(DubbedTrack(track, "aac", "es"),), work=work, burned=burned,
+        lines=(CueTrack(CUES, "es", "Dub"),),
     )  # fmt: skip
     await mux(request, lambda _: None)
     return out

@@ -9,7 +9,7 @@ import pytest
 from app.domain.dub_options import Container
 from app.dubbing.probe import probe
 from app.dubbing.subtitles.cues import Cue
-from app.dubbing.video.mux import Lines
+from app.dubbing.video.mux import CueTrack
 from tests.unit.dubbing.video.muxing import dubbed, sound_of
 from tests.unit.media.samples import DURATION_S, lag_ms, make, picture_times, sample
 
@@ -94,7 +94,7 @@ async def test_sound_alone_becomes_sound_alone(tmp_path: Path) -> None:
 
 
 async def test_subtitles_that_all_lie_beyond_the_end_are_left_out(tmp_path: Path) -> None:
-    late = Lines((Cue(DURATION_S + 1, DURATION_S + 2, "too late"),), "es", "Dub")
+    late = CueTrack((Cue(DURATION_S + 1, DURATION_S + 2, "too late"),), "es", "Dub")
     out, _, _ = await dubbed(sample("plain.mp4"), tmp_path, lines=(late,))
     with av.open(str(out)) as container:
         assert not container.streams.subtitles

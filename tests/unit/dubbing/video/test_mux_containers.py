@@ -11,7 +11,7 @@ from app.domain.media import MediaInfo, VideoStream
 from app.dubbing.probe import probe
 from app.dubbing.subtitles.cues import Cue
 from app.dubbing.video.containers import choose
-from app.dubbing.video.mux import Lines, output_extension
+from app.dubbing.video.mux import CueTrack, output_extension
 from tests.unit.dubbing.options import options
 from tests.unit.dubbing.video.muxing import CUES, dubbed, labels, picture_hash, shown, sound_of
 from tests.unit.media.samples import lag_ms, make, picture_times, sample
@@ -95,7 +95,7 @@ async def test_opus_is_in_sync_whatever_the_clock_starts_at(tmp_path: Path, name
 async def test_both_languages_are_labelled_and_nothing_but_the_dub_starts_by_itself(
     tmp_path: Path, name: str, codec: str, container: Container
 ) -> None:
-    lines = (Lines(CUES, "es-419", "Dub"), Lines((Cue(0.0, 1.0, "Hello"),), "en", "Original"))
+    lines = (CueTrack(CUES, "es-419", "Dub"), CueTrack((Cue(0.0, 1.0, "Hello"),), "en", "Original"))
     out, _, _ = await dubbed(sample(name), tmp_path, codec=codec, container=container, lines=lines)
     picture, *others = labels(out)
     assert picture[0] == "video"
@@ -112,7 +112,7 @@ async def test_both_languages_are_labelled_and_nothing_but_the_dub_starts_by_its
 @pytest.mark.parametrize("container", [Container.MP4, Container.MKV])
 async def test_subtitles_show_what_was_written_even_where_it_looks_like_markup(tmp_path: Path, container: Container) -> None:
     text = r"{\b1}a {x} & 1 < 2 <i>i</i> \N é 你"
-    out, _, _ = await dubbed(sample("plain.mp4"), tmp_path, container=container, lines=(Lines((Cue(1.0, 2.0, text),), "es", "Dub"),))
+    out, _, _ = await dubbed(sample("plain.mp4"), tmp_path, container=container, lines=(CueTrack((Cue(1.0, 2.0, text),), "es", "Dub"),))
     with av.open(str(out)) as opened:
         packets = [bytes(packet) for packet in opened.demux(opened.streams.subtitles[0])]
     said = next(packet for packet in packets if len(packet) > 2)
@@ -121,7 +121,7 @@ async def test_subtitles_show_what_was_written_even_where_it_looks_like_markup(t
 
 
 async def test_lines_spoken_at_once_are_shown_together_in_mp4(tmp_path: Path) -> None:
-    lines = (Lines((Cue(0.5, 2.0, "first"), Cue(1.5, 3.0, "second")), "es", "Dub"),)
+    lines = (CueTrack((Cue(0.5, 2.0, "first"), Cue(1.5, 3.0, "second")), "es", "Dub"),)
     out, _, _ = await dubbed(sample("plain.mp4"), tmp_path, lines=lines)
     times_and_texts = [block.split("\n", 1)[1].strip() for block in shown(tmp_path, out).strip().split("\n\n")]
     assert times_and_texts == [

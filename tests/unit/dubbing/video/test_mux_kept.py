@@ -8,14 +8,14 @@ import pytest
 
 from app.domain.media import ArtifactKind
 from app.dubbing import finish as finishing
-from app.dubbing.context import Kit
+from app.dubbing.context import Context
 from app.dubbing.finish import Finished, finish
 from app.dubbing.pipeline import Sound
 from app.dubbing.probe import probe
-from app.dubbing.video.mux_kept import forget_muxed
+from app.dubbing.video.mux_cache import forget_muxed
 from app.media import ffmpeg
 from tests.unit.dubbing.options import options
-from tests.unit.dubbing.test_finish import LINES, PLACED, kit
+from tests.unit.dubbing.test_finish import LINES, PLACED, context
 from tests.unit.dubbing.video.muxing import picture_hash, sound_of, track_of
 from tests.unit.media.samples import DURATION_S, sample
 
@@ -24,7 +24,7 @@ class Killed(Exception):
     """The run ends here."""
 
 
-async def run(made_of: Kit, folder: Path, name: str = "inputs") -> Finished:
+async def run(made_of: Context, folder: Path, name: str = "inputs") -> Finished:
     source, sound = sample("plain.mp4"), Sound(DURATION_S, "", "", "", None)
     track = track_of(sound_of(sample("plain.flac")), folder / "track.m4a")
     cache = made_of.cache / "job"
@@ -33,7 +33,7 @@ async def run(made_of: Kit, folder: Path, name: str = "inputs") -> Finished:
     )
 
 
-async def killed(made_of: Kit, folder: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+async def killed(made_of: Context, folder: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     async def ended(*_: object, **__: object) -> None:
         raise Killed
 
@@ -62,7 +62,7 @@ def muxed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 @pytest.mark.parametrize("where", ["run_task", "keep_artifact"])
 async def test_a_kill_behind_the_mux_costs_no_second_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, muxed: list[Path], where: str) -> None:
-    made_of = kit(tmp_path)
+    made_of = context(tmp_path)
     await killed(made_of, tmp_path, monkeypatch, where)
     done = await run(made_of, tmp_path)
     assert len(muxed) == 1
@@ -75,7 +75,7 @@ async def test_a_kill_behind_the_mux_costs_no_second_one(tmp_path: Path, monkeyp
 
 
 async def test_a_video_of_other_inputs_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, muxed: list[Path]) -> None:
-    made_of = kit(tmp_path)
+    made_of = context(tmp_path)
     await killed(made_of, tmp_path, monkeypatch, "run_task")
     await run(made_of, tmp_path, name="others")
     assert len(muxed) == 2

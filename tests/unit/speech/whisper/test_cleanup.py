@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.speech.whisper.cleanup import Line, settle
+from app.speech.whisper.cleanup import RecognisedLine, settle
 
 
 def said(start: float, end: float, text: str, **changes: float) -> dict[str, Any]:
@@ -25,11 +25,14 @@ def shifted(second: float, *, end: bool = False) -> float:
 
 def test_times_move_to_the_recordings_timeline_and_to_the_edges_of_speech() -> None:
     lines = settle([said(0.0, 2.3, " Hello there."), said(2.3, 5.0, " Goodbye.")], shifted, [(100.4, 102.0), (103.0, 104.8)])
-    assert lines == [Line(100.4, 102.0, "Hello there."), Line(103.0, 104.8, "Goodbye.")]
+    assert lines == [RecognisedLine(100.4, 102.0, "Hello there."), RecognisedLine(103.0, 104.8, "Goodbye.")]
 
 
 def test_a_time_within_speech_stays() -> None:
-    assert settle([said(0.0, 2.0, "One,"), said(2.0, 4.0, "two.")], same, [(0.0, 4.0)]) == [Line(0.0, 2.0, "One,"), Line(2.0, 4.0, "two.")]
+    assert settle([said(0.0, 2.0, "One,"), said(2.0, 4.0, "two.")], same, [(0.0, 4.0)]) == [
+        RecognisedLine(0.0, 2.0, "One,"),
+        RecognisedLine(2.0, 4.0, "two."),
+    ]
 
 
 def test_a_line_just_beside_its_speech_is_kept_there() -> None:

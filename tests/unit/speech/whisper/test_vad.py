@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.speech.whisper.vad import RATE_HZ, Chunk, chunks, silero_path, wav_blocks
+from app.speech.whisper.vad import RATE_HZ, SpeechChunk, chunks, silero_path, wav_blocks
 from tests.unit.speech.conftest import Compose, Recording, read, write
 
 SENTENCES = ("Welcome to the workshop.", "Cut the board with a sharp saw.", "Do not hurry, take your time.", "See you again next week.")
 
 
-def cut(path: Path, start_s: float = 0.0) -> list[Chunk]:
+def cut(path: Path, start_s: float = 0.0) -> list[SpeechChunk]:
     return list(chunks(wav_blocks(path, start_s), start_s))
 
 
@@ -63,7 +63,7 @@ def test_a_long_pause_is_shortened_and_the_times_stay_true(compose: Compose) -> 
 
 
 def test_on_a_seam_an_end_belongs_before_it_and_a_start_after_it() -> None:
-    chunk = Chunk(np.zeros(0, np.float32), ((0, 10.0), (100, 20.0)), (), 30.0)
+    chunk = SpeechChunk(np.zeros(0, np.float32), ((0, 10.0), (100, 20.0)), (), 30.0)
     assert chunk.at(3.2, end=True) == pytest.approx(13.2)
     assert chunk.at(3.2) == pytest.approx(20.0)
 
@@ -73,7 +73,7 @@ def test_going_on_from_a_finished_chunk_gives_the_same_rest(clips: dict[str, Rec
     rest = cut(clips["en_60s"].path, whole[0].end_s)
     clock = np.arange(whole[0].end_s, clips["en_60s"].duration_s, 0.01)
 
-    def heard(found: list[Chunk]) -> np.ndarray:  # type: ignore[type-arg]
+    def heard(found: list[SpeechChunk]) -> np.ndarray:  # type: ignore[type-arg]
         return np.any([(clock >= first) & (clock < last) for chunk in found for first, last in chunk.speech], axis=0)
 
     assert np.mean(heard(rest) == heard(whole[1:])) > 0.96

@@ -26,7 +26,7 @@ class Muxed(msgspec.Struct, frozen=True):
     encoded_for: str | None
 
 
-class KeptMux:
+class MuxCache:
     """In a folder of a job's cache; `name` is the hash of all that decides the video. Methods block."""
 
     def __init__(self, cache: Path, name: str) -> None:

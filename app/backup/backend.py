@@ -38,7 +38,7 @@ def address_of(text: str) -> str:
     return text.rstrip("/") if text.startswith(BUCKET) else str(Path(text).expanduser().absolute())
 
 
-class Entry(msgspec.Struct, frozen=True):
+class StoredObject(msgspec.Struct, frozen=True):
     """One object. `modified_at` is seconds since 1970, by the backend's clock."""
 
     name: str
@@ -46,7 +46,7 @@ class Entry(msgspec.Struct, frozen=True):
     modified_at: float
 
 
-class Place(Protocol):
+class Backend(Protocol):
     """`where` is the address as the operator wrote it; `at_once` is the best number of objects in transfer at the same time."""
 
     where: str
@@ -61,7 +61,7 @@ class Place(Protocol):
     def get(self, name: str) -> Iterator[bytes]:
         """The object's bytes. Raises backup_not_found."""
 
-    def entries(self, prefix: str) -> Iterator[Entry]:
+    def entries(self, prefix: str) -> Iterator[StoredObject]:
         """Every object under a folder of the repository ("objects"), unordered."""
 
     def delete(self, name: str) -> None:
@@ -74,7 +74,7 @@ class Place(Protocol):
         """Lock the repository: `alone` to add or delete, shared to read. Raises backup_busy at once."""
 
 
-class FolderPlace:
+class FolderBackend:
     """A folder, local or mounted. Only its owner may read it: backups hold people's words and keys."""
 
     def __init__(self, root: Path, floor: Floor | None = None) -> None:
@@ -129,7 +129,7 @@ class FolderPlace:
                 with contextlib.suppress(OSError):  # advice only
                     os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
-    def entries(self, prefix: str) -> Iterator[Entry]:
+    def entries(self, prefix: str) -> Iterator[StoredObject]:
         with _said(self.where):
             yield from _walk(self._root / prefix, prefix)
 
@@ -174,7 +174,7 @@ class FolderPlace:
             return descriptor
 
 
-def _walk(folder: Path, prefix: str) -> Iterator[Entry]:
+def _walk(folder: Path, prefix: str) -> Iterator[StoredObject]:
     try:
         found = os.scandir(folder)
     except FileNotFoundError:
@@ -186,7 +186,7 @@ def _walk(folder: Path, prefix: str) -> Iterator[Entry]:
             elif entry.is_file(follow_symlinks=False):
                 with contextlib.suppress(FileNotFoundError):  # deleted in the meantime
                     stat = entry.stat(follow_symlinks=False)
-                    yield Entry(f"{prefix}/{entry.name}", stat.st_size, stat.st_mtime)
+                    yield StoredObject(f"{prefix}/{entry.name}", stat.st_size, stat.st_mtime)
 
 
 def _write(descriptor: int, block: bytes) -> None:
