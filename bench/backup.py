@@ -1,9 +1,11 @@
-"""How fast a data folder of real sizes is backed up, verified and restored, with how much memory, and what follows for 200 GB.
+"""How fast a data folder of real sizes is backed up, verified and restored, with how much memory, and what follows for
+200 GB.
 
     python -m bench.backup [--gigabytes 4] [--s3-gigabytes 1] [--plain] [--small-jobs] [--folder DIR]
 
-The commands run as an operator runs them, one process each; its peak memory is the kernel's. S3 is the tests' double on this machine, written in
-Python: the figure is what the double takes. Goals: restore of 200 GB in under 4 h (14 MB/s at least); a backup every 24 h.
+The commands run as an operator runs them, one process each; its peak memory is the kernel's. S3 is the tests' double on
+this machine, written in Python: the figure is what the double takes. Goals: restore of 200 GB in under 4 h (14 MB/s at
+least); a backup every 24 h.
 """
 
 from __future__ import annotations
@@ -57,28 +59,48 @@ def main() -> None:
     parser.add_argument("--gigabytes", type=float, default=4.0, help="in a folder; 0: not at all")
     parser.add_argument("--s3-gigabytes", type=float, default=1.0, help="in a bucket; 0: not at all")
     parser.add_argument("--plain", action="store_true", help="without encryption only")
-    parser.add_argument("--small-jobs", action="store_true", help=f"of {SMALL.bytes / 1e6:.0f} MB instead of {Job().bytes / 1e6:.0f}")
+    parser.add_argument(
+        "--small-jobs", action="store_true", help=f"of {SMALL.bytes / 1e6:.0f} MB instead of {Job().bytes / 1e6:.0f}"
+    )
     parser.add_argument("--folder", type=Path, help="where to work (default: the temporary folder)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="bench-backup-") as name:
         root = Path(name)
         print(f"{'':<34}{'MB':>8}{'s':>9}{'MB/s':>9}{'peak MiB':>10}")
         job, passwords = SMALL if arguments.small_jobs else Job(), ("",) if arguments.plain else ("", "a password")
-        rates = [measure(root, job, "folder", arguments.gigabytes, password, {}) for password in passwords if arguments.gigabytes]
+        rates = [
+            measure(root, job, "folder", arguments.gigabytes, password, {})
+            for password in passwords
+            if arguments.gigabytes
+        ]
         for password in passwords if arguments.s3_gigabytes else ():
             with double.running(root / "s3") as (url, _):
-                keys = {"AWS_ACCESS_KEY_ID": double.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": double.SECRET_KEY, "AWS_REGION": double.REGION}
-                rates.append(measure(root, job, "S3", arguments.s3_gigabytes, password, keys | {"AWS_ENDPOINT_URL": url}))
+                keys = {
+                    "AWS_ACCESS_KEY_ID": double.ACCESS_KEY,
+                    "AWS_SECRET_ACCESS_KEY": double.SECRET_KEY,
+                    "AWS_REGION": double.REGION,
+                }
+                rates.append(
+                    measure(root, job, "S3", arguments.s3_gigabytes, password, keys | {"AWS_ENDPOINT_URL": url})
+                )
             shutil.rmtree(root / "s3")
         print(f"\n200 GB at the rate of the restore ({os.cpu_count()} processors):")
         for label, first, restore in rates:
             hours = GOAL_BYTES / restore / 3600
             verdict = "within" if GOAL_BYTES / restore < GOAL_S else "NOT within"
-            print(f"  {label:<22} first backup {GOAL_BYTES / first / 3600:5.2f} h, restore (RTO) {hours:5.2f} h: {verdict} the goal of 4 h")
-        print("RPO: the schedule, 24 h, and the time that a backup takes: what has changed, at the rate of a first backup.")
+            print(
+                f"  {label:<22} first backup {GOAL_BYTES / first / 3600:5.2f} h, restore (RTO) {hours:5.2f} h: "
+                f"{verdict} the goal of 4 h"
+            )
+        print(
+            "RPO: the schedule, 24 h, and the time that a backup takes: what has changed, at the rate of a first "
+            "backup."
+        )
 
 
-def measure(root: Path, job: Job, kind: str, gigabytes: float, password: str, environ: dict[str, str]) -> tuple[str, float, float]:
+def measure(
+    root: Path, job: Job, kind: str, gigabytes: float, password: str, environ: dict[str, str]
+) -> tuple[str, float, float]:
     """One place from the first backup to the restore; returns what it is, and the rates of both in bytes per second."""
     label = f"{kind}, {'encrypted' if password else 'plain'}"
     data = DataFolder(root / "data")
@@ -87,7 +109,11 @@ def measure(root: Path, job: Job, kind: str, gigabytes: float, password: str, en
         make(data, job, f"job{number}")
     to = "s3://backups/bench" if environ else str(root / "place")
     environ = {**environ, "AUTODUBBER_BACKUP_TO": to, "AUTODUBBER_BACKUP_PASSWORD": password}
-    steps = [("backup, the first", "backup", jobs), ("backup, nothing changed", "backup", jobs), ("backup, one job more", "backup", 1)]
+    steps = [
+        ("backup, the first", "backup", jobs),
+        ("backup, nothing changed", "backup", jobs),
+        ("backup, one job more", "backup", 1),
+    ]
     rates = {}
     for name, command, count in steps:
         if name == "backup, one job more":
@@ -97,7 +123,10 @@ def measure(root: Path, job: Job, kind: str, gigabytes: float, password: str, en
     step(f"{label}: verify", "verify --snapshot", data.root, whole, environ)
     data.close()
     restored = step(f"{label}: restore", "restore", root / "restored", whole, environ)
-    same = all(digest(path) == digest(root / "restored" / path.relative_to(data.root)) for path in list((data.root / "blobs/uploads").iterdir())[:2])
+    same = all(
+        digest(path) == digest(root / "restored" / path.relative_to(data.root))
+        for path in list((data.root / "blobs/uploads").iterdir())[:2]
+    )
     assert same, "what came back is not what was kept"
     for folder in ("data", "place", "restored"):
         shutil.rmtree(root / folder, ignore_errors=True)
@@ -115,12 +144,18 @@ def step(name: str, command: str, data: Path, size_bytes: int, environ: dict[str
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.monotonic() - started
     assert os.waitstatus_to_exitcode(status) == 0, name
-    print(f"{name:<34}{size_bytes / 1e6:>8.0f}{seconds:>9.1f}{size_bytes / seconds / 1e6:>9.0f}{usage.ru_maxrss / 1024:>10.0f}", flush=True)
+    print(
+        f"{name:<34}{size_bytes / 1e6:>8.0f}{seconds:>9.1f}{size_bytes / seconds / 1e6:>9.0f}"
+        f"{usage.ru_maxrss / 1024:>10.0f}",
+        flush=True,
+    )
     return size_bytes / seconds
 
 
 def newest(data: Path, environ: dict[str, str]) -> str:
-    told: dict[str, Any] = json.loads(subprocess.run(argv(["backups"], data), env=os.environ | environ, capture_output=True, check=True).stdout)
+    told: dict[str, Any] = json.loads(
+        subprocess.run(argv(["backups"], data), env=os.environ | environ, capture_output=True, check=True).stdout
+    )
     return str(told["snapshots"][-1]["id"])
 
 
@@ -132,7 +167,9 @@ def make(data: DataFolder, job: Job, job_id: str) -> None:
     """A job as a render leaves it: source, video, sound, spoken lines. Random bytes: media does not compress."""
     source = f"uploads/{job_id}"
     fill(data.root / "blobs" / source, job.source_bytes)
-    data.store.insert(job_id, title=job_id, options=OPTIONS, source_key=source, subtitles_key=None, size_bytes=job.source_bytes)
+    data.store.insert(
+        job_id, title=job_id, options=OPTIONS, source_key=source, subtitles_key=None, size_bytes=job.source_bytes
+    )
     keys = []
     for number in range(job.clips):
         key = f"clips/{hashlib.sha256(f'{job_id}{number}'.encode()).hexdigest()}"
@@ -140,7 +177,10 @@ def make(data: DataFolder, job: Job, job_id: str) -> None:
         fill(data.root / "blobs" / f"{key}.json", 90)
         keys += [f"{key}.wav", f"{key}.json"]
     made = []
-    for kind, extension, size_bytes in ((ArtifactKind.VIDEO, "mp4", job.video_bytes), (ArtifactKind.AUDIO, "m4a", job.sound_bytes)):
+    for kind, extension, size_bytes in (
+        (ArtifactKind.VIDEO, "mp4", job.video_bytes),
+        (ArtifactKind.AUDIO, "m4a", job.sound_bytes),
+    ):
         name = hashlib.sha256(f"{job_id}{kind}".encode()).hexdigest()
         fill(data.root / "blobs" / f"artifacts/{name}.{extension}", size_bytes)
         made.append(Artifact(kind, f"artifacts/{name}.{extension}", size_bytes, name, "video/mp4", extension))

@@ -1,10 +1,11 @@
-"""The image as it is run: size, start, health check, a whole job, crashes, stop under load, resume after `docker kill`, rebuild after a change.
+"""The image as it is run: size, start, health check, a whole job, crashes, stop under load, resume after `docker kill`,
+rebuild after a change.
 
     IMAGE=NAME python -m bench.container [--rebuild]
 
-Needs docker on the path and the image built; the container is read-only, without capabilities, as the image's own user. `--rebuild` also builds
-the working tree's image twice more, after a change of the application and of the page. Goals: first 200 under 3 s, back after a crash under
-5 s, stop under 10 s with status 0, rebuild under 20 s.
+Needs docker on the path and the image built; the container is read-only, without capabilities, as the image's own user.
+`--rebuild` also builds the working tree's image twice more, after a change of the application and of the page. Goals:
+first 200 under 3 s, back after a crash under 5 s, stop under 10 s with status 0, rebuild under 20 s.
 """
 
 from __future__ import annotations
@@ -35,7 +36,15 @@ from bench import material
 IMAGE = os.environ.get("IMAGE", "autodubber")
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "autodubber-bench"
-LOCKED = ["--read-only", "--tmpfs", "/tmp:rw,nosuid,nodev,size=512m,mode=1777", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]  # noqa: S108
+LOCKED = [
+    "--read-only",
+    "--tmpfs",
+    "/tmp:rw,nosuid,nodev,size=512m,mode=1777",  # noqa: S108
+    "--cap-drop",
+    "ALL",
+    "--security-opt",
+    "no-new-privileges",
+]
 TUS = {"Tus-Resumable": "1.0.0"}
 ENDED = ("completed", "failed", "review", "cancelled")
 _PROCESSES = """
@@ -62,14 +71,17 @@ from app.dubbing.subtitles.ass_writer import write_ass
 from app.dubbing.video.burn import font_environment
 from app.dubbing.subtitles.cues import Cue
 from app.media.ffmpeg import tool
-texts = dict(Latin='Füße', Arabic='مرحبا', Hebrew='שלום', Devanagari='नमस्ते', Thai='สวัสดี', Chinese='你好', Japanese='こんにちは', Korean='안녕')
+texts = dict(Latin='Füße', Arabic='مرحبا',
+             Hebrew='שלום', Devanagari='नमस्ते', Thai='สวัสดี', Chinese='你好', Japanese='こんにちは', Korean='안녕')
 with tempfile.TemporaryDirectory() as folder:
     work = pathlib.Path(folder)
     for name, text in texts.items():
         (work / 'x.ass').write_text(write_ass([Cue(0.0, 1.0, text)], 320, 180))
         command = [tool(), '-f', 'lavfi', '-i', 'color=s=320x180:d=0.1', '-vf', 'ass=x.ass', '-f', 'null', '-']
-        done = subprocess.run(command, cwd=work, env=os.environ | font_environment(work), capture_output=True, text=True)
-        assert done.returncode == 0 and 'failed to find' not in done.stderr and 'fontselect' in done.stderr, (name, done.stderr)
+        environment = os.environ | font_environment(work)
+        done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, (name, done.stderr)
+        assert 'failed to find' not in done.stderr and 'fontselect' in done.stderr, (name, done.stderr)
 print(', '.join(texts))
 """
 
@@ -82,7 +94,9 @@ def docker(*arguments: str, check: bool = True) -> str:
 
 
 def logged() -> str:
-    done = subprocess.run(["docker", "logs", "--tail", "40", NAME], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        ["docker", "logs", "--tail", "40", NAME], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     return done.stdout
 
 
@@ -106,7 +120,19 @@ class Contained:
         """Start it; seconds from `docker run` to the first 200."""
         docker("rm", "-f", NAME, check=False)
         began = time.perf_counter()
-        docker("run", "-d", "--name", NAME, "-p", f"127.0.0.1:{self.port}:8000", "-v", f"{self.data}:/data", *LOCKED, *self._environ, IMAGE)
+        docker(
+            "run",
+            "-d",
+            "--name",
+            NAME,
+            "-p",
+            f"127.0.0.1:{self.port}:8000",
+            "-v",
+            f"{self.data}:/data",
+            *LOCKED,
+            *self._environ,
+            IMAGE,
+        )
         return self.answers(began, "/health/live")
 
     def answers(self, began: float, path: str, within_s: float = 60.0) -> float:
@@ -143,7 +169,9 @@ class Contained:
         return str(location.rpartition("/")[2])
 
     def create(self, path: Path, **options: Any) -> str:
-        made = self.client.post("/api/jobs", json={"upload_id": self.upload(path), "options": {"review": False, **options}})
+        made = self.client.post(
+            "/api/jobs", json={"upload_id": self.upload(path), "options": {"review": False, **options}}
+        )
         made.raise_for_status()
         return str(made.json()["id"])
 
@@ -172,7 +200,10 @@ def starts(container: Contained, runs: int = 3) -> None:
     for _ in range(runs):
         docker("stop", NAME)
         again.append(container.run())
-    row(f"first 200, a new container on used data, {runs} runs", f"median {statistics.median(again):.2f} s, worst {max(again):.2f} s")
+    row(
+        f"first 200, a new container on used data, {runs} runs",
+        f"median {statistics.median(again):.2f} s, worst {max(again):.2f} s",
+    )
     container.answers(time.perf_counter(), "/health/ready")
     row("processor time of one health check (every 30 s)", f"{float(container.inside(_COST)) * 1000:.0f} ms")
 
@@ -188,7 +219,10 @@ def whole_job(container: Contained, clip: Path) -> None:
     for kind in made:
         answer = container.client.get(f"/download/{kind}/{job}")
         assert answer.status_code == 200 and len(answer.content) > 100, kind
-    row("a whole job: upload, Whisper, espeak, burned subtitles", f"{time.perf_counter() - began:.1f} s, {len(lines)} lines: {', '.join(made)}")
+    row(
+        "a whole job: upload, Whisper, espeak, burned subtitles",
+        f"{time.perf_counter() - began:.1f} s, {len(lines)} lines: {', '.join(made)}",
+    )
 
 
 def crashes(container: Contained, clip: Path) -> None:
@@ -243,19 +277,31 @@ def under_load(container: Contained, clip: Path, how: str) -> None:
     for job in jobs:
         container.until(job, "completed")
     row(f"docker {how}: 2 jobs, 1 upload, 10 sockets", f"{took:.2f} s, exit status {status}")
-    row("  started again: first 200, then the job's next event", f"{back:.2f} s, {resumed:.2f} s; both jobs were completed")
+    row(
+        "  started again: first 200, then the job's next event",
+        f"{back:.2f} s, {resumed:.2f} s; both jobs were completed",
+    )
 
 
 def rebuilds() -> None:
     with tempfile.TemporaryDirectory(prefix="autodubber-context-") as folder:
         context = Path(folder) / "context"
-        names = subprocess.run(["git", "ls-files", "-z", "-c", "-o", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
+        names = subprocess.run(
+            ["git", "ls-files", "-z", "-c", "-o", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         for name in filter(None, names.stdout.split("\0")):
             if (ROOT / name).is_file():
                 (context / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, context / name)
         build(context)
-        for what, path, comment in (("the application", "app/cli/main.py", "# "), ("the page", "web/src/app.css", "/* */")):
+        for what, path, comment in (
+            ("the application", "app/cli/main.py", "# "),
+            ("the page", "web/src/app.css", "/* */"),
+        ):
             with (context / path).open("a") as file:
                 file.write(f"{comment}\n")
             row(f"docker build after a change of {what}", f"{build(context):.1f} s")
@@ -279,7 +325,9 @@ def main() -> int:
         data.mkdir()
         data.chmod(0o1777)
         Path(folder).chmod(0o755)
-        (data / "micro.pt").write_bytes(lzma.decompress((ROOT / "tests" / "fixtures" / "whisper-micro.pt.xz").read_bytes()))
+        (data / "micro.pt").write_bytes(
+            lzma.decompress((ROOT / "tests" / "fixtures" / "whisper-micro.pt.xz").read_bytes())
+        )
         clip = material.video(Path(folder) / "clip.mp4", 40, "640x360")
         container = Contained(data, AUTODUBBER_MODEL="/data/micro.pt", AUTODUBBER_MIN_FREE_BYTES="0")
         try:

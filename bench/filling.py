@@ -1,6 +1,8 @@
-"""A data folder with many finished jobs, their rows as a render leaves them (no files): `python -m bench.filling FOLDER --jobs 10000 --lines 30`.
+"""A data folder with many finished jobs, their rows as a render leaves them (no files): `python -m bench.filling FOLDER
+--jobs 10000 --lines 30`.
 
-A program of its own, which asks for nothing newer than version 0.1: with PYTHONPATH it fills a folder by the code of another checkout.
+A program of its own, which asks for nothing newer than version 0.1: with PYTHONPATH it fills a folder by the code of
+another checkout.
 """
 
 from __future__ import annotations
@@ -20,9 +22,13 @@ from app.storage.database import migrate, open_database
 _BATCH = 200  # jobs a transaction
 _TEXT = "This is the line number {} of the film, and it says something."
 _FILES = {
-    "video": ("mp4", "video/mp4"), "audio": ("m4a", "audio/mp4"), "srt": ("srt", "application/x-subrip"), "vtt": ("vtt", "text/vtt"),
-    "ass": ("ass", "text/x-ssa"), "report": ("json", "application/json"),
-}  # fmt: skip
+    "video": ("mp4", "video/mp4"),
+    "audio": ("m4a", "audio/mp4"),
+    "srt": ("srt", "application/x-subrip"),
+    "vtt": ("vtt", "text/vtt"),
+    "ass": ("ass", "text/x-ssa"),
+    "report": ("json", "application/json"),
+}
 
 
 def _options() -> dict[str, Any]:
@@ -33,7 +39,14 @@ def _options() -> dict[str, Any]:
     except ImportError:
         from app.domain.job import NEUTRAL  # type: ignore[attr-defined]
 
-        others = {"language": None, "task": "transcribe", "voice_model": "", "speed": 1.0, "background": "duck", "audio_track": None}
+        others = {
+            "language": None,
+            "task": "transcribe",
+            "voice_model": "",
+            "speed": 1.0,
+            "background": "duck",
+            "audio_track": None,
+        }
         return {**NEUTRAL, **others, "keep_original_track": False, "burn_subtitles": False, **chosen}
     return to_row(changed(DubOptions(), **chosen))
 
@@ -53,34 +66,83 @@ def rows(number: int, lines: int, dice: random.Random) -> dict[str, list[dict[st
     made = {kind: _artifact(kind, name(), *_FILES[kind]) for kind in _FILES}
     seconds = [3 + dice.random() for _ in range(lines)]
     media = {
-        "format": "mov,mp4,m4a,3gp,3g2,mj2", "duration_s": lines * 4.0, "start_s": 0.0, "size_bytes": 5_783_408,
-        "video": {"index": 0, "codec": "h264", "width": 320, "height": 180, "fps": 10.0, "rotation_deg": 0, "obstacle": None},
+        "format": "mov,mp4,m4a,3gp,3g2,mj2",
+        "duration_s": lines * 4.0,
+        "start_s": 0.0,
+        "size_bytes": 5_783_408,
+        "video": {
+            "index": 0,
+            "codec": "h264",
+            "width": 320,
+            "height": 180,
+            "fps": 10.0,
+            "rotation_deg": 0,
+            "obstacle": None,
+        },
         "audio": [
-            {"index": 1, "track": 0, "codec": "aac", "sample_rate_hz": 48000, "channels": 1, "language": None, "title": None, "default": True,
-             "silent": False, "purpose": None},
+            {
+                "index": 1,
+                "track": 0,
+                "codec": "aac",
+                "sample_rate_hz": 48000,
+                "channels": 1,
+                "language": None,
+                "title": None,
+                "default": True,
+                "silent": False,
+                "purpose": None,
+            },
         ],
-        "heard": 0, "incomplete": "",
-    }  # fmt: skip
+        "heard": 0,
+        "incomplete": "",
+    }
     outputs: dict[str, Any] = {
         "probe": name(),
-        "ingest": {"duration_s": lines * 4.0, **dict(zip(("speech", "peaks", "energies", "thumbnail"), ingested, strict=True)), "obstacle": None},
+        "ingest": {
+            "duration_s": lines * 4.0,
+            **dict(zip(("speech", "peaks", "energies", "thumbnail"), ingested, strict=True)),
+            "obstacle": None,
+        },
         "transcribe": {"language": None, "done_s": lines * 4.0},
         "synthesize": [
-            {"segment_id": line, "key": clip, "duration_s": spoken, "sample_rate_hz": 22050, "speed": 1.0, "characters": 61, "cost_credits": 0.0}
+            {
+                "segment_id": line,
+                "key": clip,
+                "duration_s": spoken,
+                "sample_rate_hz": 22050,
+                "speed": 1.0,
+                "characters": 61,
+                "cost_credits": 0.0,
+            }
             for line, clip, spoken in zip(ids, clips, seconds, strict=True)
         ],
         "fit": [
-            {"segment_id": line, "start_s": at_line * 4.0, "duration_s": spoken, "rate": 1 + spoken / 100, "trim_start_s": 0.0, "trim_end_s": 0.0,
-             "flags": []}
+            {
+                "segment_id": line,
+                "start_s": at_line * 4.0,
+                "duration_s": spoken,
+                "rate": 1 + spoken / 100,
+                "trim_start_s": 0.0,
+                "trim_end_s": 0.0,
+                "flags": [],
+            }
             for at_line, (line, spoken) in enumerate(zip(ids, seconds, strict=True))
         ],
-        "mix": {"track": made["audio"], "audio": made["audio"], "loudness_lufs": -16 - dice.random(), "true_peak_db": -1 - dice.random()},
+        "mix": {
+            "track": made["audio"],
+            "audio": made["audio"],
+            "loudness_lufs": -16 - dice.random(),
+            "true_peak_db": -1 - dice.random(),
+        },
         "mux": {"artifacts": list(made.values())},
-    }  # fmt: skip
+    }
     uploaded = {**_artifact("source", source, "mp4", "video/mp4"), "key": f"uploads/{source}"}
     prepared = [
         uploaded,
-        *({**_artifact(kind, name(), "dat", "image/jpeg"), "key": key} for kind, key in zip(("peaks", "thumbnail"), ingested[1::2], strict=True)),
+        *(
+            {**_artifact(kind, name(), "dat", "image/jpeg"), "key": key}
+            for kind, key in zip(("peaks", "thumbnail"), ingested[1::2], strict=True)
+        ),
     ]
     keys = [
         uploaded["key"],
@@ -89,29 +151,65 @@ def rows(number: int, lines: int, dice: random.Random) -> dict[str, list[dict[st
         *(f"{clip}.{ending}" for clip in clips for ending in ("wav", "json")),
     ]
     job = {
-        "id": job_id, "title": f"Film number {number}", "state": "completed", "phase": "render", "stage_progress": 0.0, "progress": 1.0,
-        "options": _OPTIONS, "media": media, "source_key": uploaded["key"], "size_bytes": 5_783_408, "revision": 3, "rendered_revision": 3,
-        "rendered_options": _OPTIONS, "created_at": at, "updated_at": at, "workflow_id": f"{job_id}-render-{name(8)}",
-    }  # fmt: skip
+        "id": job_id,
+        "title": f"Film number {number}",
+        "state": "completed",
+        "phase": "render",
+        "stage_progress": 0.0,
+        "progress": 1.0,
+        "options": _OPTIONS,
+        "media": media,
+        "source_key": uploaded["key"],
+        "size_bytes": 5_783_408,
+        "revision": 3,
+        "rendered_revision": 3,
+        "rendered_options": _OPTIONS,
+        "created_at": at,
+        "updated_at": at,
+        "workflow_id": f"{job_id}-render-{name(8)}",
+    }
     return {
         "jobs": [job],
         "segments": [
-            {"job_id": job_id, "id": line, "start_s": at_line * 4.0, "end_s": at_line * 4 + 3.4, "text": _TEXT.format(at_line),
-             "source_text": _TEXT.format(at_line), "speaker": "", "skip": False, "words": []}
+            {
+                "job_id": job_id,
+                "id": line,
+                "start_s": at_line * 4.0,
+                "end_s": at_line * 4 + 3.4,
+                "text": _TEXT.format(at_line),
+                "source_text": _TEXT.format(at_line),
+                "speaker": "",
+                "skip": False,
+                "words": [],
+            }
             for at_line, line in enumerate(ids)
         ],
         "stages": [
-            {"job_id": job_id, "stage": stage, "fingerprint": name(), "output": output, "seconds": dice.random(), "finished_at": at}
+            {
+                "job_id": job_id,
+                "stage": stage,
+                "fingerprint": name(),
+                "output": output,
+                "seconds": dice.random(),
+                "finished_at": at,
+            }
             for stage, output in outputs.items()
         ],
         "artifacts": [{"job_id": job_id, **file} for file in [*prepared, *made.values()]],
         "blob_references": [{"job_id": job_id, "key": key} for key in keys],
-    }  # fmt: skip
+    }
 
 
 def _artifact(kind: str, digest: str, extension: str, media_type: str) -> dict[str, Any]:
     key = f"artifacts/{digest}.{extension}"
-    return {"kind": kind, "key": key, "size_bytes": 1_950_700, "sha256": digest, "media_type": media_type, "extension": extension}
+    return {
+        "kind": kind,
+        "key": key,
+        "size_bytes": 1_950_700,
+        "sha256": digest,
+        "media_type": media_type,
+        "extension": extension,
+    }
 
 
 def fill(folder: Path, jobs: int, lines: int) -> Path:
@@ -120,7 +218,8 @@ def fill(folder: Path, jobs: int, lines: int) -> Path:
     path, dice = folder / "app.sqlite3", random.Random(1)
     database = open_database(f"sqlite:///{path}")
     migrate(database)
-    event.listen(database, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))  # who fills it can fill it again
+    # who fills it can fill it again
+    event.listen(database, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
     database.dispose()
     for start in range(0, jobs, _BATCH):
         batch = [rows(number, lines, dice) for number in range(start, min(start + _BATCH, jobs))]
@@ -145,7 +244,10 @@ def main() -> int:
     given = parser.parse_args()
     began = time.perf_counter()
     path = fill(given.folder, given.jobs, given.lines)
-    print(f"{given.jobs} jobs of {given.lines} lines: {path.stat().st_size / 1e6:.0f} MB in {time.perf_counter() - began:.0f} s")
+    print(
+        f"{given.jobs} jobs of {given.lines} lines: {path.stat().st_size / 1e6:.0f} MB in "
+        f"{time.perf_counter() - began:.0f} s"
+    )
     return 0
 
 

@@ -2,11 +2,11 @@
 
     python -m bench.fit [--lines 1000] [--seed 1000] [--seeds 1] [--most 10000]
 
-One voice; a clip's length over its slot's is lognormal (sigma 0.25) around 1 and around e^0.15 (the text is too long for its slot). The
-rivals' rules were read from their public sources in November 2026. An overlap of more than 1 ms counts; an offset is the start's.
-Seen: more than 45 ms early or 125 ms late (ITU-R BT.1359). Late: more than 0.6 s, which is flagged. With --seeds, means of
-so many timelines (and the worst of all). Then the CPU seconds of the linear program for 100, 1,000 and 10,000 lines
-(up to --most).
+One voice; a clip's length over its slot's is lognormal (sigma 0.25) around 1 and around e^0.15 (the text is too long
+for its slot). The rivals' rules were read from their public sources in November 2026. An overlap of more than 1 ms
+counts; an offset is the start's. Seen: more than 45 ms early or 125 ms late (ITU-R BT.1359). Late: more than 0.6 s,
+which is flagged. With --seeds, means of so many timelines (and the worst of all). Then the CPU seconds of the linear
+program for 100, 1,000 and 10,000 lines (up to --most).
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ POLICIES: dict[str, Callable[[Timeline], tuple[Array, Array]]] = {
 
 
 def measured(t: Timeline, policy: Callable[[Timeline], tuple[Array, Array]]) -> Array:
-    """speed-up, fastest, share over 1.25, overlaps, mean offset (ms), share of offsets that are seen, share that is late, worst (s), CPU s."""
+    """speed-up, fastest, share over 1.25, overlaps, mean offset (ms), share of offsets that are seen, share that is
+    late, worst (s), CPU s."""
     began_s = time.process_time()
     starts, rate = policy(t)
     spent_s = time.process_time() - began_s
@@ -104,7 +105,19 @@ def measured(t: Timeline, policy: Callable[[Timeline], tuple[Array, Array]]) -> 
     worst_s = np.abs(off_s).max()
     rushed = np.mean(rate > SHORTEN_ABOVE + 1e-6)
     late = np.mean(off_s > LATE_ABOVE_S)
-    return np.array([np.maximum(rate, 1).mean(), rate.max(), rushed, overlaps.sum(), np.abs(off_s).mean() * 1000, seen, late, worst_s, spent_s])
+    return np.array(
+        [
+            np.maximum(rate, 1).mean(),
+            rate.max(),
+            rushed,
+            overlaps.sum(),
+            np.abs(off_s).mean() * 1000,
+            seen,
+            late,
+            worst_s,
+            spent_s,
+        ]
+    )
 
 
 def smallest(_: Path) -> list[str]:
@@ -123,12 +136,18 @@ def main() -> None:
     for mu in (-0.5, 0.0, 0.15):
         timelines = [timeline(asked.lines, mu, asked.seed + more) for more in range(asked.seeds)]
         print(f"\n{asked.lines} lines, clip/slot around {np.exp(mu):.2f}")
-        print(f"{'':22}{'speed-up':>9}{'max':>7}{'> 1.25':>9}{'overlaps':>10}{'start off by':>14}{'seen':>8}{'late':>8}{'worst':>9}{'CPU s':>8}")
+        print(
+            f"{'':22}{'speed-up':>9}{'max':>7}{'> 1.25':>9}{'overlaps':>10}"
+            f"{'start off by':>14}{'seen':>8}{'late':>8}{'worst':>9}{'CPU s':>8}"
+        )
         for name, policy in POLICIES.items():
             rows = np.array([measured(t, policy) for t in timelines])
             up, _, rushed, overlaps, off_ms, seen, late, _, cpu_s = rows.mean(axis=0)
             fastest, worst_s = rows[:, 1].max(), rows[:, 7].max()
-            print(f"{name:22}{up:9.3f}{fastest:7.2f}{rushed:9.1%}{overlaps:10.0f}{off_ms:11.0f} ms{seen:8.1%}{late:8.1%}{worst_s:7.2f} s{cpu_s:8.3f}")
+            print(
+                f"{name:22}{up:9.3f}{fastest:7.2f}{rushed:9.1%}{overlaps:10.0f}{off_ms:11.0f} "
+                f"ms{seen:8.1%}{late:8.1%}{worst_s:7.2f} s{cpu_s:8.3f}"
+            )
     counts = [count for count in (100, 1_000, 10_000) if count <= asked.most]
     print(f"\n{'CPU s, lines':22}" + "".join(f"{count:9,}" for count in counts))
     for mu in (-0.5, 0.0, 0.15):

@@ -1,6 +1,7 @@
 """Stop a server again and again while sockets are open: does every socket hear 1001, and how long does the stop take?
 
-Every second run has jobs at work and an upload half way, too. Goal: every socket, every run, within 10 s. BUSY is how many processes spin beside it.
+Every second run has jobs at work and an upload half way, too. Goal: every socket, every run, within 10 s. BUSY is how
+many processes spin beside it.
 
     python -m bench.goodbyes [RUNS] [CLIENTS] [BUSY] [SIGNAL]
 """
@@ -63,7 +64,10 @@ async def _upload(url: str) -> asyncio.StreamWriter:
     host, port = url.removeprefix("http://").split(":")
     _, writer = await asyncio.open_connection(host, int(port))
     path = urlsplit(made.headers["location"]).path
-    head = f"PATCH {path} HTTP/1.1\r\nHost: {host}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Length: {size}\r\n"
+    head = (
+        f"PATCH {path} HTTP/1.1\r\nHost: {host}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Length: "
+        f"{size}\r\n"
+    )
     writer.write(head.encode() + b"Content-Type: application/offset+octet-stream\r\n\r\n" + bytes(size // 2))
     await writer.drain()
     return writer
@@ -84,7 +88,8 @@ async def _work(url: str) -> str:
 
 
 async def measure(server: Server, clients: int, told: signal.Signals, *, at_work: bool) -> tuple[Counter[str], float]:
-    """One stop: how the sockets were closed, and the seconds until the process had ended. `at_work`: with jobs, and an upload half way."""
+    """One stop: how the sockets were closed, and the seconds until the process had ended. `at_work`: with jobs, and an
+    upload half way."""
     url = f"ws://127.0.0.1:{server.port}/ws"
     paths = [url]
     async with contextlib.AsyncExitStack() as stack:
@@ -123,7 +128,10 @@ def main() -> int:
             clean += set(found) <= {"1001"}
             if set(found) - {"1001"}:
                 print(f"run {number + 1}: {dict(found)} within {took:.1f} s, exit {server.process.returncode}")
-    print(f"{runs} stops by {told.name}, {clients} sockets, {spinning} busy processes: {clean} clean; {dict(codes)}; worst {max(seconds):.1f} s")
+    print(
+        f"{runs} stops by {told.name}, {clients} sockets, {spinning} busy processes: {clean} clean; {dict(codes)}; "
+        f"worst {max(seconds):.1f} s"
+    )
     return 0 if clean == runs and max(seconds) < 10 else 1
 
 

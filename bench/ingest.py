@@ -2,9 +2,9 @@
 
     python -m bench.ingest [--hours 1 10] [--containers mkv mp4]
 
-Speech under a moving picture, half a minute stream-looped to the length asked for. Beside it what the same ffmpeg takes to decode the sound and drop
-it: the ratio to that does not depend on the machine. In Matroska memory is flat; of MP4, FFmpeg keeps the index of every frame in memory, 14 MiB an
-hour of it.
+Speech under a moving picture, half a minute stream-looped to the length asked for. Beside it what the same ffmpeg takes
+to decode the sound and drop it: the ratio to that does not depend on the machine. In Matroska memory is flat; of MP4,
+FFmpeg keeps the index of every frame in memory, 14 MiB an hour of it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,22 @@ def source(folder: Path, hours: float, container: str) -> Path:
     unit, out = folder / "unit.mp4", folder / f"{hours:g}h.{container}"
     if not unit.exists():
         picture = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=30", "-stream_loop", "-1", "-i", str(material.CLIP)]
-        codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "35", "-c:a", "aac", "-ar", "48000", "-ac", "2", "-t", "30"]
+        codecs = [
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-crf",
+            "35",
+            "-c:a",
+            "aac",
+            "-ar",
+            "48000",
+            "-ac",
+            "2",
+            "-t",
+            "30",
+        ]
         subprocess.run([tool(), "-v", "error", "-nostdin", *picture, *codecs, str(unit)], check=True)
     looped = ["-stream_loop", "-1", "-i", str(unit), "-c", "copy", "-t", str(hours * 3600)]
     subprocess.run([tool(), "-v", "error", "-nostdin", *looped, str(out)], check=True)
@@ -51,7 +66,8 @@ def main() -> None:
                 cost = stages.ingest(film, folder)
                 film.unlink()
                 peaks.append(cost.peak_mib)
-                numbers = f"{cost.cpu_s:8.1f}{cost.cpu_s / hours:9.1f}{cost.wall_s:8.1f}{cost.peak_mib:10.0f}{cost.cpu_s / plain.cpu_s:19.2f}"
+                numbers = f"{cost.cpu_s:8.1f}{cost.cpu_s / hours:9.1f}{cost.wall_s:8.1f}{cost.peak_mib:10.0f}"
+                numbers += f"{cost.cpu_s / plain.cpu_s:19.2f}"
                 print(f"{container:6}{hours:6g}{numbers}", flush=True)
             print(f"{container}: {peaks[-1] - peaks[0]:+.1f} MiB from the first to the last")
 

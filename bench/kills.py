@@ -1,4 +1,5 @@
-"""A server that is killed (SIGKILL, its whole tree) every few seconds over three short jobs: how far they are after each life, when they are done.
+"""A server that is killed (SIGKILL, its whole tree) every few seconds over three short jobs: how far they are after
+each life, when they are done.
 
     python -m bench.kills [--every 3] [--cpu] [--jobs 12,30,60] [--within 600] [--burn] [--brought] [--program NAME]
 A life counts from the start of the process. `work` is the time from there to the first child that works for a job.
@@ -41,7 +42,9 @@ class Lives:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        self._process = subprocess.Popen([self._program, "serve"], env=self._env, stdout=self._log, stderr=self._log, start_new_session=True)
+        self._process = subprocess.Popen(
+            [self._program, "serve"], env=self._env, stdout=self._log, stderr=self._log, start_new_session=True
+        )
 
     def family(self) -> list[psutil.Process]:
         assert self._process is not None
@@ -112,7 +115,8 @@ def submit(lives: Lives, files: list[tuple[Path, Path | None]], options: dict[st
 
 
 def live(lives: Lives, every_s: float, *, cpu: bool) -> float | None:
-    """One life; when work went on, or None where it never did. `cpu`: it lasts so many CPU seconds, however long that takes on a busy machine."""
+    """One life; when work went on, or None where it never did. `cpu`: it lasts so many CPU seconds, however long that
+    takes on a busy machine."""
     started = time.monotonic()
     lives.start()
     worked: float | None = None
@@ -134,7 +138,9 @@ def smallest(_: Path) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--every", type=float, default=3.0, help="seconds of a life")
-    parser.add_argument("--cpu", action="store_true", help="count CPU seconds of the server and its children, on a busy machine")
+    parser.add_argument(
+        "--cpu", action="store_true", help="count CPU seconds of the server and its children, on a busy machine"
+    )
     parser.add_argument("--jobs", default="12,30,60", help="seconds of each video")
     parser.add_argument("--within", type=float, default=600.0, help="given up after so many seconds")
     parser.add_argument("--burn", action="store_true", help="draw the subtitles into the picture")
@@ -150,7 +156,11 @@ def main() -> int:
         for seconds in map(int, asked.jobs.split(",")):
             made = material.video if seconds <= 60 else material.long_video
             film = made(root / f"film{seconds}.mp4", seconds, asked.picture)
-            lines = material.subtitles(root / f"lines{seconds}.srt", seconds, max(2, seconds // LINES_EVERY_S)) if asked.brought else None
+            lines = (
+                material.subtitles(root / f"lines{seconds}.srt", seconds, max(2, seconds // LINES_EVERY_S))
+                if asked.brought
+                else None
+            )
             files.append((film, lines))
         lives = Lives(asked.program, root / "data", AUTODUBBER_MODEL=str(model))
         lives.start()
@@ -162,16 +172,26 @@ def main() -> int:
             jobs = lives.jobs()
             at = f"{worked[-1]:.2f} s" if worked[-1] is not None else "never"
             said = ", ".join(f"{state} {stage}".strip() for _, state, stage in jobs)
-            print(f"life {life:3}, {time.monotonic() - began:6.1f} s: work after {at}; {said}; {lives.kept()} files kept", flush=True)
-            if all(state in ("completed", "failed", "review") for _, state, _ in jobs) or time.monotonic() - began > asked.within:
+            print(
+                f"life {life:3}, {time.monotonic() - began:6.1f} s: work after {at}; {said}; {lives.kept()} files kept",
+                flush=True,
+            )
+            if (
+                all(state in ("completed", "failed", "review") for _, state, _ in jobs)
+                or time.monotonic() - began > asked.within
+            ):
                 break
         done = sum(state == "completed" for _, state, _ in jobs)
         known = [value for value in worked if value is not None]
         unit = "CPU s" if asked.cpu else "s"
-        print(f"a kill every {asked.every:g} {unit}: {done} of {len(jobs)} jobs completed after {time.monotonic() - began:.1f} s and {life} lives")
+        print(
+            f"a kill every {asked.every:g} {unit}: {done} of {len(jobs)} jobs completed after "
+            f"{time.monotonic() - began:.1f} s and {life} lives"
+        )
         if known:
             print(
-                f"from the start to work: median {statistics.median(known):.2f} s, worst {max(known):.2f} s; {worked.count(None)} lives without work"
+                f"from the start to work: median {statistics.median(known):.2f} s, worst {max(known):.2f} s; "
+                f"{worked.count(None)} lives without work"
             )
         if done < len(jobs):
             print(lives.data.with_suffix(".log").read_text(errors="replace")[-3000:])

@@ -1,6 +1,8 @@
-"""The list of jobs: processor time, bytes and answers a second, of few jobs and of many; `--before CHECKOUT` measures that one in the same run.
+"""The list of jobs: processor time, bytes and answers a second, of few jobs and of many; `--before CHECKOUT` measures
+that one in the same run.
 
-Goals: at most 4 ms of one processor and 25 KiB for 50 jobs, 400 answers a second over 16 connections, the same at 10,000 jobs as at 10.
+Goals: at most 4 ms of one processor and 25 KiB for 50 jobs, 400 answers a second over 16 connections, the same at
+10,000 jobs as at 10.
 
 usage: python -m bench.library [--jobs N ...] [--lines N] [--requests N] [--before CHECKOUT] [--path PATH]
 """
@@ -31,7 +33,9 @@ def python_of(checkout: Path | None) -> Path:
 def fill(checkout: Path | None, folder: Path, jobs: int, lines: int) -> None:
     """By the checkout's own code: its tables are those of its version."""
     argv = [python_of(checkout), _HERE / "bench/filling.py", folder, "--jobs", str(jobs), "--lines", str(lines)]
-    subprocess.run(argv, env={**os.environ, "PYTHONPATH": str(checkout or _HERE)}, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        argv, env={**os.environ, "PYTHONPATH": str(checkout or _HERE)}, check=True, stdout=subprocess.DEVNULL
+    )
 
 
 def one_by_one(server: Server, path: str, requests: int, headers: dict[str, str]) -> tuple[float, int, int, str]:
@@ -69,7 +73,9 @@ async def at_once(port: int, path: str, seconds: float) -> tuple[float, float]:
 
 
 def measure(name: str, checkout: Path | None, data: Path, arguments: argparse.Namespace) -> None:
-    with serving("/health/ready", data=data, checkout=checkout, AUTODUBBER_MIN_FREE_BYTES="0", AUTODUBBER_ACCESS_LOG="true") as server:
+    with serving(
+        "/health/ready", data=data, checkout=checkout, AUTODUBBER_MIN_FREE_BYTES="0", AUTODUBBER_ACCESS_LOG="true"
+    ) as server:
         cpu_ms, status, size, tag = one_by_one(server, arguments.path, arguments.requests, {})
         line = f"{name}: {status}, {cpu_ms:.2f} ms CPU, {size / 1024:.1f} KiB"
         cpu_ms, status, size, _ = one_by_one(server, arguments.path, arguments.requests, {"Accept-Encoding": "gzip"})

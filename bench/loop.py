@@ -1,6 +1,8 @@
-"""How long the event loop answered nobody while jobs ran: in all, and because of the server itself. Goal: never more than 50 ms of its own.
+"""How long the event loop answered nobody while jobs ran: in all, and because of the server itself. Goal: never more
+than 50 ms of its own.
 
-The rest is the kernel's: it let other programs run. BUSY is how many processes spin beside the server, to see that this part grows alone.
+The rest is the kernel's: it let other programs run. BUSY is how many processes spin beside the server, to see that this
+part grows alone.
 
     python -m bench.loop [JOBS] [BUSY] [--seconds 30]
 """
@@ -40,7 +42,9 @@ def measure(server: Server, jobs: int, seconds: int) -> None:
         with connect(f"ws://127.0.0.1:{server.port}/ws", max_size=None) as socket:
             for _ in range(jobs):
                 with source.open("rb") as video, lines.open("rb") as subtitles:
-                    answer = http.post("/api/jobs", files={"file": video, "subtitles": subtitles}, data={"review": "false"})
+                    answer = http.post(
+                        "/api/jobs", files={"file": video, "subtitles": subtitles}, data={"review": "false"}
+                    )
                 assert answer.status_code == 201, answer.text
                 waiting.add(answer.json()["id"])
             while waiting:

@@ -24,26 +24,61 @@ SENTENCES = (
     "It is strong enough for two people.",
     "Cut it where the pencil line is.",
 )
-WORDS = ("the", "river", "runs", "slowly", "under", "old", "bridges", "while", "small", "boats", "carry", "bread", "and", "letters", "home")
+WORDS = (
+    "the",
+    "river",
+    "runs",
+    "slowly",
+    "under",
+    "old",
+    "bridges",
+    "while",
+    "small",
+    "boats",
+    "carry",
+    "bread",
+    "and",
+    "letters",
+    "home",
+)
 _UNIT_S = 120
 _MINUTE_S = 60
-_PARTIALS = ((110, 0, 3.1), (164.8, 1, 4.7), (220, 2, 2.3), (329.6, 0.3, 5.9), (440, 0.7, 7.1), (880, 0.1, 1.7))  # Hz, phase, seconds of a swell
+# Hz, phase, seconds of a swell
+_PARTIALS = ((110, 0, 3.1), (164.8, 1, 4.7), (220, 2, 2.3), (329.6, 0.3, 5.9), (440, 0.7, 7.1), (880, 0.1, 1.7))
 
 
 def video(path: Path, seconds: int, size: str = "1280x720") -> Path:
     """A moving picture with speech under it."""
     picture = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=25:duration={seconds}"]
     codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "50", "-c:a", "aac", "-t", str(seconds)]
-    subprocess.run([tool(), "-v", "error", "-y", *picture, "-stream_loop", "-1", "-i", str(CLIP), *codecs, str(path)], check=True)
+    subprocess.run(
+        [tool(), "-v", "error", "-y", *picture, "-stream_loop", "-1", "-i", str(CLIP), *codecs, str(path)], check=True
+    )
     return path
 
 
 def long_video(path: Path, seconds: int, size: str) -> Path:
-    """The same, a minute of it repeated without encoding it again, with a key frame every ten seconds, as most films have."""
+    """The same, a minute of it repeated without encoding it again, with a key frame every ten seconds, as most films
+    have."""
     unit = path.with_name(f"unit-{path.name}")
     picture = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=25:duration={_MINUTE_S}"]
-    codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "250", "-keyint_min", "250", "-c:a", "aac", "-t", str(min(seconds, _MINUTE_S))]
-    subprocess.run([tool(), "-v", "error", "-y", *picture, "-stream_loop", "-1", "-i", str(CLIP), *codecs, str(unit)], check=True)
+    codecs = [
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-g",
+        "250",
+        "-keyint_min",
+        "250",
+        "-c:a",
+        "aac",
+        "-t",
+        str(min(seconds, _MINUTE_S)),
+    ]
+    subprocess.run(
+        [tool(), "-v", "error", "-y", *picture, "-stream_loop", "-1", "-i", str(CLIP), *codecs, str(unit)], check=True
+    )
     loops = ["-stream_loop", str(seconds // _MINUTE_S), "-i", str(unit), "-c", "copy", "-t", str(seconds)]
     subprocess.run([tool(), "-v", "error", "-y", *loops, str(path)], check=True)
     unit.unlink()
@@ -51,13 +86,30 @@ def long_video(path: Path, seconds: int, size: str) -> Path:
 
 
 def film(folder: Path, seconds: float) -> Path:
-    """A 720p30 H.264 video with speech over music and noise, AAC at 160 kb/s: at most two minutes, looped without encoding them again."""
+    """A 720p30 H.264 video with speech over music and noise, AAC at 160 kb/s: at most two minutes, looped without
+    encoding them again."""
     unit, source = folder / "unit.mp4", folder / "source.mp4"
     picture = ["-f", "lavfi", "-i", f"testsrc2=s=1280x720:r=30:d={min(_UNIT_S, seconds)}"]
     sound = ["-f", "f32le", "-ar", str(RATE_HZ), "-ac", "2", "-i", "-"]
     codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "30", "-c:a", "aac", "-b:a", "160k"]
-    argv = [tool(), "-v", "error", "-y", *sound, *picture, "-map", "1:v", "-map", "0:a", *codecs, "-t", str(min(_UNIT_S, seconds)), str(unit)]
-    with multiprocessing.get_context("spawn").Pool(1) as pool:  # a child's peak memory begins with its parent's: this one must stay small
+    argv = [
+        tool(),
+        "-v",
+        "error",
+        "-y",
+        *sound,
+        *picture,
+        "-map",
+        "1:v",
+        "-map",
+        "0:a",
+        *codecs,
+        "-t",
+        str(min(_UNIT_S, seconds)),
+        str(unit),
+    ]
+    # a child's peak memory begins with its parent's: this one must stay small
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
         pool.apply(_pipe_bed, (argv,))
     loops = ["-stream_loop", str(int(seconds // _UNIT_S)), "-i", str(unit)]
     subprocess.run([tool(), "-v", "error", "-y", *loops, "-c", "copy", "-t", str(seconds), str(source)], check=True)
@@ -77,10 +129,28 @@ def _bed() -> np.ndarray:
     spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))
     pink = np.fft.irfft(spectrum, count_n)
     pink /= np.abs(pink).max()
-    music = sum(np.sin(2 * np.pi * hz * t + phase) * (0.5 + 0.5 * np.sin(2 * np.pi * t / swell_s)) for hz, phase, swell_s in _PARTIALS) / len(
-        _PARTIALS
-    )
-    argv = [tool(), "-v", "error", "-stream_loop", "-1", "-i", str(CLIP), "-t", str(_UNIT_S), "-f", "f32le", "-ac", "1", "-ar", str(RATE_HZ), "-"]
+    music = sum(
+        np.sin(2 * np.pi * hz * t + phase) * (0.5 + 0.5 * np.sin(2 * np.pi * t / swell_s))
+        for hz, phase, swell_s in _PARTIALS
+    ) / len(_PARTIALS)
+    argv = [
+        tool(),
+        "-v",
+        "error",
+        "-stream_loop",
+        "-1",
+        "-i",
+        str(CLIP),
+        "-t",
+        str(_UNIT_S),
+        "-f",
+        "f32le",
+        "-ac",
+        "1",
+        "-ar",
+        str(RATE_HZ),
+        "-",
+    ]
     speech = np.frombuffer(subprocess.run(argv, capture_output=True, check=True).stdout, "<f4")[:count_n]
     left = 0.05 * music + 0.02 * pink
     right = 0.05 * np.roll(music, 400) + 0.02 * np.roll(pink, 999)
@@ -88,7 +158,8 @@ def _bed() -> np.ndarray:
 
 
 def lines(folder: Path, count: int, seconds: float) -> list[dict[str, Any]]:
-    """Lines spread over the video as the fit takes them, spoken by espeak-ng; some of the clips are too long for their slots."""
+    """Lines spread over the video as the fit takes them, spoken by espeak-ng; some of the clips are too long for their
+    slots."""
     random = np.random.default_rng(0)
     slot_s = seconds / count
     made, texts = [], {}
@@ -96,7 +167,14 @@ def lines(folder: Path, count: int, seconds: float) -> list[dict[str, Any]]:
         clip = folder / f"line{index}.wav"
         texts[clip] = " ".join(random.choice(WORDS, max(2, round(slot_s * random.uniform(1.5, 3.2)))))
         start_s = index * slot_s + 0.1
-        line = {"segment_id": f"{index}", "start_s": start_s, "end_s": start_s + slot_s * 0.85, "speaker": "", "clip": str(clip), "speed": 1.0}
+        line = {
+            "segment_id": f"{index}",
+            "start_s": start_s,
+            "end_s": start_s + slot_s * 0.85,
+            "speaker": "",
+            "clip": str(clip),
+            "speed": 1.0,
+        }
         made.append(line)
     asyncio.run(_speak(texts, "en"))
     return made
@@ -136,6 +214,12 @@ def _time(at_s: float) -> str:
 def subtitles(path: Path, seconds: int, lines: int) -> Path:
     """`lines` different sentences, evenly spread."""
     slot = seconds / lines
-    cues = [f"{n + 1}\n{_time(n * slot)} --> {_time(n * slot + 0.8 * slot)}\n{SENTENCES[n % len(SENTENCES)]} Number {n + 1}.\n" for n in range(lines)]
+    cues = [
+        (
+            f"{n + 1}\n{_time(n * slot)} --> {_time(n * slot + 0.8 * slot)}\n{SENTENCES[n % len(SENTENCES)]} Number "
+            f"{n + 1}.\n"
+        )
+        for n in range(lines)
+    ]
     path.write_text("\n".join(cues))
     return path

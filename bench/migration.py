@@ -1,6 +1,8 @@
-"""The database of an older version brought up: seconds, processor time, memory, and its size before and after, with many jobs in it.
+"""The database of an older version brought up: seconds, processor time, memory, and its size before and after, with
+many jobs in it.
 
-`--older CHECKOUT` fills the folder by that version's own code. Goals: half the size, within a minute for 10,000 jobs of 30 lines.
+`--older CHECKOUT` fills the folder by that version's own code. Goals: half the size, within a minute for 10,000 jobs of
+30 lines.
 
 usage: python -m bench.migration --older CHECKOUT [--jobs N] [--lines N]
 """
@@ -38,7 +40,10 @@ def main() -> int:
         done = migrate(database)
         took, cpu = time.perf_counter() - began, time.process_time() - began_cpu
         database.dispose()
-        print(f"{arguments.jobs} jobs of {arguments.lines} lines: {'migrated' if done else 'nothing to do'} in {took:.1f} s, {cpu:.1f} s CPU")
+        print(
+            f"{arguments.jobs} jobs of {arguments.lines} lines: {'migrated' if done else 'nothing to do'} in "
+            f"{took:.1f} s, {cpu:.1f} s CPU"
+        )
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
         print(f"{before / 1e6:.0f} MB became {path.stat().st_size / 1e6:.0f} MB; largest memory {most} MiB")
     return 0

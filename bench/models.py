@@ -1,12 +1,13 @@
-"""What each Whisper model asks of the machine: seconds for half a minute of dense speech (one window of the encoder, 100 tokens of greedy decoding),
-and the peak memory of a process that loads it and does that.
+"""What each Whisper model asks of the machine: seconds for half a minute of dense speech (one window of the encoder,
+100 tokens of greedy decoding), and the peak memory of a process that loads it and does that.
 
     python -m bench.models                                  # the checkpoints that are in data/models
     python -m bench.models --random tiny base small         # shapes only: weights by chance, nothing is downloaded
     python -m bench.models --random large-v3 --threads 4 --device cuda --times 5
 
-Arithmetic does not depend on the values, so that weights by chance take as long as OpenAI's; only what is written is nonsense, and exactly 100
-tokens of it, because the end is never allowed. 100 tokens in 30 s is fluent speech; slower speech has fewer, and pauses have none.
+Arithmetic does not depend on the values, so that weights by chance take as long as OpenAI's; only what is written is
+nonsense, and exactly 100 tokens of it, because the end is never allowed. 100 tokens in 30 s is fluent speech; slower
+speech has fewer, and pauses have none.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from app.speech.whisper.child import leave_numba_out
 WINDOW_S: Final = 30.0
 TOKENS: Final = 100
 
-# openai-whisper's own dimensions: mel bands; encoder width, heads, layers; words; decoder layers. The decoder is as wide as the encoder.
+# openai-whisper's own dimensions: mel bands; encoder width, heads, layers; words; decoder layers. The decoder is as
+# wide as the encoder.
 SHAPES: Final = {
     "tiny": (80, 384, 6, 4, 51865, 4),
     "base": (80, 512, 8, 6, 51865, 6),
@@ -38,7 +40,14 @@ SHAPES: Final = {
 }
 
 
-COLUMNS: Final = (("load", 7, 1), ("encoder", 9, 2), ("decoder", 9, 2), ("sum", 8, 2), ("x real time", 13, 1), ("peak MiB", 10, 0))
+COLUMNS: Final = (
+    ("load", 7, 1),
+    ("encoder", 9, 2),
+    ("decoder", 9, 2),
+    ("sum", 8, 2),
+    ("x real time", 13, 1),
+    ("peak MiB", 10, 0),
+)
 
 
 def by_chance(name: str, path: Path) -> None:
@@ -56,7 +65,8 @@ def by_chance(name: str, path: Path) -> None:
 
 
 def measure(path: Path, threads: int, device: str, times: int) -> dict[str, float]:
-    """In a process of its own, so that its memory is its own. The best of `times`, because others use the machine too."""
+    """In a process of its own, so that its memory is its own. The best of `times`, because others use the machine
+    too."""
     import torch
 
     leave_numba_out()
@@ -69,7 +79,9 @@ def measure(path: Path, threads: int, device: str, times: int) -> dict[str, floa
     loaded_s = time.perf_counter() - began
     half = device == "cuda"
     end = get_tokenizer(model.is_multilingual, num_languages=model.num_languages).eot
-    asked = whisper.DecodingOptions(language="en", without_timestamps=True, fp16=half, sample_len=TOKENS, suppress_tokens=[end])
+    asked = whisper.DecodingOptions(
+        language="en", without_timestamps=True, fp16=half, sample_len=TOKENS, suppress_tokens=[end]
+    )
     mel = torch.randn(1, model.dims.n_mels, 3000, device=device, dtype=torch.float16 if half else torch.float32)
 
     def timed(work: Any) -> tuple[float, Any]:
@@ -97,8 +109,25 @@ def measure(path: Path, threads: int, device: str, times: int) -> dict[str, floa
 
 
 def in_child(path: Path, threads: int, device: str, times: int) -> dict[str, float]:
-    environ = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE", "NUMBA_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "bench.models", "--measure", str(path), "--threads", str(threads), "--device", device, "--times", str(times)]
+    environ = os.environ | {
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "NUMBA_NUM_THREADS": "1",
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "bench.models",
+        "--measure",
+        str(path),
+        "--threads",
+        str(threads),
+        "--device",
+        device,
+        "--times",
+        str(times),
+    ]
     return dict(json.loads(subprocess.run(command, env=environ, check=True, capture_output=True, text=True).stdout))
 
 
@@ -109,7 +138,9 @@ def smallest(_: Path) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--random", nargs="*", choices=tuple(SHAPES), metavar="MODEL", help=f"of {', '.join(SHAPES)}; none: all")
+    parser.add_argument(
+        "--random", nargs="*", choices=tuple(SHAPES), metavar="MODEL", help=f"of {', '.join(SHAPES)}; none: all"
+    )
     parser.add_argument("--models", type=Path, default=Path("data/models"), help="the folder of real checkpoints")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -123,7 +154,9 @@ def main() -> None:
     if asked.random is None and not real:
         parser.error(f"no checkpoint in {asked.models}; name another folder with --models, or take --random")
     kind = "weights by chance" if asked.random is not None else str(asked.models)
-    print(f"{kind}, {asked.threads} threads, {asked.device}; seconds for {WINDOW_S:.0f} s of speech with {TOKENS} tokens")
+    print(
+        f"{kind}, {asked.threads} threads, {asked.device}; seconds for {WINDOW_S:.0f} s of speech with {TOKENS} tokens"
+    )
     heads = "".join(f"{name:>{width}}" for name, width, _ in COLUMNS)
     print(f"{'model':<16}{heads}" + ("  card MiB" if asked.device == "cuda" else ""))
     with tempfile.TemporaryDirectory(prefix="bench-models-") as folder:
@@ -133,8 +166,17 @@ def main() -> None:
                 by_chance(name, path)
             found = in_child(path, asked.threads, asked.device, asked.times)
             total = found["encoder_s"] + found["decoder_s"]
-            figures = [found["load_s"], found["encoder_s"], found["decoder_s"], total, WINDOW_S / total, found["peak_mib"]]
-            row = f"{name:<16}" + "".join(f"{value:>{width}.{digits}f}" for value, (_, width, digits) in zip(figures, COLUMNS, strict=True))
+            figures = [
+                found["load_s"],
+                found["encoder_s"],
+                found["decoder_s"],
+                total,
+                WINDOW_S / total,
+                found["peak_mib"],
+            ]
+            row = f"{name:<16}" + "".join(
+                f"{value:>{width}.{digits}f}" for value, (_, width, digits) in zip(figures, COLUMNS, strict=True)
+            )
             print(row + (f"{found['card_mib']:>10.0f}" if asked.device == "cuda" else ""), flush=True)
             if not real:
                 path.unlink()

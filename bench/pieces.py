@@ -1,8 +1,10 @@
-"""The longest transaction of a deletion, a duplicate and an import of a long job, in pieces and in one: `python -m bench.pieces`.
+"""The longest transaction of a deletion, a duplicate and an import of a long job, in pieces and in one: `python -m
+bench.pieces`.
 
-What holds the database holds up every other writer. Milliseconds of this thread's processor, which other work on the machine does not change
-much, and of the clock, from the beginning of a transaction to the end of its commit; `in one` is not the code of before, which let
-the database delete the rows of a job along with it; it is what is done now, with pieces that have no end.
+What holds the database holds up every other writer. Milliseconds of this thread's processor, which other work on the
+machine does not change much, and of the clock, from the beginning of a transaction to the end of its commit; `in one`
+is not the code of before, which let the database delete the rows of a job along with it; it is what is done now, with
+pieces that have no end.
 """
 
 from __future__ import annotations
@@ -68,7 +70,10 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=MAX_LINES)
     lines = parser.parse_args().lines
     found = {name: _measure(lines, in_one=in_one) for name, in_one in (("in one", True), ("in pieces", False))}
-    print(f"a job of {lines} lines and {2 * lines} references; the longest transaction, ms of the processor (of the clock), and how many there are")
+    print(
+        f"a job of {lines} lines and {2 * lines} references; the longest transaction, ms of the processor (of the "
+        f"clock), and how many there are"
+    )
     for work, one in found["in one"].items():
         some = found["in pieces"][work]
         told = [f"{each.own_ms:6.0f} ({each.clock_ms:5.0f}) of {each.count:3}" for each in (one, some)]
@@ -81,8 +86,13 @@ def _measure(lines: int, *, in_one: bool) -> dict[str, Longest]:
         here, there = Shelf(Path(folder, "here")), Shelf(Path(folder, "there"))
         job_id = here.job()
         batches.PIECE, kept = 2_000, batches.PIECE
-        added = [Segment(uuid.uuid4().hex, n / 2, n / 2 + 0.4, f"Line {n}.", f"Line {n}.", "", False, ()) for n in range(lines - 2)]
-        here.store.append_segments(job_id, added, stage="transcribe", fingerprint="t", output={"language": "en", "done_s": 1.0})
+        added = [
+            Segment(uuid.uuid4().hex, n / 2, n / 2 + 0.4, f"Line {n}.", f"Line {n}.", "", False, ())
+            for n in range(lines - 2)
+        ]
+        here.store.append_segments(
+            job_id, added, stage="transcribe", fingerprint="t", output={"language": "en", "done_s": 1.0}
+        )
         keys = [f"clips/{uuid.uuid4().hex}.wav" for _ in range(2 * lines)]
         for key in keys[:FILES]:
             here.blobs.put(key, key.encode(), synced=False)
@@ -94,14 +104,32 @@ def _measure(lines: int, *, in_one: bool) -> dict[str, Longest]:
                 file.write(block)
         floor = Floor(there.blobs.free_bytes, 0)
         works: dict[str, tuple[Shelf, Callable[[], object]]] = {
-            "duplicate": (here, lambda: here.store.copy(
-                job_id, NEW, here.blobs, title="d", options=options, stem_key=None, state=JobState.REVIEW, stages=names(Phase.PREPARE),
-            )),
+            "duplicate": (
+                here,
+                lambda: here.store.copy(
+                    job_id,
+                    NEW,
+                    here.blobs,
+                    title="d",
+                    options=options,
+                    stem_key=None,
+                    state=JobState.REVIEW,
+                    stages=names(Phase.PREPARE),
+                ),
+            ),
             "delete": (here, lambda: here.store.delete(job_id, here.blobs)),
-            "import": (there, lambda: import_archive(
-                archive, engine=there.database, blobs=there.blobs, staging=there.data / "imports", floors=[floor], on_job=lambda _: None,
-            )),
-        }  # fmt: skip
+            "import": (
+                there,
+                lambda: import_archive(
+                    archive,
+                    engine=there.database,
+                    blobs=there.blobs,
+                    staging=there.data / "imports",
+                    floors=[floor],
+                    on_job=lambda _: None,
+                ),
+            ),
+        }
         found = {}
         for name, (shelf, work) in works.items():
             with Longest(shelf) as found[name]:

@@ -1,9 +1,10 @@
-"""A large upload and a large download: directly, and through nginx, Caddy and Traefik as deploy/proxies sets them up, with and without TLS.
+"""A large upload and a large download: directly, and through nginx, Caddy and Traefik as deploy/proxies sets them up,
+with and without TLS.
 
-Up: tus, in chunks of 50 MB as the page sends them, in one request, and the chunks over HTTP/2, as browsers speak it to a proxy with TLS (by curl; the
-ratio is to the chunks over HTTP/1.1). Down: one stream, and 8 ranges at once. For each: MB/s, the ratio to the direct way of the same run, and the
-processor seconds per GB of proxy and server. The client is on the same machine: where that is small, it takes its share.
-Requirement: above 10 MB/s; goal: above 100 MB/s.
+Up: tus, in chunks of 50 MB as the page sends them, in one request, and the chunks over HTTP/2, as browsers speak it to
+a proxy with TLS (by curl; the ratio is to the chunks over HTTP/1.1). Down: one stream, and 8 ranges at once. For each:
+MB/s, the ratio to the direct way of the same run, and the processor seconds per GB of proxy and server. The client is
+on the same machine: where that is small, it takes its share. Requirement: above 10 MB/s; goal: above 100 MB/s.
 
     python -m bench.proxies [GIGABYTES] [nginx caddy traefik]
 """
@@ -49,7 +50,9 @@ class Way(msgspec.Struct, frozen=True):
     def connection(self) -> http.client.HTTPConnection:
         place = urlsplit(self.url)
         if self.context is not None:
-            return http.client.HTTPSConnection(place.hostname or "", place.port, timeout=300, context=self.context, blocksize=len(BLOCK))
+            return http.client.HTTPSConnection(
+                place.hostname or "", place.port, timeout=300, context=self.context, blocksize=len(BLOCK)
+            )
         return http.client.HTTPConnection(place.hostname or "", place.port, timeout=300, blocksize=len(BLOCK))
 
 
@@ -65,7 +68,9 @@ def upload(way: Way, total: int, chunk: int) -> float:
     connection = way.connection()
 
     def ask(method: str, address: str, length: int = 0, **headers: str) -> http.client.HTTPResponse:
-        sent = TUS | {name.replace("_", "-"): value for name, value in headers.items()} | {"Content-Length": str(length)}
+        sent = (
+            TUS | {name.replace("_", "-"): value for name, value in headers.items()} | {"Content-Length": str(length)}
+        )
         connection.request(method, address, body=blocks(length) if length else None, headers=sent)
         answer = connection.getresponse()
         told = answer.read()
@@ -75,7 +80,13 @@ def upload(way: Way, total: int, chunk: int) -> float:
     began = time.perf_counter()
     address = urlsplit(ask("POST", "/api/uploads", Upload_Length=str(total)).headers["Location"]).path
     for offset in range(0, total, chunk):
-        answer = ask("PATCH", address, min(chunk, total - offset), Upload_Offset=str(offset), Content_Type="application/offset+octet-stream")
+        answer = ask(
+            "PATCH",
+            address,
+            min(chunk, total - offset),
+            Upload_Offset=str(offset),
+            Content_Type="application/offset+octet-stream",
+        )
     assert answer.headers["Upload-Offset"] == str(total)
     took = time.perf_counter() - began
     ask("DELETE", address)
@@ -97,9 +108,24 @@ def upload_by_curl(way: Way, total: int, ca: Path) -> float:
         for name, value in {**TUS, "Content-Type": "application/offset+octet-stream", "Expect": ""}.items()
         for part in ("-H", f"{name}: {value}")
     ]
-    fixed = ["curl", "-sS", "--http2", "--cacert", str(ca), "-X", "PATCH", *head, "-T", str(chunk), "-w", "%{http_code} %{http_version}"]
+    fixed = [
+        "curl",
+        "-sS",
+        "--http2",
+        "--cacert",
+        str(ca),
+        "-X",
+        "PATCH",
+        *head,
+        "-T",
+        str(chunk),
+        "-w",
+        "%{http_code} %{http_version}",
+    ]
     for offset in range(0, total, CHUNK_BYTES):
-        told = subprocess.run([*fixed, "-H", f"Upload-Offset: {offset}", address], capture_output=True, text=True, check=True)
+        told = subprocess.run(
+            [*fixed, "-H", f"Upload-Offset: {offset}", address], capture_output=True, text=True, check=True
+        )
         assert told.stdout == "204 2", told.stdout
     took = time.perf_counter() - begun
     connection.request("DELETE", address.removeprefix(way.url), headers=TUS)
@@ -137,7 +163,9 @@ def cpu_s(process: int | None) -> float:
     return float(sum(times.user + times.system for times in spent))
 
 
-def measure(way: Way, server: Server, runs: dict[str, Callable[[Way], float | None]], total: int, direct: dict[str, float]) -> None:
+def measure(
+    way: Way, server: Server, runs: dict[str, Callable[[Way], float | None]], total: int, direct: dict[str, float]
+) -> None:
     for name, run in runs.items():
         before = cpu_s(way.process), cpu_s(server.process.pid)
         if (took := run(way)) is None:
@@ -189,7 +217,9 @@ def smallest(_: Path) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("gigabytes", nargs="?", type=float, default=2)
-    parser.add_argument("proxies", nargs="*", choices=[*NAMES, []], metavar="PROXY", help=f"of {', '.join(NAMES)}; none: all")
+    parser.add_argument(
+        "proxies", nargs="*", choices=[*NAMES, []], metavar="PROXY", help=f"of {', '.join(NAMES)}; none: all"
+    )
     asked = parser.parse_args()
     total = int(asked.gigabytes * 1e9)
     with tempfile.TemporaryDirectory(prefix="autodubber-bench-") as name:
@@ -198,13 +228,20 @@ def main() -> int:
         runs: dict[str, Callable[[Way], float | None]] = {
             "up, 50 MB chunks": lambda way: upload(way, total, CHUNK_BYTES),
             "up, one request": lambda way: upload(way, total, total),
-            "up, HTTP/2": lambda way: upload_by_curl(way, total // CHUNK_BYTES * CHUNK_BYTES, way.ca) if way.ca else None,
+            "up, HTTP/2": lambda way: (
+                upload_by_curl(way, total // CHUNK_BYTES * CHUNK_BYTES, way.ca) if way.ca else None
+            ),
             "down, one stream": lambda way: download(way, address, total, 1),
             "down, 8 ranges": lambda way: download(way, address, total, RANGES),
         }
         direct: dict[str, float] = {}
-        with serving("/health/ready", data=folder / "data", AUTODUBBER_MIN_FREE_BYTES="0", AUTODUBBER_LOG_LEVEL="warning") as server:
-            print(f"{total / 1e9:g} GB. CPU: processor seconds per GB\n{'way':14} {'what':16} {'MB/s':>7} {'ratio':>7} {'proxy':>5} {'server':>7}")
+        with serving(
+            "/health/ready", data=folder / "data", AUTODUBBER_MIN_FREE_BYTES="0", AUTODUBBER_LOG_LEVEL="warning"
+        ) as server:
+            print(
+                f"{total / 1e9:g} GB. CPU: processor seconds per GB\n{'way':14} {'what':16} {'MB/s':>7} {'ratio':>7} "
+                f"{'proxy':>5} {'server':>7}"
+            )
             with ways(server, asked.proxies or list(NAMES), folder) as each:
                 for way in each:
                     measure(way, server, runs, total, direct)

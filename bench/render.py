@@ -1,4 +1,5 @@
-"""A 10-minute 720p video with 150 lines of subtitles that the person brought, spoken by espeak-ng: seconds of each stage, through a real server.
+"""A 10-minute 720p video with 150 lines of subtitles that the person brought, spoken by espeak-ng: seconds of each
+stage, through a real server.
 
 python -m bench.render [MINUTES] [LINES]
 """
@@ -34,7 +35,10 @@ def main() -> int:
         film = material.video(Path(folder) / "film.mp4", seconds)
         lines = material.subtitles(Path(folder) / "lines.srt", seconds, count)
         print(f"{seconds / 60:g} minutes, {film.stat().st_size / 1e6:.0f} MB, {count} lines")
-        with serving("/health/ready", AUTODUBBER_MIN_FREE_BYTES="0") as server, httpx.Client(base_url=server.url, timeout=300) as client:
+        with (
+            serving("/health/ready", AUTODUBBER_MIN_FREE_BYTES="0") as server,
+            httpx.Client(base_url=server.url, timeout=300) as client,
+        ):
             started = time.perf_counter()
             files = {"file": film.open("rb"), "subtitles": lines.open("rb")}
             answer = client.post("/api/jobs", files=files, data={"review": "true", "voice": "espeak:en"})
@@ -49,7 +53,9 @@ def main() -> int:
             segments = client.get(f"/api/jobs/{job}/segments")
             first = segments.json()["segments"][0]["id"]
             edit = {"edit": [{"id": first, "text": "Something else altogether."}]}
-            assert client.patch(f"/api/jobs/{job}/segments", json=edit, headers={"If-Match": segments.headers["ETag"]}).is_success
+            assert client.patch(
+                f"/api/jobs/{job}/segments", json=edit, headers={"If-Match": segments.headers["ETag"]}
+            ).is_success
             again = time.perf_counter()
             assert client.post(f"/api/jobs/{job}/render").is_success
             follow(server.port, job, "completed", again, rendered=2)

@@ -37,7 +37,9 @@ class Server:
     def modules(self, *names: str) -> list[str]:
         """Which of the shared libraries' names are mapped by the server's processes."""
         top = psutil.Process(self.process.pid)
-        maps = "".join(Path(f"/proc/{process.pid}/maps").read_text() for process in [top, *top.children(recursive=True)])
+        maps = "".join(
+            Path(f"/proc/{process.pid}/maps").read_text() for process in [top, *top.children(recursive=True)]
+        )
         return [name for name in names if name in maps]
 
 
@@ -49,8 +51,11 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(path: str = "/health/live", data: Path | None = None, checkout: Path | None = None, **environment: str) -> Iterator[Server]:
-    """Start a server and wait until `path` answers 200; `checkout` names another source folder, whose program is run."""
+def serving(
+    path: str = "/health/live", data: Path | None = None, checkout: Path | None = None, **environment: str
+) -> Iterator[Server]:
+    """Start a server and wait until `path` answers 200; `checkout` names another source folder, whose program is
+    run."""
     with tempfile.TemporaryDirectory(prefix="autodubber-bench-") as folder:
         where = data or Path(folder) / "data"
         port = free_port()

@@ -1,8 +1,9 @@
 """How much work a kill can cost in each stage: the longest time between two moments at which something more was kept.
 
-usage: python -m bench.slices [--seconds 1200] [--lines 120] [--picture 1920x1080] [--burn] [--brought] [--container mkv] [--audio-format wav]
-A server works on one film. Every 20 ms what it has kept is looked at: stages that are recorded, recognised lines, files in the cache and in the blob
-store. CPU seconds are those of the server and all its children. The first unit of a stage has what starting its program costs.
+usage: python -m bench.slices [--seconds 1200] [--lines 120] [--picture 1920x1080] [--burn] [--brought] [--container
+mkv] [--audio-format wav] A server works on one film. Every 20 ms what it has kept is looked at: stages that are
+recorded, recognised lines, files in the cache and in the blob store. CPU seconds are those of the server and all its
+children. The first unit of a stage has what starting its program costs.
 """
 
 from __future__ import annotations
@@ -60,8 +61,14 @@ def recorded(data: Path) -> tuple[str, str, tuple[object, ...]]:
     """The job's state and stage, and what the database knows of finished work."""
     with sqlite3.connect(f"file:{data / 'app.sqlite3'}?mode=ro", uri=True, timeout=10) as database:
         state, stage = database.execute("SELECT state, stage FROM jobs").fetchone()
-        outputs = database.execute("SELECT stage, fingerprint, length(output), output FROM stages ORDER BY stage").fetchall()
-    return state, stage or "", tuple((name, print_, size if size > 500 else output) for name, print_, size, output in outputs)
+        outputs = database.execute(
+            "SELECT stage, fingerprint, length(output), output FROM stages ORDER BY stage"
+        ).fetchall()
+    return (
+        state,
+        stage or "",
+        tuple((name, print_, size if size > 500 else output) for name, print_, size, output in outputs),
+    )
 
 
 def watch(lives: Lives) -> tuple[str, dict[str, list[Unit]]]:
@@ -84,7 +91,10 @@ def watch(lives: Lives) -> tuple[str, dict[str, list[Unit]]]:
 
 def show(units: dict[str, list[Unit]]) -> float:
     """The table; the most CPU seconds that a kill can cost."""
-    print(f"{'stage':12}{'units':>7}{'CPU s':>9}{'largest CPU s':>15}{'its wall s':>12}{'longest wall s':>16}{'first CPU s':>13}{'median':>9}")
+    print(
+        f"{'stage':12}{'units':>7}{'CPU s':>9}{'largest CPU s':>15}{'its wall s':>12}"
+        f"{'longest wall s':>16}{'first CPU s':>13}{'median':>9}"
+    )
     for stage, found in units.items():
         largest, middle = max(found), sorted(found)[len(found) // 2]
         total, longest_s = sum(unit.cpu_s for unit in found), max(unit.wall_s for unit in found)
@@ -108,7 +118,9 @@ def main() -> int:
     parser.add_argument("--burn", action="store_true", help="draw the subtitles into the picture")
     parser.add_argument("--container", default="auto")
     parser.add_argument("--audio-format", default="m4a")
-    parser.add_argument("--most", type=float, default=0.0, help="fail when a unit takes more CPU seconds than this; 0: only tell")
+    parser.add_argument(
+        "--most", type=float, default=0.0, help="fail when a unit takes more CPU seconds than this; 0: only tell"
+    )
     parser.add_argument("--program", default=str(Path(sys.executable).with_name("autodubber")))
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="autodubber-bench-") as folder:
@@ -117,11 +129,19 @@ def main() -> int:
         model.write_bytes(lzma.decompress((material.CLIP.parents[1] / "whisper-micro.pt.xz").read_bytes()))
         source = material.long_video(root / "film.mp4", asked.seconds, asked.picture)
         lines = material.subtitles(root / "lines.srt", asked.seconds, asked.lines) if asked.brought else None
-        print(f"a film of {asked.seconds} s, {asked.picture}, {source.stat().st_size >> 20} MiB; {os.cpu_count()} processors")
+        print(
+            f"a film of {asked.seconds} s, {asked.picture}, {source.stat().st_size >> 20} MiB; {os.cpu_count()} "
+            f"processors"
+        )
         lives = Lives(asked.program, root / "data", AUTODUBBER_MODEL=str(model))
         lives.start()
         try:
-            options = {"review": "false", "voice": "espeak:en", "container": asked.container, "audio_format": asked.audio_format}
+            options = {
+                "review": "false",
+                "voice": "espeak:en",
+                "container": asked.container,
+                "audio_format": asked.audio_format,
+            }
             submit(lives, [(source, lines)], options | {"burn_subtitles": json.dumps(asked.burn)})
             state, units = watch(lives)
         finally:

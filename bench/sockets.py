@@ -1,7 +1,7 @@
 """100 WebSocket clients on the list of jobs: how long an event takes to reach each of them. Goal: p99 under 20 ms.
 
-Two figures: from the server's own clock in its heartbeats (publish to receipt), and from the sending of a request that changes a job to the
-receipt of the change by every client (with HTTP and the commit to disk in it).
+Two figures: from the server's own clock in its heartbeats (publish to receipt), and from the sending of a request that
+changes a job to the receipt of the change by every client (with HTTP and the commit to disk in it).
 
     python -m bench.sockets [CLIENTS] [CHANGES] [--listen 12]
 """
@@ -71,7 +71,10 @@ async def measure(server: Server, clients: int, changes: int, listen_s: float) -
             for listener in listeners:
                 listener.cancel()
             await asyncio.gather(*(socket.close() for socket in sockets))
-    for what, found in (("heartbeat, publish to receipt", hearing.beats_s), ("change, request to receipt", hearing.changes_s)):
+    for what, found in (
+        ("heartbeat, publish to receipt", hearing.beats_s),
+        ("change, request to receipt", hearing.changes_s),
+    ):
         if len(found) < 2:
             print(f"{what}: {len(found)} receipts")
             continue
@@ -89,7 +92,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clients", nargs="?", type=int, default=100)
     parser.add_argument("changes", nargs="?", type=int, default=50)
-    parser.add_argument("--listen", type=float, default=12, help="seconds in silence at the end: two heartbeats or three")
+    parser.add_argument(
+        "--listen", type=float, default=12, help="seconds in silence at the end: two heartbeats or three"
+    )
     asked = parser.parse_args()
     print(f"{asked.clients} clients")
     with serving("/health/ready", AUTODUBBER_MIN_FREE_BYTES="0") as server:

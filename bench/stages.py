@@ -1,4 +1,5 @@
-"""The stages of a dub, each in a child as the server runs it, with what it cost; and the plain pass that they are compared with."""
+"""The stages of a dub, each in a child as the server runs it, with what it cost; and the plain pass that they are
+compared with."""
 
 from __future__ import annotations
 
@@ -48,7 +49,10 @@ def run(argv: list[str], stdin: bytes = b"") -> tuple[bytes, Cost]:
 
 def task(name: str, request: dict[str, Any]) -> tuple[Any, Cost]:
     """One task in `app.dubbing.worker.child`, as the server runs it."""
-    out, cost = run([sys.executable, "-m", "app.dubbing.worker.child"], json.dumps({"task": name, "request": request}).encode() + b"\n")
+    out, cost = run(
+        [sys.executable, "-m", "app.dubbing.worker.child"],
+        json.dumps({"task": name, "request": request}).encode() + b"\n",
+    )
     last = json.loads(out.splitlines()[-1])
     if "result" not in last:
         sys.exit(f"{name}: {last}")
@@ -57,21 +61,48 @@ def task(name: str, request: dict[str, Any]) -> tuple[Any, Cost]:
 
 def ingest(source: Path, folder: Path) -> Cost:
     """Leaves energies.f32 in the folder."""
-    request = {"path": str(source), "out": str(folder), "audio_track": 0, "max_duration_s": 1e6, "size_bytes": source.stat().st_size}
+    request = {
+        "path": str(source),
+        "out": str(folder),
+        "audio_track": 0,
+        "max_duration_s": 1e6,
+        "size_bytes": source.stat().st_size,
+    }
     return task("ingest", request)[1]
 
 
 def plain(source: Path, folder: Path, coder: str) -> Cost:
     """What a dub costs at the least: the sound decoded and coded again with nothing done to it, the picture copied."""
-    argv = [tool(), "-v", "error", "-y", "-nostdin", "-i", str(source), "-map", "0:v", "-map", "0:a", "-c", "copy", "-c:a", "aac", "-b:a", "192k"]
+    argv = [
+        tool(),
+        "-v",
+        "error",
+        "-y",
+        "-nostdin",
+        "-i",
+        str(source),
+        "-map",
+        "0:v",
+        "-map",
+        "0:a",
+        "-c",
+        "copy",
+        "-c:a",
+        "aac",
+        "-b:a",
+        "192k",
+    ]
     out = folder / "plain.mp4"
     _, cost = run([*argv, "-aac_coder", coder, "-movflags", "+faststart", str(out)])
     out.unlink()
     return cost
 
 
-def mix(source: Path, folder: Path, lines: list[dict[str, Any]], duration_s: float, threads: int, **options: Any) -> dict[str, Cost]:
-    """Fit, mix and mux of lines (`material.lines`), chunks kept in the folder from one call to the next; each stage's cost."""
+def mix(
+    source: Path, folder: Path, lines: list[dict[str, Any]], duration_s: float, threads: int, **options: Any
+) -> dict[str, Cost]:
+    """Fit, mix and mux of lines (`material.lines`), chunks kept in the folder from one call to the next; each stage's
+    cost."""
     placements, fit_cost = task("fit", {"lines": lines, "video_end_s": duration_s})
     clips = []
     for line, p in zip(lines, placements, strict=True):
@@ -79,11 +110,36 @@ def mix(source: Path, folder: Path, lines: list[dict[str, Any]], duration_s: flo
         clips.append({"path": line["clip"], **placed})
     track, out = folder / "track.m4a", folder / "out.mp4"
     request = {
-        "source": str(source), "source_id": "bench", "audio_track": 0, "duration_s": duration_s, "clips": clips, "background": "duck",
-        "energies": str(folder / "energies.f32"), "chunk_cache": str(folder / "cache"), "out": str(track), "threads": threads, **options,
-    }  # fmt: skip
+        "source": str(source),
+        "source_id": "bench",
+        "audio_track": 0,
+        "duration_s": duration_s,
+        "clips": clips,
+        "background": "duck",
+        "energies": str(folder / "energies.f32"),
+        "chunk_cache": str(folder / "cache"),
+        "out": str(track),
+        "threads": threads,
+        **options,
+    }
     report, mix_cost = task("mix", request)
-    argv = [tool(), "-v", "error", "-y", "-nostdin", "-i", str(source), "-i", str(track), "-map", "0:v", "-map", "1:a", "-c", "copy"]
+    argv = [
+        tool(),
+        "-v",
+        "error",
+        "-y",
+        "-nostdin",
+        "-i",
+        str(source),
+        "-i",
+        str(track),
+        "-map",
+        "0:v",
+        "-map",
+        "1:a",
+        "-c",
+        "copy",
+    ]
     _, mux_cost = run([*argv, "-movflags", "+faststart", str(out)])
     stretched = sum(p["rate"] != 1 for p in placements)
     fit_remark = f"{stretched} of {len(lines)} lines stretched, fastest {max(p['rate'] for p in placements):.2f}"

@@ -1,4 +1,5 @@
-"""Seconds from the start of an already set-up server to its first 200, and its memory when idle. Goals: under 2 s, under 150 MB.
+"""Seconds from the start of an already set-up server to its first 200, and its memory when idle. Goals: under 2 s,
+under 150 MB.
 
 python -m bench.startup [RUNS] [--settle 8]
 """
@@ -23,7 +24,12 @@ def smallest(_: Path) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="?", type=int, default=5)
-    parser.add_argument("--settle", type=float, default=8, help="seconds until memory is measured: the job engine starts after the first answer")
+    parser.add_argument(
+        "--settle",
+        type=float,
+        default=8,
+        help="seconds until memory is measured: the job engine starts after the first answer",
+    )
     asked = parser.parse_args()
     runs, settle_s = asked.runs, asked.settle
     with tempfile.TemporaryDirectory(prefix="autodubber-bench-") as folder:
@@ -42,8 +48,14 @@ def main() -> int:
             print(f"{what}: median {statistics.median(found):.2f} s, worst {max(found):.2f} s, {runs} runs")
         with serving("/health/ready", data=data) as server:
             time.sleep(settle_s)
-            print(f"idle memory, {settle_s:.0f} s after the start: {server.memory_bytes() / 1e6:.0f} MB (PSS, all processes)")
-            print(f"heavy libraries in the server: {', '.join(server.modules('libtorch', 'numpy', 'libav', 'onnxruntime')) or 'none'}")
+            print(
+                f"idle memory, {settle_s:.0f} s after the start: {server.memory_bytes() / 1e6:.0f} MB (PSS, all "
+                f"processes)"
+            )
+            print(
+                f"heavy libraries in the server: "
+                f"{', '.join(server.modules('libtorch', 'numpy', 'libav', 'onnxruntime')) or 'none'}"
+            )
     return 0
 
 

@@ -1,6 +1,8 @@
-"""How long what is kept takes to measure, and a dry run to plan: `python -m bench.storage` (10,000 jobs with 8 spoken lines each).
+"""How long what is kept takes to measure, and a dry run to plan: `python -m bench.storage` (10,000 jobs with 8 spoken
+lines each).
 
-The first figure reads every file's size once; later ones only folders that changed. All with one processor's worth of Python, no network.
+The first figure reads every file's size once; later ones only folders that changed. All with one processor's worth of
+Python, no network.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ def main() -> None:
         files = _fill(database, data / "blobs", arguments.jobs, arguments.lines)
         rules = tuple(Rule(kind, 30.0, 1, "", "") for kind in Kind)
         cleaner = Cleaner(database=database, blobs=blobs, data=data, rules=rules)
-        stock = StorageUsage(data=data, database=database, blobs=blobs, cleaner=cleaner, floor=Floor(blobs.free_bytes, 0))
+        stock = StorageUsage(
+            data=data, database=database, blobs=blobs, cleaner=cleaner, floor=Floor(blobs.free_bytes, 0)
+        )
         time.sleep(2.5)  # a folder that changed just now is read again
         print(f"{arguments.jobs} jobs, {files} files")
         started = time.perf_counter()
@@ -74,9 +78,21 @@ def _fill(database: object, folder: Path, jobs: int, lines: int) -> int:
             path.write_bytes(b"x")
         count += len(keys)
         rows.append(
-            {"id": job_id, "title": job_id, "state": "completed", "phase": "render", "stage_progress": 0, "progress": 1, "options": {},
-             "source_key": keys[0], "size_bytes": 1, "revision": 1, "created_at": number, "updated_at": time.time() - number}
-        )  # fmt: skip
+            {
+                "id": job_id,
+                "title": job_id,
+                "state": "completed",
+                "phase": "render",
+                "stage_progress": 0,
+                "progress": 1,
+                "options": {},
+                "source_key": keys[0],
+                "size_bytes": 1,
+                "revision": 1,
+                "created_at": number,
+                "updated_at": time.time() - number,
+            }
+        )
         references += [{"job_id": job_id, "key": key} for key in keys]
     with database.begin() as c:  # type: ignore[attr-defined]
         c.execute(insert(t.jobs), rows)

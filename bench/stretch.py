@@ -1,11 +1,13 @@
-"""How well speech survives being played faster or slower: the two engines that AutoDubber uses, beside a tape that simply runs faster.
-python-stretch at 48 kHz, at the 24 kHz at which slower clips are stretched, and at 22.05 kHz.
+"""How well speech survives being played faster or slower: the two engines that AutoDubber uses, beside a tape that
+simply runs faster. python-stretch at 48 kHz, at the 24 kHz at which slower clips are stretched, and at 22.05 kHz.
 
     python -m bench.stretch [--rates 0.85 0.93 1.07 1.15 1.25 1.4] [--seconds 60]
 
 Speech: the clips of the tests, and espeak-ng. Each value is the mean over the speech, or over the rates:
-PESQ        there and back again, wide band (ITU-T P.862.2, 1.0 to 4.64): stretched by the rate, then by 1/rate, against the original.
-            Needs `pip install pesq`, which compiles; "-" without it. A tape is undone perfectly, so only its mel distance says anything.
+PESQ        there and back again, wide band (ITU-T P.862.2, 1.0 to 4.64): stretched by the rate, then by 1/rate, against
+the original.
+            Needs `pip install pesq`, which compiles; "-" without it. A tape is undone perfectly, so only its mel
+            distance says anything.
 mel         dB: mean distance of log mel spectra to the original's, laid over it in time; lower is closer.
 onset       how sharp the original's onsets still are: 1.0 is kept, less is smeared.
 CPU         seconds for a minute of speech, once.
@@ -38,8 +40,10 @@ RATE_HZ = 48_000
 _PESQ_HZ = 16_000
 _CLIPS = Path(__file__).resolve().parents[1] / "tests" / "fixtures" / "clips"
 _TEXT = (
-    "Now turn the table upside down. This is how it looks from above. First, measure the length of the board, and cut it where the pencil "
-    "line is. It is strong enough for two people. While the river runs slowly under old bridges, small boats carry bread and letters home."
+    "Now turn the table upside down. This is how it looks from above. First, measure the length of the board, and "
+    "cut it where the pencil "
+    "line is. It is strong enough for two people. While the river runs slowly under old bridges, small boats carry "
+    "bread and letters home."
 )
 _WINDOW_N, _HOP_N, _BANDS = 1_200, 240, 64  # 25 ms every 5 ms
 _QUIET_DB = -45.0  # below the loudest frame: not speech
@@ -66,16 +70,21 @@ def at_rate(rate_hz: int) -> Engine:
 
     def engine(samples: Array, length_n: int) -> Array:
         low = soxr.resample(samples, RATE_HZ, rate_hz, quality="HQ").astype(np.float32)
-        out = soxr.resample(signalsmith(low, -(-length_n * rate_hz // RATE_HZ), rate_hz), rate_hz, RATE_HZ, quality="HQ").astype(np.float32)
+        out = soxr.resample(
+            signalsmith(low, -(-length_n * rate_hz // RATE_HZ), rate_hz), rate_hz, RATE_HZ, quality="HQ"
+        ).astype(np.float32)
         return np.pad(out[:length_n], (0, max(0, length_n - len(out))))
 
     return engine
 
 
 ENGINES: dict[str, Engine] = {
-    "python-stretch": signalsmith, "python-stretch 24 kHz": at_rate(24_000), "python-stretch 22 kHz": at_rate(22_050), "atempo": atempo,
+    "python-stretch": signalsmith,
+    "python-stretch 24 kHz": at_rate(24_000),
+    "python-stretch 22 kHz": at_rate(22_050),
+    "atempo": atempo,
     "no stretch (tape)": tape,
-}  # fmt: skip
+}
 
 
 def speech(seconds: float) -> dict[str, Array]:
@@ -110,7 +119,9 @@ def measured(engine: Engine, samples: Array, rate: float) -> Result:
 def _mel(samples: Array) -> Array:
     """Log mel spectra in dB, (frames, bands); 80 dB below the loudest is the floor."""
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples, _WINDOW_N // 2), _WINDOW_N)[::_HOP_N]
-    power = np.concatenate([np.abs(np.fft.rfft(part * np.hanning(_WINDOW_N), 2_048)) ** 2 for part in np.array_split(frames, 40)])
+    power = np.concatenate(
+        [np.abs(np.fft.rfft(part * np.hanning(_WINDOW_N), 2_048)) ** 2 for part in np.array_split(frames, 40)]
+    )
     edges_hz = 700 * (10 ** (np.linspace(np.log10(1 + 60 / 700), np.log10(1 + 12_000 / 700), _BANDS + 2)) - 1)
     bins_hz = np.fft.rfftfreq(2_048, 1 / RATE_HZ)
     low, centre, high = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
@@ -126,7 +137,11 @@ def _rise(mel: Array) -> Array:
 
 def _kept_onsets(before: Array, after: Array, rate: float) -> float:
     rise, stretched = _rise(before), _rise(after)
-    peaks = [i for i in range(_NEAR, len(rise) - _NEAR) if rise[i] == rise[i - _NEAR : i + _NEAR + 1].max() and rise[i] > _ONSET_DB / 2]
+    peaks = [
+        i
+        for i in range(_NEAR, len(rise) - _NEAR)
+        if rise[i] == rise[i - _NEAR : i + _NEAR + 1].max() and rise[i] > _ONSET_DB / 2
+    ]
     kept = []
     for i in peaks:
         at = round(i / rate)
@@ -140,7 +155,8 @@ def _pesq(original: Array, copy: Array) -> float:
         return float("nan")
     score = importlib.import_module("pesq").pesq
     first, second = (soxr.resample(samples, RATE_HZ, _PESQ_HZ, quality="HQ") for samples in (original, copy))
-    parts = [slice(start, start + 10 * _PESQ_HZ) for start in range(0, len(first) - 5 * _PESQ_HZ, 10 * _PESQ_HZ)]  # made for 8 to 12 s
+    # made for 8 to 12 s
+    parts = [slice(start, start + 10 * _PESQ_HZ) for start in range(0, len(first) - 5 * _PESQ_HZ, 10 * _PESQ_HZ)]
     return float(np.mean([score(_PESQ_HZ, first[part], second[part], "wb") for part in parts]))
 
 
@@ -150,7 +166,8 @@ def _row(name: str, results: list[Result]) -> str:
 
     pesq = mean([r.pesq for r in results])
     shown = "-" if np.isnan(pesq) else f"{pesq:.2f}"
-    columns = f"{shown:>7}{mean([r.mel_db for r in results]):7.2f}{mean([r.onset for r in results]):8.2f}{mean([r.cpu_s for r in results]):8.2f}"
+    columns = f"{shown:>7}{mean([r.mel_db for r in results]):7.2f}{mean([r.onset for r in results]):8.2f}"
+    columns += f"{mean([r.cpu_s for r in results]):8.2f}"
     return f"{name:24}{columns}{max(r.off_n for r in results):6}"
 
 
@@ -164,11 +181,20 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="+", default=[0.85, 0.93, 1.07, 1.15, 1.25, 1.4])
     parser.add_argument("--seconds", type=float, default=60, help="of each piece of speech, at most")
     asked = parser.parse_args()
-    engines = {name: engine for name, engine in ENGINES.items() if "python-stretch" not in name or importlib.util.find_spec("python_stretch")}
+    engines = {
+        name: engine
+        for name, engine in ENGINES.items()
+        if "python-stretch" not in name or importlib.util.find_spec("python_stretch")
+    }
     pieces = speech(asked.seconds)
     for engine in engines.values():
         engine(np.zeros(RATE_HZ, np.float32), RATE_HZ // 2)  # imports are not measured
-    results = {(n, s, r): measured(e, samples, r) for n, e in engines.items() for s, samples in pieces.items() for r in asked.rates}
+    results = {
+        (n, s, r): measured(e, samples, r)
+        for n, e in engines.items()
+        for s, samples in pieces.items()
+        for r in asked.rates
+    }
     heading = f"{'PESQ':>7}{'mel':>7}{'onset':>8}{'CPU':>8}{'off':>6}"
     print(f"{'all rates':24}{heading}")
     for name in engines:

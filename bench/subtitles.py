@@ -1,10 +1,10 @@
-"""Our reader of subtitles beside others, over generated files of every kind of fault: FFmpeg's (SRT, WebVTT), Chromium's own of <track> (WebVTT),
-and, in a Python that has them, pysubs2 and srt (SRT) and webvtt-py (WebVTT).
+"""Our reader of subtitles beside others, over generated files of every kind of fault: FFmpeg's (SRT, WebVTT),
+Chromium's own of <track> (WebVTT), and, in a Python that has them, pysubs2 and srt (SRT) and webvtt-py (WebVTT).
 
     python -m bench.subtitles [--files 10] [--seed 8] [--python VENV/bin/python] [--differences]
 
-For each kind: how many of the files each of them reads as we do, cue by cue: times to 10 ms, and text without markup. With --differences, an example
-of each difference.
+For each kind: how many of the files each of them reads as we do, cue by cue: times to 10 ms, and text without markup.
+With --differences, an example of each difference.
 """
 
 from __future__ import annotations
@@ -29,9 +29,30 @@ from app.dubbing.subtitles.srt_vtt import read
 TOLERANCE_S = 0.011  # FFmpeg's clock of some formats counts hundredths
 Shown = list[tuple[float, float, str]]
 WORDS = (
-    "we", "will", "see", "you", "there", "when", "the", "old", "river", "runs", "slowly", "under", "bridges",
-    "that", "nobody", "has", "named", "yet", "42", "naïve", "Übung", "—", "“so”",
-)  # fmt: skip
+    "we",
+    "will",
+    "see",
+    "you",
+    "there",
+    "when",
+    "the",
+    "old",
+    "river",
+    "runs",
+    "slowly",
+    "under",
+    "bridges",
+    "that",
+    "nobody",
+    "has",
+    "named",
+    "yet",
+    "42",
+    "naïve",
+    "Übung",
+    "—",
+    "“so”",
+)
 OTHERS = """
 import json, sys
 def seconds(clock):
@@ -43,7 +64,8 @@ def shown(path):
         def one():
             return [(l.start / 1000, l.end / 1000, l.plaintext) for l in pysubs2.load(path, format_="srt")]
         def two():
-            return [(c.start.total_seconds(), c.end.total_seconds(), c.content) for c in srt.parse(open(path, encoding="utf-8-sig", newline=None))]
+            text = open(path, encoding="utf-8-sig", newline=None)
+            return [(c.start.total_seconds(), c.end.total_seconds(), c.content) for c in srt.parse(text)]
         readers = {"pysubs2": one, "srt": two}
     else:
         import webvtt
@@ -61,12 +83,14 @@ TRACK = """async (text) => {
     const video = document.createElement('video'), track = document.createElement('track');
     track.src = URL.createObjectURL(new Blob([text], { type: 'text/vtt' }));
     track.default = true;
-    const done = new Promise((resolve) => { track.onload = () => resolve(true); track.onerror = () => resolve(false); });
+    const done = new Promise((resolve) => { track.onload = () => resolve(true); track.onerror = () => resolve(false);
+    });
     video.append(track);
     document.body.append(video);
     track.track.mode = 'hidden';
     const loaded = await done;
-    const cues = loaded ? [...track.track.cues].map((cue) => [cue.startTime, cue.endTime, cue.getCueAsHTML().textContent]) : [];
+    const cues = loaded ? [...track.track.cues].map((cue) => [cue.startTime, cue.endTime,
+    cue.getCueAsHTML().textContent]) : [];
     video.remove();
     return cues;
 }"""
@@ -131,7 +155,9 @@ KINDS: dict[str, Callable[[list[list[str]], random.Random, bool], str]] = {
     "tags": in_one(lambda block, at: block.append("<i>slanted</i> and <b>bold</b>")),
     "a line of one space": in_one(lambda block, at: block.insert(at + 1, " ")),
     "an empty line in the cue": in_one(lambda block, at: block.extend(["", "said after it"])),
-    "text before the first cue": whole(lambda text: text if text.startswith("WEBVTT") else "Made by somebody\n\n" + text),
+    "text before the first cue": whole(
+        lambda text: text if text.startswith("WEBVTT") else "Made by somebody\n\n" + text
+    ),
     "no empty line between cues": lambda made, dice, vtt: _tight(made, vtt),
     "the end is cut": whole(lambda text: text[: text.rindex("-->") - 4]),
     "ends before it starts": in_one(_times(lambda start, end: f"{end} --> {start}")),
@@ -140,24 +166,32 @@ KINDS: dict[str, Callable[[list[list[str]], random.Random, bool], str]] = {
     "times unreadable": in_one(_times(lambda start, end: f"00:0x:00.000 --> {end}")),
     "arrow ->": in_one(_times(lambda start, end: f"{start} -> {end}")),
     "arrow →": in_one(_times(lambda start, end: f"{start} → {end}")),
-    "other point": whole(lambda text: re.sub(r"(\d\d)[.,](\d\d\d)", lambda m: f"{m[1]}{',' if text.startswith('WEBVTT') else '.'}{m[2]}", text)),
+    "other point": whole(
+        lambda text: re.sub(
+            r"(\d\d)[.,](\d\d\d)", lambda m: f"{m[1]}{',' if text.startswith('WEBVTT') else '.'}{m[2]}", text
+        )
+    ),
     "no hours": whole(lambda text: re.sub(r"\b00:(\d\d:\d\d[.,])", r"\1", text)),
     "no milliseconds": whole(lambda text: re.sub(r"[.,]\d\d\d\b(?=\s-->|\n)", "", text)),
     "not in order": lambda made, dice, vtt: joined([*made[4:], *made[:4]], vtt),
     "a number as text": in_one(lambda block, at: block.__setitem__(slice(at + 1, None), ["1984"])),
     "settings": whole(lambda text: re.sub(r"(-->.*)", r"\1 align:start position:0%", text)),
-}  # fmt: skip
+}
 
 
 def alike(cues: Shown) -> Shown:
     """Comparable: sorted, no markup, white space as one space, cues without text or time left out."""
-    plain = [(start, end, " ".join(re.sub(r"<[^<>]*>|\{\\[^{}]*\}", "", text.replace("\\N", "\n")).split())) for start, end, text in cues]
+    plain = [
+        (start, end, " ".join(re.sub(r"<[^<>]*>|\{\\[^{}]*\}", "", text.replace("\\N", "\n")).split()))
+        for start, end, text in cues
+    ]
     return sorted((round(start, 3), round(end, 3), text) for start, end, text in plain if text and end > start)
 
 
 def same(a: Shown, b: Shown) -> bool:
     return len(a) == len(b) and all(
-        x[2] == y[2] and abs(x[0] - y[0]) <= TOLERANCE_S and abs(x[1] - y[1]) <= TOLERANCE_S for x, y in zip(a, b, strict=True)
+        x[2] == y[2] and abs(x[0] - y[0]) <= TOLERANCE_S and abs(x[1] - y[1]) <= TOLERANCE_S
+        for x, y in zip(a, b, strict=True)
     )
 
 
@@ -173,7 +207,11 @@ def ffmpeg(path: Path) -> Shown:
         with av.open(str(path), format="srt" if path.suffix == ".srt" else "webvtt") as file:
             stream = file.streams.subtitles[0]
             return [
-                (float(p.pts * stream.time_base), float((p.pts + (p.duration or 0)) * stream.time_base), bytes(p).decode("utf-8", "replace"))
+                (
+                    float(p.pts * stream.time_base),
+                    float((p.pts + (p.duration or 0)) * stream.time_base),
+                    bytes(p).decode("utf-8", "replace"),
+                )
                 for p in file.demux(stream)
                 if p.pts is not None and p.size
             ]
@@ -208,12 +246,16 @@ def main() -> None:
                 for number in range(arguments.files):
                     dice = random.Random(f"{arguments.seed} {kind} {extension} {number}")
                     path = folder / f"{len(made)}-{extension}-{number}.{extension}"
-                    path.write_text(change(blocks(dice, extension == "vtt"), dice, extension == "vtt"), encoding="utf-8", newline="")
+                    path.write_text(
+                        change(blocks(dice, extension == "vtt"), dice, extension == "vtt"), encoding="utf-8", newline=""
+                    )
                     made.setdefault((kind, extension), []).append(path)
         others: dict[str, dict[str, Shown]] = {}
         if arguments.python:
             paths = " ".join(str(path) for group in made.values() for path in group)
-            done = subprocess.run([arguments.python, "-c", OTHERS], input=paths, capture_output=True, text=True, check=True)
+            done = subprocess.run(
+                [arguments.python, "-c", OTHERS], input=paths, capture_output=True, text=True, check=True
+            )
             others = json.loads(done.stdout)
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         page = browser.new_page()
@@ -226,7 +268,13 @@ def main() -> None:
                 if others:
                     readers[name] = lambda path, name=name: [(a, b, text) for a, b, text in others[str(path)][name]]  # type: ignore[misc]
             print(f"\n{extension}: of {arguments.files} files, read as by us (seed {arguments.seed})\n")
-            print("| what is wrong | " + " | ".join(readers) + " | cues that we read of 8 |\n|---" + "|---" * (len(readers) + 1) + "|")
+            print(
+                "| what is wrong | "
+                + " | ".join(readers)
+                + " | cues that we read of 8 |\n|---"
+                + "|---" * (len(readers) + 1)
+                + "|"
+            )
             for (kind, of), group in made.items():
                 if of == extension:
                     row(kind, group, readers, arguments.differences)
@@ -242,7 +290,10 @@ def row(kind: str, group: list[Path], readers: dict[str, Callable[[Path], Shown]
         different = next(((a, b) for a, b in zip(mine, theirs, strict=True) if not same(a, b)), None)
         if different and differences:
             a, b = different
-            told.append(f"    {name}: we {[cue for cue in a if cue not in b][:2]}, they {[cue for cue in b if cue not in a][:2]} ({len(b)} cues)")
+            told.append(
+                f"    {name}: we {[cue for cue in a if cue not in b][:2]}, they "
+                f"{[cue for cue in b if cue not in a][:2]} ({len(b)} cues)"
+            )
     print(f"| {kind} | {' | '.join(cells)} | {sum(map(len, mine)) / len(mine):g} |")
     print("".join(line + "\n" for line in told), end="")
 

@@ -1,9 +1,11 @@
-"""How far placed clips are from where they belong, read from the finished file: noise bursts at known times through the real mix and mux.
+"""How far placed clips are from where they belong, read from the finished file: noise bursts at known times through the
+real mix and mux.
 
     python -m bench.sync [--minutes 60] [--lines 700] [--kinds mp4 mkv ts vfr webm] [--threads 2]
 
-Prints one table. "lag" is where a burst fits best (cross-correlation), "onset" where it is first heard (a tenth of its loudest), both against the
-time that was asked for, on the finished file's own clock, decoded by the ffmpeg program; "picture" is how far any frame has moved.
+Prints one table. "lag" is where a burst fits best (cross-correlation), "onset" where it is first heard (a tenth of its
+loudest), both against the time that was asked for, on the finished file's own clock, decoded by the ffmpeg program;
+"picture" is how far any frame has moved.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ KINDS = ("mp4", "mkv", "ts", "vfr", "webm")
 
 
 class Row(msgspec.Struct, frozen=True):
-    """The worst and the usual error of one kind of file, in ms; `length_ms` is the finished file's length minus the source's."""
+    """The worst and the usual error of one kind of file, in ms; `length_ms` is the finished file's length minus the
+    source's."""
 
     kind: str
     finished: str
@@ -54,16 +57,25 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def make_source(folder: Path, kind: str, minutes: float) -> Path:
-    """A small film with sound: half a minute, looped without being encoded again. "ts" starts at 1234 s, "vfr" has frames of all lengths."""
+    """A small film with sound: half a minute, looped without being encoded again. "ts" starts at 1234 s, "vfr" has
+    frames of all lengths."""
     unit, seconds = folder / f"unit-{kind}.{'webm' if kind == 'webm' else 'mp4'}", minutes * 60
     vp9 = ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus"]
     h264 = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "50", "-pix_fmt", "yuv420p", "-c:a", "aac"]
-    drop = ["-vf", r"select='not(mod(n\,3))*lt(mod(n\,200)\,90)+gte(mod(n\,200)\,90)'", "-fps_mode", "vfr"] if kind == "vfr" else []
+    drop = (
+        ["-vf", r"select='not(mod(n\,3))*lt(mod(n\,200)\,90)+gte(mod(n\,200)\,90)'", "-fps_mode", "vfr"]
+        if kind == "vfr"
+        else []
+    )
     sound = ["-f", "lavfi", "-i", "sine=f=220:r=48000:d=30"]
-    _ffmpeg("-f", "lavfi", "-i", "testsrc=s=160x120:r=25:d=30", *sound, *drop, *(vp9 if kind == "webm" else h264), str(unit))
+    _ffmpeg(
+        "-f", "lavfi", "-i", "testsrc=s=160x120:r=25:d=30", *sound, *drop, *(vp9 if kind == "webm" else h264), str(unit)
+    )
     out = folder / f"source-{kind}.{'mp4' if kind == 'vfr' else kind}"
     offset = ["-output_ts_offset", "1234"] if kind == "ts" else []
-    _ffmpeg("-stream_loop", str(int(seconds // 30)), "-i", str(unit), "-c", "copy", "-t", str(seconds), *offset, str(out))
+    _ffmpeg(
+        "-stream_loop", str(int(seconds // 30)), "-i", str(unit), "-c", "copy", "-t", str(seconds), *offset, str(out)
+    )
     return out
 
 
@@ -84,40 +96,78 @@ async def measure(kind: str, folder: Path, minutes: float, lines: int, threads: 
     """Dub one film with bursts at random times and look for them in the finished file."""
     source, burst = make_source(folder, kind, minutes), make_burst(folder / "burst.wav")
     info = await run_task("probe", ProbeRequest(str(source)), MediaInfo, report=_silent, limits=NO_LIMITS)
-    request = IngestRequest(path=str(source), out=str(folder), audio_track=0, max_duration_s=1e6, size_bytes=info.size_bytes)
+    request = IngestRequest(
+        path=str(source), out=str(folder), audio_track=0, max_duration_s=1e6, size_bytes=info.size_bytes
+    )
     duration_s = (await run_task("ingest", request, Ingested, report=_silent, limits=NO_LIMITS)).duration_s
     # The first and the last moment of the film belong to it; in between, times that no block, frame or chunk begins at.
     slots = np.linspace(0, duration_s - BURST_S - 0.5, lines)
-    times = np.sort(slots + np.random.default_rng(3).uniform(0.0, min(0.4, slots[1] / 2), lines) * (np.arange(lines) > 0))
+    times = np.sort(
+        slots + np.random.default_rng(3).uniform(0.0, min(0.4, slots[1] / 2), lines) * (np.arange(lines) > 0)
+    )
     codec = AudioCodec.OPUS if kind == "webm" else AudioCodec.AAC
     track = folder / f"track.{'opus' if codec == AudioCodec.OPUS else 'm4a'}"
     clips = tuple(MixClip(str(folder / "burst.wav"), float(at_s), BURST_S, 1.0, 0.0, 0.0) for at_s in times)
     mix = MixRequest(
-        source=None, source_id="", audio_track=0, duration_s=duration_s, clips=clips, background=Background.REPLACE, energies=None,
-        chunk_cache=str(folder / f"cache-{codec}"), out=str(track), threads=threads, codec=codec,
-    )  # fmt: skip
+        source=None,
+        source_id="",
+        audio_track=0,
+        duration_s=duration_s,
+        clips=clips,
+        background=Background.REPLACE,
+        energies=None,
+        chunk_cache=str(folder / f"cache-{codec}"),
+        out=str(track),
+        threads=threads,
+        codec=codec,
+    )
     await run_task("mix", mix, MixReport, report=_silent, limits=NO_LIMITS)
     wished = {"mkv": Container.MKV, "webm": Container.WEBM}.get(kind, Container.AUTO)
     assert info.video is not None
     out = folder / f"finished-{kind}.{choose(wished, info.video.codec, is_opus=codec == AudioCodec.OPUS)}"
     cues = tuple(Cue(float(at_s), float(at_s) + BURST_S, "burst") for at_s in times)
     asked = mux.MuxRequest(
-        source=source, out=out, info=info, duration_s=duration_s, dubs=(mux.DubbedTrack(track, codec.value, "en"),), work=folder,
+        source=source,
+        out=out,
+        info=info,
+        duration_s=duration_s,
+        dubs=(mux.DubbedTrack(track, codec.value, "en"),),
+        work=folder,
         lines=(mux.CueTrack(cues, "en", "Dub"),),
-    )  # fmt: skip
+    )
     await mux.mux(asked, _silent)
     lags_ms, onsets_ms = _errors_ms(out, burst, times, folder / "decoded.raw")
     made = await run_task("probe", ProbeRequest(str(out)), MediaInfo, report=_silent, limits=NO_LIMITS)
     moved_ms = 1000 * float(np.abs(picture_times(source) - picture_times(out)).max())
     return Row(
-        kind, out.suffix[1:], lines, _worst(lags_ms), float(np.median(np.abs(lags_ms))), _worst(onsets_ms), moved_ms,
+        kind,
+        out.suffix[1:],
+        lines,
+        _worst(lags_ms),
+        float(np.median(np.abs(lags_ms))),
+        _worst(onsets_ms),
+        moved_ms,
         1000 * (made.duration_s - duration_s),
-    )  # fmt: skip
+    )
 
 
 def _errors_ms(path: Path, burst: np.ndarray, times: np.ndarray, raw: Path) -> tuple[np.ndarray, np.ndarray]:
     """(lags, onsets) of every burst, ms later than asked for."""
-    _ffmpeg("-i", str(path), "-map", "0:a:0", "-af", "aresample=async=1:first_pts=0", "-ac", "1", "-ar", str(RATE_HZ), "-f", "s16le", str(raw))
+    _ffmpeg(
+        "-i",
+        str(path),
+        "-map",
+        "0:a:0",
+        "-af",
+        "aresample=async=1:first_pts=0",
+        "-ac",
+        "1",
+        "-ar",
+        str(RATE_HZ),
+        "-f",
+        "s16le",
+        str(raw),
+    )
     heard = np.memmap(raw, "<i2", "r")
     pad_n = round(_WINDOW_S * RATE_HZ)
     reference = np.flatnonzero(np.abs(burst) > 0.1 * np.abs(burst).max())[0]
@@ -138,7 +188,11 @@ def picture_times(path: Path) -> np.ndarray:
     with av.open(str(path)) as container:
         start_s = (container.start_time or 0) / 1e6
         packets = container.demux(container.streams.video[0])
-        return np.array(sorted(float(p.pts * p.time_base) - start_s for p in packets if p.pts is not None and p.time_base is not None))
+        return np.array(
+            sorted(
+                float(p.pts * p.time_base) - start_s for p in packets if p.pts is not None and p.time_base is not None
+            )
+        )
 
 
 def _worst(errors_ms: np.ndarray) -> float:
@@ -156,7 +210,10 @@ def _ffmpeg(*words: str) -> None:
 async def measure_all(kinds: Sequence[str], minutes: float, lines: int, threads: int) -> list[Row]:
     """Measure one kind after the other; every row of the table is printed when it is known."""
     print(f"{minutes:g} min, {lines} bursts; milliseconds")
-    print(f"{'source':8}{'finished':>10}{'lag worst':>11}{'median':>8}{'onset worst':>13}{'picture':>9}{'length':>8}", flush=True)
+    print(
+        f"{'source':8}{'finished':>10}{'lag worst':>11}{'median':>8}{'onset worst':>13}{'picture':>9}{'length':>8}",
+        flush=True,
+    )
     rows = []
     with tempfile.TemporaryDirectory(prefix="bench-sync-") as folder:
         for kind in kinds:

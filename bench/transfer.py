@@ -1,4 +1,5 @@
-"""Processor seconds of the server for a gigabyte down and a gigabyte up (tus, pieces of 50 MB), beside another checkout's in the same run.
+"""Processor seconds of the server for a gigabyte down and a gigabyte up (tus, pieces of 50 MB), beside another
+checkout's in the same run.
 
 Goals: at most 0.6 s for a whole download, at most 2.6 s for an upload, which is synced before it is acknowledged.
 
@@ -29,7 +30,9 @@ def seed(checkout: Path | None, data: Path, size: int) -> str:
     """A finished job whose video has so many bytes, made by the checkout's own code; returns its id."""
     python = checkout / ".venv/bin/python" if checkout else Path(sys.executable)
     argv = [python, _HERE / "bench/filling.py", data, "--jobs", "1", "--lines", "2"]
-    subprocess.run(argv, env={**os.environ, "PYTHONPATH": str(checkout or _HERE)}, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        argv, env={**os.environ, "PYTHONPATH": str(checkout or _HERE)}, check=True, stdout=subprocess.DEVNULL
+    )
     with serving("/health/ready", data=data, checkout=checkout, AUTODUBBER_MIN_FREE_BYTES="0") as server:
         connection = http.client.HTTPConnection("127.0.0.1", server.port)
         connection.request("GET", "/api/jobs")
@@ -64,14 +67,22 @@ def up(server: Server, size: int) -> float:
     connection, began = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120), server.cpu_s()
     tus = {"Tus-Resumable": "1.0.0"}
     name = base64.b64encode(b"film.mp4").decode()
-    connection.request("POST", "/api/uploads", headers=tus | {"Upload-Length": str(size), "Upload-Metadata": f"filename {name}"})
+    connection.request(
+        "POST", "/api/uploads", headers=tus | {"Upload-Length": str(size), "Upload-Metadata": f"filename {name}"}
+    )
     created = connection.getresponse()
     created.read()
     where = created.headers["Location"].partition(f":{server.port}")[2]
     for offset in range(0, size, PIECE_BYTES):
         length = min(PIECE_BYTES, size - offset)
-        head = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream", "Content-Length": str(length)}
-        connection.request("PATCH", where, headers=tus | head, body=(_BLOCK[: length - at] for at in range(0, length, len(_BLOCK))))
+        head = {
+            "Upload-Offset": str(offset),
+            "Content-Type": "application/offset+octet-stream",
+            "Content-Length": str(length),
+        }
+        connection.request(
+            "PATCH", where, headers=tus | head, body=(_BLOCK[: length - at] for at in range(0, length, len(_BLOCK)))
+        )
         answer = connection.getresponse()
         answer.read()
         assert answer.status == 204, answer.status
@@ -101,7 +112,10 @@ def main() -> int:
             with serving("/health/ready", data=data, checkout=checkout, **limits) as server:
                 time.sleep(3)  # the engine is up
                 for _ in range(arguments.rounds):
-                    whole, part = down(server, f"/download/video/{job_id}"), down(server, f"/media/{job_id}/video", "bytes=1-")
+                    whole, part = (
+                        down(server, f"/download/video/{job_id}"),
+                        down(server, f"/media/{job_id}/video", "bytes=1-"),
+                    )
                     figures = (whole, part, up(server, size))
                     shown = [f"{seconds * 1024 / arguments.mb:.2f}" for seconds in figures]
                     print(f"{name}, CPU s a GiB: whole {shown[0]}, a range {shown[1]}, upload {shown[2]}", flush=True)

@@ -1,4 +1,5 @@
-"""A 2 GB upload over tus in 50 MB chunks, as the page sends it: seconds, and the server's memory before and at its peak. Goal: under +100 MB.
+"""A 2 GB upload over tus in 50 MB chunks, as the page sends it: seconds, and the server's memory before and at its
+peak. Goal: under +100 MB.
 
 python -m bench.upload [GIGABYTES] [--settle 5]
 """
@@ -50,12 +51,18 @@ def upload(url: str, total: int) -> None:
     name = base64.b64encode(b"film.mp4").decode()
     head = {"Tus-Resumable": "1.0.0"}
     with httpx.Client(base_url=url, timeout=120) as client:
-        created = client.post("/api/uploads", headers=head | {"Upload-Length": str(total), "Upload-Metadata": f"filename {name}"})
+        created = client.post(
+            "/api/uploads", headers=head | {"Upload-Length": str(total), "Upload-Metadata": f"filename {name}"}
+        )
         assert created.status_code == 201, created.text
         offset = 0
         while offset < total:
             length = min(CHUNK_BYTES, total - offset)
-            patch = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream", "Content-Length": str(length)}
+            patch = {
+                "Upload-Offset": str(offset),
+                "Content-Type": "application/offset+octet-stream",
+                "Content-Length": str(length),
+            }
             answer = client.patch(created.headers["Location"], headers=head | patch, content=blocks(length))
             assert answer.status_code == 204, answer.text
             offset = int(answer.headers["Upload-Offset"])
@@ -82,7 +89,10 @@ def main() -> int:
         took = time.perf_counter() - started
         most = peak.stop()
     print(f"{total / (1 << 30):.1f} GiB in {took:.1f} s ({total / took / 1e6:.0f} MB/s)")
-    print(f"server memory (PSS): {before / 1e6:.0f} MB before, {most / 1e6:.0f} MB at its peak: +{(most - before) / 1e6:.0f} MB")
+    print(
+        f"server memory (PSS): {before / 1e6:.0f} MB before, {most / 1e6:.0f} MB at its peak: "
+        f"+{(most - before) / 1e6:.0f} MB"
+    )
     return 0
 
 

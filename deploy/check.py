@@ -1,7 +1,8 @@
 """Runs the compose files in a real container engine: `python3 deploy/check.py IMAGE`. Standard library only.
 
-Every combination is resolved by `docker compose config`; production is brought up with IMAGE, asked, and taken down; the volume of monitoring's
-log is tried with three users; IMAGE's layers and files are searched for secrets. Prints a line for each; exits 1 when one fails.
+Every combination is resolved by `docker compose config`; production is brought up with IMAGE, asked, and taken down;
+the volume of monitoring's log is tried with three users; IMAGE's layers and files are searched for secrets. Prints a
+line for each; exits 1 when one fails.
 """
 
 from __future__ import annotations
@@ -46,7 +47,15 @@ def run(*command: str, within_s: float = 180.0, **environ: str) -> str:
 
 
 def compose(files: list[str], *command: str, **environ: str) -> str:
-    return run("docker", "compose", "--project-name", PROJECT, *(part for file in files for part in ("--file", file)), *command, **environ)
+    return run(
+        "docker",
+        "compose",
+        "--project-name",
+        PROJECT,
+        *(part for file in files for part in ("--file", file)),
+        *command,
+        **environ,
+    )
 
 
 def expect(true: object, said: str) -> None:
@@ -72,20 +81,33 @@ def configurations(secrets: dict[str, str]) -> str:
 
 def production(image: str, secrets: dict[str, str]) -> str:
     """compose.yaml with IMAGE: healthy, answering, guarded, and gone again within its time."""
-    chosen = {"DUB_IMAGE": image, "DUB_PUBLISH": f"127.0.0.1:{PORT}", "DUB_MEMORY": "2g", "DUB_VOLUME": f"{PROJECT}_data"} | secrets
+    chosen = {
+        "DUB_IMAGE": image,
+        "DUB_PUBLISH": f"127.0.0.1:{PORT}",
+        "DUB_MEMORY": "2g",
+        "DUB_VOLUME": f"{PROJECT}_data",
+    } | secrets
     before = time.monotonic()
     try:
         compose(["compose.yaml"], "up", "--detach", "--wait", "--wait-timeout", "90", "--pull", "never", **chosen)
         healthy_s = time.monotonic() - before
         with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/health/ready", timeout=10) as answer:
             expect(json.load(answer)["ready"], "not ready")
-        request = urllib.request.Request(f"http://127.0.0.1:{PORT}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{PORT}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}
+        )
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
             expect(b"autodubber_ready 1.0" in answer.read(), "/metrics does not say ready")
         container = compose(["compose.yaml"], "ps", "--quiet", **chosen).strip()
         state = json.loads(run("docker", "inspect", container))[0]
         host = state["HostConfig"]
-        expect(host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and host["Memory"] == 2 << 30 and host["PidsLimit"] == 1024, "not guarded")
+        expect(
+            host["ReadonlyRootfs"]
+            and host["CapDrop"] == ["ALL"]
+            and host["Memory"] == 2 << 30
+            and host["PidsLimit"] == 1024,
+            "not guarded",
+        )
         expect(TOKEN not in json.dumps(state["Config"]), "the token is in the container's configuration")
         before = time.monotonic()
         compose(["compose.yaml"], "stop", **chosen)
@@ -97,13 +119,30 @@ def production(image: str, secrets: dict[str, str]) -> str:
 
 
 def log_volume(image: str, secrets: dict[str, str]) -> str:
-    """compose.monitoring.yaml's volume: the server's user writes it, the collector's (another user of the same group) reads it, nobody else."""
-    files, chosen = ["compose.yaml", "compose.monitoring.yaml"], {"DUB_IMAGE": image, "DUB_VOLUME": f"{PROJECT}_data"} | secrets
+    """compose.monitoring.yaml's volume: the server's user writes it, the collector's (another user of the same group)
+    reads it, nobody else."""
+    files, chosen = (
+        ["compose.yaml", "compose.monitoring.yaml"],
+        {"DUB_IMAGE": image, "DUB_VOLUME": f"{PROJECT}_data"} | secrets,
+    )
     volume = f"{PROJECT}_logs"
 
     def shell(user: str, script: str) -> str:
         return run(
-            "docker", "run", "--rm", "--network", "none", "--user", user, "--volume", f"{volume}:/logs", "--entrypoint", "sh", image, "-c", script
+            "docker",
+            "run",
+            "--rm",
+            "--network",
+            "none",
+            "--user",
+            user,
+            "--volume",
+            f"{volume}:/logs",
+            "--entrypoint",
+            "sh",
+            image,
+            "-c",
+            script,
         )
 
     try:
@@ -111,8 +150,14 @@ def log_volume(image: str, secrets: dict[str, str]) -> str:
             compose(files, "up", "--no-deps", "--pull", "never", "--exit-code-from", "logs", "logs", **chosen)
         shell("1000:1000", "umask 027; echo a line >/logs/autodubber.log")
         expect(shell("473:1000", "cat /logs/autodubber.log").strip() == "a line", "the collector cannot read the log")
-        expect(shell("473:1000", "touch /logs/x 2>/dev/null || echo refused").strip() == "refused", "the collector can write the log")
-        expect(shell("65534:65534", "cat /logs/autodubber.log 2>/dev/null || echo refused").strip() == "refused", "anybody reads the log")
+        expect(
+            shell("473:1000", "touch /logs/x 2>/dev/null || echo refused").strip() == "refused",
+            "the collector can write the log",
+        )
+        expect(
+            shell("65534:65534", "cat /logs/autodubber.log 2>/dev/null || echo refused").strip() == "refused",
+            "anybody reads the log",
+        )
     finally:
         compose(files, "down", "--volumes", "--timeout", "5", **chosen)
     return "written by user 1000, read by its group"
@@ -124,12 +169,18 @@ def no_secret(image: str, _: dict[str, str]) -> str:
     found = re.findall(PRIVATE_VALUE + r"|(?:KEY|TOKEN|PASSWORD|SECRET)=\S+", history)
     expect(not found, f"in the history: {len(found)} lines that look like a secret")
     configured = json.loads(run("docker", "image", "inspect", image))[0]["Config"]["Env"]
-    expect(not [one.split("=")[0] for one in configured if re.search(r"(KEY|TOKEN|PASSWORD|SECRET)=.", one)], "in the image's environment")
+    expect(
+        not [one.split("=")[0] for one in configured if re.search(r"(KEY|TOKEN|PASSWORD|SECRET)=.", one)],
+        "in the image's environment",
+    )
     search = ["docker", "run", "--rm", "--network", "none", "--user", "0:0", "--entrypoint", "sh", image, "-c"]
     names = run(*search, "find / -xdev -type f -not -path '/proc/*' -not -path '/sys/*'").splitlines()
     named = [name for name in names if re.search(PRIVATE_NAME, name) and not re.search(PUBLIC_NAME, name)]
     expect(not named, f"files that are secrets by their name: {named[:10]}")
-    files = "find /opt/autodubber /etc /root /home /tmp /data -xdev -type f -size -1024k -not -path '*/ssl/*' -print0 2>/dev/null"
+    files = (
+        "find /opt/autodubber /etc /root /home /tmp /data -xdev -type f -size -1024k -not -path '*/ssl/*' "
+        "-print0 2>/dev/null"
+    )
     held = run(*search, f"{files} | xargs -0 grep -lE -e '{PRIVATE_VALUE}' || true").split()
     expect(not held, f"files that hold what looks like a secret: {held[:10]}")
     return f"{len(history.splitlines())} layers, {len(names)} files"

@@ -1,4 +1,5 @@
-"""Writes what in docs/ is made from the program itself: environment.md, errors.md, assets/rooms.svg. `make docs` runs it; a test compares."""
+"""Writes what in docs/ is made from the program itself: environment.md, errors.md, assets/rooms.svg. `make docs` runs
+it; a test compares."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from app.domain.errors import catalogue
 HERE = Path(__file__).resolve().parent
 _MADE = "<!-- Made by `make docs`. Do not edit. -->\n"
 
-# The subjects of environment.md, in its order: heading, what comes before the table, the fields of app/config/settings.py, an example.
+# The subjects of environment.md, in its order: heading, what comes before the table, the fields of
+# app/config/settings.py, an example.
 SUBJECTS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     (
         "Address and folder",
@@ -28,7 +30,10 @@ SUBJECTS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
         "Limits",
         "What is refused, and when.",
         ("max_upload_bytes", "max_duration_s", "upload_expiry_s", "max_open_uploads", "max_sockets", "min_free_bytes"),
-        "AUTODUBBER_MAX_UPLOAD_BYTES=8589934592   # 8 GB\nAUTODUBBER_MIN_FREE_BYTES=10737418240    # stop while 10 GB are still free",
+        (
+            "AUTODUBBER_MAX_UPLOAD_BYTES=8589934592   # 8 GB\nAUTODUBBER_MIN_FREE_BYTES=10737418240    # stop while 10 "
+            "GB are still free"
+        ),
     ),
     (
         "Work",
@@ -72,7 +77,15 @@ SUBJECTS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     (
         "Backups",
         "[Backup and restore](backup.md).",
-        ("backup_to", "backup_every_s", "backup_password", "s3_access_key", "s3_secret_key", "s3_region", "s3_endpoint"),
+        (
+            "backup_to",
+            "backup_every_s",
+            "backup_password",
+            "s3_access_key",
+            "s3_secret_key",
+            "s3_region",
+            "s3_endpoint",
+        ),
         "AUTODUBBER_BACKUP_TO=s3://my-bucket/autodubber\nAUTODUBBER_BACKUP_PASSWORD_FILE=/run/secrets/backup_password",
     ),
 )
@@ -94,7 +107,13 @@ def _values(variable: Variable) -> str:
         for meta in kind.__metadata__:
             if isinstance(meta, msgspec.Meta):
                 low, high = meta.ge, meta.le
-                bounds = f" {low} to {high}" if low is not None and high is not None else f" from {low}" if low is not None else bounds
+                bounds = (
+                    f" {low} to {high}"
+                    if low is not None and high is not None
+                    else f" from {low}"
+                    if low is not None
+                    else bounds
+                )
         kind = kind.__origin__
     names = {int: "whole number", float: "number", bool: "`true`, `false`", str: "text", Path: "path"}
     name = names.get(kind, "")
@@ -102,11 +121,15 @@ def _values(variable: Variable) -> str:
 
 
 def _row(v: Variable) -> str:
-    return f"| `{v.name}`{f' <br> `{v.name}_FILE`' if v.secret else ''} | {v.description} | {_values(v)} | {_shown(v.default)} |"
+    return (
+        f"| `{v.name}`{f' <br> `{v.name}_FILE`' if v.secret else ''} | {v.description} | {_values(v)} | "
+        f"{_shown(v.default)} |"
+    )
 
 
 def environment() -> str:
-    """docs/environment.md: every variable of app/config/settings.py, by subject. One that no subject names comes last."""
+    """docs/environment.md: every variable of app/config/settings.py, by subject. One that no subject names comes
+    last."""
     known = {v.field: v for v in variables()}
     named = {field for _, _, fields, _ in SUBJECTS for field in fields}
     rest = tuple(field for field in known if field not in named)
@@ -114,14 +137,28 @@ def environment() -> str:
         _MADE + "# Environment",
         "",
         "Everything that an operator decides is an environment variable. A wrong value, or an unknown name that begins",
-        "with `AUTODUBBER_`, stops the start with one line. An empty value is the same as none. Sizes are bytes, times are",
-        "seconds unless the name says days. A secret may stand in a file instead (`NAME_FILE`); both at once is refused.",
-        "`serve`, and the commands that work on its data, read the same variables; `--data`, `--host` and `--port` go before them.",
+        (
+            "with `AUTODUBBER_`, stops the start with one line. An empty value is the same as none. Sizes are bytes, "
+            "times are"
+        ),
+        (
+            "seconds unless the name says days. A secret may stand in a file instead (`NAME_FILE`); both at once is "
+            "refused."
+        ),
+        (
+            "`serve`, and the commands that work on its data, read the same variables; `--data`, `--host` and `--port` "
+            "go before them."
+        ),
         "",
     ]
     for heading, text, fields, example in (*SUBJECTS, *([("Further", "", rest, "")] if rest else [])):
         lines += [f"## {heading}", "", *([text, ""] if text else [])]
-        lines += ["| variable | what it does | values | default |", "|---|---|---|---|", *(_row(known[field]) for field in fields), ""]
+        lines += [
+            "| variable | what it does | values | default |",
+            "|---|---|---|---|",
+            *(_row(known[field]) for field in fields),
+            "",
+        ]
         lines += [*(["```sh", example, "```", ""] if example else [])]
     return "\n".join(lines)
 
@@ -133,8 +170,14 @@ def problems() -> str:
         [
             _MADE + "# Errors",
             "",
-            "Every error that the API answers with is `application/problem+json` with one of these codes; a failed job carries",
-            "the same code, message and hint, and `autodubber dub` prints them. [Troubleshooting](troubleshooting.md) begins with what is seen.",
+            (
+                "Every error that the API answers with is `application/problem+json` with one of these codes; a failed "
+                "job carries"
+            ),
+            (
+                "the same code, message and hint, and `autodubber dub` prints them. "
+                "[Troubleshooting](troubleshooting.md) begins with what is seen."
+            ),
             "",
             "| code | HTTP status | message | what to do |",
             "|---|---|---|---|",
@@ -145,7 +188,11 @@ def problems() -> str:
 
 
 _ROOMS = runpy.run_path(str(HERE / "rooms.py"))
-PAGES: dict[str, Callable[[], str]] = {"environment.md": environment, "errors.md": problems, _ROOMS["FILE"]: _ROOMS["drawing"]}
+PAGES: dict[str, Callable[[], str]] = {
+    "environment.md": environment,
+    "errors.md": problems,
+    _ROOMS["FILE"]: _ROOMS["drawing"],
+}
 
 
 def main() -> int:

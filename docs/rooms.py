@@ -1,4 +1,5 @@
-"""Draws docs/assets/rooms.svg: the rooms of app/ and what each imports, read from the code. Puts it into the page when the site is built."""
+"""Draws docs/assets/rooms.svg: the rooms of app/ and what each imports, read from the code. Puts it into the page when
+the site is built."""
 
 from __future__ import annotations
 
@@ -14,13 +15,21 @@ ROOT = Path(__file__).resolve().parents[1]
 FILE = "assets/rooms.svg"
 METRICS = "observability.metrics"  # a leaf that any room may import: a box of its own, as in the contract
 COLUMNS = {  # by number, from the left; a room that is not named here stands in the middle
-    "backup": 0, "speech": 1, "media": 3, "retention": 3, METRICS: 3, "archive": 4, "config": 4, "observability": 4,
-}  # fmt: skip
+    "backup": 0,
+    "speech": 1,
+    "media": 3,
+    "retention": 3,
+    METRICS: 3,
+    "archive": 4,
+    "config": 4,
+    "observability": 4,
+}
 MIDDLE = 2
 COLUMN, ROW, BOX_WIDTH, BOX_HEIGHT, MARGIN = 150, 48, 130, 30, 10
 LANES = (5, 155, 305, 455, 605, 755)  # between the columns, where no box stands
 STYLE = """
-svg.rooms { color: var(--md-default-fg-color, #1b2b2e); max-width: 100%; height: auto; font: 600 15px system-ui, sans-serif; }
+svg.rooms { color: var(--md-default-fg-color, #1b2b2e); max-width: 100%; height: auto; font: 600 15px system-ui,
+sans-serif; }
 @media (prefers-color-scheme: dark) { svg.rooms { color: var(--md-default-fg-color, #dfe9ea); } }
 svg.rooms:root { color-scheme: light dark; }
 svg.rooms rect { fill: currentColor; fill-opacity: .07; stroke: currentColor; stroke-opacity: .45; }
@@ -62,7 +71,9 @@ def _imported(path: Path) -> Iterator[str]:
 
 def rows() -> dict[str, int]:
     """The row of every room, counted from the top: the first layer of the contract that names it."""
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
     layers = [re.findall(r"app\.([\w.]+)", layer) for layer in contracts[0]["layers"]]
     named = [{name if name == METRICS else name.partition(".")[0] for name in layer} - {"__main__"} for layer in layers]
     placed: dict[str, int] = {}
@@ -78,7 +89,10 @@ def arrows(graph: Imports) -> list[tuple[str, str]]:
         return set(graph[room]).union(*(reached(used) for used in graph[room]))
 
     return [
-        (room, used) for room in sorted(graph) for used in sorted(graph[room]) if not any(used in reached(other) for other in graph[room] - {used})
+        (room, used)
+        for room in sorted(graph)
+        for used in sorted(graph[room])
+        if not any(used in reached(other) for other in graph[room] - {used})
     ]
 
 
@@ -90,13 +104,19 @@ class Drawing:
         if missing := sorted(set(graph) - set(self.rows)):
             raise SystemExit(f"the first contract of pyproject.toml has no layer for {', '.join(missing)}")
         self.width, self.height = 760, ROW * (max(self.rows.values()) + 1) + MARGIN
-        self.centre = {room: (80 + COLUMN * COLUMNS.get(room, MIDDLE), MARGIN // 2 + ROW // 2 + ROW * row) for room, row in self.rows.items()}
+        self.centre = {
+            room: (80 + COLUMN * COLUMNS.get(room, MIDDLE), MARGIN // 2 + ROW // 2 + ROW * row)
+            for room, row in self.rows.items()
+        }
         self.drawn: list[tuple[str, str, list[Point]]] = []
         for room, used in sorted(arrows(graph), key=lambda pair: (self.rows[pair[1]] - self.rows[pair[0]], pair)):
-            self.drawn.append((room, used, min(self._ways(room, used), key=lambda way, pair=(room, used): self._cost(way, *pair))))  # type: ignore[misc]
+            self.drawn.append(
+                (room, used, min(self._ways(room, used), key=lambda way, pair=(room, used): self._cost(way, *pair)))
+            )  # type: ignore[misc]
 
     def _ways(self, room: str, used: str) -> Iterator[list[Point]]:
-        """The ways for an arrow: down; out at the side and down; down and in at the side; by a lane between the columns."""
+        """The ways for an arrow: down; out at the side and down; down and in at the side; by a lane between the
+        columns."""
         (x, y), (to_x, to_y) = self.centre[room], self.centre[used]
         half, low = BOX_WIDTH // 2, BOX_HEIGHT // 2
         for out in (0, -35, 35):
@@ -107,7 +127,12 @@ class Drawing:
             for out in (0, -35, 35):
                 yield [(x + out, y + low), (x + out, to_y), (to_x + to_side, to_y)]
         for lane in LANES:
-            yield [(x + (half if lane > x else -half), y), (lane, y), (lane, to_y), (to_x + (half if lane > to_x else -half), to_y)]
+            yield [
+                (x + (half if lane > x else -half), y),
+                (lane, y),
+                (lane, to_y),
+                (to_x + (half if lane > to_x else -half), to_y),
+            ]
 
     def _cost(self, way: list[Point], room: str, used: str) -> float:
         """How bad a way is: through a box, missing its end, upon or across another arrow, with bends, long."""
@@ -115,7 +140,9 @@ class Drawing:
         (to_x, to_y) = self.centre[used]
         end_x, end_y = way[-1]
         cost = 1e6 * (abs(end_x - to_x) > BOX_WIDTH // 2 or abs(end_y - to_y) > BOX_HEIGHT // 2)
-        cost += 1e5 * sum(self._hits(stroke, other) for stroke in strokes for other in self.centre if other not in (room, used))
+        cost += 1e5 * sum(
+            self._hits(stroke, other) for stroke in strokes for other in self.centre if other not in (room, used)
+        )
         for other_room, other_used, other_way in self.drawn:
             for stroke, other in itertools.product(strokes, itertools.pairwise(other_way)):
                 together = room == other_room or used == other_used
@@ -129,27 +156,39 @@ class Drawing:
 
     def svg(self) -> str:
         lines = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="rooms" role="img" viewBox="0 0 {self.width} {self.height}" width="{self.width}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="rooms" role="img" viewBox="0 0 {self.width} '
+            f'{self.height}" width="{self.width}" '
             f'height="{self.height}" aria-label="The rooms of app/, from the top down, and what each imports">',
             f"<style>{STYLE}</style>",
-            '<defs><marker id="rooms-head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+            '<defs><marker id="rooms-head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" '
+            'orient="auto">'
             '<path d="M0 0 8 4 0 8z"/></marker></defs>',
         ]
         for room, used, way in self.drawn:
             path = "M" + " ".join(f"{x} {y}" for x, y in way)
-            lines.append(f'<path class="arrow" data-from="{room}" data-to="{used}" marker-end="url(#rooms-head)" d="{path}"/>')
+            lines.append(
+                f'<path class="arrow" data-from="{room}" data-to="{used}" marker-end="url(#rooms-head)" d="{path}"/>'
+            )
         for room in sorted(self.centre, key=lambda room: (self.rows[room], room)):
             x, y = self.centre[room]
             uses = f"imports {', '.join(sorted(self.graph[room]))}" if self.graph[room] else "imports no other room"
-            box = f'<rect x="{x - BOX_WIDTH // 2}" y="{y - BOX_HEIGHT // 2}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6"/>'
+            box = (
+                f'<rect x="{x - BOX_WIDTH // 2}" y="{y - BOX_HEIGHT // 2}" width="{BOX_WIDTH}" '
+                f'height="{BOX_HEIGHT}" rx="6"/>'
+            )
             shown = room.rpartition(".")[2]
-            lines.append(f'<g data-room="{room}"><title>{room} {uses}</title>{box}<text x="{x}" y="{y + 5}">{shown}</text></g>')
+            lines.append(
+                f'<g data-room="{room}"><title>{room} {uses}</title>{box}<text x="{x}" y="{y + 5}">{shown}</text></g>'
+            )
         return "\n".join([*lines, "</svg>", ""])
 
 
 def _meet(a: tuple[Point, Point], b: tuple[Point, Point]) -> bool:
     """Whether two level or upright strokes (or the boxes between their ends) have a point in common."""
-    return all(max(min(a[0][i], a[1][i]), min(b[0][i], b[1][i])) <= min(max(a[0][i], a[1][i]), max(b[0][i], b[1][i])) for i in (0, 1))
+    return all(
+        max(min(a[0][i], a[1][i]), min(b[0][i], b[1][i])) <= min(max(a[0][i], a[1][i]), max(b[0][i], b[1][i]))
+        for i in (0, 1)
+    )
 
 
 def _along(a: tuple[Point, Point], b: tuple[Point, Point]) -> bool:
@@ -162,6 +201,7 @@ def drawing() -> str:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Called by mkdocs for each page: the picture stands in the page itself, so that its text can be selected and it follows the site's colours."""
+    """Called by mkdocs for each page: the picture stands in the page itself, so that its text can be selected and it
+    follows the site's colours."""
     svg = (ROOT / "docs" / FILE).read_text(encoding="utf-8")
     return re.sub(rf'<img [^>]*src="[^"]*{re.escape(FILE)}"[^>]*>', lambda _: svg, html)

@@ -16,8 +16,12 @@ FIXTURES = Path(__file__).with_name("fixtures")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--write-durations", action="store_true", help=f"write {ordering.TABLE.name} again when every test has passed")
-    parser.addoption("--quick", action="store_true", help="leave out what starts a server, a browser or FFmpeg, and what is slow")
+    parser.addoption(
+        "--write-durations", action="store_true", help=f"write {ordering.TABLE.name} again when every test has passed"
+    )
+    parser.addoption(
+        "--quick", action="store_true", help="leave out what starts a server, a browser or FFmpeg, and what is slow"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,13 +41,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--quick"):
         seconds = ordering.durations(ordering.TABLE.read_text())
         slow = {file for file, took in seconds.items() if took > kinds.SLOW_FILE_S}
-        left_out = [item for item in items if item.nodeid.partition("::")[0] in slow or any(map(item.get_closest_marker, kinds.MARKERS))]
+        left_out = [
+            item
+            for item in items
+            if item.nodeid.partition("::")[0] in slow or any(map(item.get_closest_marker, kinds.MARKERS))
+        ]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
     if not hasattr(config, "workerinput"):  # one after another, the order is of no use
         return
     files = [item.nodeid.partition("::")[0] for item in items]
-    rank = {file: at for at, file in enumerate(ordering.longest_first(files, ordering.durations(ordering.TABLE.read_text())))}
+    rank = {
+        file: at
+        for at, file in enumerate(ordering.longest_first(files, ordering.durations(ordering.TABLE.read_text())))
+    }
     items.sort(key=lambda item: rank[item.nodeid.partition("::")[0]])
 
 
@@ -79,4 +90,8 @@ def ffmpeg() -> str:
 def own_children() -> Callable[[], list[psutil.Process]]:
     """The processes that this test has started and that run: servers of other tests may be running too."""
     before = set(psutil.Process().children(recursive=True))
-    return lambda: [child for child in psutil.Process().children(recursive=True) if child not in before and child.status() != psutil.STATUS_ZOMBIE]
+    return lambda: [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if child not in before and child.status() != psutil.STATUS_ZOMBIE
+    ]

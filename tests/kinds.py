@@ -1,6 +1,8 @@
-"""What a test needs besides this process: a server, a browser, media. Told by what its file uses, so that no list has to be kept.
+"""What a test needs besides this process: a server, a browser, media. Told by what its file uses, so that no list has
+to be kept.
 
-`--quick` leaves those tests out, and files that take long, and sees to it that what is left starts none of the programs.
+`--quick` leaves those tests out, and files that take long, and sees to it that what is left starts none of the
+programs.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ def marks_of(item: pytest.Item) -> set[str]:
 
 
 def _marks_of_module(module: ModuleType) -> set[str]:
-    named = {name for name, value in vars(module).items() if inspect.ismodule(value) or _is_from_elsewhere(module, value)}
+    named = {
+        name for name, value in vars(module).items() if inspect.ismodule(value) or _is_from_elsewhere(module, value)
+    }
     return {marker for marker, names in NAMES.items() if names & named}
 
 
@@ -50,7 +54,8 @@ def _is_from_elsewhere(module: ModuleType, value: Any) -> bool:
 
 
 def forbid_programs() -> None:
-    """From now on, a start of a server, a browser or FFmpeg in this process is a failure: a test that needs one is not quick."""
+    """From now on, a start of a server, a browser or FFmpeg in this process is a failure: a test that needs one is not
+    quick."""
 
     def look(event: str, details: tuple[Any, ...]) -> None:
         if event == "subprocess.Popen":

@@ -1,6 +1,8 @@
-"""The longest files first, so that no worker ends long after the others; a file stays with one worker, and so does the browser's folder.
+"""The longest files first, so that no worker ends long after the others; a file stays with one worker, and so does the
+browser's folder.
 
-`tests/durations.txt` says how long each file took; `make durations` writes it again. A file that is not in it goes first.
+`tests/durations.txt` says how long each file took; `make durations` writes it again. A file that is not in it goes
+first.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from xdist.scheduler import LoadScopeScheduling
 TABLE = Path(__file__).with_name("durations.txt")
 # Folders whose files share what is costly to start, and stay together: a server, a browser and a spoken video.
 TOGETHER = ("tests/e2e",)
-# A worker's own threads, and those of the programs that it starts where they do not choose: there are more workers than processors.
+# A worker's own threads, and those of the programs that it starts where they do not choose: there are more workers than
+# processors.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -28,7 +31,10 @@ def group_of(node_id: str) -> str:
 
 def durations(text: str) -> dict[str, float]:
     """Seconds by file; a line is seconds and the file's path from the root of the project."""
-    return {file: float(seconds) for seconds, file in (line.split() for line in text.splitlines() if not line.startswith("#"))}
+    return {
+        file: float(seconds)
+        for seconds, file in (line.split() for line in text.splitlines() if not line.startswith("#"))
+    }
 
 
 def longest_first(files: Iterable[str], seconds: dict[str, float]) -> list[str]:
@@ -37,7 +43,9 @@ def longest_first(files: Iterable[str], seconds: dict[str, float]) -> list[str]:
     unique = list(dict.fromkeys(files))
     for file in unique:
         lasts[group_of(file)] += seconds.get(file, float("inf"))
-    return sorted(unique, key=lambda file: (-lasts[group_of(file)], group_of(file), -seconds.get(file, float("inf")), file))
+    return sorted(
+        unique, key=lambda file: (-lasts[group_of(file)], group_of(file), -seconds.get(file, float("inf")), file)
+    )
 
 
 class ByGroup(LoadScopeScheduling):
@@ -59,7 +67,9 @@ class Durations:
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         if exitstatus == 0:
             known = durations(TABLE.read_text()) if TABLE.exists() else {}
-            here = {file: took for file, took in {**known, **self._seconds}.items() if (TABLE.parents[1] / file).exists()}
+            here = {
+                file: took for file, took in {**known, **self._seconds}.items() if (TABLE.parents[1] / file).exists()
+            }
             lines = [f"{took:7.1f} {file}" for file, took in sorted(here.items(), key=lambda one: (-one[1], one[0]))]
             TABLE.write_text("# Seconds of each file of tests, by `make durations`.\n" + "\n".join(lines) + "\n")
 

@@ -28,7 +28,8 @@ _log = structlog.get_logger("access")
 
 
 class RequestLog:
-    """One request or WebSocket, from its start to its end. `line` is its log line, without the query, which may hold a secret."""
+    """One request or WebSocket, from its start to its end. `line` is its log line, without the query, which may hold a
+    secret."""
 
     def __init__(self, scope: Scope, trusted: Trusted, *, logged: bool) -> None:
         self._logged = logged
@@ -78,17 +79,30 @@ class RequestLog:
         """Trace the request, unless it is a WebSocket or a health check."""
         if self._socket or self._path.startswith(_QUIET):
             return nullcontext(Span())
-        return tracing.span(self._method, "server", http__request__method=self._method, autodubber__request_id=request_id)
+        return tracing.span(
+            self._method, "server", http__request__method=self._method, autodubber__request_id=request_id
+        )
 
     def end(self, scope: Scope, span: Span) -> None:
         """Log and count it. `scope` is the application's: it holds the route by now."""
         seconds = time.perf_counter() - self._began
         if self._socket:
-            self._say("socket closed", code=self._code, seconds=round(seconds, 3), received_bytes=self.received_bytes, sent_bytes=self.sent_bytes)
+            self._say(
+                "socket closed",
+                code=self._code,
+                seconds=round(seconds, 3),
+                received_bytes=self.received_bytes,
+                sent_bytes=self.sent_bytes,
+            )
             return
         cut = {} if self._whole else {"cut": True}
         self._say(
-            "request", status=self.status or _CUT, ms=round(seconds * 1000, 1), received_bytes=self.received_bytes, sent_bytes=self.sent_bytes, **cut
+            "request",
+            status=self.status or _CUT,
+            ms=round(seconds * 1000, 1),
+            received_bytes=self.received_bytes,
+            sent_bytes=self.sent_bytes,
+            **cut,
         )
         method = self._method if self._method in _METHODS else metrics.OTHER
         route = _route(scope)
@@ -106,13 +120,23 @@ class RequestLog:
     def _of(self, prefix: str = "") -> dict[str, str]:
         """The job or upload that the path names."""
         found = _IDENTITY.search(self._path)
-        return {prefix + ("upload_id" if self._path.startswith("/api/uploads") else "job_id"): found[1]} if found else {}
+        return (
+            {prefix + ("upload_id" if self._path.startswith("/api/uploads") else "job_id"): found[1]} if found else {}
+        )
 
     def _say(self, event: str, **facts: Any) -> None:
         if not self._logged:
             return
         line = _log.debug if self._path.startswith(_QUIET) else _log.info
-        line(event, **self._of(), method=self._method, path=self._path[:_PATH_CHARACTERS], **facts, client=self._client, user_agent=self._agent)
+        line(
+            event,
+            **self._of(),
+            method=self._method,
+            path=self._path[:_PATH_CHARACTERS],
+            **facts,
+            client=self._client,
+            user_agent=self._agent,
+        )
 
 
 def _size(message: Any) -> int:

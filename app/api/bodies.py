@@ -14,7 +14,8 @@ from litestar.exceptions import InternalServerException
 from app.domain.errors import INVALID_REQUEST, DubError
 from app.domain.json_decoding import Malformed, malformed
 
-BLOCK_BYTES: Final = 256 << 10  # the server hands over up to 400 kB at once: those are written as they are, not joined first
+# the server hands over up to 400 kB at once: those are written as they are, not joined first
+BLOCK_BYTES: Final = 256 << 10
 _SILENCE_S: Final = 60.0
 _DISCARD_BYTES: Final = 64 << 20
 _DISCARD_SILENCE_S: Final = 1.0
@@ -91,8 +92,8 @@ class Drain:
 
 
 async def blocks(request: Request[Any, Any, Any], pace: BodyReader) -> AsyncIterator[bytes]:
-    """Yield the body in blocks of 256 KiB or more. When the client disconnects or stays silent, the last bytes are yielded
-    first, then invalid_request is raised."""
+    """Yield the body in blocks of 256 KiB or more. When the client disconnects or stays silent, the last bytes are
+    yielded first, then invalid_request is raised."""
     held, held_bytes, more = [], 0, True
     problem: DubError | None = None
     while more and problem is None:

@@ -1,7 +1,8 @@
 """Compresses answers in JSON and text from 1 kB on (gzip). Files, media, archives and WebSockets are never compressed.
 
-The BREACH attack (https://breachattack.com) needs answers that hold a secret together with text chosen by the attacker. There are none here: keys
-are never sent, there is no token and no cookie, and text from a request returns only in problems, which are shorter than 1 kB.
+The BREACH attack (https://breachattack.com) needs answers that hold a secret together with text chosen by the attacker.
+There are none here: keys are never sent, there is no token and no cookie, and text from a request returns only in
+problems, which are shorter than 1 kB.
 """
 
 from __future__ import annotations
@@ -35,7 +36,12 @@ class Compression(CompressionMiddleware):
             if start is not None:
                 begun, start = start, None
                 body = message.get("body", b"")
-                if message["type"] == "http.response.body" and not message.get("more_body") and len(body) >= MIN_BYTES and _shrinks(begun):
+                if (
+                    message["type"] == "http.response.body"
+                    and not message.get("more_body")
+                    and len(body) >= MIN_BYTES
+                    and _shrinks(begun)
+                ):
                     at_once = len(body) <= _AT_ONCE_BYTES
                     body = _compressed(body) if at_once else await asyncio.to_thread(_compressed, body)
                     headers = MutableScopeHeaders(begun)

@@ -35,8 +35,20 @@ class OperatorLimits(msgspec.Struct, frozen=True):
 
 
 _NAMES = (
-    "service", "hub", "uploads", "leases", "registry", "secrets", "environment_keys", "limits", "health", "metrics", "pages", "closing", "usage",
-)  # fmt: skip
+    "service",
+    "hub",
+    "uploads",
+    "leases",
+    "registry",
+    "secrets",
+    "environment_keys",
+    "limits",
+    "health",
+    "metrics",
+    "pages",
+    "closing",
+    "usage",
+)
 
 _SERVICES = frozenset({"service", "usage"})
 

@@ -47,7 +47,8 @@ class Library(msgspec.Struct, frozen=True, tag="library", tag_field="type"):
 
 
 class WholeLibrary(msgspec.Struct, frozen=True, tag="library", tag_field="type"):
-    """The first message on `/ws?full=true`, with whole jobs, as version 0.1 sent it. Deprecated, as `GET /api/jobs?full=true` is."""
+    """The first message on `/ws?full=true`, with whole jobs, as version 0.1 sent it. Deprecated, as `GET
+    /api/jobs?full=true` is."""
 
     seq: int
     jobs: tuple[Job, ...]
@@ -88,7 +89,8 @@ class Shutdown(asyncio.Event):
                 self._none_open.set()
 
     async def close_sockets(self, within_s: float) -> int:
-        """Close every WebSocket; returns how many are still open after `within_s` seconds, because their clients do not read."""
+        """Close every WebSocket; returns how many are still open after `within_s` seconds, because their clients do not
+        read."""
         self.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
@@ -105,7 +107,11 @@ LibraryMessage = Library | StateChanged | Progress | Deleted | Heartbeat | Refus
 
 @websocket("/ws/{job_id:str}")
 async def job_events(
-    socket: WebSocket[Any, Any, Any], job_id: FromPath[str], service: Given[JobService], hub: Given[Hub], closing: Given[Shutdown]
+    socket: WebSocket[Any, Any, Any],
+    job_id: FromPath[str],
+    service: Given[JobService],
+    hub: Given[Hub],
+    closing: Given[Shutdown],
 ) -> None:
     """One job: its snapshot, then every event. Closed with 4404 when the job does not exist or is deleted."""
 
@@ -117,7 +123,11 @@ async def job_events(
 
 @websocket("/ws")
 async def library_events(
-    socket: WebSocket[Any, Any, Any], service: Given[JobService], hub: Given[Hub], closing: Given[Shutdown], full: bool = False
+    socket: WebSocket[Any, Any, Any],
+    service: Given[JobService],
+    hub: Given[Hub],
+    closing: Given[Shutdown],
+    full: bool = False,
 ) -> None:
     """All jobs: the newest ones, then every change of state and progress."""
 
@@ -136,7 +146,8 @@ async def _serve(
     wanted: Callable[[JobEvent], bool],
     closing: Shutdown,
 ) -> None:
-    """Serve until the client disconnects, the job is deleted, or the server stops. Granian reports a disconnect in `receive`, not in `send`."""
+    """Serve until the client disconnects, the job is deleted, or the server stops. Granian reports a disconnect in
+    `receive`, not in `send`."""
     if closing.full:
         await _turn_away(socket, closing.most)
         return
@@ -148,7 +159,12 @@ async def _serve(
 async def _turn_away(socket: WebSocket[Any, Any, Any], most: int) -> None:
     """Send the reason and close. A status of the handshake would be cheaper, but browsers hide it from pages."""
     scope = cast(Scope, socket.scope)
-    problem = details(errors.TOO_MANY_SOCKETS, f"{most} are open.", scope=scope, request_id=scope.get("state", {}).get("request_id", ""))
+    problem = details(
+        errors.TOO_MANY_SOCKETS,
+        f"{most} are open.",
+        scope=scope,
+        request_id=scope.get("state", {}).get("request_id", ""),
+    )
     with contextlib.suppress(WebSocketException, RuntimeError, TimeoutError):  # it may have disconnected, or not read
         async with asyncio.timeout(_REFUSAL_S):
             await socket.accept()
@@ -239,12 +255,18 @@ async def _send(socket: WebSocket[Any, Any, Any], text: str) -> None:
 
 
 def _talks(messages: Any) -> dict[int, ResponseSpec]:
-    return {101: ResponseSpec(messages, generate_examples=False, description="Every message is one of these, as JSON text."), **refuses(426)}
+    return {
+        101: ResponseSpec(
+            messages, generate_examples=False, description="Every message is one of these, as JSON text."
+        ),
+        **refuses(426),
+    }
 
 
 @get("/ws/{job_id:str}", tags=["events"], responses=_talks(JobMessage), sync_to_thread=False)
 def job_events_over_http(job_id: FromPath[str]) -> None:
-    """A WebSocket: the job's snapshot first, then its events, a heartbeat every 5 s. Close code 4404: there is no such job.
+    """A WebSocket: the job's snapshot first, then its events, a heartbeat every 5 s. Close code 4404: there is no such
+    job.
 
     Close code 1013, after one message `refused`: too many are open.
     """

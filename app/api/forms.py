@@ -96,7 +96,12 @@ class _Form:
 
 
 async def create_from_form(
-    request: Request[Any, Any, Any], service: JobService, uploads: UploadStore, leases: Leases, limits: OperatorLimits, keys: Keys
+    request: Request[Any, Any, Any],
+    service: JobService,
+    uploads: UploadStore,
+    leases: Leases,
+    limits: OperatorLimits,
+    keys: Keys,
 ) -> tuple[Job, OptionsPatch]:
     """Read the form and create the job; returns it, and the options that were asked for.
 
@@ -108,7 +113,8 @@ async def create_from_form(
     if not boundary:
         raise DubError(errors.INVALID_REQUEST, "The multipart body has no boundary.")
     announced = max(0, (request.content_length or 0) - _OVERHEAD_BYTES)
-    if announced <= 2 * limits.max_upload_bytes:  # a video and a background; each file is held to the limit as it arrives
+    # a video and a background; each file is held to the limit as it arrives
+    if announced <= 2 * limits.max_upload_bytes:
         announced = min(announced, limits.max_upload_bytes)
     check_length(limits, announced)
     room = await asyncio.to_thread(uploads.reserve, request.content_length or 0)

@@ -1,4 +1,5 @@
-"""Health: the conditions of readiness, and figures for people and Prometheus. Everything here blocks for milliseconds."""
+"""Health: the conditions of readiness, and figures for people and Prometheus. Everything here blocks for
+milliseconds."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ Probe = Callable[[], str]  # returns what is wrong, or ""; an exception also fai
 
 
 class Health:
-    """`probes` are the conditions by name; `jobs` counts jobs by state, `sockets` open ones, `free_bytes` the disk's free space."""
+    """`probes` are the conditions by name; `jobs` counts jobs by state, `sockets` open ones, `free_bytes` the disk's
+    free space."""
 
     def __init__(
         self,
@@ -50,7 +52,13 @@ class Health:
         sockets: Callable[[], int],
         free_bytes: Callable[[], int],
     ) -> None:
-        self._version, self._probes, self._jobs, self._sockets, self._free_bytes = version, dict(probes), jobs, sockets, free_bytes
+        self._version, self._probes, self._jobs, self._sockets, self._free_bytes = (
+            version,
+            dict(probes),
+            jobs,
+            sockets,
+            free_bytes,
+        )
         self._began = time.monotonic()
 
     def report(self) -> HealthReport:

@@ -31,7 +31,9 @@ async def _accept_form(request: Request[Any, Any, Any]) -> Response[Job] | None:
         return None
     state = request.app.state
     keys = read_keys(request.headers, state.registry)
-    job, asked = await create_from_form(request, acting(state.service, request.scope), state.uploads, state.leases, state.limits, keys)
+    job, asked = await create_from_form(
+        request, acting(state.service, request.scope), state.uploads, state.leases, state.limits, keys
+    )
     return _answer(job, asked, status_code=201)
 
 
@@ -42,7 +44,8 @@ def _answer(job: Job, asked: OptionsPatch, *, status_code: int = 200) -> Respons
 
 @post("/", before_request=_accept_form, sync_to_thread=True, responses=refuses(401, 404, 409, 413, 422, 429, 507))
 def create_job(service: Given[JobService], data: JSONBody[CreateJob], keys: Given[Keys]) -> Response[Job]:
-    """Create a job from a finished upload. With `multipart/form-data` (`file`, `subtitles`, `stem`, options as fields) the uploads come along."""
+    """Create a job from a finished upload. With `multipart/form-data` (`file`, `subtitles`, `stem`, options as fields)
+    the uploads come along."""
     return _answer(service.create(data, keys=keys), data.options, status_code=201)
 
 
@@ -50,13 +53,18 @@ def create_job(service: Given[JobService], data: JSONBody[CreateJob], keys: Give
 def list_jobs(
     request: Request[Any, Any, Any],
     service: Given[JobService],
-    state_filter: Annotated[list[JobState] | None, QueryParameter(name="state", description="Only jobs in one of these states.")] = None,
-    text: Annotated[str, QueryParameter(name="q", max_length=255, description="Only jobs with this in their title.")] = "",
+    state_filter: Annotated[
+        list[JobState] | None, QueryParameter(name="state", description="Only jobs in one of these states.")
+    ] = None,
+    text: Annotated[
+        str, QueryParameter(name="q", max_length=255, description="Only jobs with this in their title.")
+    ] = "",
     limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, QueryParameter(max_length=255, description="`next` of the page before.")] = None,
     full: Annotated[bool, QueryParameter(description="Deprecated: whole jobs, as version 0.1 listed them.")] = False,
 ) -> Response[JobPage]:
-    """A page of jobs, newest first, each as a summary; `GET /api/jobs/{job_id}` has the whole. The ETag answers an unchanged page with 304."""
+    """A page of jobs, newest first, each as a summary; `GET /api/jobs/{job_id}` has the whole. The ETag answers an
+    unchanged page with 304."""
     page = service.page(states=frozenset(state_filter or ()), query=text, limit=limit, cursor=cursor)
     if full:
         return validated(request, service.whole(page), {"Deprecation": _DEPRECATED})
@@ -120,7 +128,8 @@ async def estimate_job(service: Given[JobService], job_id: FromPath[str], keys: 
 @get("/{job_id:str}/report", sync_to_thread=True, responses=refuses(404))
 def get_report(service: Given[JobService], job_id: FromPath[str]) -> Response[Report]:
     """The report of the last finished render: every line, and totals."""
-    body = cast(Report, msgspec.json.encode(service.report(job_id)))  # decoded here, in the handler's thread: it grows with the lines
+    # decoded here, in the handler's thread: it grows with the lines
+    body = cast(Report, msgspec.json.encode(service.report(job_id)))
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 HEADER: Final = "X-Autodubber-Key"
 _ELEVENLABS_HEADER: Final = "xi-api-key"
-_KEY: Final = re.compile(r"([a-z0-9-]{1,40})=([\x21-\x2b\x2d-\x7e]{1,255})")  # no comma: proxies join repeated headers with commas
+# no comma: proxies join repeated headers with commas
+_KEY: Final = re.compile(r"([a-z0-9-]{1,40})=([\x21-\x2b\x2d-\x7e]{1,255})")
 
 
 def read_keys(headers: Headers, registry: Registry) -> Keys:
@@ -28,7 +29,9 @@ def read_keys(headers: Headers, registry: Registry) -> Keys:
         for part in filter(None, map(str.strip, header.split(","))):
             match = _KEY.fullmatch(part)
             if match is None or match[1] not in registry.voices:
-                raise DubError(INVALID_REQUEST, f"{HEADER} is ENGINE=KEY; the engines are {', '.join(registry.voices)}.")
+                raise DubError(
+                    INVALID_REQUEST, f"{HEADER} is ENGINE=KEY; the engines are {', '.join(registry.voices)}."
+                )
             if match[1] in found:
                 raise DubError(INVALID_REQUEST, f"{HEADER} has two keys for {match[1]}.")
             found[match[1]] = match[2]
@@ -41,14 +44,23 @@ def _provide(
     engine_keys: Annotated[
         str | None,
         HeaderParameter(
-            name=HEADER, required=False,
-            description="ENGINE=KEY: an engine's API key for this request only; may come once for each engine. Never stored in clear or logged.",
+            name=HEADER,
+            required=False,
+            description=(
+                "ENGINE=KEY: an engine's API key for this request only; may come once for each engine. Never "
+                "stored in clear or logged."
+            ),
         ),
     ] = None,
     elevenlabs_key: Annotated[
-        str | None, HeaderParameter(name=_ELEVENLABS_HEADER, required=False, description="The same for ElevenLabs alone, as its own API names it.")
+        str | None,
+        HeaderParameter(
+            name=_ELEVENLABS_HEADER,
+            required=False,
+            description="The same for ElevenLabs alone, as its own API names it.",
+        ),
     ] = None,
-) -> Keys:  # fmt: skip
+) -> Keys:
     return read_keys(request.headers, state.registry)
 
 

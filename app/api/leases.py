@@ -1,4 +1,5 @@
-"""One writer for each upload. A client may reconnect before the server notices its dead connection: then the silent writer is interrupted."""
+"""One writer for each upload. A client may reconnect before the server notices its dead connection: then the silent
+writer is interrupted."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ class Leases:
             lease.pace.interrupt()
 
     async def vacate(self, upload_id: str, *, by_force: bool = False) -> None:
-        """Return when no writer is left. A writer that has been silent for 2 s (`by_force`: any) is interrupted; otherwise raises upload_locked."""
+        """Return when no writer is left. A writer that has been silent for 2 s (`by_force`: any) is interrupted;
+        otherwise raises upload_locked."""
         while (lease := self._held.get(upload_id)) is not None:
             if not by_force and lease.pace.silent_s() < _SILENT_S:
                 raise DubError(UPLOAD_LOCKED, headers={"Retry-After": "1"})

@@ -1,7 +1,7 @@
 """Renders metrics in Prometheus' text format. The client library is imported with the first request.
 
-There are two kinds: counts of this process since its start (`app.observability.metrics`), and gauges that are read when requested.
-docs/monitoring.md lists every name; a test compares.
+There are two kinds: counts of this process since its start (`app.observability.metrics`), and gauges that are read when
+requested. docs/monitoring.md lists every name; a test compares.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4"
 class Gauges(msgspec.Struct, frozen=True):
     """Gauges that are read when requested. Everything blocks for milliseconds.
 
-    `queues` is the number of waiting jobs by queue, `waits_s` the wait of the first one; `worst_blocks_s` is `LoopWatch.take`;
-    `blob_bytes` the bytes on disk by kind. `data` is the data folder, `floor_bytes` the minimum of free space.
+    `queues` is the number of waiting jobs by queue, `waits_s` the wait of the first one; `worst_blocks_s` is
+    `LoopWatch.take`; `blob_bytes` the bytes on disk by kind. `data` is the data folder, `floor_bytes` the minimum of
+    free space.
     """
 
     health: Health
@@ -66,29 +67,53 @@ class Metrics:
         about = {"version": self._version, "python": platform.python_version()}
         yield _gauge("build_info", "Always 1; the labels are what counts.", {tuple(about.values()): 1.0}, *about)
         yield _gauge("ready", "1 when work can be taken.", float(report.ready))
-        yield _gauge("check_ok", "1 when this condition of readiness holds.", {(c.name,): float(c.ok) for c in report.checks}, "check")
+        yield _gauge(
+            "check_ok",
+            "1 when this condition of readiness holds.",
+            {(c.name,): float(c.ok) for c in report.checks},
+            "check",
+        )
         yield _gauge("uptime_seconds", "Since the start of the server.", report.uptime_s)
         yield _gauge("sockets", "Open WebSockets that get events.", report.sockets)
         worst_s, own_s = self._standing.worst_blocks_s()
-        yield _gauge("event_loop_worst_block_seconds", "The longest time nobody was answered, since the last look.", worst_s)
-        yield _gauge("event_loop_worst_own_block_seconds", "The same, but only while the server itself was computing.", own_s)
+        yield _gauge(
+            "event_loop_worst_block_seconds", "The longest time nobody was answered, since the last look.", worst_s
+        )
+        yield _gauge(
+            "event_loop_worst_own_block_seconds", "The same, but only while the server itself was computing.", own_s
+        )
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         yield CounterMetricFamily(
-            "autodubber_child_cpu_seconds", "Processor time of child processes that have ended.", value=used.ru_utime + used.ru_stime
+            "autodubber_child_cpu_seconds",
+            "Processor time of child processes that have ended.",
+            value=used.ru_utime + used.ru_stime,
         )
 
     def _work(self, report: HealthReport) -> Iterator[Metric]:
         yield _gauge("jobs", "Jobs by state.", {(state,): report.jobs.get(state, 0) for state in JobState}, "state")
         queues, waits_s = self._standing.queues(), self._standing.waits_s()
-        yield _gauge("queue_length", "Jobs that wait, by queue.", {(name,): count for name, count in sorted(queues.items())}, "queue")
+        yield _gauge(
+            "queue_length",
+            "Jobs that wait, by queue.",
+            {(name,): count for name, count in sorted(queues.items())},
+            "queue",
+        )
         oldest: dict[tuple[str, ...], float] = {(name,): waits_s.get(name, 0.0) for name in sorted(queues)}
         kept: dict[tuple[str, ...], float] = {(kind,): size for kind, size in self._standing.blob_bytes().items()}
         yield _gauge("blob_bytes", "What is on the disk, by kind.", kept, "kind")
-        yield _gauge("queue_oldest_seconds", "How long the oldest of them has waited; 0 when none waits.", oldest, "queue")
+        yield _gauge(
+            "queue_oldest_seconds", "How long the oldest of them has waited; 0 when none waits.", oldest, "queue"
+        )
 
     def text(self) -> bytes:
         """All metrics as text, including those of the process."""
-        from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
+        from prometheus_client import (
+            CollectorRegistry,
+            GCCollector,
+            PlatformCollector,
+            ProcessCollector,
+            generate_latest,
+        )
 
         if self._registry is None:
             registry = CollectorRegistry()
@@ -103,7 +128,9 @@ class Metrics:
 def may_read(token: str, authorization: str | None) -> bool:
     """Whether the header holds the token; compared in constant time."""
     scheme, _, given = (authorization or "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1", "replace"), token.encode())
+    return scheme.lower() == "bearer" and hmac.compare_digest(
+        given.strip().encode("latin-1", "replace"), token.encode()
+    )
 
 
 def _gauge(name: str, help: str, value: float | Mapping[tuple[str, ...], float], *labels: str) -> Metric:

@@ -1,4 +1,5 @@
-"""Serves the built page: `index.html` for every route, hashed assets with unlimited caching. The folder is read once, at the start."""
+"""Serves the built page: `index.html` for every route, hashed assets with unlimited caching. The folder is read once,
+at the start."""
 
 from __future__ import annotations
 
@@ -30,12 +31,20 @@ _SRC: Final = re.compile(rb"<script\s[^>]*\bsrc\s*=", re.IGNORECASE)
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _RESERVED: Final = ("api", "ws", "download", "media", "health", "metrics", "schema", "_app")
 _ENCODINGS: Final = (("br", ".br"), ("gzip", ".gz"))
-_TYPES: Final = {".js": "text/javascript", ".mjs": "text/javascript", ".webmanifest": "application/manifest+json", ".woff2": "font/woff2"}
+_TYPES: Final = {
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
+}
 
-_NOT_BUILT: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+_NOT_BUILT: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport"
+content="width=device-width">
 <title>AutoDubber</title>
-<style>body{font:1.1rem/1.6 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem}code{background:#8883;padding:.1em .4em}</style>
-<h1>AutoDubber is running</h1><p>The page has not been built. Run <code>make setup</code> in the source folder and start again.</p>
+<style>body{font:1.1rem/1.6 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0
+1rem}code{background:#8883;padding:.1em .4em}</style>
+<h1>AutoDubber is running</h1><p>The page has not been built. Run <code>make setup</code> in the source folder and
+start again.</p>
 <p>The interface works without it: see <a href="/schema">/schema</a>.</p></html>"""
 
 
@@ -59,7 +68,8 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class Pages:
-    """The build in `folder`, or a page that says it is missing, served under the path `base`. Reads the disk once, in the constructor."""
+    """The build in `folder`, or a page that says it is missing, served under the path `base`. Reads the disk once, in
+    the constructor."""
 
     def __init__(self, folder: Path, base: str = "") -> None:
         index = folder / "index.html"
@@ -76,7 +86,8 @@ class Pages:
 
 
 def under(base: str, html: bytes) -> bytes:
-    """index.html, which is built for the root, rewritten for `base`. Other files of the build refer to each other relatively."""
+    """index.html, which is built for the root, rewritten for `base`. Other files of the build refer to each other
+    relatively."""
     prefix = base.encode()
     return _ROUTED.sub(rb"\1" + prefix + rb"\2", _ROOTED.sub(rb"\1" + prefix + b"/", html))
 
@@ -108,7 +119,11 @@ def _encoding(accepted: str, asset: Asset) -> str | None:
 async def _send_asset(request: Request[Any, Any, Any], asset: Asset) -> Response[bytes]:
     encoding = _encoding(request.headers.get("accept-encoding", ""), asset)
     etag = asset.etag if encoding is None else f'{asset.etag[:-1]}-{encoding}"'
-    headers = {"ETag": etag, "Cache-Control": asset.cache_control, "Last-Modified": formatdate(asset.modified_at, usegmt=True)}
+    headers = {
+        "ETag": etag,
+        "Cache-Control": asset.cache_control,
+        "Last-Modified": formatdate(asset.modified_at, usegmt=True),
+    }
     if asset.copies:
         headers["Vary"] = "Accept-Encoding"
     if etag in tags(request.headers.get("if-none-match")):

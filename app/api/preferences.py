@@ -33,7 +33,8 @@ class KeySource(StrEnum):
 
 
 class KeyStatus(msgspec.Struct, frozen=True):
-    """Whether a key was entered in the page (`stored`), which one is used (`source`, None: none), and that one's last four characters."""
+    """Whether a key was entered in the page (`stored`), which one is used (`source`, None: none), and that one's last
+    four characters."""
 
     stored: bool
     source: KeySource | None
@@ -47,8 +48,8 @@ class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ServerSettings(msgspec.Struct, frozen=True):
     """Limits and defaults. Sizes are bytes; browsers should upload in chunks of `chunk_bytes`. Speeds are those of
     the default voice (`speeds` of an engine has each engine's own), rates a locked line's;
-    `loudness_targets` (LUFS) are the usual ones, others are taken too; `subtitle_encodings` can be chosen for a subtitle file. `keys` has every
-    engine that needs one; `elevenlabs_key` is ElevenLabs' again.
+    `loudness_targets` (LUFS) are the usual ones, others are taken too; `subtitle_encodings` can be chosen for a
+    subtitle file. `keys` has every engine that needs one; `elevenlabs_key` is ElevenLabs' again.
     """
 
     version: str
@@ -85,11 +86,19 @@ def _keyed(registry: Registry, engine: str) -> str:
 
 @get("/", sync_to_thread=True, responses=refuses())
 def get_settings(
-    service: Given[JobService], secrets: Given[SecretStore], registry: Given[Registry], limits: Given[OperatorLimits], environment_keys: Given[Keys]
+    service: Given[JobService],
+    secrets: Given[SecretStore],
+    registry: Given[Registry],
+    limits: Given[OperatorLimits],
+    environment_keys: Given[Keys],
 ) -> ServerSettings:
     """Limits, and the default options of a job."""
     speeds = registry.voice(service.default_options().voices.voice)[0].speeds
-    keys = {voice.name: _status(secrets, environment_keys, voice.name) for voice in registry.voices.values() if voice.needs_key}
+    keys = {
+        voice.name: _status(secrets, environment_keys, voice.name)
+        for voice in registry.voices.values()
+        if voice.needs_key
+    }
     return ServerSettings(
         limits.version,
         limits.max_upload_bytes,
@@ -109,14 +118,20 @@ def get_settings(
 
 
 @get("/keys/{engine:str}", sync_to_thread=True, responses=refuses(422))
-def get_key(secrets: Given[SecretStore], registry: Given[Registry], environment_keys: Given[Keys], engine: FromPath[str]) -> KeyStatus:
+def get_key(
+    secrets: Given[SecretStore], registry: Given[Registry], environment_keys: Given[Keys], engine: FromPath[str]
+) -> KeyStatus:
     """Whether there is a key for this engine."""
     return _status(secrets, environment_keys, _keyed(registry, engine))
 
 
 @put("/keys/{engine:str}", sync_to_thread=True, responses=refuses(422))
 def put_key(
-    secrets: Given[SecretStore], registry: Given[Registry], environment_keys: Given[Keys], engine: FromPath[str], data: JSONBody[KeyEntry]
+    secrets: Given[SecretStore],
+    registry: Given[Registry],
+    environment_keys: Given[Keys],
+    engine: FromPath[str],
+    data: JSONBody[KeyEntry],
 ) -> KeyStatus:
     """Store the key, encrypted. It is used instead of the environment's."""
     secrets.set(engine_key(_keyed(registry, engine)), data.key)

@@ -23,7 +23,8 @@ _log = structlog.get_logger("api")
 
 
 class ProblemDetails(msgspec.Struct, frozen=True):
-    """The body of every refusal. `code` is stable; `title` is its message, `detail` adds a fact, `hint` says what to do."""
+    """The body of every refusal. `code` is stable; `title` is its message, `detail` adds a fact, `hint` says what to
+    do."""
 
     type: str
     title: str
@@ -39,7 +40,16 @@ def details(problem: errors.Problem, detail: str, *, scope: Scope, request_id: s
     """Make the body of a refusal and count it. Its addresses are as the client of `scope` sees them."""
     metrics.ERRORS.add(problem.code)
     kind = f"{scope.get('root_path', '')}/schema#{problem.code}"
-    return ProblemDetails(kind, problem.message, problem.status, problem.code, detail or problem.message, problem.hint, shown(scope), request_id)
+    return ProblemDetails(
+        kind,
+        problem.message,
+        problem.status,
+        problem.code,
+        detail or problem.message,
+        problem.hint,
+        shown(scope),
+        request_id,
+    )
 
 
 def refuses(*statuses: int) -> dict[int, ResponseSpec]:
@@ -60,7 +70,11 @@ def as_dub_error(error: Exception) -> DubError | None:
         case RequestEntityTooLarge():
             return DubError(errors.BODY_TOO_LARGE)
         case ValidationException() if isinstance(error.extra, list):
-            named = [f"{item.get('key') or 'body'}: {item['message']}" for item in error.extra if isinstance(item, dict) and "message" in item]
+            named = [
+                f"{item.get('key') or 'body'}: {item['message']}"
+                for item in error.extra
+                if isinstance(item, dict) and "message" in item
+            ]
             return DubError(errors.INVALID_REQUEST, "; ".join(named) or error.detail)
         case msgspec.MsgspecError():
             return DubError(errors.INVALID_REQUEST, str(error))

@@ -22,7 +22,8 @@ from app.domain.errors import ARTIFACT_NOT_READY, DubError
 _BLOCK_BYTES: Final = 256 << 10  # it stays in the processor's cache between the copies
 _NOT_AT_ONCE: Final = (errno.EAGAIN, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
 _RANGE: Final = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.IGNORECASE)
-_UNSAFE: Final = re.compile('["\\\\/:*?<>|\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')  # and marks that reverse text
+# and marks that reverse text
+_UNSAFE: Final = re.compile('["\\\\/:*?<>|\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
 
 
 class Unsatisfiable(Exception):
@@ -99,7 +100,8 @@ def disposition(kind: str, filename: str) -> str:
 async def _read(file: FileIO, span: ByteRange) -> AsyncIterator[bytes]:
     """The bytes of the span, a block at a time; closes the file.
 
-    What the page cache has is copied at once, in microseconds; a thread of aiofiles' waits for what has to come from the disk.
+    What the page cache has is copied at once, in microseconds; a thread of aiofiles' waits for what has to come from
+    the disk.
     """
     at, end, room = span.first, span.last + 1, bytearray(_BLOCK_BYTES)
     from_disk = aiofiles.threadpool.wrap(file)
@@ -117,7 +119,8 @@ async def _read(file: FileIO, span: ByteRange) -> AsyncIterator[bytes]:
 
 
 def _cached(fd: int, room: memoryview, at: int) -> int | None:
-    """Read what the page cache has from there on; None where it has nothing, or the file system cannot tell (preadv2(2), RWF_NOWAIT)."""
+    """Read what the page cache has from there on; None where it has nothing, or the file system cannot tell
+    (preadv2(2), RWF_NOWAIT)."""
     if not hasattr(os, "RWF_NOWAIT"):
         return None
     try:
@@ -128,8 +131,11 @@ def _cached(fd: int, room: memoryview, at: int) -> int | None:
         raise
 
 
-def send_file(request: Request[Any, Any, Any], path: Path, *, etag: str, media_type: str, headers: dict[str, str]) -> Response[Any]:
-    """Answer with the file, the part of it that was asked for, or 304 or 416. Blocks while it opens the file: call it in a thread."""
+def send_file(
+    request: Request[Any, Any, Any], path: Path, *, etag: str, media_type: str, headers: dict[str, str]
+) -> Response[Any]:
+    """Answer with the file, the part of it that was asked for, or 304 or 416. Blocks while it opens the file: call it
+    in a thread."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:  # deleted between the look at its row and now
@@ -139,13 +145,24 @@ def send_file(request: Request[Any, Any, Any], path: Path, *, etag: str, media_t
         status = os.fstat(fd)
         size, modified_at = status.st_size, status.st_mtime
         asked = request.headers
-        headers = {"Accept-Ranges": "bytes", "ETag": etag, "Last-Modified": formatdate(modified_at, usegmt=True), **headers}
+        headers = {
+            "Accept-Ranges": "bytes",
+            "ETag": etag,
+            "Last-Modified": formatdate(modified_at, usegmt=True),
+            **headers,
+        }
         if not_modified(asked.get("if-none-match"), asked.get("if-modified-since"), etag, modified_at):
             return Response(b"", status_code=304, headers=headers, media_type=media_type)
         try:
-            span = parse_range(asked.get("range"), size) if range_applies(asked.get("if-range"), etag, modified_at) else None
+            span = (
+                parse_range(asked.get("range"), size)
+                if range_applies(asked.get("if-range"), etag, modified_at)
+                else None
+            )
         except Unsatisfiable:
-            return Response(b"", status_code=416, headers={**headers, "Content-Range": f"bytes */{size}"}, media_type=media_type)
+            return Response(
+                b"", status_code=416, headers={**headers, "Content-Range": f"bytes */{size}"}, media_type=media_type
+            )
         code = 200 if span is None else 206
         if span is not None:
             headers["Content-Range"] = f"bytes {span.first}-{span.last}/{size}"

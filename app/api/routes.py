@@ -37,13 +37,21 @@ from app.config import trusted_proxies
 from app.config.hosts import Hosts
 
 _BODY_BYTES: Final = 8 << 20  # of a JSON body; uploads have their own limit
-_NAMES: Final = ("JobService", "Hub", "UploadStore", "Registry", "SecretStore", "Stock")  # not imported here: they import the database
+# not imported here: they import the database
+_NAMES: Final = ("JobService", "Hub", "UploadStore", "Registry", "SecretStore", "StorageUsage")
 _EXPOSED: Final = ["ETag", "Location", "Content-Disposition", "Content-Range", "X-Request-Id", *upload_headers.EXPOSED]
 
 
-def build(limits: OperatorLimits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]], hosts: Hosts) -> Litestar:
-    """The application, which answers to the names of `hosts`. The lifespan puts its handlers' dependencies into `state`."""
-    cors = CORSConfig(allow_origins=sorted(limits.allowed_origins), expose_headers=_EXPOSED) if limits.allowed_origins else None
+def build(
+    limits: OperatorLimits, lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]], hosts: Hosts
+) -> Litestar:
+    """The application, which answers to the names of `hosts`. The lifespan puts its handlers' dependencies into
+    `state`."""
+    cors = (
+        CORSConfig(allow_origins=sorted(limits.allowed_origins), expose_headers=_EXPOSED)
+        if limits.allowed_origins
+        else None
+    )
     app = Litestar(
         route_handlers=[
             jobs.router,
@@ -72,8 +80,12 @@ def build(limits: OperatorLimits, lifespan: Sequence[Callable[[Litestar], Abstra
         compression_config=compression(),
     )
     guard = RequestGate(
-        app.asgi_handler, limits.allowed_origins, hosts, closing=lambda: app.state.get("closing"),
-        trusted=trusted_proxies.parse(limits.trusted_proxies), access_log=limits.access_log,
-    )  # fmt: skip
+        app.asgi_handler,
+        limits.allowed_origins,
+        hosts,
+        closing=lambda: app.state.get("closing"),
+        trusted=trusted_proxies.parse(limits.trusted_proxies),
+        access_log=limits.access_log,
+    )
     app.asgi_handler = cast(Any, Prefix(guard, limits.base_path) if limits.base_path else guard)
     return app

@@ -21,7 +21,9 @@ from app.domain.errors import NOT_FOUND, DubError, catalogue
 _FORM: Final = {
     "type": "object",
     "required": ["file"],
-    "description": "The options are form fields named GROUP.NAME (`voices.speed`), with the groups and names of `OptionsPatch`.",
+    "description": (
+        "The options are form fields named GROUP.NAME (`voices.speed`), with the groups and names of `OptionsPatch`."
+    ),
     "properties": {
         "file": {"type": "string", "format": "binary"},
         "subtitles": {"type": "string", "format": "binary"},
@@ -30,12 +32,17 @@ _FORM: Final = {
     },
 }
 _REFERENCE: Final = re.compile(r"#/components/schemas/(\w+)")
-_HEAD: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+_HEAD: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport"
+content="width=device-width">
 <title>AutoDubber: the interface</title>
-<style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
-code,pre{font-family:ui-monospace,monospace;font-size:.92em}details{border-bottom:1px solid #8884;padding:.4rem 0}summary{cursor:pointer}
+<style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem
+auto;padding:0 1rem}
+code,pre{font-family:ui-monospace,monospace;font-size:.92em}details{border-bottom:1px solid #8884;padding:.4rem
+0}summary{cursor:pointer}
 dt{margin-top:.6rem;font-weight:600}:target{background:#fd05}</style>"""
-_INTRO: Final = '<p>OpenAPI 3.1: <a href="{address}">{address}</a>. Uploads speak <a href="https://tus.io">tus 1.0.0</a>.</p>'
+_INTRO: Final = (
+    '<p>OpenAPI 3.1: <a href="{address}">{address}</a>. Uploads speak <a href="https://tus.io">tus 1.0.0</a>.</p>'
+)
 
 
 def operation_id(handler: HTTPRouteHandler, method: str, _path: Any) -> str:
@@ -54,7 +61,10 @@ def document(app: Litestar) -> dict[str, Any]:
         if "101" in operations.get("get", {}).get("responses", {}):
             del operations["get"]["responses"]["200"]
     preview = described["paths"]["/api/subtitles/preview"]["post"]
-    preview["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+    preview["requestBody"] = {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
     describe(described)
     _describe_options(described["components"]["schemas"])
     for schema in described["components"]["schemas"].values():
@@ -73,7 +83,8 @@ def _describe_options(schemas: dict[str, Any]) -> None:
 
 
 def _of_one_kind(field: dict[str, Any]) -> None:
-    """Correct the schema of a limited `tuple[X, ...]`: Litestar reads the dots as a second kind of item that may be anything."""
+    """Correct the schema of a limited `tuple[X, ...]`: Litestar reads the dots as a second kind of item that may be
+    anything."""
     kinds = field.get("items", {}).get("oneOf", [])
     if {} in kinds:
         (field["items"],) = [kind for kind in kinds if kind]
@@ -140,13 +151,22 @@ def page_html(document: bytes) -> bytes:
     """The document and the error catalogue as one HTML page without scripts."""
     described = msgspec.json.decode(document)
     intro = _INTRO.format(address=escape(described["servers"][0]["url"].rstrip("/") + "/schema/openapi.json"))
-    parts = [_HEAD, f"<h1>{escape(described['info']['title'])} {escape(described['info']['version'])}: the interface</h1>", intro]
+    parts = [
+        _HEAD,
+        f"<h1>{escape(described['info']['title'])} {escape(described['info']['version'])}: the interface</h1>",
+        intro,
+    ]
     for path, operations in described["paths"].items():
         for method, operation in operations.items():
             parts.append(_operation(method, path, operation))
-    parts.append("<h2>Errors</h2><p>Every refusal is <code>application/problem+json</code> with one of these codes.</p><dl>")
+    parts.append(
+        "<h2>Errors</h2><p>Every refusal is <code>application/problem+json</code> with one of these codes.</p><dl>"
+    )
     for code, problem in sorted(catalogue().items()):
-        parts.append(f'<dt id="{code}"><code>{code}</code> {problem.status}</dt><dd>{escape(problem.message)} <em>{escape(problem.hint)}</em></dd>')
+        parts.append(
+            f'<dt id="{code}"><code>{code}</code> {problem.status}</dt><dd>{escape(problem.message)} '
+            f"<em>{escape(problem.hint)}</em></dd>"
+        )
     parts.append("</dl><h2>Types</h2>")
     for name, schema in sorted(described["components"]["schemas"].items()):
         body = escape(msgspec.json.format(msgspec.json.encode(schema), indent=2).decode())
@@ -156,14 +176,21 @@ def page_html(document: bytes) -> bytes:
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     rows = [
-        f"<li><code>{escape(p['name'])}</code> ({p['in']}{', needed' if p.get('required') else ''}) {escape(p.get('description', ''))}</li>"
+        (
+            f"<li><code>{escape(p['name'])}</code> ({p['in']}{', needed' if p.get('required') else ''}) "
+            f"{escape(p.get('description', ''))}</li>"
+        )
         for p in operation.get("parameters", ())
     ]
     bodies = [_types(content) for content in operation.get("requestBody", {}).get("content", {}).values()]
-    answers = [f"{status} {_types(next(iter(r.get('content', {}).values()), {}))}".strip() for status, r in sorted(operation["responses"].items())]
+    answers = [
+        f"{status} {_types(next(iter(r.get('content', {}).values()), {}))}".strip()
+        for status, r in sorted(operation["responses"].items())
+    ]
     takes = f"<p>Takes {', '.join(filter(None, bodies))}</p>" if any(bodies) else ""
     return (
-        f"<details><summary><b>{method.upper()}</b> <code>{escape(path)}</code> {escape(operation.get('description', ''))}</summary>"
+        f"<details><summary><b>{method.upper()}</b> <code>{escape(path)}</code> "
+        f"{escape(operation.get('description', ''))}</summary>"
         f"{takes}<ul>{''.join(rows)}</ul><p>Answers {'; '.join(answers)}</p></details>"
     )
 

@@ -40,13 +40,16 @@ def content_security_policy(script_hashes: Iterable[str] = ()) -> str:
     no framing."""
     scripts = " ".join(["'self'", *(f"'sha256-{value}'" for value in script_hashes)])
     return (
-        f"default-src 'none'; script-src {scripts}; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; font-src 'self'; "
+        f"default-src 'none'; script-src {scripts}; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
+        f"font-src 'self'; "
         "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
 
 
 # For all other answers: load nothing, run nothing.
-STRICT_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+STRICT_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 _HEADERS: Final = {
     b"x-content-type-options": b"nosniff",
     b"x-frame-options": b"DENY",
@@ -165,8 +168,8 @@ def check(scope: Scope, headers: dict[str, str], allowed: frozenset[str], hosts:
     web site that could change or read something.
 
     An unknown name may belong to a web site that points it at this server (DNS rebinding): its pages would share our
-    origin. A request without Origin and Sec-Fetch-Site does not come from a browser, and may pass: browsers send at least
-    one of them with every request that is not plain reading.
+    origin. A request without Origin and Sec-Fetch-Site does not come from a browser, and may pass: browsers send at
+    least one of them with every request that is not plain reading.
     """
     if weight(scope) > HEAD_BYTES:
         raise DubError(errors.HEADERS_TOO_LARGE)
@@ -214,7 +217,11 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, error: DubError, r
     start = {
         "type": "http.response.start",
         "status": error.problem.status,
-        "headers": [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")],
+        "headers": [
+            (b"content-type", media_type.encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", b"no-store"),
+        ],
     }
     await send(start)
     await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -20,7 +20,9 @@ from app.jobs.schemas import SegmentChanges, Segments, SplitSegment
 if TYPE_CHECKING:
     from app.jobs.service import JobService
 
-IfMatch = Annotated[str | None, HeaderParameter(name="If-Match", description="The ETag of the lines that the change is for.")]
+IfMatch = Annotated[
+    str | None, HeaderParameter(name="If-Match", description="The ETag of the lines that the change is for.")
+]
 _TAG: Final = re.compile(r'(?:W/)?"(\d{1,18})"')
 
 
@@ -29,7 +31,8 @@ def etag(revision: int) -> str:
 
 
 def revision_of(if_match: str | None) -> int:
-    """The revision in If-Match. Raises precondition_required without the header, edit_conflict for a tag that is no revision."""
+    """The revision in If-Match. Raises precondition_required without the header, edit_conflict for a tag that is no
+    revision."""
     if if_match is None:
         raise DubError(errors.PRECONDITION_REQUIRED)
     match = _TAG.fullmatch(if_match.strip())
@@ -41,7 +44,9 @@ def revision_of(if_match: str | None) -> int:
 def _tagged(segments: Segments) -> Response[Segments]:
     """Encodes here, in the handler's thread: ten thousand lines would block the event loop."""
     body = cast(Segments, msgspec.json.encode(segments))
-    return Response(body, media_type="application/json", headers={"ETag": etag(segments.revision), "Cache-Control": "no-cache"})
+    return Response(
+        body, media_type="application/json", headers={"ETag": etag(segments.revision), "Cache-Control": "no-cache"}
+    )
 
 
 @get("/", sync_to_thread=True, responses=refuses(404))
@@ -51,29 +56,48 @@ def get_segments(service: Given[JobService], job_id: FromPath[str]) -> Response[
 
 
 @patch("/", sync_to_thread=True, responses=refuses(404, 409, 412, 422, 428, 503))
-def edit_segments(service: Given[JobService], job_id: FromPath[str], data: JSONBody[SegmentChanges], if_match: IfMatch = None) -> Response[Segments]:
+def edit_segments(
+    service: Given[JobService], job_id: FromPath[str], data: JSONBody[SegmentChanges], if_match: IfMatch = None
+) -> Response[Segments]:
     """Edit, add and remove lines, all in one transaction."""
     return _tagged(service.edit(job_id, revision_of(if_match), data))
 
 
 @post("/{segment_id:str}/split", status_code=200, sync_to_thread=True, responses=refuses(404, 409, 412, 422, 428, 503))
 def split_segment(
-    service: Given[JobService], job_id: FromPath[str], segment_id: FromPath[str], data: JSONBody[SplitSegment], if_match: IfMatch = None
+    service: Given[JobService],
+    job_id: FromPath[str],
+    segment_id: FromPath[str],
+    data: JSONBody[SplitSegment],
+    if_match: IfMatch = None,
 ) -> Response[Segments]:
     """Cut a line in two."""
     return _tagged(service.split(job_id, segment_id, revision_of(if_match), data))
 
 
 @post("/{segment_id:str}/merge", status_code=200, sync_to_thread=True, responses=refuses(404, 409, 412, 422, 428, 503))
-def merge_segment(service: Given[JobService], job_id: FromPath[str], segment_id: FromPath[str], if_match: IfMatch = None) -> Response[Segments]:
+def merge_segment(
+    service: Given[JobService], job_id: FromPath[str], segment_id: FromPath[str], if_match: IfMatch = None
+) -> Response[Segments]:
     """Join a line with the following one."""
     return _tagged(service.merge(job_id, segment_id, revision_of(if_match)))
 
 
-@post("/{segment_id:str}/preview", status_code=200, media_type="audio/wav", responses=refuses(401, 402, 404, 409, 422, 502, 503, 507))
-async def preview_segment(service: Given[JobService], job_id: FromPath[str], segment_id: FromPath[str], keys: Given[Keys]) -> Response[bytes]:
+@post(
+    "/{segment_id:str}/preview",
+    status_code=200,
+    media_type="audio/wav",
+    responses=refuses(401, 402, 404, 409, 422, 502, 503, 507),
+)
+async def preview_segment(
+    service: Given[JobService], job_id: FromPath[str], segment_id: FromPath[str], keys: Given[Keys]
+) -> Response[bytes]:
     """One line as a WAV file, as it will be spoken. The clip is kept, so that the render does not buy it again."""
-    return Response(await service.preview(job_id, segment_id, keys=keys), media_type="audio/wav", headers={"Cache-Control": "no-store"})
+    return Response(
+        await service.preview(job_id, segment_id, keys=keys),
+        media_type="audio/wav",
+        headers={"Cache-Control": "no-store"},
+    )
 
 
 router = Router(

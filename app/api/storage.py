@@ -38,9 +38,17 @@ def clean_storage(usage: Given[StorageUsage], data: JSONBody[CleanRequest]) -> C
     return usage.clean(dry_run=data.dry_run)
 
 
-@get("/api/jobs/{job_id:str}/export", sync_to_thread=True, tags=["jobs"], media_type="application/x-tar", responses=refuses(404), raises=[])
+@get(
+    "/api/jobs/{job_id:str}/export",
+    sync_to_thread=True,
+    tags=["jobs"],
+    media_type="application/x-tar",
+    responses=refuses(404),
+    raises=[],
+)
 def export_job(usage: Given[StorageUsage], job_id: FromPath[str]) -> Stream:
-    """One job with its history and files as a tar archive for `autodubber import`; its README.txt explains the contents."""
+    """One job with its history and files as a tar archive for `autodubber import`; its README.txt explains the
+    contents."""
     title, blocks = usage.archive(job_id)
     headers = {"Content-Disposition": disposition("attachment", f"{title}.tar"), "Cache-Control": "no-store"}
     return Stream(_in_threads(blocks), media_type="application/x-tar", headers=headers)

@@ -33,8 +33,12 @@ class SubtitlePreview(msgspec.Struct, frozen=True):
 @post("/preview", status_code=200, request_max_body_size=_MAX_BYTES + 1, responses=refuses(413, 422))
 async def preview_subtitles(
     request: Request[Any, Any, Any],
-    language: Annotated[str | None, QueryParameter(pattern=_LANGUAGE, description="The language of its lines, if known.")] = None,
-    encoding: Annotated[str | None, QueryParameter(max_length=40, description="An encoding instead of the guess.")] = None,
+    language: Annotated[
+        str | None, QueryParameter(pattern=_LANGUAGE, description="The language of its lines, if known.")
+    ] = None,
+    encoding: Annotated[
+        str | None, QueryParameter(max_length=40, description="An encoding instead of the guess.")
+    ] = None,
 ) -> SubtitlePreview:
     """Read an SRT, WebVTT or ASS file, which is the body (`application/octet-stream`). Nothing is kept."""
     from app.jobs.attachments import look_at_subtitles  # not at import: it imports the database

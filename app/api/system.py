@@ -58,7 +58,8 @@ def health_for_people(health: Given[Health]) -> Response[HealthReport]:
 
 @get("/metrics", sync_to_thread=True, tags=["system"], media_type="text/plain", responses=refuses(401, 404))
 def metrics(request: Request[Any, Any, Any], limits: Given[OperatorLimits], metrics: Given[Metrics]) -> Response[bytes]:
-    """Figures for Prometheus: 404 unless AUTODUBBER_METRICS is on; with AUTODUBBER_METRICS_TOKEN, 401 without it as bearer token."""
+    """Figures for Prometheus: 404 unless AUTODUBBER_METRICS is on; with AUTODUBBER_METRICS_TOKEN, 401 without it as
+    bearer token."""
     if limits.metrics_token:
         if not may_read(limits.metrics_token, request.headers.get("authorization")):
             raise DubError(errors.METRICS_TOKEN, headers={"WWW-Authenticate": 'Bearer realm="metrics"'})

@@ -20,16 +20,33 @@ if TYPE_CHECKING:
 VERSION: Final = "1.0.0"
 EXTENSIONS: Final = "creation,creation-defer-length,creation-with-upload,termination,checksum,expiration,concatenation"
 EXPOSED: Final = (
-    "Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm", "Upload-Offset", "Upload-Length",
-    "Upload-Defer-Length", "Upload-Concat", "Upload-Metadata", "Upload-Expires",
-)  # fmt: skip
+    "Tus-Resumable",
+    "Tus-Version",
+    "Tus-Extension",
+    "Tus-Max-Size",
+    "Tus-Checksum-Algorithm",
+    "Upload-Offset",
+    "Upload-Length",
+    "Upload-Defer-Length",
+    "Upload-Concat",
+    "Upload-Metadata",
+    "Upload-Expires",
+)
 CHUNK_TYPE: Final = "application/offset+octet-stream"
 METADATA_BYTES: Final = 16 << 10  # the whole header
 METADATA_PAIRS: Final = 32
 METADATA_KEY_CHARACTERS: Final = 128
 METADATA_VALUE_BYTES: Final = 4 << 10  # a path of the longest kind
 _NUMBER: Final = re.compile(r"\d{1,18}", re.ASCII)
-_FORWARDED: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-real-ip")
+_FORWARDED: Final = (
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-real-ip",
+)
 _ADDRESS: Final = re.compile(r"(?:.*/)?api/uploads/([^/]{1,64})/?")
 
 
@@ -91,12 +108,15 @@ def parse_length(headers: Mapping[str, str]) -> int | None:
 
 
 def parse_parts(concat: str | None) -> list[str] | None:
-    """Upload-Concat: the ids of the uploads to join, in order; None for an upload with bytes of its own. Raises invalid_request."""
+    """Upload-Concat: the ids of the uploads to join, in order; None for an upload with bytes of its own. Raises
+    invalid_request."""
     if concat is None or concat == PARTIAL:
         return None
     kind, semicolon, addresses = concat.partition(";")
     if kind != "final" or not semicolon:
-        raise DubError(errors.INVALID_REQUEST, "Upload-Concat: it is `partial`, or `final;` and the addresses of the parts.")
+        raise DubError(
+            errors.INVALID_REQUEST, "Upload-Concat: it is `partial`, or `final;` and the addresses of the parts."
+        )
     found = []
     for address in addresses.split():
         try:
@@ -123,17 +143,23 @@ def upload_headers(upload: Upload) -> dict[str, str]:
 
 def head_headers(upload: Upload) -> dict[str, str]:
     """Further headers of HEAD: the length, if known, and the metadata of the creation."""
-    headers = upload_headers(upload) | ({"Upload-Defer-Length": "1"} if upload.deferred else {"Upload-Length": str(upload.length_bytes)})
+    headers = upload_headers(upload) | (
+        {"Upload-Defer-Length": "1"} if upload.deferred else {"Upload-Length": str(upload.length_bytes)}
+    )
     if upload.concat:
         headers["Upload-Concat"] = upload.concat
-    pairs = ",".join(f"{name} {base64.b64encode(value.encode()).decode()}".rstrip() for name, value in upload.metadata.items())
+    pairs = ",".join(
+        f"{name} {base64.b64encode(value.encode()).decode()}".rstrip() for name, value in upload.metadata.items()
+    )
     return headers | ({"Upload-Metadata": pairs} if pairs else {})
 
 
 def address(headers: Mapping[str, str], path: str, *, behind_proxy: bool) -> str:
-    """The upload's absolute address as the client sees it, or only its path when that is known to a proxy alone: the client resolves it.
+    """The upload's absolute address as the client sees it, or only its path when that is known to a proxy alone: the
+    client resolves it.
 
-    A browser's Origin tells how it reaches the server. Without Origin, a proxy with https may stand between: the setting or a header tells.
+    A browser's Origin tells how it reaches the server. Without Origin, a proxy with https may stand between: the
+    setting or a header tells.
     """
     host, origin = headers.get("host", ""), headers.get("origin", "")
     if host and origin.partition("://")[2] == host:
@@ -148,7 +174,10 @@ _RESUMABLE = ("Tus-Resumable", "The version of tus: 1.0.0.")
 _OFFSET = ("Upload-Offset", "How many bytes are on the server's disk.")
 _EXPIRES = ("Upload-Expires", "Until when an unfinished upload is kept (an HTTP date).")
 _METADATA = ("Upload-Metadata", "Pairs `key base64(value)`, separated by commas; `filename` and `filetype` are used.")
-_CONCAT = ("Upload-Concat", "`partial`: a part of a later upload. `final;ADDRESS ADDRESS ...`: joined from these parts, in this order.")
+_CONCAT = (
+    "Upload-Concat",
+    "`partial`: a part of a later upload. `final;ADDRESS ADDRESS ...`: joined from these parts, in this order.",
+)
 _DEFER = ("Upload-Defer-Length", "`1`: the length is not known yet.")
 _LENGTH = ("Upload-Length", "All bytes of the upload.")
 _CHECKSUM = ("Upload-Checksum", f"`ALGORITHM base64(digest)` of the body; {', '.join(CHECKSUMS)}.")
@@ -157,17 +186,23 @@ _OVERRIDE = ("X-HTTP-Method-Override", "PATCH, HEAD or DELETE, for clients that 
 
 REQUEST_HEADERS: Final[dict[tuple[str, str], tuple[tuple[str, str, bool], ...]]] = {
     ("/api/uploads", "post"): (
-        (*_RESUMABLE, True), (_LENGTH[0], "All bytes of the upload; not with Upload-Defer-Length, and not for a final upload.", False),
-        (*_DEFER, False), (*_METADATA, False), (*_CONCAT, False), (*_CHECKSUM, False),
+        (*_RESUMABLE, True),
+        (_LENGTH[0], "All bytes of the upload; not with Upload-Defer-Length, and not for a final upload.", False),
+        (*_DEFER, False),
+        (*_METADATA, False),
+        (*_CONCAT, False),
+        (*_CHECKSUM, False),
     ),
     ("/api/uploads/{upload_id}", "head"): ((*_RESUMABLE, True),),
     ("/api/uploads/{upload_id}", "patch"): (
-        (*_RESUMABLE, True), ("Upload-Offset", "Where the body belongs: the upload's offset.", True), (*_CHECKSUM, False),
+        (*_RESUMABLE, True),
+        ("Upload-Offset", "Where the body belongs: the upload's offset.", True),
+        (*_CHECKSUM, False),
         (_LENGTH[0], "All bytes, once, where the length was deferred.", False),
     ),
     ("/api/uploads/{upload_id}", "delete"): ((*_RESUMABLE, True),),
     ("/api/uploads/{upload_id}", "post"): ((*_RESUMABLE, True), (*_OVERRIDE, True)),
-}  # fmt: skip
+}
 ANSWER_HEADERS: Final[dict[tuple[str, str], tuple[tuple[str, str], ...]]] = {
     ("/api/uploads", "post"): (("Location", "The upload's address."), _RESUMABLE, _OFFSET, _EXPIRES, _CACHE),
     ("/api/uploads/{upload_id}", "head"): (_RESUMABLE, _OFFSET, _LENGTH, _DEFER, _METADATA, _CONCAT, _EXPIRES, _CACHE),
@@ -176,17 +211,23 @@ ANSWER_HEADERS: Final[dict[tuple[str, str], tuple[tuple[str, str], ...]]] = {
     ("/api/uploads/{upload_id}", "post"): (_RESUMABLE, _OFFSET, _LENGTH, _DEFER, _METADATA, _CONCAT, _EXPIRES, _CACHE),
 } | {
     (path, "options"): (
-        _RESUMABLE, ("Tus-Version", "The versions that are spoken."), ("Tus-Extension", "The extensions that are spoken."),
-        ("Tus-Max-Size", "The largest upload that is taken, in bytes."), ("Tus-Checksum-Algorithm", "The algorithms of Upload-Checksum."),
+        _RESUMABLE,
+        ("Tus-Version", "The versions that are spoken."),
+        ("Tus-Extension", "The extensions that are spoken."),
+        ("Tus-Max-Size", "The largest upload that is taken, in bytes."),
+        ("Tus-Checksum-Algorithm", "The algorithms of Upload-Checksum."),
     )
     for path in ("/api/uploads", "/api/uploads/{upload_id}")
-}  # fmt: skip
+}
 
 
 REFUSAL_HEADERS: Final = {
-    "409": (_OFFSET,), "412": (("Tus-Version", "The versions that are spoken."),), "413": (("Tus-Max-Size", "The limit, where that is exceeded."),),
-    "423": (("Retry-After", "Seconds to wait."),), "405": (("Allow", "What can be overridden."),),
-}  # fmt: skip
+    "409": (_OFFSET,),
+    "412": (("Tus-Version", "The versions that are spoken."),),
+    "413": (("Tus-Max-Size", "The limit, where that is exceeded."),),
+    "423": (("Retry-After", "Seconds to wait."),),
+    "405": (("Allow", "What can be overridden."),),
+}
 
 
 def describe(document: dict[str, Any]) -> None:
@@ -194,7 +235,8 @@ def describe(document: dict[str, Any]) -> None:
     for (path, method), headers in REQUEST_HEADERS.items():
         operation = document["paths"][path][method]
         operation.setdefault("parameters", []).extend(
-            {"name": name, "in": "header", "description": text, "required": needed, "schema": {"type": "string"}} for name, text, needed in headers
+            {"name": name, "in": "header", "description": text, "required": needed, "schema": {"type": "string"}}
+            for name, text, needed in headers
         )
     for (path, method), answers in ANSWER_HEADERS.items():
         for status, response in document["paths"][path][method]["responses"].items():

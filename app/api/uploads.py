@@ -1,5 +1,5 @@
-"""Uploads: tus 1.0.0 with creation (also of a deferred length, also with bytes), termination, checksum, expiration and concatenation
-(https://tus.io/protocols/resumable-upload)."""
+"""Uploads: tus 1.0.0 with creation (also of a deferred length, also with bytes), termination, checksum, expiration and
+concatenation (https://tus.io/protocols/resumable-upload)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.api.bodies import BodyReader, blocks
 from app.api.depends import Given, OperatorLimits
 from app.api.leases import Leases
 from app.api.problems import ProblemDetails, answer, refuses
-from app.api.upload_headers import (  # fmt: skip
+from app.api.upload_headers import (
     CHUNK_TYPE,
     EXTENSIONS,
     VERSION,
@@ -95,24 +95,39 @@ async def create_upload(
     _speaks_tus(request)
     concat, metadata = request.headers.get("upload-concat"), parse_metadata(request.headers.get("upload-metadata"))
     checksum, part_ids = parse_checksum(request.headers.get("upload-checksum")), parse_parts(concat)
-    name, kind = clean_filename(metadata.get("filename", metadata.get("name", ""))), metadata.get("filetype", metadata.get("type", ""))[:255]
+    name, kind = (
+        clean_filename(metadata.get("filename", metadata.get("name", ""))),
+        metadata.get("filetype", metadata.get("type", ""))[:255],
+    )
     with_bytes = request.content_type[0] == CHUNK_TYPE
     if not with_bytes and await _has_body(request):
         raise DubError(errors.UPLOAD_CONTENT_TYPE)
     if concat is not None and part_ids is not None:
         if with_bytes or "upload-length" in request.headers or "upload-defer-length" in request.headers:
-            raise DubError(errors.INVALID_REQUEST, "Upload-Concat: a final upload has the length and the bytes of its parts.")
+            raise DubError(
+                errors.INVALID_REQUEST, "Upload-Concat: a final upload has the length and the bytes of its parts."
+            )
         joining = asyncio.to_thread(
-            uploads.create_final, filename=name, media_type=kind, metadata=metadata, concat=concat, part_ids=part_ids,
+            uploads.create_final,
+            filename=name,
+            media_type=kind,
+            metadata=metadata,
+            concat=concat,
+            part_ids=part_ids,
             max_bytes=limits.max_upload_bytes,
-        )  # fmt: skip
+        )
         return _created(request, await asyncio.shield(asyncio.ensure_future(joining)), limits)
     length = parse_length(request.headers)
     check_length(limits, length or 0)
     upload = await asyncio.to_thread(
-        uploads.create, filename=name, media_type=kind, length_bytes=limits.max_upload_bytes if length is None else length, metadata=metadata,
-        deferred=length is None, partial=concat is not None,
-    )  # fmt: skip
+        uploads.create,
+        filename=name,
+        media_type=kind,
+        length_bytes=limits.max_upload_bytes if length is None else length,
+        metadata=metadata,
+        deferred=length is None,
+        partial=concat is not None,
+    )
     if with_bytes:
         async with leases.hold(upload.id) as pace:
             try:
@@ -132,34 +147,56 @@ async def upload_offset(
     return await _tell(request, upload_id, uploads, leases)
 
 
-async def _tell(request: Request[Any, Any, Any], upload_id: str, uploads: UploadStore, leases: Leases) -> Response[None]:
+async def _tell(
+    request: Request[Any, Any, Any], upload_id: str, uploads: UploadStore, leases: Leases
+) -> Response[None]:
     _speaks_tus(request)
     await leases.vacate(upload_id)
     return Response(None, status_code=200, headers=head_headers(await asyncio.to_thread(uploads.get, upload_id)))
 
 
-@route("/{upload_id:str}", http_method=[HttpMethod.PATCH], status_code=204, responses=refuses(403, 404, 409, 412, 413, 415, 423, 460, 507))
+@route(
+    "/{upload_id:str}",
+    http_method=[HttpMethod.PATCH],
+    status_code=204,
+    responses=refuses(403, 404, 409, 412, 413, 415, 423, 460, 507),
+)
 async def append_upload(
-    request: Request[Any, Any, Any], upload_id: FromPath[str], uploads: Given[UploadStore], leases: Given[Leases], limits: Given[OperatorLimits]
+    request: Request[Any, Any, Any],
+    upload_id: FromPath[str],
+    uploads: Given[UploadStore],
+    leases: Given[Leases],
+    limits: Given[OperatorLimits],
 ) -> Response[None]:
     """Append bytes at `Upload-Offset`. What has arrived is kept when the connection breaks."""
     return await _append(request, upload_id, uploads, leases, limits)
 
 
-async def _append(request: Request[Any, Any, Any], upload_id: str, uploads: UploadStore, leases: Leases, limits: OperatorLimits) -> Response[None]:
+async def _append(
+    request: Request[Any, Any, Any], upload_id: str, uploads: UploadStore, leases: Leases, limits: OperatorLimits
+) -> Response[None]:
     _speaks_tus(request)
     if request.content_type[0] != CHUNK_TYPE:
         raise DubError(errors.UPLOAD_CONTENT_TYPE)
-    offset, checksum = parse_number(request.headers, "upload-offset"), parse_checksum(request.headers.get("upload-checksum"))
+    offset, checksum = (
+        parse_number(request.headers, "upload-offset"),
+        parse_checksum(request.headers.get("upload-checksum")),
+    )
     length = parse_number(request.headers, "upload-length") if "upload-length" in request.headers else None
     async with leases.hold(upload_id) as pace:
         upload = await asyncio.to_thread(uploads.get, upload_id)
         if upload.final:
             raise DubError(errors.UPLOAD_FINAL)
         if offset != upload.offset_bytes:
-            raise DubError(errors.UPLOAD_OFFSET, f"It is at {upload.offset_bytes}.", headers={"Upload-Offset": str(upload.offset_bytes)})
+            raise DubError(
+                errors.UPLOAD_OFFSET,
+                f"It is at {upload.offset_bytes}.",
+                headers={"Upload-Offset": str(upload.offset_bytes)},
+            )
         if length is not None and length != upload.length_bytes and not upload.deferred:
-            raise DubError(errors.INVALID_REQUEST, f"Upload-Length: it is known to be {upload.length_bytes}, and stays so.")
+            raise DubError(
+                errors.INVALID_REQUEST, f"Upload-Length: it is known to be {upload.length_bytes}, and stays so."
+            )
         check_length(limits, length or 0)
         expected = upload.length_bytes if length is None else length
         if offset + (request.content_length or 0) > expected:
@@ -170,7 +207,9 @@ async def _append(request: Request[Any, Any, Any], upload_id: str, uploads: Uplo
     return Response(None, status_code=204, headers=upload_headers(upload))
 
 
-async def _receive_more(request: Request[Any, Any, Any], uploads: UploadStore, upload: Upload, checksum: Checksum | None, pace: BodyReader) -> Upload:
+async def _receive_more(
+    request: Request[Any, Any, Any], uploads: UploadStore, upload: Upload, checksum: Checksum | None, pace: BodyReader
+) -> Upload:
     """Receive the body of an incomplete upload. A complete upload refuses further bytes."""
     if upload.received and (upload.complete or upload.partial):
         async for _ in blocks(request, pace):
@@ -202,16 +241,27 @@ async def terminate_upload(
     return await _terminate(request, upload_id, uploads, leases)
 
 
-async def _terminate(request: Request[Any, Any, Any], upload_id: str, uploads: UploadStore, leases: Leases) -> Response[None]:
+async def _terminate(
+    request: Request[Any, Any, Any], upload_id: str, uploads: UploadStore, leases: Leases
+) -> Response[None]:
     _speaks_tus(request)
     async with leases.hold(upload_id, by_force=True):
         await asyncio.to_thread(uploads.delete, upload_id)
     return Response(None, status_code=204, headers={"Tus-Resumable": VERSION})
 
 
-@route("/{upload_id:str}", http_method=[HttpMethod.POST], status_code=200, responses=refuses(403, 404, 405, 409, 412, 413, 415, 423, 460, 507))
+@route(
+    "/{upload_id:str}",
+    http_method=[HttpMethod.POST],
+    status_code=200,
+    responses=refuses(403, 404, 405, 409, 412, 413, 415, 423, 460, 507),
+)
 async def override_method(
-    request: Request[Any, Any, Any], upload_id: FromPath[str], uploads: Given[UploadStore], leases: Given[Leases], limits: Given[OperatorLimits]
+    request: Request[Any, Any, Any],
+    upload_id: FromPath[str],
+    uploads: Given[UploadStore],
+    leases: Given[Leases],
+    limits: Given[OperatorLimits],
 ) -> Response[None]:
     """PATCH, HEAD or DELETE of an upload, named by `X-HTTP-Method-Override`, for networks that pass only POST."""
     match request.headers.get("x-http-method-override", "").strip().upper():
@@ -233,7 +283,15 @@ def _answer(request: Request[Any, Any, Any], error: Exception) -> Response[Probl
 router = Router(
     "/api/uploads",
     tags=["uploads"],
-    route_handlers=[capabilities, upload_capabilities, create_upload, upload_offset, append_upload, terminate_upload, override_method],
+    route_handlers=[
+        capabilities,
+        upload_capabilities,
+        create_upload,
+        upload_offset,
+        append_upload,
+        terminate_upload,
+        override_method,
+    ],
     exception_handlers={Exception: _answer},
     request_max_body_size=None,
 )

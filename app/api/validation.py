@@ -16,7 +16,8 @@ from app.api.ranges import tags
 def validated(request: Request[Any, Any, Any], value: Any, headers: Mapping[str, str] | None = None) -> Response[Any]:
     """The value as JSON, or 304 without a body. Encodes here: call it in the handler's thread.
 
-    The ETag is weak, because the answer may be compressed. The client may cache the answer and must revalidate it each time.
+    The ETag is weak, because the answer may be compressed. The client may cache the answer and must revalidate it each
+    time.
     """
     body = msgspec.json.encode(value)
     tag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'

@@ -36,12 +36,19 @@ async def list_voices(
     registry: Given[Registry],
     keys: Given[Keys],
     engine: Annotated[str | None, QueryParameter(description="Only this engine's voices.")] = None,
-    language: Annotated[str | None, QueryParameter(description="Only voices that speak this language (ISO 639-1) or any.")] = None,
+    language: Annotated[
+        str | None, QueryParameter(description="Only voices that speak this language (ISO 639-1) or any.")
+    ] = None,
 ) -> Voices:
     """The voices of all engines that are available."""
     found = await registry.all_voices(keys)
     return Voices(
-        tuple(v for v in found if (engine is None or v.engine == engine) and (language is None or v.language is None or v.language == language))
+        tuple(
+            v
+            for v in found
+            if (engine is None or v.engine == engine)
+            and (language is None or v.language is None or v.language == language)
+        )
     )
 
 

@@ -1,7 +1,7 @@
 """Exports jobs into one archive: a plain tar with JSON, the files under their store names, and a hash of everything.
 
-README.txt, manifest.json; for each job its files (blobs/KEY, each key once in the archive), then jobs/ID/job.json; SHA256SUMS at the end.
-It holds no secret: no API key of a job and nothing from the settings.
+README.txt, manifest.json; for each job its files (blobs/KEY, each key once in the archive), then jobs/ID/job.json;
+SHA256SUMS at the end. It holds no secret: no API key of a job and nothing from the settings.
 """
 
 from __future__ import annotations
@@ -34,18 +34,23 @@ MANIFEST, SUMS, README = "manifest.json", "SHA256SUMS", "README.txt"
 _LOOKS: Final = 3
 
 Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$")]
-Key = Annotated[str, msgspec.Meta(pattern=r"^(uploads|ingest|clips|artifacts)(/[A-Za-z0-9_-]{1,128}){1,3}(\.[a-z0-9]{1,8})?$")]
+Key = Annotated[
+    str, msgspec.Meta(pattern=r"^(uploads|ingest|clips|artifacts)(/[A-Za-z0-9_-]{1,128}){1,3}(\.[a-z0-9]{1,8})?$")
+]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 Revision = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 
 _README: Final = """This is an archive of dubbing jobs, made by AutoDubber (`autodubber export`).
 
 manifest.json       which jobs are in it, when and by which version it was made
-jobs/ID/job.json    one job: its lines, options, stages, times, and the list of its files ("files": what each is, and its name)
-blobs/...           the files: originals (uploads), spoken lines (clips), finished files (artifacts), what recognition needed (ingest)
+jobs/ID/job.json    one job: its lines, options, stages, times, and the list of its files
+                    ("files": what each is, and its name)
+blobs/...           the files: originals (uploads), spoken lines (clips), finished files (artifacts),
+                    what recognition needed (ingest)
 SHA256SUMS          the hash of everything: `sha256sum -c SHA256SUMS` checks it after unpacking
 
-`autodubber import FILE` takes the jobs in, on this server or another one. Nothing in it is a secret of the server: no keys, no passwords.
+`autodubber import FILE` takes the jobs in, on this server or another one.
+Nothing in it is a secret of the server: no keys, no passwords.
 """
 
 
@@ -60,8 +65,8 @@ class StageEntry(msgspec.Struct, frozen=True):
 
 
 class FileEntry(msgspec.Struct, frozen=True):
-    """A file of the job at blobs/KEY. `what` and `name` are for people. `here`: its bytes precede this job in the archive, not an earlier one;
-    `shared`: another job of the archive uses it too.
+    """A file of the job at blobs/KEY. `what` and `name` are for people. `here`: its bytes precede this job in the
+    archive, not an earlier one; `shared`: another job of the archive uses it too.
     """
 
     key: Key
@@ -156,7 +161,9 @@ def archive(engine: Engine, blobs: BlobStore, jobs: Sequence[Titled], version: s
         yield tar_stream.padding(size) + tar_stream.END
 
 
-def _job(engine: Engine, blobs: BlobStore, job_id: str, written: dict[str, tuple[str, int]], sums: IO[bytes]) -> Iterator[bytes]:
+def _job(
+    engine: Engine, blobs: BlobStore, job_id: str, written: dict[str, tuple[str, int]], sums: IO[bytes]
+) -> Iterator[bytes]:
     with contextlib.ExitStack() as stack:
         opened: dict[str, BufferedIOBase] = {}
         for _ in range(_LOOKS):  # a render may end now and replace its files; open files stay readable
@@ -164,7 +171,9 @@ def _job(engine: Engine, blobs: BlobStore, job_id: str, written: dict[str, tuple
                 job, keys, shared = _read(engine, job_id)
             except DubError:
                 return
-            opened = {key: file for key in keys if not key.startswith("clips/") and (file := _open(blobs, key)) is not None}
+            opened = {
+                key: file for key in keys if not key.startswith("clips/") and (file := _open(blobs, key)) is not None
+            }
             for file in opened.values():
                 stack.callback(file.close)
             if all(key in opened for key in keys if not key.startswith("clips/")):
@@ -192,7 +201,9 @@ def _job(engine: Engine, blobs: BlobStore, job_id: str, written: dict[str, tuple
                 file.close()
                 known = written[key]
             files.append(FileEntry(key, known[0], known[1], *_named(job, key), here, key in shared))
-        yield from _small(f"jobs/{job_id}/job.json", _json(msgspec.structs.replace(job, files=tuple(files))), job.updated_at, sums)
+        yield from _small(
+            f"jobs/{job_id}/job.json", _json(msgspec.structs.replace(job, files=tuple(files))), job.updated_at, sums
+        )
 
 
 def _read(engine: Engine, job_id: str) -> tuple[PortableJob, list[str], set[str]]:
@@ -203,13 +214,17 @@ def _read(engine: Engine, job_id: str) -> tuple[PortableJob, list[str], set[str]
             raise DubError(JOB_NOT_FOUND)
         mine = select(t.blob_references.c.key).where(t.blob_references.c.job_id == job_id)
         keys = sorted(c.execute(mine).scalars())
-        others = select(t.blob_references.c.key).where(t.blob_references.c.key.in_(mine), t.blob_references.c.job_id != job_id)
+        others = select(t.blob_references.c.key).where(
+            t.blob_references.c.key.in_(mine), t.blob_references.c.job_id != job_id
+        )
         shared = set(c.execute(others).scalars())
         stages = tuple(
             StageEntry(found.stage, found.fingerprint, found.output, found.seconds, found.finished_at)
             for found in c.execute(select(t.stages).where(t.stages.c.job_id == job_id))
         )
-        artifacts = tuple(rows.to_artifact(found) for found in c.execute(select(t.artifacts).where(t.artifacts.c.job_id == job_id)))
+        artifacts = tuple(
+            rows.to_artifact(found) for found in c.execute(select(t.artifacts).where(t.artifacts.c.job_id == job_id))
+        )
         values = {name: getattr(row, name) for name in PortableJob.__struct_fields__ if hasattr(row, name)}
         lines = rows.segments_of(c, job_id)
     told = {"segments": lines, "stages": stages, "artifacts": artifacts, "files": ()}
@@ -224,7 +239,9 @@ def _named(job: PortableJob, key: str) -> tuple[str, str]:
     roles = {job.source_key: "source", job.stem_key: "background", job.subtitles_key: "subtitles"}
     if key in roles:
         return roles[key], job.title
-    return {"clips": "spoken line", "ingest": "for recognition and mixing"}.get(key.partition("/")[0], "file"), key.rpartition("/")[2]
+    return {"clips": "spoken line", "ingest": "for recognition and mixing"}.get(
+        key.partition("/")[0], "file"
+    ), key.rpartition("/")[2]
 
 
 def _small(name: str, data: bytes, at: float, sums: IO[bytes]) -> Iterator[bytes]:

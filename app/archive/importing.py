@@ -1,4 +1,5 @@
-"""Imports jobs from an archive. The whole archive is verified first; then each job is imported completely or not at all."""
+"""Imports jobs from an archive. The whole archive is verified first; then each job is imported completely or not at
+all."""
 
 from __future__ import annotations
 
@@ -34,14 +35,16 @@ from app.storage.references import kind_of_key
 from app.system.disk_full import is_disk_full
 
 _MAX_JSON_BYTES: Final = 256 << 20  # of one job: its lines, and what its stages gave
-_BLOB: Final = re.compile(r"blobs/((?:uploads|ingest|clips|artifacts)(?:/[A-Za-z0-9_-]{1,128}){1,3}(?:\.[a-z0-9]{1,8})?)")
+_BLOB: Final = re.compile(
+    r"blobs/((?:uploads|ingest|clips|artifacts)(?:/[A-Za-z0-9_-]{1,128}){1,3}(?:\.[a-z0-9]{1,8})?)"
+)
 _JOB: Final = re.compile(r"jobs/([0-9a-f]{32})/job\.json")
 _Work = Callable[[Connection, str, Sequence[str]], object]
 
 
 class Outcome(StrEnum):
-    """`taken`: imported under its own id; `renamed`: under a new id, because another job has it; `completed`: the same job existed and got missing
-    files back; `skipped`: the same job exists, complete or running."""
+    """`taken`: imported under its own id; `renamed`: under a new id, because another job has it; `completed`: the same
+    job existed and got missing files back; `skipped`: the same job exists, complete or running."""
 
     TAKEN = "taken"
     RENAMED = "renamed"
@@ -57,7 +60,13 @@ class Imported(msgspec.Struct, frozen=True):
 
 
 def import_archive(
-    path: Path, *, engine: Engine, blobs: BlobStore, staging: Path, floors: Sequence[Floor], on_job: Callable[[Imported], None]
+    path: Path,
+    *,
+    engine: Engine,
+    blobs: BlobStore,
+    staging: Path,
+    floors: Sequence[Floor],
+    on_job: Callable[[Imported], None],
 ) -> tuple[Imported, ...]:
     """Take every job of the archive in. `floors` are of the disks of `staging` and of the blobs.
 
@@ -86,7 +95,8 @@ def import_archive(
 
 
 def _examine(file: BinaryIO, blobs: BlobStore, on_id: Callable[[str], None]) -> int:
-    """Read and check the whole archive; returns the bytes that the import would write. Needs memory for one job's list of files.
+    """Read and check the whole archive; returns the bytes that the import would write. Needs memory for one job's list
+    of files.
 
     `on_id` is called for every job before its files are looked up.
     """
@@ -149,7 +159,9 @@ def _check_files(job: PortableJob, pending: dict[str, tuple[str, int]], shared: 
 # ---------------------------------------------------------------- the second pass: import
 
 
-def _second_reading(file: BinaryIO, blobs: BlobStore, folder: Path, room: Reservation) -> Iterator[tuple[PortableJob, dict[str, Path], set[str]]]:
+def _second_reading(
+    file: BinaryIO, blobs: BlobStore, folder: Path, room: Reservation
+) -> Iterator[tuple[PortableJob, dict[str, Path], set[str]]]:
     """Each job with its files that are not in the store yet, and the keys under which other bytes lie there already."""
     staged: dict[str, Path] = {}
     for number, member in enumerate(tar_stream.members(file)):
@@ -211,7 +223,8 @@ def _take(found: tuple[PortableJob, dict[str, Path], set[str]], engine: Engine, 
 
 
 def _complete(job: PortableJob, other: set[str], engine: Engine, blobs: BlobStore) -> Outcome:
-    """The job that is here has its files again, and what its stages gave. Killed before the end, it still lacks some, and is completed again."""
+    """The job that is here has its files again, and what its stages gave. Killed before the end, it still lacks some,
+    and is completed again."""
     few = {artifact.key for artifact in job.artifacts} | {job.source_key}
     there = {entry.key for entry in job.files if blobs.exists(entry.key)}
     with engine.begin() as c:  # nobody deletes a blob from here on
@@ -224,7 +237,9 @@ def _complete(job: PortableJob, other: set[str], engine: Engine, blobs: BlobStor
         rows.refer(c, job.id, few & there)
         rows.update_job(c, job.id, _values(job))
 
-    _refer(job, job.id, blobs, lambda keys, work: batches.write(engine, batches.split(keys), rows.seen_first(job.id, work)))
+    _refer(
+        job, job.id, blobs, lambda keys, work: batches.write(engine, batches.split(keys), rows.seen_first(job.id, work))
+    )
     return Outcome.COMPLETED
 
 
@@ -249,8 +264,22 @@ def _outcome(c: Connection, job: PortableJob) -> Outcome:
     row = c.execute(select(t.jobs).where(t.jobs.c.id == job.id, rows.seen)).first()
     if row is None:
         return Outcome.TAKEN
-    here = (row.created_at, row.revision, row.rendered_revision, validation.title(row.title), row.stem_key, from_row(row.options))
-    if here != (job.created_at, job.revision, job.rendered_revision, job.title, job.stem_key, validation.options(job.options)):
+    here = (
+        row.created_at,
+        row.revision,
+        row.rendered_revision,
+        validation.title(row.title),
+        row.stem_key,
+        from_row(row.options),
+    )
+    if here != (
+        job.created_at,
+        job.revision,
+        job.rendered_revision,
+        job.title,
+        job.stem_key,
+        validation.options(job.options),
+    ):
         return Outcome.RENAMED
     keys = set(c.execute(select(t.blob_references.c.key).where(t.blob_references.c.job_id == job.id)).scalars())
     lacking = {entry.key for entry in job.files} - keys
@@ -264,11 +293,19 @@ def _values(job: PortableJob) -> dict[str, Any]:
     stopped = {"state": JobState.CANCELLED} if job.state in ACTIVE else {}
     rendered = None if job.rendered_options is None else to_row(validation.options(job.rendered_options))
     values |= {"options": to_row(validation.options(job.options)), "rendered_options": rendered} | stopped
-    values |= {"stage": None, "stage_progress": 0.0, "progress": 0.0 if stopped else 1.0, "eta_s": None, "workflow_id": None}
+    values |= {
+        "stage": None,
+        "stage_progress": 0.0,
+        "progress": 0.0 if stopped else 1.0,
+        "eta_s": None,
+        "workflow_id": None,
+    }
     return values
 
 
-def _made(job: PortableJob, there: set[str], other: set[str], blobs: BlobStore) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _made(
+    job: PortableJob, there: set[str], other: set[str], blobs: BlobStore
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The rows of what its stages gave, and of its files. A stage whose files are not there runs again."""
     again = _again(job, there, other)
     finished: list[dict[str, Any]] = []
@@ -296,16 +333,21 @@ def _output(entry: StageEntry) -> Any:
 
 
 def _again(job: PortableJob, there: set[str], other: set[str]) -> set[str]:
-    """The stages that have to run again: what they made is not in the archive, or another clip of the same words is here."""
+    """The stages that have to run again: what they made is not in the archive, or another clip of the same words is
+    here."""
     needed = {artifact.key for artifact in job.artifacts if artifact.kind is not ArtifactKind.SOURCE}
     for entry in job.stages:
         if (output := _output(entry)) is not None:
             files = set(stages.named(entry.stage).files(output))
-            gone_with_the_original = set() if job.source_key in there else {key for key in files if kind_of_key(key) is Kind.SOURCES}
+            gone_with_the_original = (
+                set() if job.source_key in there else {key for key in files if kind_of_key(key) is Kind.SOURCES}
+            )
             needed |= files - gone_with_the_original
     lacking = (needed - there) | {key for key in other if key.startswith("clips/")}
     again = {name for key in lacking for name in stages.making(key.partition("/")[0])}
     rendered = job.rendered_revision is not None
-    if rendered and not any(artifact.key in there for artifact in job.artifacts if artifact.key.startswith("artifacts/")):
+    if rendered and not any(
+        artifact.key in there for artifact in job.artifacts if artifact.key.startswith("artifacts/")
+    ):
         again |= set(stages.making("artifacts"))
     return again

@@ -1,4 +1,5 @@
-"""Validates the manifest and the jobs of an archive. Nothing in it is trusted, not even that a number fits the database."""
+"""Validates the manifest and the jobs of an archive. Nothing in it is trusted, not even that a number fits the
+database."""
 
 from __future__ import annotations
 
@@ -55,13 +56,20 @@ def job(data: bytes) -> PortableJob:
         raise DubError(TOO_MANY_LINES, f"{found.id} has {len(found.segments)} lines; a job may have {MAX_LINES}.")
     if not all(map(_sound, found.segments)) or len({line.id for line in found.segments}) != len(found.segments):
         raise DubError(ARCHIVE_INVALID, f"The lines of {found.id} are not valid.")
-    if len({stage.stage for stage in found.stages}) != len(found.stages) or len({file.kind for file in found.artifacts}) != len(found.artifacts):
+    if len({stage.stage for stage in found.stages}) != len(found.stages) or len(
+        {file.kind for file in found.artifacts}
+    ) != len(found.artifacts):
         raise DubError(ARCHIVE_INVALID, f"{found.id} has something twice.")
     if not all(_tame(stage.output) for stage in found.stages):
         raise DubError(ARCHIVE_INVALID, f"What the stages of {found.id} gave is not valid.")
-    if not all(map(_named, found.artifacts)) or (found.media is not None and not 0 <= found.media.duration_s <= _LONGEST_S):
+    if not all(map(_named, found.artifacts)) or (
+        found.media is not None and not 0 <= found.media.duration_s <= _LONGEST_S
+    ):
         raise DubError(ARCHIVE_INVALID, f"The files of {found.id} are not valid.")
-    lines = tuple(msgspec.structs.replace(line, speaker=plain(line.speaker)[:255], source_text=one_line(line.source_text)) for line in found.segments)
+    lines = tuple(
+        msgspec.structs.replace(line, speaker=plain(line.speaker)[:255], source_text=one_line(line.source_text))
+        for line in found.segments
+    )
     return msgspec.structs.replace(found, title=title(found.title), segments=lines)
 
 
@@ -71,7 +79,8 @@ def title(text: str) -> str:
 
 
 def options(found: dict[str, Any]) -> DubOptions:
-    """Options of an archive of any version: what an older one lacks has its default, what a later one has besides is kept. Raises Malformed."""
+    """Options of an archive of any version: what an older one lacks has its default, what a later one has besides is
+    kept. Raises Malformed."""
     if not _tame(found) or len(msgspec.json.encode(found)) > _LONGEST_OPTIONS_BYTES:
         raise Malformed("Its options are not valid")
     return converted(readable(found), DubOptions)
@@ -80,7 +89,13 @@ def options(found: dict[str, Any]) -> DubOptions:
 def _sound(line: Segment) -> bool:
     rate = line.locked_rate is None or MIN_RATE <= line.locked_rate <= MAX_RATE
     printable = all(unicodedata.category(character) not in ("Cc", "Cs") for character in line.text)
-    return rate and printable and 0 <= line.start_s < line.end_s <= _LONGEST_S and len(line.text) <= MAX_TEXT_CHARACTERS and 0 < len(line.id) <= 32
+    return (
+        rate
+        and printable
+        and 0 <= line.start_s < line.end_s <= _LONGEST_S
+        and len(line.text) <= MAX_TEXT_CHARACTERS
+        and 0 < len(line.id) <= 32
+    )
 
 
 def _tame(value: Any) -> bool:
@@ -89,7 +104,12 @@ def _tame(value: Any) -> bool:
     for _ in range(_DEEPEST):
         if not all(-LARGEST <= one <= LARGEST for one in level if isinstance(one, int)):
             return False
-        level = [inner for one in level if isinstance(one, list | dict) for inner in (one.values() if isinstance(one, dict) else one)]
+        level = [
+            inner
+            for one in level
+            if isinstance(one, list | dict)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
         if not level:
             return True
     return False
@@ -97,4 +117,8 @@ def _tame(value: Any) -> bool:
 
 def _named(file: Artifact) -> bool:
     """Check the values that become headers of an answer."""
-    return bool(_SHA256.fullmatch(file.sha256) and _MEDIA_TYPE.fullmatch(file.media_type) and _EXTENSION.fullmatch(file.extension))
+    return bool(
+        _SHA256.fullmatch(file.sha256)
+        and _MEDIA_TYPE.fullmatch(file.media_type)
+        and _EXTENSION.fullmatch(file.extension)
+    )

@@ -1,7 +1,8 @@
 """The backend of a repository: names and bytes, in a folder (here) or a bucket (`s3.py`).
 
-A backend guarantees that an object is either complete under its name or absent. The repository guarantees that the content of a name never
-changes, except `vault.json` and locks. All methods block. Errors: backup_place, disk_full, backup_not_found, backup_busy.
+A backend guarantees that an object is either complete under its name or absent. The repository guarantees that the
+content of a name never changes, except `vault.json` and locks. All methods block. Errors: backup_place, disk_full,
+backup_not_found, backup_busy.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class StoredObject(msgspec.Struct, frozen=True):
 
 
 class Backend(Protocol):
-    """`where` is the address as the operator wrote it; `at_once` is the best number of objects in transfer at the same time."""
+    """`where` is the address as the operator wrote it; `at_once` is the best number of objects in transfer at the same
+    time."""
 
     where: str
     at_once: int
@@ -103,7 +105,9 @@ class FolderBackend:
             temporary = litter / f"{secrets.token_hex(8)}.part"
             room = self._floor.reserve(size_bytes) if self._floor else None
             try:
-                with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0) as file:
+                with os.fdopen(
+                    os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0
+                ) as file:
                     for block in blocks:
                         with room.writing(len(block)) if room else contextlib.nullcontext(lambda _: None) as landed:
                             _write(file.fileno(), block)
@@ -168,7 +172,8 @@ class FolderBackend:
                 raise DubError(BACKUP_BUSY, f"It is {self.where}.") from None
             if alone:
                 _give(descriptor, path.parent)
-                for litter in _walk(self._root / _LITTER, _LITTER):  # left by killed writers: nothing else writes under this lock
+                # left by killed writers: nothing else writes under this lock
+                for litter in _walk(self._root / _LITTER, _LITTER):
                     (self._root / litter.name).unlink(missing_ok=True)
             stack.pop_all()
             return descriptor
@@ -210,7 +215,8 @@ def _make(folder: Path) -> None:
 
 
 def _give(descriptor: int, like: Path) -> None:
-    """Run as root (docker exec), give the file its folder's owner, so that the server, which is not root, can use it."""
+    """Run as root (docker exec), give the file its folder's owner, so that the server, which is not root, can use
+    it."""
     if os.geteuid() == 0:
         stat = like.stat()
         os.fchown(descriptor, stat.st_uid, stat.st_gid)

@@ -90,7 +90,12 @@ def unlock(password: str, kept: Encryption) -> Cipher:
     """The key of a repository. Raises backup_password, backup_newer."""
     from cryptography.exceptions import InvalidTag
 
-    if (kept.cipher, kept.kdf) != ("chacha20-poly1305", "scrypt") or kept.n > _MOST_N or kept.r > _MOST_R or kept.p > _MOST_P:
+    if (
+        (kept.cipher, kept.kdf) != ("chacha20-poly1305", "scrypt")
+        or kept.n > _MOST_N
+        or kept.r > _MOST_R
+        or kept.p > _MOST_P
+    ):
         raise DubError(BACKUP_NEWER, f"Its encryption ({kept.cipher}, {kept.kdf}) is not known.")
     if not password:
         raise DubError(BACKUP_PASSWORD, "These are encrypted, and no password is set.")

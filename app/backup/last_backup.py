@@ -16,8 +16,9 @@ _RECORD: Final = "backup.json"
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """The last backup. `at` and `good_at` are seconds since 1970; `bytes` is what the backup holds, `new_bytes` what it added; `missing` counts
-    files that were gone; `error` is empty when all went well. `good_at` is None as long as none was good.
+    """The last backup. `at` and `good_at` are seconds since 1970; `bytes` is what the backup holds, `new_bytes` what it
+    added; `missing` counts files that were gone; `error` is empty when all went well. `good_at` is None as long as none
+    was good.
     """
 
     at: float

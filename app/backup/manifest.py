@@ -15,7 +15,9 @@ ENGINE_DATABASE: Final = "engine.sqlite3"
 SECRET_KEY: Final = "secret.key"  # noqa: S105 - a file's name
 BLOBS: Final = "blobs"
 CLI_CLIPS: Final = "cli/clips"
-_PATH: Final = re.compile(rf"{APP_DATABASE}|{ENGINE_DATABASE}|{SECRET_KEY}|({BLOBS}|{CLI_CLIPS})(/[A-Za-z0-9_-][A-Za-z0-9_.-]{{0,159}}){{1,4}}")
+_PATH: Final = re.compile(
+    rf"{APP_DATABASE}|{ENGINE_DATABASE}|{SECRET_KEY}|({BLOBS}|{CLI_CLIPS})(/[A-Za-z0-9_-][A-Za-z0-9_.-]{{0,159}}){{1,4}}"
+)
 
 
 class Encryption(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +61,8 @@ class Missing(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """One backup. Sizes are bytes; `new_bytes` is what it added to the repository. `listing` is the object with the list of its files."""
+    """One backup. Sizes are bytes; `new_bytes` is what it added to the repository. `listing` is the object with the
+    list of its files."""
 
     format: int
     id: str

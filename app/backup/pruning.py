@@ -23,11 +23,19 @@ class Pruned(msgspec.Struct, frozen=True):
 
 
 def prune(
-    repository: Repository, check: Check, *, keep_s: float, max_bytes: int, now: float, grace_s: float = GRACE_S, dry_run: bool = False
+    repository: Repository,
+    check: Check,
+    *,
+    keep_s: float,
+    max_bytes: int,
+    now: float,
+    grace_s: float = GRACE_S,
+    dry_run: bool = False,
 ) -> Pruned:
     """Delete snapshots older than `keep_s`, then the oldest ones until all objects fit `max_bytes`; 0 is no limit.
 
-    The newest snapshot stays. When a remaining snapshot cannot be read, nothing is deleted. Raises backup_damaged, backup_newer, backup_busy.
+    The newest snapshot stays. When a remaining snapshot cannot be read, nothing is deleted. Raises backup_damaged,
+    backup_newer, backup_busy.
     """
     gone: list[str] = []
     needed: set[tuple[bytes, bool]] = set()
@@ -62,7 +70,9 @@ def prune(
     return Pruned(tuple(reversed(gone)), objects, freed_bytes, total_bytes)
 
 
-def _sweep(repository: Repository, check: Check, needed: set[tuple[bytes, bool]], grace_s: float, *, dry_run: bool) -> tuple[int, int]:
+def _sweep(
+    repository: Repository, check: Check, needed: set[tuple[bytes, bool]], grace_s: float, *, dry_run: bool
+) -> tuple[int, int]:
     """Delete the objects that no snapshot needs; returns their number and bytes."""
     names = {repository.object_name(sha256.hex(), packed=packed) for sha256, packed in needed}
     unneeded = [entry for entry in repository.objects() if entry.name not in names]

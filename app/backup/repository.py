@@ -91,7 +91,9 @@ class Repository:
 
     def ids(self) -> list[str]:
         """The ids of all snapshots, the oldest first: an id begins with its time."""
-        return sorted(match[1] for entry in self.place.entries("snapshots") if (match := _SNAPSHOT.fullmatch(entry.name)))
+        return sorted(
+            match[1] for entry in self.place.entries("snapshots") if (match := _SNAPSHOT.fullmatch(entry.name))
+        )
 
     def snapshot(self, snapshot_id: str) -> Snapshot:
         """Raises backup_not_found, backup_damaged, backup_newer."""
@@ -179,7 +181,10 @@ def open_or_make(place: Backend, password: str) -> Repository:
             raise
     else:
         if password and not repository.encrypted:
-            raise DubError(BACKUP_PASSWORD, f"The backups in {place.where} are not encrypted. Take another place, or unset the password.")
+            raise DubError(
+                BACKUP_PASSWORD,
+                f"The backups in {place.where} are not encrypted. Take another place, or unset the password.",
+            )
         return repository
     seal, encryption = new_key(password) if password else (None, None)
     header = Header(format=FORMAT, id=secrets.token_hex(16), created_at=time.time(), encryption=encryption)

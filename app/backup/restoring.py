@@ -1,4 +1,5 @@
-"""Restores a backup into a data folder that no server uses. Blocks. After a kill at any moment the folder is either the old or the new one."""
+"""Restores a backup into a data folder that no server uses. Blocks. After a kill at any moment the folder is either the
+old or the new one."""
 
 from __future__ import annotations
 
@@ -37,7 +38,13 @@ class Restored(msgspec.Struct, frozen=True):
 
 
 def restore(
-    repository: Repository, snapshot: Snapshot, data: Path, *, replace: bool, skip_damaged: bool = False, report: Report = lambda files, size: None
+    repository: Repository,
+    snapshot: Snapshot,
+    data: Path,
+    *,
+    replace: bool,
+    skip_damaged: bool = False,
+    report: Report = lambda files, size: None,
 ) -> Restored:
     """Restore a snapshot; every byte is compared with its hash. The caller has locked the folder.
 
@@ -46,7 +53,10 @@ def restore(
     """
     started = time.time()
     if snapshot.schema_revision > HEAD:
-        raise DubError(BACKUP_NEWER, f"It was {snapshot.app_version}, with schema {snapshot.schema_revision}; this version knows {HEAD}.")
+        raise DubError(
+            BACKUP_NEWER,
+            f"It was {snapshot.app_version}, with schema {snapshot.schema_revision}; this version knows {HEAD}.",
+        )
     data.mkdir(parents=True, exist_ok=True)
     swap.finish(data)
     if swap.used(data) and not replace:
@@ -104,7 +114,9 @@ class _Stage:
         there = sum(path.stat().st_size for path in self._root.rglob("*") if path.is_file())
         free = shutil.disk_usage(self._data).free
         if size_bytes - there + _SPARE_BYTES > free:
-            raise DubError(DISK_FULL, f"The backup has {size_bytes >> 20} MiB, and {free >> 20} MiB are free in {self._data}.")
+            raise DubError(
+                DISK_FULL, f"The backup has {size_bytes >> 20} MiB, and {free >> 20} MiB are free in {self._data}."
+            )
 
     def take(self, repository: Repository, file: File) -> None:
         """Restore one file. It gets its name only when its hash is right."""

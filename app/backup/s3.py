@@ -64,13 +64,27 @@ class S3Backend:
         place: dict[str, Any] = {"endpoint": s3.endpoint} if s3.endpoint else {}
         with self._said():
             self._store = S3Store(
-                bucket, prefix=prefix or None, access_key_id=s3.access_key, secret_access_key=s3.secret_key, region=s3.region, **place,
-                client_options={"allow_http": s3.endpoint.startswith("http://"), "connect_timeout": "10s", "timeout": "300s"},
-                retry_config={
-                    "max_retries": 10, "retry_timeout": timedelta(seconds=s3.patience_s),
-                    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=10), "base": 2},
+                bucket,
+                prefix=prefix or None,
+                access_key_id=s3.access_key,
+                secret_access_key=s3.secret_key,
+                region=s3.region,
+                **place,
+                client_options={
+                    "allow_http": s3.endpoint.startswith("http://"),
+                    "connect_timeout": "10s",
+                    "timeout": "300s",
                 },
-            )  # fmt: skip
+                retry_config={
+                    "max_retries": 10,
+                    "retry_timeout": timedelta(seconds=s3.patience_s),
+                    "backoff": {
+                        "init_backoff": timedelta(milliseconds=100),
+                        "max_backoff": timedelta(seconds=10),
+                        "base": 2,
+                    },
+                },
+            )
 
     def prepare(self) -> None:
         """A prefix needs no preparation."""
@@ -129,8 +143,9 @@ class S3Backend:
     def lock(self, *, alone: bool) -> Iterator[Check]:
         """Lock with an object under locks/ that lives for five minutes and is renewed every minute, as restic does.
 
-        A process that finds another's lock deletes its own. Two processes that start in the same moment see each other, and both give up. This needs
-        no conditional writes, which some servers lack. Ages are compared by the server's clock.
+        A process that finds another's lock deletes its own. Two processes that start in the same moment see each other,
+        and both give up. This needs no conditional writes, which some servers lack. Ages are compared by the server's
+        clock.
         """
         name = f"locks/{'alone' if alone else 'shared'}-{secrets.token_hex(8)}.json"
         mine = _Held(lambda: self._say(name))
@@ -168,7 +183,10 @@ class S3Backend:
                 self.delete(name)
             elif alone or name.startswith("locks/alone-"):
                 at = time.strftime("%H:%M:%S", time.gmtime(modified_at))
-                raise DubError(BACKUP_BUSY, f"It was there at {at} UTC; the lock of a killed one ends {_LOCK_LIFE_S / 60:.0f} minutes after.")
+                raise DubError(
+                    BACKUP_BUSY,
+                    f"It was there at {at} UTC; the lock of a killed one ends {_LOCK_LIFE_S / 60:.0f} minutes after.",
+                )
 
     @contextlib.contextmanager
     def _said(self, name: str = "") -> Iterator[None]:
@@ -186,7 +204,8 @@ class S3Backend:
 
 
 class _Held:
-    """A lock that a thread renews. `check` raises when it may have expired: the machine slept, or the network was down."""
+    """A lock that a thread renews. `check` raises when it may have expired: the machine slept, or the network was
+    down."""
 
     def __init__(self, say: Callable[[], None]) -> None:
         self._say = say

@@ -22,7 +22,8 @@ log = structlog.get_logger(__name__)
 
 
 def due_in_s(record: Record | None, *, to: str, every_s: float, now: float) -> float:
-    """Seconds until the next backup, counted from the last good one, also over restarts. A failed backup is retried within the hour."""
+    """Seconds until the next backup, counted from the last good one, also over restarts. A failed backup is retried
+    within the hour."""
     if record is None or record.to != to:
         return min(_FIRST_S, every_s)
     wait_s = every_s if record.ok else min(RETRY_S, every_s)
@@ -30,7 +31,8 @@ def due_in_s(record: Record | None, *, to: str, every_s: float, now: float) -> f
 
 
 class BackupSchedule:
-    """The periodic task. `argv` is the command that makes the backup and writes its record; `run` blocks until it has ended, `stop` ends it."""
+    """The periodic task. `argv` is the command that makes the backup and writes its record; `run` blocks until it has
+    ended, `stop` ends it."""
 
     def __init__(self, data: Path, *, to: str, every_s: float, argv: Sequence[str]) -> None:
         self._data, self._to, self._every_s, self._argv = data, to, every_s, list(argv)
@@ -42,7 +44,8 @@ class BackupSchedule:
         return due_in_s(known(self._data), to=self._to, every_s=self._every_s, now=time.time())
 
     def run(self) -> int:
-        """Make the backup unless another one was made meanwhile; returns 1 on success. A failure is logged and recorded."""
+        """Make the backup unless another one was made meanwhile; returns 1 on success. A failure is logged and
+        recorded."""
         record = known(self._data)
         if record is not None and due_in_s(record, to=self._to, every_s=self._every_s, now=time.time()) > 1.0:
             return 0  # an operator has made one
@@ -51,7 +54,11 @@ class BackupSchedule:
             if self._stopped:
                 return 0
             self._child = subprocess.Popen(  # noqa: S603 - our own command
-                command(self._argv), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+                command(self._argv),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
             )
         _, said = self._child.communicate()
         if self._stopped:
@@ -59,14 +66,31 @@ class BackupSchedule:
         record = known(self._data)
         if record is None or record.at < started:
             last = said.decode(errors="replace").strip().splitlines()
-            record = failure(self._data, self._to, f"It ended with status {self._child.returncode}. {last[-1] if last else ''}".strip(), 0.0)
+            record = failure(
+                self._data,
+                self._to,
+                f"It ended with status {self._child.returncode}. {last[-1] if last else ''}".strip(),
+                0.0,
+            )
             write(self._data, record)
         if not record.ok:
-            log.error("the backup failed", to=record.to, error=record.error, last_good_at=record.good_at, next_try_s=min(RETRY_S, self._every_s))
+            log.error(
+                "the backup failed",
+                to=record.to,
+                error=record.error,
+                last_good_at=record.good_at,
+                next_try_s=min(RETRY_S, self._every_s),
+            )
             return 0
         if record.missing or record.error:
             log.warning("the backup is good, but", missing=record.missing, error=record.error)
-        log.info("backed up", snapshot=record.snapshot, bytes=record.bytes, new_bytes=record.new_bytes, seconds=record.seconds)
+        log.info(
+            "backed up",
+            snapshot=record.snapshot,
+            bytes=record.bytes,
+            new_bytes=record.new_bytes,
+            seconds=record.seconds,
+        )
         return 1
 
     def stop(self) -> None:

@@ -1,4 +1,5 @@
-"""Backs up a data folder while a server uses it. Blocks; needs a few blocks of memory and a third of a kilobyte for each file."""
+"""Backs up a data folder while a server uses it. Blocks; needs a few blocks of memory and a third of a kilobyte for
+each file."""
 
 from __future__ import annotations
 
@@ -58,7 +59,9 @@ class _BackupRun:
             except DubError as error:
                 if error.problem not in (BACKUP_DAMAGED, BACKUP_NOT_FOUND, BACKUP_NEWER):
                     raise
-                log.warning("the last backup cannot be read; every file is read again", snapshot=ids[-1], reason=error.message)
+                log.warning(
+                    "the last backup cannot be read; every file is read again", snapshot=ids[-1], reason=error.message
+                )
         self.done: dict[str, File] = {}
         self.new_files = self.new_bytes = self._read_bytes = 0
 
@@ -81,7 +84,8 @@ class _BackupRun:
         return stored.file
 
     def _blob(self, path: str) -> _Stored | None:
-        """One blob. An unchanged one is taken from the last backup: the content of a key never changes. None when it cannot be read."""
+        """One blob. An unchanged one is taken from the last backup: the content of a key never changes. None when it
+        cannot be read."""
         try:
             descriptor = os.open(self._data / path, os.O_RDONLY)
         except OSError:
@@ -89,7 +93,11 @@ class _BackupRun:
         try:
             status = os.fstat(descriptor)
             known = self._known.get(path)
-            if known and (known.size_bytes, known.mtime_ns) == (status.st_size, status.st_mtime_ns) and self._has(known):
+            if (
+                known
+                and (known.size_bytes, known.mtime_ns) == (status.st_size, status.st_mtime_ns)
+                and self._has(known)
+            ):
                 return _Stored(known, 0)
             return self._store(path, descriptor, packed=False)
         except (_Unreadable, IsADirectoryError):
@@ -98,7 +106,8 @@ class _BackupRun:
             os.close(descriptor)
 
     def _store(self, path: str, descriptor: int, *, packed: bool) -> _Stored:
-        """Read once for the hash, and again to store the object if it is missing. An open file stays readable when it is deleted."""
+        """Read once for the hash, and again to store the object if it is missing. An open file stays readable when it
+        is deleted."""
         status = os.fstat(descriptor)
         digest, size_bytes, kept = hashlib.sha256(), 0, []
         for block in _blocks(descriptor):
@@ -108,7 +117,15 @@ class _BackupRun:
                 kept.append(block)
         sha256 = digest.hexdigest()
         name = self._repository.object_name(sha256, packed=packed)
-        file = File(path, size_bytes, sha256, self._repository.stored_bytes(size_bytes), status.st_mtime_ns, stat.S_IMODE(status.st_mode), packed)
+        file = File(
+            path,
+            size_bytes,
+            sha256,
+            self._repository.stored_bytes(size_bytes),
+            status.st_mtime_ns,
+            stat.S_IMODE(status.st_mode),
+            packed,
+        )
         if size_bytes == 0:
             return _Stored(msgspec.structs.replace(file, stored_bytes=0), 0)
         if packed:
@@ -117,12 +134,17 @@ class _BackupRun:
                 return _Stored(known, 0)
         elif self._there.get(name) == file.stored_bytes:
             return _Stored(file, 0)
-        stored_bytes = self._repository.put(sha256, iter(kept) if kept else _blocks(descriptor), size_bytes, packed=packed)
+        stored_bytes = self._repository.put(
+            sha256, iter(kept) if kept else _blocks(descriptor), size_bytes, packed=packed
+        )
         self._there[name] = stored_bytes
         return _Stored(msgspec.structs.replace(file, stored_bytes=stored_bytes), stored_bytes)
 
     def _has(self, file: File) -> bool:
-        return not file.size_bytes or self._there.get(self._repository.object_name(file.sha256, packed=file.packed)) == file.stored_bytes
+        return (
+            not file.size_bytes
+            or self._there.get(self._repository.object_name(file.sha256, packed=file.packed)) == file.stored_bytes
+        )
 
     def _count(self, stored: _Stored) -> None:
         self.done[stored.file.path] = stored.file
@@ -133,12 +155,14 @@ class _BackupRun:
         self._report(len(self.done), self._read_bytes)
 
 
-def back_up(data: Path, repository: Repository, check: Check, *, app_version: str, report: Report = lambda files, size: None) -> Snapshot:
+def back_up(
+    data: Path, repository: Repository, check: Check, *, app_version: str, report: Report = lambda files, size: None
+) -> Snapshot:
     """Make a new snapshot; it exists when this returns, and not before. The caller holds the exclusive lock.
 
-    First the databases are copied, then the blobs that they refer to: a blob is on disk before the database refers to it. When a blob has gone in the
-    meantime (a job was deleted or rendered again), the databases are copied again, which costs only what has changed. What is still missing is listed
-    in the snapshot.
+    First the databases are copied, then the blobs that they refer to: a blob is on disk before the database refers to
+    it. When a blob has gone in the meantime (a job was deleted or rendered again), the databases are copied again,
+    which costs only what has changed. What is still missing is listed in the snapshot.
         Raises data_damaged, disk_full, backup_place, backup_busy.
     """
     started = time.time()
@@ -157,14 +181,27 @@ def back_up(data: Path, repository: Repository, check: Check, *, app_version: st
             files.append(backup_run.small(SECRET_KEY, packed=False))
         with sqlite_copy.opened(work / APP_DATABASE) as app:
             files += [backup_run.done[path] for path in _wanted(data, app) if path in backup_run.done]
-            lost = tuple(Missing(path, sqlite_copy.jobs_of(app, path.removeprefix(f"{BLOBS}/"))) for path in sorted(missing)[:_MOST_MISSING])
+            lost = tuple(
+                Missing(path, sqlite_copy.jobs_of(app, path.removeprefix(f"{BLOBS}/")))
+                for path in sorted(missing)[:_MOST_MISSING]
+            )
             jobs, revision = sqlite_copy.job_count(app), sqlite_copy.revision(app)
         listing = _keep_listing(backup_run, work / _LISTING, files)
         snapshot = Snapshot(
-            format=FORMAT, id=new_id(started), created_at=started, app_version=app_version, schema_revision=revision, jobs=jobs,
-            files=len(files), bytes=sum(file.size_bytes for file in files), new_files=backup_run.new_files, new_bytes=backup_run.new_bytes,
-            seconds=round(time.time() - started, 3), listing=listing, missing=lost,
-        )  # fmt: skip
+            format=FORMAT,
+            id=new_id(started),
+            created_at=started,
+            app_version=app_version,
+            schema_revision=revision,
+            jobs=jobs,
+            files=len(files),
+            bytes=sum(file.size_bytes for file in files),
+            new_files=backup_run.new_files,
+            new_bytes=backup_run.new_bytes,
+            seconds=round(time.time() - started, 3),
+            listing=listing,
+            missing=lost,
+        )
         check()
         repository.keep(snapshot)
         return snapshot
@@ -179,7 +216,8 @@ def _keep_listing(backup_run: _BackupRun, path: Path, files: list[File]) -> File
 
 
 def _wanted(data: Path, app: sqlite3.Connection) -> Iterator[str]:
-    """The paths of all blobs that the database refers to, and of all spoken lines: no table knows yet what a running job has bought."""
+    """The paths of all blobs that the database refers to, and of all spoken lines: no table knows yet what a running
+    job has bought."""
     clips = _clips(data / BLOBS / _CLIPS)
     for key in sqlite_copy.referred(app):
         clips.discard(key.removeprefix(f"{_CLIPS}/"))
@@ -189,10 +227,15 @@ def _wanted(data: Path, app: sqlite3.Connection) -> Iterator[str]:
 
 
 def _clips(folder: Path) -> set[str]:
-    """The names of complete clips. The sound is written before its description, so a clip with a description is complete."""
+    """The names of complete clips. The sound is written before its description, so a clip with a description is
+    complete."""
     try:
         with os.scandir(folder) as found:
-            described = {entry.name.removesuffix(".json") for entry in found if entry.name.endswith(".json") and not entry.name.startswith(".")}
+            described = {
+                entry.name.removesuffix(".json")
+                for entry in found
+                if entry.name.endswith(".json") and not entry.name.startswith(".")
+            }
     except FileNotFoundError:
         return set()
     return {f"{name}{suffix}" for name in described for suffix in (".json", ".wav")}

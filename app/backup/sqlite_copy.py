@@ -1,4 +1,5 @@
-"""The data folder's databases: copied while they are written to, asked what they need, and looked through for damage. Blocks."""
+"""The data folder's databases: copied while they are written to, asked what they need, and looked through for damage.
+Blocks."""
 
 from __future__ import annotations
 
@@ -15,15 +16,17 @@ from app.system.disk_full import is_disk_full
 
 _WAIT_S: Final = 60.0
 _MOST_TROUBLES: Final = 10
-_REFERRED: Final = "SELECT long_key(key) AS named FROM blob_references UNION SELECT key FROM uploads WHERE complete ORDER BY named"
+_REFERRED: Final = (
+    "SELECT long_key(key) AS named FROM blob_references UNION SELECT key FROM uploads WHERE complete ORDER BY named"
+)
 
 
 def copy_all(data: Path, to: Path) -> list[str]:
     """Copy both, the engine's first, and return their names. Each copy is one moment's; a writer is not held up (WAL).
 
-    The order makes a restored server right. The engine's copy then never knows more than the application's: a step that it does not know of runs
-    again, finds its result and goes on; a job that it does not know of is queued again (`app.jobs.workflows`).
-    The other way round, a step would count
+    The order makes a restored server right. The engine's copy then never knows more than the application's: a step that
+    it does not know of runs again, finds its result and goes on; a job that it does not know of is queued again
+    (`app.jobs.workflows`). The other way round, a step would count
     as done whose result is not there.
     """
     names = [name for name in (ENGINE_DATABASE, APP_DATABASE) if (data / name).exists()]
@@ -38,7 +41,9 @@ def _copy(source: Path, target: Path) -> None:
     """One file, sound and with nothing beside it. Raises data_damaged, disk_full."""
     try:
         with (
-            contextlib.closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True, timeout=_WAIT_S)) as live,
+            contextlib.closing(
+                sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True, timeout=_WAIT_S)
+            ) as live,
             contextlib.closing(sqlite3.connect(target)) as copy,
         ):
             live.backup(copy)
@@ -67,7 +72,8 @@ def referred(app: sqlite3.Connection) -> Iterator[str]:
 
 def jobs_of(app: sqlite3.Connection, key: str) -> tuple[str, ...]:
     """The jobs that need a blob."""
-    query = "SELECT job_id FROM blob_references WHERE key IN (?, ?) ORDER BY job_id"  # a copy of an older version has it as it is
+    # a copy of an older version has it as it is
+    query = "SELECT job_id FROM blob_references WHERE key IN (?, ?) ORDER BY job_id"
     return tuple(str(row[0]) for row in app.execute(query, (key, short_key(key))))
 
 
@@ -84,7 +90,9 @@ def troubles(copy: Path) -> list[str]:
     """What is wrong with a database: damaged pages and indexes, rows that refer to nothing. Empty when it is whole."""
     try:
         with opened(copy) as connection:
-            found = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({_MOST_TROUBLES})") if row[0] != "ok"]
+            found = [
+                str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({_MOST_TROUBLES})") if row[0] != "ok"
+            ]
             for row in connection.execute("PRAGMA foreign_key_check").fetchmany(_MOST_TROUBLES):
                 found.append(f"a row of {row[0]} refers to a missing row of {row[2]}")
             return found

@@ -1,8 +1,8 @@
 """The last step of a restore: what the data folder has goes aside, what was restored comes in. By renames only.
 
-Until the restored files are complete nothing is touched. Then a mark is written, and from there on every start of a server and every restore finishes
-what a killed one left: first everything old goes aside, then, after a second mark, everything new comes in. Each half can be repeated. Only the
-standard library: the server imports this when it starts.
+Until the restored files are complete nothing is touched. Then a mark is written, and from there on every start of a
+server and every restore finishes what a killed one left: first everything old goes aside, then, after a second mark,
+everything new comes in. Each half can be repeated. Only the standard library: the server imports this when it starts.
 """
 
 from __future__ import annotations
@@ -19,8 +19,13 @@ _CLEARED: Final = "CLEARED"
 _DATABASES: Final = ("app.sqlite3", "engine.sqlite3")
 _STATE: Final = (
     *(f"{name}{suffix}" for name in _DATABASES for suffix in ("", "-wal", "-shm", "-journal")),
-    "secret.key", "blobs", "uploads", "scratch", "cache", "cli",
-)  # fmt: skip
+    "secret.key",
+    "blobs",
+    "uploads",
+    "scratch",
+    "cache",
+    "cli",
+)
 _PASSING: Final = ("scratch", "cache")  # needed by nobody once the server has stopped
 
 
@@ -42,7 +47,8 @@ def ready(data: Path, snapshot_id: str, aside: str) -> None:
 
 
 def finish(data: Path) -> Path | None:
-    """Finish a restore after all its files are complete; returns the folder of the old files, None when there is nothing to finish."""
+    """Finish a restore after all its files are complete; returns the folder of the old files, None when there is
+    nothing to finish."""
     for stage in sorted(data.glob(f"{STAGE}*")):
         if (stage / _READY).exists():
             return _finish(data, stage)

@@ -40,14 +40,19 @@ class Checked(msgspec.Struct, frozen=True):
         return not self.damage
 
 
-def verify(repository: Repository, snapshot_ids: Sequence[str], work: Path | None, report: Report = lambda objects, size: None) -> list[Checked]:
-    """Read every file of these backups and compare it with its hash; check the databases too. `work` is a folder for them."""
+def verify(
+    repository: Repository, snapshot_ids: Sequence[str], work: Path | None, report: Report = lambda objects, size: None
+) -> list[Checked]:
+    """Read every file of these backups and compare it with its hash; check the databases too. `work` is a folder for
+    them."""
     read: dict[tuple[str, bool], str] = {}  # hash to fault
     with tempfile.TemporaryDirectory(prefix=".verify-", dir=work) as folder:
         return [_verify(repository, snapshot_id, read, Path(folder), report) for snapshot_id in snapshot_ids]
 
 
-def _verify(repository: Repository, snapshot_id: str, read: dict[tuple[str, bool], str], work: Path, report: Report) -> Checked:
+def _verify(
+    repository: Repository, snapshot_id: str, read: dict[tuple[str, bool], str], work: Path, report: Report
+) -> Checked:
     bad: list[tuple[File, str]] = []
     copies: dict[str, Path] = {}
     paths: set[str] = set()
@@ -74,7 +79,9 @@ def _verify(repository: Repository, snapshot_id: str, read: dict[tuple[str, bool
     return Checked(snapshot_id, snapshot.files, size_bytes, tuple(damage), snapshot.missing)
 
 
-def _read(repository: Repository, files: Iterable[File], read: dict[tuple[str, bool], str], work: Path, report: Report) -> None:
+def _read(
+    repository: Repository, files: Iterable[File], read: dict[tuple[str, bool], str], work: Path, report: Report
+) -> None:
     """Read each object once and fill `read`. Databases are left in `work` under their hash."""
 
     def one(file: File) -> tuple[File, str]:
@@ -98,15 +105,21 @@ def _read(repository: Repository, files: Iterable[File], read: dict[tuple[str, b
         report(count, size_bytes)
 
 
-def _damages(snapshot: Snapshot, bad: Sequence[tuple[File, str]], paths: set[str], copies: dict[str, Path]) -> list[Damage]:
-    """Damaged files, and files that the database refers to and the backup lacks, with their jobs as far as the database can be read."""
+def _damages(
+    snapshot: Snapshot, bad: Sequence[tuple[File, str]], paths: set[str], copies: dict[str, Path]
+) -> list[Damage]:
+    """Damaged files, and files that the database refers to and the backup lacks, with their jobs as far as the database
+    can be read."""
     if APP_DATABASE not in copies:
         return [Damage(APP_DATABASE, "the backup has no database", ())]
     if any(file.path == APP_DATABASE for file, _ in bad):
         return [Damage(file.path, reason, ()) for file, reason in bad]
     known = {missing.path for missing in snapshot.missing}
     with sqlite_copy.opened(copies[APP_DATABASE]) as app:
-        damages = [Damage(file.path, reason, sqlite_copy.jobs_of(app, file.path.removeprefix(f"{BLOBS}/"))) for file, reason in bad]
+        damages = [
+            Damage(file.path, reason, sqlite_copy.jobs_of(app, file.path.removeprefix(f"{BLOBS}/")))
+            for file, reason in bad
+        ]
         for key in sqlite_copy.referred(app):
             path = f"{BLOBS}/{key}"
             if path not in paths and path not in known:

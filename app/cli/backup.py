@@ -37,7 +37,9 @@ _LOWEST: Final = (2 << 13) | 7  # best effort, the lowest of its eight levels: s
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Returns the exit status."""
     if not (settings.data / APP_DATABASE).exists():
-        raise UsageError(f"{settings.data} has no {APP_DATABASE}: it is not the data folder, or no server was ever started on it")
+        raise UsageError(
+            f"{settings.data} has no {APP_DATABASE}: it is not the data folder, or no server was ever started on it"
+        )
     to = backup_place.where(settings, arguments.to)
     # a backup to another place, made by hand, does not replace the scheduled one
     counts = not settings.backup_to or to == backup_place.where(settings, None)
@@ -49,7 +51,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         snapshot, pruned, trouble, encrypted = _back_up(arguments.to, settings)
     except DubError as error:
         if counts:
-            last_backup.write(settings.data, last_backup.failure(settings.data, to, error.message, round(time.monotonic() - started, 3)))
+            last_backup.write(
+                settings.data,
+                last_backup.failure(settings.data, to, error.message, round(time.monotonic() - started, 3)),
+            )
         return failed(error, as_json=arguments.json)
     except KeyboardInterrupt:
         say("autodubber: interrupted; what is stored stays for the next backup", to=sys.stderr)
@@ -57,20 +62,42 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if counts:
         now = time.time()
         record = last_backup.Record(
-            at=now, to=to, snapshot=snapshot.id, bytes=snapshot.bytes, new_bytes=snapshot.new_bytes, seconds=snapshot.seconds,
-            missing=len(snapshot.missing), ok=True, error=trouble, good_at=now,
-        )  # fmt: skip
+            at=now,
+            to=to,
+            snapshot=snapshot.id,
+            bytes=snapshot.bytes,
+            new_bytes=snapshot.new_bytes,
+            seconds=snapshot.seconds,
+            missing=len(snapshot.missing),
+            ok=True,
+            error=trouble,
+            good_at=now,
+        )
         last_backup.write(settings.data, record)
     for missing in snapshot.missing:
-        say(f"autodubber: {missing.path} could not be read; it is not in the backup (jobs: {', '.join(missing.jobs) or 'none'})", to=sys.stderr)
+        say(
+            (
+                f"autodubber: {missing.path} could not be read; it is not in the backup (jobs: "
+                f"{', '.join(missing.jobs) or 'none'})"
+            ),
+            to=sys.stderr,
+        )
     if trouble:
         say(f"autodubber: the backup is good, but old ones were not deleted: {trouble}", to=sys.stderr)
     if arguments.json:
-        told = msgspec.to_builtins(snapshot) | {"ok": True, "to": to, "encrypted": encrypted, "pruned": msgspec.to_builtins(pruned)}
+        told = msgspec.to_builtins(snapshot) | {
+            "ok": True,
+            "to": to,
+            "encrypted": encrypted,
+            "pruned": msgspec.to_builtins(pruned),
+        }
         say_json(told)
     else:
         kept = f"{snapshot.files} files, {backup_place.size(snapshot.bytes)}"
-        say(f"{snapshot.id}  {kept}, {backup_place.size(snapshot.new_bytes)} of them new, {snapshot.seconds:.1f} s, in {to}")
+        say(
+            f"{snapshot.id}  {kept}, {backup_place.size(snapshot.new_bytes)} of them new, {snapshot.seconds:.1f} s, "
+            f"in {to}"
+        )
     return OK
 
 
@@ -83,7 +110,9 @@ def _back_up(named: str | None, settings: Settings) -> tuple[Snapshot, Pruned | 
     place.prepare()
     with place.lock(alone=True) as check:
         repository = open_or_make(place, settings.backup_password)
-        snapshot = back_up(settings.data, repository, check, app_version=__version__, report=backup_place.progress("backing up"))
+        snapshot = back_up(
+            settings.data, repository, check, app_version=__version__, report=backup_place.progress("backing up")
+        )
         try:
             return snapshot, _prune(repository, check, settings), "", repository.encrypted
         except DubError as error:
@@ -100,8 +129,13 @@ def _check_there(place: Backend, settings: Settings) -> None:
     except DubError as error:
         if error.problem is not BACKUP_NOT_FOUND:
             raise
-        there = f"{place.where} had a good backup on {backup_place.at(record.good_at)}, and has none now; is the disk mounted?"
-        raise DubError(BACKUP_PLACE, f"{there} To begin anew there, run autodubber backup --to {place.where} once.") from None
+        there = (
+            f"{place.where} had a good backup on {backup_place.at(record.good_at)}, and has none now; is the "
+            f"disk mounted?"
+        )
+        raise DubError(
+            BACKUP_PLACE, f"{there} To begin anew there, run autodubber backup --to {place.where} once."
+        ) from None
 
 
 def _prune(repository: Repository, check: Check, settings: Settings) -> Pruned:

@@ -36,10 +36,17 @@ def place(settings: Settings, named: str | None) -> Backend:
         return FolderBackend(folder, floor if disks.at(folder) is floor else None)
     bucket, _, prefix = chosen.removeprefix(BUCKET).partition("/")
     if not bucket or "@" in bucket or ":" in bucket:
-        raise UsageError("an S3 place looks like s3://BUCKET/PREFIX; keys are set as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+        raise UsageError(
+            "an S3 place looks like s3://BUCKET/PREFIX; keys are set as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
     from app.backup.s3 import S3, S3Backend
 
-    s3 = S3(access_key=settings.s3_access_key, secret_key=settings.s3_secret_key, region=settings.s3_region, endpoint=settings.s3_endpoint)
+    s3 = S3(
+        access_key=settings.s3_access_key,
+        secret_key=settings.s3_secret_key,
+        region=settings.s3_region,
+        endpoint=settings.s3_endpoint,
+    )
     return S3Backend(bucket, prefix.strip("/"), s3)
 
 
@@ -55,7 +62,8 @@ def progress(doing: str) -> Callable[[int, int], None]:
         if now - shown >= _EVERY_S:
             shown = now
             speed = size_bytes / (now - started) / 1e6
-            sys.stderr.write(f"\r{doing}: {count} files, {size(size_bytes)}, {speed:.0f} MB/s ")  # overwrites the previous line
+            # overwrites the previous line
+            sys.stderr.write(f"\r{doing}: {count} files, {size(size_bytes)}, {speed:.0f} MB/s ")
             sys.stderr.flush()
 
     return report

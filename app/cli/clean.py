@@ -55,4 +55,7 @@ def _show(report: CleanReport) -> None:
     if (more := report.count - len(report.deletions)) > 0:
         say(f"... and {more} more")
     verb = "would be deleted" if report.dry_run else "deleted"
-    say(f"{report.count} {verb}, {report.bytes / 1e6:.1f} MB" + (f"; {report.skipped} were in use by then" if report.skipped else ""))
+    say(
+        f"{report.count} {verb}, {report.bytes / 1e6:.1f} MB"
+        + (f"; {report.skipped} were in use by then" if report.skipped else "")
+    )

@@ -1,7 +1,7 @@
 """`autodubber doctor`: checks what this machine has and lacks, and says how to fix it.
 
-A failed check that is `needed` makes the exit status 1. Nothing is changed or downloaded. Nothing leaves the machine unless an ElevenLabs key is
-set: then ElevenLabs is asked whether the key works.
+A failed check that is `needed` makes the exit status 1. Nothing is changed or downloaded. Nothing leaves the machine
+unless an ElevenLabs key is set: then ElevenLabs is asked whether the key works.
 """
 
 from __future__ import annotations
@@ -62,17 +62,27 @@ def run(settings: Settings, *, as_json: bool) -> int:
         console.print(visible(check.found), markup=False)
         if check.fix:
             console.print(f"       fix: {visible(check.fix)}", markup=False)
-    console.print("\nEverything that is needed is here." if healthy else "\nSomething that is needed is missing: see the lines that say FAIL.")
+    console.print(
+        "\nEverything that is needed is here."
+        if healthy
+        else "\nSomething that is needed is missing: see the lines that say FAIL."
+    )
     return OK if healthy else INTERNAL
 
 
 async def examine(settings: Settings) -> tuple[Finding, ...]:
     """Run every check, in the order in which they are shown."""
     plain: Sequence[Callable[[], Sequence[Finding]]] = (
-        check_python, lambda: check_data(settings.data), lambda: check_disk(settings.data, settings.min_free_bytes), check_memory,
-        check_ffmpeg, check_fonts, lambda: check_whisper(settings.device), check_page,
+        check_python,
+        lambda: check_data(settings.data),
+        lambda: check_disk(settings.data, settings.min_free_bytes),
+        check_memory,
+        check_ffmpeg,
+        check_fonts,
+        lambda: check_whisper(settings.device),
+        check_page,
         lambda: check_names(settings),
-    )  # fmt: skip
+    )
     found: list[Finding] = []
     for one in plain:
         found += await asyncio.to_thread(one)
@@ -87,7 +97,9 @@ async def examine(settings: Settings) -> tuple[Finding, ...]:
 def check_python() -> list[Finding]:
     right = sys.version_info[:2] == (3, 11)
     fix = "" if right else "AutoDubber is made for Python 3.11: install it and run `make clean setup`."
-    return [Finding("Python", right, True, f"{platform.python_version()} on {platform.system()} {platform.machine()}", fix)]
+    return [
+        Finding("Python", right, True, f"{platform.python_version()} on {platform.system()} {platform.machine()}", fix)
+    ]
 
 
 def check_data(data: Path) -> list[Finding]:
@@ -95,18 +107,33 @@ def check_data(data: Path) -> list[Finding]:
     place = next(path for path in (data, *data.parents) if path.exists())
     writable = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
     state = "exists" if place == data else "will be made"
-    fix = "" if writable else f"Make {place} writable for user {os.getuid()} (chown), or choose another folder: AUTODUBBER_DATA or --data."
-    checks = [Finding("data folder", writable, True, f"{data} ({state}, {'writable' if writable else 'not writable'})", fix)]
+    fix = (
+        ""
+        if writable
+        else (
+            f"Make {place} writable for user {os.getuid()} (chown), or choose another folder: AUTODUBBER_DATA or "
+            f"--data."
+        )
+    )
+    checks = [
+        Finding("data folder", writable, True, f"{data} ({state}, {'writable' if writable else 'not writable'})", fix)
+    ]
     kind = file_system(place)
     if kind in _NETWORK_FILE_SYSTEMS:
         checks.append(
             Finding(
-                "file system", False, True, f"{data} is on {kind}", "SQLite is damaged by network file systems: put the data folder on a local disk."
+                "file system",
+                False,
+                True,
+                f"{data} is on {kind}",
+                "SQLite is damaged by network file systems: put the data folder on a local disk.",
             )
         )
     server = data_lock.owner(data) if place == data and writable else None
     if server is not None:
-        checks.append(Finding("server", True, False, f"one works on this folder{f' (process {server})' if server else ''}"))
+        checks.append(
+            Finding("server", True, False, f"one works on this folder{f' (process {server})' if server else ''}")
+        )
     return checks
 
 
@@ -128,7 +155,13 @@ def check_disk(data: Path, min_free_bytes: int) -> list[Finding]:
     place = next(path for path in (data, *data.parents) if path.exists())
     free = shutil.disk_usage(place).free
     enough = free >= min_free_bytes + (2 << 30)
-    fix = "" if enough else "A job needs about three times its video's size: free some space, or move the data folder to a larger disk."
+    fix = (
+        ""
+        if enough
+        else (
+            "A job needs about three times its video's size: free some space, or move the data folder to a larger disk."
+        )
+    )
     return [Finding("disk", free >= min_free_bytes, True, f"{free / 1e9:.1f} GB free", fix)]
 
 
@@ -137,7 +170,9 @@ def memory_bytes(root: Path = Path("/")) -> int:
     found = []
     total = root / "proc/meminfo"
     if total.exists():
-        found.append(next(int(line.split()[1]) * 1024 for line in total.read_text().splitlines() if line.startswith("MemTotal")))
+        found.append(
+            next(int(line.split()[1]) * 1024 for line in total.read_text().splitlines() if line.startswith("MemTotal"))
+        )
     for limit in (root / "sys/fs/cgroup/memory.max", root / "sys/fs/cgroup/memory/memory.limit_in_bytes"):
         if limit.exists() and (text := limit.read_text().strip()).isdigit():
             found.append(int(text))
@@ -149,7 +184,14 @@ def memory_bytes(root: Path = Path("/")) -> int:
 def check_memory() -> list[Finding]:
     total = memory_bytes()
     enough = total >= _NEEDED_MEMORY_BYTES
-    fix = "" if enough else "Whisper base takes about 1 GB, small 2, medium 5, turbo 6, large 10: give the machine more, or choose the model tiny."
+    fix = (
+        ""
+        if enough
+        else (
+            "Whisper base takes about 1 GB, small 2, medium 5, turbo 6, large 10: give the machine more, or choose "
+            "the model tiny."
+        )
+    )
     return [Finding("memory", enough, False, f"{total / 1e9:.1f} GB, {os.cpu_count()} processors", fix)]
 
 
@@ -164,7 +206,10 @@ def check_ffmpeg() -> list[Finding]:
     try:
         program = tool()
         first = _output([program, "-hide_banner", "-version"]).split("\n", 1)[0]
-        encoders, filters = _output([program, "-hide_banner", "-encoders"]), _output([program, "-hide_banner", "-filters"])
+        encoders, filters = (
+            _output([program, "-hide_banner", "-encoders"]),
+            _output([program, "-hide_banner", "-filters"]),
+        )
     except (DubError, OSError, subprocess.SubprocessError) as error:
         return [Finding("ffmpeg", False, True, f"does not run: {error}", reinstall)]
     checks = [Finding("ffmpeg", True, True, first)]
@@ -174,7 +219,15 @@ def check_ffmpeg() -> list[Finding]:
         ("ass", filters, "burned subtitles (libass)"),
     ):
         there = any(name in line.split()[1:2] for line in listing.splitlines())
-        checks.append(Finding(f"ffmpeg {name}", there, True, f"{'there' if there else 'missing'}, for {use}", "" if there else reinstall))
+        checks.append(
+            Finding(
+                f"ffmpeg {name}",
+                there,
+                True,
+                f"{'there' if there else 'missing'}, for {use}",
+                "" if there else reinstall,
+            )
+        )
     return checks
 
 
@@ -187,7 +240,14 @@ async def check_encoder() -> list[Finding]:
     except (DubError, OSError):
         return []  # without ffmpeg, which is reported above
     software = found is video_encoders.SOFTWARE
-    return [Finding("video encoder", not software, False, "none of this machine's own works; libx264 is used" if software else f"{found.name} works")]
+    return [
+        Finding(
+            "video encoder",
+            not software,
+            False,
+            "none of this machine's own works; libx264 is used" if software else f"{found.name} works",
+        )
+    ]
 
 
 def check_fonts() -> list[Finding]:
@@ -197,7 +257,11 @@ def check_fonts() -> list[Finding]:
     names = {path.name for path in FONTS.glob("*.tt[fc]")}
     there = "NotoSans-Regular.ttf" in names and any(name.endswith(".ttc") for name in names)
     found = f"{len(names)} shipped" + (", Latin to Chinese, Japanese and Korean" if there else ": some are missing")
-    return [Finding("fonts", there, True, found, "" if there else f"Install AutoDubber again: files of {FONTS} are missing.")]
+    return [
+        Finding(
+            "fonts", there, True, found, "" if there else f"Install AutoDubber again: files of {FONTS} are missing."
+        )
+    ]
 
 
 def check_whisper(device: str) -> list[Finding]:
@@ -206,23 +270,41 @@ def check_whisper(device: str) -> list[Finding]:
         return [Finding("Whisper", False, True, "openai-whisper is not installed", "Run `make setup`.")]
     gpu_name = "torch.cuda.is_available() and torch.cuda.get_device_name()"
     first = "from app.speech.whisper.child import leave_numba_out; leave_numba_out(); "
-    code = first + f"import json, torch, whisper; print(json.dumps([whisper.__version__, torch.__version__, {gpu_name}]))"
+    code = (
+        first + f"import json, torch, whisper; print(json.dumps([whisper.__version__, torch.__version__, {gpu_name}]))"
+    )
     try:
         version, torch, gpu = json.loads(_output([sys.executable, "-c", code]))
     except (subprocess.SubprocessError, ValueError) as error:
         detail = getattr(error, "stderr", "") or str(error)
-        return [Finding("Whisper", False, True, f"cannot be loaded: {detail.strip().splitlines()[-1]}", "Run `make clean setup`.")]
+        return [
+            Finding(
+                "Whisper",
+                False,
+                True,
+                f"cannot be loaded: {detail.strip().splitlines()[-1]}",
+                "Run `make clean setup`.",
+            )
+        ]
     checks = [Finding("Whisper", True, True, f"openai-whisper {version}, torch {torch}")]
     card = _graphics_card()
     if gpu:
         checks.append(Finding("GPU", True, False, f"{gpu}, used by torch"))
     elif card:
         checks.append(
-            Finding("GPU", device != "cuda", device == "cuda", f"{card}, not used: this torch is built for the processor", "Run `make setup GPU=1`.")
+            Finding(
+                "GPU",
+                device != "cuda",
+                device == "cuda",
+                f"{card}, not used: this torch is built for the processor",
+                "Run `make setup GPU=1`.",
+            )
         )
     else:
         fix = "AUTODUBBER_DEVICE=cuda asks for one: set it to auto." if device == "cuda" else ""
-        checks.append(Finding("GPU", device != "cuda", device == "cuda", "none; recognition runs on the processor", fix))
+        checks.append(
+            Finding("GPU", device != "cuda", device == "cuda", "none; recognition runs on the processor", fix)
+        )
     return checks
 
 
@@ -251,25 +333,38 @@ def check_page() -> list[Finding]:
 
 
 def check_names(settings: Settings) -> list[Finding]:
-    """Check the names under which browsers may open the server. The running server is asked, because it may have been started before the settings
-    were changed."""
+    """Check the names under which browsers may open the server. The running server is asked, because it may have been
+    started before the settings were changed."""
     known = hosts.known(settings.allowed_hosts, settings.origins, settings.host)
     names = ["addresses", "localhost", *known.own, *known.listed]
     refused = [name for name in known.listed if "*" not in name and _answers(settings, name) == HOST_UNKNOWN.status]
     if refused:
-        fix = f"Start the server again: it runs with other settings than AUTODUBBER_ALLOWED_HOSTS={settings.allowed_hosts} here."
+        fix = (
+            f"Start the server again: it runs with other settings than "
+            f"AUTODUBBER_ALLOWED_HOSTS={settings.allowed_hosts} here."
+        )
         return [Finding("host names", False, False, f"the running server refuses {', '.join(refused)}", fix)]
     fix, advice = "", "write AUTODUBBER_ALLOWED_HOSTS=NAME (several: with commas) and start the server again."
     if not known.listed and settings.trusted_proxies:
         fix = f"A proxy is trusted, and no name is listed. If browsers come to it by a name, {advice}"
     elif not known.listed and not hosts.is_local(settings.host):
         fix = f"Is it opened by another name (a proxy's, or one that the router gives, such as nas.home)? Then {advice}"
-    return [Finding("host names", not (fix and settings.trusted_proxies), False, f"it answers under {', '.join(names)}; any other is refused", fix)]
+    return [
+        Finding(
+            "host names",
+            not (fix and settings.trusted_proxies),
+            False,
+            f"it answers under {', '.join(names)}; any other is refused",
+            fix,
+        )
+    ]
 
 
 def _answers(settings: Settings, name: str) -> int:
     """The HTTP status of the running server under a name; 0 when none runs."""
-    connection = http.client.HTTPConnection(urlsplit(url_of(settings.host, settings.port)).hostname or "", settings.port, timeout=5)
+    connection = http.client.HTTPConnection(
+        urlsplit(url_of(settings.host, settings.port)).hostname or "", settings.port, timeout=5
+    )
     try:
         connection.request("GET", "/health/live", headers={"Host": name})
         return connection.getresponse().status
@@ -293,7 +388,13 @@ async def check_engines(settings: Settings) -> list[Finding]:
             state = info.availability
             needed = info.name in (settings.recognizer, settings.voice.split(":", 1)[0])
             checks.append(
-                Finding(f"{info.kind} {info.name}", state.available, needed, state.reason or "available", "" if state.available else state.remedy)
+                Finding(
+                    f"{info.kind} {info.name}",
+                    state.available,
+                    needed,
+                    state.reason or "available",
+                    "" if state.available else state.remedy,
+                )
             )
             if info.kind == "recognizer" and info.models:
                 here = [model.id for model in info.models if model.ready]
@@ -317,7 +418,9 @@ async def _key(voices: Callable[[], Awaitable[Sequence[object]]]) -> Finding:
     except DubError as error:
         return Finding("ElevenLabs key", False, False, error.message, error.problem.hint)
     except TimeoutError:
-        return Finding("ElevenLabs key", False, False, "ElevenLabs does not answer", "Check the network and the proxy settings.")
+        return Finding(
+            "ElevenLabs key", False, False, "ElevenLabs does not answer", "Check the network and the proxy settings."
+        )
     return Finding("ElevenLabs key", True, False, f"good, {len(found)} voices")
 
 

@@ -1,7 +1,7 @@
 """`autodubber dub`: runs the pipeline on one file, without a server or a database. Only the results remain.
 
-Spoken clips stay in `DATA/cli/clips`, so that a line is paid for once. Everything else of a run is in `DATA/cli/run-*`, which is deleted when the run
-ends; after a kill, by the next run.
+Spoken clips stay in `DATA/cli/clips`, so that a line is paid for once. Everything else of a run is in `DATA/cli/run-*`,
+which is deleted when the run ends; after a kill, by the next run.
 """
 
 from __future__ import annotations
@@ -37,7 +37,18 @@ if TYPE_CHECKING:
 
 # Options that have a default on the command line, or another type there.
 _GIVEN: Final = frozenset(
-    {"language", "task", "model", "voice", "voice_model", "speed", "background", "keep_original_track", "audio_track", "review"}
+    {
+        "language",
+        "task",
+        "model",
+        "voice",
+        "voice_model",
+        "speed",
+        "background",
+        "keep_original_track",
+        "audio_track",
+        "review",
+    }
 )
 # Arguments whose name differs from that of their option.
 OPTION_OF: Final = {
@@ -147,7 +158,9 @@ def options_of(arguments: argparse.Namespace, settings: Settings) -> DubOptions:
     from app.jobs.options import patched
     from app.jobs.schemas import OptionsPatch
 
-    typed = {name: value for name in GROUP_OF if (value := getattr(arguments, name, None)) is not None and name not in _GIVEN}
+    typed = {
+        name: value for name in GROUP_OF if (value := getattr(arguments, name, None)) is not None and name not in _GIVEN
+    }
     if "loudness_lufs" in typed:
         typed["loudness_lufs"] = _loudness(typed["loudness_lufs"])
     try:
@@ -157,11 +170,20 @@ def options_of(arguments: argparse.Namespace, settings: Settings) -> DubOptions:
         name = where.rstrip("`").rpartition(".")[2]
         raise UsageError(f"{OPTION_OF.get(name, name)}: {what}") from None
     options = changed(
-        DubOptions(), language=arguments.language, task=Task(arguments.task), recognizer="subtitles" if arguments.subtitles else settings.recognizer,
-        model=arguments.model or settings.model, voice=arguments.voice or settings.voice, voice_model=arguments.voice_model, speed=arguments.speed,
-        background=Background(arguments.background), keep_original_track=arguments.keep_original_track, burn_subtitles=arguments.burn,
-        audio_track=track_of(arguments.audio_track), review=arguments.review is not None,
-    )  # fmt: skip
+        DubOptions(),
+        language=arguments.language,
+        task=Task(arguments.task),
+        recognizer="subtitles" if arguments.subtitles else settings.recognizer,
+        model=arguments.model or settings.model,
+        voice=arguments.voice or settings.voice,
+        voice_model=arguments.voice_model,
+        speed=arguments.speed,
+        background=Background(arguments.background),
+        keep_original_track=arguments.keep_original_track,
+        burn_subtitles=arguments.burn,
+        audio_track=track_of(arguments.audio_track),
+        review=arguments.review is not None,
+    )
     return patched(options, patch)
 
 
@@ -189,23 +211,36 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
         if blobs.free_bytes() < settings.min_free_bytes:
             raise DubError(
                 DISK_FULL,
-                f"{blobs.free_bytes() >> 20} MB are free in {settings.data}; AUTODUBBER_MIN_FREE_BYTES asks for {settings.min_free_bytes >> 20}.",
+                (
+                    f"{blobs.free_bytes() >> 20} MB are free in {settings.data}; AUTODUBBER_MIN_FREE_BYTES asks for "
+                    f"{settings.min_free_bytes >> 20}."
+                ),
             )
         disks = Disks.of(settings.data, settings.min_free_bytes)
         engines = engines_of(settings, model_paths=True, disks=disks)
         try:
             job_options.check(options, engines)
             context = Context(
-                blobs=blobs, workspace=Workspace(folder / "scratch"), cache=folder / "cache", engines=engines, threads=settings.thread_count,
-                limits=limits_of(settings), max_duration_s=settings.max_duration_s, disks=disks, blob_folders=(home,),
-            )  # fmt: skip
+                blobs=blobs,
+                workspace=Workspace(folder / "scratch"),
+                cache=folder / "cache",
+                engines=engines,
+                threads=settings.thread_count,
+                limits=limits_of(settings),
+                max_duration_s=settings.max_duration_s,
+                disks=disks,
+                blob_folders=(home,),
+            )
             return await _stages(context, home, arguments, options, shown)
         finally:
             await engines.close()
 
 
-async def _stages(context: Context, home: Path, arguments: argparse.Namespace, options: DubOptions, shown: Display) -> Dubbed:
-    """The declared stages in their order, on a job in memory. `home` is the folder of the blobs, into which the person's files are linked."""
+async def _stages(
+    context: Context, home: Path, arguments: argparse.Namespace, options: DubOptions, shown: Display
+) -> Dubbed:
+    """The declared stages in their order, on a job in memory. `home` is the folder of the blobs, into which the
+    person's files are linked."""
     from app.domain.job import Phase
     from app.domain.stages import in_phase
     from app.jobs.memory_store import JOB_ID, MemoryStore, NoKeys
@@ -213,13 +248,19 @@ async def _stages(context: Context, home: Path, arguments: argparse.Namespace, o
     from app.jobs.stage_hooks import InnerHooks, StageRun, run_stage
     from app.jobs.stages import StageWork
 
-    attached = {name: home / "uploads" / name for name in ("input", "subtitles", "stem") if getattr(arguments, name) is not None}
+    attached = {
+        name: home / "uploads" / name for name in ("input", "subtitles", "stem") if getattr(arguments, name) is not None
+    }
     for name, path in attached.items():
         path.parent.mkdir(exist_ok=True)
         path.symlink_to(getattr(arguments, name).resolve())
     subtitles_key, stem_key = (f"uploads/{name}" if name in attached else None for name in ("subtitles", "stem"))
-    store = MemoryStore(options, title=arguments.input.stem, source_key="uploads/input", subtitles_key=subtitles_key, stem_key=stem_key)
-    inner = InnerHooks(store, StageWork(store=store, keys=NoKeys(), context=context, hub=Hub(), digest=lambda source, kept: JOB_ID))
+    store = MemoryStore(
+        options, title=arguments.input.stem, source_key="uploads/input", subtitles_key=subtitles_key, stem_key=stem_key
+    )
+    inner = InnerHooks(
+        store, StageWork(store=store, keys=NoKeys(), context=context, hub=Hub(), digest=lambda source, kept: JOB_ID)
+    )
     around = _Around(context, store, shown, reviews=arguments.review is not None)
     hooks = (around.checked, around.shown, around.read, inner.named, inner.tidied, inner.worked, inner.recorded)
     for phase in Phase:
@@ -237,8 +278,8 @@ class _Around:
         self._context, self._store, self._shown, self._reviews = context, store, shown, reviews
 
     async def checked(self, run: StageRun, go: Go) -> None:
-        """After the file has been read: what it is, and whether the voice can speak, before an hour of recognition. After it has been decoded:
-        whether the video can be written as it is wished."""
+        """After the file has been read: what it is, and whether the voice can speak, before an hour of recognition.
+        After it has been decoded: whether the video can be written as it is wished."""
         from app.domain import stages
         from app.dubbing import pipeline
         from app.speech.ports import SpeechRequest
@@ -250,7 +291,11 @@ class _Around:
             if not self._reviews:
                 voice, voice_id = self._context.engines.voice(options.voices.voice)
                 language = pipeline.spoken_language(options, None)
-                await voice.check(SpeechRequest(voice_id, options.voices.voice_model, "a", language, options.voices.speed, "", "", None))
+                await voice.check(
+                    SpeechRequest(
+                        voice_id, options.voices.voice_model, "a", language, options.voices.speed, "", "", None
+                    )
+                )
         if run.stage is stages.INGEST and info is not None:
             pipeline.check_media(info, options)
 
@@ -260,7 +305,10 @@ class _Around:
         if info.incomplete:
             self._shown.note(f"the file is incomplete and is dubbed as far as it goes: {info.incomplete}")
         if len(info.audio) > 1:
-            told = [f"{'*' if stream.track == audio_tracks.heard(info, options) else ' '} {audio_tracks.named(stream)}" for stream in info.audio]
+            told = [
+                f"{'*' if stream.track == audio_tracks.heard(info, options) else ' '} {audio_tracks.named(stream)}"
+                for stream in info.audio
+            ]
             self._shown.note("audio tracks (* is heard; --audio-track N takes another):", *told)
 
     async def shown(self, run: StageRun, go: Go) -> None:
@@ -270,7 +318,8 @@ class _Around:
             await go()
 
     async def read(self, run: StageRun, go: Go) -> None:
-        """Before: the job as the stages before have left it. Once the file has been read, a background that was attached is looked at, too."""
+        """Before: the job as the stages before have left it. Once the file has been read, a background that was
+        attached is looked at, too."""
         from app.domain import stages
         from app.dubbing import pipeline
 
@@ -297,14 +346,29 @@ def _rendered(context: Context, arguments: argparse.Namespace, store: MemoryStor
     from app.storage.blobs import bytes_of
 
     (told,) = store.artifacts([ArtifactKind.REPORT])
-    files = [*store.artifacts({*stages.MUX.artifacts} - {ArtifactKind.REPORT}), *store.artifacts([ArtifactKind.AUDIO]), told]
-    outputs = hand_over(context, files, arguments.input.resolve().stem, arguments.output or arguments.input.resolve().parent, inputs_of(arguments))
+    files = [
+        *store.artifacts({*stages.MUX.artifacts} - {ArtifactKind.REPORT}),
+        *store.artifacts([ArtifactKind.AUDIO]),
+        told,
+    ]
+    outputs = hand_over(
+        context,
+        files,
+        arguments.input.resolve().stem,
+        arguments.output or arguments.input.resolve().parent,
+        inputs_of(arguments),
+    )
     report = msgspec.json.decode(bytes_of(context.blobs, told.key), type=Report)
     return _result(arguments, store, store.output(stages.SYNTHESIZE), report, shown, outputs)
 
 
 def _result(
-    arguments: argparse.Namespace, store: MemoryStore, clips: Sequence[Clip], report: Report | None, shown: Display, outputs: dict[str, str]
+    arguments: argparse.Namespace,
+    store: MemoryStore,
+    clips: Sequence[Clip],
+    report: Report | None,
+    shown: Display,
+    outputs: dict[str, str],
 ) -> Dubbed:
     from app.domain import stages
     from app.dubbing import audio_tracks
@@ -312,10 +376,20 @@ def _result(
     job, info, segments = store.job, store.job.media, store.segments(store.job.id)[1]
     lines = report.lines if report else ()
     return Dubbed(
-        ok=True, input=str(arguments.input), duration_s=round(store.output(stages.INGEST).duration_s, 3), language=job.language,
+        ok=True,
+        input=str(arguments.input),
+        duration_s=round(store.output(stages.INGEST).duration_s, 3),
+        language=job.language,
         audio_track=audio_tracks.heard(info, job.options) if info and info.audio else None,
-        audio_tracks=tuple(map(audio_tracks.named, info.audio)) if info else (), lines=len(segments),
-        flagged=tuple(Flagged(line.start_s, line.text, round(line.rate, 3), line.flags) for line in lines if line.flags),
-        cost_credits=sum(clip.cost_credits for clip in clips), loudness_lufs=report.loudness_lufs if report else None,
-        true_peak_db=report.true_peak_db if report else None, stages_s=shown.stages_s(), outputs=outputs, report=report,
-    )  # fmt: skip
+        audio_tracks=tuple(map(audio_tracks.named, info.audio)) if info else (),
+        lines=len(segments),
+        flagged=tuple(
+            Flagged(line.start_s, line.text, round(line.rate, 3), line.flags) for line in lines if line.flags
+        ),
+        cost_credits=sum(clip.cost_credits for clip in clips),
+        loudness_lufs=report.loudness_lufs if report else None,
+        true_peak_db=report.true_peak_db if report else None,
+        stages_s=shown.stages_s(),
+        outputs=outputs,
+        report=report,
+    )

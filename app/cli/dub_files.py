@@ -47,7 +47,8 @@ def run_folder(data: Path) -> Iterator[Path]:
 
 
 def clip_folder(data: Path) -> Path:
-    """The folder of spoken lines and of answers not yet turned into one. It outlives a run; files unused for 30 days are deleted."""
+    """The folder of spoken lines and of answers not yet turned into one. It outlives a run; files unused for 30 days
+    are deleted."""
     folder = data / "cli" / "clips"
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():
@@ -57,8 +58,8 @@ def clip_folder(data: Path) -> Path:
 
 
 def fitting(stem: str, ending: str, longest: int = _LONGEST_NAME) -> str:
-    """`stem` and `ending` as a file name of at most `longest` bytes. A longer stem is cut at a character and gets a hash of the whole, so that two
-    long names with the same beginning stay different.
+    """`stem` and `ending` as a file name of at most `longest` bytes. A longer stem is cut at a character and gets a
+    hash of the whole, so that two long names with the same beginning stay different.
     """
     if len(os.fsencode(stem + ending)) <= longest:
         return stem + ending
@@ -77,15 +78,20 @@ def longest_name(folder: Path) -> int:
         return _LONGEST_NAME
 
 
-def hand_over(context: Context, artifacts: Sequence[Artifact], stem: str, folder: Path, inputs: Sequence[Path]) -> dict[str, str]:
-    """Put the results into `folder` as STEM.dub.EXTENSION (STEM.dub.original.srt, STEM.dub.report.json), replacing earlier results, but never
-    one of the inputs: then STEM.dub-2.EXTENSION. They get the umask that the command was started with.
+def hand_over(
+    context: Context, artifacts: Sequence[Artifact], stem: str, folder: Path, inputs: Sequence[Path]
+) -> dict[str, str]:
+    """Put the results into `folder` as STEM.dub.EXTENSION (STEM.dub.original.srt, STEM.dub.report.json), replacing
+    earlier results, but never one of the inputs: then STEM.dub-2.EXTENSION. They get the umask that the command was
+    started with.
     """
     with file_modes.as_the_person():
         return _hand_over(context, artifacts, stem, folder, inputs)
 
 
-def _hand_over(context: Context, artifacts: Sequence[Artifact], stem: str, folder: Path, inputs: Sequence[Path]) -> dict[str, str]:
+def _hand_over(
+    context: Context, artifacts: Sequence[Artifact], stem: str, folder: Path, inputs: Sequence[Path]
+) -> dict[str, str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:

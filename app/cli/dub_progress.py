@@ -93,11 +93,22 @@ def display(out: TextIO) -> Iterator[Display]:
         yield PlainDisplay(out)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
-        TextColumn("{task.description:<18}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn(compact=True),
+        TextColumn("{task.description:<18}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[message]}", markup=False),
-    )  # fmt: skip
+    )
     with Progress(*columns, console=Console(file=out)) as progress:
         yield BarDisplay(progress)

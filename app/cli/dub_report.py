@@ -26,7 +26,13 @@ def show(report: Report, needs_a_look: Callable[[LineReport], bool], out: TextIO
     if out.isatty():
         _rich(totals(report), notes, lines, out)
     else:
-        say(*_columns(totals(report)), *notes, "", *(_columns([HEAD, *lines]) if lines else ["no line needs a look"]), to=out)
+        say(
+            *_columns(totals(report)),
+            *notes,
+            "",
+            *(_columns([HEAD, *lines]) if lines else ["no line needs a look"]),
+            to=out,
+        )
 
 
 def totals(report: Report) -> list[tuple[str, str]]:
@@ -38,14 +44,31 @@ def totals(report: Report) -> list[tuple[str, str]]:
         ("lines", str(count)),
         *([("short cues", f"{report.joined.cues} joined to {report.joined.lines} lines")] if report.joined else []),
         *([("not spoken", f"{report.left_out} (sounds, music, names, credits, addresses)")] if report.left_out else []),
-        ("faster than 1.25x", f"{report.share_over_125:.1%} (mean {report.mean_rate:.2f}x, highest {report.highest_rate:.2f}x)"),
+        (
+            "faster than 1.25x",
+            f"{report.share_over_125:.1%} (mean {report.mean_rate:.2f}x, highest {report.highest_rate:.2f}x)",
+        ),
         ("to shorten", str(report.to_shorten)),
         ("late", f"{report.late} (worst offset {report.worst_offset_s:+.3f} s)"),
         ("loudness", f"{_level(report.loudness_lufs, 'LUFS')} ({target})"),
         ("true peak", _level(report.true_peak_db, "dBTP")),
-        ("length", f"{clock(report.source_duration_s + report.duration_difference_s)} ({report.duration_difference_s:+.3f} s to the source)"),
+        (
+            "length",
+            (
+                f"{clock(report.source_duration_s + report.duration_difference_s)} "
+                f"({report.duration_difference_s:+.3f} "
+                f"s to the source)"
+            ),
+        ),
         *(
-            [("picture", "copied" if report.picture == "copied" else f"encoded by {report.picture}{_WHY.get(report.encoded_for or '', '')}")]
+            [
+                (
+                    "picture",
+                    "copied"
+                    if report.picture == "copied"
+                    else f"encoded by {report.picture}{_WHY.get(report.encoded_for or '', '')}",
+                )
+            ]
             if report.picture
             else []
         ),
@@ -74,7 +97,14 @@ def fault_lines(found: SubtitleReading) -> list[str]:
 def row(line: LineReport) -> tuple[str, ...]:
     """A line as the table's cells, in the order of HEAD."""
     text = line.text if len(line.text) <= _TEXT_CHARACTERS else line.text[: _TEXT_CHARACTERS - 1] + "…"
-    return clock(line.placed_s), f"{line.offset_s:+.2f} s", f"{line.rate:.2f}x", f"{line.characters_per_s:.1f}", ", ".join(line.flags), visible(text)
+    return (
+        clock(line.placed_s),
+        f"{line.offset_s:+.2f} s",
+        f"{line.rate:.2f}x",
+        f"{line.characters_per_s:.1f}",
+        ", ".join(line.flags),
+        visible(text),
+    )
 
 
 def clock(seconds: float) -> str:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Returns the exit status. Raises UsageError when the data folder is empty, or the archive's folder does not exist."""
+    """Returns the exit status. Raises UsageError when the data folder is empty, or the archive's folder does not
+    exist."""
     if not (settings.data / "app.sqlite3").is_file():
         raise UsageError(f"there is no AutoDubber data in {settings.data}; name the folder: --data DIR")
     target: Path = arguments.output.absolute()

@@ -1,4 +1,5 @@
-"""`autodubber health`: asks a running server whether it can take work. The image runs it every 30 s, so it imports almost nothing.
+"""`autodubber health`: asks a running server whether it can take work. The image runs it every 30 s, so it imports
+almost nothing.
 
 HTTP/1.0 over a socket: importing `http.client` and the log would take three times as long as the request.
 """
@@ -19,12 +20,19 @@ _MOST_BYTES: Final = 1 << 20
 
 
 def run(url: str) -> int:
-    """Print the server's answer, and the failing checks in one line on stderr. Raises UsageError for a wrong address."""
+    """Print the server's answer, and the failing checks in one line on stderr. Raises UsageError for a wrong
+    address."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"{url!r} is no address of a server; it looks like http://127.0.0.1:8000")
     try:
-        status, body = _get(parts.scheme, parts.hostname, parts.port, parts.netloc.rpartition("@")[2], parts.path.rstrip("/") + "/health/ready")
+        status, body = _get(
+            parts.scheme,
+            parts.hostname,
+            parts.port,
+            parts.netloc.rpartition("@")[2],
+            parts.path.rstrip("/") + "/health/ready",
+        )
     except OSError as error:
         say(f"autodubber: no answer from {url}: {error}", to=sys.stderr)
         return INTERNAL

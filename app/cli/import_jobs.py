@@ -45,7 +45,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         blobs = FolderBlobs(settings.blobs)
         disks, staging = Disks.of(settings.data, settings.min_free_bytes), settings.data / "imports"
         floors = disks.at(staging), disks.at(settings.blobs)
-        jobs = import_archive(arguments.archive, engine=database, blobs=blobs, staging=staging, floors=floors, on_job=tell)
+        jobs = import_archive(
+            arguments.archive, engine=database, blobs=blobs, staging=staging, floors=floors, on_job=tell
+        )
     except DubError as error:
         return failed(error, as_json=arguments.json)
     finally:

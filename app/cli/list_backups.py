@@ -35,7 +35,12 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     except DubError as error:
         return failed(error, as_json=arguments.json)
     if arguments.json:
-        told: dict[str, Any] = {"ok": True, "place": repository.place.where, "encrypted": repository.encrypted, "stored_bytes": stored_bytes}
+        told: dict[str, Any] = {
+            "ok": True,
+            "place": repository.place.where,
+            "encrypted": repository.encrypted,
+            "stored_bytes": stored_bytes,
+        }
         told |= {"snapshots": [_public(snapshot) for snapshot in found], "unreadable": bad}
         say_json(told)
         return OK
@@ -43,7 +48,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     for snapshot in found:
         line = f"{snapshot.id:<27}{backup_place.at(snapshot.created_at):<25}{snapshot.jobs:>6}{snapshot.files:>9}"
         missing = f"  {len(snapshot.missing)} files missing" if snapshot.missing else ""
-        say(f"{line}{backup_place.size(snapshot.bytes):>11}{backup_place.size(snapshot.new_bytes):>11}  {snapshot.app_version}{missing}")
+        say(
+            f"{line}{backup_place.size(snapshot.bytes):>11}{backup_place.size(snapshot.new_bytes):>11}  "
+            f"{snapshot.app_version}{missing}"
+        )
     for snapshot_id, reason in bad.items():
         say(f"{snapshot_id}  {reason}", to=sys.stderr)
     sealed = "encrypted" if repository.encrypted else "not encrypted"

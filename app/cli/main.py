@@ -1,4 +1,5 @@
-"""The command line's arguments. Every command imports its code only when it runs. `app/system/exit_status.py` explains the exit statuses."""
+"""The command line's arguments. Every command imports its code only when it runs. `app/system/exit_status.py` explains
+the exit statuses."""
 
 from __future__ import annotations
 
@@ -29,7 +30,10 @@ def parser() -> argparse.ArgumentParser:
     """Every command and option."""
     raw = argparse.RawDescriptionHelpFormatter
     root: argparse.ArgumentParser = _Parser(
-        prog="autodubber", description="Re-voice and dub videos on a machine of your own.", epilog=HELP, formatter_class=raw
+        prog="autodubber",
+        description="Re-voice and dub videos on a machine of your own.",
+        epilog=HELP,
+        formatter_class=raw,
     )
     root.add_argument("--version", action="version", version=f"autodubber {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -56,11 +60,15 @@ def parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     openapi = commands.add_parser("openapi", help="print the API's OpenAPI schema")
-    openapi.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it to this file (default: standard output)")
+    openapi.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="write it to this file (default: standard output)"
+    )
     openapi.set_defaults(run=_openapi)
 
     health = commands.add_parser("health", help="ask a running server whether it is ready (for health checks)")
-    health.add_argument("--url", help="the server's address (default: this machine, from AUTODUBBER_HOST and AUTODUBBER_PORT)")
+    health.add_argument(
+        "--url", help="the server's address (default: this machine, from AUTODUBBER_HOST and AUTODUBBER_PORT)"
+    )
     health.set_defaults(run=_health)
 
     version = commands.add_parser("version", help="print the version")
@@ -70,85 +78,203 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_dub_options(dub: argparse.ArgumentParser) -> None:
     heard = dub.add_argument_group("recognition and subtitles")
-    heard.add_argument("--audio-track", default="auto", metavar="N", help="number of the file's audio track, counted from 0 (default: auto)")
+    heard.add_argument(
+        "--audio-track",
+        default="auto",
+        metavar="N",
+        help="number of the file's audio track, counted from 0 (default: auto)",
+    )
     heard.add_argument("--language", metavar="CODE", help="language spoken, ISO 639-1 (default: detected)")
-    heard.add_argument("--task", choices=("transcribe", "translate"), default="transcribe", help="with translate, Whisper writes English")
-    heard.add_argument("--model", metavar="M", help="Whisper model's name, or the path of a checkpoint (default: AUTODUBBER_MODEL)")
-    heard.add_argument("--subtitles", type=Path, metavar="FILE", help="SRT, WebVTT or ASS file to speak; nothing is recognised then")
-    heard.add_argument("--speak-sounds", action="store_true", default=None, help="speak sound descriptions, lyrics, speakers' names and credits too")
+    heard.add_argument(
+        "--task",
+        choices=("transcribe", "translate"),
+        default="transcribe",
+        help="with translate, Whisper writes English",
+    )
+    heard.add_argument(
+        "--model", metavar="M", help="Whisper model's name, or the path of a checkpoint (default: AUTODUBBER_MODEL)"
+    )
+    heard.add_argument(
+        "--subtitles", type=Path, metavar="FILE", help="SRT, WebVTT or ASS file to speak; nothing is recognised then"
+    )
+    heard.add_argument(
+        "--speak-sounds",
+        action="store_true",
+        default=None,
+        help="speak sound descriptions, lyrics, speakers' names and credits too",
+    )
     heard.add_argument(
         "--join-short-cues",
         choices=("auto", "on", "off"),
         help="join subtitle cues of a word or two into sentences (default: auto)",
     )
     heard.add_argument(
-        "--subtitle-encoding", metavar="E", help="encoding of --subtitles, such as windows-1250 (default: guessed from language and text)"
+        "--subtitle-encoding",
+        metavar="E",
+        help="encoding of --subtitles, such as windows-1250 (default: guessed from language and text)",
     )
-    heard.add_argument("--review", type=Path, metavar="FILE", help="stop after recognition and write an SRT to edit; pass it back with --subtitles")
+    heard.add_argument(
+        "--review",
+        type=Path,
+        metavar="FILE",
+        help="stop after recognition and write an SRT to edit; pass it back with --subtitles",
+    )
     voice = dub.add_argument_group("voice")
-    voice.add_argument("--voice", metavar="ENGINE:VOICE", help="such as espeak:es or elevenlabs:VOICE_ID (default: AUTODUBBER_VOICE)")
-    voice.add_argument("--voice-model", metavar="M", default="", help="the voice engine's model (default: the engine's)")
     voice.add_argument(
-        "--target-language", metavar="CODE", help="language of the lines from --subtitles, if it is not the language spoken in the video"
+        "--voice", metavar="ENGINE:VOICE", help="such as espeak:es or elevenlabs:VOICE_ID (default: AUTODUBBER_VOICE)"
     )
     voice.add_argument(
-        "--speed", type=float, default=1.0, metavar="X", help="speed of the voice, within its engine's limits; 0.7 to 1.2 for both engines"
+        "--voice-model", metavar="M", default="", help="the voice engine's model (default: the engine's)"
+    )
+    voice.add_argument(
+        "--target-language",
+        metavar="CODE",
+        help="language of the lines from --subtitles, if it is not the language spoken in the video",
+    )
+    voice.add_argument(
+        "--speed",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="speed of the voice, within its engine's limits; 0.7 to 1.2 for both engines",
     )
     mix = dub.add_argument_group("mix")
     mix.add_argument(
-        "--background", choices=("duck", "keep", "replace"), default="duck", help="original sound: lowered under the voice, kept, or removed"
+        "--background",
+        choices=("duck", "keep", "replace"),
+        default="duck",
+        help="original sound: lowered under the voice, kept, or removed",
     )
-    mix.add_argument("--stem", type=Path, metavar="FILE", help="music and effects track (no voices) that replaces the original sound")
-    mix.add_argument("--duck-db", type=float, metavar="DB", help="how far the original is lowered, -60 to 0 (default: as far as the voice needs)")
     mix.add_argument(
-        "--duck-attack", dest="duck_attack_s", type=float, metavar="S", help="time in which it is lowered, before the voice begins (0.12)"
+        "--stem", type=Path, metavar="FILE", help="music and effects track (no voices) that replaces the original sound"
     )
-    mix.add_argument("--duck-hold", dest="duck_hold_s", type=float, metavar="S", help="it stays lowered in pauses up to this long (0.8)")
-    mix.add_argument("--duck-release", dest="duck_release_s", type=float, metavar="S", help="time in which it returns to its level (0.45)")
-    mix.add_argument("--keep-db", type=float, metavar="DB", help="level of the original with --background keep, -60 to 12 (0)")
     mix.add_argument(
-        "--loudness", dest="loudness_lufs", metavar="LUFS", help="loudness target: -16 (default), -14, -23, another from -36 to -8, or off"
+        "--duck-db",
+        type=float,
+        metavar="DB",
+        help="how far the original is lowered, -60 to 0 (default: as far as the voice needs)",
+    )
+    mix.add_argument(
+        "--duck-attack",
+        dest="duck_attack_s",
+        type=float,
+        metavar="S",
+        help="time in which it is lowered, before the voice begins (0.12)",
+    )
+    mix.add_argument(
+        "--duck-hold",
+        dest="duck_hold_s",
+        type=float,
+        metavar="S",
+        help="it stays lowered in pauses up to this long (0.8)",
+    )
+    mix.add_argument(
+        "--duck-release",
+        dest="duck_release_s",
+        type=float,
+        metavar="S",
+        help="time in which it returns to its level (0.45)",
+    )
+    mix.add_argument(
+        "--keep-db", type=float, metavar="DB", help="level of the original with --background keep, -60 to 12 (0)"
+    )
+    mix.add_argument(
+        "--loudness",
+        dest="loudness_lufs",
+        metavar="LUFS",
+        help="loudness target: -16 (default), -14, -23, another from -36 to -8, or off",
     )
     files = dub.add_argument_group("output files")
-    files.add_argument("--audio-format", choices=("m4a", "opus", "mp3", "wav", "flac"), help="format of the separate sound file (default: m4a)")
     files.add_argument(
-        "--container", choices=("auto", "mp4", "mkv", "webm"), help="container of the video (default: auto: MP4 if it supports the picture)"
+        "--audio-format",
+        choices=("m4a", "opus", "mp3", "wav", "flac"),
+        help="format of the separate sound file (default: m4a)",
     )
-    files.add_argument("--audio-codec", choices=("aac", "opus"), help="codec of the video's sound (default: aac; opus in WebM)")
+    files.add_argument(
+        "--container",
+        choices=("auto", "mp4", "mkv", "webm"),
+        help="container of the video (default: auto: MP4 if it supports the picture)",
+    )
+    files.add_argument(
+        "--audio-codec", choices=("aac", "opus"), help="codec of the video's sound (default: aac; opus in WebM)"
+    )
     files.add_argument("--keep-original-track", action="store_true", help="add the original sound as a second track")
-    files.add_argument("--burn", action="store_true", help="burn the subtitles into the picture (encodes the video again)")
-    files.add_argument("--burn-size", choices=("small", "medium", "large"), help="size of burned subtitles (default: medium)")
-    files.add_argument("--burn-position", choices=("bottom", "top"), help="position of burned subtitles (default: bottom)")
+    files.add_argument(
+        "--burn", action="store_true", help="burn the subtitles into the picture (encodes the video again)"
+    )
+    files.add_argument(
+        "--burn-size", choices=("small", "medium", "large"), help="size of burned subtitles (default: medium)"
+    )
+    files.add_argument(
+        "--burn-position", choices=("bottom", "top"), help="position of burned subtitles (default: bottom)"
+    )
     files.add_argument("--burn-box", action="store_true", default=None, help="put burned subtitles on a dark box")
-    files.add_argument("--hardware-encoder", action="store_true", default=None, help="burn with the machine's video encoder, if it has one")
+    files.add_argument(
+        "--hardware-encoder",
+        action="store_true",
+        default=None,
+        help="burn with the machine's video encoder, if it has one",
+    )
     files.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder for the results (default: the input's)")
-    files.add_argument("--json", action="store_true", help="print one JSON object on standard output, with the whole report")
+    files.add_argument(
+        "--json", action="store_true", help="print one JSON object on standard output, with the whole report"
+    )
 
 
 def _add_mux(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     mux = commands.add_parser(
-        "mux", help="put several dubs of one video into one file", epilog=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+        "mux",
+        help="put several dubs of one video into one file",
+        epilog=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     named = "LANG=FILE[:TITLE]"
     mux.add_argument("video", type=Path, metavar="VIDEO", help="the original video")
-    mux.add_argument("--track", action="append", required=True, metavar=named, help="a dub: a sound file, or a video whose first audio track is used")
-    mux.add_argument("--subtitles", action="append", default=[], metavar=named, help="subtitle track that viewers can switch on: SRT, WebVTT or ASS")
+    mux.add_argument(
+        "--track",
+        action="append",
+        required=True,
+        metavar=named,
+        help="a dub: a sound file, or a video whose first audio track is used",
+    )
+    mux.add_argument(
+        "--subtitles",
+        action="append",
+        default=[],
+        metavar=named,
+        help="subtitle track that viewers can switch on: SRT, WebVTT or ASS",
+    )
     mux.add_argument("--keep-original-track", action="store_true", help="add the original sound as the last track")
-    mux.add_argument("--original-language", metavar="CODE", help="language of the original sound (default: as the file says)")
-    mux.add_argument("--audio-track", default="auto", metavar="N", help="number of the original's audio track, counted from 0 (default: auto)")
+    mux.add_argument(
+        "--original-language", metavar="CODE", help="language of the original sound (default: as the file says)"
+    )
+    mux.add_argument(
+        "--audio-track",
+        default="auto",
+        metavar="N",
+        help="number of the original's audio track, counted from 0 (default: auto)",
+    )
     mux.add_argument("--default", metavar="LANG", help="the dub that players start with (default: the first)")
     mux.add_argument("--any-length", action="store_true", help="accept tracks that are not as long as the video")
-    mux.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the file to write: .mp4, .mkv or .webm")
+    mux.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="the file to write: .mp4, .mkv or .webm"
+    )
     mux.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     mux.set_defaults(run=_mux)
 
 
 def _add_data(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--data", type=Path, metavar="DIR", help="folder for everything that is kept (default: AUTODUBBER_DATA or ./data)")
+    command.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder for everything that is kept (default: AUTODUBBER_DATA or ./data)",
+    )
 
 
 def load_settings(arguments: argparse.Namespace) -> Settings:
-    """The settings, overridden by arguments. Arguments are put into the environment, where a worker process reads them."""
+    """The settings, overridden by arguments. Arguments are put into the environment, where a worker process reads
+    them."""
     from app.config import settings
 
     for option in ("host", "port", "data"):
@@ -189,11 +315,21 @@ def _serve(arguments: argparse.Namespace) -> int:
         settings.data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         if not is_disk_full(error):  # a server waits for free space and creates it then
-            say(f"autodubber: the data folder {settings.data} cannot be created: {error.strerror}; choose another: --data DIR", to=sys.stderr)
+            say(
+                (
+                    f"autodubber: the data folder {settings.data} cannot be created: {error.strerror}; choose another: "
+                    f"--data DIR"
+                ),
+                to=sys.stderr,
+            )
             return ENVIRONMENT
     if settings.data.exists() and not os.access(settings.data, os.W_OK):
         say(
-            f"autodubber: the data folder {settings.data} is not writable by user {os.getuid()}; chown it, or choose another: --data DIR",
+            (
+                f"autodubber: the data folder {settings.data} is not writable by user {os.getuid()}; chown it, or "
+                f"choose "
+                f"another: --data DIR"
+            ),
             to=sys.stderr,
         )
         return ENVIRONMENT
@@ -204,7 +340,11 @@ def _serve(arguments: argparse.Namespace) -> int:
         return ENVIRONMENT
     if not is_free(settings.host, settings.port):
         say(
-            f"autodubber: cannot listen on {settings.host} port {settings.port}: it is taken or not allowed; choose another: --port N",
+            (
+                f"autodubber: cannot listen on {settings.host} port {settings.port}: it is taken or not allowed; "
+                f"choose "
+                f"another: --port N"
+            ),
             to=sys.stderr,
         )
         return ENVIRONMENT

@@ -1,4 +1,5 @@
-"""`autodubber migrate`: upgrades the database to this version, after copying it. Cheap when there is nothing to do: it runs at every start."""
+"""`autodubber migrate`: upgrades the database to this version, after copying it. Cheap when there is nothing to do: it
+runs at every start."""
 
 from __future__ import annotations
 
@@ -38,7 +39,10 @@ def _migrate(arguments: argparse.Namespace, settings: Settings, found: str) -> i
     try:
         migrate(database)
     except OSError as error:
-        return _refuse(f"the copy of the database into {settings.backups} failed, nothing was changed: {error.strerror}", ENVIRONMENT)
+        return _refuse(
+            f"the copy of the database into {settings.backups} failed, nothing was changed: {error.strerror}",
+            ENVIRONMENT,
+        )
     finally:
         database.dispose()
     return _tell(arguments, found, done=True)
@@ -48,7 +52,10 @@ def _tell(arguments: argparse.Namespace, found: str, *, done: bool) -> int:
     if arguments.json:
         say_json({"migrated": done, "from": found, "to": HEAD})
     elif done:
-        say(f"autodubber: the database was brought from schema {found} to {HEAD}; backups/ has a copy from before", to=sys.stderr)
+        say(
+            f"autodubber: the database was brought from schema {found} to {HEAD}; backups/ has a copy from before",
+            to=sys.stderr,
+        )
     else:
         say(f"The database has schema {found}." if found else "There is no database yet.")
     return OK

@@ -38,7 +38,8 @@ from app.system.children import Limits
 from app.system.console import say, say_json, say_path
 from app.system.exit_status import OK, UsageError, track_of
 
-_SAME_LENGTH_S: Final = 1.0  # encoders pad their last frame, and containers round; a track of another cut differs by more
+# encoders pad their last frame, and containers round; a track of another cut differs by more
+_SAME_LENGTH_S: Final = 1.0
 _ENCODING: Final = 0.95  # the share of the work when the picture must be encoded
 _LARGEST_SUBTITLES: Final = 16 << 20
 
@@ -62,7 +63,8 @@ class Track(msgspec.Struct, frozen=True):
 
 
 class Muxed(msgspec.Struct, frozen=True):
-    """What `--json` prints. `duration_s` is the finished file's own duration; `picture` is "copied", or the name of the encoder."""
+    """What `--json` prints. `duration_s` is the finished file's own duration; `picture` is "copied", or the name of the
+    encoder."""
 
     ok: bool
     input: str
@@ -122,7 +124,9 @@ def _check(arguments: argparse.Namespace, tracks: Sequence[Named], subtitles: Se
         raise UsageError(f"--subtitles: a file is larger than {_LARGEST_SUBTITLES >> 20} MB")
 
 
-async def _mux(arguments: argparse.Namespace, settings: Settings, tracks: Sequence[Named], subtitles: Sequence[Named]) -> Muxed:
+async def _mux(
+    arguments: argparse.Namespace, settings: Settings, tracks: Sequence[Named], subtitles: Sequence[Named]
+) -> Muxed:
     limits, source = limits_of(settings), arguments.video.resolve()
     for each in (*tracks, *subtitles):
         if track_language(each.language) == "und" and each.language.lower() != "und":
@@ -138,36 +142,66 @@ async def _mux(arguments: argparse.Namespace, settings: Settings, tracks: Sequen
     out: Path = arguments.output.resolve()
     container = Container(out.suffix.lower().lstrip("."))
     encodes = containers.must_encode(info.video, container, is_opus=False)
-    containers.choose(container, containers.BURNED_CODEC if encodes else info.video.codec, is_opus=False, encoded=encodes)
+    containers.choose(
+        container, containers.BURNED_CODEC if encodes else info.video.codec, is_opus=False, encoded=encodes
+    )
     dubs = [await _dub(each, info.duration_s, limits, any_length=arguments.any_length) for each in tracks]
     lines = [muxing.CueTrack(_cues(each), each.language, each.title or f"Dub ({each.language})") for each in subtitles]
     default = next((n for n, each in enumerate(tracks) if each.language == arguments.default), 0)
-    with tempfile.TemporaryDirectory(prefix="autodubber-mux-") as folder, display(sys.stderr) as shown, shown.stage(MUX) as report:
+    with (
+        tempfile.TemporaryDirectory(prefix="autodubber-mux-") as folder,
+        display(sys.stderr) as shown,
+        shown.stage(MUX) as report,
+    ):
         done, burned, picture = 0.0, None, "copied"
         if encodes:
             done = _ENCODING
             burned, picture = await _encoded(source, info, settings, Path(folder), report)
         request = muxing.MuxRequest(
-            source=source, out=out, info=info, duration_s=info.duration_s, dubs=tuple(dubs), work=Path(folder),
-            lines=tuple(lines), original=info.audio[track] if arguments.keep_original_track else None,
-            source_language=arguments.original_language, default=default, burned=burned, limits=limits,
-        )  # fmt: skip
+            source=source,
+            out=out,
+            info=info,
+            duration_s=info.duration_s,
+            dubs=tuple(dubs),
+            work=Path(folder),
+            lines=tuple(lines),
+            original=info.audio[track] if arguments.keep_original_track else None,
+            source_language=arguments.original_language,
+            default=default,
+            burned=burned,
+            limits=limits,
+        )
         await muxing.mux(request, lambda fraction: report(done + fraction * (1 - done), ""))
     made = await _probe(request.out, limits)
     wanted = [(dub.language, dub.title) for dub in dubs] + [(None, "")] * (request.original is not None)
     spoken = [
-        Track("audio", stream.language or track_language(language), stream.title or title or "Original", stream.codec, number == default)
+        Track(
+            "audio",
+            stream.language or track_language(language),
+            stream.title or title or "Original",
+            stream.codec,
+            number == default,
+        )
         for number, (stream, (language, title)) in enumerate(zip(made.audio, wanted, strict=True))
     ]
     written = [Track("subtitles", track_language(each.language), each.title, "", False) for each in lines if each.cues]
-    return Muxed(True, str(arguments.video), str(arguments.output), round(made.duration_s, 3), (*spoken, *written), picture)
+    return Muxed(
+        True, str(arguments.video), str(arguments.output), round(made.duration_s, 3), (*spoken, *written), picture
+    )
 
 
 async def _encoded(source: Path, info: MediaInfo, settings: Settings, folder: Path, report: Report) -> tuple[Path, str]:
     """Encode the picture; returns its file and the encoder's name."""
     out = folder / "picture.mp4"
     request = burning.BurnRequest(
-        source=source, out=out, info=info, duration_s=info.duration_s, cues=(), work=folder, threads=settings.thread_count, limits=limits_of(settings)
+        source=source,
+        out=out,
+        info=info,
+        duration_s=info.duration_s,
+        cues=(),
+        work=folder,
+        threads=settings.thread_count,
+        limits=limits_of(settings),
     )
     return out, await burning.burn(request, lambda fraction: report(fraction * _ENCODING, "encoding the picture"))
 
@@ -184,7 +218,10 @@ async def _dub(track: Named, duration_s: float, limits: Limits, *, any_length: b
     difference_s = info.duration_s - duration_s
     if abs(difference_s) > _SAME_LENGTH_S and not any_length:
         word = "longer" if difference_s > 0 else "shorter"
-        detail = f"{track.path.name} lasts {info.duration_s:.1f} s, {abs(difference_s):.1f} s {word} than the video's {duration_s:.1f} s."
+        detail = (
+            f"{track.path.name} lasts {info.duration_s:.1f} s, {abs(difference_s):.1f} s {word} than the "
+            f"video's {duration_s:.1f} s."
+        )
         raise DubError(TRACK_LENGTH, detail)
     return DubbedTrack(path, info.audio[0].codec, track.language, track.title or f"Dub ({track.language})")
 

@@ -1,4 +1,5 @@
-"""Arguments of the operator's commands: backup, restore, export, import, clean, migrate. Each is a module of `app.cli`."""
+"""Arguments of the operator's commands: backup, restore, export, import, clean, migrate. Each is a module of
+`app.cli`."""
 
 from __future__ import annotations
 
@@ -30,7 +31,11 @@ def add(
         return made
 
     backup = command("backup", "back everything up; the server may run")
-    backup.add_argument("--to", metavar=REPOSITORY, help="backup repository (default: AUTODUBBER_BACKUP_TO, or the data folder's backups/)")
+    backup.add_argument(
+        "--to",
+        metavar=REPOSITORY,
+        help="backup repository (default: AUTODUBBER_BACKUP_TO, or the data folder's backups/)",
+    )
     _json(backup)
 
     backups = command("backups", "list the backups of a repository")
@@ -45,7 +50,11 @@ def add(
     restore = command("restore", "restore a backup into the data folder of a stopped server")
     _from(restore)
     restore.add_argument("--snapshot", metavar="ID", help="the backup to restore (default: the newest)")
-    restore.add_argument("--replace", action="store_true", help="use a data folder that is not empty: existing files are moved aside, not deleted")
+    restore.add_argument(
+        "--replace",
+        action="store_true",
+        help="use a data folder that is not empty: existing files are moved aside, not deleted",
+    )
     restore.add_argument("--skip-damaged", action="store_true", help="leave out damaged files instead of stopping")
     _json(restore)
 
@@ -68,7 +77,10 @@ def add(
 
 def _from(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--from", dest="source", metavar=REPOSITORY, help="backup repository (default: AUTODUBBER_BACKUP_TO, or the data folder's backups/)"
+        "--from",
+        dest="source",
+        metavar=REPOSITORY,
+        help="backup repository (default: AUTODUBBER_BACKUP_TO, or the data folder's backups/)",
     )
 
 

@@ -36,7 +36,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.json:
         say_json(msgspec.to_builtins(done) | {"ok": True})
         return OK
-    say(f"{done.snapshot}  {done.jobs} jobs, {done.files} files, {backup_place.size(done.bytes)} in {done.seconds:.1f} s, into {settings.data}")
+    say(
+        f"{done.snapshot}  {done.jobs} jobs, {done.files} files, {backup_place.size(done.bytes)} in "
+        f"{done.seconds:.1f} s, into {settings.data}"
+    )
     if done.aside:
         say(f"what was there is in {done.aside}; delete it when all is well")
     return OK

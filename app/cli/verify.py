@@ -1,4 +1,5 @@
-"""`autodubber verify`: reads every byte of backups and compares hashes. The exit status says whether they are intact."""
+"""`autodubber verify`: reads every byte of backups and compares hashes. The exit status says whether they are
+intact."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from app.system.exit_status import ENVIRONMENT, OK
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Returns the exit status: 0 when every backup is intact, 5 when one is damaged or the repository cannot be read."""
+    """Returns the exit status: 0 when every backup is intact, 5 when one is damaged or the repository cannot be
+    read."""
     try:
         place = backup_place.place(settings, arguments.source)
         with place.lock(alone=False):

@@ -1,8 +1,8 @@
 """Decides which host names the server answers to, as a defence against DNS rebinding.
 
-IP addresses, localhost and its subdomains always pass: no web site can own them. Names from AUTODUBBER_ALLOWED_HOSTS pass, and the machine's own
-names unless the server listens on this machine only. Only the Host header is compared: X-Forwarded-Host is ignored, because any client can send it.
-Uses the standard library only.
+IP addresses, localhost and its subdomains always pass: no web site can own them. Names from AUTODUBBER_ALLOWED_HOSTS
+pass, and the machine's own names unless the server listens on this machine only. Only the Host header is compared:
+X-Forwarded-Host is ignored, because any client can send it. Uses the standard library only.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ from typing import Final
 from urllib.parse import urlsplit
 
 _HEADER: Final = re.compile(r"(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(\d{1,5}))?")
-_NAME: Final = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_NAME: Final = re.compile(
+    r"(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+)
 _USUAL: Final = ("", "80", "443")  # a browser omits the scheme's default port
 
 
 class Hosts:
-    """The names that pass. `own` are the machine's, `listed` those of AUTODUBBER_ALLOWED_HOSTS as `parse` gives them."""
+    """The names that pass. `own` are the machine's, `listed` those of AUTODUBBER_ALLOWED_HOSTS as `parse` gives
+    them."""
 
     def __init__(self, listed: Iterable[str] = (), own: Iterable[str] = ()) -> None:
         self.listed = tuple(dict.fromkeys(listed))
@@ -36,11 +39,15 @@ class Hosts:
         name, port = found
         if is_address(name) or name == "localhost" or name.endswith(".localhost"):
             return True
-        return any(_matches(name, wanted) and (not only or port == only or (only in _USUAL and not port)) for wanted, only in self._rules)
+        return any(
+            _matches(name, wanted) and (not only or port == only or (only in _USUAL and not port))
+            for wanted, only in self._rules
+        )
 
 
 def split(header: str) -> tuple[str, str] | None:
-    """Name (lower case, without brackets and a last dot) and port ("" where there is none) of a Host header; None when it is malformed."""
+    """Name (lower case, without brackets and a last dot) and port ("" where there is none) of a Host header; None when
+    it is malformed."""
     match = _HEADER.fullmatch(header)
     if match is None or int(match[2] or 0) > 65535:
         return None
@@ -60,7 +67,8 @@ def is_address(name: str) -> bool:
 
 
 def parse(setting: str) -> tuple[str, ...]:
-    """The entries of AUTODUBBER_ALLOWED_HOSTS: names, *.example.org for all subdomains, with or without a port. Raises ValueError with one line."""
+    """The entries of AUTODUBBER_ALLOWED_HOSTS: names, *.example.org for all subdomains, with or without a port. Raises
+    ValueError with one line."""
     found = []
     for entry in filter(None, (part.strip() for part in setting.split(","))):
         name, port = _entry(entry)
@@ -75,8 +83,8 @@ def of_origins(origins: Iterable[str]) -> tuple[str, ...]:
 
 
 def own_names(hosts_file: Path = Path("/etc/hosts")) -> tuple[str, ...]:
-    """The machine's or container's own names: its host name with and without domain, its aliases in /etc/hosts, and NAME.local. No name server
-    is asked: an answer could take long and could not be trusted.
+    """The machine's or container's own names: its host name with and without domain, its aliases in /etc/hosts, and
+    NAME.local. No name server is asked: an answer could take long and could not be trusted.
     """
     host = socket.gethostname().lower().removesuffix(".")
     names = [host, host.partition(".")[0], f"{host.partition('.')[0]}.local"]
@@ -111,8 +119,13 @@ def _entry(entry: str) -> tuple[str, str]:
         name, _, port = entry.partition(":")
     name = _ascii(name).lower().removesuffix(".")
     bare = name.removeprefix("*.")
-    if not (is_address(name) or _NAME.fullmatch(bare)) or not (port == "" or (port.isdigit() and 0 < int(port) < 65536)):
-        raise ValueError(f"{entry[:80]!r} is no host name such as dub.example.org, nas.local:8000 or *.example.org (without http:// and path)")
+    if not (is_address(name) or _NAME.fullmatch(bare)) or not (
+        port == "" or (port.isdigit() and 0 < int(port) < 65536)
+    ):
+        raise ValueError(
+            f"{entry[:80]!r} is no host name such as dub.example.org, nas.local:8000 or *.example.org (without "
+            f"http:// and path)"
+        )
     return name, port
 
 

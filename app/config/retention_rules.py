@@ -12,6 +12,8 @@ def rules_of(settings: Settings) -> tuple[Rule, ...]:
 
     def rule(kind: Kind) -> Rule:
         keep, limit = f"keep_{kind.value}_days", f"max_{kind.value}_bytes"
-        return Rule(kind, getattr(settings, keep, 0.0), getattr(settings, limit, 0), names.get(keep, ""), names.get(limit, ""))
+        return Rule(
+            kind, getattr(settings, keep, 0.0), getattr(settings, limit, 0), names.get(keep, ""), names.get(limit, "")
+        )
 
     return tuple(map(rule, Kind))

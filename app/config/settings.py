@@ -1,7 +1,7 @@
 """Every environment variable: its type, default and documentation, read once at the start.
 
-A variable is `AUTODUBBER_` and the field's name in capitals, unless `name` says otherwise. A secret may stand in a file instead: `NAME_FILE`.
-A wrong value stops the start with one clear line (`SettingsError`).
+A variable is `AUTODUBBER_` and the field's name in capitals, unless `name` says otherwise. A secret may stand in a file
+instead: `NAME_FILE`. A wrong value stops the start with one clear line (`SettingsError`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ PREFIX: Final = "AUTODUBBER_"
 
 
 # The first folder of a base path must differ from our own paths: a proxy may have removed it.
-RESERVED: Final = frozenset({"api", "ws", "download", "media", "health", "metrics", "schema", "jobs", "settings", "licenses", "_app"})
+RESERVED: Final = frozenset(
+    {"api", "ws", "download", "media", "health", "metrics", "schema", "jobs", "settings", "licenses", "_app"}
+)
 _BASE_PATH: Final = re.compile(r"(?:/[A-Za-z0-9_-]{1,64}){1,8}")
 
 
@@ -45,20 +47,33 @@ Days = Annotated[float, msgspec.Meta(ge=0)]
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The operator's settings. Sizes are in bytes, times in seconds."""
 
-    data: Annotated[Path, _doc("Folder for everything that is kept: database, blobs, models, secret key.")] = Path("data")
+    data: Annotated[Path, _doc("Folder for everything that is kept: database, blobs, models, secret key.")] = Path(
+        "data"
+    )
     host: Annotated[str, _doc("Address to listen on.")] = "127.0.0.1"
     port: Annotated[Port, _doc("Port to listen on.")] = 8000
-    log_level: Annotated[str, _doc("debug, info, warning or error.", choices=("debug", "info", "warning", "error"))] = "info"
+    log_level: Annotated[str, _doc("debug, info, warning or error.", choices=("debug", "info", "warning", "error"))] = (
+        "info"
+    )
     log_format: Annotated[str, _doc("json, or console for people.", choices=("json", "console"))] = "json"
 
     max_upload_bytes: Annotated[Bytes, _doc("Largest upload.")] = 2 << 30
     max_duration_s: Annotated[Seconds, _doc("Longest video.")] = 6 * 3600.0
-    upload_expiry_s: Annotated[Seconds, _doc("An unfinished upload is deleted after this long without a byte.")] = 24 * 3600.0
-    max_open_uploads: Annotated[Many, _doc("Unfinished uploads at the same time; one more is refused until some are finished or expire.")] = 1000
-    max_sockets: Annotated[Many, _doc("Live connections (WebSockets) at the same time; one more is refused. An open page has one.")] = 500
+    upload_expiry_s: Annotated[Seconds, _doc("An unfinished upload is deleted after this long without a byte.")] = (
+        24 * 3600.0
+    )
+    max_open_uploads: Annotated[
+        Many, _doc("Unfinished uploads at the same time; one more is refused until some are finished or expire.")
+    ] = 1000
+    max_sockets: Annotated[
+        Many, _doc("Live connections (WebSockets) at the same time; one more is refused. An open page has one.")
+    ] = 500
     min_free_bytes: Annotated[
         Bytes,
-        _doc("Minimum free disk space. Uploads and jobs reserve what they will write, and are refused if less than this would be left."),
+        _doc(
+            "Minimum free disk space. Uploads and jobs reserve what they will write, and are refused if less than "
+            "this would be left."
+        ),
     ] = 1 << 30
 
     prepare_at_once: Annotated[Count, _doc("Jobs that are probed and transcribed at the same time.")] = 1
@@ -68,65 +83,116 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     recognizer: Annotated[str, _doc("Default recognition engine.")] = "openai-whisper"
     model: Annotated[
-        str, _doc("Default Whisper model: a name such as tiny, base, small, turbo, a file in the models folder, or the path of a checkpoint.")
+        str,
+        _doc(
+            "Default Whisper model: a name such as tiny, base, small, turbo, a file in the models folder, or the "
+            "path of a checkpoint."
+        ),
     ] = "base"
-    model_url: Annotated[str, _doc("Where models are downloaded from; {sha256} and {file} are filled in. Empty: OpenAI's public address.")] = ""
+    model_url: Annotated[
+        str,
+        _doc("Where models are downloaded from; {sha256} and {file} are filled in. Empty: OpenAI's public address."),
+    ] = ""
     device: Annotated[str, _doc("cpu, cuda, or auto.", choices=("auto", "cpu", "cuda"))] = "auto"
-    voice: Annotated[str, _doc("Default voice, ENGINE:VOICE; espeak:auto speaks the transcript's language.")] = "espeak:auto"
-    review: Annotated[bool, _doc("Whether a job waits for a person after transcription, unless it says otherwise.")] = True
+    voice: Annotated[str, _doc("Default voice, ENGINE:VOICE; espeak:auto speaks the transcript's language.")] = (
+        "espeak:auto"
+    )
+    review: Annotated[bool, _doc("Whether a job waits for a person after transcription, unless it says otherwise.")] = (
+        True
+    )
 
     elevenlabs_key: Annotated[str, _doc("ElevenLabs API key.", name="ELEVENLABS_API_KEY", secret=True)] = ""
-    elevenlabs_url: Annotated[str, _doc("ElevenLabs' address.", name="ELEVENLABS_BASE_URL")] = "https://api.elevenlabs.io"
+    elevenlabs_url: Annotated[str, _doc("ElevenLabs' address.", name="ELEVENLABS_BASE_URL")] = (
+        "https://api.elevenlabs.io"
+    )
     elevenlabs_model: Annotated[str, _doc("Default ElevenLabs model.")] = "eleven_multilingual_v2"
     elevenlabs_at_once: Annotated[int, _doc("Lines spoken at once; 0: what the plan allows.")] = 0
 
-    base_path: Annotated[str, _doc("Path under which a proxy serves AutoDubber, such as /dub; empty: it has its own host name.")] = ""
+    base_path: Annotated[
+        str, _doc("Path under which a proxy serves AutoDubber, such as /dub; empty: it has its own host name.")
+    ] = ""
     trusted_proxies: Annotated[
         str,
-        _doc("Addresses or networks of proxies, separated by commas; their X-Forwarded-For is trusted. unix: any peer on a unix socket."),
+        _doc(
+            "Addresses or networks of proxies, separated by commas; their X-Forwarded-For is trusted. unix: any peer "
+            "on a unix socket."
+        ),
     ] = ""
     allowed_hosts: Annotated[
         str,
         _doc(
-            "Names under which browsers open AutoDubber, separated by commas: dub.example.org, nas.local, *.example.org; other names are refused. "
-            "Always accepted: IP addresses, localhost, and the machine's own names if it listens on more than this machine."
+            "Names under which browsers open AutoDubber, separated by commas: dub.example.org, nas.local, "
+            "*.example.org; other names are refused. "
+            "Always accepted: IP addresses, localhost, and the machine's own names if it listens on more than this "
+            "machine."
         ),
     ] = ""
     allowed_origins: Annotated[str, _doc("Other web origins that may call the API, separated by commas.")] = ""
 
     access_log: Annotated[bool, _doc("Whether the request log is written, one line for each request.")] = True
-    log_file: Annotated[str, _doc("File to which serve also writes its log, with rotation; empty: standard output only.")] = ""
+    log_file: Annotated[
+        str, _doc("File to which serve also writes its log, with rotation; empty: standard output only.")
+    ] = ""
     log_file_bytes: Annotated[Bytes, _doc("The log file is rotated at this size; 0: never.")] = 64 << 20
     log_file_keep: Annotated[Count, _doc("Number of rotated log files that are kept.")] = 7
     metrics: Annotated[bool, _doc("Whether /metrics is open to everyone who reaches the port.")] = False
-    metrics_token: Annotated[str, _doc("Bearer token that /metrics requires, whatever AUTODUBBER_METRICS says.", secret=True)] = ""
+    metrics_token: Annotated[
+        str, _doc("Bearer token that /metrics requires, whatever AUTODUBBER_METRICS says.", secret=True)
+    ] = ""
     otlp_endpoint: Annotated[
-        str, _doc("Address that OpenTelemetry traces are sent to (OTLP over HTTP); empty: none.", name="OTEL_EXPORTER_OTLP_ENDPOINT")
+        str,
+        _doc(
+            "Address that OpenTelemetry traces are sent to (OTLP over HTTP); empty: none.",
+            name="OTEL_EXPORTER_OTLP_ENDPOINT",
+        ),
     ] = ""
     otlp_headers: Annotated[
-        str, _doc("Headers for the traces' address: NAME=VALUE, separated by commas.", name="OTEL_EXPORTER_OTLP_HEADERS", secret=True)
+        str,
+        _doc(
+            "Headers for the traces' address: NAME=VALUE, separated by commas.",
+            name="OTEL_EXPORTER_OTLP_HEADERS",
+            secret=True,
+        ),
     ] = ""
 
-    keep_jobs_days: Annotated[Days, _doc("A job without any change for this long is deleted with all its files; 0: never.")] = 0.0
+    keep_jobs_days: Annotated[
+        Days, _doc("A job without any change for this long is deleted with all its files; 0: never.")
+    ] = 0.0
     keep_sources_days: Annotated[
-        Days, _doc("The same for the original of an ended job. It can then not be played or downloaded, and the job not be rendered.")
+        Days,
+        _doc(
+            "The same for the original of an ended job. It can then not be played or downloaded, and the job not be "
+            "rendered."
+        ),
     ] = 0.0
     keep_clips_days: Annotated[
-        Days, _doc("The same for the spoken lines of a completed job. The next render speaks them again, and pays for them again.")
+        Days,
+        _doc(
+            "The same for the spoken lines of a completed job. The next render speaks them again, and pays for them "
+            "again."
+        ),
     ] = 0.0
-    keep_outputs_days: Annotated[Days, _doc("The same for the finished files of a completed job. They can be rendered again.")] = 0.0
-    keep_backups_days: Annotated[Days, _doc("A backup is deleted after this long; the newest one stays. 0: never.")] = 30.0
+    keep_outputs_days: Annotated[
+        Days, _doc("The same for the finished files of a completed job. They can be rendered again.")
+    ] = 0.0
+    keep_backups_days: Annotated[Days, _doc("A backup is deleted after this long; the newest one stays. 0: never.")] = (
+        30.0
+    )
     max_sources_bytes: Annotated[
-        Bytes, _doc("Limit on all originals together; above it, those of the oldest ended jobs are deleted. 0: no limit.")
+        Bytes,
+        _doc("Limit on all originals together; above it, those of the oldest ended jobs are deleted. 0: no limit."),
     ] = 0
     max_clips_bytes: Annotated[Bytes, _doc("The same for all spoken lines together.")] = 0
     max_outputs_bytes: Annotated[Bytes, _doc("The same for all finished files together.")] = 0
-    max_backups_bytes: Annotated[Bytes, _doc("Limit on all backups together; above it, the oldest are deleted, never the newest. 0: no limit.")] = 0
+    max_backups_bytes: Annotated[
+        Bytes, _doc("Limit on all backups together; above it, the oldest are deleted, never the newest. 0: no limit.")
+    ] = 0
 
     backup_to: Annotated[str, _doc("Folder or s3://BUCKET/PREFIX for the scheduled backup; empty: none is made.")] = ""
     backup_every_s: Annotated[Seconds, _doc("Time between two scheduled backups; 0: none is made.")] = 24 * 3600.0
     backup_password: Annotated[
-        str, _doc("Password that encrypts backups. Keep a copy elsewhere: without it they cannot be restored.", secret=True)
+        str,
+        _doc("Password that encrypts backups. Keep a copy elsewhere: without it they cannot be restored.", secret=True),
     ] = ""
     s3_access_key: Annotated[str, _doc("For s3:// backups.", name="AWS_ACCESS_KEY_ID", secret=True)] = ""
     s3_secret_key: Annotated[str, _doc("For s3:// backups.", name="AWS_SECRET_ACCESS_KEY", secret=True)] = ""
@@ -196,7 +262,15 @@ def variables() -> tuple[Variable, ...]:
         meta = next(m for m in info.type.__metadata__ if m.extra is not None)
         name = meta.extra.get("name", PREFIX + info.name.upper())
         found.append(
-            Variable(info.name, name, info.type, info.default, meta.description or "", meta.extra.get("secret", False), meta.extra.get("choices", ()))
+            Variable(
+                info.name,
+                name,
+                info.type,
+                info.default,
+                meta.description or "",
+                meta.extra.get("secret", False),
+                meta.extra.get("choices", ()),
+            )
         )
     return tuple(found)
 
@@ -221,9 +295,14 @@ def _base_path(raw: str) -> str:
     if not path:
         return ""
     if not _BASE_PATH.fullmatch(path):
-        raise SettingsError(f"AUTODUBBER_BASE_PATH: expected a path such as /dub, of letters, digits, - and _ (it is {raw!r}).")
+        raise SettingsError(
+            f"AUTODUBBER_BASE_PATH: expected a path such as /dub, of letters, digits, - and _ (it is {raw!r})."
+        )
     if (first := path.split("/")[1]) in RESERVED:
-        raise SettingsError(f"AUTODUBBER_BASE_PATH: AutoDubber has addresses of its own below /{first}; choose another path (it is {raw!r}).")
+        raise SettingsError(
+            f"AUTODUBBER_BASE_PATH: AutoDubber has addresses of its own below /{first}; choose another path (it is "
+            f"{raw!r})."
+        )
     return path
 
 
@@ -244,7 +323,8 @@ def _headers(value: str) -> None:
     tracing.parse_headers(value)
 
 
-_CHECKS: Final[Mapping[str, Callable[[str], None]]] = {  # further checks of a value; ValueError says in one line what is wrong, without a secret
+# further checks of a value; ValueError says in one line what is wrong, without a secret
+_CHECKS: Final[Mapping[str, Callable[[str], None]]] = {
     "trusted_proxies": _proxies,
     "allowed_hosts": _hosts,
     "metrics_token": _token,
@@ -267,7 +347,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         if raw is None or raw == "":
             continue
         try:
-            values[variable.field] = Path(raw) if variable.field == "data" else msgspec.convert(raw, variable.type, strict=False)
+            values[variable.field] = (
+                Path(raw) if variable.field == "data" else msgspec.convert(raw, variable.type, strict=False)
+            )
         except msgspec.ValidationError as error:
             shown = "" if variable.secret else f" (it is {raw!r})"
             raise SettingsError(f"{variable.name}: {error}{shown}.") from None

@@ -30,7 +30,8 @@ class Trusted:
         return any(address.version == network.version and address in network for network in self._networks)
 
     def client(self, peer: str | None, forwarded: Iterable[str]) -> str:
-        """The client's address: the peer's, or, where that is a trusted proxy's, the rightmost one in the X-Forwarded-For headers that is not.
+        """The client's address: the peer's, or, where that is a trusted proxy's, the rightmost one in the
+        X-Forwarded-For headers that is not.
 
         An entry that is not an address ends the search: the last address named by a trusted proxy is taken.
         """
@@ -57,7 +58,9 @@ def parse(setting: str) -> Trusted:
             try:
                 networks.append(ipaddress.ip_network(entry))
             except ValueError:
-                raise ValueError(f"{entry[:80]!r} is no address, no network such as 10.0.0.0/8 (without host bits), and not {UNIX!r}") from None
+                raise ValueError(
+                    f"{entry[:80]!r} is no address, no network such as 10.0.0.0/8 (without host bits), and not {UNIX!r}"
+                ) from None
     return Trusted(networks, unix=unix)
 
 
@@ -68,7 +71,8 @@ def _hops(headers: Iterable[str]) -> list[str]:
 
 
 def _read(text: str) -> Address | None:
-    """An address: bare, or as some proxies write it, with a port, in brackets, with a zone, as IPv4 within IPv6. None for anything else."""
+    """An address: bare, or as some proxies write it, with a port, in brackets, with a zone, as IPv4 within IPv6. None
+    for anything else."""
     text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]

@@ -1,7 +1,9 @@
-"""What a person may choose of a dub, in groups. Every field has a default; stored options of any version are read, and nothing of them is lost.
+"""What a person may choose of a dub, in groups. Every field has a default; stored options of any version are read, and
+nothing of them is lost.
 
-A field that a later version wrote is kept as it came (`later`) and written back, so that a row goes through this version unharmed. A field that an
-earlier version did not know has its default. So a new field needs a default here and no migration.
+A field that a later version wrote is kept as it came (`later`) and written back, so that a row goes through this
+version unharmed. A field that an earlier version did not know has its default. So a new field needs a default here and
+no migration.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ class AudioFormat(StrEnum):
 
 
 class Container(StrEnum):
-    """What the video comes in. `auto` is MP4 where the picture may be copied into it, else MKV. WebM takes VP8, VP9 and AV1 and speaks Opus."""
+    """What the video comes in. `auto` is MP4 where the picture may be copied into it, else MKV. WebM takes VP8, VP9 and
+    AV1 and speaks Opus."""
 
     AUTO = "auto"
     MP4 = "mp4"
@@ -67,7 +70,8 @@ class BurnPosition(StrEnum):
 
 
 class JoinShortCues(StrEnum):
-    """Whether subtitles of a word or two are joined to sentences before they are spoken; `auto`: where the file looks like it."""
+    """Whether subtitles of a word or two are joined to sentences before they are spoken; `auto`: where the file looks
+    like it."""
 
     AUTO = "auto"
     ON = "on"
@@ -82,11 +86,12 @@ AudioTrack = Annotated[int, msgspec.Meta(ge=0, le=63)] | None
 class RecognitionOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What is heard, and where the lines come from.
 
-    `language` is ISO 639-1, None for detection. `recognizer` is a name in the registry, or "subtitles" when the person brought them. `model` is
-    a Whisper model's name, the name of a checkpoint in the models folder, or, where the operator chose it, a checkpoint's path. `audio_track`
-    counts the source's audio streams from 0; None takes the best one (`app.dubbing.audio_tracks`). `speak_sounds`: sound descriptions, lyrics,
-    speakers' names and credits are spoken as they stand (they are left out else). `join_short_cues` is about subtitles that were brought, and so
-    is `subtitle_encoding` (None: it is guessed). `review` stops after recognition, for the person to read the lines.
+    `language` is ISO 639-1, None for detection. `recognizer` is a name in the registry, or "subtitles" when the person
+    brought them. `model` is a Whisper model's name, the name of a checkpoint in the models folder, or, where the
+    operator chose it, a checkpoint's path. `audio_track` counts the source's audio streams from 0; None takes the best
+    one (`app.dubbing.audio_tracks`). `speak_sounds`: sound descriptions, lyrics, speakers' names and credits are spoken
+    as they stand (they are left out else). `join_short_cues` is about subtitles that were brought, and so is
+    `subtitle_encoding` (None: it is guessed). `review` stops after recognition, for the person to read the lines.
     """
 
     version: Version = 1
@@ -103,7 +108,8 @@ class RecognitionOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TranslationOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`target_language` is the language of the lines when it is another one than the video's (translated by hand, or brought), else None."""
+    """`target_language` is the language of the lines when it is another one than the video's (translated by hand, or
+    brought), else None."""
 
     version: Version = 1
     target_language: str | None = None
@@ -111,8 +117,8 @@ class TranslationOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VoiceOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How the lines are spoken. `voice` is "ENGINE:VOICE"; `voice_model` is the engine's model, "" for its default; `speed` is a factor within the
-    engine's limits."""
+    """How the lines are spoken. `voice` is "ENGINE:VOICE"; `voice_model` is the engine's model, "" for its default;
+    `speed` is a factor within the engine's limits."""
 
     version: Version = 1
     voice: str = "espeak:auto"
@@ -131,8 +137,9 @@ class TimingOptions(msgspec.Struct, frozen=True, kw_only=True):
 class MixOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The sound of the whole.
 
-    `duck_db` is how far the original, or its stem, is lowered under the voice (negative; None: as far as the voice needs), with `duck_attack_s`,
-    `duck_hold_s` and `duck_release_s`; `keep_db` is its level when it is kept. `loudness_lufs` is the whole's integrated loudness, None leaves it.
+    `duck_db` is how far the original, or its stem, is lowered under the voice (negative; None: as far as the voice
+    needs), with `duck_attack_s`, `duck_hold_s` and `duck_release_s`; `keep_db` is its level when it is kept.
+    `loudness_lufs` is the whole's integrated loudness, None leaves it.
     """
 
     version: Version = 1
@@ -147,7 +154,8 @@ class MixOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OutputOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The files. `audio_codec` is that of the video's dub; `hardware_encoder` uses the machine's video encoder for burning, if it has one."""
+    """The files. `audio_codec` is that of the video's dub; `hardware_encoder` uses the machine's video encoder for
+    burning, if it has one."""
 
     version: Version = 1
     audio_format: AudioFormat = AudioFormat.M4A
@@ -163,7 +171,8 @@ class OutputOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DubOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a person may choose. What the operator's settings decide is filled in by `app.server.services.defaults`.
+    """Everything a person may choose. What the operator's settings decide is filled in by
+    `app.server.services.defaults`.
 
     No two groups have a field of the same name. `later` are groups of a later version.
     """
@@ -178,18 +187,27 @@ class DubOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 GROUPS: Final[dict[str, type[msgspec.Struct]]] = {
-    "recognition": RecognitionOptions, "translation": TranslationOptions, "voices": VoiceOptions, "timing": TimingOptions, "mix": MixOptions,
+    "recognition": RecognitionOptions,
+    "translation": TranslationOptions,
+    "voices": VoiceOptions,
+    "timing": TimingOptions,
+    "mix": MixOptions,
     "output": OutputOptions,
-}  # fmt: skip
+}
 _ABOUT: Final = ("version", "later")
 # The group of every option, by the option's name, which stood alone before there were groups.
-GROUP_OF: Final[dict[str, str]] = {field: group for group, kind in GROUPS.items() for field in kind.__struct_fields__ if field not in _ABOUT}
+GROUP_OF: Final[dict[str, str]] = {
+    field: group for group, kind in GROUPS.items() for field in kind.__struct_fields__ if field not in _ABOUT
+}
 
 
 def changed(options: DubOptions, /, **fields: Any) -> DubOptions:
     """The same options but for these fields, which are named without their group."""
     return msgspec.structs.replace(
-        options, **{group: msgspec.structs.replace(getattr(options, group), **some) for group, some in in_groups(fields).items()}
+        options,
+        **{
+            group: msgspec.structs.replace(getattr(options, group), **some) for group, some in in_groups(fields).items()
+        },
     )
 
 
@@ -214,7 +232,8 @@ def from_row(row: Mapping[str, Any]) -> DubOptions:
 
 
 def readable(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Stored options of any version in the shape of this one, values unchecked: from before there were groups, and with fields of later ones."""
+    """Stored options of any version in the shape of this one, values unchecked: from before there were groups, and with
+    fields of later ones."""
     known: dict[str, Any] = in_groups({name: value for name, value in row.items() if name in GROUP_OF})
     later = {name: value for name, value in row.items() if name not in GROUP_OF and name not in GROUPS}
     for name, kind in GROUPS.items():
@@ -230,7 +249,8 @@ def readable(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def effective(options: DubOptions) -> DubOptions:
-    """The same dub, with what decides nothing about it at rest: what burns when nothing is burned, how to duck when nothing is ducked."""
+    """The same dub, with what decides nothing about it at rest: what burns when nothing is burned, how to duck when
+    nothing is ducked."""
     idle: dict[str, Any] = {"review": True}
     if not options.output.burn_subtitles:
         idle["hardware_encoder"] = False  # the style stays: the ASS file has it too

@@ -66,10 +66,10 @@ class Job(msgspec.Struct, frozen=True):
     """A job as the person sees it. Holds no secret.
 
     `stage` is the name of a stage (`app.domain.stages`).
-    `has_stem`: a background without voices was brought. `progress` and `stage_progress` are 0..1; `eta_s` is None until it can be told.
-    `revision` grows with every edit of the segments and is their ETag. `rendered_revision` is the revision that the artifacts were made from
-    (None: not yet); `stale` says that lines, options or the stem changed since. `joined`: short subtitles were
-    joined. `subtitles`: how the file that was brought was read. `source_gone`,
+    `has_stem`: a background without voices was brought. `progress` and `stage_progress` are 0..1; `eta_s` is None until
+    it can be told. `revision` grows with every edit of the segments and is their ETag. `rendered_revision` is the
+    revision that the artifacts were made from (None: not yet); `stale` says that lines, options or the stem changed
+    since. `joined`: short subtitles were joined. `subtitles`: how the file that was brought was read. `source_gone`,
     `outputs_gone`: retention has deleted the original, the finished files. Times are Unix seconds.
     """
 

@@ -60,8 +60,8 @@ class AudioStream(msgspec.Struct, frozen=True):
 class MediaInfo(msgspec.Struct, frozen=True):
     """A probed source. `duration_s` is the container's claim until ingest has decoded the file, then the measured
         value. `heard` is the audio
-    track that is used when none was chosen. `incomplete` says what is missing at the file's end, "" when nothing is: such a
-    file is dubbed as far as it goes.
+    track that is used when none was chosen. `incomplete` says what is missing at the file's end, "" when nothing is:
+    such a file is dubbed as far as it goes.
     """
 
     format: str

@@ -1,7 +1,8 @@
 """Cleans text from outside for one line: it cannot move a cursor, break a line or reverse the direction of text.
 
-Removed are control characters, line and paragraph separators, lone surrogates, and marks that override the direction of the following text
-(U+202A to U+202E, U+2066 to U+2069: "exe.4pm" after U+202E is shown as "mp4.exe"). Joiners of letters and emoji stay.
+Removed are control characters, line and paragraph separators, lone surrogates, and marks that override the direction of
+the following text (U+202A to U+202E, U+2066 to U+2069: "exe.4pm" after U+202E is shown as "mp4.exe"). Joiners of
+letters and emoji stay.
 """
 
 from __future__ import annotations
@@ -30,5 +31,6 @@ def visible(text: str) -> str:
 
 
 def json_safe(text: str) -> str:
-    """Write each of these characters in JSON text as a JSON escape, except line breaks between tokens. The value stays the same."""
+    """Write each of these characters in JSON text as a JSON escape, except line breaks between tokens. The value stays
+    the same."""
     return _ODD.sub(lambda found: found[0] if found[0] in "\n\r\t" else f"\\u{ord(found[0]):04x}", text)

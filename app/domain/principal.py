@@ -1,4 +1,5 @@
-"""Who asks for something. Today there is one: anyone who reaches the server. Services are told, so that a check has its place when there are more."""
+"""Who asks for something. Today there is one: anyone who reaches the server. Services are told, so that a check has its
+place when there are more."""
 
 from __future__ import annotations
 

@@ -10,9 +10,11 @@ from app.domain.subtitle_file import SubtitleReading
 
 
 class LineReport(msgspec.Struct, frozen=True):
-    """One spoken line. `start_s` is the original's start, `placed_s` where the voice starts, `offset_s` the difference (positive: late).
+    """One spoken line. `start_s` is the original's start, `placed_s` where the voice starts, `offset_s` the difference
+    (positive: late).
 
-    `rate` is how many times as fast as spoken it is played; `characters_per_s` counts the text over the time that it takes.
+    `rate` is how many times as fast as spoken it is played; `characters_per_s` counts the text over the time that it
+    takes.
     """
 
     segment_id: str
@@ -29,11 +31,12 @@ class LineReport(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True):
     """A finished render. Shares are 0..1 of the lines; LUFS and dBTP are None where the sound is silent.
 
-    `duration_difference_s` is the finished video's length minus the source's, as the finished file says. `picture` is "copied", or the
-    encoder that made it anew ("libx264", "h264_nvenc"); None without a picture. `encoded_for` says why: "subtitles", or what stood in the way of
-    copying it ("edits", "sizes", "start"; `app.domain.media.Obstacle`). `target_lufs` None: the level was left.
-    `joined`: short subtitles were joined to these lines; None where they were not. `left_out` counts the lines of which nothing was spoken, as they
-    only describe (a sound, a song, an address). `subtitles`: how the file that was brought was read.
+    `duration_difference_s` is the finished video's length minus the source's, as the finished file says. `picture` is
+    "copied", or the encoder that made it anew ("libx264", "h264_nvenc"); None without a picture. `encoded_for` says
+    why: "subtitles", or what stood in the way of copying it ("edits", "sizes", "start"; `app.domain.media.Obstacle`).
+    `target_lufs` None: the level was left. `joined`: short subtitles were joined to these lines; None where they were
+    not. `left_out` counts the lines of which nothing was spoken, as they only describe (a sound, a song, an address).
+    `subtitles`: how the file that was brought was read.
     """
 
     lines: tuple[LineReport, ...]

@@ -9,7 +9,8 @@ ELEVENLABS: Final = "elevenlabs"
 
 
 class Keys:
-    """API keys by the name of the engine that each is for. No engine gets the key of another. Its repr shows the engines' names, never a key."""
+    """API keys by the name of the engine that each is for. No engine gets the key of another. Its repr shows the
+    engines' names, never a key."""
 
     def __init__(self, by_engine: Mapping[str, str] | None = None) -> None:
         self._by_engine = {engine: key.strip() for engine, key in (by_engine or {}).items() if key.strip()}
@@ -43,5 +44,6 @@ def job_key(job_id: str, engine: str) -> str:
 
 
 def job_keys(job_id: str) -> str:
-    """How the names of all keys of a job begin. One that is named just so is ElevenLabs', from before keys were kept by engine."""
+    """How the names of all keys of a job begin. One that is named just so is ElevenLabs', from before keys were kept by
+    engine."""
     return f"job:{job_id}:key"

@@ -42,11 +42,11 @@ class LeftOut(msgspec.Struct, frozen=True):
 class Segment(msgspec.Struct, frozen=True):
     """One line to be spoken: when, by whom, what.
 
-    `text` is what will be spoken; `source_text` is what was recognised (or brought as a subtitle) and never changes. `left_out` are the parts of
-    `source_text` that are not in `text`. A line with nothing to speak has the whole source as its `text` and is skipped.
-    `skip`: not spoken; the original sound is kept for this line if the person said so (a line that was left out keeps none).
-    `start_locked`: the voice starts at `start_s` exactly; `locked_rate`: it is played exactly this many times as fast as spoken
-    (MIN_RATE..MAX_RATE); the fit moves its neighbours instead.
+    `text` is what will be spoken; `source_text` is what was recognised (or brought as a subtitle) and never changes.
+    `left_out` are the parts of `source_text` that are not in `text`. A line with nothing to speak has the whole source
+    as its `text` and is skipped. `skip`: not spoken; the original sound is kept for this line if the person said so (a
+    line that was left out keeps none). `start_locked`: the voice starts at `start_s` exactly; `locked_rate`: it is
+    played exactly this many times as fast as spoken (MIN_RATE..MAX_RATE); the fit moves its neighbours instead.
     Times are seconds on the video's timeline, 0 <= start_s < end_s.
     """
 
@@ -76,7 +76,8 @@ class Clip(msgspec.Struct, frozen=True):
     """A spoken segment in the blob store: mono WAV, 16-bit.
 
     `key` names the blob and is the hash of everything that made it. `speed` is the factor the voice engine already
-    applied (1.0: none); what remains of the wished speed is applied by the fit. `cost_credits` is what the engine booked.
+    applied (1.0: none); what remains of the wished speed is applied by the fit. `cost_credits` is what the engine
+    booked.
     """
 
     segment_id: str

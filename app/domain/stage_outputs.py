@@ -1,4 +1,5 @@
-"""What the stages give: plain data that the `stages` table, an archive and the next stage hold. An older version's still decodes."""
+"""What the stages give: plain data that the `stages` table, an archive and the next stage hold. An older version's
+still decodes."""
 
 from __future__ import annotations
 
@@ -33,8 +34,8 @@ class Transcribed(msgspec.Struct, frozen=True):
 
 
 class Mixed(msgspec.Struct, frozen=True):
-    """The dubbed track as the video carries it, the sound alone as the person wants it (often the same file), and what was measured while
-    they were made. LUFS and dBTP; None where the sound is silent.
+    """The dubbed track as the video carries it, the sound alone as the person wants it (often the same file), and what
+    was measured while they were made. LUFS and dBTP; None where the sound is silent.
     """
 
     track: Artifact
@@ -44,8 +45,8 @@ class Mixed(msgspec.Struct, frozen=True):
 
 
 class Finished(msgspec.Struct, frozen=True):
-    """The files, and what the report says of them: `duration_s` is the finished video's (or sound's) as the file itself says; `picture` is
-    "copied", or the encoder that made it anew, for `encoded_for`; None without a picture.
+    """The files, and what the report says of them: `duration_s` is the finished video's (or sound's) as the file itself
+    says; `picture` is "copied", or the encoder that made it anew, for `encoded_for`; None without a picture.
     """
 
     artifacts: tuple[Artifact, ...]

@@ -1,7 +1,8 @@
 """The stages of a dub, each declared once. Whatever has to know what a stage is, reads it here.
 
-Workflow, skipping, progress and time left, retention, export and import, the command line, the API and the page follow from these declarations.
-The work of a stage is a `StageBody` in app/jobs. A new stage is an entry of `STAGES`, its body and its test.
+Workflow, skipping, progress and time left, retention, export and import, the command line, the API and the page follow
+from these declarations. The work of a stage is a `StageBody` in app/jobs. A new stage is an entry of `STAGES`, its body
+and its test.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ def _none(output: Any) -> tuple[str, ...]:
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """One stage.
 
-    `name` is its name in the database, in archives, in events and metrics; it never changes. `title` is the page's word for it, `doing` the
-    terminal's. `options` ("GROUP.NAME") are those that its output may depend on, `reads` the earlier stages whose outputs it uses. `output` is
-    the type of its output; `files` names the blobs that such an output refers to, all of them in the blob store's folder `folder`, beside the stage's
-    artifacts. `artifacts` are all kinds of files that it ever hands out. `weight` is its share of its phase's progress; `first_cost` its seconds
-    per second of media before this machine has measured better. `needs_original`: it reads what the person uploaded.
+    `name` is its name in the database, in archives, in events and metrics; it never changes. `title` is the page's word
+    for it, `doing` the terminal's. `options` ("GROUP.NAME") are those that its output may depend on, `reads` the
+    earlier stages whose outputs it uses. `output` is the type of its output; `files` names the blobs that such an
+    output refers to, all of them in the blob store's folder `folder`, beside the stage's artifacts. `artifacts` are all
+    kinds of files that it ever hands out. `weight` is its share of its phase's progress; `first_cost` its seconds per
+    second of media before this machine has measured better. `needs_original`: it reads what the person uploaded.
     """
 
     name: str
@@ -48,20 +50,41 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _MIX_OPTIONS: Final = (
-    "mix.background", "recognition.audio_track", "mix.duck_db", "mix.duck_attack_s", "mix.duck_hold_s",
-    "mix.duck_release_s", "mix.keep_db", "mix.loudness_lufs", "output.audio_format", "output.container",
-    "output.audio_codec",
-)  # fmt: skip
-_MUX_OPTIONS: Final = (
-    "output.keep_original_track", "output.burn_subtitles", "output.burn_size", "output.burn_position",
-    "output.burn_box", "output.hardware_encoder", "output.container", "recognition.task",
-    "recognition.language", "translation.target_language", "recognition.recognizer", "recognition.audio_track",
+    "mix.background",
+    "recognition.audio_track",
+    "mix.duck_db",
+    "mix.duck_attack_s",
+    "mix.duck_hold_s",
+    "mix.duck_release_s",
+    "mix.keep_db",
     "mix.loudness_lufs",
-)  # fmt: skip
+    "output.audio_format",
+    "output.container",
+    "output.audio_codec",
+)
+_MUX_OPTIONS: Final = (
+    "output.keep_original_track",
+    "output.burn_subtitles",
+    "output.burn_size",
+    "output.burn_position",
+    "output.burn_box",
+    "output.hardware_encoder",
+    "output.container",
+    "recognition.task",
+    "recognition.language",
+    "translation.target_language",
+    "recognition.recognizer",
+    "recognition.audio_track",
+    "mix.loudness_lufs",
+)
 _FINISHED_FILES: Final = (
-    ArtifactKind.VIDEO, ArtifactKind.SRT, ArtifactKind.VTT, ArtifactKind.ASS, ArtifactKind.SOURCE_SRT,
+    ArtifactKind.VIDEO,
+    ArtifactKind.SRT,
+    ArtifactKind.VTT,
+    ArtifactKind.ASS,
+    ArtifactKind.SOURCE_SRT,
     ArtifactKind.REPORT,
-)  # fmt: skip
+)
 
 PROBE: Final = Stage(
     name="probe",
@@ -115,7 +138,14 @@ SYNTHESIZE: Final = Stage(
     phase=Phase.RENDER,
     title="Speak",
     doing="speaking",
-    options=("voices.voice", "voices.voice_model", "voices.speed", "recognition.language", "translation.target_language", "recognition.task"),
+    options=(
+        "voices.voice",
+        "voices.voice_model",
+        "voices.speed",
+        "recognition.language",
+        "translation.target_language",
+        "recognition.task",
+    ),
     reads=("transcribe",),
     output=tuple[Clip, ...],
     files=lambda clips: tuple(f"{clip.key}.wav" for clip in clips),
@@ -189,7 +219,8 @@ def names(phase: Phase) -> tuple[str, ...]:
 
 
 def making(folder: str) -> tuple[str, ...]:
-    """The names of the stages whose files lie in that folder of the blob store: they run again when such a file is gone."""
+    """The names of the stages whose files lie in that folder of the blob store: they run again when such a file is
+    gone."""
     return tuple(stage.name for stage in STAGES if stage.folder == folder)
 
 

@@ -16,7 +16,8 @@ class Length(msgspec.Struct, frozen=True):
 class JobSummary(msgspec.Struct, frozen=True):
     """A job in a list. A field that `Job` has too means the same there.
 
-    `recognizer` is the one of its options. `thumbnail` is the SHA-256 of the picture at `/media/ID/thumbnail`, None where there is none.
+    `recognizer` is the one of its options. `thumbnail` is the SHA-256 of the picture at `/media/ID/thumbnail`, None
+    where there is none.
     """
 
     id: str

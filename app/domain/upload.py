@@ -14,8 +14,9 @@ MAX_PARTS: Final = 1_000  # parts of one final upload
 class Upload(msgspec.Struct, frozen=True):
     """An upload as the database has it. `offset_bytes` are safely on disk; `key` is the blob's, once `complete`.
 
-    `deferred`: its length is not known yet, and `length_bytes` is the maximum. `concat` is tus' Upload-Concat as it came: `partial`
-    for a part of a later upload, which never becomes a blob of its own; `final;...` for one that is joined from `parts`, ids and sizes in order.
+    `deferred`: its length is not known yet, and `length_bytes` is the maximum. `concat` is tus' Upload-Concat as it
+    came: `partial` for a part of a later upload, which never becomes a blob of its own; `final;...` for one that is
+    joined from `parts`, ids and sizes in order.
     """
 
     id: str

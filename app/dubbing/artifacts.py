@@ -11,10 +11,21 @@ from app.storage.blobs import sha256_of, sha256_of_blob
 from app.storage.hashing import sha256_in_steps
 
 MEDIA_TYPES: Final = {
-    "mp4": "video/mp4", "mkv": "video/x-matroska", "m4a": "audio/mp4", "srt": "application/x-subrip", "vtt": "text/vtt",
-    "ass": "text/x-ssa", "json": "application/json", "webm": "video/webm", "opus": "audio/ogg", "mp3": "audio/mpeg", "wav": "audio/wav",
-    "flac": "audio/flac", "jpg": "image/jpeg", "dat": "application/octet-stream",
-}  # fmt: skip
+    "mp4": "video/mp4",
+    "mkv": "video/x-matroska",
+    "m4a": "audio/mp4",
+    "srt": "application/x-subrip",
+    "vtt": "text/vtt",
+    "ass": "text/x-ssa",
+    "json": "application/json",
+    "webm": "video/webm",
+    "opus": "audio/ogg",
+    "mp3": "audio/mpeg",
+    "wav": "audio/wav",
+    "flac": "audio/flac",
+    "jpg": "image/jpeg",
+    "dat": "application/octet-stream",
+}
 
 
 # The first name of FFmpeg's demuxer -> media type and extension with pictures, and of sound alone.
@@ -37,19 +48,30 @@ _SOURCE_TYPES: Final = {
     **{
         name: ((media_type, extension), (media_type, extension))
         for name, media_type, extension in (
-            ("mp3", "audio/mpeg", "mp3"), ("wav", "audio/wav", "wav"), ("w64", "audio/x-w64", "w64"), ("flac", "audio/flac", "flac"),
-            ("aac", "audio/aac", "aac"), ("ac3", "audio/ac3", "ac3"), ("eac3", "audio/eac3", "eac3"), ("dts", "audio/vnd.dts", "dts"),
-            ("aiff", "audio/aiff", "aiff"), ("au", "audio/basic", "au"), ("caf", "audio/x-caf", "caf"), ("amr", "audio/amr", "amr"),
-            ("wv", "audio/x-wavpack", "wv"), ("tta", "audio/x-tta", "tta"),
+            ("mp3", "audio/mpeg", "mp3"),
+            ("wav", "audio/wav", "wav"),
+            ("w64", "audio/x-w64", "w64"),
+            ("flac", "audio/flac", "flac"),
+            ("aac", "audio/aac", "aac"),
+            ("ac3", "audio/ac3", "ac3"),
+            ("eac3", "audio/eac3", "eac3"),
+            ("dts", "audio/vnd.dts", "dts"),
+            ("aiff", "audio/aiff", "aiff"),
+            ("au", "audio/basic", "au"),
+            ("caf", "audio/x-caf", "caf"),
+            ("amr", "audio/amr", "amr"),
+            ("wv", "audio/x-wavpack", "wv"),
+            ("tta", "audio/x-tta", "tta"),
         )
     },
-}  # fmt: skip
+}
 _WEBM_VIDEO: Final = frozenset({"vp8", "vp9", "av1"})
 _WEBM_AUDIO: Final = frozenset({"vorbis", "opus"})
 
 
 def keep_artifact(context: Context, path: Path, kind: ArtifactKind, steps: Path | None = None) -> Artifact:
-    """Move a finished file into the store under its own hash. `steps` is a file that keeps how far a large one has been hashed."""
+    """Move a finished file into the store under its own hash. `steps` is a file that keeps how far a large one has been
+    hashed."""
     digest = sha256_of(path) if steps is None else sha256_in_steps(path, steps)
     size_bytes, extension = path.stat().st_size, path.suffix.lstrip(".")
     key = f"artifacts/{digest}.{extension}"
@@ -68,7 +90,9 @@ def source_artifact(key: str, info: MediaInfo, digest: str) -> Artifact:
 
 
 def _is_webm(info: MediaInfo) -> bool:
-    return (info.video is None or info.video.codec in _WEBM_VIDEO) and all(stream.codec in _WEBM_AUDIO for stream in info.audio)
+    return (info.video is None or info.video.codec in _WEBM_VIDEO) and all(
+        stream.codec in _WEBM_AUDIO for stream in info.audio
+    )
 
 
 def studio_artifacts(context: Context, peaks: str, thumbnail: str | None) -> tuple[Artifact, ...]:
@@ -76,7 +100,14 @@ def studio_artifacts(context: Context, peaks: str, thumbnail: str | None) -> tup
 
     def artifact(key: str, kind: ArtifactKind) -> Artifact:
         extension = key.rpartition(".")[2]
-        return Artifact(kind, key, context.blobs.size_bytes(key), sha256_of_blob(context.blobs, key), MEDIA_TYPES[extension], extension)
+        return Artifact(
+            kind,
+            key,
+            context.blobs.size_bytes(key),
+            sha256_of_blob(context.blobs, key),
+            MEDIA_TYPES[extension],
+            extension,
+        )
 
     found = [artifact(peaks, ArtifactKind.PEAKS)]
     if thumbnail:

@@ -1,4 +1,5 @@
-"""Chooses the audio track of a file and describes tracks for people. Imports little: the server and the command line use it."""
+"""Chooses the audio track of a file and describes tracks for people. Imports little: the server and the command line
+use it."""
 
 from __future__ import annotations
 
@@ -13,10 +14,11 @@ _CHANNELS: Final = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 
 def automatic(audio: Sequence[AudioStream], language: str | None) -> int | None:
-    """The track to use when the person has not chosen one; None without any. `language` is the stated spoken language, ISO 639-1.
+    """The track to use when the person has not chosen one; None without any. `language` is the stated spoken language,
+    ISO 639-1.
 
-    In this order: tracks with sound; tracks in the stated language, or not marked as another; the file's default; tracks that are neither commentary
-    nor audio description; the first.
+    In this order: tracks with sound; tracks in the stated language, or not marked as another; the file's default;
+    tracks that are neither commentary nor audio description; the first.
     """
 
     def rank(stream: AudioStream) -> tuple[bool, int, bool, bool, int]:
@@ -37,7 +39,9 @@ def named(stream: AudioStream) -> str:
     kind = _CHANNELS.get(stream.channels, f"{stream.channels} channels")
     marks = ("default" if stream.default else None, "silent" if stream.silent else None)
     purpose = stream.purpose if (stream.purpose or "") not in (stream.title or "").lower() else None
-    return f"{stream.track}: " + ", ".join(filter(None, (stream.language, stream.title, purpose, kind, stream.codec, *marks)))
+    return f"{stream.track}: " + ", ".join(
+        filter(None, (stream.language, stream.title, purpose, kind, stream.codec, *marks))
+    )
 
 
 def listed(info: MediaInfo, taken: int | None = None) -> str:
@@ -46,4 +50,7 @@ def listed(info: MediaInfo, taken: int | None = None) -> str:
         return ""
     tracks = "; ".join(named(stream) for stream in info.audio)
     told = "" if taken is None else f" Track {taken} was heard."
-    return f"The file has {len(info.audio)} audio tracks ({tracks}).{told} Another is chosen with --audio-track or audio_track."
+    return (
+        f"The file has {len(info.audio)} audio tracks ({tracks}).{told} Another is chosen with --audio-track or "
+        f"audio_track."
+    )

@@ -24,8 +24,9 @@ PIPELINE_VERSION: Final = 2
 
 
 class Context(msgspec.Struct, frozen=True):
-    """The stores, the engines and the limits. `cache` holds what may be deleted at any time and only costs time; of `disks` room is asked before
-    anything large is written. `blob_folders` are those that `blobs` writes into: none where it keeps them elsewhere.
+    """The stores, the engines and the limits. `cache` holds what may be deleted at any time and only costs time; of
+    `disks` room is asked before anything large is written. `blob_folders` are those that `blobs` writes into: none
+    where it keeps them elsewhere.
     """
 
     blobs: BlobStore
@@ -49,7 +50,9 @@ async def local_copies(blobs: BlobStore, keys: Iterable[str]) -> AsyncIterator[d
     """Paths, by their keys, at which blobs can be read while the block lasts. Raises FileNotFoundError."""
     with contextlib.ExitStack() as stack:
         try:
-            yield await asyncio.to_thread(lambda: {key: stack.enter_context(blobs.local_copy(key)) for key in dict.fromkeys(keys)})
+            yield await asyncio.to_thread(
+                lambda: {key: stack.enter_context(blobs.local_copy(key)) for key in dict.fromkeys(keys)}
+            )
         finally:
             await asyncio.shield(asyncio.to_thread(stack.close))
 

@@ -1,7 +1,7 @@
 """Estimates how much each stage writes, and reserves disk space for it until it ends.
 
-Estimates err on the large side. A stage that writes more reserves more as it goes, and is stopped with disk_full when there is none. What it
-had finished is kept, and the next run continues from there.
+Estimates err on the large side. A stage that writes more reserves more as it goes, and is stopped with disk_full when
+there is none. What it had finished is kept, and the next run continues from there.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ _LOOK_SHARE: Final = 20  # at most this share of the time is spent on measuring
 
 
 def ingest_bytes(info: MediaInfo) -> int:
-    """The recognition track, the waveform and energies, twice: what a kill would cost is kept beside them; the thumbnail."""
+    """The recognition track, the waveform and energies, twice: what a kill would cost is kept beside them; the
+    thumbnail."""
     return round((info.duration_s or _UNKNOWN_S) * 2 * _SPEECH_BYTES_S) + _SMALL_BYTES
 
 
@@ -52,8 +53,8 @@ def line_bytes(request: SpeechRequest) -> int:
 
 
 def mix_bytes(options: DubOptions, duration_s: float, placements: Iterable[Placement]) -> int:
-    """The clips made ready, the coded chunks, the track made of them, and the sound alone where it is another file (with its samples meanwhile, where
-    it is written in one go).
+    """The clips made ready, the coded chunks, the track made of them, and the sound alone where it is another file
+    (with its samples meanwhile, where it is written in one go).
     """
     ready = sum(placement.duration_s for placement in placements) * _CLIP_BYTES_S
     alone = _PLAIN_BYTES_S if options.output.audio_format in (AudioFormat.WAV, AudioFormat.FLAC) else 2 * _CODED_BYTES_S
@@ -63,11 +64,14 @@ def mix_bytes(options: DubOptions, duration_s: float, placements: Iterable[Place
 
 
 def finish_bytes(info: MediaInfo, options: DubOptions, duration_s: float) -> int:
-    """The video with all its tracks; three times its picture where that is drawn anew: in pieces, joined, and in the video."""
+    """The video with all its tracks; three times its picture where that is drawn anew: in pieces, joined, and in the
+    video."""
     whole = info.size_bytes + round(duration_s * 2 * _CODED_BYTES_S)
     if info.video is None:
         return _SMALL_BYTES
-    if options.output.burn_subtitles or must_encode(info.video, options.output.container, is_opus=options.output.audio_codec == AudioCodec.OPUS):
+    if options.output.burn_subtitles or must_encode(
+        info.video, options.output.container, is_opus=options.output.audio_codec == AudioCodec.OPUS
+    ):
         pixels = info.video.width * info.video.height * min(info.video.fps or 25.0, 120.0)
         whole += 3 * round(duration_s * pixels * _DRAWN_BITS / 8)
     return whole + _SMALL_BYTES
@@ -75,14 +79,18 @@ def finish_bytes(info: MediaInfo, options: DubOptions, duration_s: float) -> int
 
 @contextlib.asynccontextmanager
 async def scratch(context: Context, name: str, wanted_bytes: int, *more: Path) -> AsyncIterator[Path]:
-    """A scratch folder for work that writes about so many bytes into it, and into the folders `more`. Raises disk_full before it begins.
+    """A scratch folder for work that writes about so many bytes into it, and into the folders `more`. Raises disk_full
+    before it begins.
 
-    The task in the block is cancelled when it has written more than that and there is no room; what is raised then is disk_full.
+    The task in the block is cancelled when it has written more than that and there is no room; what is raised then is
+    disk_full.
     """
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("there is no task")
-    async with reserved(context.disks, wanted_bytes, context.workspace.root, context.cache, *context.blob_folders) as room:
+    async with reserved(
+        context.disks, wanted_bytes, context.workspace.root, context.cache, *context.blob_folders
+    ) as room:
         with context.workspace.folder(name) as folder:
             known = await asyncio.to_thread(_bytes_in, more)
             before, full = task.cancelling(), list[DubError]()
@@ -109,7 +117,8 @@ async def scratch(context: Context, name: str, wanted_bytes: int, *more: Path) -
 
 
 async def _follow(room: Reservation, folders: Sequence[Path], known: int) -> None:
-    """Tell the ledger what has been written, and ask for more when that is more than was thought. `known` were there before."""
+    """Tell the ledger what has been written, and ask for more when that is more than was thought. `known` were there
+    before."""
     pause_s = _LOOK_S
     while True:
         await asyncio.sleep(pause_s)

@@ -54,28 +54,41 @@ async def finish(
     source_id: str = "",
     name: str = "",
 ) -> Finished:
-    """The finished files: subtitles always, the video unless the source is sound alone. The picture is stream-copied unless
-    subtitles are burned into it or it cannot be (`Obstacle`).
+    """The finished files: subtitles always, the video unless the source is sound alone. The picture is stream-copied
+    unless subtitles are burned into it or it cannot be (`Obstacle`).
 
-    `cache` keeps what is burned, and the video until it is in the store, from one kill to the next, until `forget_burned` and `forget_muxed`.
-    `source_id` names the source's bytes, `name` all that decides the video.
+    `cache` keeps what is burned, and the video until it is in the store, from one kill to the next, until
+    `forget_burned` and `forget_muxed`. `source_id` names the source's bytes, `name` all that decides the video.
 
     Raises container_unsuitable, disk_full, media_tool_failed, media_limit.
     """
     extension = output_extension(info, options)
-    async with scratch(context, "mux", finish_bytes(info, options, sound.duration_s), *((cache,) if cache is not None else ())) as folder:
-        texts, files = await asyncio.to_thread(_write_texts, folder, info, sound, segments, placements, options, language)
+    async with scratch(
+        context, "mux", finish_bytes(info, options, sound.duration_s), *((cache,) if cache is not None else ())
+    ) as folder:
+        texts, files = await asyncio.to_thread(
+            _write_texts, folder, info, sound, segments, placements, options, language
+        )
         made, picture, reason, steps = track, None, None, None
         if info.video is not None:
             kept = await asyncio.to_thread(MuxCache, cache, name) if cache is not None else None
             video = await asyncio.to_thread(kept.find) if kept is not None else None
             if video is None:
                 out = folder / f"video.{extension}"
-                video = await _video(context, source, info, sound, track, texts, options, language, folder, out, report, cache, source_id)
+                video = await _video(
+                    context, source, info, sound, track, texts, options, language, folder, out, report, cache, source_id
+                )
                 if kept is not None:
                     video = await asyncio.to_thread(kept.keep, video)
-            made, picture, reason, steps = Path(video.path), video.picture, video.encoded_for, kept.steps if kept is not None else None
-        duration_s = (await run_task("probe", ProbeRequest(str(made)), MediaInfo, report=lambda _: None, limits=context.limits)).duration_s
+            made, picture, reason, steps = (
+                Path(video.path),
+                video.picture,
+                video.encoded_for,
+                kept.steps if kept is not None else None,
+            )
+        duration_s = (
+            await run_task("probe", ProbeRequest(str(made)), MediaInfo, report=lambda _: None, limits=context.limits)
+        ).duration_s
         artifacts = await asyncio.to_thread(lambda: [keep_artifact(context, path, kind) for path, kind in files])
         if info.video is not None:  # last: from then on it is no longer where the next run would find it
             artifacts.insert(0, await asyncio.to_thread(keep_artifact, context, made, ArtifactKind.VIDEO, steps))
@@ -83,8 +96,8 @@ async def finish(
 
 
 def has_source_subtitles(options: DubOptions, language: str | None) -> bool:
-    """True when what was recognised is in another language than what is spoken now. Brought lines are what is spoken; Whisper's own translation
-    has never seen the original's words.
+    """True when what was recognised is in another language than what is spoken now. Brought lines are what is spoken;
+    Whisper's own translation has never seen the original's words.
     """
     if options.recognition.recognizer == "subtitles" or options.recognition.task is Task.TRANSLATE:
         return False
@@ -92,9 +105,14 @@ def has_source_subtitles(options: DubOptions, language: str | None) -> bool:
 
 
 def _write_texts(
-    folder: Path, info: MediaInfo, sound: Sound, segments: Sequence[Segment], placements: Sequence[Placement], options: DubOptions,
+    folder: Path,
+    info: MediaInfo,
+    sound: Sound,
+    segments: Sequence[Segment],
+    placements: Sequence[Placement],
+    options: DubOptions,
     language: str | None,
-) -> tuple[_Texts, list[tuple[Path, ArtifactKind]]]:  # fmt: skip
+) -> tuple[_Texts, list[tuple[Path, ArtifactKind]]]:
     spoken = subtitles_for(segments, placements, sound.duration_s)
     original = source_subtitles_for(segments, sound.duration_s) if has_source_subtitles(options, language) else ()
     texts: list[tuple[str, ArtifactKind, Callable[[], str]]] = [
@@ -110,9 +128,20 @@ def _write_texts(
 
 
 async def _video(
-    context: Context, source: Path, info: MediaInfo, sound: Sound, track: Path, texts: _Texts, options: DubOptions, language: str | None, folder: Path,
-    out: Path, report: Report, cache: Path | None, source_id: str,
-) -> Muxed:  # fmt: skip
+    context: Context,
+    source: Path,
+    info: MediaInfo,
+    sound: Sound,
+    track: Path,
+    texts: _Texts,
+    options: DubOptions,
+    language: str | None,
+    folder: Path,
+    out: Path,
+    report: Report,
+    cache: Path | None,
+    source_id: str,
+) -> Muxed:
     """Write `out`."""
     from app.dubbing.video import burn as burning
     from app.dubbing.video import mux as muxing
@@ -121,20 +150,37 @@ async def _video(
     if reason:
         copied, burned = _BURNING, folder / "burned.mp4"
         burn = burning.BurnRequest(
-            source=source, out=burned, info=info, duration_s=sound.duration_s, cues=texts.spoken if options.output.burn_subtitles else (),
-            work=folder, threads=context.threads,
-            style=style_of(options), hardware=options.output.hardware_encoder, limits=context.limits, kept=cache, source_id=source_id,
-        )  # fmt: skip
+            source=source,
+            out=burned,
+            info=info,
+            duration_s=sound.duration_s,
+            cues=texts.spoken if options.output.burn_subtitles else (),
+            work=folder,
+            threads=context.threads,
+            style=style_of(options),
+            hardware=options.output.hardware_encoder,
+            limits=context.limits,
+            kept=cache,
+            source_id=source_id,
+        )
         picture = await burning.burn(burn, lambda fraction: report(fraction * _BURNING, _BUSY[reason == "subtitles"]))
     target, original = spoken_language(options, language), source_language(options, language)
     lines = [muxing.CueTrack(texts.spoken, target, "Dub"), muxing.CueTrack(texts.original, original, "Original")]
     heard = audio_tracks.heard(info, options)
     keeps = options.output.keep_original_track and heard < len(info.audio)
     request = muxing.MuxRequest(
-        source=source, out=out, info=info, duration_s=sound.duration_s, dubs=(muxing.DubbedTrack(track, track_codec(options).value, target),), work=folder,
-        lines=tuple(each for each in lines if each.cues), original=info.audio[heard] if keeps else None, source_language=original,
-        burned=burned, limits=context.limits,
-    )  # fmt: skip
+        source=source,
+        out=out,
+        info=info,
+        duration_s=sound.duration_s,
+        dubs=(muxing.DubbedTrack(track, track_codec(options).value, target),),
+        work=folder,
+        lines=tuple(each for each in lines if each.cues),
+        original=info.audio[heard] if keeps else None,
+        source_language=original,
+        burned=burned,
+        limits=context.limits,
+    )
     await muxing.mux(request, lambda fraction: report(copied + fraction * (1 - copied), ""))
     return Muxed(str(out), picture, reason)
 
@@ -143,6 +189,8 @@ def _encoded_for(info: MediaInfo, options: DubOptions, texts: _Texts) -> str | N
     """Why the picture is encoded; None where it is copied."""
     if options.output.burn_subtitles and texts.spoken:
         return "subtitles"
-    if info.video is not None and must_encode(info.video, options.output.container, is_opus=options.output.audio_codec == AudioCodec.OPUS):
+    if info.video is not None and must_encode(
+        info.video, options.output.container, is_opus=options.output.audio_codec == AudioCodec.OPUS
+    ):
         return str(info.video.obstacle)
     return None

@@ -31,8 +31,9 @@ def ingest(request: IngestRequest, report: Callable[[float], None]) -> Ingested:
     - energies.f32: K-weighted mean squares of 100 ms, little-endian float32, from which loudness is predicted;
     - thumbnail.jpg, when there are pictures that decode.
 
-    All of them last as long as the file: until the last picture or sound, whichever is later, whatever the header says. A file without sound gives
-    silence. With a folder `kept`, a killed run's minutes are found there. Raises NOT_MEDIA, AUDIO_TRACK_MISSING, MEDIA_DAMAGED, MEDIA_TOO_LONG.
+    All of them last as long as the file: until the last picture or sound, whichever is later, whatever the header says.
+    A file without sound gives silence. With a folder `kept`, a killed run's minutes are found there. Raises NOT_MEDIA,
+    AUDIO_TRACK_MISSING, MEDIA_DAMAGED, MEDIA_TOO_LONG.
     """
     path, out = Path(request.path), Path(request.out)
     with open_input(path) as container:
@@ -46,7 +47,10 @@ def ingest(request: IngestRequest, report: Callable[[float], None]) -> Ingested:
     minutes = Minutes(Path(request.kept) if request.kept else None)
     done_n = from_n = minutes.from_n
     trail = minutes.trail()
-    with SpeechFile(out / "speech.wav", from_n // RATIO) as speech, PeaksFile(out / "peaks.dat", from_n // PEAK_N) as peaks:
+    with (
+        SpeechFile(out / "speech.wav", from_n // RATIO) as speech,
+        PeaksFile(out / "peaks.dat", from_n // PEAK_N) as peaks,
+    ):
         for minute in minutes.found():
             speech.begin_with(minute.speech)
             peaks.begin_with(minute.peaks)
@@ -63,7 +67,11 @@ def ingest(request: IngestRequest, report: Callable[[float], None]) -> Ingested:
             if promised_s:
                 report(min(0.99, done_n / SAMPLE_RATE_HZ / promised_s))
 
-        sound = audio_blocks(path, request.audio_track, pictures=pictures, listener=Listener(), trail=trail, from_n=from_n) if has_sound else ()
+        sound = (
+            audio_blocks(path, request.audio_track, pictures=pictures, listener=Listener(), trail=trail, from_n=from_n)
+            if has_sound
+            else ()
+        )
         for block in sound:
             take(block)
             if (place := minutes.end_at(done_n, trail)) is not None:
@@ -82,9 +90,13 @@ def ingest(request: IngestRequest, report: Callable[[float], None]) -> Ingested:
     if picture_index is not None:
         write_thumbnail(path, picture_index, done_n / SAMPLE_RATE_HZ, out / "thumbnail.jpg")
     duration_s = done_n / SAMPLE_RATE_HZ
-    if max(end_s - 0.001, duration_s - _PADDING_S) < promised_s < duration_s:  # the rest is what the encoder filled its last frame up with
+    # the rest is what the encoder filled its last frame up with
+    if max(end_s - 0.001, duration_s - _PADDING_S) < promised_s < duration_s:
         duration_s = promised_s
     loudness = integrated_lufs(energies)
     return Ingested(
-        duration_s=duration_s, loudness_lufs=loudness if math.isfinite(loudness) else None, obstacle=pictures.obstacle, largest=pictures.largest
+        duration_s=duration_s,
+        loudness_lufs=loudness if math.isfinite(loudness) else None,
+        obstacle=pictures.obstacle,
+        largest=pictures.largest,
     )

@@ -1,4 +1,5 @@
-"""Writes the files of ingest block by block: the recognition track and the waveform. Runs in a child process: it imports numpy."""
+"""Writes the files of ingest block by block: the recognition track and the waveform. Runs in a child process: it
+imports numpy."""
 
 from __future__ import annotations
 
@@ -28,10 +29,12 @@ def _tail(path: Path, size_bytes: int, file: BinaryIO) -> bytes:
 
 
 class SpeechFile:
-    """48 kHz mono in, a 16 kHz WAV file out, block by block. Long silence is written, not computed: hours of it may come before a late sound."""
+    """48 kHz mono in, a 16 kHz WAV file out, block by block. Long silence is written, not computed: hours of it may
+    come before a late sound."""
 
     def __init__(self, path: Path, first: int) -> None:
-        """`first`: the place in the file of the first sample that will come out; what stands there already is not written again."""
+        """`first`: the place in the file of the first sample that will come out; what stands there already is not
+        written again."""
         self._path, self._next, self._written, self._kept = path, first, 0, 0
         self._resampler = soxr.ResampleStream(SAMPLE_RATE_HZ, SPEECH_HZ, 1, dtype="float32", quality="HQ")
         self._silent_n = 0  # since the last sound
@@ -71,7 +74,9 @@ class SpeechFile:
         self._kept = self._written
         return data
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             self.push(np.zeros(0, np.float32), last=True)
         self._file.close()
@@ -79,7 +84,8 @@ class SpeechFile:
 
 
 class PeaksFile:
-    """The lowest and highest sample of every 512, as audiowaveform's version 2 has them; the header's length is written at the end."""
+    """The lowest and highest sample of every 512, as audiowaveform's version 2 has them; the header's length is written
+    at the end."""
 
     def __init__(self, path: Path, first: int) -> None:
         """`first`: the place of the first point that will come; what stands there already is not written again."""
@@ -120,7 +126,9 @@ class PeaksFile:
         self._kept = self._points
         return data
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None and len(self._rest):
             self.push(np.zeros(PEAK_N - len(self._rest), np.float32))
         self._file.seek(0)

@@ -1,4 +1,5 @@
-"""Saves the work of ingest minute by minute, so that a killed run continues after the last one. Runs in a child process: it imports numpy."""
+"""Saves the work of ingest minute by minute, so that a killed run continues after the last one. Runs in a child
+process: it imports numpy."""
 
 from __future__ import annotations
 
@@ -13,14 +14,16 @@ from app.dubbing.mixing.cache_file import load, store
 from app.dubbing.mixing.loudness import SAMPLE_RATE_HZ, Doubles
 from app.media.decode import SeekPoint, Trail
 
-MINUTE_N: Final = 60 * SAMPLE_RATE_HZ  # whole peaks (512), whole energies (4,800), whole samples of speech (3); half a second of work
+# whole peaks (512), whole energies (4,800), whole samples of speech (3); half a second of work
+MINUTE_N: Final = 60 * SAMPLE_RATE_HZ
 RUN_UP_N: Final = 4 * SAMPLE_RATE_HZ  # heard again before a minute: resampler and weighting forget in less
 _SPARE_N: Final = 8 * SAMPLE_RATE_HZ  # from 44.1 kHz, a frame begins at a whole sample every 3.4 s
 _SUFFIX: Final = ".minute"
 
 
 class Minute(msgspec.Struct, frozen=True):
-    """What one more minute (or some) gave. `until_n`: where it ends; `place`: from where a decode gets into the run-up of the next one."""
+    """What one more minute (or some) gave. `until_n`: where it ends; `place`: from where a decode gets into the run-up
+    of the next one."""
 
     until_n: int
     place: SeekPoint
@@ -66,8 +69,8 @@ class Minutes:
         return np.frombuffer(b"".join(self._energies), "<f8")
 
     def end_at(self, done_n: int, trail: Trail) -> SeekPoint | None:
-        """Where the next run would begin, if a minute ends here; None where none does, or where no decode could begin anew (a hole, a frame of
-        some seconds): the next minute then has this one too.
+        """Where the next run would begin, if a minute ends here; None where none does, or where no decode could begin
+        anew (a hole, a frame of some seconds): the next minute then has this one too.
         """
         if self._folder is None or done_n % MINUTE_N or done_n <= self.until_n:
             return None

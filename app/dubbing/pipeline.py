@@ -1,6 +1,8 @@
-"""What the stages do, each one function: inputs in, outputs out, progress through one callback, cancelled by cancelling the task.
+"""What the stages do, each one function: inputs in, outputs out, progress through one callback, cancelled by cancelling
+the task.
 
-Their order is in `app.domain.stages`. They keep nothing but blobs, which are named by the hash of what made them; the rest is kept by `app.jobs`.
+Their order is in `app.domain.stages`. They keep nothing but blobs, which are named by the hash of what made them; the
+rest is kept by `app.jobs`.
 """
 
 from __future__ import annotations
@@ -26,7 +28,17 @@ from app.dubbing.context import Context, Report, fingerprint, fraction_only, loc
 from app.dubbing.disk_estimate import ingest_bytes, mix_bytes, scratch
 from app.dubbing.video.containers import measured, output_extension
 from app.dubbing.worker.client import run_task
-from app.dubbing.worker.tasks import Ducking, FitLine, FitRequest, Ingested, IngestRequest, MixClip, MixReport, MixRequest, ProbeRequest
+from app.dubbing.worker.tasks import (
+    Ducking,
+    FitLine,
+    FitRequest,
+    Ingested,
+    IngestRequest,
+    MixClip,
+    MixReport,
+    MixRequest,
+    ProbeRequest,
+)
 
 MIXING: Final = 2  # grows when the mix makes another sound of the same inputs
 _LISTENING: Final = 2  # grows when recognition hears something else of the same sound
@@ -34,7 +46,9 @@ _LISTENING: Final = 2  # grows when recognition hears something else of the same
 
 def spoken_language(options: DubOptions, language: str | None) -> str | None:
     """The language that the voice speaks."""
-    return options.translation.target_language or ("en" if options.recognition.task is Task.TRANSLATE else source_language(options, language))
+    return options.translation.target_language or (
+        "en" if options.recognition.task is Task.TRANSLATE else source_language(options, language)
+    )
 
 
 def source_language(options: DubOptions, language: str | None) -> str | None:
@@ -43,7 +57,8 @@ def source_language(options: DubOptions, language: str | None) -> str | None:
 
 
 async def probe(context: Context, source: Path, options: DubOptions, *, has_subtitles: bool) -> MediaInfo:
-    """Read what the file says about itself, and refuse what cannot be dubbed. `heard` is the track to take where none was chosen.
+    """Read what the file says about itself, and refuse what cannot be dubbed. `heard` is the track to take where none
+    was chosen.
 
     Raises file_empty, not_media, playlist_refused, media_damaged, media_too_long, no_audio, and as `check_media`.
     """
@@ -58,8 +73,13 @@ async def probe(context: Context, source: Path, options: DubOptions, *, has_subt
 
 
 def check_media(info: MediaInfo, options: DubOptions) -> None:
-    """Refuse options that this file does not bear, before anything is spoken. Raises audio_track_missing, container_unsuitable."""
-    if info.audio and options.recognition.audio_track is not None and options.recognition.audio_track >= len(info.audio):
+    """Refuse options that this file does not bear, before anything is spoken. Raises audio_track_missing,
+    container_unsuitable."""
+    if (
+        info.audio
+        and options.recognition.audio_track is not None
+        and options.recognition.audio_track >= len(info.audio)
+    ):
         raise DubError(AUDIO_TRACK_MISSING, audio_tracks.listed(info) or "It has one, which is 0.")
     output_extension(info, options)
 
@@ -80,13 +100,24 @@ async def check_stem(context: Context, stem: Path) -> None:
 
 def _check_length(context: Context, info: MediaInfo) -> None:
     if info.duration_s > context.max_duration_s:
-        raise DubError(MEDIA_TOO_LONG, f"It lasts {info.duration_s / 60:.0f} minutes; the limit is {context.max_duration_s / 60:.0f}.")
+        raise DubError(
+            MEDIA_TOO_LONG,
+            f"It lasts {info.duration_s / 60:.0f} minutes; the limit is {context.max_duration_s / 60:.0f}.",
+        )
 
 
 async def ingest(
-    context: Context, source: Path, source_id: str, info: MediaInfo, options: DubOptions, report: Report, *, cache: Path | None = None
+    context: Context,
+    source: Path,
+    source_id: str,
+    info: MediaInfo,
+    options: DubOptions,
+    report: Report,
+    *,
+    cache: Path | None = None,
 ) -> Sound:
-    """Decode the sound once: recognition track, peaks, energies, the true duration, and a thumbnail. `source_id` names the bytes.
+    """Decode the sound once: recognition track, peaks, energies, the true duration, and a thumbnail. `source_id` names
+    the bytes.
 
     `cache` keeps what is done from one kill to the next, until `forget_ingested`.
     """
@@ -95,7 +126,12 @@ async def ingest(
     async with scratch(context, "ingest", ingest_bytes(info), *((cache,) if cache is not None else ())) as folder:
         kept = str(cache / base.replace("/", "-")) if cache is not None else None
         request = IngestRequest(
-            path=str(source), out=str(folder), audio_track=track, max_duration_s=context.max_duration_s, size_bytes=info.size_bytes, kept=kept
+            path=str(source),
+            out=str(folder),
+            audio_track=track,
+            max_duration_s=context.max_duration_s,
+            size_bytes=info.size_bytes,
+            kept=kept,
         )
         done = await run_task("ingest", request, Ingested, report=fraction_only(report), limits=context.limits)
 
@@ -125,7 +161,9 @@ def after_ingest(info: MediaInfo, sound: Sound) -> MediaInfo:
     return measured(info, sound.duration_s, sound.obstacle, sound.largest)
 
 
-async def fit(context: Context, segments: Sequence[Segment], clips: Sequence[Clip], options: DubOptions, duration_s: float) -> tuple[Placement, ...]:
+async def fit(
+    context: Context, segments: Sequence[Segment], clips: Sequence[Clip], options: DubOptions, duration_s: float
+) -> tuple[Placement, ...]:
     """Place every clip. Raises does_not_fit."""
     by_id = {segment.id: segment for segment in segments}
     async with local_copies(context.blobs, map(sound_of, clips)) as paths:
@@ -134,10 +172,16 @@ async def fit(context: Context, segments: Sequence[Segment], clips: Sequence[Cli
             line = by_id[clip.segment_id]
             lines.append(
                 FitLine(
-                    segment_id=line.id, start_s=line.start_s, end_s=line.end_s, speaker=line.speaker, clip=str(paths[sound_of(clip)]),
-                    speed=options.voices.speed / clip.speed, start_locked=line.start_locked, locked_rate=line.locked_rate,
+                    segment_id=line.id,
+                    start_s=line.start_s,
+                    end_s=line.end_s,
+                    speaker=line.speaker,
+                    clip=str(paths[sound_of(clip)]),
+                    speed=options.voices.speed / clip.speed,
+                    start_locked=line.start_locked,
+                    locked_rate=line.locked_rate,
                 )
-            )  # fmt: skip
+            )
         request = FitRequest(lines=tuple(lines), video_end_s=duration_s)
         return await run_task("fit", request, tuple[Placement, ...], report=lambda _: None, limits=context.limits)
 
@@ -163,21 +207,30 @@ async def mix(
     stem: Path | None = None,
     stem_id: str = "",
 ) -> Mixed:
-    """The voice over the background: one track, exactly as long as the video. `cache` keeps encoded chunks for the next edit.
+    """The voice over the background: one track, exactly as long as the video. `cache` keeps encoded chunks for the next
+    edit.
 
-    `source_id` and `stem_id` name the bytes of the source and of the stem (a background without voices that replaces the original).
+    `source_id` and `stem_id` name the bytes of the source and of the stem (a background without voices that replaces
+    the original).
     """
     sounds = {clip.segment_id: sound_of(clip) for clip in clips}
     await asyncio.to_thread(cache.mkdir, parents=True, exist_ok=True)
-    wanted_bytes, read = mix_bytes(options, sound.duration_s, placements), (sound.energies, *(sounds[p.segment_id] for p in placements))
+    wanted_bytes, read = (
+        mix_bytes(options, sound.duration_s, placements),
+        (sound.energies, *(sounds[p.segment_id] for p in placements)),
+    )
     async with scratch(context, "mix", wanted_bytes, cache) as folder, local_copies(context.blobs, read) as paths:
         placed = tuple(
             MixClip(
-                path=str(paths[sounds[p.segment_id]]), start_s=p.start_s, duration_s=p.duration_s, rate=p.rate, trim_start_s=p.trim_start_s,
+                path=str(paths[sounds[p.segment_id]]),
+                start_s=p.start_s,
+                duration_s=p.duration_s,
+                rate=p.rate,
+                trim_start_s=p.trim_start_s,
                 trim_end_s=p.trim_end_s,
             )
             for p in placements
-        )  # fmt: skip
+        )
         codec = track_codec(options)
         if info.video is None:  # nobody needs a track beside the sound: where both can be one file, they are
             codec = AudioCodec.OPUS if options.output.audio_format == AudioFormat.OPUS else AudioCodec.AAC
@@ -185,23 +238,39 @@ async def mix(
         out = folder / f"track.{own}"
         audio = None if own == options.output.audio_format else folder / f"audio.{options.output.audio_format}"
         request = MixRequest(
-            source=str(source) if info.audio else None, source_id=source_id, audio_track=audio_tracks.heard(info, options),
+            source=str(source) if info.audio else None,
+            source_id=source_id,
+            audio_track=audio_tracks.heard(info, options),
             duration_s=sound.duration_s,
             clips=placed,
-            background=options.mix.background if info.audio or stem else Background.REPLACE, energies=str(paths[sound.energies]),
-            chunk_cache=str(cache), out=str(out), threads=context.threads, kept=original_spans(segments),
-            target_lufs=options.mix.loudness_lufs, keep_db=options.mix.keep_db, stem=str(stem) if stem else None, stem_id=stem_id, codec=codec,
-            ducking=Ducking(options.mix.duck_db, options.mix.duck_attack_s, options.mix.duck_hold_s, options.mix.duck_release_s),
-            audio_out=str(audio) if audio else None, audio_format=options.output.audio_format,
-        )  # fmt: skip
+            background=options.mix.background if info.audio or stem else Background.REPLACE,
+            energies=str(paths[sound.energies]),
+            chunk_cache=str(cache),
+            out=str(out),
+            threads=context.threads,
+            kept=original_spans(segments),
+            target_lufs=options.mix.loudness_lufs,
+            keep_db=options.mix.keep_db,
+            stem=str(stem) if stem else None,
+            stem_id=stem_id,
+            codec=codec,
+            ducking=Ducking(
+                options.mix.duck_db, options.mix.duck_attack_s, options.mix.duck_hold_s, options.mix.duck_release_s
+            ),
+            audio_out=str(audio) if audio else None,
+            audio_format=options.output.audio_format,
+        )
         done = await run_task("mix", request, MixReport, report=fraction_only(report), limits=context.limits)
-        track = await asyncio.to_thread(keep_artifact, context, out, ArtifactKind.TRACK if audio else ArtifactKind.AUDIO)
+        track = await asyncio.to_thread(
+            keep_artifact, context, out, ArtifactKind.TRACK if audio else ArtifactKind.AUDIO
+        )
         alone = await asyncio.to_thread(keep_artifact, context, audio, ArtifactKind.AUDIO) if audio else track
     return Mixed(track, alone, done.loudness_lufs, done.true_peak_db)
 
 
 def track_codec(options: DubOptions) -> AudioCodec:
-    """How the dub is coded in the video: WebM knows only Opus, MP4 gets AAC (and `auto` becomes MKV where Opus is wished)."""
+    """How the dub is coded in the video: WebM knows only Opus, MP4 gets AAC (and `auto` becomes MKV where Opus is
+    wished)."""
     fixed = {Container.WEBM: AudioCodec.OPUS, Container.MP4: AudioCodec.AAC}
     return fixed.get(options.output.container, options.output.audio_codec)
 

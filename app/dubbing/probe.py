@@ -16,8 +16,9 @@ from app.media.picture_stream import watch
 
 _HEAD_BYTES: Final = 64 << 10
 
-# How the scripts begin that FFmpeg would open and that name other files: HLS, ffconcat, SDP, DASH, Smooth Streaming, ISMV, PLS, ASX, SMIL, XSPF.
-# The group around XML comments is atomic: a file of a thousand comments must not make the expression try every way to part them.
+# How the scripts begin that FFmpeg would open and that name other files: HLS, ffconcat, SDP, DASH, Smooth Streaming,
+# ISMV, PLS, ASX, SMIL, XSPF. The group around XML comments is atomic: a file of a thousand comments must not make the
+# expression try every way to part them.
 _SCRIPTS: Final = (
     re.compile(rb"#EXTM3U\b"),
     re.compile(rb"ffconcat version\b"),
@@ -25,11 +26,14 @@ _SCRIPTS: Final = (
     re.compile(rb";FFMETADATA"),
     re.compile(rb"v=0\r?\n\s*o="),
     re.compile(
-        rb"(?:<\?xml[^>]*>\s*)?(?>(?:<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*)<(?:\w+:)?(?:MPD|SmoothStreamingMedia|asx|smil|playlist)\b", re.I | re.S
+        rb"(?:<\?xml[^>]*>\s*)?(?>(?:<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*)<(?:\w+:)?(?:MPD|SmoothStreamingMedia|asx|smil|playlist)\b",
+        re.I | re.S,
     ),
     re.compile(rb"\[playlist\]", re.I),
     re.compile(rb"\[Reference\]", re.I),
-    re.compile(rb"(?:https?|rtsp|rtmp|ftp|concat|subfile|data|file|crypto|cache|async|tcp|udp)(?::|\+|,,)\S+\s*\Z", re.I),
+    re.compile(
+        rb"(?:https?|rtsp|rtmp|ftp|concat|subfile|data|file|crypto|cache|async|tcp|udp)(?::|\+|,,)\S+\s*\Z", re.I
+    ),
 )
 
 
@@ -45,8 +49,8 @@ def probe_task(request: ProbeRequest, report: Callable[[float], None]) -> MediaI
 def probe(path: Path) -> MediaInfo:
     """What the file is: container, duration by its header, the first real video stream, every audio stream.
 
-    `rotation_deg` comes from a decoded frame. Cover pictures are no video. A file without audio is reported as such, not refused.
-    Raises FILE_EMPTY, PLAYLIST, NOT_MEDIA, MEDIA_DAMAGED.
+    `rotation_deg` comes from a decoded frame. Cover pictures are no video. A file without audio is reported as such,
+    not refused. Raises FILE_EMPTY, PLAYLIST, NOT_MEDIA, MEDIA_DAMAGED.
     """
     if path.stat().st_size == 0:
         raise DubError(FILE_EMPTY)

@@ -1,4 +1,5 @@
-"""Builds the report of a render: facts of every line and of the whole. Stored as JSON, shown by the page and the command line."""
+"""Builds the report of a render: facts of every line and of the whole. Stored as JSON, shown by the page and the
+command line."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ from app.dubbing.finish import Finished
 from app.dubbing.subtitles.cues import reading_speed
 
 RUSHED_RATE: Final = 1.25
-FAST_READING_CPS: Final = 21.0  # beyond this, subtitles cannot be read in time by many (BBC: 17 to 19; Netflix: at most 20 for adults, 42-sign lines)
+# beyond this, subtitles cannot be read in time by many (BBC: 17 to 19; Netflix: at most 20 for adults, 42-sign lines)
+FAST_READING_CPS: Final = 21.0
 
 
 def report_of(
@@ -35,12 +37,15 @@ def report_of(
     joined: Joined | None = None,
     subtitles: SubtitleReading | None = None,
 ) -> Report:
-    """What came out. Pure; lines in the order in which they are heard; those that keep the original sound are not spoken and not in it.
+    """What came out. Pure; lines in the order in which they are heard; those that keep the original sound are not
+    spoken and not in it.
 
     Rounded to what can be heard: seconds to 1 ms, rates to 0.0001, levels to 0.01 dB.
     """
     by_id = {segment.id: segment for segment in segments}
-    lines = tuple(sorted((_line(by_id[p.segment_id], p) for p in placements), key=lambda line: (line.placed_s, line.segment_id)))
+    lines = tuple(
+        sorted((_line(by_id[p.segment_id], p) for p in placements), key=lambda line: (line.placed_s, line.segment_id))
+    )
     rates = [line.rate for line in lines]
     return Report(
         lines=lines,
@@ -83,10 +88,16 @@ def needs_a_look(line: LineReport) -> bool:
 def _line(segment: Segment, placed: Placement) -> LineReport:
     text = " ".join(segment.text.split())
     return LineReport(
-        segment_id=segment.id, text=text, start_s=round(segment.start_s, 3), placed_s=round(placed.start_s, 3),
-        offset_s=round(placed.start_s - segment.start_s, 3), duration_s=round(placed.duration_s, 3), rate=round(placed.rate, 4),
-        characters_per_s=round(reading_speed(text, placed.duration_s), 2), flags=placed.flags,
-    )  # fmt: skip
+        segment_id=segment.id,
+        text=text,
+        start_s=round(segment.start_s, 3),
+        placed_s=round(placed.start_s, 3),
+        offset_s=round(placed.start_s - segment.start_s, 3),
+        duration_s=round(placed.duration_s, 3),
+        rate=round(placed.rate, 4),
+        characters_per_s=round(reading_speed(text, placed.duration_s), 2),
+        flags=placed.flags,
+    )
 
 
 def _rounded(level: float | None) -> float | None:

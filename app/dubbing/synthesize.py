@@ -1,7 +1,8 @@
 """Speaks segments to clips: concurrently, cached by content, so that no line is bought twice.
 
-What an engine that costs money has sent is on disk, under the hash of everything that made it, the moment its last byte has come; then the clip is
-made of it. The cache is shared by all jobs and by previews; two that want the same line at the same moment wait for one purchase.
+What an engine that costs money has sent is on disk, under the hash of everything that made it, the moment its last byte
+has come; then the clip is made of it. The cache is shared by all jobs and by previews; two that want the same line at
+the same moment wait for one purchase.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class ClipMeta(msgspec.Struct, frozen=True):
 
 
 class VoiceChoice(msgspec.Struct, frozen=True):
-    """How a job's lines are spoken. `voice` is "ENGINE:VOICE"; `key` is the person's own API key for that engine, if one came with the request."""
+    """How a job's lines are spoken. `voice` is "ENGINE:VOICE"; `key` is the person's own API key for that engine, if
+    one came with the request."""
 
     voice: str
     model: str
@@ -55,10 +57,16 @@ _flights_lock: Final = threading.Lock()
 
 def speakable(segments: Sequence[Segment]) -> tuple[Segment, ...]:
     """The lines that get a voice: not skipped, and with something to say ("..." has nothing, nor has an emoji)."""
-    return tuple(segment for segment in segments if not segment.skip and any(character.isalnum() for character in voiced(segment.text)))
+    return tuple(
+        segment
+        for segment in segments
+        if not segment.skip and any(character.isalnum() for character in voiced(segment.text))
+    )
 
 
-def requests_for(segments: Sequence[Segment], choice: VoiceChoice, voice_id: str) -> tuple[tuple[Segment, SpeechRequest], ...]:
+def requests_for(
+    segments: Sequence[Segment], choice: VoiceChoice, voice_id: str
+) -> tuple[tuple[Segment, SpeechRequest], ...]:
     """Each speakable line with its request; neighbours of the same speaker give the intonation's context.
 
     No emoji, no address and no mark-up is in a request, wherever the line came from.
@@ -69,7 +77,14 @@ def requests_for(segments: Sequence[Segment], choice: VoiceChoice, voice_id: str
     for i, line in enumerate(lines):
         before = texts[i - 1] if i and lines[i - 1].speaker == line.speaker else ""
         after = texts[i + 1] if i + 1 < len(lines) and lines[i + 1].speaker == line.speaker else ""
-        pairs.append((line, SpeechRequest(voice_id, choice.model, texts[i], choice.language, choice.speed, before, after, choice.key)))
+        pairs.append(
+            (
+                line,
+                SpeechRequest(
+                    voice_id, choice.model, texts[i], choice.language, choice.speed, before, after, choice.key
+                ),
+            )
+        )
     return tuple(pairs)
 
 
@@ -83,7 +98,8 @@ def clip_files(key: str) -> tuple[str, str]:
 
 
 class StoredAnswer:
-    """An engine's answer to one request, from its last byte on until its clip is stored. A day after a job that never came back it is deleted."""
+    """An engine's answer to one request, from its last byte on until its clip is stored. A day after a job that never
+    came back it is deleted."""
 
     def __init__(self, blobs: BlobStore, key: str) -> None:
         self._blobs, self._key = blobs, f"answers/{key.rpartition('/')[2]}.raw"
@@ -133,12 +149,15 @@ async def speak(blobs: BlobStore, voice: Voice, request: SpeechRequest) -> tuple
             if flight is None:
                 flight = _flights[key] = Future()
         if not leading:
-            await asyncio.wait([asyncio.wrap_future(flight)])  # then look again: the leader may have failed or been cancelled
+            # then look again: the leader may have failed or been cancelled
+            await asyncio.wait([asyncio.wrap_future(flight)])
             continue
         try:
             answer = StoredAnswer(blobs, key)
             spoken = await _spoken(voice, request, answer)
-            meta = ClipMeta(len(spoken.pcm) / 2 / spoken.sample_rate_hz, spoken.sample_rate_hz, spoken.speed, spoken.cost_credits)
+            meta = ClipMeta(
+                len(spoken.pcm) / 2 / spoken.sample_rate_hz, spoken.sample_rate_hz, spoken.speed, spoken.cost_credits
+            )
             await asyncio.shield(asyncio.to_thread(_store, blobs, key, spoken.pcm, meta, answer))
             return key, meta
         finally:
@@ -151,7 +170,9 @@ async def _spoken(voice: Voice, request: SpeechRequest, answer: Answer) -> Spoke
     """Have the engine speak it, and count what it did."""
     metrics.CLIP_LOOKUPS.add("miss")
     began_s, result = time.monotonic(), "internal"
-    with tracing.span("speak", "client", autodubber__engine=voice.name, autodubber__characters=len(request.text)) as span:
+    with tracing.span(
+        "speak", "client", autodubber__engine=voice.name, autodubber__characters=len(request.text)
+    ) as span:
         try:
             spoken = await voice.speak(request, answer)
             result = "ok"
@@ -171,12 +192,18 @@ async def _spoken(voice: Voice, request: SpeechRequest, answer: Answer) -> Spoke
 
 
 async def synthesize(
-    context: Context, segments: Sequence[Segment], choice: VoiceChoice, *, on_clip: Callable[[Clip], None], report: Report
+    context: Context,
+    segments: Sequence[Segment],
+    choice: VoiceChoice,
+    *,
+    on_clip: Callable[[Clip], None],
+    report: Report,
 ) -> tuple[Clip, ...]:
     """Speak every line, as many at once as the engine allows.
 
-    Everything is checked, and room on the disk reserved, before anything is paid for. When a line fails, no new line is begun, those in flight are
-    finished and kept, and the first error is raised. Raises nothing_to_speak, disk_full and the engine's errors.
+    Everything is checked, and room on the disk reserved, before anything is paid for. When a line fails, no new line is
+    begun, those in flight are finished and kept, and the first error is raised. Raises nothing_to_speak, disk_full and
+    the engine's errors.
     """
     voice, voice_id = context.engines.voice(choice.voice)
     pairs = requests_for(segments, choice, voice_id)
@@ -195,12 +222,18 @@ async def synthesize(
                     await asyncio.to_thread(room.need, line_bytes(request))
                 key, meta = await speak(context.blobs, voice, request)
             except DubError as error:
-                failures.append(DubError(error.problem, f"{error.detail} Line: “{request.text[:60]}”.".strip(), retryable=error.retryable))
+                failures.append(
+                    DubError(
+                        error.problem, f"{error.detail} Line: “{request.text[:60]}”.".strip(), retryable=error.retryable
+                    )
+                )
             if failures:
                 return
             if segment.id in lacking:
                 room.landed(round(meta.duration_s * meta.sample_rate_hz) * 2)
-            clip = Clip(segment.id, key, meta.duration_s, meta.sample_rate_hz, meta.speed, len(request.text), meta.cost_credits)
+            clip = Clip(
+                segment.id, key, meta.duration_s, meta.sample_rate_hz, meta.speed, len(request.text), meta.cost_credits
+            )
             clips[segment.id] = clip
             on_clip(clip)
             if segment.id in lacking:
@@ -208,7 +241,9 @@ async def synthesize(
                 tell()
 
     count = min(await voice.limit(pairs[0][1]), len(pairs))
-    lacking = await asyncio.to_thread(lambda: {line.id for line, request in pairs if not _stored(context.blobs, clip_key(voice, request))})
+    lacking = await asyncio.to_thread(
+        lambda: {line.id for line, request in pairs if not _stored(context.blobs, clip_key(voice, request))}
+    )
     wanted_bytes = sum(line_bytes(request) for line, request in pairs if line.id in lacking)
     spoken: set[str] = set()
 

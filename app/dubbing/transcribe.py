@@ -34,10 +34,12 @@ async def transcribe(
     report: Report,
     info: MediaInfo,
 ) -> str:
-    """Recognise `speech` (16 kHz mono WAV) from `resume_at_s` on; every finished chunk goes to `on_chunk`. Returns the language.
+    """Recognise `speech` (16 kHz mono WAV) from `resume_at_s` on; every finished chunk goes to `on_chunk`. Returns the
+    language.
 
-    `language` is the one an earlier run detected. What recognition describes or makes up ("[Music]") is subtitle_reading apart from what is spoken.
-    Raises the recogniser's errors; no_speech names the audio tracks of `info`, where there is a choice.
+    `language` is the one an earlier run detected. What recognition describes or makes up ("[Music]") is
+    subtitle_reading apart from what is spoken. Raises the recogniser's errors; no_speech names the audio tracks of
+    `info`, where there is a choice.
     """
     recognizer = context.engines.recognizer(options.recognition.recognizer)
 
@@ -66,7 +68,7 @@ async def transcribe(
 
 
 def no_speech(info: MediaInfo, options: DubOptions) -> DubError:
-    """Nothing was said in the track that was heard; what else the file has is subtitle_reading with it."""
+    """Nothing was said in the track that was heard; what else the file has is told with it."""
     return DubError(NO_SPEECH, audio_tracks.listed(info, audio_tracks.heard(info, options)))
 
 
@@ -79,12 +81,20 @@ class SubtitleLines(msgspec.Struct, frozen=True):
 
 
 def from_subtitles(data: bytes, duration_s: float, options: DubOptions) -> SubtitleLines:
-    """The lines of an SRT, VTT or ASS file that lie within the video. Blocks: seconds for a long file. Raises subtitles_invalid, subtitles_empty,
-    too_many_lines."""
+    """The lines of an SRT, VTT or ASS file that lie within the video. Blocks: seconds for a long file. Raises
+    subtitles_invalid, subtitles_empty, too_many_lines."""
     found = read_subtitle_file(data, options)
-    lines = lines_of(found.cues, duration_s, speak_sounds=options.recognition.speak_sounds, join_short_cues=options.recognition.join_short_cues)
+    lines = lines_of(
+        found.cues,
+        duration_s,
+        speak_sounds=options.recognition.speak_sounds,
+        join_short_cues=options.recognition.join_short_cues,
+    )
     if not lines.segments:
         raise DubError(SUBTITLES_EMPTY, "No cue lies within the video.")
     if len(lines.segments) > MAX_LINES:
-        raise DubError(TOO_MANY_LINES, f"The subtitles have {len(lines.segments)} lines within the video; a job may have {MAX_LINES}.")
+        raise DubError(
+            TOO_MANY_LINES,
+            f"The subtitles have {len(lines.segments)} lines within the video; a job may have {MAX_LINES}.",
+        )
     return SubtitleLines(lines.segments, lines.joined, subtitle_reading(found, duration_s))

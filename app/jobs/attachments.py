@@ -1,4 +1,5 @@
-"""Files that a person adds to a video: subtitles, and a music and effects track. They are checked before they are stored. Blocks."""
+"""Files that a person adds to a video: subtitles, and a music and effects track. They are checked before they are
+stored. Blocks."""
 
 from __future__ import annotations
 
@@ -7,7 +8,14 @@ import math
 from typing import Final
 
 from app.domain.dub_options import DubOptions
-from app.domain.errors import ENCODING_UNKNOWN, FILE_EMPTY, SUBTITLES_INVALID, TOO_MANY_LINES, UPLOAD_INCOMPLETE, DubError
+from app.domain.errors import (
+    ENCODING_UNKNOWN,
+    FILE_EMPTY,
+    SUBTITLES_INVALID,
+    TOO_MANY_LINES,
+    UPLOAD_INCOMPLETE,
+    DubError,
+)
 from app.domain.segment import MAX_LINES
 from app.domain.subtitle_file import SubtitleReading
 from app.domain.upload import Upload
@@ -37,20 +45,29 @@ def whole(uploads: UploadStore, upload_id: str) -> Upload:
 
 
 def subtitles(uploads: UploadStore, context: Context, upload_id: str, options: DubOptions) -> str:
-    """Check a subtitle file; returns its key. Raises subtitles_invalid, subtitles_empty, too_many_lines, and as `whole`."""
+    """Check a subtitle file; returns its key. Raises subtitles_invalid, subtitles_empty, too_many_lines, and as
+    `whole`."""
     upload = whole(uploads, upload_id)
     if upload.length_bytes > MAX_SUBTITLE_BYTES:
         raise DubError(SUBTITLES_INVALID, "It is larger than 10 MB.")
     cues = read_subtitle_file(bytes_of(context.blobs, upload.key), options).cues
     if len(cues) > MAX_LINES:  # words alone may become few lines
-        lines = lines_of(cues, math.inf, speak_sounds=options.recognition.speak_sounds, join_short_cues=options.recognition.join_short_cues).segments
+        lines = lines_of(
+            cues,
+            math.inf,
+            speak_sounds=options.recognition.speak_sounds,
+            join_short_cues=options.recognition.join_short_cues,
+        ).segments
         if len(lines) > MAX_LINES:
             raise DubError(TOO_MANY_LINES, f"The subtitles have {len(lines)}; a job may have {MAX_LINES}.")
     return upload.key
 
 
-def look_at_subtitles(data: bytes, language: str | None, encoding: str | None) -> tuple[SubtitleReading, list[tuple[str, str]]]:
-    """How a file would be read, and the encodings that can be chosen: name and what people call it, the likeliest for this file first.
+def look_at_subtitles(
+    data: bytes, language: str | None, encoding: str | None
+) -> tuple[SubtitleReading, list[tuple[str, str]]]:
+    """How a file would be read, and the encodings that can be chosen: name and what people call it, the likeliest for
+    this file first.
 
     Raises encoding_unknown, subtitles_invalid, subtitles_empty.
     """
@@ -64,7 +81,8 @@ def look_at_subtitles(data: bytes, language: str | None, encoding: str | None) -
 
 
 def stem(uploads: UploadStore, context: Context, upload_id: str) -> str:
-    """Check a sound file that replaces the background; returns its key. Raises stem_invalid, media_too_long, and as `whole`.
+    """Check a sound file that replaces the background; returns its key. Raises stem_invalid, media_too_long, and as
+    `whole`.
 
     The file is opened by a child process that this thread starts and waits for.
     """

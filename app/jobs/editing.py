@@ -9,7 +9,15 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET
 
-from app.domain.errors import INVALID_REQUEST, SEGMENT_NOT_FOUND, TEXT_INVALID, TEXT_TOO_LONG, TIMES_INVALID, TOO_MANY_LINES, DubError
+from app.domain.errors import (
+    INVALID_REQUEST,
+    SEGMENT_NOT_FOUND,
+    TEXT_INVALID,
+    TEXT_TOO_LONG,
+    TIMES_INVALID,
+    TOO_MANY_LINES,
+    DubError,
+)
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.plain_text import plain
 from app.domain.segment import MAX_CHANGES, MAX_LINES, LeftOut, Segment, Word
@@ -28,7 +36,11 @@ def apply(changes: SegmentChanges, segments: Sequence[Segment], duration_s: floa
         line = lines.get(edit.id)
         if line is None:
             raise DubError(SEGMENT_NOT_FOUND, f"Line {edit.id}.")
-        fields = {name: value for name in edit.__struct_fields__ if name != "id" and (value := getattr(edit, name)) is not UNSET}
+        fields = {
+            name: value
+            for name in edit.__struct_fields__
+            if name != "id" and (value := getattr(edit, name)) is not UNSET
+        }
         if "speaker" in fields:
             fields["speaker"] = plain(clean(fields["speaker"]))
         if "text" in fields:
@@ -58,7 +70,8 @@ def check_count(lines: int, *, before: int = 0) -> None:
 def split(segment_id: str, at: int, segments: Sequence[Segment]) -> list[Segment]:
     """The line in two, before character `at` of its text. The time is cut where the words were heard, else by length.
 
-    A locked start stays with the first half, where it is; a locked rate is how the person wants these words, so both halves keep it.
+    A locked start stays with the first half, where it is; a locked rate is how the person wants these words, so both
+    halves keep it.
     """
     line = _find(segment_id, segments)
     left, right = line.text[:at].strip(), line.text[at:].strip()
@@ -72,9 +85,18 @@ def split(segment_id: str, at: int, segments: Sequence[Segment]) -> list[Segment
     sources = (line.source_text[:source_at].strip(), line.source_text[source_at:].strip())
     left_out = _left_out(line, sources)
     halves = [
-        msgspec.structs.replace(line, end_s=cut_s, text=left, source_text=sources[0], words=first, left_out=left_out[0]),
         msgspec.structs.replace(
-            line, id=uuid.uuid4().hex, start_s=cut_s, text=right, source_text=sources[1], words=second, start_locked=False, left_out=left_out[1]
+            line, end_s=cut_s, text=left, source_text=sources[0], words=first, left_out=left_out[0]
+        ),
+        msgspec.structs.replace(
+            line,
+            id=uuid.uuid4().hex,
+            start_s=cut_s,
+            text=right,
+            source_text=sources[1],
+            words=second,
+            start_locked=False,
+            left_out=left_out[1],
         ),
     ]
     check_count(len(segments) + 1)
@@ -82,7 +104,8 @@ def split(segment_id: str, at: int, segments: Sequence[Segment]) -> list[Segment
 
 
 def merge(segment_id: str, segments: Sequence[Segment]) -> list[Segment]:
-    """The line joined with the one that follows it. It starts as the first did, locked or not; a rate stays locked where both had the same.
+    """The line joined with the one that follows it. It starts as the first did, locked or not; a rate stays locked
+    where both had the same.
 
     Where one of them only describes and is not spoken, the other's text is what is spoken.
     """
@@ -109,7 +132,8 @@ def merge(segment_id: str, segments: Sequence[Segment]) -> list[Segment]:
 
 
 def title(text: str) -> str:
-    """A title as it is kept: as `clean`, without what would turn the direction of the text around it. "" where nothing is left."""
+    """A title as it is kept: as `clean`, without what would turn the direction of the text around it. "" where nothing
+    is left."""
     return plain(clean(text)).strip()[:255]
 
 
@@ -133,13 +157,17 @@ def _left_out(line: Segment, sources: tuple[str, str]) -> tuple[tuple[LeftOut, .
 def _checked(line: Segment, duration_s: float) -> Segment:
     _check_length(line)
     if not (line.start_s >= 0 and line.start_s + _SHORTEST_S <= line.end_s <= duration_s + 0.001):
-        raise DubError(TIMES_INVALID, f"Line {line.id}: {line.start_s} to {line.end_s} s in a video of {duration_s:.3f} s.")
+        raise DubError(
+            TIMES_INVALID, f"Line {line.id}: {line.start_s} to {line.end_s} s in a video of {duration_s:.3f} s."
+        )
     return line
 
 
 def _check_length(line: Segment) -> None:
     if len(line.text) > MAX_TEXT_CHARACTERS:
-        raise DubError(TEXT_TOO_LONG, f"Line {line.id} would have {len(line.text)} characters; at most {MAX_TEXT_CHARACTERS}.")
+        raise DubError(
+            TEXT_TOO_LONG, f"Line {line.id} would have {len(line.text)} characters; at most {MAX_TEXT_CHARACTERS}."
+        )
 
 
 def _find(segment_id: str, segments: Sequence[Segment]) -> Segment:

@@ -28,9 +28,12 @@ class Failures:
         self._unwritten: dict[str, tuple[str | None, JobError]] = {}
 
     def write(self, job_id: str, workflow_id: str | None, failure: JobError) -> None:
-        """Record that the job failed, unless it belongs to another workflow by now. Never raises: a failure that cannot be written is kept."""
+        """Record that the job failed, unless it belongs to another workflow by now. Never raises: a failure that cannot
+        be written is kept."""
         try:
-            job = self._store.transition(job_id, JobState.FAILED, owner=workflow_id, error=failure, stage=failure.stage, eta_s=None)
+            job = self._store.transition(
+                job_id, JobState.FAILED, owner=workflow_id, error=failure, stage=failure.stage, eta_s=None
+            )
         except DubError as error:
             if error.problem in (JOB_NOT_FOUND, JOB_STATE):
                 self._forget(job_id, workflow_id)
@@ -70,7 +73,9 @@ class Failures:
                 del self._unwritten[job_id]
 
 
-def over(workflow_id: str, job_id: str, phase: Phase, failure: JobError | None = None, *, followed_by: str = "") -> None:
+def over(
+    workflow_id: str, job_id: str, phase: Phase, failure: JobError | None = None, *, followed_by: str = ""
+) -> None:
     """Log, count and trace the end of a phase."""
     code, stage = (failure.code, failure.stage or "") if failure else ("", "")
     result = "failed" if failure else "done"

@@ -20,15 +20,36 @@ JOB_ID: Final = "cli"
 
 
 class MemoryStore:
-    """Holds one job; every method ignores the id that it is given. The methods are those of `JobStore` that the stages use."""
+    """Holds one job; every method ignores the id that it is given. The methods are those of `JobStore` that the stages
+    use."""
 
-    def __init__(self, options: DubOptions, *, title: str, source_key: str, subtitles_key: str | None, stem_key: str | None) -> None:
+    def __init__(
+        self, options: DubOptions, *, title: str, source_key: str, subtitles_key: str | None, stem_key: str | None
+    ) -> None:
         now = time.time()
         self._job = Job(
-            id=JOB_ID, title=title, state=JobState.PREPARING, phase=Phase.PREPARE, stage=None, stage_progress=0.0, progress=0.0, eta_s=None,
-            options=options, language=None, media=None, size_bytes=0, segment_count=0, has_stem=stem_key is not None, revision=1,
-            rendered_revision=None, stale=False, error=None, artifacts=(), created_at=now, updated_at=now,
-        )  # fmt: skip
+            id=JOB_ID,
+            title=title,
+            state=JobState.PREPARING,
+            phase=Phase.PREPARE,
+            stage=None,
+            stage_progress=0.0,
+            progress=0.0,
+            eta_s=None,
+            options=options,
+            language=None,
+            media=None,
+            size_bytes=0,
+            segment_count=0,
+            has_stem=stem_key is not None,
+            revision=1,
+            rendered_revision=None,
+            stale=False,
+            error=None,
+            artifacts=(),
+            created_at=now,
+            updated_at=now,
+        )
         self._keys = (source_key, subtitles_key, stem_key)
         self._stages: dict[str, StageRow] = {}
         self._lines: list[Segment] = []
@@ -58,9 +79,17 @@ class MemoryStore:
         return self._stages.get(stage)
 
     def finish_stage(
-        self, job_id: str, stage: str, fingerprint: str, output: Any, seconds: float, *, keys: Collection[str] = (),
-        artifacts: Collection[Artifact] = (), kinds: Collection[ArtifactKind] = (),
-    ) -> list[str]:  # fmt: skip
+        self,
+        job_id: str,
+        stage: str,
+        fingerprint: str,
+        output: Any,
+        seconds: float,
+        *,
+        keys: Collection[str] = (),
+        artifacts: Collection[Artifact] = (),
+        kinds: Collection[ArtifactKind] = (),
+    ) -> list[str]:
         self._stages[stage] = StageRow(fingerprint, msgspec.to_builtins(output), seconds)
         replaced = {*kinds, *(artifact.kind for artifact in artifacts)}
         others = (artifact for artifact in self._job.artifacts if artifact.kind not in replaced)
@@ -70,7 +99,9 @@ class MemoryStore:
     def segments(self, job_id: str) -> tuple[int, tuple[Segment, ...]]:
         return self._job.revision, tuple(sorted(self._lines, key=lambda line: (line.start_s, line.end_s, line.id)))
 
-    def append_segments(self, job_id: str, added: Iterable[Segment], *, stage: str, fingerprint: str, output: Any) -> int:
+    def append_segments(
+        self, job_id: str, added: Iterable[Segment], *, stage: str, fingerprint: str, output: Any
+    ) -> int:
         self._lines.extend(added)
         self._stages[stage] = StageRow(fingerprint, msgspec.to_builtins(output), 0.0)
         return self._job.revision

@@ -20,7 +20,8 @@ _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
 def same_preparation(a: DubOptions, b: DubOptions) -> bool:
-    """Whether preparation with one finds the lines that it finds with the other. Once they are there, what it depends on is not changed."""
+    """Whether preparation with one finds the lines that it finds with the other. Once they are there, what it depends
+    on is not changed."""
     return all(attrgetter(name)(a) == attrgetter(name)(b) for name in stages.prepare_options())
 
 
@@ -30,19 +31,24 @@ def patched(options: DubOptions, patch: OptionsPatch) -> DubOptions:
 
 
 def check_model(options: DubOptions, engines: Registry, before: DubOptions | None = None) -> None:
-    """Raise model_unknown for a model that nobody may choose: a path, a name that is not there. What `before` had already is not asked again: only
-    recognition needs it, and looks for itself. Blocks.
+    """Raise model_unknown for a model that nobody may choose: a path, a name that is not there. What `before` had
+    already is not asked again: only recognition needs it, and looks for itself. Blocks.
     """
     asked = options.recognition
-    if before is not None and (asked.model, asked.recognizer) == (before.recognition.model, before.recognition.recognizer):
+    if before is not None and (asked.model, asked.recognizer) == (
+        before.recognition.model,
+        before.recognition.recognizer,
+    ):
         return
-    for recognizer in [engines.recognizer(asked.recognizer)] if asked.recognizer != SUBTITLES else engines.recognizers.values():
+    for recognizer in (
+        [engines.recognizer(asked.recognizer)] if asked.recognizer != SUBTITLES else engines.recognizers.values()
+    ):
         recognizer.check_model(asked.model)
 
 
 def check(options: DubOptions, engines: Registry, media: MediaInfo | None = None) -> None:
-    """Check the options without calling any service. Raises speed_range, language_unknown, engine_unknown; once the file has been read (`media`),
-    also audio_track_missing and container_unsuitable.
+    """Check the options without calling any service. Raises speed_range, language_unknown, engine_unknown; once the
+    file has been read (`media`), also audio_track_missing and container_unsuitable.
     """
     for language in (options.recognition.language, options.translation.target_language):
         if language is not None and not _LANGUAGE.fullmatch(language):
@@ -56,6 +62,9 @@ def check(options: DubOptions, engines: Registry, media: MediaInfo | None = None
         raise DubError(ENGINE_UNKNOWN, f"A voice is ENGINE:VOICE, not “{engine[:40]}”.")
     voice, _ = engines.voice(options.voices.voice)
     if not voice.speeds.allow(options.voices.speed):
-        raise DubError(SPEED_RANGE, f"{voice.name} speaks at {voice.speeds.min:g} to {voice.speeds.max:g}; it is {options.voices.speed:g}.")
+        raise DubError(
+            SPEED_RANGE,
+            f"{voice.name} speaks at {voice.speeds.min:g} to {voice.speeds.max:g}; it is {options.voices.speed:g}.",
+        )
     if media is not None:
         check_media(media, options)

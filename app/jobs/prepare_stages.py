@@ -26,11 +26,17 @@ _HASHED: Final = "source.sha256"  # in the job's cache: how far its file has bee
 class Probe(StageBody):
     def inputs(self, row: JobRow) -> Any:
         options = row.job.options
-        return [row.source_key, options.recognition.audio_track, *([options.recognition.language] if options.recognition.audio_track is None else [])]
+        return [
+            row.source_key,
+            options.recognition.audio_track,
+            *([options.recognition.language] if options.recognition.audio_track is None else []),
+        ]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         async with self.local(row.source_key) as (source,):
-            info = await pipeline.probe(self._context, source, row.job.options, has_subtitles=row.subtitles_key is not None)
+            info = await pipeline.probe(
+                self._context, source, row.job.options, has_subtitles=row.subtitles_key is not None
+            )
             digest = await asyncio.to_thread(self._digest, source, self._context.cache / row.job.id / _HASHED)
         artifact = source_artifact(row.source_key, info, digest)
         return Done(digest, artifacts=(artifact,), fields={"media": info})
@@ -48,7 +54,9 @@ class Ingest(StageBody):
         info = media_of(row.job)
         digest = await asyncio.to_thread(self.source_id, row)
         async with self.local(row.source_key) as (source,):
-            sound = await pipeline.ingest(self._context, source, digest, info, row.job.options, report, cache=self._context.cache / row.job.id)
+            sound = await pipeline.ingest(
+                self._context, source, digest, info, row.job.options, report, cache=self._context.cache / row.job.id
+            )
         artifacts = await asyncio.to_thread(studio_artifacts, self._context, sound.peaks, sound.thumbnail)
         return Done(sound, keys=sound.keys(), artifacts=artifacts, fields={"media": pipeline.after_ingest(info, sound)})
 
@@ -64,7 +72,11 @@ class Transcribe(StageBody):
         options = row.job.options
         parts = [
             options.recognition.speak_sounds,
-            *([options.recognition.join_short_cues, options.recognition.subtitle_encoding] if row.subtitles_key else []),
+            *(
+                [options.recognition.join_short_cues, options.recognition.subtitle_encoding]
+                if row.subtitles_key
+                else []
+            ),
         ]
         return [
             self.sound(row).speech,
@@ -91,8 +103,16 @@ class Transcribe(StageBody):
             file = await asyncio.to_thread(bytes_of, self._context.blobs, row.subtitles_key)
             lines = await asyncio.to_thread(from_subtitles, file, sound.duration_s, job.options)
             if not at.done_s:  # else they were kept by a run that was killed before it could say so
-                await self._keep_chunk(job_id, partial, Recognised(lines.segments, job.options.recognition.language or "", sound.duration_s))
-            fields = {"language": job.options.recognition.language, "joined": lines.joined, "subtitles": lines.subtitles}
+                await self._keep_chunk(
+                    job_id,
+                    partial,
+                    Recognised(lines.segments, job.options.recognition.language or "", sound.duration_s),
+                )
+            fields = {
+                "language": job.options.recognition.language,
+                "joined": lines.joined,
+                "subtitles": lines.subtitles,
+            }
             return Done(Transcribed(job.options.recognition.language, sound.duration_s), fields=fields)
         chunks: asyncio.Queue[Recognised | None] = asyncio.Queue()
 
@@ -104,19 +124,30 @@ class Transcribe(StageBody):
         try:
             async with self.local(sound.speech) as (speech,):
                 language = await transcribe(
-                    self._context, speech, job.options, sound.duration_s, language=at.language, resume_at_s=at.done_s, on_chunk=chunks.put_nowait,
-                    report=report, info=media_of(job),
-                )  # fmt: skip
+                    self._context,
+                    speech,
+                    job.options,
+                    sound.duration_s,
+                    language=at.language,
+                    resume_at_s=at.done_s,
+                    on_chunk=chunks.put_nowait,
+                    report=report,
+                    info=media_of(job),
+                )
         finally:
             chunks.put_nowait(None)
             await keeper
         if not (await asyncio.to_thread(self._store.segments, job_id))[1]:
             raise no_speech(media_of(job), job.options)
-        return Done(Transcribed(language, sound.duration_s), fields={"language": language, "joined": None, "subtitles": None})
+        return Done(
+            Transcribed(language, sound.duration_s), fields={"language": language, "joined": None, "subtitles": None}
+        )
 
     async def _keep_chunk(self, job_id: str, partial: str, chunk: Recognised) -> None:
         output = Transcribed(chunk.language or None, chunk.done_s)
         revision = await asyncio.to_thread(
-            lambda: self._store.append_segments(job_id, chunk.segments, stage=self.stage.name, fingerprint=partial, output=output)
+            lambda: self._store.append_segments(
+                job_id, chunk.segments, stage=self.stage.name, fingerprint=partial, output=output
+            )
         )
         self._hub.publish(SegmentsChanged(job_id, 0, revision, chunk.segments, ()))

@@ -47,7 +47,9 @@ async def preview(context: Context, store: JobStore, job_id: str, segment_id: st
     line = next((line for line in lines if line.id == segment_id), None)
     if line is None:
         raise DubError(SEGMENT_NOT_FOUND)
-    request = next((request for found, request in requests_for(lines, choice, voice_id) if found.id == segment_id), None)
+    request = next(
+        (request for found, request in requests_for(lines, choice, voice_id) if found.id == segment_id), None
+    )
     if request is None:
         raise DubError(TEXT_INVALID, "The line has nothing to speak, or keeps the original sound.")
     await voice.check(request)
@@ -55,7 +57,8 @@ async def preview(context: Context, store: JobStore, job_id: str, segment_id: st
         async with reserved(context.disks, line_bytes(request), *context.lines_go_to):
             clip, _ = await speak(context.blobs, voice, request)
         await asyncio.to_thread(store.refer, job_id, clip_files(clip))
-        with contextlib.suppress(FileNotFoundError):  # kept no longer, by somebody who did not know that it is wanted: it is spoken again
+        # kept no longer, by somebody who did not know that it is wanted: it is spoken again
+        with contextlib.suppress(FileNotFoundError):
             return await asyncio.to_thread(bytes_of, context.blobs, clip_files(clip)[0])
 
 
@@ -65,7 +68,9 @@ async def estimate(context: Context, store: JobStore, job_id: str, *, keys: Keys
     choice = choice_of(job, keys)
     voice, voice_id = context.engines.voice(choice.voice)
     pairs = requests_for(lines, choice, voice_id)
-    known = await asyncio.to_thread(lambda: [cached(context.blobs, clip_key(voice, request)) is not None for _, request in pairs])
+    known = await asyncio.to_thread(
+        lambda: [cached(context.blobs, clip_key(voice, request)) is not None for _, request in pairs]
+    )
     new = [request for (_, request), have in zip(pairs, known, strict=True) if not have]
     characters = sum(len(request.text) for request in new)
     info = await voice.info(choice.key)
@@ -76,7 +81,10 @@ async def estimate(context: Context, store: JobStore, job_id: str, *, keys: Keys
     price = 0.0 if unit is None else unit.usd
     media_s = job.media.duration_s if job.media else 0.0
     costs = await asyncio.to_thread(stage_costs, store, Phase.RENDER)
-    seconds = sum(cost * media_s * (len(new) / len(pairs) if stage == stages.SYNTHESIZE.name and pairs else 1.0) for stage, cost in costs.items())
+    seconds = sum(
+        cost * media_s * (len(new) / len(pairs) if stage == stages.SYNTHESIZE.name and pairs else 1.0)
+        for stage, cost in costs.items()
+    )
     return Estimate(
         len(pairs),
         sum(known),

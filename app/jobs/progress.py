@@ -19,7 +19,8 @@ _QUEUE_SIZE: Final = 1000
 
 
 class Subscription:
-    """A bounded queue on a subscriber's loop. One that falls behind loses its backlog and is told so by `overflowed`."""
+    """A bounded queue on a subscriber's loop. One that falls behind loses its backlog and is told so by
+    `overflowed`."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -38,8 +39,8 @@ class Subscription:
 class Hub:
     """Events to subscribers. `publish` may be called from any thread; a subscriber reads on its own loop.
 
-    `seq` is one growing number for all jobs of this process. To miss nothing: subscribe, note `seq`, read the database, send the snapshot with
-    the noted number, then every event with a greater one.
+    `seq` is one growing number for all jobs of this process. To miss nothing: subscribe, note `seq`, read the database,
+    send the snapshot with the noted number, then every event with a greater one.
     """
 
     def __init__(self) -> None:
@@ -91,7 +92,8 @@ class Hub:
 
 
 class StageClock:
-    """Progress and ETA of one running stage. `costs` are seconds per media second as measured here (or the first guess)."""
+    """Progress and ETA of one running stage. `costs` are seconds per media second as measured here (or the first
+    guess)."""
 
     def __init__(self, stage: Stage, media_s: float, costs: dict[str, float]) -> None:
         stages = in_phase(stage.phase)

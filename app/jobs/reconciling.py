@@ -1,8 +1,8 @@
 """Reconciles jobs with workflows every few seconds: a job without a running workflow does not stay active.
 
-Failures that could not be written are written. A job whose workflow is unknown to the engine, ended or lost is queued again and continues from
-its finished stages; after a few attempts, or on a full disk, it fails with a reason. Every write names the workflow that it is for:
-a job that was cancelled, finished or restarted in the meantime is left alone.
+Failures that could not be written are written. A job whose workflow is unknown to the engine, ended or lost is queued
+again and continues from its finished stages; after a few attempts, or on a full disk, it fails with a reason. Every
+write names the workflow that it is for: a job that was cancelled, finished or restarted in the meantime is left alone.
 """
 
 from __future__ import annotations
@@ -22,24 +22,32 @@ log = logging.getLogger(__name__)
 _WAITS: Final = frozenset({"ENQUEUED", "DELAYED"})
 _RUNS: Final = "PENDING"
 UNKNOWN_S: Final = 2.0  # between a job's row and its workflow's
-LOST_S: Final = 15.0  # between the moment that a workflow is claimed and its first line, and between its last line and its end in the record
+# between the moment that a workflow is claimed and its first line, and between its last line and its end in the record
+LOST_S: Final = 15.0
 MOST_AGAIN: Final = 5
 
 
 class Reconciler:
-    """`statuses` tells what the engine knows of workflows, `runs` whether one is at work in this process, `enqueue` queues one. Blocks."""
+    """`statuses` tells what the engine knows of workflows, `runs` whether one is at work in this process, `enqueue`
+    queues one. Blocks."""
 
     def __init__(
-        self, *, store: ActiveJobs, failures: Failures, statuses: Callable[[Collection[str]], Mapping[str, str]], runs: Callable[[str], bool],
+        self,
+        *,
+        store: ActiveJobs,
+        failures: Failures,
+        statuses: Callable[[Collection[str]], Mapping[str, str]],
+        runs: Callable[[str], bool],
         enqueue: Callable[[Phase, str, str], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._store, self._failures = store, failures
         self._statuses, self._runs, self._enqueue = statuses, runs, enqueue
         self._strange_since: dict[str, float] = {}
         self._again: dict[str, int] = {}
 
     def settle(self, *, at_launch: bool = False) -> int:
-        """Check every active job; returns how many were changed. `at_launch`: no work runs yet, so there is no waiting period."""
+        """Check every active job; returns how many were changed. `at_launch`: no work runs yet, so there is no waiting
+        period."""
         settled = self._failures.retry_unwritten()
         working = self._store.working()
         self._again = {job.id: count for job in working if (count := self._again.get(job.id))}
@@ -60,7 +68,8 @@ class Reconciler:
         return settled
 
     def _queue_again(self, job: ActiveJob, *, known: bool) -> bool:
-        """One job that nothing works for. A workflow that the engine has never seen keeps its name: whoever is about to queue it may do so."""
+        """One job that nothing works for. A workflow that the engine has never seen keeps its name: whoever is about to
+        queue it may do so."""
         workflow_id = job.workflow_id or f"{job.id}-{job.phase.value}-0"
         if known:
             workflow_id = f"{job.id}-{job.phase.value}-{time.time_ns():x}"
@@ -68,7 +77,9 @@ class Reconciler:
                 self._fail(job, INTERNAL)
                 return True
         try:
-            if (known or not job.is_queued or not job.workflow_id) and not self._store.requeue(job.id, job.workflow_id, workflow_id):
+            if (known or not job.is_queued or not job.workflow_id) and not self._store.requeue(
+                job.id, job.workflow_id, workflow_id
+            ):
                 return False
         except DubError as error:
             if error.problem is not DISK_FULL:

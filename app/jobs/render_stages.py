@@ -32,7 +32,10 @@ class Synthesize(StageBody):
     def inputs(self, row: JobRow) -> Any:
         choice = choice_of(row.job, NO_KEYS)
         voice, voice_id = self._context.engines.voice(choice.voice)
-        return [[segment.id, voice.name, voice.fingerprint(request)] for segment, request in requests_for(self.lines(row), choice, voice_id)]
+        return [
+            [segment.id, voice.name, voice.fingerprint(request)]
+            for segment, request in requests_for(self.lines(row), choice, voice_id)
+        ]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         lines = await asyncio.to_thread(self.lines, row)
@@ -69,19 +72,37 @@ class Mix(StageBody):
     def inputs(self, row: JobRow) -> Any:
         kept = pipeline.original_spans(self.lines(row))
         # The container and the wished codec decide one thing of the mix: the codec of its track.
-        chosen = [*_chosen(row.job, self.stage, without=("output.container", "output.audio_codec")), pipeline.track_codec(row.job.options)]
+        chosen = [
+            *_chosen(row.job, self.stage, without=("output.container", "output.audio_codec")),
+            pipeline.track_codec(row.job.options),
+        ]
         return [self.source_id(row), row.stem_key, self.clips(row), self.placements(row), kept, chosen, pipeline.MIXING]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         lines, clips = await asyncio.to_thread(lambda: (self.lines(row), self.clips(row)))
-        placements, sound, source_id = await asyncio.to_thread(lambda: (self.placements(row), self.sound(row), self.source_id(row)))
+        placements, sound, source_id = await asyncio.to_thread(
+            lambda: (self.placements(row), self.sound(row), self.source_id(row))
+        )
         cache = self._context.cache / row.job.id
         async with self.local(row.source_key, *([row.stem_key] if row.stem_key else [])) as (source, *stem):
             mixed = await pipeline.mix(
-                self._context, source, source_id, media_of(row.job), sound, lines, clips, placements, row.job.options, cache, report,
-                stem=stem[0] if stem else None, stem_id=row.stem_key or "",
-            )  # fmt: skip
-        return Done(mixed, artifacts=tuple({artifact.kind: artifact for artifact in (mixed.track, mixed.audio)}.values()))
+                self._context,
+                source,
+                source_id,
+                media_of(row.job),
+                sound,
+                lines,
+                clips,
+                placements,
+                row.job.options,
+                cache,
+                report,
+                stem=stem[0] if stem else None,
+                stem_id=row.stem_key or "",
+            )
+        return Done(
+            mixed, artifacts=tuple({artifact.kind: artifact for artifact in (mixed.track, mixed.audio)}.values())
+        )
 
 
 @body_of(stages.MUX)
@@ -89,18 +110,34 @@ class Mux(StageBody):
     def inputs(self, row: JobRow) -> Any:
         mixed = self.mixed(row)
         measured = [mixed.track.sha256, mixed.loudness_lufs, mixed.true_peak_db]
-        lines = [msgspec.structs.replace(line, start_locked=False, locked_rate=None) for line in self.lines(row)]  # the fit's matter
+        # the fit's matter
+        lines = [msgspec.structs.replace(line, start_locked=False, locked_rate=None) for line in self.lines(row)]
         return [measured, lines, self.placements(row), _chosen(row.job, self.stage), row.job.language]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
-        lines, placements, sound = await asyncio.to_thread(lambda: (self.lines(row), self.placements(row), self.sound(row)))
+        lines, placements, sound = await asyncio.to_thread(
+            lambda: (self.lines(row), self.placements(row), self.sound(row))
+        )
         mixed, source_id = await asyncio.to_thread(lambda: (self.mixed(row), self.source_id(row)))
         async with self.local(row.source_key, mixed.track.key) as (source, track):
             made = await finish(
-                self._context, source, media_of(row.job), sound, track, lines, placements, row.job.options, row.job.language, report,
-                cache=self._context.cache / row.job.id, source_id=source_id, name=name,
-            )  # fmt: skip
-        result = report_of(lines, placements, mixed, made, row.job.options, sound.duration_s, row.job.joined, row.job.subtitles)
+                self._context,
+                source,
+                media_of(row.job),
+                sound,
+                track,
+                lines,
+                placements,
+                row.job.options,
+                row.job.language,
+                report,
+                cache=self._context.cache / row.job.id,
+                source_id=source_id,
+                name=name,
+            )
+        result = report_of(
+            lines, placements, mixed, made, row.job.options, sound.duration_s, row.job.joined, row.job.subtitles
+        )
         return Done(made, artifacts=(*made.artifacts, await keep_report(self._context, result)))
 
     def tidy(self, job_id: str) -> None:

@@ -1,7 +1,7 @@
 """The steps of a job's two workflows: begin a phase, run its stages, finish it, queue the next one.
 
-A stage's output and the hash of its inputs are written in one transaction after its blobs are on disk. Killed at any moment, the stage
-runs again and finds what it had finished: spoken clips, recognised chunks, encoded chunks.
+A stage's output and the hash of its inputs are written in one transaction after its blobs are on disk. Killed at any
+moment, the stage runs again and finds what it had finished: spoken clips, recognised chunks, encoded chunks.
 """
 
 from __future__ import annotations
@@ -34,12 +34,21 @@ class StageRunner:
     """The body of both workflows' steps. Knows nothing of the engine that calls it."""
 
     def __init__(
-        self, *, store: JobStore, keys: SecretStore, context: Context, hub: Hub, failures: Failures, discard: Callable[[list[str]], None]
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        store: JobStore,
+        keys: SecretStore,
+        context: Context,
+        hub: Hub,
+        failures: Failures,
+        discard: Callable[[list[str]], None],
+    ) -> None:
         self._store, self._keys, self._hub, self._failures = store, keys, hub, failures
         self._work = StageWork(store=store, keys=keys, context=context, hub=hub)
         inner = InnerHooks(store, self._work)
-        self._hooks = ServerHooks(store=store, blobs=context.blobs, hub=hub, failures=failures, discard=discard, inner=inner).around()
+        self._hooks = ServerHooks(
+            store=store, blobs=context.blobs, hub=hub, failures=failures, discard=discard, inner=inner
+        ).around()
 
     async def begin(self, job_id: str, phase_name: str, workflow_id: str) -> bool:
         """Queued becomes running. False when the job is no longer this workflow's: cancelled, deleted, queued anew."""
@@ -48,7 +57,9 @@ class StageRunner:
             row = await asyncio.to_thread(self._store.row, job_id)
             if row.job.state is RUNNING[phase] and row.workflow_id == workflow_id:
                 return True  # killed after this step's work and before its record
-            job = await asyncio.to_thread(self._store.transition, job_id, RUNNING[phase], only_from={JobState.QUEUED}, owner=workflow_id)
+            job = await asyncio.to_thread(
+                self._store.transition, job_id, RUNNING[phase], only_from={JobState.QUEUED}, owner=workflow_id
+            )
         except DubError as error:
             return await self._not_moved(job_id, workflow_id, error)
         tracing.begun(workflow_id)
@@ -57,7 +68,8 @@ class StageRunner:
         return True
 
     async def run(self, job_id: str, stage_name: str, workflow_id: str) -> bool:
-        """Run one stage to its end. False stops the workflow: the job failed (and says so), or is no longer this workflow's."""
+        """Run one stage to its end. False stops the workflow: the job failed (and says so), or is no longer this
+        workflow's."""
         run = StageRun(named(stage_name), job_id, workflow_id)
         await run_stage(run, self._hooks)
         return run.goes_on
@@ -70,7 +82,13 @@ class StageRunner:
                 if not row.job.options.recognition.review and row.job.state is JobState.PREPARING:
                     return True  # `follow` queues the render
                 job = await asyncio.to_thread(
-                    self._store.transition, job_id, JobState.REVIEW, owner=workflow_id, progress=1.0, stage=None, eta_s=None
+                    self._store.transition,
+                    job_id,
+                    JobState.REVIEW,
+                    owner=workflow_id,
+                    progress=1.0,
+                    stage=None,
+                    eta_s=None,
                 )
             else:
                 fields: dict[str, Any] = {
@@ -81,7 +99,9 @@ class StageRunner:
                     "stage": None,
                     "eta_s": None,
                 }
-                job = await asyncio.to_thread(lambda: self._store.transition(job_id, JobState.COMPLETED, owner=workflow_id, **fields))
+                job = await asyncio.to_thread(
+                    lambda: self._store.transition(job_id, JobState.COMPLETED, owner=workflow_id, **fields)
+                )
                 await asyncio.to_thread(self._keys.forget_job_keys, job_id)
         except DubError as error:
             return await self._not_moved(job_id, workflow_id, error)
@@ -105,7 +125,9 @@ class StageRunner:
             if row.workflow_id == next_workflow_id:
                 return True
             job = await asyncio.to_thread(
-                lambda: self._store.transition(job_id, JobState.QUEUED, only_from={JobState.PREPARING}, owner=workflow_id, **fields)
+                lambda: self._store.transition(
+                    job_id, JobState.QUEUED, only_from={JobState.PREPARING}, owner=workflow_id, **fields
+                )
             )
         except DubError as error:
             return await self._not_moved(job_id, workflow_id, error)
@@ -119,7 +141,8 @@ class StageRunner:
         return False
 
     async def _not_moved(self, job_id: str, workflow_id: str, error: DubError) -> bool:
-        """A transition was refused: the job is no longer this workflow's, or the disk is full, which it fails with. Anything else is a real error."""
+        """A transition was refused: the job is no longer this workflow's, or the disk is full, which it fails with.
+        Anything else is a real error."""
         if error.problem is DISK_FULL:
             return await self._fail(job_id, workflow_id, JobError(DISK_FULL.code, error.message, DISK_FULL.hint, None))
         if error.problem not in (JOB_NOT_FOUND, JOB_STATE):

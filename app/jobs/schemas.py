@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from app.domain.dub_options import GROUP_OF, AudioCodec, AudioFormat, Background, BurnPosition, BurnSize, Container, JoinShortCues, Task
+from app.domain.dub_options import (
+    GROUP_OF,
+    AudioCodec,
+    AudioFormat,
+    Background,
+    BurnPosition,
+    BurnSize,
+    Container,
+    JoinShortCues,
+    Task,
+)
 from app.domain.job import Job
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.segment import MAX_CHANGES, MAX_LINES, MAX_RATE, MIN_RATE, Segment
@@ -84,15 +94,21 @@ class OutputPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
 
 
 PATCHES: Final[dict[str, type[_GroupPatch]]] = {
-    "recognition": RecognitionPatch, "translation": TranslationPatch, "voices": VoicesPatch, "timing": TimingPatch, "mix": MixPatch,
+    "recognition": RecognitionPatch,
+    "translation": TranslationPatch,
+    "voices": VoicesPatch,
+    "timing": TimingPatch,
+    "mix": MixPatch,
     "output": OutputPatch,
-}  # fmt: skip
+}
 # Every option by its name alone, as before there were groups. Taken for one more version.
 if TYPE_CHECKING:
     _Flat = msgspec.Struct
 else:
     _FIELDS = [field for kind in PATCHES.values() for field in msgspec.structs.fields(kind) if field.name != "version"]
-    _Flat = msgspec.defstruct("_Flat", [(field.name, field.type, UNSET) for field in _FIELDS], frozen=True, forbid_unknown_fields=True)
+    _Flat = msgspec.defstruct(
+        "_Flat", [(field.name, field.type, UNSET) for field in _FIELDS], frozen=True, forbid_unknown_fields=True
+    )
 
 
 class OptionsPatch(_Flat, frozen=True, forbid_unknown_fields=True):
@@ -109,7 +125,12 @@ class OptionsPatch(_Flat, frozen=True, forbid_unknown_fields=True):
 def asked(patch: OptionsPatch) -> dict[str, Any]:
     """What is asked for, by the options' names; where a name comes in its group and alone, the group counts."""
     groups = [patch, *(group for name in PATCHES if (group := getattr(patch, name)) is not UNSET)]
-    return {name: value for group in groups for name in group.__struct_fields__ if name in GROUP_OF and (value := getattr(group, name)) is not UNSET}
+    return {
+        name: value
+        for group in groups
+        for name in group.__struct_fields__
+        if name in GROUP_OF and (value := getattr(group, name)) is not UNSET
+    }
 
 
 def deprecated(patch: OptionsPatch) -> tuple[str, ...]:
@@ -118,8 +139,8 @@ def deprecated(patch: OptionsPatch) -> tuple[str, ...]:
 
 
 class CreateJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A job from a finished upload. `subtitles_upload_id` brings an SRT, WebVTT or ASS file instead of recognition, `stem_upload_id` the
-    background without voices."""
+    """A job from a finished upload. `subtitles_upload_id` brings an SRT, WebVTT or ASS file instead of recognition,
+    `stem_upload_id` the background without voices."""
 
     upload_id: str
     title: Short | UnsetType = UNSET
@@ -157,7 +178,8 @@ class SegmentNew(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SegmentChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """PATCH of the lines, applied completely or not at all. At most 2,000 changes together, and 20,000 lines in the end."""
+    """PATCH of the lines, applied completely or not at all. At most 2,000 changes together, and 20,000 lines in the
+    end."""
 
     edit: Annotated[Sequence[SegmentEdit], _CHANGES] = ()
     add: Annotated[Sequence[SegmentNew], _CHANGES] = ()
@@ -178,7 +200,8 @@ class Segments(msgspec.Struct, frozen=True):
 
 
 class JobPage(msgspec.Struct, frozen=True):
-    """A page of jobs, newest first. `next` is the cursor of the following page, None at the end; `total` counts all that match."""
+    """A page of jobs, newest first. `next` is the cursor of the following page, None at the end; `total` counts all
+    that match."""
 
     jobs: tuple[JobSummary, ...]
     next: str | None
@@ -194,8 +217,8 @@ class WholeJobPage(msgspec.Struct, frozen=True):
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """What rendering would cost now. Lines that are cached cost nothing. `credits` are in the engine's own unit, which is called `unit` ("": all is
-    free); `money_usd` is list price, None when not known."""
+    """What rendering would cost now. Lines that are cached cost nothing. `credits` are in the engine's own unit, which
+    is called `unit` ("": all is free); `money_usd` is list price, None when not known."""
 
     lines: int
     cached_lines: int

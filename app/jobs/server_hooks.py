@@ -28,15 +28,23 @@ log = structlog.get_logger("app.jobs.runner")
 
 RUNNING: Final = {Phase.PREPARE: JobState.PREPARING, Phase.RENDER: JobState.RENDERING}
 _PUBLISH_EVERY_S: Final = 0.2
-_ATTEMPTS: Final = 3  # what a stage made may be deleted before the stage is known to need it: a file of the same name that was kept no longer
+# what a stage made may be deleted before the stage is known to need it: a file of the same name that was kept no longer
+_ATTEMPTS: Final = 3
 
 
 class ServerHooks:
     """The hooks of a server, around the work that `inner` does."""
 
     def __init__(
-        self, *, store: JobStore, blobs: BlobStore, hub: Hub, failures: Failures, discard: Callable[[list[str]], None], inner: InnerHooks
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        store: JobStore,
+        blobs: BlobStore,
+        hub: Hub,
+        failures: Failures,
+        discard: Callable[[list[str]], None],
+        inner: InnerHooks,
+    ) -> None:
         self._store, self._blobs, self._hub, self._failures, self._discard = store, blobs, hub, failures, discard
         self._inner = inner
 
@@ -65,11 +73,13 @@ class ServerHooks:
             await go()
 
     async def traced(self, run: StageRun, go: Go) -> None:
-        """Around: a span of the phase's trace. What goes wrong inside ends the job's phase, is written to the job, and marks the span."""
+        """Around: a span of the phase's trace. What goes wrong inside ends the job's phase, is written to the job, and
+        marks the span."""
         with tracing.stage(run.workflow_id, run.job_id, run.stage.name) as span:
             try:
                 await go()
-            except Exception as error:  # the boundary of a job: whatever went wrong is told, logged, and stops this job only
+            # the boundary of a job: whatever went wrong is told, logged, and stops this job only
+            except Exception as error:
                 run.goes_on = False
                 if (failure := await self._failure(run, error)) is not None:
                     span.fail(failure.code)
@@ -89,7 +99,8 @@ class ServerHooks:
         return _job_error(DISK_FULL if is_disk_full(error) else INTERNAL, run)
 
     def _is_at_work(self, job_id: str, workflow_id: str) -> bool:
-        """Whether the job is still this workflow's: what a person deletes is missing under the stage that works with it."""
+        """Whether the job is still this workflow's: what a person deletes is missing under the stage that works with
+        it."""
         try:
             return self._store.row(job_id).workflow_id == workflow_id
         except DubError as error:
@@ -115,7 +126,11 @@ class ServerHooks:
         known = self._store.stage(run.job_id, run.stage.name)
         if known is None or known.fingerprint != run.name:
             return False
-        return all(self._blobs.exists(artifact.key) for artifact in run.job_row.job.artifacts if artifact.kind in run.stage.artifacts)
+        return all(
+            self._blobs.exists(artifact.key)
+            for artifact in run.job_row.job.artifacts
+            if artifact.kind in run.stage.artifacts
+        )
 
     # ---------------------------------------------------------------- what people and metrics see
 
@@ -139,7 +154,7 @@ class ServerHooks:
         progress, eta_s = clock.overall(0.0), clock.eta_s(0.0)
         await asyncio.to_thread(
             self._store.progress, job.id, stage=run.stage.name, stage_progress=0.0, progress=progress, eta_s=eta_s
-        )  # fmt: skip
+        )
         run.report = self._reporter(job, run.stage.name, clock)
         run.report(0.0, "")
         await go()
@@ -157,14 +172,17 @@ class ServerHooks:
                 return
             last_s, last_message = now_s, message
             fraction = min(max(fraction, 0.0), 1.0)
-            self._hub.publish(Progress(job.id, 0, stage, fraction, clock.overall(fraction), clock.eta_s(fraction), message))
+            self._hub.publish(
+                Progress(job.id, 0, stage, fraction, clock.overall(fraction), clock.eta_s(fraction), message)
+            )
 
         return report
 
     # ---------------------------------------------------------------- the work
 
     async def kept(self, run: StageRun, go: Go) -> None:
-        """Around: from the record on nobody deletes the files, but a moment before somebody may have. Then it is done again."""
+        """Around: from the record on nobody deletes the files, but a moment before somebody may have. Then it is done
+        again."""
         for _ in range(_ATTEMPTS):
             await go()
             if not (missing := await asyncio.to_thread(self._missing, run)):
@@ -184,7 +202,8 @@ class ServerHooks:
         return all(self._blobs.exists(key) for key in (row.source_key, row.stem_key) if key)
 
     async def recorded(self, run: StageRun, go: Go) -> None:
-        """The output in one transaction; then the files go that it replaces. For a deleted job nothing is recorded, and what was made for it goes."""
+        """The output in one transaction; then the files go that it replaces. For a deleted job nothing is recorded, and
+        what was made for it goes."""
         try:
             unneeded = await asyncio.to_thread(self._inner.record, run)
         except (IntegrityError, DubError) as error:

@@ -16,7 +16,15 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from app.domain.dub_options import DubOptions, changed
-from app.domain.errors import ARTIFACT_NOT_READY, DATABASE_BUSY, INVALID_REQUEST, JOB_STATE, NOTHING_TO_SPEAK, SOURCE_GONE, DubError
+from app.domain.errors import (
+    ARTIFACT_NOT_READY,
+    DATABASE_BUSY,
+    INVALID_REQUEST,
+    JOB_STATE,
+    NOTHING_TO_SPEAK,
+    SOURCE_GONE,
+    DubError,
+)
 from app.domain.events import Deleted, SegmentsChanged, StateChanged
 from app.domain.job import ACTIVE, EDITABLE, Job, JobState, Phase
 from app.domain.media import Artifact, ArtifactKind
@@ -33,7 +41,17 @@ from app.dubbing.transcribe import SUBTITLES
 from app.jobs import attachments, editing, pricing
 from app.jobs import options as job_options
 from app.jobs.progress import Hub
-from app.jobs.schemas import CreateJob, Estimate, JobPage, JobPatch, SegmentChanges, Segments, SplitSegment, WholeJobPage, asked
+from app.jobs.schemas import (
+    CreateJob,
+    Estimate,
+    JobPage,
+    JobPatch,
+    SegmentChanges,
+    Segments,
+    SplitSegment,
+    WholeJobPage,
+    asked,
+)
 from app.observability import metrics, tracing
 from app.storage.disk_floor import Floor
 from app.storage.jobs import JobStore
@@ -58,21 +76,45 @@ class Queue(Protocol):
 
 
 class JobService:
-    """Applies the rules of a job's states. `defaults` are the operator's options; `floor` guards the disk's free space for new work."""
+    """Applies the rules of a job's states. `defaults` are the operator's options; `floor` guards the disk's free space
+    for new work."""
 
     def __init__(
-        self, *, store: JobStore, uploads: UploadStore, keys: SecretStore, context: Context, hub: Hub, queue: Queue, defaults: DubOptions,
-        floor: Floor, principal: Principal = ANYONE,
-    ) -> None:  # fmt: skip
-        self._store, self._uploads, self._keys, self._context, self._hub, self._queue = store, uploads, keys, context, hub, queue
+        self,
+        *,
+        store: JobStore,
+        uploads: UploadStore,
+        keys: SecretStore,
+        context: Context,
+        hub: Hub,
+        queue: Queue,
+        defaults: DubOptions,
+        floor: Floor,
+        principal: Principal = ANYONE,
+    ) -> None:
+        self._store, self._uploads, self._keys, self._context, self._hub, self._queue = (
+            store,
+            uploads,
+            keys,
+            context,
+            hub,
+            queue,
+        )
         self._defaults, self._floor, self.principal = defaults, floor, principal
 
     def acting_for(self, principal: Principal) -> JobService:
         """The same service for one principal: what is asked of it is asked by them. Nothing is checked yet."""
         return JobService(
-            store=self._store, uploads=self._uploads, keys=self._keys, context=self._context, hub=self._hub, queue=self._queue, defaults=self._defaults,
-            floor=self._floor, principal=principal,
-        )  # fmt: skip
+            store=self._store,
+            uploads=self._uploads,
+            keys=self._keys,
+            context=self._context,
+            hub=self._hub,
+            queue=self._queue,
+            defaults=self._defaults,
+            floor=self._floor,
+            principal=principal,
+        )
 
     # ---------------------------------------------------------------- reading
 
@@ -82,7 +124,9 @@ class JobService:
     def get(self, job_id: str) -> Job:
         return self._fresh(self._store.get(job_id))
 
-    def page(self, *, states: Collection[JobState] = frozenset(), query: str = "", limit: int = 50, cursor: str | None = None) -> JobPage:
+    def page(
+        self, *, states: Collection[JobState] = frozenset(), query: str = "", limit: int = 50, cursor: str | None = None
+    ) -> JobPage:
         before = _cursor(cursor)
         jobs, total = self._store.summaries(states=states, query=query, limit=limit + 1, before=before)
         more, jobs = len(jobs) > limit, jobs[:limit]
@@ -98,7 +142,8 @@ class JobService:
 
     @contextlib.contextmanager
     def artifact(self, job_id: str, kind: ArtifactKind) -> Iterator[tuple[Artifact, Path]]:
-        """A finished file and a path that can be opened in the block; an open file stays readable. Raises job_not_found, artifact_not_ready."""
+        """A finished file and a path that can be opened in the block; an open file stays readable. Raises
+        job_not_found, artifact_not_ready."""
         job = self._store.get(job_id)
         for artifact in job.artifacts:
             if artifact.kind == kind and self._context.blobs.exists(artifact.key):
@@ -106,7 +151,9 @@ class JobService:
         else:
             if kind is ArtifactKind.SOURCE and job.source_gone:
                 raise DubError(SOURCE_GONE)
-            raise DubError(ARTIFACT_NOT_READY, "It was deleted to make room; a render makes it again." if job.outputs_gone else "")
+            raise DubError(
+                ARTIFACT_NOT_READY, "It was deleted to make room; a render makes it again." if job.outputs_gone else ""
+            )
         with contextlib.ExitStack() as stack:
             try:
                 path = stack.enter_context(self._context.blobs.local_copy(artifact.key))
@@ -137,18 +184,27 @@ class JobService:
         self._floor.check()
         stem_key = self._stem(request.stem_upload_id)
         job_id = uuid.uuid4().hex
-        title = editing.title(request.title if isinstance(request.title, str) else plain(Path(upload.filename).stem)) or "Untitled"
+        title = (
+            editing.title(request.title if isinstance(request.title, str) else plain(Path(upload.filename).stem))
+            or "Untitled"
+        )
         self._store.insert(
-            job_id, title=title, options=options, source_key=upload.key, subtitles_key=subtitles_key, stem_key=stem_key,
+            job_id,
+            title=title,
+            options=options,
+            source_key=upload.key,
+            subtitles_key=subtitles_key,
+            stem_key=stem_key,
             size_bytes=upload.length_bytes,
-        )  # fmt: skip
+        )
         return self._start_new(job_id, keys=keys)
 
     def update(self, job_id: str, patch: JobPatch) -> Job:
-        """Change the title, the options or the stem. What only matters to recognition can be changed while the job has not been prepared.
+        """Change the title, the options or the stem. What only matters to recognition can be changed while the job has
+        not been prepared.
 
-        Two changes at the same time are merged: the fields of each are set, one after the other. Raises database_busy when others change the
-        same job without end.
+        Two changes at the same time are merged: the fields of each are set, one after the other. Raises database_busy
+        when others change the same job without end.
         """
         for _ in range(_MERGES):
             changed_job = self._update(job_id, patch)
@@ -157,7 +213,8 @@ class JobService:
         raise DubError(DATABASE_BUSY, "The job is being changed again and again.")
 
     def _update(self, job_id: str, patch: JobPatch) -> Job | None:
-        """Apply the patch to the job as it is now; None when somebody has changed its options or background in between."""
+        """Apply the patch to the job as it is now; None when somebody has changed its options or background in
+        between."""
         row = self._store.row(job_id)
         job = row.job
         fields: dict[str, Any] = {}
@@ -176,7 +233,9 @@ class JobService:
             fields |= {"options": options, "stem_key": stem_key}
         if not fields:
             return self._fresh(job)
-        revised = self._store.revise(job_id, EDITABLE if "options" in fields else _ANY, row if "options" in fields else None, **fields)
+        revised = self._store.revise(
+            job_id, EDITABLE if "options" in fields else _ANY, row if "options" in fields else None, **fields
+        )
         if revised is None:
             return None
         job, unneeded = revised
@@ -220,12 +279,23 @@ class JobService:
         stem_key = row.stem_key if patch.stem_upload_id is UNSET else self._stem(patch.stem_upload_id)
         title = editing.title(patch.title) if isinstance(patch.title, str) else row.job.title
         shared = job_options.same_preparation(options, row.job.options) and self._transcribed(job_id)
-        job_options.check_model(options, self._context.engines, row.job.options if shared or options.recognition.recognizer == SUBTITLES else None)
+        job_options.check_model(
+            options,
+            self._context.engines,
+            row.job.options if shared or options.recognition.recognizer == SUBTITLES else None,
+        )
         new_id = uuid.uuid4().hex
         state = JobState.REVIEW if shared else JobState.QUEUED
         stages = names(Phase.PREPARE) if shared else ()
         self._store.copy(
-            job_id, new_id, self._context.blobs, title=title or row.job.title, options=options, stem_key=stem_key, state=state, stages=stages
+            job_id,
+            new_id,
+            self._context.blobs,
+            title=title or row.job.title,
+            options=options,
+            stem_key=stem_key,
+            state=state,
+            stages=stages,
         )
         if shared:
             return self._changed(self._store.get(new_id))
@@ -265,7 +335,9 @@ class JobService:
 
     # ---------------------------------------------------------------- inside
 
-    def _edit(self, job_id: str, revision: int, change: Callable[[Job, tuple[Segment, ...]], list[Segment]]) -> Segments:
+    def _edit(
+        self, job_id: str, revision: int, change: Callable[[Job, tuple[Segment, ...]], list[Segment]]
+    ) -> Segments:
         now, lines, changed, gone = self._store.edit_segments(job_id, revision, EDITABLE, change)
         if changed or gone:
             self._hub.publish(SegmentsChanged(job_id, 0, now, changed, gone))
@@ -339,7 +411,9 @@ class JobService:
         latest = self._hub.latest(job.id)
         if latest is None or job.state not in ACTIVE:
             return job
-        return msgspec.structs.replace(job, stage=latest.stage, stage_progress=latest.stage_progress, progress=latest.progress, eta_s=latest.eta_s)
+        return msgspec.structs.replace(
+            job, stage=latest.stage, stage_progress=latest.stage_progress, progress=latest.progress, eta_s=latest.eta_s
+        )
 
 
 def _duration_s(job: Job) -> float:

@@ -1,7 +1,8 @@
 """One run of one stage, and the hooks around it.
 
-A hook is a coroutine that gets the run and `go`, which runs everything inside of it. It acts before and after, calls `go` again to try again,
-or does not call it to leave the stage out. The innermost hooks are here, the same for a server and the command line.
+A hook is a coroutine that gets the run and `go`, which runs everything inside of it. It acts before and after, calls
+`go` again to try again, or does not call it to leave the stage out. The innermost hooks are here, the same for a server
+and the command line.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ def silent(fraction: float, message: str) -> None:
 class StageRun(msgspec.Struct):
     """One run of one stage. Hooks read it, and fill in what they find.
 
-    `row` is the job as it was when the stage began, `name` the fingerprint of the inputs, `report` where progress goes. `done` is what the work
-    gave (None while it was not done), `seconds` how long it took. `goes_on` becomes False when no later stage may run.
+    `row` is the job as it was when the stage began, `name` the fingerprint of the inputs, `report` where progress goes.
+    `done` is what the work gave (None while it was not done), `seconds` how long it took. `goes_on` becomes False when
+    no later stage may run.
     """
 
     stage: Stage
@@ -72,7 +74,8 @@ class InnerHooks:
         await go()
 
     async def tidied(self, run: StageRun, go: Go) -> None:
-        """After: what was kept on the way to the output goes, also when the stage is left out because a killed run has finished it."""
+        """After: what was kept on the way to the output goes, also when the stage is left out because a killed run has
+        finished it."""
         await go()
         await asyncio.to_thread(self._work.tidy, run.stage.name, run.job_id)
 
@@ -96,5 +99,12 @@ class InnerHooks:
             self._store.update(run.job_id, **run.done.fields)
         done = run.done
         return self._store.finish_stage(
-            run.job_id, run.stage.name, run.name, done.output, run.seconds, keys=done.keys, artifacts=done.artifacts, kinds=run.stage.artifacts
+            run.job_id,
+            run.stage.name,
+            run.name,
+            done.output,
+            run.seconds,
+            keys=done.keys,
+            artifacts=done.artifacts,
+            kinds=run.stage.artifacts,
         )

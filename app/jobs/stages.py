@@ -1,4 +1,5 @@
-"""The work of the stages: what a body has to do, what it gives, and how it is found by its declaration (`app.domain.stages`)."""
+"""The work of the stages: what a body has to do, what it gives, and how it is found by its declaration
+(`app.domain.stages`)."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ Body = TypeVar("Body", bound="type[StageBody]")
 
 
 class Done(msgspec.Struct, frozen=True):
-    """What a stage gave: its output (JSON-able), the blobs it needs kept, the files it hands out, columns of the job it sets."""
+    """What a stage gave: its output (JSON-able), the blobs it needs kept, the files it hands out, columns of the job it
+    sets."""
 
     output: Any
     keys: tuple[str, ...] = ()
@@ -37,7 +39,8 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class WorkStore(Protocol):
-    """What the stages read and write: the database of a server (`JobStore`), the memory of the command line (`MemoryStore`). Blocks."""
+    """What the stages read and write: the database of a server (`JobStore`), the memory of the command line
+    (`MemoryStore`). Blocks."""
 
     def row(self, job_id: str) -> JobRow: ...
 
@@ -46,13 +49,23 @@ class WorkStore(Protocol):
     def stage(self, job_id: str, stage: str) -> StageRow | None: ...
 
     def finish_stage(
-        self, job_id: str, stage: str, fingerprint: str, output: Any, seconds: float, *, keys: Collection[str] = ...,
-        artifacts: Collection[Artifact] = ..., kinds: Collection[Any] = ...,
-    ) -> list[str]: ...  # fmt: skip
+        self,
+        job_id: str,
+        stage: str,
+        fingerprint: str,
+        output: Any,
+        seconds: float,
+        *,
+        keys: Collection[str] = ...,
+        artifacts: Collection[Artifact] = ...,
+        kinds: Collection[Any] = ...,
+    ) -> list[str]: ...
 
     def segments(self, job_id: str) -> tuple[int, tuple[Segment, ...]]: ...
 
-    def append_segments(self, job_id: str, added: Iterable[Segment], *, stage: str, fingerprint: str, output: Any) -> int: ...
+    def append_segments(
+        self, job_id: str, added: Iterable[Segment], *, stage: str, fingerprint: str, output: Any
+    ) -> int: ...
 
     def clear_segments(self, job_id: str) -> tuple[int, tuple[str, ...]]: ...
 
@@ -70,11 +83,14 @@ class StageBody:
 
     stage: ClassVar[Stage]
 
-    def __init__(self, *, store: WorkStore, keys: JobKeys, context: Context, hub: Hub, digest: Callable[[Path, Path], str]) -> None:
+    def __init__(
+        self, *, store: WorkStore, keys: JobKeys, context: Context, hub: Hub, digest: Callable[[Path, Path], str]
+    ) -> None:
         self._store, self._keys, self._context, self._hub, self._digest = store, keys, context, hub, digest
 
     def inputs(self, row: JobRow) -> Any:
-        """Everything that decides the output, as JSON-able values: the declared options and earlier outputs, and the job's own lines and files."""
+        """Everything that decides the output, as JSON-able values: the declared options and earlier outputs, and the
+        job's own lines and files."""
         raise NotImplementedError
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
@@ -137,12 +153,23 @@ def body_of(stage: Stage) -> Callable[[Body], Body]:
 
 
 class StageWork:
-    """The bodies of all stages, by name. `digest` names the bytes of an original; it may keep how far it is in the second file."""
+    """The bodies of all stages, by name. `digest` names the bytes of an original; it may keep how far it is in the
+    second file."""
 
-    def __init__(self, *, store: WorkStore, keys: JobKeys, context: Context, hub: Hub, digest: Callable[[Path, Path], str] = sha256_in_steps) -> None:
+    def __init__(
+        self,
+        *,
+        store: WorkStore,
+        keys: JobKeys,
+        context: Context,
+        hub: Hub,
+        digest: Callable[[Path, Path], str] = sha256_in_steps,
+    ) -> None:
         from app.jobs import prepare_stages, render_stages  # noqa: F401 - they register the bodies
 
-        self._bodies = {name: body(store=store, keys=keys, context=context, hub=hub, digest=digest) for name, body in BODIES.items()}
+        self._bodies = {
+            name: body(store=store, keys=keys, context=context, hub=hub, digest=digest) for name, body in BODIES.items()
+        }
 
     def inputs(self, stage: str, row: JobRow) -> Any:
         """Everything that decides the stage's output, as JSON-able values."""

@@ -1,7 +1,9 @@
-"""The durable engine's own database file: on a full disk what the engine writes waits for room, and no workflow is lost.
+"""The durable engine's own database file: on a full disk what the engine writes waits for room, and no workflow is
+lost.
 
-The engine tries an operation again, as often as it takes, when it has lost its connection; any other error ends the workflow, and the error that says
-so cannot be written either. So a full disk is told to it as a lost connection, after there is room again.
+The engine tries an operation again, as often as it takes, when it has lost its connection; any other error ends the
+workflow, and the error that says so cannot be written either. So a full disk is told to it as a lost connection, after
+there is room again.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ _at_once: Final[ContextVar[bool]] = ContextVar("at_once", default=False)
 
 
 class EngineFile:
-    """The file, its connections and what waits for room. Opened at construction, not touched before the first connection."""
+    """The file, its connections and what waits for room. Opened at construction, not touched before the first
+    connection."""
 
     def __init__(self, path: Path) -> None:
         self._folder, self.reserve = path.parent, Reserve(path.parent)
@@ -35,7 +38,8 @@ class EngineFile:
         event.listen(self.database, "handle_error", self._wait)
 
     def look_every(self, seconds: float) -> None:
-        """Set it before the launch: the queues keep their interval from one life to the next, and wait it out before they look for the first time."""
+        """Set it before the launch: the queues keep their interval from one life to the next, and wait it out before
+        they look for the first time."""
         with self.database.begin() as c:
             if c.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'queues'").first():
                 c.exec_driver_sql("UPDATE queues SET polling_interval_sec = ?", (seconds,))
@@ -49,7 +53,8 @@ class EngineFile:
         self.database.dispose()
 
     def _wait(self, context: ExceptionContext) -> None:
-        """SQLAlchemy's hook for every error. Blocks the engine's threads until there is room; our own calls (`at_once`) get disk_full instead."""
+        """SQLAlchemy's hook for every error. Blocks the engine's threads until there is room; our own calls (`at_once`)
+        get disk_full instead."""
         if not is_disk_full(context.original_exception, self._folder):
             return
         if _at_once.get():

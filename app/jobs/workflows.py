@@ -1,8 +1,9 @@
 """The durable engine: the only file that knows DBOS.
 
-Two workflows, each with one step for every declared stage; after a kill the steps go on. What is finished, the `stages` table says by fingerprint: a
-workflow of another version is ended, and its phase starts again under this one, where finished stages are skipped. Failures are results, not
-exceptions: the steps write them to the application's database, which is what people see. DBOS keeps only who runs what, in a file of its own.
+Two workflows, each with one step for every declared stage; after a kill the steps go on. What is finished, the `stages`
+table says by fingerprint: a workflow of another version is ended, and its phase starts again under this one, where
+finished stages are skipped. Failures are results, not exceptions: the steps write them to the application's database,
+which is what people see. DBOS keeps only who runs what, in a file of its own.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ class Engine:
 
     keep_finished_s = 24 * 3600.0  # how long an ended workflow is remembered
 
-    def __init__(self, *, path: Path, store: JobStore, runner: StageRunner, failures: Failures, at_once: dict[Phase, int]) -> None:
+    def __init__(
+        self, *, path: Path, store: JobStore, runner: StageRunner, failures: Failures, at_once: dict[Phase, int]
+    ) -> None:
         self._path, self._at_once = path, at_once
         self._runner = runner
         self._lock = threading.Lock()
@@ -62,15 +65,20 @@ class Engine:
         self._at_work: set[str] = set()
         self._to_cancel: set[str] = set()
         self._settler = Reconciler(
-            store=store, failures=failures, statuses=self._statuses, runs=self._at_work.__contains__, enqueue=self.enqueue
-        )  # fmt: skip
+            store=store,
+            failures=failures,
+            statuses=self._statuses,
+            runs=self._at_work.__contains__,
+            enqueue=self.enqueue,
+        )
 
     @property
     def launched(self) -> bool:
         return self._launched
 
     def launch(self) -> None:
-        """Start the queues and recover what was running; blocks until it works. What it raises leaves nothing running: it may be asked again."""
+        """Start the queues and recover what was running; blocks until it works. What it raises leaves nothing running:
+        it may be asked again."""
         with self._lock:
             file = self._file = EngineFile(self._path)
             try:
@@ -113,7 +121,8 @@ class Engine:
             raise
 
     def enqueue(self, phase: Phase, job_id: str, workflow_id: str) -> None:
-        """Put a phase of a job into its queue. Before `launch` and on a full disk nothing is done here: the jobs table says it, `settle` reads it."""
+        """Put a phase of a job into its queue. Before `launch` and on a full disk nothing is done here: the jobs table
+        says it, `settle` reads it."""
         with self._lock:
             if self._launched:
                 from dbos import SetWorkflowID
@@ -123,7 +132,8 @@ class Engine:
                     self._dbos.enqueue_workflow(phase.value, self._workflows[phase], job_id)
 
     def cancel(self, workflow_id: str) -> None:
-        """Stop a workflow; the running step is cancelled within about a second, on a full disk as soon as that can be written."""
+        """Stop a workflow; the running step is cancelled within about a second, on a full disk as soon as that can be
+        written."""
         with self._lock:
             if self._launched and self._file is not None:
                 self._to_cancel.add(workflow_id)
@@ -132,10 +142,12 @@ class Engine:
                     self._to_cancel.discard(workflow_id)
 
     def settle(self) -> int:
-        """Look whether anything works for every active job, and settle those that nothing works for; returns how many."""
+        """Look whether anything works for every active job, and settle those that nothing works for; returns how
+        many."""
         if not self._launched:
             return 0
-        if not self._is_calm and self._calming is not None and self._calming.finished.is_set():  # there was no room to write that
+        # there was no room to write that
+        if not self._is_calm and self._calming is not None and self._calming.finished.is_set():
             self._calm()
         for workflow_id in list(self._to_cancel):
             self.cancel(workflow_id)
@@ -161,7 +173,9 @@ class Engine:
 
     def _register(self, poll_s: float) -> None:
         for phase, count in self._at_once.items():
-            self._dbos.register_queue(phase.value, worker_concurrency=count, polling_interval_sec=poll_s, on_conflict="always_update")
+            self._dbos.register_queue(
+                phase.value, worker_concurrency=count, polling_interval_sec=poll_s, on_conflict="always_update"
+            )
 
     def _calm(self) -> None:
         """What waited at the start is under way: from now on looking seldom is enough."""
@@ -174,11 +188,16 @@ class Engine:
     def _statuses(self, workflow_ids: Collection[str]) -> dict[str, str]:
         """What the engine knows of them."""
         with at_once():
-            found = self._dbos.list_workflows(workflow_ids=list(workflow_ids), load_input=False, load_output=False) if workflow_ids else ()
+            found = (
+                self._dbos.list_workflows(workflow_ids=list(workflow_ids), load_input=False, load_output=False)
+                if workflow_ids
+                else ()
+            )
         return {workflow.workflow_id: workflow.status for workflow in found}
 
     def collect(self) -> int:
-        """Delete the engine's records of workflows that ended long ago, and say how many: the open build has no collector of its own."""
+        """Delete the engine's records of workflows that ended long ago, and say how many: the open build has no
+        collector of its own."""
         if not self._launched:
             return 0
         ended = self._dbos.list_workflows(
@@ -193,20 +212,24 @@ class Engine:
 
 
 def workflow_version() -> str:
-    """The version of the workflows: the program's, with a hash of their steps. Workflows of another version do not run under this one."""
+    """The version of the workflows: the program's, with a hash of their steps. Workflows of another version do not run
+    under this one."""
     steps = [f"{phase}:{name}" for phase in Phase for name in names(phase)]
     return f"{__version__}+{hashlib.sha256(' '.join(steps).encode()).hexdigest()[:12]}"
 
 
 def _end_others(dbos: type[DBOS]) -> None:
-    """End what another version was running or had queued: its steps need not be ours. Their jobs' phases are then queued again, and go on from
-    what the `stages` table has; the engine's memory of finished steps ends with the version.
+    """End what another version was running or had queued: its steps need not be ours. Their jobs' phases are then
+    queued again, and go on from what the `stages` table has; the engine's memory of finished steps ends with the
+    version.
     """
     found = dbos.list_workflows(status=_ACTIVE, load_input=False, load_output=False)
     others = [workflow.workflow_id for workflow in found if workflow.app_version != workflow_version()]
     if others:
         dbos.cancel_workflows(others)
-        log.info("workflows of another version are ended; their jobs go on under this one", extra={"count": len(others)})
+        log.info(
+            "workflows of another version are ended; their jobs go on under this one", extra={"count": len(others)}
+        )
 
 
 @contextlib.contextmanager
@@ -222,8 +245,8 @@ def _later() -> Iterator[None]:
 
 
 def _workflows(dbos: type[DBOS], runner: StageRunner, at_work: set[str]) -> dict[Phase, Any]:
-    """The two workflows, with one step for each declared stage, of the stage's name. A stage's step is preemptible: cancelling its workflow
-    cancels the task, and with it the child process.
+    """The two workflows, with one step for each declared stage, of the stage's name. A stage's step is preemptible:
+    cancelling its workflow cancels the task, and with it the child process.
 
     `at_work` has the names of those that are being run.
     """

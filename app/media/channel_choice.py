@@ -1,4 +1,5 @@
-"""Mixes the channels of a track to mono for recognition: takes the channels that have sound, and avoids out-of-phase cancellation."""
+"""Mixes the channels of a track to mono for recognition: takes the channels that have sound, and avoids out-of-phase
+cancellation."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ Samples = npt.NDArray[np.float32]
 
 _RAMP_N: Final = 2_400  # 50 ms at 48 kHz: a change of channel is a quick fade, not a click
 _LEAST_N: Final = 4_800  # less sound than this decides nothing
-_THINNED: Final = 8  # 48 to 6 kHz: differences of what is left weigh 300 to 3,000 Hz, where a voice is, and neither rumble nor hiss
+# 48 to 6 kHz: differences of what is left weigh 300 to 3,000 Hz, where a voice is, and neither rumble nor hiss
+_THINNED: Final = 8
 _FAINT: Final = 1e-9  # mean square of those differences (about -85 dBFS): silence decides nothing
 _ONE_SIDE: Final = 1e-3  # 30 dB: crosstalk of a cable
 _FORGET_PER_S: Final = 0.8  # a side that was silent for half a minute is
@@ -35,9 +37,10 @@ class Listening(msgspec.Struct, frozen=True):
 class Listener:
     """Turns a sound into one channel, block by block. Stores only the last decision and recent energies.
 
-    Mono stays as it is. Of two channels the mean is taken; the louder one when they are out of phase and the mean would be (nearly) silent, and the
-    only one that has sound when the other is silent. Of surround sound the centre is taken while it has sound, because films have their dialogue
-    there; else the stereo downmix, or the loudest channel when the downmix is silent.
+    Mono stays as it is. Of two channels the mean is taken; the louder one when they are out of phase and the mean would
+    be (nearly) silent, and the only one that has sound when the other is silent. Of surround sound the centre is taken
+    while it has sound, because films have their dialogue there; else the stereo downmix, or the loudest channel when
+    the downmix is silent.
     """
 
     def __init__(self) -> None:
@@ -57,8 +60,8 @@ class Listener:
         self._recent, self._pair, self._in_centre = np.array(state.recent), state.pair, state.in_centre
 
     def hear(self, folded: Samples, native: Samples | None = None, names: Sequence[str] = ()) -> Samples:
-        """`folded` is float32 (n, 2) at 48 kHz; `native` (n, channels) is what it was made of, where that had more than two, and `names` are
-        FFmpeg's names of its channels ("FC"). Returns float32 (n,).
+        """`folded` is float32 (n, 2) at 48 kHz; `native` (n, channels) is what it was made of, where that had more than
+        two, and `names` are FFmpeg's names of its channels ("FC"). Returns float32 (n,).
         """
         channels = folded if native is None else np.concatenate([folded, native], axis=1)
         before = self._weights if self._weights is not None and len(self._weights) == channels.shape[1] else None
@@ -116,5 +119,7 @@ class Listener:
             return 0.5, 0.5
         if correlation > _CANCELS:
             return self._pair
-        stays = (self._pair[0] == 1.0 and left * _OTHER_SIDE > right) or (self._pair[1] == 1.0 and right * _OTHER_SIDE > left)
+        stays = (self._pair[0] == 1.0 and left * _OTHER_SIDE > right) or (
+            self._pair[1] == 1.0 and right * _OTHER_SIDE > left
+        )
         return self._pair if stays else (1.0, 0.0) if left >= right else (0.0, 1.0)

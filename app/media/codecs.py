@@ -1,7 +1,7 @@
 """The decoders that may run on untrusted files. `app.domain.media.FORMAT_WHITELIST` lists the containers.
 
-FFmpeg has 500 decoders, and memory errors are found in the rarely used ones (MagicYUV: CVE-2026-8461). These are the codecs that
-cameras, phones, editors, browsers and recorders write, by the names of FFmpeg's decoders.
+FFmpeg has 500 decoders, and memory errors are found in the rarely used ones (MagicYUV: CVE-2026-8461). These are the
+codecs that cameras, phones, editors, browsers and recorders write, by the names of FFmpeg's decoders.
 """
 
 from __future__ import annotations

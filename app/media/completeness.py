@@ -16,9 +16,11 @@ _UNSAID: Final = (0, 0xFFFFFFFF)  # written by programs that cannot seek back to
 
 
 def missing(path: Path) -> str:
-    """What is missing, as a sentence ("It has 3,100 of at least 20,400 bytes."); "" when the structure is whole, says nothing, or is not known.
+    """What is missing, as a sentence ("It has 3,100 of at least 20,400 bytes."); "" when the structure is whole, says
+    nothing, or is not known.
 
-    MP4 and MOV (ISO/IEC 14496-12), Matroska and WebM (RFC 9559), AVI and WAV (RIFF). Others do not state their length. Raises OSError.
+    MP4 and MOV (ISO/IEC 14496-12), Matroska and WebM (RFC 9559), AVI and WAV (RIFF). Others do not state their length.
+    Raises OSError.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -86,7 +88,8 @@ def _vint(file: BinaryIO) -> int | None:
 def _riff(file: BinaryIO, size: int) -> str:
     file.seek(4)
     (length,) = struct.unpack("<I", file.read(4))
-    return _ends(size, length + 8) if length not in _UNSAID and length + 8 > size + 1 else ""  # the padding of a last odd byte may be missing
+    # the padding of a last odd byte may be missing
+    return _ends(size, length + 8) if length not in _UNSAID and length + 8 > size + 1 else ""
 
 
 def _ends(size: int, promised: int) -> str:

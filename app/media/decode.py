@@ -33,7 +33,8 @@ _HOLE_S = 0.02  # up to here timestamps may jitter without the sound being cut; 
 
 
 class SeekPoint(msgspec.Struct, frozen=True):
-    """Where a decode can begin anew: a packet of the stream, counted from the first, and where its sound lies on the timeline."""
+    """Where a decode can begin anew: a packet of the stream, counted from the first, and where its sound lies on the
+    timeline."""
 
     packet: int
     at_n: int
@@ -42,8 +43,9 @@ class SeekPoint(msgspec.Struct, frozen=True):
 
 
 class Trail:
-    """Of one decode: where it begins (None: at the beginning), and the place between `from_n` and `until_n` at which another one would begin best:
-    where a frame's sound begins (nearly) at a whole sample, resampling goes on as if it had never stopped.
+    """Of one decode: where it begins (None: at the beginning), and the place between `from_n` and `until_n` at which
+    another one would begin best: where a frame's sound begins (nearly) at a whole sample, resampling goes on as if it
+    had never stopped.
     """
 
     def __init__(self, start: SeekPoint | None) -> None:
@@ -58,24 +60,32 @@ class Trail:
         self._from_n, self._until_n, self._beside = from_n, until_n, 1.0
 
     def note(self, position: tuple[int, float], at_n: int, offset_n: int, listener: Listener | None) -> None:
-        """A frame's sound is heard from `position` on, a sample and how far beside it; `at_n` is where its timestamp, rounded, puts it."""
+        """A frame's sound is heard from `position` on, a sample and how far beside it; `at_n` is where its timestamp,
+        rounded, puts it."""
         position_n, beside = position
-        if self._from_n <= position_n <= self._until_n and beside <= self._beside + _AS_GOOD:  # the last one of the best: less is heard twice
+        # the last one of the best: less is heard twice
+        if self._from_n <= position_n <= self._until_n and beside <= self._beside + _AS_GOOD:
             state = listener.state() if listener is not None else None
             self.place, self._beside = SeekPoint(self.packet, position_n, offset_n + position_n - at_n, state), beside
 
 
 def audio_blocks(
-    path: Path, track: int, *, block_n: int = SAMPLE_RATE_HZ, pictures: PictureEnd | None = None, listener: Listener | None = None,
-    trail: Trail | None = None, from_n: int = 0,
-) -> Iterator[Block]:  # fmt: skip
-    """The sound of audio stream `track`: float32 (block_n, 2) at 48 kHz; the last block may be shorter. With a `listener` there is a third column:
-    what recognition hears.
+    path: Path,
+    track: int,
+    *,
+    block_n: int = SAMPLE_RATE_HZ,
+    pictures: PictureEnd | None = None,
+    listener: Listener | None = None,
+    trail: Trail | None = None,
+    from_n: int = 0,
+) -> Iterator[Block]:
+    """The sound of audio stream `track`: float32 (block_n, 2) at 48 kHz; the last block may be shorter. With a
+    `listener` there is a third column: what recognition hears.
 
-    Sample 0 is the container's start, which is where a stream copy starts too: a late start, holes and packets that cannot be
-    decoded are silence. Mono goes to both sides at full level. Memory does not grow with the length. A truncated file ends
-    where its data ends. `pictures` hears the video packets on the way. `from_n`: without the samples before it, which are not even decoded
-    up to where `trail` starts.
+    Sample 0 is the container's start, which is where a stream copy starts too: a late start, holes and packets that
+    cannot be decoded are silence. Mono goes to both sides at full level. Memory does not grow with the length. A
+    truncated file ends where its data ends. `pictures` hears the video packets on the way. `from_n`: without the
+    samples before it, which are not even decoded up to where `trail` starts.
     Raises NOT_MEDIA, AUDIO_TRACK_MISSING, and MEDIA_DAMAGED or MEDIA_INCOMPLETE when nothing at all decodes.
     """
     with open_input(path) as container:
@@ -97,7 +107,9 @@ def _without(pieces: Iterable[Block], count_n: int) -> Iterator[Block]:
         count_n -= min(max(count_n, 0), len(piece))
 
 
-def _decoded(path: Path, container: InputContainer, stream: AudioStream, pictures: PictureEnd | None, trail: Trail) -> Iterator[AudioFrame]:
+def _decoded(
+    path: Path, container: InputContainer, stream: AudioStream, pictures: PictureEnd | None, trail: Trail
+) -> Iterator[AudioFrame]:
     """Every frame that decodes. A corrupt packet is skipped; its hole is filled later, by the timestamps around it."""
     restrict(stream.codec_context)
     any_frame = trail.start is not None
@@ -127,13 +139,17 @@ def _decoded(path: Path, container: InputContainer, stream: AudioStream, picture
 
 
 def on_timeline(
-    frames: Iterable[AudioFrame], container: InputContainer, stream: AudioStream, listener: Listener | None, trail: Trail
+    frames: Iterable[AudioFrame],
+    container: InputContainer,
+    stream: AudioStream,
+    listener: Listener | None,
+    trail: Trail,
 ) -> Generator[Block, None, None]:
     """Pieces of any length that follow each other without a hole, from the container's start on.
 
-    A run is a stretch of frames of one format without a jump; each has its own filter graph. Timestamps that go back by more
-    than a second, jump in a format that is known for it (MPEG-TS joined from several), or jump to where nothing can be (`latest_s`),
-    are taken as continuing, as ffmpeg does.
+    A run is a stretch of frames of one format without a jump; each has its own filter graph. Timestamps that go back by
+    more than a second, jump in a format that is known for it (MPEG-TS joined from several), or jump to where nothing
+    can be (`latest_s`), are taken as continuing, as ffmpeg does.
     """
     leap_n = RESTART_S * SAMPLE_RATE_HZ if restarts(container) else _NEVER_N
     latest_n = round(latest_s(container) * SAMPLE_RATE_HZ)
@@ -203,13 +219,15 @@ def _sane(block: Block) -> Block:
 
 
 class _Decoding:
-    """Frames of one format -> 48 kHz stereo float32, starting at sample `base_n` of the timeline; with a listener, and what it hears."""
+    """Frames of one format -> 48 kHz stereo float32, starting at sample `base_n` of the timeline; with a listener, and
+    what it hears."""
 
     def __init__(self, frame: AudioFrame, base_n: int, listener: Listener | None = None) -> None:
         self._format, self._layout, self._rate_hz = frame.format.name, frame.layout.name, frame.sample_rate
         self.last_n = 0  # the length of the last frame, at 48 kHz
         self._base_n = base_n
-        self._anchor_n, self._since_n = base_n, 0  # where the sound goes on without a hole, and how much of it came since, at its own rate
+        # where the sound goes on without a hole, and how much of it came since, at its own rate
+        self._anchor_n, self._since_n = base_n, 0
         self._waiting_n = 0
         self._mono = frame.layout.nb_channels == 1
         self._listener = listener
@@ -217,7 +235,9 @@ class _Decoding:
         self._native = listener is not None and frame.layout.nb_channels > 2  # and what the two are folded from
         self._columns = 1 if self._mono else 2 + frame.layout.nb_channels * self._native
         try:
-            self._graph = self._build(frame, f"aformat=sample_fmts=flt:channel_layouts={'mono' if self._mono else 'stereo'}")
+            self._graph = self._build(
+                frame, f"aformat=sample_fmts=flt:channel_layouts={'mono' if self._mono else 'stereo'}"
+            )
         except (av.FFmpegError, ValueError):  # a layout that swresample cannot mix ("7 channels"): the first two
             self._graph = self._build(frame, "pan=stereo|c0=c0|c1=c1,aformat=sample_fmts=flt:channel_layouts=stereo")
 
@@ -246,10 +266,15 @@ class _Decoding:
 
     def takes(self, frame: AudioFrame) -> bool:
         """Whether the frame is of this run's format."""
-        return frame.sample_rate == self._rate_hz and frame.layout.name == self._layout and frame.format.name == self._format
+        return (
+            frame.sample_rate == self._rate_hz
+            and frame.layout.name == self._layout
+            and frame.format.name == self._format
+        )
 
     def position(self, at_n: int) -> tuple[int, float] | None:
-        """The sample at which the coming frame begins, whose timestamp says `at_n`, and how far beside it; None after a hole."""
+        """The sample at which the coming frame begins, whose timestamp says `at_n`, and how far beside it; None after a
+        hole."""
         exact = self._anchor_n + self._since_n * SAMPLE_RATE_HZ / self._rate_hz
         return None if self._jumps_to(at_n) else (round(exact), abs(exact - round(exact)))
 
@@ -267,7 +292,8 @@ class _Decoding:
             self._anchor_n, self._since_n = at_n, 0
         self._since_n += samples_n
         self._waiting_n += samples_n
-        if self._waiting_n >= self._rate_hz:  # the graph gives a second at a time: asking it after every frame is most of the cost
+        # the graph gives a second at a time: asking it after every frame is most of the cost
+        if self._waiting_n >= self._rate_hz:
             self._waiting_n = 0
             return self._drain()
         return ()

@@ -22,12 +22,17 @@ from app.media.safe_open import open_input, packets, restrict, unreadable
 from app.media.silent_tracks import silent_tracks
 
 _ROTATION_PACKETS: Final = 400  # enough for the first key frame of a stream that was cut in the middle
-_PURPOSES: Final = {Disposition.comment: "commentary", Disposition.visual_impaired: "description", Disposition.descriptions: "description"}
+_PURPOSES: Final = {
+    Disposition.comment: "commentary",
+    Disposition.visual_impaired: "description",
+    Disposition.descriptions: "description",
+}
 _MAX_PIXELS: Final = 16_384 * 16_384
 
 
 def describe(path: Path) -> MediaInfo:
-    """Container, duration by its header, the first real video stream, every audio stream. Raises NOT_MEDIA, MEDIA_DAMAGED, MEDIA_INCOMPLETE."""
+    """Container, duration by its header, the first real video stream, every audio stream. Raises NOT_MEDIA,
+    MEDIA_DAMAGED, MEDIA_INCOMPLETE."""
     with open_input(path) as container:
         audio = tuple(_audio(stream, track) for track, stream in enumerate(container.streams.audio))
         if len(audio) > 1:
@@ -38,10 +43,14 @@ def describe(path: Path) -> MediaInfo:
         if video is None and not audio:
             raise unreadable(path, NOT_MEDIA, "It has neither pictures nor sound.")
         return MediaInfo(
-            format=container.format.name, duration_s=max(0.0, (container.duration or 0) / 1e6), start_s=(container.start_time or 0) / 1e6,
-            size_bytes=path.stat().st_size, video=video, audio=audio,
+            format=container.format.name,
+            duration_s=max(0.0, (container.duration or 0) / 1e6),
+            start_s=(container.start_time or 0) / 1e6,
+            size_bytes=path.stat().st_size,
+            video=video,
+            audio=audio,
             incomplete=missing(path),
-        )  # fmt: skip
+        )
 
 
 def _audio(stream: AvAudioStream, track: int) -> AudioStream:

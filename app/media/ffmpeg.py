@@ -1,8 +1,8 @@
 """Runs the ffmpeg program; no other module builds its command line.
 
-Inputs are passed as open file descriptors (`fd:`), with `fd` as the only protocol and a list of containers, so that a hostile file cannot make
-ffmpeg open another one; tested with DASH, HLS and ffconcat files disguised as videos. A person's text never becomes an option or a
-path: each metadata value is one `key=value` argument.
+Inputs are passed as open file descriptors (`fd:`), with `fd` as the only protocol and a list of containers, so that a
+hostile file cannot make ffmpeg open another one; tested with DASH, HLS and ffconcat files disguised as videos. A
+person's text never becomes an option or a path: each metadata value is one `key=value` argument.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ Report = Callable[[float], None]
 _LONGEST_NAME: Final = 255  # bytes
 STALL_S: Final = 300.0  # no progress for this long: give up (writing the index of a large MP4 reports no progress)
 
-# A second output that keeps nothing. ffmpeg starts the clock of an MPEG-TS or Ogg at the first packet of the streams that are USED; with this, all
-# of them are, and the picture stays where it is relative to the sound that was decoded beside it.
+# A second output that keeps nothing. ffmpeg starts the clock of an MPEG-TS or Ogg at the first packet of the streams
+# that are USED; with this, all of them are, and the picture stays where it is relative to the sound that was decoded
+# beside it.
 WHOLE_TIMELINE: Final = ("-map", "0:v?", "-map", "0:a?", "-c", "copy", "-f", "null", "-")
 
 
@@ -46,8 +47,8 @@ class Input(msgspec.Struct, frozen=True):
 class Command(msgspec.Struct, frozen=True):
     """One run of ffmpeg: `options` hold the maps, codecs and metadata of the output; `muxer` is its format.
 
-    `tail` are further options after the output (a second, null output). `duration_s` is what progress is measured against. `pieces`: the output is
-    a pattern of many files, which appear one by one and stay whatever happens.
+    `tail` are further options after the output (a second, null output). `duration_s` is what progress is measured
+    against. `pieces`: the output is a pattern of many files, which appear one by one and stay whatever happens.
     """
 
     inputs: tuple[Input, ...]
@@ -84,7 +85,18 @@ def metadata(where: str, key: str, value: str) -> tuple[str, str]:
 
 def argv(command: Command, fds: Sequence[int]) -> list[str]:
     """The whole command line. `fds` are the inputs' file descriptors, in order; the output goes to `command.output`."""
-    line = [tool(), "-nostdin", "-hide_banner", "-v", "error", "-nostats", "-progress", "pipe:1", "-y", *_reading(command.inputs, fds)]
+    line = [
+        tool(),
+        "-nostdin",
+        "-hide_banner",
+        "-v",
+        "error",
+        "-nostats",
+        "-progress",
+        "pipe:1",
+        "-y",
+        *_reading(command.inputs, fds),
+    ]
     folder, name = str(command.output.resolve().parent), command.output.name
     output = f"{folder.replace('%', '%%') if command.pieces else folder}/{name}"
     return [*line, *command.options, "-f", command.muxer, f"file:{output}", *command.tail]
@@ -93,7 +105,15 @@ def argv(command: Command, fds: Sequence[int]) -> list[str]:
 def _reading(inputs: Sequence[Input], fds: Sequence[int]) -> list[str]:
     line: list[str] = []
     for source, fd in zip(inputs, fds, strict=True):
-        line += [*source.options, "-protocol_whitelist", "fd", "-format_whitelist", source.formats, "-codec_whitelist", CODEC_WHITELIST]
+        line += [
+            *source.options,
+            "-protocol_whitelist",
+            "fd",
+            "-format_whitelist",
+            source.formats,
+            "-codec_whitelist",
+            CODEC_WHITELIST,
+        ]
         line += ["-fd", str(fd), "-i", "fd:"]
     return line
 
@@ -108,18 +128,29 @@ async def run(
     stall_s: float = STALL_S,
     finish: Callable[[Path], None] | None = None,
 ) -> None:
-    """Run ffmpeg; `report` hears 0..1. When it returns, the output is complete; when it raises, there is none (but for pieces).
+    """Run ffmpeg; `report` hears 0..1. When it returns, the output is complete; when it raises, there is none (but for
+    pieces).
 
     `finish` completes what ffmpeg wrote, in a thread, before the file gets its name.
 
-    Cancelling kills the child. Raises MEDIA_TOOL_FAILED, MEDIA_LIMIT (a limit, or no progress for `stall_s`), DISK_FULL.
+    Cancelling kills the child. Raises MEDIA_TOOL_FAILED, MEDIA_LIMIT (a limit, or no progress for `stall_s`),
+    DISK_FULL.
     """
     partial = command.output if command.pieces else command.output.with_name(command.output.name + ".part")
     if len(os.fsencode(partial.name)) > _LONGEST_NAME:
         partial = partial.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with _open_all(command.inputs) as fds:
-            done = await _watch(argv(msgspec.structs.replace(command, output=partial), fds), command, report, limits, env, cwd, fds, stall_s)
+            done = await _watch(
+                argv(msgspec.structs.replace(command, output=partial), fds),
+                command,
+                report,
+                limits,
+                env,
+                cwd,
+                fds,
+                stall_s,
+            )
         if done.code != 0:
             raise _failure(done, partial)
         if finish is not None:
@@ -132,7 +163,9 @@ async def run(
     report(1.0)
 
 
-async def ask(arguments: Sequence[str], *, inputs: Sequence[Input] = (), limits: Limits = NO_LIMITS, timeout_s: float = 20.0) -> ToolOutput:
+async def ask(
+    arguments: Sequence[str], *, inputs: Sequence[Input] = (), limits: Limits = NO_LIMITS, timeout_s: float = 20.0
+) -> ToolOutput:
     """Run ffmpeg with `arguments` after its inputs and return its output. A failing run returns its output too.
 
     Raises MEDIA_LIMIT after `timeout_s`; cancelling kills the child.
@@ -144,7 +177,9 @@ async def ask(arguments: Sequence[str], *, inputs: Sequence[Input] = (), limits:
                 raise RuntimeError("child() pipes both")
             try:
                 async with asyncio.timeout(timeout_s):
-                    said, complained = await asyncio.gather(children.tail(process.stdout, 1 << 20), children.tail(process.stderr, 1 << 16))
+                    said, complained = await asyncio.gather(
+                        children.tail(process.stdout, 1 << 20), children.tail(process.stderr, 1 << 16)
+                    )
                     return ToolOutput(await process.wait(), said, complained)
             except TimeoutError as error:
                 raise DubError(MEDIA_LIMIT, f"No answer within {timeout_s:.0f} s.") from error
@@ -195,7 +230,11 @@ async def _watch(
 def _failure(done: children.Exit, partial: Path) -> DubError:
     if disk_full.told(done.stderr):
         return DubError(DISK_FULL)
-    if done.code in (-signal.SIGKILL, -signal.SIGXCPU, -signal.SIGXFSZ) or "Cannot allocate memory" in done.stderr or "File too large" in done.stderr:
+    if (
+        done.code in (-signal.SIGKILL, -signal.SIGXCPU, -signal.SIGXFSZ)
+        or "Cannot allocate memory" in done.stderr
+        or "File too large" in done.stderr
+    ):
         return DubError(MEDIA_LIMIT)
     return DubError(MEDIA_TOOL_FAILED, sanitise(done.stderr, partial) or f"Exit code {done.code}.")
 

@@ -13,7 +13,8 @@ _ENABLED: Final = 1  # ISO/IEC 14496-12, 8.3.2: the track is played unless the p
 
 
 def disable_subtitles(path: Path) -> None:
-    """Disable every subtitle track of an MP4, so that players do not show it unasked: the muxer enables the first one regardless of its disposition.
+    """Disable every subtitle track of an MP4, so that players do not show it unasked: the muxer enables the first one
+    regardless of its disposition.
 
     Changes single bytes in place; the file's size and everything else stay.
     """
@@ -30,10 +31,12 @@ def disable_subtitles(path: Path) -> None:
 
 
 def trim_to(path: Path, duration_s: float) -> None:
-    """Let every track end after `duration_s` at the latest, and the header say how long the longest is: of a film that begins within a group of
-    pictures the muxer counts in what is not shown before its beginning, and shows the rest of the last pictures after its end.
+    """Let every track end after `duration_s` at the latest, and the header say how long the longest is: of a film that
+    begins within a group of pictures the muxer counts in what is not shown before its beginning, and shows the rest of
+    the last pictures after its end.
 
-    Changes numbers in place; the samples stay. For a file with its index as a whole (`moov`), as the muxer here writes it.
+    Changes numbers in place; the samples stay. For a file with its index as a whole (`moov`), as the muxer here writes
+    it.
     """
     with path.open("r+b") as file:
         file.seek(0, 2)
@@ -51,7 +54,8 @@ def trim_to(path: Path, duration_s: float) -> None:
 
 
 def _trim_edits(file: BinaryIO, track: tuple[int, int], most: int) -> int | None:
-    """Shorten what the edit list shows to `most` ticks of the movie; returns how long that is, None without an edit list."""
+    """Shorten what the edit list shows to `most` ticks of the movie; returns how long that is, None without an edit
+    list."""
     for at, _ in boxes(file, [b"edts", b"elst"], *track):
         file.seek(at + 4)
         (count,) = struct.unpack(">I", file.read(4))

@@ -1,8 +1,9 @@
 """The index of an MP4 moved to its front where the file lies, without writing the media again.
 
-A player needs the index (`moov`) before the first sample. FFmpeg writes it last, since only then it is known; its own `+faststart` then moves
-all media behind it, which is the whole file read and written once more. Here the file system makes room in front (FALLOC_FL_INSERT_RANGE: ext4,
-XFS); where it cannot, the media is moved, as FFmpeg would do it. Light: no more than a megabyte is held.
+A player needs the index (`moov`) before the first sample. FFmpeg writes it last, since only then it is known; its own
+`+faststart` then moves all media behind it, which is the whole file read and written once more. Here the file system
+makes room in front (FALLOC_FL_INSERT_RANGE: ext4, XFS); where it cannot, the media is moved, as FFmpeg would do it.
+Light: no more than a megabyte is held.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ _CANNOT: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.
 
 
 def index_to_front(path: Path) -> bool:
-    """Bring `moov` before the media. False, and the file as it was, where places in the index would need more bits than it has for them.
+    """Bring `moov` before the media. False, and the file as it was, where places in the index would need more bits than
+    it has for them.
 
-    For a file as FFmpeg's muxer leaves it: `ftyp`, media, `moov` at its end. One with the index in front already stays as it is. Killed or out of
-    space in between, the file is no whole one: give it its name afterwards. Raises OSError.
+    For a file as FFmpeg's muxer leaves it: `ftyp`, media, `moov` at its end. One with the index in front already stays
+    as it is. Killed or out of space in between, the file is no whole one: give it its name afterwards. Raises OSError.
     """
     with path.open("r+b", buffering=0) as file:
         file.seek(0, os.SEEK_END)
@@ -97,7 +99,12 @@ def _insert(file: BinaryIO, room: int) -> bool:
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "fallocate"):
         return False
-    if libc.fallocate(ctypes.c_int(file.fileno()), ctypes.c_int(_INSERT_RANGE), ctypes.c_longlong(0), ctypes.c_longlong(room)) == 0:
+    if (
+        libc.fallocate(
+            ctypes.c_int(file.fileno()), ctypes.c_int(_INSERT_RANGE), ctypes.c_longlong(0), ctypes.c_longlong(room)
+        )
+        == 0
+    ):
         return True
     code = ctypes.get_errno()
     if code in _CANNOT:

@@ -1,4 +1,5 @@
-"""AAC and Opus by PyAV: a piece of sound -> packets, packets -> a file. Runs in a child process: it imports av and numpy."""
+"""AAC and Opus by PyAV: a piece of sound -> packets, packets -> a file. Runs in a child process: it imports av and
+numpy."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ Packets = list[tuple[int, bytes]]
 
 
 class PacketCodec(msgspec.Struct, frozen=True):
-    """A codec whose packets can be cut and joined. `priming_n` is the encoder's delay: its first packet begins that much before the sound.
+    """A codec whose packets can be cut and joined. `priming_n` is the encoder's delay: its first packet begins that
+    much before the sound.
 
     `name` is part of every cached packet's name: change it with anything that changes the packets.
     """
@@ -43,18 +45,36 @@ class PacketCodec(msgspec.Struct, frozen=True):
     container_options: dict[str, str]
 
 
-# FFmpeg's documentation recommends aac_coder=fast from 64 kb/s on. Measured at 192 kb/s, signal to noise: speech 56 dB (twoloop: 39), speech over
-# music 26 (28), in a third of the time. The same sound in both channels cannot spend 192 kb/s, and the encoder then tries every frame five
-# times; at 128 kb/s it is at 47 dB. The edit list ends at a sample, not at a millisecond, by the movie's timescale.
+# FFmpeg's documentation recommends aac_coder=fast from 64 kb/s on. Measured at 192 kb/s, signal to noise: speech 56 dB
+# (twoloop: 39), speech over music 26 (28), in a third of the time. The same sound in both channels cannot spend 192
+# kb/s, and the encoder then tries every frame five times; at 128 kb/s it is at 47 dB. The edit list ends at a sample,
+# not at a millisecond, by the movie's timescale.
 AAC: Final = PacketCodec(
-    name="aac-192-fast-1", encoder="aac", decoder="aac", container="ipod", frame_n=1_024, priming_n=1_024, bit_rate=192_000, mono_bit_rate=128_000,
-    options={"aac_coder": "fast"}, container_options={"movflags": "+faststart", "movie_timescale": str(SAMPLE_RATE_HZ)},
-)  # fmt: skip
-# RFC 7845: 312 samples are libopus's look-ahead at 48 kHz. 128 kb/s stereo is transparent to most listeners (Opus's own listening tests).
+    name="aac-192-fast-1",
+    encoder="aac",
+    decoder="aac",
+    container="ipod",
+    frame_n=1_024,
+    priming_n=1_024,
+    bit_rate=192_000,
+    mono_bit_rate=128_000,
+    options={"aac_coder": "fast"},
+    container_options={"movflags": "+faststart", "movie_timescale": str(SAMPLE_RATE_HZ)},
+)
+# RFC 7845: 312 samples are libopus's look-ahead at 48 kHz. 128 kb/s stereo is transparent to most listeners (Opus's own
+# listening tests).
 OPUS: Final = PacketCodec(
-    name="opus-128-1", encoder="libopus", decoder="libopus", container="opus", frame_n=960, priming_n=312, bit_rate=128_000, mono_bit_rate=96_000,
-    options={"frame_duration": "20", "application": "audio", "vbr": "on"}, container_options={"fflags": "+bitexact"},
-)  # fmt: skip
+    name="opus-128-1",
+    encoder="libopus",
+    decoder="libopus",
+    container="opus",
+    frame_n=960,
+    priming_n=312,
+    bit_rate=128_000,
+    mono_bit_rate=96_000,
+    options={"frame_duration": "20", "application": "audio", "vbr": "on"},
+    container_options={"fflags": "+bitexact"},
+)
 _FRAMES_AT_ONCE: Final = 50
 _MONO: Final = 1e-6  # the sides' share of the energy up to which sound counts as mono: -60 dB
 
@@ -69,8 +89,8 @@ class Encoded(msgspec.Struct, frozen=True):
 def encode(codec: PacketCodec, samples: Samples, first_n: int) -> Encoded:
     """Every packet of float32 (n, 2) samples; `first_n` is the position of samples[0].
 
-    Decoding the packets gives the samples back at their positions, after `priming_n` of silence before `first_n`. The last frame is filled
-    with silence. Releases the GIL while it encodes.
+    Decoding the packets gives the samples back at their positions, after `priming_n` of silence before `first_n`. The
+    last frame is filled with silence. Releases the GIL while it encodes.
     """
     context = av.codec.CodecContext.create(codec.encoder, "w")
     if not isinstance(context, av.AudioCodecContext):
@@ -92,7 +112,8 @@ def encode(codec: PacketCodec, samples: Samples, first_n: int) -> Encoded:
 
 
 def decode(codec: PacketCodec, encoded: Encoded) -> Iterator[Samples]:
-    """What a player makes of the packets, from the first one's position on: float32 (n, 2), about a second at a time."""
+    """What a player makes of the packets, from the first one's position on: float32 (n, 2), about a second at a
+    time."""
     context = av.codec.CodecContext.create(codec.decoder, "r")
     if not isinstance(context, av.AudioCodecContext):
         raise DubError(MEDIA_TOOL_FAILED, f"There is no {codec.decoder} decoder.")
@@ -101,7 +122,11 @@ def decode(codec: PacketCodec, encoded: Encoded) -> Iterator[Samples]:
     for index, (_, data) in enumerate(encoded.packets, 1):
         for frame in context.decode(av.Packet(data)):
             sound = frame.to_ndarray()
-            scaled = sound.astype(np.float32) / np.float32(32_768) if sound.dtype == np.int16 else np.asarray(sound, np.float32)
+            scaled = (
+                sound.astype(np.float32) / np.float32(32_768)
+                if sound.dtype == np.int16
+                else np.asarray(sound, np.float32)
+            )
             waiting.append(scaled.T if frame.format.is_planar else scaled.reshape(-1, 2))
         if index % _FRAMES_AT_ONCE == 0 or index == len(encoded.packets):
             yield np.concatenate(waiting) if waiting else np.zeros((0, 2), np.float32)
@@ -121,14 +146,17 @@ def is_mono(samples: Samples) -> bool:
 class PacketWriter:
     """Writes packets of one codec to a file that plays exactly `duration_n` samples from the first one at position 0.
 
-    The file appears under its name when the `with` block ends without an error; before that, and after an error, it is absent.
-    Packets come in order, from position -priming_n on; the container tells a decoder to drop that silence, and what lies after the end.
+    The file appears under its name when the `with` block ends without an error; before that, and after an error, it is
+    absent. Packets come in order, from position -priming_n on; the container tells a decoder to drop that silence, and
+    what lies after the end.
     """
 
     def __init__(self, codec: PacketCodec, path: Path, duration_n: int) -> None:
         self._codec, self._path, self._duration_n = codec, path, duration_n
         self._written = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        self._container = av.open(str(self._written), "w", format=codec.container, container_options=codec.container_options)
+        self._container = av.open(
+            str(self._written), "w", format=codec.container, container_options=codec.container_options
+        )
         stream = self._container.add_stream(codec.encoder, rate=SAMPLE_RATE_HZ)
         if not isinstance(stream, AudioStream):
             raise DubError(MEDIA_TOOL_FAILED, f"There is no {codec.encoder} encoder.")
@@ -150,7 +178,9 @@ class PacketWriter:
             packet.is_keyframe = True
             self._container.mux(packet)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             if kind is None:
                 self._container.close()

@@ -1,4 +1,5 @@
-"""An encoded picture that lies in pieces, put together without encoding it again. Runs in a child process: it imports av and numpy."""
+"""An encoded picture that lies in pieces, put together without encoding it again. Runs in a child process: it imports
+av and numpy."""
 
 from __future__ import annotations
 
@@ -18,19 +19,24 @@ from app.domain.errors import MEDIA_TOOL_FAILED, DubError
 from app.media.packets import AAC, SAMPLE_RATE_HZ, TICK, encode
 
 _CLOCK_N: Final = SAMPLE_RATE_HZ // 10
-_NO_DECODER: Final = {"codec_whitelist": "none"}  # else libavformat decodes pictures of each piece to describe it: 30 ms instead of 0.2 for 4K
+# else libavformat decodes pictures of each piece to describe it: 30 ms instead of 0.2 for 4K
+_NO_DECODER: Final = {"codec_whitelist": "none"}
 
 
 def join(pieces: Sequence[Callable[[], bytes]], out: Path) -> None:
-    """Write the pieces (NUT, each beginning with a key frame that nothing reaches behind) as one MP4, every picture at its own time.
+    """Write the pieces (NUT, each beginning with a key frame that nothing reaches behind) as one MP4, every picture at
+    its own time.
 
-    An MP4 whose pictures start late would be shifted to 0 when it is read again; a short silence from 0 on holds its clock. It is on disk when this
-    returns.
+    An MP4 whose pictures start late would be shifted to 0 when it is read again; a short silence from 0 on holds its
+    clock. It is on disk when this returns.
     """
     order = _Order(packet.pts for packet in _packets(pieces))
     written = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
-        with av.open(io.BytesIO(pieces[0]()), "r", format="nut") as first, av.open(str(written), "w", format="mp4") as container:
+        with (
+            av.open(io.BytesIO(pieces[0]()), "r", format="nut") as first,
+            av.open(str(written), "w", format="mp4") as container,
+        ):
             picture = container.add_stream_from_template(first.streams.video[0])
             picture.time_base = first.streams.video[0].time_base
             clock = container.add_stream("aac", rate=SAMPLE_RATE_HZ)
@@ -63,7 +69,8 @@ def _packets(pieces: Sequence[Callable[[], bytes]]) -> Iterator[Packet[Any]]:
 
 
 class _Order:
-    """When each packet is decoded: the pictures' times in order, as much earlier as the encoder's reordering takes. Pieces know only their own."""
+    """When each packet is decoded: the pictures' times in order, as much earlier as the encoder's reordering takes.
+    Pieces know only their own."""
 
     def __init__(self, shown: Iterable[int | None]) -> None:
         times = np.fromiter((at for at in shown if at is not None), np.int64)

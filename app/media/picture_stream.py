@@ -27,8 +27,8 @@ Size = tuple[int, int]
 class PictureEnd:
     """Hears the packets of the film while the sound is read, and knows when the last picture ends.
 
-    `end_s` counts from the container's start; 0 when there is no picture. Jumps are taken as the sound's are. `sizes` are those that new parameter
-    sets announce on the way, the first one included; empty where there are none.
+    `end_s` counts from the container's start; 0 when there is no picture. Jumps are taken as the sound's are. `sizes`
+    are those that new parameter sets announce on the way, the first one included; empty where there are none.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,9 @@ class PictureEnd:
         if self.end_s and self._restarts and abs(at_s + self._offset_s - self.end_s) > RESTART_S:
             self._offset_s = self.end_s - at_s
         if at_s + self._offset_s <= self._latest_s:  # else one damaged packet, not the film, is that late
-            self.end_s = max(self.end_s, at_s + self._offset_s + ((packet.duration or 0) * self._tick_s or self._picture_s))
+            self.end_s = max(
+                self.end_s, at_s + self._offset_s + ((packet.duration or 0) * self._tick_s or self._picture_s)
+            )
 
     def _learn(self, packet: Packet[Any], container: InputContainer) -> None:
         """What is the same for all packets: asking for it each time would be most of the work."""
@@ -92,9 +94,11 @@ class PictureEnd:
 
 
 class _Edits:
-    """What an MP4's edit list does to the picture, as the demuxer carries it out: packets that are decoded and not shown, and clocks that go back.
+    """What an MP4's edit list does to the picture, as the demuxer carries it out: packets that are decoded and not
+    shown, and clocks that go back.
 
-    `starts_inside`: the film begins within a group of pictures. `cut`: something within it was cut out or moved, which no copy can keep.
+    `starts_inside`: the film begins within a group of pictures. `cut`: something within it was cut out or moved, which
+    no copy can keep.
     """
 
     def __init__(self) -> None:
@@ -109,7 +113,8 @@ class _Edits:
             self._last_dts = packet.dts
         if not packet.is_discard:
             self._first_shown = at if self._first_shown is None else min(at, self._first_shown)
-            # At the film's end, pictures that are decoded first and shown last are hidden, and none that is shown comes after them.
+            # At the film's end, pictures that are decoded first and shown last are hidden, and none that is shown comes
+            # after them.
             self.cut = self.cut or (self._earliest_hidden is not None and at >= self._earliest_hidden)
         elif self._first_shown is None:
             self.starts_inside = True
@@ -133,7 +138,8 @@ def _size_of(packet: Packet[Any], codec: str) -> Size | None:
 
 
 def moving_picture(container: InputContainer) -> VideoStream | None:
-    """The first video stream that is a film: no cover, no thumbnail track, and no still before the film, whether it is marked as one or not."""
+    """The first video stream that is a film: no cover, no thumbnail track, and no still before the film, whether it is
+    marked as one or not."""
     films = [stream for stream in container.streams.video if not stream.disposition & _STILL]
     if len(films) > 1:
         films.sort(key=lambda stream: (_is_still(stream, container), _codec(stream) in _STILL_CODECS))

@@ -27,11 +27,16 @@ def open_input(path: Path) -> InputContainer:
     """Open an untrusted file: known containers and decoders only, no other file, no network.
     FFmpeg does not get its name: the container is detected from its bytes, as in the ffmpeg program.
 
-        The caller closes it (`with`). Raises NOT_MEDIA, or MEDIA_DAMAGED when it begins like a container and cannot be opened, MEDIA_INCOMPLETE when
-        that is because its end is missing.
+        The caller closes it (`with`). Raises NOT_MEDIA, or MEDIA_DAMAGED when it begins like a container and cannot be
+        opened, MEDIA_INCOMPLETE when that is because its end is missing.
     """
     with path.open("rb", buffering=0) as file:  # FFmpeg duplicates the descriptor
-        options = {"fd": str(file.fileno()), "protocol_whitelist": "fd", "format_whitelist": FORMAT_WHITELIST, "codec_whitelist": CODEC_WHITELIST}
+        options = {
+            "fd": str(file.fileno()),
+            "protocol_whitelist": "fd",
+            "format_whitelist": FORMAT_WHITELIST,
+            "codec_whitelist": CODEC_WHITELIST,
+        }
         try:
             return av.open("fd:", timeout=_OPEN_TIMEOUT_S, metadata_errors="replace", container_options=options)
         except (av.FFmpegError, ValueError) as error:
@@ -39,7 +44,8 @@ def open_input(path: Path) -> InputContainer:
 
 
 def unreadable(path: Path, otherwise: Any, detail: str = "") -> DubError:
-    """The error for an unreadable file: media_incomplete when its structure shows a missing end, else the problem `otherwise`."""
+    """The error for an unreadable file: media_incomplete when its structure shows a missing end, else the problem
+    `otherwise`."""
     lack = missing(path)
     return DubError(MEDIA_INCOMPLETE, lack) if lack else DubError(otherwise, detail)
 
@@ -52,8 +58,9 @@ def _begins_like_media(path: Path) -> bool:
 
 
 def restrict(codec_context: Any) -> None:
-    """Let a stream's decoder open only when it is one of the known ones, in this thread alone: on a machine with 64 processors its threads would take
-    more address space than the child may have. Call it before the first decode. Raises MEDIA_DAMAGED without a decoder.
+    """Let a stream's decoder open only when it is one of the known ones, in this thread alone: on a machine with 64
+    processors its threads would take more address space than the child may have. Call it before the first decode.
+    Raises MEDIA_DAMAGED without a decoder.
     """
     if codec_context is None:
         raise DubError(MEDIA_DAMAGED, "Its codec is not known.")
@@ -67,8 +74,8 @@ def restarts(container: InputContainer) -> bool:
 
 
 def latest_s(container: InputContainer) -> float:
-    """The latest plausible time: the container's duration, or, when that is missing or too short, the longest that its bytes could
-    last. Otherwise a single damaged timestamp would add hours of silence.
+    """The latest plausible time: the container's duration, or, when that is missing or too short, the longest that its
+    bytes could last. Otherwise a single damaged timestamp would add hours of silence.
     """
     slowest_s = container.size * 8 / _LEAST_BITS_S if container.size > 0 else 0.0
     return max((container.duration or 0) / 1e6 + RESTART_S, slowest_s, _ALWAYS_BELIEVED_S)

@@ -1,4 +1,5 @@
-"""A packet of a stream, found again in a file that is read for the second time. Runs in a child process: it imports av."""
+"""A packet of a stream, found again in a file that is read for the second time. Runs in a child process: it imports
+av."""
 
 from __future__ import annotations
 
@@ -17,13 +18,14 @@ from app.media.safe_open import packets
 
 _MOST_PACKETS: Final = 4_000  # read after a seek in search of the one that is wanted
 _BEYOND_S: Final = 2.0  # and this far behind where it should have been
-# Files that are one stream of frames: a byte's position leads to a packet. Their times after such a seek begin at 0 or are unknown.
+# Files that are one stream of frames: a byte's position leads to a packet. Their times after such a seek begin at 0 or
+# are unknown.
 _RAW: Final = frozenset({"mp3", "aac", "ac3", "eac3", "dts", "flac", "wav", "w64", "aiff", "au", "tta", "amr"})
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """A packet of the stream, to be known again: its number, its time in the stream's ticks, its byte's position, and what its bytes add up to.
-    `sole`: the packets before and after it have other positions.
+    """A packet of the stream, to be known again: its number, its time in the stream's ticks, its byte's position, and
+    what its bytes add up to. `sole`: the packets before and after it have other positions.
     """
 
     number: int
@@ -50,8 +52,8 @@ def _check(packet: Packet[Any]) -> int:
 
 
 def sought(container: InputContainer, stream: Any, start: Start) -> Iterator[Packet[Any]] | None:
-    """The packets from the start's first one on, with the times that they have when the file is read from its beginning; None where they are not
-    found by seeking.
+    """The packets from the start's first one on, with the times that they have when the file is read from its
+    beginning; None where they are not found by seeking.
     """
     for seek in _ways(container, stream, start.first):
         try:
@@ -84,7 +86,9 @@ def _find(found: Iterator[Packet[Any]], stream: Any, start: Start) -> list[Packe
     for packet in itertools.islice(found, _MOST_PACKETS):
         if _is(packet, start.first):
             begun = [packet]
-            while len(begun) <= start.heard.number - start.first.number and (following := next(found, None)) is not None:
+            while (
+                len(begun) <= start.heard.number - start.first.number and (following := next(found, None)) is not None
+            ):
                 begun.append(following)
             complete = len(begun) == start.heard.number - start.first.number + 1
             return begun if complete and _check(begun[-1]) == start.heard.check else None
@@ -97,7 +101,9 @@ def _is(packet: Packet[Any], mark: Mark) -> bool:
     same_place = mark.position is not None and packet.pos == mark.position
     if mark.position is not None and packet.pos is not None and not same_place:
         return False
-    return ((packet.pts is not None and packet.pts == mark.pts) or (mark.sole and same_place)) and _check(packet) == mark.check
+    return ((packet.pts is not None and packet.pts == mark.pts) or (mark.sole and same_place)) and _check(
+        packet
+    ) == mark.check
 
 
 def _retimed(found: Iterator[Packet[Any]], first: Mark) -> Iterator[Packet[Any]]:

@@ -26,8 +26,8 @@ _BELOW_DB: Final = 20.0  # and at least this much fainter than another track: a 
 
 
 def silent_tracks(path: Path) -> frozenset[int]:
-    """The tracks, counted from 0, in which nothing is heard wherever one listens, while another track sounds. A few places are decoded, and as few
-    as are needed. A track that cannot be decoded is silent. Raises as `open_input`.
+    """The tracks, counted from 0, in which nothing is heard wherever one listens, while another track sounds. A few
+    places are decoded, and as few as are needed. A track that cannot be decoded is silent. Raises as `open_input`.
     """
     levels: dict[int, float] = {}
     with open_input(path) as container:
@@ -44,7 +44,9 @@ def silent_tracks(path: Path) -> frozenset[int]:
             for index, level_db in _listen(container, faint).items():
                 levels[track_of[index]] = max(levels[track_of[index]], level_db)
     loudest_db = max(levels.values(), default=-math.inf)
-    return frozenset(track for track, level_db in levels.items() if level_db < _FAINT_DB and level_db < loudest_db - _BELOW_DB)
+    return frozenset(
+        track for track, level_db in levels.items() if level_db < _FAINT_DB and level_db < loudest_db - _BELOW_DB
+    )
 
 
 def _decodable(stream: AudioStream) -> bool:
@@ -90,7 +92,8 @@ def _level_db(frame: AudioFrame) -> float:
 
 
 def _all_channels(frame: AudioFrame) -> AudioFrame:
-    """A frame whose samples PyAV can hand out: of many channels, each in a plane of its own, the resampler makes one plane."""
+    """A frame whose samples PyAV can hand out: of many channels, each in a plane of its own, the resampler makes one
+    plane."""
     if not frame.format.is_planar or len(frame.layout.channels) <= _FEW_PLANES:
         return frame
     return AudioResampler(format=frame.format.packed.name).resample(frame)[0]

@@ -1,8 +1,10 @@
-"""A track's sound from any moment on: the same samples, wherever reading began. Runs in a child process: it imports av and numpy.
+"""A track's sound from any moment on: the same samples, wherever reading began. Runs in a child process: it imports av
+and numpy.
 
-The timeline is cut into spans. At the start of each a new decoder begins, some packets earlier, in a run from the file's beginning as after a seek.
-So a span depends on nothing before its first packet: not on a bit reservoir, a prediction, or the noise that a decoder makes up. Where the
-decoders begin is found by reading once from the beginning. Later readings seek there, and check that the packets found are those packets.
+The timeline is cut into spans. At the start of each a new decoder begins, some packets earlier, in a run from the
+file's beginning as after a seek. So a span depends on nothing before its first packet: not on a bit reservoir, a
+prediction, or the noise that a decoder makes up. Where the decoders begin is found by reading once from the beginning.
+Later readings seek there, and check that the packets found are those packets.
 """
 
 from __future__ import annotations
@@ -30,13 +32,14 @@ _WARM_LOSSLESS: Final = 2
 _LOSSLESS: Final = ("pcm_", "flac", "alac")
 _RUN_UP_N: Final = SAMPLE_RATE_HZ // 10  # a resampler forgets in less
 _SPARE_N: Final = 4 * SAMPLE_RATE_HZ  # from 44.1 kHz, a frame begins at a whole sample every 3.4 s
-# Decoders that make up noise by a generator whose state no flush resets. Their streams' parameters are known well enough to open another one.
+# Decoders that make up noise by a generator whose state no flush resets. Their streams' parameters are known well
+# enough to open another one.
 _NOISY: Final = frozenset({"aac", "ac3", "eac3"})
 
 
 class Spans(msgspec.Struct):
-    """The starts of a file's spans as far as they are known; None where a span has none and the one before goes on. Span `k` begins at
-    k * length_n - lead_n; the first one at 0.
+    """The starts of a file's spans as far as they are known; None where a span has none and the one before goes on.
+    Span `k` begins at k * length_n - lead_n; the first one at 0.
     """
 
     length_n: int
@@ -55,7 +58,8 @@ class Spans(msgspec.Struct):
 
 
 class SoundReader:
-    """Reads audio stream `track` from the beginning or from where `go_to` leads; what it learns of `spans` it adds to them. Close it."""
+    """Reads audio stream `track` from the beginning or from where `go_to` leads; what it learns of `spans` it adds to
+    them. Close it."""
 
     def __init__(self, path: Path, track: int, spans: Spans) -> None:
         """Raises NOT_MEDIA, MEDIA_DAMAGED, AUDIO_TRACK_MISSING."""
@@ -84,7 +88,8 @@ class SoundReader:
         self._container.close()
 
     def go_to(self, at_n: int) -> None:
-        """Read on from the start of the span in which `at_n` lies, or from further ahead, where reading already is nearer."""
+        """Read on from the start of the span in which `at_n` lies, or from further ahead, where reading already is
+        nearer."""
         span = self.spans.before(at_n)
         start = self.spans.starts[span]
         if start is None or self.spans.begin_n(span) <= self.position_n <= at_n:
@@ -111,7 +116,8 @@ class SoundReader:
             following = yield from self._span(following)
 
     def _span(self, span: int) -> Generator[Block, None, int | None]:
-        """One span and those after it that have no start of their own; returns the next one that has one, None at the end of the file."""
+        """One span and those after it that have no start of their own; returns the next one that has one, None at the
+        end of the file."""
         spans = self.spans
         start = spans.starts[span] if span < len(spans.starts) else None
         trail = Trail(start.place if start else None)
@@ -166,8 +172,10 @@ class SoundReader:
         return _WARM_LOSSLESS if self._stream.codec_context.codec.name.startswith(_LOSSLESS) else _WARM_PACKETS
 
     def _frames(self, start: Start | None, trail: Trail) -> Generator[AudioFrame, None, None]:
-        """Every frame that decodes, from the start's packet on. A corrupt packet is skipped; the timestamps around it fill its hole."""
-        decoder = self._stream.codec_context if start is None else _decoder(self._stream)  # at the beginning it knows what to skip there
+        """Every frame that decodes, from the start's packet on. A corrupt packet is skipped; the timestamps around it
+        fill its hole."""
+        # at the beginning it knows what to skip there
+        decoder = self._stream.codec_context if start is None else _decoder(self._stream)
         for mark, packet in self._from(start.first.number if start else 0):
             self._forget(trail, mark.number)
             trail.packet = mark.number
@@ -178,7 +186,9 @@ class SoundReader:
                 continue
             if start is not None and mark.number < start.place.packet:  # the decoder only comes into its state
                 continue
-            yield from (frame for frame in frames if isinstance(frame, AudioFrame) and frame.samples and frame.sample_rate)
+            yield from (
+                frame for frame in frames if isinstance(frame, AudioFrame) and frame.samples and frame.sample_rate
+            )
 
     def _from(self, number: int) -> Iterator[tuple[Mark, Packet[Any]]]:
         """The packets from this one on: those that were kept, then those of the file."""

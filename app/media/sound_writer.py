@@ -1,4 +1,5 @@
-"""Writes MP3, WAV and FLAC files from the first sample to the last. Runs in a child process: it imports av and numpy."""
+"""Writes MP3, WAV and FLAC files from the first sample to the last. Runs in a child process: it imports av and
+numpy."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ class _Kind(msgspec.Struct, frozen=True):
     container_options: dict[str, str] = {}
 
 
-# WAV becomes RF64 (EBU Tech 3306) where 4 GB do not suffice: 6.2 hours. MP3's Xing header says how much silence a decoder must drop at both ends.
+# WAV becomes RF64 (EBU Tech 3306) where 4 GB do not suffice: 6.2 hours. MP3's Xing header says how much silence a
+# decoder must drop at both ends.
 _KINDS: Final = {
     AudioFormat.WAV: _Kind("wav", "pcm_s16le", "s16", container_options={"rf64": "auto", "fflags": "+bitexact"}),
     AudioFormat.FLAC: _Kind("flac", "flac", "s16", container_options={"fflags": "+bitexact"}),
@@ -39,12 +41,15 @@ _FULL: Final = 32_767
 
 
 class SoundWriter:
-    """Writes samples one after the other; the file appears under its name when the `with` block ends without an error, and else is absent."""
+    """Writes samples one after the other; the file appears under its name when the `with` block ends without an error,
+    and else is absent."""
 
     def __init__(self, path: Path, sound_format: AudioFormat) -> None:
         self._path, self._kind = path, _KINDS[sound_format]
         self._written = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        self._container = av.open(str(self._written), "w", format=self._kind.container, container_options=self._kind.container_options)
+        self._container = av.open(
+            str(self._written), "w", format=self._kind.container, container_options=self._kind.container_options
+        )
         stream = self._container.add_stream(self._kind.encoder, rate=SAMPLE_RATE_HZ)
         if not isinstance(stream, AudioStream):
             raise DubError(MEDIA_TOOL_FAILED, f"There is no {self._kind.encoder} encoder.")
@@ -71,12 +76,15 @@ class SoundWriter:
             self._at_n += len(part)
 
     def _dithered(self, samples: Samples) -> npt.NDArray[np.int16]:
-        """16 bits with triangular dither of two steps, which makes the rounding error noise (Lipshitz, Wannamaker, Vanderkooy, 1992)."""
+        """16 bits with triangular dither of two steps, which makes the rounding error noise (Lipshitz, Wannamaker,
+        Vanderkooy, 1992)."""
         noise = self._random.random(samples.shape, np.float32)
         noise -= self._random.random(samples.shape, np.float32)
         return np.asarray(np.rint(samples * np.float32(_FULL) + noise).clip(-_FULL - 1, _FULL), np.int16)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             if kind is None:
                 self._container.mux(self._stream.encode(None))

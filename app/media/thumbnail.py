@@ -24,7 +24,8 @@ _PACKETS: Final = 300
 
 
 def write_thumbnail(path: Path, stream_index: int, duration_s: float, out: Path) -> bool:
-    """Write a JPEG of at most 480 pixels a side, upright, from a tenth into the film, or later where that is black. False when no frame decodes."""
+    """Write a JPEG of at most 480 pixels a side, upright, from a tenth into the film, or later where that is black.
+    False when no frame decodes."""
     kept: tuple[VideoFrame, Fraction] | None = None
     for share in (0.1, 0.3, 0.5, 0.0):
         found = _frame_at(path, stream_index, duration_s * share)
@@ -68,11 +69,18 @@ def _jpeg(frame: VideoFrame, aspect: Fraction) -> bytes:
     scale = min(1.0, _MAX_SIDE / max(width, height))
     small = frame.reformat(width=max(2, round(width * scale)), height=max(2, round(height * scale)), format="rgb24")
     pixels = np.rot90(small.to_ndarray(), k=frame.rotation // 90 % 4)
-    picture = VideoFrame.from_ndarray(np.ascontiguousarray(pixels, dtype=np.uint8), format="rgb24").reformat(format="yuvj420p")
+    picture = VideoFrame.from_ndarray(np.ascontiguousarray(pixels, dtype=np.uint8), format="rgb24").reformat(
+        format="yuvj420p"
+    )
     encoder = CodecContext.create("mjpeg", "w")
     if not isinstance(encoder, VideoCodecContext):
         raise TypeError("mjpeg encodes pictures")
-    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = picture.width, picture.height, "yuvj420p", Fraction(1, 25)
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = (
+        picture.width,
+        picture.height,
+        "yuvj420p",
+        Fraction(1, 25),
+    )
     encoder.options = {"qmin": "4", "qmax": "4"}
     picture.pts, picture.time_base = 0, encoder.time_base
     return b"".join(bytes(packet) for packet in (*encoder.encode(picture), *encoder.encode(None)))

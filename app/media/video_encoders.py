@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 
 
 class Encoder(msgspec.Struct, frozen=True):
-    """An encoder of H.264. `before` are options before the inputs, `filters` end the filter chain, `options` are the encoder's own.
+    """An encoder of H.264. `before` are options before the inputs, `filters` end the filter chain, `options` are the
+    encoder's own.
 
     `at_key_frames` makes those that are asked for such that nothing reaches behind them.
     `maps_memory`: it reserves hundreds of gigabytes of addresses (CUDA does), which no limit of address space allows.
@@ -43,8 +44,15 @@ _VAAPI_DEVICES: Final = Path("/dev/dri")
 _TRIAL_S: Final = 15.0
 # Of about the quality that libx264 gives above; in the order in which they are tried.
 _HARDWARE: Final = (
-    Encoder("h264_nvenc", ("-preset", "p5", "-rc", "vbr", "-cq", "22", "-b:v", "0"), at_key_frames=("-forced-idr", "1"), maps_memory=True),
-    Encoder("h264_qsv", ("-preset", "medium", "-global_quality", "22"), "format=nv12", at_key_frames=("-forced_idr", "1")),
+    Encoder(
+        "h264_nvenc",
+        ("-preset", "p5", "-rc", "vbr", "-cq", "22", "-b:v", "0"),
+        at_key_frames=("-forced-idr", "1"),
+        maps_memory=True,
+    ),
+    Encoder(
+        "h264_qsv", ("-preset", "medium", "-global_quality", "22"), "format=nv12", at_key_frames=("-forced_idr", "1")
+    ),
     Encoder("h264_vaapi", ("-rc_mode", "CQP", "-qp", "22"), "format=nv12,hwupload"),
     Encoder("h264_videotoolbox", ("-q:v", "60", "-allow_sw", "0")),
 )
@@ -53,14 +61,16 @@ _found: dict[str, Encoder] = {}  # by the path of the ffmpeg program
 
 
 async def choose(*, hardware: bool) -> Encoder:
-    """libx264, or the machine's own encoder when it is wished for and one works here. Looked for once in the life of the process."""
+    """libx264, or the machine's own encoder when it is wished for and one works here. Looked for once in the life of
+    the process."""
     if not hardware:
         return SOFTWARE
     tool = ffmpeg.tool()
     if tool not in _found:  # two jobs that ask at the same time both test, with the same result
         try:
             _found[tool] = await _look()
-        except DubError as error:  # a machine too busy to answer: the job goes on with libx264, and the next one asks again
+        # a machine too busy to answer: the job goes on with libx264, and the next one asks again
+        except DubError as error:
             log.warning("ffmpeg does not say which encoders it has: %s", error.detail)
             return SOFTWARE
         log.info("video encoder of this machine: %s", _found[tool].name)
@@ -68,7 +78,9 @@ async def choose(*, hardware: bool) -> Encoder:
 
 
 async def _look() -> Encoder:
-    listed = {words[1] for line in (await ffmpeg.ask(["-encoders"])).stdout.splitlines() if len(words := line.split()) > 1}
+    listed = {
+        words[1] for line in (await ffmpeg.ask(["-encoders"])).stdout.splitlines() if len(words := line.split()) > 1
+    }
     for encoder in _candidates():
         if encoder.name in listed and await works(encoder):
             return encoder
@@ -90,7 +102,18 @@ def _candidates() -> list[Encoder]:
 async def works(encoder: Encoder, limits: Limits = NO_LIMITS) -> bool:
     """Whether it encodes ten small pictures."""
     picture = ["-f", "lavfi", "-i", "color=s=320x240:r=25:d=0.4"]
-    words = [*encoder.before, *picture, "-vf", encoder.filters, "-c:v", encoder.name, *encoder.options, "-f", "null", "-"]
+    words = [
+        *encoder.before,
+        *picture,
+        "-vf",
+        encoder.filters,
+        "-c:v",
+        encoder.name,
+        *encoder.options,
+        "-f",
+        "null",
+        "-",
+    ]
     try:
         answer = await ffmpeg.ask(words, limits=encoder.within(limits), timeout_s=_TRIAL_S)
     except DubError as error:

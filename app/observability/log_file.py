@@ -1,8 +1,8 @@
 """Writes the log to a file that is rotated by size. Two processes write; one of them rotates.
 
-Every line is one write to the end of the file (O_APPEND), so lines of two processes never mix. The process that owns the data folder rotates.
-The other one checks before each line whether its open file is still the current one. A line written during a rotation lands in the rotated file:
-no line is lost.
+Every line is one write to the end of the file (O_APPEND), so lines of two processes never mix. The process that owns
+the data folder rotates. The other one checks before each line whether its open file is still the current one. A line
+written during a rotation lands in the rotated file: no line is lost.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class LogFileUnusable(Exception):
 
 
 def opened(path: str, *, most_bytes: int, keep: int, rotates: bool, within: Path | None = None) -> LogFile | None:
-    """Open the log file at `path`; None without a path. In the data folder (`within`) only the owner may read it. Raises Unusable."""
+    """Open the log file at `path`; None without a path. In the data folder (`within`) only the owner may read it.
+    Raises Unusable."""
     if not path:
         return None
     mode = _MODE & ~0o077 if within is not None and Path(path).resolve().is_relative_to(within.resolve()) else _MODE
@@ -31,7 +32,8 @@ def opened(path: str, *, most_bytes: int, keep: int, rotates: bool, within: Path
 
 
 class LogFile:
-    """`path` is `PATH`, then `PATH.1` (the newest) to `PATH.N` (`keep`). `most_bytes` 0: never rotated. Opens it: raises Unusable."""
+    """`path` is `PATH`, then `PATH.1` (the newest) to `PATH.N` (`keep`). `most_bytes` 0: never rotated. Opens it:
+    raises Unusable."""
 
     def __init__(self, path: Path, *, most_bytes: int, keep: int, rotates: bool, mode: int = _MODE) -> None:
         self._path, self._most_bytes, self._keep, self._rotates = path, most_bytes, keep, rotates
@@ -77,7 +79,8 @@ class LogFile:
 
     def _open(self) -> None:
         self._close()
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe without a reader raises instead of blocking
+        # a pipe without a reader raises instead of blocking
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
         try:
             fd = os.open(self._path, flags | os.O_EXCL, self._mode)
             os.fchmod(fd, self._mode & ~file_modes.persons_umask())  # the process's umask is meant for the data folder

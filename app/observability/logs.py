@@ -1,7 +1,9 @@
-"""Configures the log: JSON lines (or coloured lines for people) with request id, job id and stage. Secrets are removed from every line.
+"""Configures the log: JSON lines (or coloured lines for people) with request id, job id and stage. Secrets are removed
+from every line.
 
-Call `configure` once per process. Within `bound(job_id=..., stage=...)` every line carries these fields, those of standard `logging` too.
-One event is one line: line breaks and control characters in its text are escaped in both formats.
+Call `configure` once per process. Within `bound(job_id=..., stage=...)` every line carries these fields, those of
+standard `logging` too. One event is one line: line breaks and control characters in its text are escaped in both
+formats.
 """
 
 from __future__ import annotations
@@ -28,9 +30,11 @@ Processor = Callable[..., Any]
 
 HIDDEN: Final = "[redacted]"
 _SECRET_NAME: Final = re.compile(
-    r"api[-_]?key|autodubber[-_]key|authorization|cookie|password|passwd|secret|token|credential|(^|_)key$", re.IGNORECASE
+    r"api[-_]?key|autodubber[-_]key|authorization|cookie|password|passwd|secret|token|credential|(^|_)key$",
+    re.IGNORECASE,
 )
-# Values that look like keys: ElevenLabs' and OpenAI's `sk_...`/`sk-...`, bearer tokens, a named secret in free text, a password in an address.
+# Values that look like keys: ElevenLabs' and OpenAI's `sk_...`/`sk-...`, bearer tokens, a named secret in free text, a
+# password in an address.
 _SECRET_VALUE: Final = re.compile(
     r"\b(?:sk|xi|pk|rk)[-_][A-Za-z0-9_-]{12,}"
     r"|(?<=bearer )[A-Za-z0-9._~+/=-]{8,}"
@@ -39,7 +43,8 @@ _SECRET_VALUE: Final = re.compile(
     re.IGNORECASE,
 )
 _NAMED: Final = re.compile(
-    r"((?:xi-api-key|autodubber[-_]key|api[-_]?key|authorization|password|secret|token)[\"']?\s*[:=]\s*(?:b?[\"'])?)([^\s\"',;&}]{4,})", re.IGNORECASE
+    r"((?:xi-api-key|autodubber[-_]key|api[-_]?key|authorization|password|secret|token)[\"']?\s*[:=]\s*(?:b?[\"'])?)([^\s\"',;&}]{4,})",
+    re.IGNORECASE,
 )
 _FIRST: Final = ("timestamp", "level", "logger", "event", "request_id", "job_id", "stage")
 _SHORTEST_SECRET: Final = 8
@@ -48,7 +53,8 @@ _PLAIN_KEYS: Final = frozenset({"key"})  # names of blobs use this field
 
 
 def hide(secrets: Iterable[str]) -> None:
-    """Remove these texts from every later line, wherever they occur. Short texts are ignored: they would remove common words."""
+    """Remove these texts from every later line, wherever they occur. Short texts are ignored: they would remove common
+    words."""
     global _own
     known = sorted({secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True)
     _own = re.compile("|".join(map(re.escape, known))) if known else None
@@ -87,8 +93,11 @@ def _clean(name: str, value: Any) -> Any:
     return redact_text(str(value))  # the text as the log would show it
 
 
-def configure(level: str = "info", style: str = "json", stream: TextIO | None = None, file: LogFile | None = None) -> None:
-    """Send structlog and standard logging through one pipeline to `stream` (standard error), and to `file` too. `style` is json or console.
+def configure(
+    level: str = "info", style: str = "json", stream: TextIO | None = None, file: LogFile | None = None
+) -> None:
+    """Send structlog and standard logging through one pipeline to `stream` (standard error), and to `file` too. `style`
+    is json or console.
 
     Uncaught exceptions of any thread are logged as well.
     """
@@ -117,7 +126,8 @@ def configure(level: str = "info", style: str = "json", stream: TextIO | None = 
     root.handlers = handlers
     root.setLevel(level.upper())
     logging.captureWarnings(True)
-    logging.getLogger("dbos").addHandler(logging.NullHandler())  # DBOS adds no console handler to a logger that has a handler
+    # DBOS adds no console handler to a logger that has a handler
+    logging.getLogger("dbos").addHandler(logging.NullHandler())
     for noisy in ("httpx", "httpcore", "alembic", "sqlalchemy", "dbos", "litestar", "urllib3"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     sys.excepthook = _uncaught
@@ -125,12 +135,18 @@ def configure(level: str = "info", style: str = "json", stream: TextIO | None = 
 
 
 def _formatter(style: str, stamped: Sequence[Processor], *, colors: bool) -> logging.Formatter:
-    last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info, redact]
+    last: list[Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        redact,
+    ]
     if style == "json":
         last += [_in_order, structlog.processors.JSONRenderer(default=str)]
     else:
         last += [_on_one_line, structlog.dev.ConsoleRenderer(colors=colors)]
-    return structlog.stdlib.ProcessorFormatter(processors=last, foreign_pre_chain=[*stamped, structlog.stdlib.ExtraAdder()])
+    return structlog.stdlib.ProcessorFormatter(
+        processors=last, foreign_pre_chain=[*stamped, structlog.stdlib.ExtraAdder()]
+    )
 
 
 def _stamp(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -147,7 +163,8 @@ def _in_order(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mu
 
 
 def _on_one_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """structlog processor of the format for people: escapes control characters, so that no text moves the cursor or looks like another line.
+    """structlog processor of the format for people: escapes control characters, so that no text moves the cursor or
+    looks like another line.
 
     A traceback keeps its line breaks. Its lines are indented, which lines of the log never are.
     """
@@ -162,11 +179,16 @@ def _on_one_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
 
 
 def _printable(text: str) -> str:
-    return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return (
+        text
+        if text.isprintable()
+        else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    )
 
 
 class _Lines(logging.StreamHandler[TextIO]):
-    """Writes each line with one call, because another process writes to the same output. A failed write is reported on standard error, once."""
+    """Writes each line with one call, because another process writes to the same output. A failed write is reported on
+    standard error, once."""
 
     def __init__(self, stream: TextIO, *, counts: bool = False) -> None:
         super().__init__(stream)

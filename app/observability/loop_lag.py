@@ -14,8 +14,9 @@ _WAITED: Final = Path("/proc/thread-self/schedstat")
 class LoopWatch:
     """A task that sleeps and sees how late it wakes.
 
-    `worst_s` is the longest block since the last `take`. `worst_own_s` leaves out what the process did not compute: an upper limit of what our own
-    code did, in the loop or in a thread that held the interpreter's lock. The remainder was scheduler delay: another process had the processor.
+    `worst_s` is the longest block since the last `take`. `worst_own_s` leaves out what the process did not compute: an
+    upper limit of what our own code did, in the loop or in a thread that held the interpreter's lock. The remainder was
+    scheduler delay: another process had the processor.
     """
 
     def __init__(self) -> None:

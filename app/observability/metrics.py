@@ -1,7 +1,7 @@
 """Counters, gauges and histograms of this process. Thread-safe, and cheap enough for any line of code.
 
-Every room may use them; `app.api.metrics` renders them. Labels have few values: names of engines, stages, error codes; never text that a
-person typed, a path or an id.
+Every room may use them; `app.api.metrics` renders them. Labels have few values: names of engines, stages, error codes;
+never text that a person typed, a path or an id.
 """
 
 from __future__ import annotations
@@ -128,28 +128,47 @@ def families() -> tuple[Family, ...]:
 # ---- the jobs
 JOBS_FINISHED: Final = Counter(
     "autodubber_jobs_finished_total",
-    "Phases of jobs that ended: phase prepare or render; result done, failed or cancelled; of a failure its stage and error code.",
-    "phase", "result", "stage", "code",
-).expect(("prepare", "done", "", ""), ("render", "done", "", ""))  # fmt: skip
+    (
+        "Phases of jobs that ended: phase prepare or render; result done, failed or cancelled; of a failure its stage "
+        "and error code."
+    ),
+    "phase",
+    "result",
+    "stage",
+    "code",
+).expect(("prepare", "done", "", ""), ("render", "done", "", ""))
 STAGE_SECONDS: Final = Histogram(
     "autodubber_stage_seconds",
     "How long the stages took that were run to their end.",
     "stage",
     bounds=(0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400),
 )
-STAGES_SKIPPED: Final = Counter("autodubber_stages_skipped_total", "Stages that had nothing to do: their inputs had not changed.", "stage")
+STAGES_SKIPPED: Final = Counter(
+    "autodubber_stages_skipped_total", "Stages that had nothing to do: their inputs had not changed.", "stage"
+)
 RECOGNITION_MEDIA_SECONDS: Final = Counter(
     "autodubber_recognition_media_seconds_total", "Seconds of speech track that were recognised.", "model", "device"
 )
 RECOGNITION_SECONDS: Final = Counter(
-    "autodubber_recognition_seconds_total", "Seconds that recognition took, loading the model included.", "model", "device"
+    "autodubber_recognition_seconds_total",
+    "Seconds that recognition took, loading the model included.",
+    "model",
+    "device",
 )
 RECOGNITION_SPEED: Final = Gauge(
-    "autodubber_recognition_realtime_factor", "Seconds of media per second of recognition, in the last one that ended.", "model", "device"
+    "autodubber_recognition_realtime_factor",
+    "Seconds of media per second of recognition, in the last one that ended.",
+    "model",
+    "device",
 )
 
 # ---- the voices
-SPEECH_CALLS: Final = Counter("autodubber_speech_calls_total", "Lines asked of a voice engine: result ok, or the error's code.", "engine", "result")
+SPEECH_CALLS: Final = Counter(
+    "autodubber_speech_calls_total",
+    "Lines asked of a voice engine: result ok, or the error's code.",
+    "engine",
+    "result",
+)
 SPEECH_SECONDS: Final = Histogram(
     "autodubber_speech_call_seconds",
     "How long a line took, the wait for a place and further tries included.",
@@ -157,12 +176,19 @@ SPEECH_SECONDS: Final = Histogram(
     bounds=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 180),
 )
 SPEECH_RETRIES: Final = Counter(
-    "autodubber_speech_retries_total", "Calls to a paid service that were tried again, by what went wrong.", "engine", "code"
+    "autodubber_speech_retries_total",
+    "Calls to a paid service that were tried again, by what went wrong.",
+    "engine",
+    "code",
 )
 SPEECH_CHARACTERS: Final = Counter("autodubber_speech_characters_total", "Characters that were spoken.", "engine")
-SPEECH_CREDITS: Final = Counter("autodubber_speech_credits_total", "Credits that they cost, as the service tells or the price list says.", "engine")
+SPEECH_CREDITS: Final = Counter(
+    "autodubber_speech_credits_total", "Credits that they cost, as the service tells or the price list says.", "engine"
+)
 CLIP_LOOKUPS: Final = Counter(
-    "autodubber_clip_lookups_total", "Lines that were to be spoken: hit was kept from before, miss was spoken.", "result"
+    "autodubber_clip_lookups_total",
+    "Lines that were to be spoken: hit was kept from before, miss was spoken.",
+    "result",
 ).expect(("hit",), ("miss",))
 
 # ---- the door
@@ -170,19 +196,29 @@ HTTP_REQUESTS: Final = Counter("autodubber_http_requests_total", "Answered reque
 HTTP_SECONDS: Final = Histogram(
     "autodubber_http_request_seconds",
     "From a request's head to its answer's last byte.",
-    "method", "route",
+    "method",
+    "route",
     bounds=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120),
-)  # fmt: skip
-ERRORS: Final = Counter("autodubber_errors_total", "Refusals and failures that a client was told, by code of the catalogue.", "code")
-UPLOADED_BYTES: Final = Counter("autodubber_uploaded_bytes_total", "Bytes of bodies that came to /api/uploads and /api/jobs.")
-DOWNLOADED_BYTES: Final = Counter("autodubber_downloaded_bytes_total", "Bytes of bodies that /download and /media sent.")
+)
+ERRORS: Final = Counter(
+    "autodubber_errors_total", "Refusals and failures that a client was told, by code of the catalogue.", "code"
+)
+UPLOADED_BYTES: Final = Counter(
+    "autodubber_uploaded_bytes_total", "Bytes of bodies that came to /api/uploads and /api/jobs."
+)
+DOWNLOADED_BYTES: Final = Counter(
+    "autodubber_downloaded_bytes_total", "Bytes of bodies that /download and /media sent."
+)
 SOCKETS_OPENED: Final = Counter("autodubber_sockets_opened_total", "WebSockets that were accepted.")
 MESSAGES_DROPPED: Final = Counter(
-    "autodubber_socket_messages_dropped_total", "Messages that a slow client was not sent; it got a new snapshot in their place."
+    "autodubber_socket_messages_dropped_total",
+    "Messages that a slow client was not sent; it got a new snapshot in their place.",
 )
 
 # ---- the process
-CHILDREN: Final = Gauge("autodubber_child_processes", "Child processes that run now: FFmpeg, recognition, voices, mixing.")
+CHILDREN: Final = Gauge(
+    "autodubber_child_processes", "Child processes that run now: FFmpeg, recognition, voices, mixing."
+)
 CHILDREN_STARTED: Final = Counter("autodubber_child_processes_started_total", "Child processes that were started.")
 LOG_LINES: Final = Counter("autodubber_log_lines_total", "Lines written to the log.", "level").expect(
     ("info",), ("warning",), ("error",), ("critical",)

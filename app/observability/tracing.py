@@ -89,7 +89,14 @@ def parse_headers(setting: str) -> dict[str, str]:
         value = unquote(value)
         if not pair:
             continue
-        if not (equals and name and name.isascii() and name.replace("-", "").replace("_", "").isalnum() and value.isascii() and value.isprintable()):
+        if not (
+            equals
+            and name
+            and name.isascii()
+            and name.replace("-", "").replace("_", "").isalnum()
+            and value.isascii()
+            and value.isprintable()
+        ):
             raise ValueError(f"entry {at} is not NAME=VALUE")
         found[name.lower()] = value
     return found
@@ -140,7 +147,11 @@ def span(name: str, kind: str = "internal", **attributes: str | int | float | bo
     from opentelemetry.trace import SpanKind
 
     with _active.tracer.start_as_current_span(
-        name, kind=SpanKind[kind.upper()], attributes=_dotted(attributes), record_exception=False, set_status_on_exception=False
+        name,
+        kind=SpanKind[kind.upper()],
+        attributes=_dotted(attributes),
+        record_exception=False,
+        set_status_on_exception=False,
     ) as recorded:
         yield Span(recorded)
 
@@ -221,7 +232,9 @@ def _context_of(workflow_id: str) -> SpanContext:
 
     digest = hashlib.sha256(f"autodubber {workflow_id}".encode()).digest()
     flags = TraceFlags(TraceFlags.SAMPLED)
-    return SpanContext(int.from_bytes(digest[:16]) or 1, int.from_bytes(digest[16:24]) or 1, is_remote=True, trace_flags=flags)
+    return SpanContext(
+        int.from_bytes(digest[:16]) or 1, int.from_bytes(digest[16:24]) or 1, is_remote=True, trace_flags=flags
+    )
 
 
 def _ids() -> Any:

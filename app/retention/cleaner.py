@@ -1,4 +1,5 @@
-"""Applies retention: reads what exists, makes the plan and deletes; every deletion is logged with its job, kind, bytes and reason."""
+"""Applies retention: reads what exists, makes the plan and deletes; every deletion is logged with its job, kind, bytes
+and reason."""
 
 from __future__ import annotations
 
@@ -36,15 +37,23 @@ class Cleaned(msgspec.Struct, frozen=True):
 
 
 class Cleaner:
-    """Applies the rules to the folders of `data`. `changed` is called for every job that lost files; True: the job is deleted.
+    """Applies the rules to the folders of `data`. `changed` is called for every job that lost files; True: the job is
+    deleted.
 
-    Every method blocks. Several may run at the same time, in this process and others: every deletion is checked again in its own transaction.
+    Every method blocks. Several may run at the same time, in this process and others: every deletion is checked again
+    in its own transaction.
     """
 
     def __init__(
-        self, *, database: Engine, blobs: BlobStore, data: Path, rules: Sequence[Rule], min_free_bytes: int = 0,
+        self,
+        *,
+        database: Engine,
+        blobs: BlobStore,
+        data: Path,
+        rules: Sequence[Rule],
+        min_free_bytes: int = 0,
         changed: Callable[[str, bool], None] = lambda job_id, gone: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._database, self._blobs, self._changed = database, blobs, changed
         self._cache, self._cli, self._imports = data / "cache", data / "cli" / "clips", data / "imports"
         self._min_free_bytes = min_free_bytes
@@ -62,7 +71,11 @@ class Cleaner:
         held = references.held(self._database, self._size_of, self._chunks)
         made = plan(self.rules, held, self._loose(now), now=now) if self.bounded else ()
         count, size = references.orphans(self._database, self._blobs, only_look=True)
-        orphans = (Deletion(Kind.OUTPUTS, Why.UNUSED, size, (), f"{count} files that nothing refers to", now),) if count else ()
+        orphans = (
+            (Deletion(Kind.OUTPUTS, Why.UNUSED, size, (), f"{count} files that nothing refers to", now),)
+            if count
+            else ()
+        )
         return (*made, *self._stale_chunks(held, now), *orphans)
 
     def apply(self, planned: Sequence[Deletion]) -> Cleaned:
@@ -82,8 +95,16 @@ class Cleaner:
                 skipped += 1
                 continue
             done.append(msgspec.structs.replace(deletion, bytes=outcome))
-            what = {"job_id": deletion.job_ids[0]} if len(deletion.job_ids) == 1 else {"job_ids": list(deletion.job_ids)}
-            log.info("deleted", **(what if deletion.job_ids else {}), kind=deletion.kind.value, bytes=outcome, reason=deletion.why.value)
+            what = (
+                {"job_id": deletion.job_ids[0]} if len(deletion.job_ids) == 1 else {"job_ids": list(deletion.job_ids)}
+            )
+            log.info(
+                "deleted",
+                **(what if deletion.job_ids else {}),
+                kind=deletion.kind.value,
+                bytes=outcome,
+                reason=deletion.why.value,
+            )
         return Cleaned(tuple(done), skipped, sum(deletion.bytes for deletion in done))
 
     def clean(self) -> int:
@@ -91,7 +112,8 @@ class Cleaner:
         return len(self.apply(self.plan()).deleted)
 
     def keep_floor(self) -> int:
-        """Apply the rules at once when free space is below the minimum; at most once a minute. Returns the number of deletions."""
+        """Apply the rules at once when free space is below the minimum; at most once a minute. Returns the number of
+        deletions."""
         return self.make_room() if self._blobs.free_bytes() < self._min_free_bytes else 0
 
     def make_room(self) -> int:
@@ -127,7 +149,11 @@ class Cleaner:
                 status, meta = sound.stat(), sound.with_suffix(".json")
                 at = max(status.st_mtime, status.st_atime)
                 if at < now - _AT_WORK_S:
-                    found.append(LooseFile(Kind.CLIPS, sound.stem, status.st_size + (meta.stat().st_size if meta.exists() else 0), at))
+                    found.append(
+                        LooseFile(
+                            Kind.CLIPS, sound.stem, status.st_size + (meta.stat().st_size if meta.exists() else 0), at
+                        )
+                    )
         return found
 
     def _stale_chunks(self, held: Sequence[Held], now: float) -> tuple[Deletion, ...]:
@@ -143,12 +169,20 @@ class Cleaner:
             return ()
         size = sum(_bytes_in(self._cache / name) for name, _ in found)
         names = tuple(f"cache/{name}" for name, _ in found)
-        return (Deletion(Kind.OUTPUTS, Why.UNUSED, size, (), "working copies of ended jobs", min(at for _, at in found), names),)
+        return (
+            Deletion(
+                Kind.OUTPUTS, Why.UNUSED, size, (), "working copies of ended jobs", min(at for _, at in found), names
+            ),
+        )
 
     # ---------------------------------------------------------------- deletions
 
     def _delete_of_jobs(self, deletion: Deletion) -> int | None:
-        aside = [self._cache / f".{secrets.token_hex(8)}" for _ in deletion.job_ids] if deletion.kind in (Kind.JOBS, Kind.OUTPUTS) else []
+        aside = (
+            [self._cache / f".{secrets.token_hex(8)}" for _ in deletion.job_ids]
+            if deletion.kind in (Kind.JOBS, Kind.OUTPUTS)
+            else []
+        )
 
         def put_aside() -> None:
             for job_id, to in zip(deletion.job_ids, aside, strict=False):
@@ -174,7 +208,8 @@ class Cleaner:
                 if references.while_ended(self._database, job_id, functools.partial(_rename, self._cache / job_id, to)):
                     freed += _remove(to)
                 continue
-            for path in (self._cli / f"{name}.json", self._cli / f"{name}.wav"):  # the metadata first: a clip with metadata is complete
+            # the metadata first: a clip with metadata is complete
+            for path in (self._cli / f"{name}.json", self._cli / f"{name}.wav"):
                 with contextlib.suppress(FileNotFoundError):
                     freed += path.stat().st_size
                     path.unlink()
@@ -199,7 +234,8 @@ def _bytes_in(folder: Path) -> int:
 
 
 def _rename(folder: Path, to: Path) -> None:
-    """A later render makes its own folder. After a kill before the removal, the folder is found as one without a job."""
+    """A later render makes its own folder. After a kill before the removal, the folder is found as one without a
+    job."""
     with contextlib.suppress(FileNotFoundError):
         folder.rename(to)
 

@@ -1,7 +1,7 @@
 """Decides what retention deletes: a pure function from the rules and the existing files to deletions with reasons.
 
-A plan never holds files that a running or queued job needs. A shared file is deleted with its last job. Every deletion is checked again
-in its own transaction when it is applied (`app.retention.cleaner`).
+A plan never holds files that a running or queued job needs. A shared file is deleted with its last job. Every deletion
+is checked again in its own transaction when it is applied (`app.retention.cleaner`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ class LooseFile(msgspec.Struct, frozen=True):
     at: float
 
 
-def plan(rules: Iterable[Rule], held: Sequence[Held], loose: Sequence[LooseFile] = (), *, now: float) -> tuple[Deletion, ...]:
+def plan(
+    rules: Iterable[Rule], held: Sequence[Held], loose: Sequence[LooseFile] = (), *, now: float
+) -> tuple[Deletion, ...]:
     """What to delete, whole jobs first, then by kind, the oldest first.
 
     By age: files unused for longer than `keep_days`. By size: the oldest first, until the rest of the kind fits.
@@ -36,7 +38,9 @@ def plan(rules: Iterable[Rule], held: Sequence[Held], loose: Sequence[LooseFile]
     if (rule := by_kind.get(Kind.JOBS)) is not None and rule.keep_days:
         for job in sorted(held, key=_age):
             if job.state in IDLE and job.at < now - rule.keep_days * DAY_S:
-                made.append(Deletion(Kind.JOBS, Why.AGE, state.drop(job, (*_FILES, None)), (job.job_id,), job.title, job.at))
+                made.append(
+                    Deletion(Kind.JOBS, Why.AGE, state.drop(job, (*_FILES, None)), (job.job_id,), job.title, job.at)
+                )
     gone = {job_id for deletion in made for job_id in deletion.job_ids}
     left = [job for job in held if job.job_id not in gone]
     for kind in _FILES:
@@ -57,7 +61,8 @@ class _State:
                 self._sizes[key] = size
 
     def drop(self, job: Held, kinds: Sequence[Kind | None]) -> int:
-        """The job no longer needs these; returns the bytes that no job needs then. None stands for files that are deleted only with the job."""
+        """The job no longer needs these; returns the bytes that no job needs then. None stands for files that are
+        deleted only with the job."""
         freed = 0
         for kind in kinds:
             for key, size in job.shared if kind is None else job.files.get(kind, ()):

@@ -1,4 +1,5 @@
-"""Measures how much space each kind of file uses and how much is free, for the page and `autodubber clean`. Blocks briefly."""
+"""Measures how much space each kind of file uses and how much is free, for the page and `autodubber clean`. Blocks
+briefly."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ from app.storage.rows import seen
 FRESH_S: Final = 5.0
 PATIENCE_S: Final = 0.3
 SHOWN: Final = 500  # deletions listed individually; the totals count all
-BACKUP_SLACK_S: Final = 12 * 3600.0  # a scheduled backup is late this long after it was due, or half an interval where that is longer
+# a scheduled backup is late this long after it was due, or half an interval where that is longer
+BACKUP_SLACK_S: Final = 12 * 3600.0
 log = structlog.get_logger(__name__)
 
 # What each kind's figure is made of, below the data folder.
@@ -47,8 +49,9 @@ _PLACES: Final = {
 
 
 class KindRoom(msgspec.Struct, frozen=True):
-    """One kind of what is kept. Besides the kinds of retention: `analysis` (recognition tracks, peaks, thumbnails), `uploads` (unfinished),
-    `models`, `database`, `scratch`. `oldest_at` is Unix seconds, None where there is nothing."""
+    """One kind of what is kept. Besides the kinds of retention: `analysis` (recognition tracks, peaks, thumbnails),
+    `uploads` (unfinished), `models`, `database`, `scratch`. `oldest_at` is Unix seconds, None where there is
+    nothing."""
 
     kind: str
     count: int
@@ -79,8 +82,8 @@ class LastBackup(msgspec.Struct, frozen=True):
 
 
 class StorageReport(msgspec.Struct, frozen=True):
-    """What is kept. `jobs` counts rows; `measured_at` says how fresh the figures of `kinds` are, 0 while the first are being read (then there
-    are none: ask again). `backups_on`: backups are scheduled."""
+    """What is kept. `jobs` counts rows; `measured_at` says how fresh the figures of `kinds` are, 0 while the first are
+    being read (then there are none: ask again). `backups_on`: backups are scheduled."""
 
     measured_at: float
     kinds: tuple[KindRoom, ...]
@@ -92,7 +95,8 @@ class StorageReport(msgspec.Struct, frozen=True):
 
 
 class CleanReport(msgspec.Struct, frozen=True):
-    """What was deleted, or would be (`dry_run`): at most 500 one by one, `count` and `bytes` are of all. `skipped`: in use by then."""
+    """What was deleted, or would be (`dry_run`): at most 500 one by one, `count` and `bytes` are of all. `skipped`: in
+    use by then."""
 
     dry_run: bool
     count: int
@@ -103,7 +107,8 @@ class CleanReport(msgspec.Struct, frozen=True):
 
 
 class _Figures:
-    """What is in the folders of `data`. One thread measures when asked, at most every few seconds; a caller that cannot wait gets the last ones."""
+    """What is in the folders of `data`. One thread measures when asked, at most every few seconds; a caller that cannot
+    wait gets the last ones."""
 
     def __init__(self, data: Path) -> None:
         self._data = data
@@ -114,7 +119,8 @@ class _Figures:
         self.measured_at = 0.0
 
     def measure(self) -> None:
-        """Start a measurement when the figures are old, and wait briefly for it: many files on a slow disk take seconds."""
+        """Start a measurement when the figures are old, and wait briefly for it: many files on a slow disk take
+        seconds."""
         if time.time() - self.measured_at < FRESH_S and not self.changed:
             return
         with self._lock:
@@ -207,7 +213,9 @@ def last_backup(data: Path, every_s: float) -> LastBackup | None:
         return None
     overdue_s = time.time() - found.at - every_s
     late = not found.ok or (every_s > 0 and overdue_s > max(BACKUP_SLACK_S, every_s / 2))
-    return LastBackup(found.at, found.to, found.snapshot or "", found.bytes, found.seconds, found.ok, found.error or "", late)
+    return LastBackup(
+        found.at, found.to, found.snapshot or "", found.bytes, found.seconds, found.ok, found.error or "", late
+    )
 
 
 def _cleaned(done: Cleaned, *, dry_run: bool) -> CleanReport:

@@ -60,7 +60,13 @@ def create_app(settings: Settings) -> Litestar:
 def app_from_env() -> Litestar:
     """The factory for Granian. Configures the log of this process, which rotates the log file."""
     settings = load()
-    file = log_file.opened(settings.log_file, within=settings.data, most_bytes=settings.log_file_bytes, keep=settings.log_file_keep, rotates=True)
+    file = log_file.opened(
+        settings.log_file,
+        within=settings.data,
+        most_bytes=settings.log_file_bytes,
+        keep=settings.log_file_keep,
+        rotates=True,
+    )
     logs.hide(settings.secrets)
     logs.configure(settings.log_level, settings.log_format, sys.stdout, file)
     return create_app(settings)
@@ -68,10 +74,12 @@ def app_from_env() -> Litestar:
 
 @contextlib.asynccontextmanager
 async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
-    """Lock the data folder, open the services, answer; the job engine starts meanwhile. At the end: sockets, engine, voices, database."""
+    """Lock the data folder, open the services, answer; the job engine starts meanwhile. At the end: sockets, engine,
+    voices, database."""
     file_modes.private(settings.data)
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(_THREADS, "worker"))  # the default, 6 threads on 2 cores, is too few for a slow disk
+    # the default, 6 threads on 2 cores, is too few for a slow disk
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS, "worker"))
     closing = Shutdown(file_handles.sockets_of(settings.max_sockets))
     app.state.update(closing=closing, pages=await asyncio.to_thread(Pages, page_folder(), settings.base_path))
     if isinstance(loop, StoppingLoop):  # a server's own process

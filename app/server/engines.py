@@ -52,7 +52,11 @@ def known_key(settings: Settings, engine_name: str) -> str | None:
 
 
 def engines_of(
-    settings: Settings, own_key: Callable[[str], str | None] | None = None, *, model_paths: bool = False, disks: Disks | None = None
+    settings: Settings,
+    own_key: Callable[[str], str | None] | None = None,
+    *,
+    model_paths: bool = False,
+    disks: Disks | None = None,
 ) -> Registry:
     """The recognisers and voices. `own_key` gives the server's own key for an engine; without it, `known_key` does.
     `model_paths`: the operator asks, and may name any file as a model. What is downloaded has its room on `disks`.
@@ -76,8 +80,8 @@ def engines_of(
 
 
 def limits_of(settings: Settings) -> Limits:
-    """What any media child may use; `app.dubbing.worker.client` gives most of them less. The longest work is drawing subtitles into a 4K
-    picture, the largest file its result or hours of WAV.
+    """What any media child may use; `app.dubbing.worker.client` gives most of them less. The longest work is drawing
+    subtitles into a 4K picture, the largest file its result or hours of WAV.
     """
     longest_s = min(settings.max_duration_s, _ENDLESS_S)
     return Limits(

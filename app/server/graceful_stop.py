@@ -1,7 +1,7 @@
 """Stops the server in order: every WebSocket is closed with a reason, then the server stops.
 
-Granian cuts all WebSockets as soon as it is told to stop. It registers its stop as a signal handler of the event loop, so this loop delays
-the handler until the application has closed its sockets. Uses the standard library only.
+Granian cuts all WebSockets as soon as it is told to stop. It registers its stop as a signal handler of the event loop,
+so this loop delays the handler until the application has closed its sockets. Uses the standard library only.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _STOPS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 class StoppingLoop(asyncio.SelectorEventLoop):
     """An event loop that runs `before_stop` before the handlers of SIGTERM and SIGINT, and runs these handlers once.
 
-    `before_stop` must have a time limit. Once, because a third signal would block for ever in Granian's handler, with the interpreter's lock held
-    (its channel holds one message).
+    `before_stop` must have a time limit. Once, because a third signal would block for ever in Granian's handler, with
+    the interpreter's lock held (its channel holds one message).
     """
 
     before_stop: Callable[[], Awaitable[None]] | None = None
@@ -56,8 +56,9 @@ def stopping_loop() -> StoppingLoop:
 class SignalEvent(threading.Event):
     """A threading.Event that is safe to set in a signal handler.
 
-    `threading.Event` has a lock of its own: a handler that sets it while its thread is about to wait for it, or while an earlier signal's handler
-    sets it, waits for ever. `queue.SimpleQueue.put` is made for this (https://docs.python.org/3/library/queue.html#queue.SimpleQueue.put).
+    `threading.Event` has a lock of its own: a handler that sets it while its thread is about to wait for it, or while
+    an earlier signal's handler sets it, waits for ever. `queue.SimpleQueue.put` is made for this
+    (https://docs.python.org/3/library/queue.html#queue.SimpleQueue.put).
     """
 
     def __init__(self) -> None:

@@ -111,13 +111,16 @@ def _say_address(settings: Settings, url: str, seconds: float) -> None:
     """Write the address as a log line when the log is JSON, else as text for the terminal."""
     said = f"AutoDubber {__version__} answers on {url} after {seconds:.1f} s"
     if settings.log_format == "json":
-        _log.info(said, extra={"url": url, "version": __version__, "seconds": round(seconds, 3), "data": str(settings.data)})
+        _log.info(
+            said, extra={"url": url, "version": __version__, "seconds": round(seconds, 3), "data": str(settings.data)}
+        )
     if settings.log_format != "json" or sys.stderr.isatty():
         say(f"{said} (data in {settings.data}; Ctrl-C stops it)", to=sys.stderr)
 
 
 def _refusal(settings: Settings) -> str:
-    """Why this version does not open the data folder: a newer one has changed it. "" where it may try; the worker reports anything else."""
+    """Why this version does not open the data folder: a newer one has changed it. "" where it may try; the worker
+    reports anything else."""
     try:
         revision(settings.data / "app.sqlite3")
     except NewerDatabase as error:
@@ -152,7 +155,8 @@ def run(settings: Settings) -> int:
     sockets = file_handles.sockets_of(settings.max_sockets)
     if sockets < settings.max_sockets:
         _log.warning(
-            "the limit of open files is low: fewer live connections are taken", extra={"open_files": file_handles.limit(), "sockets": sockets}
+            "the limit of open files is low: fewer live connections are taken",
+            extra={"open_files": file_handles.limit(), "sockets": sockets},
         )
     failed = multiprocessing.Event()
     server = Granian(

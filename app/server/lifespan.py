@@ -1,4 +1,5 @@
-"""Opens the server's services at the start and closes them at the end. On a full disk it waits and opens them when there is room.
+"""Opens the server's services at the start and closes them at the end. On a full disk it waits and opens them when
+there is room.
 
 Until they are open the server is alive, not ready, and says why.
 """
@@ -58,7 +59,9 @@ class Lifespan:
         """Stop running work and close the services. The server is already stopping."""
         for periodic_task in self._periodic_tasks:
             periodic_task.cancel()
-        await asyncio.gather(*(task for task in (self._launch, *self._periodic_tasks) if task is not None), return_exceptions=True)
+        await asyncio.gather(
+            *(task for task in (self._launch, *self._periodic_tasks) if task is not None), return_exceptions=True
+        )
         await self.close()
 
     async def close(self) -> None:
@@ -109,15 +112,32 @@ class Lifespan:
             "engine": services.engine_trouble,
         }
         health = Health(
-            version=__version__, probes=probes, jobs=services.store.counts, sockets=lambda: services.hub.subscribers, free_bytes=free_bytes
+            version=__version__,
+            probes=probes,
+            jobs=services.store.counts,
+            sockets=lambda: services.hub.subscribers,
+            free_bytes=free_bytes,
         )
         standing = Gauges(
-            health, services.queue_lengths, services.waits_s, services.blob_bytes, self._watch.take, settings.data, settings.min_free_bytes
-        )  # fmt: skip
+            health,
+            services.queue_lengths,
+            services.waits_s,
+            services.blob_bytes,
+            self._watch.take,
+            settings.data,
+            settings.min_free_bytes,
+        )
         self._app.state.update(
-            service=services.service, hub=services.hub, uploads=services.uploads, registry=services.registry, secrets=services.secrets,
-            environment_keys=environment_keys(settings), health=health, metrics=Metrics(standing, __version__), usage=services.usage,
-        )  # fmt: skip
+            service=services.service,
+            hub=services.hub,
+            uploads=services.uploads,
+            registry=services.registry,
+            secrets=services.secrets,
+            environment_keys=environment_keys(settings),
+            health=health,
+            metrics=Metrics(standing, __version__),
+            usage=services.usage,
+        )
 
     def _waiting(self) -> Any:
         """The health of a server that still waits for free space."""
@@ -130,14 +150,20 @@ class Lifespan:
             "disk": room(lambda: _free_bytes(data), floor),
             "engine": lambda: _WAITS,
         }
-        return Health(version=__version__, probes=probes, jobs=dict, sockets=lambda: 0, free_bytes=lambda: _free_bytes(data))
+        return Health(
+            version=__version__, probes=probes, jobs=dict, sockets=lambda: 0, free_bytes=lambda: _free_bytes(data)
+        )
 
     async def _launched(self, services: Services) -> None:
-        """Start tracing, when it is set, and the job engine, until it runs. Objects that exist then are excluded from garbage collection.
+        """Start tracing, when it is set, and the job engine, until it runs. Objects that exist then are excluded from
+        garbage collection.
 
-        A full collection went through 400 000 objects with the interpreter's lock held: 85 ms, and half a second where the processors were taken.
+        A full collection went through 400 000 objects with the interpreter's lock held: 85 ms, and half a second where
+        the processors were taken.
         """
-        await asyncio.to_thread(tracing.start, self._settings.otlp_endpoint, self._settings.otlp_headers, version=__version__)
+        await asyncio.to_thread(
+            tracing.start, self._settings.otlp_endpoint, self._settings.otlp_headers, version=__version__
+        )
         launched = await asyncio.to_thread(services.launch)
         if not gc.isenabled():  # `app.server.granian` has disabled it for the start
             gc.freeze()
@@ -173,7 +199,8 @@ def _free_bytes(folder: Path) -> int:
 
 
 def _give_up(reason: str) -> None:
-    """Print in one line why the server cannot start. In Granian's worker, exit at once: Granian would print the traceback four times."""
+    """Print in one line why the server cannot start. In Granian's worker, exit at once: Granian would print the
+    traceback four times."""
     _log.critical("the server cannot start", reason=reason, exc_info=True)
     say(f"autodubber: {reason}", to=sys.stderr)
     if multiprocessing.parent_process() is not None:

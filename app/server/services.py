@@ -1,4 +1,5 @@
-"""Everything that a server keeps open: stores, voice engines, the job service and the durable engine. Imported when a server starts, not before."""
+"""Everything that a server keeps open: stores, voice engines, the job service and the durable engine. Imported when a
+server starts, not before."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ _log = structlog.get_logger("server")
 
 
 class Services:
-    """The constructor opens everything (blocks; migrates the database, deletes leftovers of a killed server); `close` closes it."""
+    """The constructor opens everything (blocks; migrates the database, deletes leftovers of a killed server); `close`
+    closes it."""
 
     def __init__(self, settings: Settings) -> None:
         data = settings.data
@@ -78,51 +80,97 @@ class Services:
         self.store = JobStore(self.database)
         self.hub = Hub()
         self.cleaner = Cleaner(
-            database=self.database, blobs=self.blobs, data=data, rules=rules_of(settings), min_free_bytes=settings.min_free_bytes,
+            database=self.database,
+            blobs=self.blobs,
+            data=data,
+            rules=rules_of(settings),
+            min_free_bytes=settings.min_free_bytes,
             changed=self._changed,
-        )  # fmt: skip
+        )
         disks = Disks.of(data, settings.min_free_bytes, self.cleaner.make_room)
         floor = disks.at(settings.blobs)
         self.uploads = UploadStore(
-            self.database, self.blobs, settings.uploads, expiry_s=settings.upload_expiry_s, floor=disks.at(settings.uploads), blob_floor=floor,
+            self.database,
+            self.blobs,
+            settings.uploads,
+            expiry_s=settings.upload_expiry_s,
+            floor=disks.at(settings.uploads),
+            blob_floor=floor,
             most_open=settings.max_open_uploads,
-        )  # fmt: skip
+        )
         self.usage = StorageUsage(
-            data=data, database=self.database, blobs=self.blobs, cleaner=self.cleaner, floor=floor, version=__version__,
+            data=data,
+            database=self.database,
+            blobs=self.blobs,
+            cleaner=self.cleaner,
+            floor=floor,
+            version=__version__,
             backups_on=bool(settings.backup_to),
             backup_every_s=settings.backup_every_s if settings.backup_to else 0.0,
-        )  # fmt: skip
+        )
         own_keys = environment_keys(settings)
-        self.registry = engines_of(settings, lambda engine: self.secrets.get(engine_key(engine)) or own_keys.of(engine), disks=disks)
+        self.registry = engines_of(
+            settings, lambda engine: self.secrets.get(engine_key(engine)) or own_keys.of(engine), disks=disks
+        )
         self._workspace = workspace = Workspace(settings.scratch)
-        _log.info("swept", scratch=workspace.sweep(), blobs=self.blobs.sweep()[0], uploads=self.uploads.sweep(), open_uploads=self.uploads.resume())
+        _log.info(
+            "swept",
+            scratch=workspace.sweep(),
+            blobs=self.blobs.sweep()[0],
+            uploads=self.uploads.sweep(),
+            open_uploads=self.uploads.resume(),
+        )
         cache = data / "cache"
         cache.mkdir(exist_ok=True)
         context = Context(
-            blobs=self.blobs, workspace=workspace, cache=cache, engines=self.registry, threads=settings.thread_count,
-            limits=limits_of(settings), max_duration_s=settings.max_duration_s, disks=disks, blob_folders=(settings.blobs,),
-        )  # fmt: skip
+            blobs=self.blobs,
+            workspace=workspace,
+            cache=cache,
+            engines=self.registry,
+            threads=settings.thread_count,
+            limits=limits_of(settings),
+            max_duration_s=settings.max_duration_s,
+            disks=disks,
+            blob_folders=(settings.blobs,),
+        )
         failures = Failures(self.store, self.hub)
         runner = StageRunner(
-            store=patient(self.store), keys=patient(self.secrets), context=context, hub=self.hub, failures=failures, discard=self._discard
+            store=patient(self.store),
+            keys=patient(self.secrets),
+            context=context,
+            hub=self.hub,
+            failures=failures,
+            discard=self._discard,
         )
         at_once = {Phase.PREPARE: settings.prepare_at_once, Phase.RENDER: settings.render_at_once}
-        self.engine = Engine(path=settings.engine_path, store=self.store, runner=runner, failures=failures, at_once=at_once)
+        self.engine = Engine(
+            path=settings.engine_path, store=self.store, runner=runner, failures=failures, at_once=at_once
+        )
         self.service = JobService(
-            store=self.store, uploads=self.uploads, keys=self.secrets, context=context, hub=self.hub, queue=self.engine,
-            defaults=defaults(settings), floor=floor,
-        )  # fmt: skip
+            store=self.store,
+            uploads=self.uploads,
+            keys=self.secrets,
+            context=context,
+            hub=self.hub,
+            queue=self.engine,
+            defaults=defaults(settings),
+            floor=floor,
+        )
         self._schedule = schedule_of(settings)
         self._engine_failure = ""
 
     def launch(self) -> bool:
-        """Make the reserve, start the durable engine; blocks for about a second. A failure is logged and shown by `engine_trouble`; then it may be
-        tried again."""
+        """Make the reserve, start the durable engine; blocks for about a second. A failure is logged and shown by
+        `engine_trouble`; then it may be tried again."""
         try:
             self.reserve.keep()
             self.engine.launch()
         except Exception as error:
-            reason = DISK_FULL.message if is_disk_full(error, self.reserve.folder) else f"{type(error).__name__}: {error}"[:300]
+            reason = (
+                DISK_FULL.message
+                if is_disk_full(error, self.reserve.folder)
+                else f"{type(error).__name__}: {error}"[:300]
+            )
             if reason != self._engine_failure:  # retried every few seconds
                 _log.exception("the engine does not start")
             self._engine_failure = reason
@@ -141,7 +189,9 @@ class Services:
 
     def periodic_tasks(self) -> list[PeriodicTask]:
         """The periodic tasks of a running server."""
-        backups = [PeriodicTask("backup", self._schedule.run, self._schedule.due_in_s)] if self._schedule is not None else []
+        backups = (
+            [PeriodicTask("backup", self._schedule.run, self._schedule.due_in_s)] if self._schedule is not None else []
+        )
         return [
             *backups,
             PeriodicTask("jobs without work", self.engine.settle, lambda: _RECONCILE_EVERY_S),
@@ -160,7 +210,11 @@ class Services:
     def engine_trouble(self) -> str:
         if self.engine.launched:
             return ""
-        return f"It does not start, and is tried again: {self._engine_failure}" if self._engine_failure else "It is starting."
+        return (
+            f"It does not start, and is tried again: {self._engine_failure}"
+            if self._engine_failure
+            else "It is starting."
+        )
 
     def database_trouble(self) -> str:
         return "" if counts.answers(self.database) else "It does not answer."
@@ -194,7 +248,8 @@ class Services:
 
 
 def schedule_of(settings: Settings) -> BackupSchedule | None:
-    """The scheduled backup, if the operator has set where backups go. The child gets password and keys in its environment."""
+    """The scheduled backup, if the operator has set where backups go. The child gets password and keys in its
+    environment."""
     if not settings.backup_to or not settings.backup_every_s:
         return None
     argv = [sys.executable, "-m", "app", "backup", "--data", str(settings.data), "--json"]
@@ -203,4 +258,6 @@ def schedule_of(settings: Settings) -> BackupSchedule | None:
 
 def defaults(settings: Settings) -> DubOptions:
     """The options of a job that names none."""
-    return changed(DubOptions(), recognizer=settings.recognizer, model=settings.model, voice=settings.voice, review=settings.review)
+    return changed(
+        DubOptions(), recognizer=settings.recognizer, model=settings.model, voice=settings.voice, review=settings.review
+    )

@@ -1,7 +1,7 @@
 """supervisord as the container's first process: `python -m app.server.supervisor`, with supervisord's own arguments.
 
-supervisord always ends with status 0. When the server cannot start, the container must end with the server's status, so that
-`restart: on-failure` and an orchestrator see the failure. Nothing else differs.
+supervisord always ends with status 0. When the server cannot start, the container must end with the server's status, so
+that `restart: on-failure` and an orchestrator see the failure. Nothing else differs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The `Recognizer` and `Voice` protocols that every engine implements, and the types they exchange.
 
-An engine is one module that implements one protocol; `app.speech.registry` maps names to engines. Engines know nothing of jobs,
-databases or blobs. Every method may be called from any event loop of the process. Errors are catalogue errors (`DubError`).
+An engine is one module that implements one protocol; `app.speech.registry` maps names to engines. Engines know nothing
+of jobs, databases or blobs. Every method may be called from any event loop of the process. Errors are catalogue errors
+(`DubError`).
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class SpeedLimits(msgspec.Struct, frozen=True):
 
 
 class CostUnit(msgspec.Struct, frozen=True):
-    """What an engine counts its price in. `name` is for one of them ("credit"); `usd` is the list price of one, None when not known."""
+    """What an engine counts its price in. `name` is for one of them ("credit"); `usd` is the list price of one, None
+    when not known."""
 
     name: str
     usd: float | None
@@ -77,7 +79,8 @@ class Place(Protocol):
         """Report that this many bytes have been written."""
 
 
-Reserve = Callable[[int, Path], AbstractAsyncContextManager[Place]]  # room for so many bytes in a folder; raises disk_full
+# room for so many bytes in a folder; raises disk_full
+Reserve = Callable[[int, Path], AbstractAsyncContextManager[Place]]
 
 
 # ---------------------------------------------------------------- recognition
@@ -95,7 +98,8 @@ class RecognitionRequest(msgspec.Struct, frozen=True):
 
 
 class RecognitionProgress(msgspec.Struct, frozen=True):
-    """`done_s` of the speech's seconds are finished. `message` tells of a model being fetched ("model tiny: 12 of 74 MB")."""
+    """`done_s` of the speech's seconds are finished. `message` tells of a model being fetched ("model tiny: 12 of 74
+    MB")."""
 
     done_s: float
     message: str
@@ -120,7 +124,9 @@ class Recognizer(Protocol):
         """Raise model_unknown when the model does not exist. Blocks."""
         ...
 
-    async def transcribe(self, request: RecognitionRequest, on_event: Callable[[RecognitionProgress | Recognised], None]) -> str:
+    async def transcribe(
+        self, request: RecognitionRequest, on_event: Callable[[RecognitionProgress | Recognised], None]
+    ) -> str:
         """Transcribe to the end, handing over chunks as they are done; returns the language (ISO 639-1).
 
         Cancelling the task ends the work within a second and gives its memory back.
@@ -146,7 +152,8 @@ class VoiceInfo(msgspec.Struct, frozen=True):
 class SpeechRequest(msgspec.Struct, frozen=True):
     """One line to speak. `previous_text` and `next_text` are its neighbours, for engines that use them for intonation.
 
-    `key` is the person's API key for this engine when one came with the request, else None: the engine's own is used. It is never logged.
+    `key` is the person's API key for this engine when one came with the request, else None: the engine's own is used.
+    It is never logged.
     """
 
     voice: str
@@ -176,13 +183,15 @@ class Answer(Protocol):
         ...
 
     def keep(self, data: bytes) -> None:
-        """Store the response: `load` finds it after this returns, even if the process is killed. Blocks only for a write into memory."""
+        """Store the response: `load` finds it after this returns, even if the process is killed. Blocks only for a
+        write into memory."""
         ...
 
 
 class Voice(Protocol):
-    """A text-to-speech engine. `needs_key`: it speaks only with an API key, the person's or the server's. `speeds` are those
-    that a job may ask for; `cost_unit` is what `Spoken.cost_credits` and a model's `credits_per_character` count, None where all is free."""
+    """A text-to-speech engine. `needs_key`: it speaks only with an API key, the person's or the server's. `speeds` are
+    those that a job may ask for; `cost_unit` is what `Spoken.cost_credits` and a model's `credits_per_character` count,
+    None where all is free."""
 
     name: str
     needs_key: bool
@@ -194,7 +203,8 @@ class Voice(Protocol):
     async def voices(self, key: str | None = None) -> tuple[VoiceInfo, ...]: ...
 
     async def check(self, request: SpeechRequest) -> None:
-        """Raise voice_unknown, voice_model_unknown, text_too_long, key_missing or key_invalid before any money is spent."""
+        """Raise voice_unknown, voice_model_unknown, text_too_long, key_missing or key_invalid before any money is
+        spent."""
         ...
 
     def fingerprint(self, request: SpeechRequest) -> str:

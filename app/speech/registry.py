@@ -47,11 +47,14 @@ class Registry:
 
     async def infos(self, keys: Keys = NO_KEYS) -> tuple[EngineInfo, ...]:
         """Facts about every engine; an unavailable one says why and how to fix it. Raises nothing."""
-        asked = [one.info() for one in self.recognizers.values()] + [one.info(keys.of(one.name)) for one in self.voices.values()]
+        asked = [one.info() for one in self.recognizers.values()] + [
+            one.info(keys.of(one.name)) for one in self.voices.values()
+        ]
         return tuple(await _together(asked))
 
     async def all_voices(self, keys: Keys = NO_KEYS) -> tuple[VoiceInfo, ...]:
-        """The voices of all available engines. An engine without a key, or that cannot be reached, has none: `infos` says why."""
+        """The voices of all available engines. An engine without a key, or that cannot be reached, has none: `infos`
+        says why."""
         lists = await _together([_voices(engine, keys.of(engine.name)) for engine in self.voices.values()])
         return tuple(voice for found in lists for voice in found)
 
@@ -84,12 +87,18 @@ def build_registry(
     elevenlabs_at_once: int = 0,
     reserve: Reserve | None = None,
 ) -> Registry:
-    """The engines with the operator's values; loads nothing heavy. `model_paths`: any file may be named as a model. `own_key` gives
-    the server's own key for an engine, by its name; `reserve` is asked for the room of what is downloaded.
+    """The engines with the operator's values; loads nothing heavy. `model_paths`: any file may be named as a model.
+    `own_key` gives the server's own key for an engine, by its name; `reserve` is asked for the room of what is
+    downloaded.
     """
-    whisper = OpenAIWhisper(ModelStore(models, model_url, default=model, paths=model_paths, reserve=reserve), threads=threads, device=device)
+    whisper = OpenAIWhisper(
+        ModelStore(models, model_url, default=model, paths=model_paths, reserve=reserve), threads=threads, device=device
+    )
     espeak = EspeakVoice(at_once=threads)
     elevenlabs = ElevenLabsVoice(
-        lambda: own_key(ElevenLabsVoice.name), base_url=elevenlabs_url, model=elevenlabs_model, most_at_once=elevenlabs_at_once
+        lambda: own_key(ElevenLabsVoice.name),
+        base_url=elevenlabs_url,
+        model=elevenlabs_model,
+        most_at_once=elevenlabs_at_once,
     )
     return Registry((whisper,), (espeak, elevenlabs))

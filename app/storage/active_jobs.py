@@ -31,11 +31,14 @@ class ActiveJobs:
         columns = (t.jobs.c.id, t.jobs.c.phase, t.jobs.c.stage, t.jobs.c.state, t.jobs.c.workflow_id)
         with reading(self._engine) as c:
             waits = t.jobs.c.state == JobState.QUEUED
-            found = c.execute(select(*columns).where(t.jobs.c.state.in_(list(ACTIVE))).order_by(waits, t.jobs.c.updated_at)).all()
+            found = c.execute(
+                select(*columns).where(t.jobs.c.state.in_(list(ACTIVE))).order_by(waits, t.jobs.c.updated_at)
+            ).all()
         return [ActiveJob(r.id, Phase(r.phase), r.stage, r.state == JobState.QUEUED, r.workflow_id) for r in found]
 
     def requeue(self, job_id: str, lost: str | None, workflow_id: str) -> bool:
-        """Put an active job back into the queue under another workflow, whatever it was doing: the workflow `lost` does nothing for it any more.
+        """Put an active job back into the queue under another workflow, whatever it was doing: the workflow `lost` does
+        nothing for it any more.
 
         False when the job has ended, or is another workflow's by now.
         """

@@ -35,7 +35,8 @@ def write(engine: Engine, pieces: Sequence[Sequence[T]], work: Callable[[Connect
 
 
 def repeat(transaction: Callable[[], bool]) -> None:
-    """Do it until it says that there is nothing left. Others who wait for the database have as long as it took. Blocks."""
+    """Do it until it says that there is nothing left. Others who wait for the database have as long as it took.
+    Blocks."""
     began = time.monotonic()
     while transaction():
         pause(began)
@@ -43,5 +44,6 @@ def repeat(transaction: Callable[[], bool]) -> None:
 
 
 def pause(began: float) -> None:
-    """Leave the database to other writers for as long as the work since `began` (time.monotonic) took: SQLite's writers do not queue, they poll."""
+    """Leave the database to other writers for as long as the work since `began` (time.monotonic) took: SQLite's writers
+    do not queue, they poll."""
     time.sleep(min(time.monotonic() - began, _LONGEST_PAUSE_S))

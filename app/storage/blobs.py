@@ -1,7 +1,8 @@
-"""The blob store: immutable files under keys made of ids and hashes only. `BlobStore` is what everybody knows of it, `FolderBlobs` is a folder.
+"""The blob store: immutable files under keys made of ids and hashes only. `BlobStore` is what everybody knows of it,
+`FolderBlobs` is a folder.
 
-A write is complete or absent. Readers have the file; one that is deleted while it is read stays readable to its end. All methods block: call
-them from threads.
+A write is complete or absent. Readers have the file; one that is deleted while it is read stays readable to its end.
+All methods block: call them from threads.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class BlobStore(Protocol):
-    """The whole contract. Every method raises ValueError for a key that is not made of ids; FileNotFoundError is said where it is meant.
+    """The whole contract. Every method raises ValueError for a key that is not made of ids; FileNotFoundError is said
+    where it is meant.
 
     Nobody but a store knows where its files lie: who needs a file with a path, as ffmpeg does, asks for a `local_copy`.
     """
@@ -51,21 +53,24 @@ class BlobStore(Protocol):
         ...
 
     def local_copy(self, key: str) -> AbstractContextManager[Path]:
-        """A path at which the blob can be read while the block lasts, and that nobody writes to; its name ends as the key does.
+        """A path at which the blob can be read while the block lasts, and that nobody writes to; its name ends as the
+        key does.
 
         A folder gives its own file, and copies nothing. Raises FileNotFoundError.
         """
         ...
 
     def put(self, key: str, data: bytes, *, synced: bool = True) -> None:
-        """Store bytes; they are on disk when this returns. Not `synced`: a killed process loses them no more, a machine without power may.
+        """Store bytes; they are on disk when this returns. Not `synced`: a killed process loses them no more, a machine
+        without power may.
 
         Raises disk_full.
         """
         ...
 
     def adopt(self, source: Path, key: str) -> None:
-        """Move a finished file in; it is on disk under its key when this returns, and gone from `source`. Raises disk_full."""
+        """Move a finished file in; it is on disk under its key when this returns, and gone from `source`. Raises
+        disk_full."""
         ...
 
     def delete(self, key: str) -> None:
@@ -77,7 +82,8 @@ class BlobStore(Protocol):
         ...
 
     def sweep(self, *, older_than_s: float = 0.0, only_look: bool = False) -> tuple[int, int]:
-        """Delete what killed writers left behind; returns how many files, and their bytes. At once only while nobody writes (at start-up)."""
+        """Delete what killed writers left behind; returns how many files, and their bytes. At once only while nobody
+        writes (at start-up)."""
         ...
 
     def free_bytes(self) -> int:
@@ -224,7 +230,8 @@ def sync_folder(folder: Path) -> None:
     """The names in a folder are on disk when this returns, where its file system can do that."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        with contextlib.suppress(OSError):  # some network file systems cannot sync a folder; the rename itself is still whole
+        # some network file systems cannot sync a folder; the rename itself is still whole
+        with contextlib.suppress(OSError):
             os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -1,6 +1,7 @@
 """Two kinds of column that SQLite keeps short: the names of blobs, and what stages gave.
 
-A database of 10,000 jobs of 30 lines was 627 MB, three quarters of it hashes written in hexadecimal and JSON. Other databases keep both as they are.
+A database of 10,000 jobs of 30 lines was 627 MB, three quarters of it hashes written in hexadecimal and JSON. Other
+databases keep both as they are.
 """
 
 from __future__ import annotations

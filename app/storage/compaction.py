@@ -1,7 +1,9 @@
-"""Migration 0006 in pieces: references to blobs and outputs of stages are written anew, short, beside the old tables, which then give way at once.
+"""Migration 0006 in pieces: references to blobs and outputs of stages are written anew, short, beside the old tables,
+which then give way at once.
 
-Until the last, short transaction nothing that was there is changed: killed before it, or out of room, the database is as it was, an older version
-can go on with it, and the next attempt begins anew. Whether somebody else wrote meanwhile is asked in that transaction; then all is done in it.
+Until the last, short transaction nothing that was there is changed: killed before it, or out of room, the database is
+as it was, an older version can go on with it, and the next attempt begins anew. Whether somebody else wrote meanwhile
+is asked in that transaction; then all is done in it.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ _SPARE_BYTES: Final = 64 << 20
 _NEW: Final = (
     "CREATE TABLE new_references (job_id VARCHAR(32) NOT NULL, key TEXT NOT NULL, PRIMARY KEY (job_id, key), "
     "FOREIGN KEY(job_id) REFERENCES jobs (id) ON DELETE CASCADE) WITHOUT ROWID",
-    "CREATE TABLE new_stages (job_id VARCHAR(32) NOT NULL, stage VARCHAR(16) NOT NULL, fingerprint VARCHAR(64) NOT NULL, output JSON NOT NULL, "
+    "CREATE TABLE new_stages (job_id VARCHAR(32) NOT NULL, stage VARCHAR(16) NOT NULL, fingerprint VARCHAR(64) NOT "
+    "NULL, output JSON NOT NULL, "
     "seconds FLOAT NOT NULL, finished_at FLOAT NOT NULL, PRIMARY KEY (job_id, stage), "
     "FOREIGN KEY(job_id) REFERENCES jobs (id) ON DELETE CASCADE)",
 )
@@ -49,7 +52,8 @@ def prepare(connection: Connection) -> None:
 
 
 def swap(connection: Connection) -> None:
-    """In the migration's transaction: the new tables take the place of the old ones. Builds them here where they are not whole or out of date."""
+    """In the migration's transaction: the new tables take the place of the old ones. Builds them here where they are
+    not whole or out of date."""
     if connection.info.pop(_READY, None) != _version(connection):
         _begin(connection)
         for _ in _fill(connection):
@@ -65,13 +69,17 @@ def swap(connection: Connection) -> None:
 
 
 def shrink(engine: Engine) -> bool:
-    """Give the room that is free within the file back to the disk, where that is much; returns whether it was done. Without room it stays."""
+    """Give the room that is free within the file back to the disk, where that is much; returns whether it was done.
+    Without room it stays."""
     if engine.dialect.name != "sqlite" or engine.url.database in (None, "", ":memory:"):
         return False
     folder = Path(str(engine.url.database)).parent
     with contextlib.closing(engine.raw_connection()) as connection:
         cursor = connection.cursor()
-        page, pages, spare = (int(cursor.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_size", "page_count", "freelist_count"))
+        page, pages, spare = (
+            int(cursor.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("page_size", "page_count", "freelist_count")
+        )
         used = (pages - spare) * page
         if spare * page < _SPARE_BYTES or spare < pages * _SPARE_SHARE or shutil.disk_usage(folder).free < 3 * used:
             return False
@@ -106,7 +114,11 @@ def _fill(connection: Connection) -> Iterator[int]:
     while True:
         job_ids: list[str] = []
         rows: list[tuple[str, str | bytes]] = []
-        for job_id in connection.exec_driver_sql("SELECT id FROM jobs WHERE id > ? ORDER BY id LIMIT ?", (after, _PIECE_ROWS)).scalars().all():
+        for job_id in (
+            connection.exec_driver_sql("SELECT id FROM jobs WHERE id > ? ORDER BY id LIMIT ?", (after, _PIECE_ROWS))
+            .scalars()
+            .all()
+        ):
             found = connection.exec_driver_sql("SELECT key FROM blob_references WHERE job_id = ?", (job_id,)).scalars()
             rows += [(job_id, short_key(key)) for key in found]
             job_ids.append(job_id)
@@ -124,6 +136,9 @@ def _fill(connection: Connection) -> Iterator[int]:
 def _fill_stages(connection: Connection, after: str, last: str) -> None:
     columns = "job_id, stage, fingerprint, output, seconds, finished_at"
     query = f"SELECT {columns} FROM stages WHERE job_id > ? AND job_id <= ? ORDER BY job_id, stage"  # noqa: S608
-    rows = [(*row[:3], packed(row[3]) if isinstance(row[3], str) else row[3], *row[4:]) for row in connection.exec_driver_sql(query, (after, last))]
+    rows = [
+        (*row[:3], packed(row[3]) if isinstance(row[3], str) else row[3], *row[4:])
+        for row in connection.exec_driver_sql(query, (after, last))
+    ]
     if rows:
         connection.exec_driver_sql("INSERT INTO new_stages VALUES (?, ?, ?, ?, ?, ?)", rows)

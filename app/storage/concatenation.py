@@ -1,7 +1,7 @@
 """Joins finished partial uploads (tus concatenation). A kill between any two steps neither loses nor repeats bytes.
 
-The first part's file becomes the final file. Each further part is appended, synced, counted, and only then deleted. So it needs extra space for
-one part only, and the counted offset alone says where to continue. All functions block.
+The first part's file becomes the final file. Each further part is appended, synced, counted, and only then deleted. So
+it needs extra space for one part only, and the counted offset alone says where to continue. All functions block.
 """
 
 from __future__ import annotations
@@ -29,16 +29,22 @@ _CANNOT: Final = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNO
 
 
 def claim(engine: Engine, final: Upload, part_ids: Sequence[str], max_bytes: int) -> str:
-    """Take the parts for `final`, in one transaction: their rows go, its row comes with their ids and sizes. Returns the id of the whole.
+    """Take the parts for `final`, in one transaction: their rows go, its row comes with their ids and sizes. Returns
+    the id of the whole.
 
-    Asked again for the same parts (the answer was lost), it is the id of the first time. Raises upload_not_found, invalid_request,
-    upload_too_large.
+    Asked again for the same parts (the answer was lost), it is the id of the first time. Raises upload_not_found,
+    invalid_request, upload_too_large.
     """
     now = time.time()
     with engine.begin() as c:
-        found = {row.id: row for row in c.execute(select(t.uploads).where(t.uploads.c.id.in_(part_ids), t.uploads.c.expires_at > now))}
+        found = {
+            row.id: row
+            for row in c.execute(select(t.uploads).where(t.uploads.c.id.in_(part_ids), t.uploads.c.expires_at > now))
+        }
         if any(part_id not in found for part_id in part_ids):
-            again = c.execute(select(t.uploads.c.id).where(t.uploads.c.concat == final.concat, t.uploads.c.expires_at > now)).scalar()
+            again = c.execute(
+                select(t.uploads.c.id).where(t.uploads.c.concat == final.concat, t.uploads.c.expires_at > now)
+            ).scalar()
             if again is None:
                 raise DubError(UPLOAD_NOT_FOUND, "A part of it does not exist.")
             return str(again)
@@ -51,7 +57,9 @@ def claim(engine: Engine, final: Upload, part_ids: Sequence[str], max_bytes: int
         total = sum(row.length_bytes for row in rows)
         if total > max_bytes:
             raise DubError(UPLOAD_TOO_LARGE, f"Together they have {total} bytes; the limit is {max_bytes}.")
-        whole = msgspec.structs.replace(final, length_bytes=total, parts=tuple((row.id, row.length_bytes) for row in rows))
+        whole = msgspec.structs.replace(
+            final, length_bytes=total, parts=tuple((row.id, row.length_bytes) for row in rows)
+        )
         c.execute(delete(t.uploads).where(t.uploads.c.id.in_(part_ids)))
         c.execute(insert(t.uploads).values(**msgspec.structs.asdict(whole)))
     return final.id
@@ -59,7 +67,8 @@ def claim(engine: Engine, final: Upload, part_ids: Sequence[str], max_bytes: int
 
 @urgently
 def forget(engine: Engine, upload_id: str) -> tuple[list[str], bool]:
-    """Delete an upload's row; returns the parts that it was to be joined from, and whether a job needs its blob. Raises upload_not_found."""
+    """Delete an upload's row; returns the parts that it was to be joined from, and whether a job needs its blob. Raises
+    upload_not_found."""
     with engine.begin() as c:
         parts = c.execute(select(t.uploads.c.parts).where(t.uploads.c.id == upload_id)).scalar()
         if c.execute(delete(t.uploads).where(t.uploads.c.id == upload_id)).rowcount == 0:
@@ -69,7 +78,8 @@ def forget(engine: Engine, upload_id: str) -> tuple[list[str], bool]:
 
 
 def join(folder: Path, final: Upload, advance: Callable[[str, int], object], room: Reservation) -> None:
-    """Bring the parts together in `folder`/ID, from the counted offset on. Raises upload_not_found when bytes are gone, disk_full, OSError."""
+    """Bring the parts together in `folder`/ID, from the counted offset on. Raises upload_not_found when bytes are gone,
+    disk_full, OSError."""
     path, start = folder / final.id, 0
     for part_id, size in final.parts:
         part, end = folder / part_id, start + size
@@ -92,7 +102,10 @@ def _append(part: Path, path: Path, at: int, size: int, room: Reservation) -> No
     """The part's bytes at `at` of the file, whatever stood there; nothing stands there when it fails."""
     with contextlib.ExitStack() as stack:
         try:
-            source, target = stack.enter_context(part.open("rb", buffering=0)), stack.enter_context(path.open("r+b", buffering=0))
+            source, target = (
+                stack.enter_context(part.open("rb", buffering=0)),
+                stack.enter_context(path.open("r+b", buffering=0)),
+            )
         except FileNotFoundError:
             raise DubError(UPLOAD_NOT_FOUND, "Its bytes are gone from the disk.") from None
         target.truncate(at)

@@ -1,4 +1,5 @@
-"""A second job on the same source, with what the first stages of the first one made: written in pieces, seen when it is whole."""
+"""A second job on the same source, with what the first stages of the first one made: written in pieces, seen when it is
+whole."""
 
 from __future__ import annotations
 
@@ -24,12 +25,22 @@ _ASKED: Final = 500
 
 
 def copy(
-    engine: Engine, blobs: BlobStore, job_id: str, new_id: str, *, title: str, options: DubOptions, stem_key: str | None, state: JobState,
+    engine: Engine,
+    blobs: BlobStore,
+    job_id: str,
+    new_id: str,
+    *,
+    title: str,
+    options: DubOptions,
+    stem_key: str | None,
+    state: JobState,
     stages: Collection[str],
-) -> None:  # fmt: skip
-    """A second job on the same source, with that stem. With `stages`, what they made is shared; in review the lines come along.
+) -> None:
+    """A second job on the same source, with that stem. With `stages`, what they made is shared; in review the lines
+    come along.
 
-    It is a copy of one moment. Raises job_not_found, and database_busy when the first job is prepared anew again and again.
+    It is a copy of one moment. Raises job_not_found, and database_busy when the first job is prepared anew again and
+    again.
     """
     for _ in range(_LOOKS):
         with reading(engine) as c:
@@ -37,14 +48,31 @@ def copy(
             if row is None:
                 raise DubError(JOB_NOT_FOUND)
             made = _made(c, job_id, stages)
-            lines = [dict(found._mapping) for found in c.execute(select(t.segments).where(t.segments.c.job_id == job_id))]
-            keys = list(c.execute(select(t.blob_references.c.key).where(*_shared(job_id, row.stem_key))).scalars()) if stages else []
+            lines = [
+                dict(found._mapping) for found in c.execute(select(t.segments).where(t.segments.c.job_id == job_id))
+            ]
+            keys = (
+                list(c.execute(select(t.blob_references.c.key).where(*_shared(job_id, row.stem_key))).scalars())
+                if stages
+                else []
+            )
         now = time.time()
         values = dict(row._mapping) | {
-            "title": title, "phase": Phase.PREPARE, "stage": None, "stage_progress": 0.0, "progress": 0.0, "eta_s": None,
-            "options": to_row(options), "stem_key": stem_key, "revision": 1, "rendered_revision": None, "rendered_options": None,
-            "rendered_stem_key": None, "error": None, "created_at": now,
-        }  # fmt: skip
+            "title": title,
+            "phase": Phase.PREPARE,
+            "stage": None,
+            "stage_progress": 0.0,
+            "progress": 0.0,
+            "eta_s": None,
+            "options": to_row(options),
+            "stem_key": stem_key,
+            "revision": 1,
+            "rendered_revision": None,
+            "rendered_options": None,
+            "rendered_stem_key": None,
+            "error": None,
+            "created_at": now,
+        }
         with Coming(engine, blobs, new_id, "copy") as coming:
             with engine.begin() as c:
                 rows.check_seen(c, job_id)  # its files are there, and from here on the second needs them too
@@ -69,8 +97,16 @@ def _made(c: Connection, job_id: str, stages: Collection[str]) -> tuple[list[dic
     if not stages:
         return [], []
     kinds = [kind for name in stages for kind in named(name).artifacts]
-    outputs = c.execute(select(t.stages).where(t.stages.c.job_id == job_id, t.stages.c.stage.in_(list(stages))).order_by(t.stages.c.stage))
-    files = c.execute(select(t.artifacts).where(t.artifacts.c.job_id == job_id, t.artifacts.c.kind.in_(kinds)).order_by(t.artifacts.c.kind))
+    outputs = c.execute(
+        select(t.stages)
+        .where(t.stages.c.job_id == job_id, t.stages.c.stage.in_(list(stages)))
+        .order_by(t.stages.c.stage)
+    )
+    files = c.execute(
+        select(t.artifacts)
+        .where(t.artifacts.c.job_id == job_id, t.artifacts.c.kind.in_(kinds))
+        .order_by(t.artifacts.c.kind)
+    )
     return [dict(found._mapping) for found in outputs], [dict(found._mapping) for found in files]
 
 

@@ -27,6 +27,10 @@ def queue_lengths(engine: Engine) -> dict[str, int]:
 
 def waits_s(engine: Engine) -> dict[str, float]:
     """For how long the first job in each queue has waited, in seconds; a queue that is empty is not named."""
-    query = select(t.jobs.c.phase, func.min(t.jobs.c.updated_at)).where(t.jobs.c.state == JobState.QUEUED).group_by(t.jobs.c.phase)
+    query = (
+        select(t.jobs.c.phase, func.min(t.jobs.c.updated_at))
+        .where(t.jobs.c.state == JobState.QUEUED)
+        .group_by(t.jobs.c.phase)
+    )
     with reading(engine) as c:
         return {str(phase): max(0.0, time.time() - float(since)) for phase, since in c.execute(query).tuples()}

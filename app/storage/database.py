@@ -33,13 +33,16 @@ def open_database(url: str, *, busy_s: float = BUSY_S) -> Engine:
 
     SQLite: WAL, foreign keys, full durability of commits (synchronous=FULL): a finished step survives a power cut.
     A writer that has waited for `busy_s` raises database_busy, and has changed nothing.
-    Whatever fails for want of room, be it to connect, in a statement or at the commit, raises disk_full; `urgent` work gets the reserve then.
+    Whatever fails for want of room, be it to connect, in a statement or at the commit, raises disk_full; `urgent` work
+    gets the reserve then.
     """
     if not url.startswith("sqlite"):
         engine = create_engine(url, pool_size=10, pool_pre_ping=True)
         _translate_errors(engine, None)
         return engine
-    engine = create_engine(url, pool_size=8, max_overflow=40, connect_args={"timeout": busy_s, "check_same_thread": False})
+    engine = create_engine(
+        url, pool_size=8, max_overflow=40, connect_args={"timeout": busy_s, "check_same_thread": False}
+    )
     if engine.url.database not in (None, "", ":memory:"):
         folder = Path(str(engine.url.database)).parent
         _reserves[engine] = Reserve(folder)
@@ -79,7 +82,8 @@ def urgently(work: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P]
 
 
 def urgent(engine: Engine, work: Callable[[], T]) -> T:
-    """A write that has to succeed on a full disk: what deletes, cancels or ends. `work` is a transaction, which may be begun again."""
+    """A write that has to succeed on a full disk: what deletes, cancels or ends. `work` is a transaction, which may be
+    begun again."""
     reserve = _reserves.get(engine)
     return work() if reserve is None else reserve.spend(work)
 
@@ -102,7 +106,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 def migrate(engine: Engine) -> bool:
-    """Bring the schema to HEAD; returns whether anything was done. Alembic is imported only when there is something to do.
+    """Bring the schema to HEAD; returns whether anything was done. Alembic is imported only when there is something to
+    do.
 
     A database file that is in use is copied first, into backups/ beside it. Raises NewerDatabase.
     """

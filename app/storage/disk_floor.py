@@ -1,10 +1,13 @@
-"""The disk's floor: room is reserved before it is written into, so that what must stay free stays free however many write at once.
+"""The disk's floor: room is reserved before it is written into, so that what must stay free stays free however many
+write at once.
 
-One `Floor` for each disk, asked by all who write to it. What may still be promised is what is free, less the floor, less what has been promised
-and is not written yet: bytes that land are no longer free, and at the same moment they are no longer promised.
+One `Floor` for each disk, asked by all who write to it. What may still be promised is what is free, less the floor,
+less what has been promised and is not written yet: bytes that land are no longer free, and at the same moment they are
+no longer promised.
 
-Between a write and the word of it the same bytes are both not free and still promised. So what is being written is known too, and where that
-would decide, the decision waits until it has been told: nobody is refused on figures that are not settled, and nobody is let in on them.
+Between a write and the word of it the same bytes are both not free and still promised. So what is being written is
+known too, and where that would decide, the decision waits until it has been told: nobody is refused on figures that are
+not settled, and nobody is let in on them.
 """
 
 from __future__ import annotations
@@ -36,9 +39,11 @@ class OtherProcesses(Protocol):
 
 
 class Hold:
-    """Room for one writer. Any thread may call; `release` is due at the end, whatever happened. As a context manager it releases itself.
+    """Room for one writer. Any thread may call; `release` is due at the end, whatever happened. As a context manager it
+    releases itself.
 
-    `lapses_after_s`: when nothing happened for so long and another wants the room, it is given up, and `need` asks for it anew.
+    `lapses_after_s`: when nothing happened for so long and another wants the room, it is given up, and `need` asks for
+    it anew.
     """
 
     def __init__(self, floor: Floor, remaining_bytes: int, lapses_after_s: float | None, idle_s: float) -> None:
@@ -48,15 +53,18 @@ class Hold:
         self.writing_bytes = 0  # of those that are promised: they may be on the disk already, and not told of yet
 
     def need(self, size_bytes: int, *, piece_bytes: int = 0) -> None:
-        """So many more bytes may be written. What is lacking is reserved, in a larger piece where one is wished and there. Raises disk_full.
+        """So many more bytes may be written. What is lacking is reserved, in a larger piece where one is wished and
+        there. Raises disk_full.
 
-        Also for a reservation that is large enough: it is worth nothing when somebody else's bytes lie where its own should.
+        Also for a reservation that is large enough: it is worth nothing when somebody else's bytes lie where its own
+        should.
         """
         self._floor.grow(self, size_bytes, piece_bytes)
 
     @contextlib.contextmanager
     def writing(self, size_bytes: int, *, piece_bytes: int = 0) -> Iterator[Callable[[int], None]]:
-        """`need`, and up to so many bytes are written in the block, which tells of them as they land. Keep it short: others may wait for its end."""
+        """`need`, and up to so many bytes are written in the block, which tells of them as they land. Keep it short:
+        others may wait for its end."""
         self._floor.grow(self, size_bytes, piece_bytes, writing_bytes=size_bytes)
         left = size_bytes
 
@@ -94,21 +102,34 @@ class Hold:
     def __enter__(self) -> Hold:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.release()
 
 
 class Floor:
-    """The ledger of one disk. `make_room` is tried before anything is refused: it deletes what retention keeps no longer.
+    """The ledger of one disk. `make_room` is tried before anything is refused: it deletes what retention keeps no
+    longer.
 
     `margin_bytes` are for what nobody reserves: the database and its log, folders, the unused ends of blocks.
     """
 
     def __init__(
-        self, free_bytes: Callable[[], int], floor_bytes: int, make_room: Callable[[], object] = lambda: None, *, margin_bytes: int = 0,
+        self,
+        free_bytes: Callable[[], int],
+        floor_bytes: int,
+        make_room: Callable[[], object] = lambda: None,
+        *,
+        margin_bytes: int = 0,
         others: OtherProcesses | None = None,
-    ) -> None:  # fmt: skip
-        self.free_bytes, self.floor_bytes, self._make_room, self._margin_bytes = free_bytes, floor_bytes, make_room, margin_bytes
+    ) -> None:
+        self.free_bytes, self.floor_bytes, self._make_room, self._margin_bytes = (
+            free_bytes,
+            floor_bytes,
+            make_room,
+            margin_bytes,
+        )
         self._others = others
         self._holds: dict[Hold, None] = {}  # the oldest first
         self._lock = threading.Lock()
@@ -116,7 +137,8 @@ class Floor:
         self._undecided = 0  # who wait until what is being written has been told
 
     def check(self, wanted_bytes: int = 0) -> None:
-        """Raises disk_full when less than the floor would be left after so many bytes and all that is reserved. Promises nothing. Blocks."""
+        """Raises disk_full when less than the floor would be left after so many bytes and all that is reserved.
+        Promises nothing. Blocks."""
         until = time.monotonic() + SETTLES_S
         if not self._decided(lambda: self._has_room(wanted_bytes), until):
             self._make_room()
@@ -188,7 +210,8 @@ class Floor:
             self._publish()
 
     def _decided(self, decide: Callable[[], bool | None], until: float, *, writes: bool = False) -> bool:
-        """What it says once the figures are settled, or no when they are not in time. Who `writes` lets those go first who wait for that."""
+        """What it says once the figures are settled, or no when they are not in time. Who `writes` lets those go first
+        who wait for that."""
         waits = False
         with self._lock:
             try:
@@ -208,7 +231,8 @@ class Floor:
                     self._undecided -= 1
                     self._settling.notify_all()
 
-    # ---------------------------------------------------------------- with the lock: yes, no, or None when that is not settled
+    # ---------------------------------------------------------------- with the lock: yes, no, or None when that is not
+    # settled
 
     def _take(self, hold: Hold, size_bytes: int, piece_bytes: int, writing_bytes: int) -> bool | None:
         hold.touched_at = time.monotonic()
@@ -225,7 +249,8 @@ class Floor:
         return _whether(wanted_bytes, *self._spare())
 
     def _covers(self, hold: Hold) -> bool | None:
-        """Whether what is free is enough for this reservation and all older ones: when it shrinks by other hands, the newest wait."""
+        """Whether what is free is enough for this reservation and all older ones: when it shrinks by other hands, the
+        newest wait."""
         wanted = writing = 0
         for each in self._holds:
             wanted += each.remaining_bytes
@@ -243,12 +268,18 @@ class Floor:
 
     def _promised(self) -> tuple[int, int]:
         holds = list(self._holds)
-        return sum(hold.remaining_bytes for hold in holds), sum(min(hold.writing_bytes, hold.remaining_bytes) for hold in holds)
+        return sum(hold.remaining_bytes for hold in holds), sum(
+            min(hold.writing_bytes, hold.remaining_bytes) for hold in holds
+        )
 
     def _lapse(self, wanted_bytes: int) -> None:
         """Take back what is promised to who does not come, the longest idle first, until there is enough."""
         now = time.monotonic()
-        idle = [hold for hold in self._holds if hold.lapses_after_s is not None and now - hold.touched_at > hold.lapses_after_s]
+        idle = [
+            hold
+            for hold in self._holds
+            if hold.lapses_after_s is not None and now - hold.touched_at > hold.lapses_after_s
+        ]
         for hold in sorted(idle, key=lambda each: each.touched_at):
             if self._spare()[0] >= wanted_bytes:
                 return

@@ -1,4 +1,5 @@
-"""The floors of all disks that the data folder lies on: one, unless parts of it are mounted. A part is asked for by its path."""
+"""The floors of all disks that the data folder lies on: one, unless parts of it are mounted. A part is asked for by its
+path."""
 
 from __future__ import annotations
 
@@ -19,10 +20,15 @@ _MARGIN_BYTES: Final = 16 << 20
 
 
 class Disks:
-    """A `Floor` for each disk, made when it is first asked for. `others_on` knows the other processes that write to a disk, by its number."""
+    """A `Floor` for each disk, made when it is first asked for. `others_on` knows the other processes that write to a
+    disk, by its number."""
 
     def __init__(
-        self, floor_bytes: int, make_room: Callable[[], object] = lambda: None, *, others_on: Callable[[int], OtherProcesses] | None = None
+        self,
+        floor_bytes: int,
+        make_room: Callable[[], object] = lambda: None,
+        *,
+        others_on: Callable[[int], OtherProcesses] | None = None,
     ) -> None:
         self._floor_bytes, self._make_room, self._others_on = floor_bytes, make_room, others_on
         self._floors: dict[int, Floor] = {}
@@ -40,19 +46,23 @@ class Disks:
         with self._lock:
             if device not in self._floors:
                 self._floors[device] = Floor(
-                    lambda: shutil.disk_usage(there).free, self._floor_bytes, self._make_room,
+                    lambda: shutil.disk_usage(there).free,
+                    self._floor_bytes,
+                    self._make_room,
                     margin_bytes=min(_MARGIN_BYTES, self._floor_bytes // 16),
                     others=self._others_on(device) if self._others_on else None,
-                )  # fmt: skip
+                )
             return self._floors[device]
 
     def reserve(self, wanted_bytes: int, *places: Path) -> Reservation:
-        """Room for so many bytes on every disk that one of these folders lies on. Raises disk_full, and then has reserved nothing. Blocks."""
+        """Room for so many bytes on every disk that one of these folders lies on. Raises disk_full, and then has
+        reserved nothing. Blocks."""
         return reserve_on([self.at(place) for place in places], wanted_bytes)
 
 
 class Reservation:
-    """Room for one piece of work on each disk that it writes to: first where it is made, then where it is moved to when it is whole."""
+    """Room for one piece of work on each disk that it writes to: first where it is made, then where it is moved to when
+    it is whole."""
 
     def __init__(self, holds: Sequence[Hold], *, landed_bytes: int = 0) -> None:
         self._first, *self._later = holds
@@ -108,7 +118,9 @@ class Reservation:
     def __enter__(self) -> Reservation:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.release()
 
 
@@ -127,7 +139,8 @@ def reserve_on(floors: Iterable[Floor], wanted_bytes: int, *, lapses_after_s: fl
 
 @contextlib.asynccontextmanager
 async def reserved(disks: Disks, wanted_bytes: int, *places: Path) -> AsyncIterator[Reservation]:
-    """`Disks.reserve` for a task: it asks in a thread, and gives all back at its end, also when it is cancelled while it asks."""
+    """`Disks.reserve` for a task: it asks in a thread, and gives all back at its end, also when it is cancelled while
+    it asks."""
     asking = asyncio.ensure_future(asyncio.to_thread(disks.reserve, wanted_bytes, *places))
     try:
         reservation = await asyncio.shield(asking)

@@ -1,7 +1,8 @@
 """A reserve file for a full disk: it is given up to let deletions, cancellations and failures be written.
 
-A file of random bytes (neither compressible nor sparse) beside the database. It is given up in pieces, because other writers want the space too,
-and made again when twice its size is free. Every process of the data folder may give it up; the server makes it.
+A file of random bytes (neither compressible nor sparse) beside the database. It is given up in pieces, because other
+writers want the space too, and made again when twice its size is free. Every process of the data folder may give it up;
+the server makes it.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ class Reserve:
             return size > 0
 
     def spend(self, work: Callable[[], T]) -> T:
-        """Do it, and again with a piece of the reserve after each time that the disk was full. `work` leaves nothing when it fails."""
+        """Do it, and again with a piece of the reserve after each time that the disk was full. `work` leaves nothing
+        when it fails."""
         while True:
             try:
                 return work()

@@ -1,7 +1,7 @@
 """The SHA-256 of a large file, taken in steps that are kept: a run that is killed goes on behind the last one.
 
-Python's hashlib does not give its state away. OpenSSL, which it calls, does, by functions that are deprecated but there; where they are not (a Python
-with a library of its own), a file is hashed in one go.
+Python's hashlib does not give its state away. OpenSSL, which it calls, does, by functions that are deprecated but
+there; where they are not (a Python with a library of its own), a file is hashed in one go.
 """
 
 from __future__ import annotations
@@ -33,11 +33,14 @@ class _Step(msgspec.Struct, frozen=True):
     check: bytes = b""
 
     def checked(self) -> bytes:
-        return hashlib.blake2b(repr((self.size_bytes, self.changed_ns, self.done_bytes, self.library, self.state)).encode()).digest()
+        return hashlib.blake2b(
+            repr((self.size_bytes, self.changed_ns, self.done_bytes, self.library, self.state)).encode()
+        ).digest()
 
 
 def sha256_in_steps(path: Path, kept: Path, *, step_bytes: int = STEP_BYTES) -> str:
-    """The hash of a file's bytes. `kept` is a file for the steps, which the caller deletes when the hash has served. Blocks; flat in memory."""
+    """The hash of a file's bytes. `kept` is a file for the steps, which the caller deletes when the hash has served.
+    Blocks; flat in memory."""
     library = _library()
     status = path.stat()
     if library is None or status.st_size <= step_bytes:
@@ -45,7 +48,10 @@ def sha256_in_steps(path: Path, kept: Path, *, step_bytes: int = STEP_BYTES) -> 
     step = _Step(status.st_size, status.st_mtime_ns, 0, library.OpenSSL_version_num(), b"")
     with contextlib.suppress(FileNotFoundError, msgspec.MsgspecError):
         found = msgspec.msgpack.decode(kept.read_bytes(), type=_Step)
-        if found.check == found.checked() and msgspec.structs.replace(found, done_bytes=0, state=b"", check=b"") == step:
+        if (
+            found.check == found.checked()
+            and msgspec.structs.replace(found, done_bytes=0, state=b"", check=b"") == step
+        ):
             step = found
     hashing = _Hashing(library, step.state)
     block = bytearray(_BLOCK_BYTES)
@@ -80,7 +86,9 @@ class _Hashing:
             ctypes.memmove(self._context, state, _STATE_BYTES)
 
     def update(self, block: bytearray, count: int) -> None:
-        self._library.SHA256_Update(self._context, (self._ctypes.c_char * len(block)).from_buffer(block), self._ctypes.c_size_t(count))
+        self._library.SHA256_Update(
+            self._context, (self._ctypes.c_char * len(block)).from_buffer(block), self._ctypes.c_size_t(count)
+        )
 
     def state(self) -> bytes:
         return self._context.raw[:_STATE_BYTES]
@@ -93,7 +101,8 @@ class _Hashing:
 
 @functools.cache
 def _library() -> Any:
-    """The library that hashlib has loaded; None where its functions are not there, or do not give what hashlib gives."""
+    """The library that hashlib has loaded; None where its functions are not there, or do not give what hashlib
+    gives."""
     import ctypes
 
     try:
@@ -107,5 +116,7 @@ def _library() -> Any:
         second.update(bytearray(b"and more"), 8)
     except (ImportError, OSError, AttributeError):
         return None
-    right = hashlib.sha256(b"some bytes, more than a block of 64, as the whole state has to travel" + b"and more").hexdigest()
+    right = hashlib.sha256(
+        b"some bytes, more than a block of 64, as the whole state has to travel" + b"and more"
+    ).hexdigest()
     return library if second.hexdigest() == right else None

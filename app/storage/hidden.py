@@ -1,7 +1,9 @@
-"""Jobs that no reader sees: those that are deleted, and those that are written, in pieces, each a transaction of its own.
+"""Jobs that no reader sees: those that are deleted, and those that are written, in pieces, each a transaction of its
+own.
 
-A deletion has one short transaction, after which the job is gone for everybody; its rows and files follow. A job with its lines is written
-under a row that only its writer knows; the last transaction shows it. Killed in between, nothing half is seen, and `sweep` removes the rest.
+A deletion has one short transaction, after which the job is gone for everybody; its rows and files follow. A job with
+its lines is written under a row that only its writer knows; the last transaction shows it. Killed in between, nothing
+half is seen, and `sweep` removes the rest.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ def hide(engine: Engine, job_id: str) -> None:
 
 
 def bury(engine: Engine, blobs: BlobStore, job_id: str) -> tuple[list[str], int]:
-    """Delete what is left of a job that is gone: lines, references with the blobs that nobody else needs, the row. Returns those and their bytes.
+    """Delete what is left of a job that is gone: lines, references with the blobs that nobody else needs, the row.
+    Returns those and their bytes.
 
     Any number may do it at once, and again after a kill: each piece looks whether the job is still that one.
     """
@@ -86,7 +89,11 @@ def sweep(engine: Engine, blobs: BlobStore) -> int:
     """Remove what killed deletions and killed writers left; returns how many jobs. Whoever still writes is spared."""
     now = time.time()
     with reading(engine) as c:
-        found = c.execute(select(t.jobs.c.id, t.jobs.c.state, t.jobs.c.workflow_id, t.jobs.c.updated_at).where(t.jobs.c.state.in_(HIDDEN))).all()
+        found = c.execute(
+            select(t.jobs.c.id, t.jobs.c.state, t.jobs.c.workflow_id, t.jobs.c.updated_at).where(
+                t.jobs.c.state.in_(HIDDEN)
+            )
+        ).all()
     count = 0
     for row in found:
         elsewhere = (row.workflow_id or "").startswith(_ELSEWHERE)
@@ -98,12 +105,15 @@ def sweep(engine: Engine, blobs: BlobStore) -> int:
 
 
 def clear(engine: Engine, blobs: BlobStore, job_id: str, writer: str | None = None) -> None:
-    """Nothing hidden has that id any more: what was deleted is deleted, what a writer (any one, when none is named) had begun is given up."""
+    """Nothing hidden has that id any more: what was deleted is deleted, what a writer (any one, when none is named) had
+    begun is given up."""
     mine = (t.jobs.c.id == job_id, t.jobs.c.state == COMING)
 
     def give_up() -> None:
         with engine.begin() as c:
-            c.execute(update(t.jobs).where(*mine, *([t.jobs.c.workflow_id == writer] if writer else [])).values(state=GONE))
+            c.execute(
+                update(t.jobs).where(*mine, *([t.jobs.c.workflow_id == writer] if writer else [])).values(state=GONE)
+            )
 
     urgent(engine, give_up)
     bury(engine, blobs, job_id)
@@ -124,14 +134,18 @@ class Coming:
         _writing.add(self._writer)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             with reading(self._engine) as c:
                 left = c.execute(select(t.jobs.c.id).where(*self._mine())).first() is not None
             if left:
                 clear(self._engine, self._blobs, self.job_id, self._writer)
         except (DubError, OSError) as failure:
-            _log.warning("what was begun of a job is deleted later", extra={"job_id": self.job_id, "reason": str(failure)})
+            _log.warning(
+                "what was begun of a job is deleted later", extra={"job_id": self.job_id, "reason": str(failure)}
+            )
         finally:
             _writing.discard(self._writer)
 

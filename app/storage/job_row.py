@@ -24,7 +24,8 @@ class JobRow(msgspec.Struct, frozen=True):
 
 
 class StageRow(msgspec.Struct, frozen=True):
-    """What a stage gave so far: `fingerprint` is the hash of its inputs, `output` what it gave (JSON), `seconds` what it took."""
+    """What a stage gave so far: `fingerprint` is the hash of its inputs, `output` what it gave (JSON), `seconds` what
+    it took."""
 
     fingerprint: str
     output: Any

@@ -29,9 +29,16 @@ class JobStore(ActiveJobs):
     # ---------------------------------------------------------------- jobs
 
     def insert(
-        self, job_id: str, *, title: str, options: DubOptions, source_key: str, subtitles_key: str | None, stem_key: str | None = None,
+        self,
+        job_id: str,
+        *,
+        title: str,
+        options: DubOptions,
+        source_key: str,
+        subtitles_key: str | None,
+        stem_key: str | None = None,
         size_bytes: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """A new job, queued for preparation."""
         now = time.time()
         with self._engine.begin() as c:
@@ -64,11 +71,29 @@ class JobStore(ActiveJobs):
             rows.refer(c, job_id, [key for key in (source_key, subtitles_key, stem_key) if key])
 
     def copy(
-        self, job_id: str, new_id: str, blobs: BlobStore, *, title: str, options: DubOptions, stem_key: str | None, state: JobState,
+        self,
+        job_id: str,
+        new_id: str,
+        blobs: BlobStore,
+        *,
+        title: str,
+        options: DubOptions,
+        stem_key: str | None,
+        state: JobState,
         stages: Collection[str],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """As `app.storage.copies.copy`."""
-        copies.copy(self._engine, blobs, job_id, new_id, title=title, options=options, stem_key=stem_key, state=state, stages=stages)
+        copies.copy(
+            self._engine,
+            blobs,
+            job_id,
+            new_id,
+            title=title,
+            options=options,
+            stem_key=stem_key,
+            state=state,
+            stages=stages,
+        )
 
     def row(self, job_id: str) -> JobRow:
         """Raises job_not_found."""
@@ -79,8 +104,11 @@ class JobStore(ActiveJobs):
         """Raises job_not_found."""
         return self.row(job_id).job
 
-    def summaries(self, *, states: Collection[JobState], query: str, limit: int, before: tuple[float, str] | None) -> tuple[list[JobSummary], int]:
-        """Up to `limit` jobs that match, newest first, older than `before` (created_at, id); and how many match in all."""
+    def summaries(
+        self, *, states: Collection[JobState], query: str, limit: int, before: tuple[float, str] | None
+    ) -> tuple[list[JobSummary], int]:
+        """Up to `limit` jobs that match, newest first, older than `before` (created_at, id); and how many match in
+        all."""
         return library.page(self._engine, states=states, query=query, limit=limit, before=before)
 
     def jobs(self, ids: Sequence[str]) -> list[Job]:
@@ -95,21 +123,36 @@ class JobStore(ActiveJobs):
     def counts(self) -> dict[JobState, int]:
         with reading(self._engine) as c:
             found = {
-                JobState(row[0]): int(row[1]) for row in c.execute(select(t.jobs.c.state, func.count()).where(rows.seen).group_by(t.jobs.c.state))
+                JobState(row[0]): int(row[1])
+                for row in c.execute(select(t.jobs.c.state, func.count()).where(rows.seen).group_by(t.jobs.c.state))
             }
         return {state: found.get(state, 0) for state in JobState}
 
-    def transition(self, job_id: str, to: JobState, *, only_from: Collection[JobState] = (), owner: str | None = None, **fields: Any) -> Job:
-        """Move the job to another state, if the rules allow it, and set columns. `owner`: only while that workflow owns the job.
+    def transition(
+        self,
+        job_id: str,
+        to: JobState,
+        *,
+        only_from: Collection[JobState] = (),
+        owner: str | None = None,
+        **fields: Any,
+    ) -> Job:
+        """Move the job to another state, if the rules allow it, and set columns. `owner`: only while that workflow owns
+        the job.
 
-        What ends a job is written on a full disk too. Raises job_not_found, or job_state when the job is elsewhere by now.
+        What ends a job is written on a full disk too. Raises job_not_found, or job_state when the job is elsewhere by
+        now.
         """
 
         def move() -> Job:
             with self._engine.begin() as c:
                 row = rows.job_row(c, job_id)
                 state = row.job.state
-                if to not in TRANSITIONS[state] or (only_from and state not in only_from) or (owner is not None and row.workflow_id != owner):
+                if (
+                    to not in TRANSITIONS[state]
+                    or (only_from and state not in only_from)
+                    or (owner is not None and row.workflow_id != owner)
+                ):
                     raise DubError(JOB_STATE, f"The job is {state.value}.")
                 rows.update_job(c, job_id, {"state": to, **fields})
                 return rows.job_row(c, job_id).job
@@ -123,11 +166,14 @@ class JobStore(ActiveJobs):
             return rows.job_row(c, job_id).job
 
     @urgently
-    def revise(self, job_id: str, allowed: Collection[JobState], seen: JobRow | None, /, **fields: Any) -> tuple[Job, list[str]] | None:
+    def revise(
+        self, job_id: str, allowed: Collection[JobState], seen: JobRow | None, /, **fields: Any
+    ) -> tuple[Job, list[str]] | None:
         """Set what the person chose (title, options, stem_key) while the job is in one of the allowed states.
 
-        None when `seen`, from which the fields were made, has other options or another background than the job has now: nothing is set then.
-        Returns the job and the keys of blobs that nobody needs any more. Raises job_not_found, job_state.
+        None when `seen`, from which the fields were made, has other options or another background than the job has now:
+        nothing is set then. Returns the job and the keys of blobs that nobody needs any more. Raises job_not_found,
+        job_state.
         """
         with self._engine.begin() as c:
             row = rows.job_row(c, job_id)
@@ -140,19 +186,25 @@ class JobStore(ActiveJobs):
             if "stem_key" in fields and old != fields["stem_key"]:
                 rows.refer(c, job_id, [key for key in (fields["stem_key"],) if key])
                 if old and old not in (row.source_key, row.subtitles_key):
-                    c.execute(delete(t.blob_references).where(t.blob_references.c.job_id == job_id, t.blob_references.c.key == old))
+                    c.execute(
+                        delete(t.blob_references).where(
+                            t.blob_references.c.job_id == job_id, t.blob_references.c.key == old
+                        )
+                    )
                     gone = rows.unreferenced(c, [old])
             return rows.job_row(c, job_id).job, gone
 
-    def progress(self, job_id: str, *, stage: str | None, stage_progress: float, progress: float, eta_s: float | None) -> None:
+    def progress(
+        self, job_id: str, *, stage: str | None, stage_progress: float, progress: float, eta_s: float | None
+    ) -> None:
         """Keep the last known progress; a deleted job is no error."""
         values = {"stage": stage, "stage_progress": stage_progress, "progress": progress, "eta_s": eta_s}
         with self._engine.begin() as c:
             c.execute(update(t.jobs).where(t.jobs.c.id == job_id).values(**values))
 
     def delete(self, job_id: str, blobs: BlobStore) -> list[str]:
-        """Delete the job, all its rows, and the blobs that nobody else needs; returns their keys. It is gone for everybody at once. Raises
-        job_not_found."""
+        """Delete the job, all its rows, and the blobs that nobody else needs; returns their keys. It is gone for
+        everybody at once. Raises job_not_found."""
         hidden.hide(self._engine, job_id)
         return hidden.bury_or_leave(self._engine, blobs, job_id)
 
@@ -163,10 +215,13 @@ class JobStore(ActiveJobs):
         with reading(self._engine) as c:
             return rows.job_row(c, job_id).job.revision, rows.segments_of(c, job_id)
 
-    def append_segments(self, job_id: str, added: Iterable[Segment], *, stage: str, fingerprint: str, output: Any) -> int:
+    def append_segments(
+        self, job_id: str, added: Iterable[Segment], *, stage: str, fingerprint: str, output: Any
+    ) -> int:
         """Add recognised lines and, in the same transaction, remember how far recognition is; returns the new revision.
 
-        Of very many lines only the last are in that transaction: killed before it, they are to be cleared. Raises too_many_lines.
+        Of very many lines only the last are in that transaction: killed before it, they are to be cleared. Raises
+        too_many_lines.
         """
         *first, last = batches.split(list(added))
         batches.write(self._engine, first, rows.seen_first(job_id, rows.write_segments))
@@ -187,14 +242,19 @@ class JobStore(ActiveJobs):
             return rows.next_revision(c, job_id), gone
 
     def edit_segments(
-        self, job_id: str, revision: int, allowed: Collection[JobState], change: Callable[[Job, tuple[Segment, ...]], Sequence[Segment]]
+        self,
+        job_id: str,
+        revision: int,
+        allowed: Collection[JobState],
+        change: Callable[[Job, tuple[Segment, ...]], Sequence[Segment]],
     ) -> tuple[int, tuple[Segment, ...], tuple[Segment, ...], tuple[str, ...]]:
         """Replace the lines by what `change` makes of them, all or nothing.
 
-        Returns the new revision, all lines, those that are new or changed, and the ids of those that are gone. Raises edit_conflict when
-        `revision` is not the current one, job_state, job_not_found, and whatever `change` raises.
+        Returns the new revision, all lines, those that are new or changed, and the ids of those that are gone. Raises
+        edit_conflict when `revision` is not the current one, job_state, job_not_found, and whatever `change` raises.
         """
-        with reading(self._engine) as c:  # the lines of a revision never change: they are read and changed while others write
+        # the lines of a revision never change: they are read and changed while others write
+        with reading(self._engine) as c:
             job = self._editable(c, job_id, revision, allowed)
             before = rows.segments_of(c, job_id)
         known = {segment.id: segment for segment in before}
@@ -226,12 +286,21 @@ class JobStore(ActiveJobs):
         return None if row is None else StageRow(row.fingerprint, row.output, row.seconds)
 
     def finish_stage(
-        self, job_id: str, stage: str, fingerprint: str, output: Any, seconds: float, *, keys: Collection[str] = (),
-        artifacts: Collection[Artifact] = (), kinds: Collection[ArtifactKind] = (),
-    ) -> list[str]:  # fmt: skip
+        self,
+        job_id: str,
+        stage: str,
+        fingerprint: str,
+        output: Any,
+        seconds: float,
+        *,
+        keys: Collection[str] = (),
+        artifacts: Collection[Artifact] = (),
+        kinds: Collection[ArtifactKind] = (),
+    ) -> list[str]:
         """Record a finished stage with the blobs it needs; returns the keys that nobody needs any more.
 
-        `kinds` is all that the stage ever hands out: files of those kinds that it has not made this time are taken back.
+        `kinds` is all that the stage ever hands out: files of those kinds that it has not made this time are taken
+        back.
         """
         made, output = {artifact.key for artifact in artifacts}, msgspec.to_builtins(output)
         wanted = keys
@@ -241,7 +310,10 @@ class JobStore(ActiveJobs):
         with self._engine.begin() as c:
             rows.check_seen(c, job_id)
             rows.put_stage(c, job_id, stage, fingerprint, output, seconds)
-            own = (t.artifacts.c.job_id == job_id, t.artifacts.c.kind.in_({*kinds, *(artifact.kind for artifact in artifacts)}))
+            own = (
+                t.artifacts.c.job_id == job_id,
+                t.artifacts.c.kind.in_({*kinds, *(artifact.kind for artifact in artifacts)}),
+            )
             before = set(c.execute(select(t.artifacts.c.key).where(*own)).scalars())
             c.execute(delete(t.artifacts).where(*own))
             for artifact in artifacts:
@@ -249,7 +321,11 @@ class JobStore(ActiveJobs):
             rows.refer(c, job_id, [*wanted, *made])
             kept = set(c.execute(select(t.artifacts.c.key).where(t.artifacts.c.job_id == job_id)).scalars())
             replaced = sorted(before - kept - set(keys))
-            c.execute(delete(t.blob_references).where(t.blob_references.c.job_id == job_id, t.blob_references.c.key.in_(replaced)))
+            c.execute(
+                delete(t.blob_references).where(
+                    t.blob_references.c.job_id == job_id, t.blob_references.c.key.in_(replaced)
+                )
+            )
             return rows.unreferenced(c, replaced)
 
     def refer(self, job_id: str, keys: Collection[str]) -> None:
@@ -257,7 +333,8 @@ class JobStore(ActiveJobs):
         batches.write(self._engine, batches.split(list(keys)), rows.seen_first(job_id, rows.refer))
 
     def discard(self, blobs: BlobStore, keys: Collection[str]) -> None:
-        """Delete those of the blobs that no job needs by now; uploads that waited with them for another job are forgotten."""
+        """Delete those of the blobs that no job needs by now; uploads that waited with them for another job are
+        forgotten."""
         blob_references.discard(self._engine, blobs, keys, uploads_too=True)
 
     def seconds_per_media_second(self, stage: str, recent: int = 8) -> float | None:

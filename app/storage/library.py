@@ -1,4 +1,5 @@
-"""The list of jobs: a page of summaries in two short statements, whatever the number of jobs. Blocks on the database."""
+"""The list of jobs: a page of summaries in two short statements, whatever the number of jobs. Blocks on the
+database."""
 
 from __future__ import annotations
 
@@ -32,12 +33,16 @@ class _Recognizer(msgspec.Struct, frozen=True):
         return self.recognition.recognizer or self.recognizer or RecognitionOptions().recognizer
 
 
-# JSON is read as the text that it is: most of it is only compared. The page is cut before anything is looked up for its rows.
+# JSON is read as the text that it is: most of it is only compared. The page is cut before anything is looked up for its
+# rows.
 _COUNT: Final = "SELECT count(*) FROM jobs"
 _PAGE: Final = """
-SELECT j.id, j.title, j.state, j.phase, j.stage, j.stage_progress, j.progress, j.eta_s, CAST(j.options AS TEXT), j.language,
-    CAST(j.media AS TEXT), j.size_bytes, (SELECT count(*) FROM segments s WHERE s.job_id = j.id), j.revision, j.rendered_revision,
-    CAST(j.rendered_options AS TEXT), coalesce(j.stem_key, '') = coalesce(j.rendered_stem_key, ''), CAST(j.error AS TEXT),
+SELECT j.id, j.title, j.state, j.phase, j.stage, j.stage_progress, j.progress, j.eta_s, CAST(j.options AS TEXT),
+j.language,
+    CAST(j.media AS TEXT), j.size_bytes, (SELECT count(*) FROM segments s WHERE s.job_id = j.id), j.revision,
+    j.rendered_revision,
+    CAST(j.rendered_options AS TEXT), coalesce(j.stem_key, '') = coalesce(j.rendered_stem_key, ''), CAST(j.error AS
+    TEXT),
     (SELECT a.sha256 FROM artifacts a WHERE a.job_id = j.id AND a.kind = 'thumbnail'), j.created_at, j.updated_at,
     EXISTS (SELECT 1 FROM blob_references b WHERE b.job_id = j.id AND b.key = j.source_key),
     EXISTS (SELECT 1 FROM artifacts a WHERE a.job_id = j.id AND a.key LIKE 'artifacts/%')
@@ -52,7 +57,9 @@ _length: Final = msgspec.json.Decoder(Length | None)
 _error: Final = msgspec.json.Decoder(JobError | None)
 
 
-def page(engine: Engine, *, states: Collection[JobState], query: str, limit: int, before: tuple[float, str] | None) -> tuple[list[JobSummary], int]:
+def page(
+    engine: Engine, *, states: Collection[JobState], query: str, limit: int, before: tuple[float, str] | None
+) -> tuple[list[JobSummary], int]:
     """Up to `limit` jobs that match, newest first, older than `before` (created_at, id); and how many match in all."""
     given: dict[str, Any] = {f"state{number}": state.value for number, state in enumerate(states)}
     if query:
@@ -79,9 +86,30 @@ def _where(conditions: list[str]) -> str:
 
 def _summary(row: Any) -> JobSummary:
     (
-        job_id, title, state, phase, stage, stage_progress, progress, eta_s, options, language, media, size_bytes, segment_count, revision,
-        rendered_revision, rendered_options, same_stem, error, thumbnail, created_at, updated_at, has_source, has_outputs,
-    ) = row  # fmt: skip
+        job_id,
+        title,
+        state,
+        phase,
+        stage,
+        stage_progress,
+        progress,
+        eta_s,
+        options,
+        language,
+        media,
+        size_bytes,
+        segment_count,
+        revision,
+        rendered_revision,
+        rendered_options,
+        same_stem,
+        error,
+        thumbnail,
+        created_at,
+        updated_at,
+        has_source,
+        has_outputs,
+    ) = row
     rendered = rendered_revision is not None
     current = rendered_revision == revision and same_stem and _same(rendered_options, options)
     return JobSummary(
@@ -109,7 +137,12 @@ def _summary(row: Any) -> JobSummary:
 
 
 def _same(rendered: str | None, options: str) -> bool:
-    """Whether the options of the last render would give what the job's options give. Most are the same text: those are not read."""
+    """Whether the options of the last render would give what the job's options give. Most are the same text: those are
+    not read."""
     if rendered == options:
         return True
-    return rendered is not None and rendered != "null" and same_dub(*(from_row(msgspec.json.decode(row)) for row in (rendered, options)))
+    return (
+        rendered is not None
+        and rendered != "null"
+        and same_dub(*(from_row(msgspec.json.decode(row)) for row in (rendered, options)))
+    )

@@ -1,7 +1,7 @@
 """Unfinished uploads: how many there may be, and the room that each has reserved for what is still to come.
 
-In memory; after a restart it is made again from the table of uploads. An upload whose client has been silent for a quarter of an hour loses its
-room when another wants it: it keeps its bytes, and its next chunk asks for the room anew.
+In memory; after a restart it is made again from the table of uploads. An upload whose client has been silent for a
+quarter of an hour loses its room when another wants it: it keeps its bytes, and its next chunk asks for the room anew.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ _RETRY_AFTER_S: Final = 30
 
 
 class OpenUploads:
-    """`floors` are those of the disks that an upload comes to lie on: where it arrives and, where that is another one, where the blobs are."""
+    """`floors` are those of the disks that an upload comes to lie on: where it arrives and, where that is another one,
+    where the blobs are."""
 
     def __init__(self, floors: Sequence[Floor], most: int) -> None:
         self._floors, self._most = tuple(floors), most
@@ -27,8 +28,16 @@ class OpenUploads:
         self._borrowed: set[str] = set()
         self._lock = threading.Lock()
 
-    def begin(self, upload_id: str, length_bytes: int, *, room: Reservation | None = None, make_place: Callable[[], object] = lambda: None) -> None:
-        """Take it in, with room for its length (0: as its bytes come), or in `room` that somebody else has reserved and will release.
+    def begin(
+        self,
+        upload_id: str,
+        length_bytes: int,
+        *,
+        room: Reservation | None = None,
+        make_place: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Take it in, with room for its length (0: as its bytes come), or in `room` that somebody else has reserved and
+        will release.
 
         `make_place` is tried when there are too many. Raises too_many_uploads, disk_full.
         """
@@ -52,7 +61,8 @@ class OpenUploads:
         """One that was open before the restart: its room counts, whether it is there or not."""
         rest = [remaining_bytes, length_bytes]
         holds = [
-            floor.resume(size, lapses_after_s=LAPSES_AFTER_S, idle_s=idle_s) for floor, size in zip(dict.fromkeys(self._floors), rest, strict=False)
+            floor.resume(size, lapses_after_s=LAPSES_AFTER_S, idle_s=idle_s)
+            for floor, size in zip(dict.fromkeys(self._floors), rest, strict=False)
         ]
         with self._lock:
             self._open[upload_id] = Reservation(holds, landed_bytes=length_bytes - remaining_bytes)

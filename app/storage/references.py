@@ -1,8 +1,10 @@
-"""What is kept: who needs which file, how much room each folder takes, and deletions that never take what somebody needs.
+"""What is kept: who needs which file, how much room each folder takes, and deletions that never take what somebody
+needs.
 
-A deletion has two transactions. The first takes the rows and with them the references. The second, which nobody can write beside, looks again
-whether a file is referred to by now, and only then deletes it. Killed between the two, a file is left that nothing needs; `orphans` finds it
-a day later. Whoever writes a file first and refers to it afterwards (a stage of a render) looks whether it is still there after that.
+A deletion has two transactions. The first takes the rows and with them the references. The second, which nobody can
+write beside, looks again whether a file is referred to by now, and only then deletes it. Killed between the two, a file
+is left that nothing needs; `orphans` finds it a day later. Whoever writes a file first and refers to it afterwards (a
+stage of a render) looks whether it is still there after that.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ _FOLDERS: Final = {"clips": Kind.CLIPS, "artifacts": Kind.OUTPUTS}
 
 
 def kind_of(key: str, row: Any) -> Kind | None:
-    """The kind of a job's blob; None for what goes only with the whole job: subtitles, peaks, energies, the thumbnail."""
+    """The kind of a job's blob; None for what goes only with the whole job: subtitles, peaks, energies, the
+    thumbnail."""
     if key in (row.source_key, row.stem_key):
         return Kind.SOURCES
     return kind_of_key(key)
@@ -44,13 +47,23 @@ def kind_of_key(key: str) -> Kind | None:
     return _FOLDERS.get(folder)
 
 
-def held(engine: Engine, size_of: Callable[[str], int | None], extra: Callable[[str], Sequence[tuple[str, int]]]) -> list[Held]:
-    """Every job with its files that exist. `size_of` says how large a blob is (None: it is not there), `extra` what else are outputs of a job.
+def held(
+    engine: Engine, size_of: Callable[[str], int | None], extra: Callable[[str], Sequence[tuple[str, int]]]
+) -> list[Held]:
+    """Every job with its files that exist. `size_of` says how large a blob is (None: it is not there), `extra` what
+    else are outputs of a job.
 
     Blocks: about 4 s for 10,000 jobs with 300,000 files.
     """
     with reading(engine) as c:
-        columns = (t.jobs.c.id, t.jobs.c.title, t.jobs.c.state, t.jobs.c.updated_at, t.jobs.c.source_key, t.jobs.c.stem_key)
+        columns = (
+            t.jobs.c.id,
+            t.jobs.c.title,
+            t.jobs.c.state,
+            t.jobs.c.updated_at,
+            t.jobs.c.source_key,
+            t.jobs.c.stem_key,
+        )
         jobs = {row.id: row for row in c.execute(select(*columns).where(seen))}
         files: dict[str, dict[Kind | None, list[tuple[str, int]]]] = {job_id: {} for job_id in jobs}
         sizes: dict[str, int | None] = {}
@@ -66,17 +79,25 @@ def held(engine: Engine, size_of: Callable[[str], int | None], extra: Callable[[
         own = files[job_id]
         own.setdefault(Kind.OUTPUTS, []).extend(extra(job_id))
         kinds = {kind: tuple(listed) for kind, listed in own.items() if kind is not None and listed}
-        found.append(Held(job_id, row.title, JobState(row.state), row.updated_at, row.source_key, kinds, tuple(own.get(None, ()))))
+        found.append(
+            Held(
+                job_id, row.title, JobState(row.state), row.updated_at, row.source_key, kinds, tuple(own.get(None, ()))
+            )
+        )
     return found
 
 
 @urgently
-def retire(engine: Engine, kind: Kind, job_ids: Sequence[str], before: float, meanwhile: Callable[[], None] = lambda: None) -> list[str] | None:
-    """Take a kind of files, or everything, from jobs that nothing happened to since `before`; returns the blobs that they needed.
+def retire(
+    engine: Engine, kind: Kind, job_ids: Sequence[str], before: float, meanwhile: Callable[[], None] = lambda: None
+) -> list[str] | None:
+    """Take a kind of files, or everything, from jobs that nothing happened to since `before`; returns the blobs that
+    they needed.
 
-    `meanwhile` is called while no job can begin to work. None, and nothing changed, when one of them is at work or was touched since, or when
-    a further job has come to share an original. What may be much is not among them: whole jobs are gone for everybody, and `app.storage.hidden`
-    deletes what is theirs; clips have to be made again, and `take_clips` deletes them.
+    `meanwhile` is called while no job can begin to work. None, and nothing changed, when one of them is at work or was
+    touched since, or when a further job has come to share an original. What may be much is not among them: whole jobs
+    are gone for everybody, and `app.storage.hidden` deletes what is theirs; clips have to be made again, and
+    `take_clips` deletes them.
     """
     allowed = IDLE if kind is Kind.JOBS else ENDED
     with engine.begin() as c:
@@ -100,7 +121,8 @@ def retire(engine: Engine, kind: Kind, job_ids: Sequence[str], before: float, me
 
 
 def take_clips(engine: Engine, blobs: BlobStore, job_id: str, before: float) -> int:
-    """Delete the clips that `retire` took from a job, in pieces, until something happens to it; returns the bytes that they had."""
+    """Delete the clips that `retire` took from a job, in pieces, until something happens to it; returns the bytes that
+    they had."""
     freed = 0
 
     def piece() -> bool:
@@ -110,7 +132,9 @@ def take_clips(engine: Engine, blobs: BlobStore, job_id: str, before: float) -> 
             if row is None or JobState(row.state) not in ENDED or row.updated_at > before:
                 return False
             keys = _of_kind(c, row, Kind.CLIPS, _BATCH)
-            c.execute(delete(t.blob_references).where(t.blob_references.c.job_id == job_id, t.blob_references.c.key.in_(keys)))
+            c.execute(
+                delete(t.blob_references).where(t.blob_references.c.job_id == job_id, t.blob_references.c.key.in_(keys))
+            )
             freed += delete_unneeded(c, blobs, keys, uploads_too=True)[1]
             return bool(keys)
 
@@ -124,12 +148,17 @@ def _of_kind(c: Connection, row: Any, kind: Kind, limit: int | None = None) -> l
     sources = or_(key.in_([name for name in (row.source_key, row.stem_key) if name]), in_folder(key, "ingest"))
     wanted = {Kind.CLIPS: in_folder(key, "clips"), Kind.OUTPUTS: in_folder(key, "artifacts")}.get(kind, sources)
     asked = select(key).where(t.blob_references.c.job_id == row.id, wanted)
-    return [found for found in c.execute(asked.limit(limit)).scalars() if kind_of(found, row) is kind and found != row.subtitles_key]
+    return [
+        found
+        for found in c.execute(asked.limit(limit)).scalars()
+        if kind_of(found, row) is kind and found != row.subtitles_key
+    ]
 
 
 @urgently
 def while_ended(engine: Engine, job_id: str, action: Callable[[], None]) -> bool:
-    """Do it while the job cannot begin to work; False, and not done, when it is at work. A job that does not exist has ended."""
+    """Do it while the job cannot begin to work; False, and not done, when it is at work. A job that does not exist has
+    ended."""
     with engine.begin() as c:
         state = c.execute(select(t.jobs.c.state).where(t.jobs.c.id == job_id, seen)).scalar()
         if state is not None and JobState(state) not in ENDED:
@@ -142,7 +171,9 @@ def _take(c: Connection, job_id: str, kind: Kind, keys: Sequence[str]) -> None:
     """The job's rows say that the files are gone; its stages that made them have to run again."""
     for start in range(0, len(keys), 500):
         some = keys[start : start + 500]
-        c.execute(delete(t.blob_references).where(t.blob_references.c.job_id == job_id, t.blob_references.c.key.in_(some)))
+        c.execute(
+            delete(t.blob_references).where(t.blob_references.c.job_id == job_id, t.blob_references.c.key.in_(some))
+        )
     if kind is Kind.SOURCES:
         c.execute(delete(t.artifacts).where(t.artifacts.c.job_id == job_id, t.artifacts.c.kind == ArtifactKind.SOURCE))
     if kind is Kind.OUTPUTS:
@@ -153,8 +184,8 @@ def _take(c: Connection, job_id: str, kind: Kind, keys: Sequence[str]) -> None:
 
 @urgently
 def discard(engine: Engine, blobs: BlobStore, keys: Collection[str], *, uploads_too: bool = False) -> int:
-    """Delete those of the blobs that nobody needs; returns the bytes that they had. `uploads_too`: a finished upload that waits for a job is
-    no reason to keep one (its row goes with it)."""
+    """Delete those of the blobs that nobody needs; returns the bytes that they had. `uploads_too`: a finished upload
+    that waits for a job is no reason to keep one (its row goes with it)."""
     listed, freed = sorted(set(keys)), 0
     for start in range(0, len(listed), _BATCH):
         with engine.begin() as c:  # nobody refers to a blob while we look and delete
@@ -162,8 +193,11 @@ def discard(engine: Engine, blobs: BlobStore, keys: Collection[str], *, uploads_
     return freed
 
 
-def delete_unneeded(c: Connection, blobs: BlobStore, keys: Sequence[str], *, uploads_too: bool) -> tuple[list[str], int]:
-    """Those of a few blobs that nobody needs are deleted before this transaction ends; returns them, and the bytes that they had."""
+def delete_unneeded(
+    c: Connection, blobs: BlobStore, keys: Sequence[str], *, uploads_too: bool
+) -> tuple[list[str], int]:
+    """Those of a few blobs that nobody needs are deleted before this transaction ends; returns them, and the bytes that
+    they had."""
     unneeded, freed = _unneeded(c, keys, uploads_too=uploads_too), 0
     for key in unneeded:
         try:
@@ -180,12 +214,17 @@ def _unneeded(c: Connection, keys: Sequence[str], *, uploads_too: bool) -> list[
     if uploads_too:
         c.execute(delete(t.uploads).where(t.uploads.c.key.in_(free), t.uploads.c.complete))
         return free
-    waiting = set(c.execute(select(t.uploads.c.id).where(t.uploads.c.id.in_([key.rpartition("/")[2] for key in free]))).scalars())
+    waiting = set(
+        c.execute(select(t.uploads.c.id).where(t.uploads.c.id.in_([key.rpartition("/")[2] for key in free]))).scalars()
+    )
     return [key for key in free if not (key.startswith("uploads/") and key.rpartition("/")[2] in waiting)]
 
 
-def orphans(engine: Engine, blobs: BlobStore, *, older_than_s: float = ORPHAN_S, only_look: bool = False) -> tuple[int, int]:
-    """Delete the blobs that nothing refers to, and half-written ones, that have lain there for a day; returns how many, and their bytes."""
+def orphans(
+    engine: Engine, blobs: BlobStore, *, older_than_s: float = ORPHAN_S, only_look: bool = False
+) -> tuple[int, int]:
+    """Delete the blobs that nothing refers to, and half-written ones, that have lain there for a day; returns how many,
+    and their bytes."""
     before = time.time() - older_than_s
     count, freed = blobs.sweep(older_than_s=older_than_s, only_look=only_look)
     batch: dict[str, int] = {}

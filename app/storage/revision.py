@@ -1,4 +1,5 @@
-"""Which schema the database file has, and the copy of it that is made before it is changed. Needs sqlite3 alone: it runs at every start."""
+"""Which schema the database file has, and the copy of it that is made before it is changed. Needs sqlite3 alone: it
+runs at every start."""
 
 from __future__ import annotations
 
@@ -24,10 +25,13 @@ class NewerDatabase(Exception):
 
 
 def revision(database: Path) -> str:
-    """The schema that the file has; "" when there is none yet. Raises NewerDatabase, and sqlite3.Error for a file that is no database."""
+    """The schema that the file has; "" when there is none yet. Raises NewerDatabase, and sqlite3.Error for a file that
+    is no database."""
     if not database.is_file() or database.stat().st_size == 0:
         return ""
-    with contextlib.closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=rw", uri=True, timeout=30)) as connection:
+    with contextlib.closing(
+        sqlite3.connect(f"{database.absolute().as_uri()}?mode=rw", uri=True, timeout=30)
+    ) as connection:
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone() is None:
             return ""
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -38,16 +42,21 @@ def revision(database: Path) -> str:
 
 
 def copy_before(database: Path, folder: Path) -> Path:
-    """A copy of the database, as `folder`/before-HEAD-TIME.sqlite3, complete and on disk when this returns; the oldest beyond COPIES go.
+    """A copy of the database, as `folder`/before-HEAD-TIME.sqlite3, complete and on disk when this returns; the oldest
+    beyond COPIES go.
 
-    By SQLite's backup API: one consistent state, with what still lies in the write-ahead log. Memory does not grow with the size.
+    By SQLite's backup API: one consistent state, with what still lies in the write-ahead log. Memory does not grow with
+    the size.
     """
     folder.mkdir(parents=True, exist_ok=True)
     copy = folder / f"before-{HEAD}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.sqlite3"
     part = copy.with_suffix(".part")
     part.unlink(missing_ok=True)
     try:
-        with contextlib.closing(sqlite3.connect(database, timeout=30)) as source, contextlib.closing(sqlite3.connect(part)) as target:
+        with (
+            contextlib.closing(sqlite3.connect(database, timeout=30)) as source,
+            contextlib.closing(sqlite3.connect(part)) as target,
+        ):
             source.backup(target, pages=4096)
             target.execute("PRAGMA journal_mode=DELETE")  # one file, with no log beside it
         with part.open("rb") as file:

@@ -22,7 +22,8 @@ from app.storage.job_row import JobRow as JobRow
 
 T = TypeVar("T")
 _ASKED: Final = 500  # keys in one question
-GONE: Final = "gone"  # the states of what no reader sees: a job that is deleted in pieces, and one that is written in pieces
+# the states of what no reader sees: a job that is deleted in pieces, and one that is written in pieces
+GONE: Final = "gone"
 COMING: Final = "coming"
 HIDDEN: Final = (GONE, COMING)
 seen: Final = t.jobs.c.state.not_in(HIDDEN)  # of every query for jobs
@@ -41,7 +42,9 @@ def jobs(c: Connection, ids: Sequence[str]) -> list[Job]:
     """The jobs with these ids, in this order; those that are gone are left out."""
     listed = {row.id: row for row in c.execute(select(t.jobs).where(t.jobs.c.id.in_(ids), seen))}
     mine = t.segments.c.job_id
-    counts: dict[str, int] = dict(c.execute(select(mine, func.count()).where(mine.in_(ids)).group_by(mine)).tuples().all())
+    counts: dict[str, int] = dict(
+        c.execute(select(mine, func.count()).where(mine.in_(ids)).group_by(mine)).tuples().all()
+    )
     owned: dict[str, list[Artifact]] = {}
     for row in c.execute(select(t.artifacts).where(t.artifacts.c.job_id.in_(ids))):
         owned.setdefault(row.job_id, []).append(to_artifact(row))
@@ -56,7 +59,9 @@ def check_seen(c: Connection, job_id: str) -> None:
         raise DubError(JOB_NOT_FOUND)
 
 
-def seen_first(job_id: str, work: Callable[[Connection, str, Sequence[T]], object]) -> Callable[[Connection, Sequence[T]], None]:
+def seen_first(
+    job_id: str, work: Callable[[Connection, str, Sequence[T]], object]
+) -> Callable[[Connection, Sequence[T]], None]:
     """Work for pieces: each looks first whether the job is still there. Raises job_not_found."""
 
     def piece(c: Connection, some: Sequence[T]) -> None:
@@ -69,13 +74,20 @@ def seen_first(job_id: str, work: Callable[[Connection, str, Sequence[T]], objec
 def with_source(c: Connection, job_ids: Collection[str]) -> set[str]:
     """Those of the jobs whose original is kept: they refer to it."""
     referred = (t.blob_references.c.job_id == t.jobs.c.id) & (t.blob_references.c.key == t.jobs.c.source_key)
-    return set(c.execute(select(t.jobs.c.id).join(t.blob_references, referred).where(t.jobs.c.id.in_(list(job_ids)))).scalars())
+    return set(
+        c.execute(select(t.jobs.c.id).join(t.blob_references, referred).where(t.jobs.c.id.in_(list(job_ids)))).scalars()
+    )
 
 
 def to_job(row: Row[Any], segment_count: int, owned: list[Artifact], *, has_source: bool) -> JobRow:
     options = from_row(row.options)
     rendered = None if row.rendered_options is None else from_row(row.rendered_options)
-    changed = row.rendered_revision != row.revision or row.rendered_stem_key != row.stem_key or rendered is None or not same_dub(rendered, options)
+    changed = (
+        row.rendered_revision != row.revision
+        or row.rendered_stem_key != row.stem_key
+        or rendered is None
+        or not same_dub(rendered, options)
+    )
     stale = row.rendered_revision is not None and changed
     job = Job(
         id=row.id,
@@ -112,8 +124,14 @@ def to_artifact(row: Row[Any]) -> Artifact:
 
 
 def update_job(c: Connection, job_id: str, fields: dict[str, Any]) -> None:
-    values = {name: to_row(value) if isinstance(value, DubOptions) else msgspec.to_builtins(value) for name, value in fields.items()}
-    if c.execute(update(t.jobs).where(t.jobs.c.id == job_id, seen).values(**values, updated_at=time.time())).rowcount == 0:
+    values = {
+        name: to_row(value) if isinstance(value, DubOptions) else msgspec.to_builtins(value)
+        for name, value in fields.items()
+    }
+    if (
+        c.execute(update(t.jobs).where(t.jobs.c.id == job_id, seen).values(**values, updated_at=time.time())).rowcount
+        == 0
+    ):
         raise DubError(JOB_NOT_FOUND)
 
 
@@ -123,7 +141,9 @@ def touch(c: Connection, job_id: str) -> None:
 
 
 def next_revision(c: Connection, job_id: str) -> int:
-    c.execute(update(t.jobs).where(t.jobs.c.id == job_id).values(revision=t.jobs.c.revision + 1, updated_at=time.time()))
+    c.execute(
+        update(t.jobs).where(t.jobs.c.id == job_id).values(revision=t.jobs.c.revision + 1, updated_at=time.time())
+    )
     return int(c.execute(select(t.jobs.c.revision).where(t.jobs.c.id == job_id)).scalar_one())
 
 
@@ -134,7 +154,11 @@ def put_stage(c: Connection, job_id: str, stage: str, fingerprint: str, output: 
 
 
 def segments_of(c: Connection, job_id: str) -> tuple[Segment, ...]:
-    found = c.execute(select(t.segments).where(t.segments.c.job_id == job_id).order_by(t.segments.c.start_s, t.segments.c.end_s, t.segments.c.id))
+    found = c.execute(
+        select(t.segments)
+        .where(t.segments.c.job_id == job_id)
+        .order_by(t.segments.c.start_s, t.segments.c.end_s, t.segments.c.id)
+    )
     return tuple(
         Segment(
             r.id,
@@ -170,7 +194,11 @@ def delete_segments(c: Connection, job_id: str, ids: Sequence[str]) -> None:
 
 def refer(c: Connection, job_id: str, keys: Collection[str]) -> None:
     mine = select(t.blob_references.c.key).where(t.blob_references.c.job_id == job_id)
-    known = {key for some in split(list(keys), _ASKED) for key in c.execute(mine.where(t.blob_references.c.key.in_(some))).scalars()}
+    known = {
+        key
+        for some in split(list(keys), _ASKED)
+        for key in c.execute(mine.where(t.blob_references.c.key.in_(some))).scalars()
+    }
     fresh = sorted(set(keys) - known)
     if fresh:
         c.execute(insert(t.blob_references), [{"job_id": job_id, "key": key} for key in fresh])
@@ -178,5 +206,9 @@ def refer(c: Connection, job_id: str, keys: Collection[str]) -> None:
 
 def unreferenced(c: Connection, keys: Collection[str]) -> list[str]:
     asked = select(t.blob_references.c.key)
-    needed = {key for some in split(list(keys), _ASKED) for key in c.execute(asked.where(t.blob_references.c.key.in_(some))).scalars()}
+    needed = {
+        key
+        for some in split(list(keys), _ASKED)
+        for key in c.execute(asked.where(t.blob_references.c.key.in_(some))).scalars()
+    }
     return [key for key in keys if key not in needed]

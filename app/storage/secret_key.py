@@ -1,4 +1,5 @@
-"""The key that secrets are encrypted with: a file beside the database, written whole or not at all, readable by the owner only."""
+"""The key that secrets are encrypted with: a file beside the database, written whole or not at all, readable by the
+owner only."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ def read(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise SecretKeyUnusable(f"{path} cannot be read: {error.strerror}; make it readable for user {os.getuid()}") from None
+        raise SecretKeyUnusable(
+            f"{path} cannot be read: {error.strerror}; make it readable for user {os.getuid()}"
+        ) from None
     with contextlib.suppress(binascii.Error, ValueError):
         if len(key.strip()) == 44 and len(base64.b64decode(key.strip(), altchars=b"-_", validate=True)) == 32:
             return key.strip()
@@ -56,17 +59,23 @@ def read_or_make(path: Path) -> tuple[bytes, bool]:
 
 
 def check(path: Path, database: Path) -> None:
-    """Before a server starts. Raises Unusable for a file that is no key, and for one that opens none of the secrets that are stored."""
+    """Before a server starts. Raises Unusable for a file that is no key, and for one that opens none of the secrets
+    that are stored."""
     key = read(path)
     if key is None:
         return
     stored = _stored(database)
     if stored and not any(_opens(key, value) for value in stored):
-        raise SecretKeyUnusable(f"{path} is another key than the one that the stored API keys were encrypted with; {_way_out()}")
+        raise SecretKeyUnusable(
+            f"{path} is another key than the one that the stored API keys were encrypted with; {_way_out()}"
+        )
 
 
 def _way_out() -> str:
-    return "put back the file that belongs to this data folder (a backup has it), or delete it: then the stored API keys are forgotten"
+    return (
+        "put back the file that belongs to this data folder (a backup has it), or delete it: then the stored API "
+        "keys are forgotten"
+    )
 
 
 def _stored(database: Path) -> list[bytes]:
@@ -74,7 +83,9 @@ def _stored(database: Path) -> list[bytes]:
     if not database.is_file() or not database.stat().st_size:
         return []
     try:
-        with contextlib.closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=rw", uri=True, timeout=5)) as connection:
+        with contextlib.closing(
+            sqlite3.connect(f"{database.absolute().as_uri()}?mode=rw", uri=True, timeout=5)
+        ) as connection:
             return [bytes(value) for (value,) in connection.execute("SELECT value FROM settings LIMIT 100")]
     except sqlite3.Error:
         return []

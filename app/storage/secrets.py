@@ -17,7 +17,8 @@ log = structlog.get_logger(__name__)
 
 
 class SecretStore:
-    """Named secrets in the settings table (Fernet: AES-128-CBC with HMAC). The key file is made at first use; raises `secret_key.Unusable`."""
+    """Named secrets in the settings table (Fernet: AES-128-CBC with HMAC). The key file is made at first use; raises
+    `secret_key.Unusable`."""
 
     def __init__(self, engine: Engine, key_file: Path) -> None:
         from cryptography.fernet import Fernet
@@ -27,7 +28,8 @@ class SecretStore:
         self._fernet = Fernet(key)
 
     def settle(self) -> None:
-        """At a server's start: secrets that no key opens any more are said; after their key was deleted, they are forgotten."""
+        """At a server's start: secrets that no key opens any more are said; after their key was deleted, they are
+        forgotten."""
         with reading(self._engine) as connection:
             names = list(connection.execute(select(settings.c.name)).scalars())
         lost = [name for name in names if self.get(name) is None]
@@ -44,7 +46,9 @@ class SecretStore:
     def set(self, name: str, value: str) -> None:
         with self._engine.begin() as connection:
             connection.execute(delete(settings).where(settings.c.name == name))
-            connection.execute(insert(settings).values(name=name, value=self._fernet.encrypt(value.encode()), updated_at=time.time()))
+            connection.execute(
+                insert(settings).values(name=name, value=self._fernet.encrypt(value.encode()), updated_at=time.time())
+            )
 
     def get(self, name: str) -> str | None:
         """The secret, or None when there is none or it was encrypted with another key file."""
@@ -68,8 +72,14 @@ class SecretStore:
         """The keys that came with a job's requests."""
         first = job_keys(job_id)
         with reading(self._engine) as connection:
-            names = list(connection.execute(select(settings.c.name).where(settings.c.name.startswith(first, autoescape=True))).scalars())
-        return Keys({name.removeprefix(first).removeprefix(":") or ELEVENLABS: self.get(name) or "" for name in sorted(names)})
+            names = list(
+                connection.execute(
+                    select(settings.c.name).where(settings.c.name.startswith(first, autoescape=True))
+                ).scalars()
+            )
+        return Keys(
+            {name.removeprefix(first).removeprefix(":") or ELEVENLABS: self.get(name) or "" for name in sorted(names)}
+        )
 
     def keep_job_keys(self, job_id: str, keys: Keys) -> None:
         """Keep them until `forget_job_keys`; each takes the place of the one that the job had for that engine."""

@@ -1,7 +1,7 @@
 """What the processes that write to one disk have promised: the server, and commands beside it.
 
-Each has a file of its own in a folder, with the bytes that it has promised and not written yet, and how many of them it is writing now. It holds the
-file locked for its life: however a process ends, its promises end with it.
+Each has a file of its own in a folder, with the bytes that it has promised and not written yet, and how many of them it
+is writing now. It holds the file locked for its life: however a process ends, its promises end with it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ _LOCK: Final = "lock"
 
 
 class SharedLedger:
-    """One disk's, for this process; see `app.storage.disk_floor.Others`. `folder` is in the data folder, whose owner gets what root makes.
+    """One disk's, for this process; see `app.storage.disk_floor.Others`. `folder` is in the data folder, whose owner
+    gets what root makes.
 
-    Where no block is free nothing is told: then nothing is promised either. What belongs to another user cannot be asked, and does not count.
+    Where no block is free nothing is told: then nothing is promised either. What belongs to another user cannot be
+    asked, and does not count.
     """
 
     def __init__(self, folder: Path, device: int) -> None:
@@ -49,7 +51,8 @@ class SharedLedger:
             yield
 
     def reserved_bytes(self) -> tuple[int, int]:
-        """What the others have promised, and how much of it may be on the disk already. Files of processes that have ended are deleted."""
+        """What the others have promised, and how much of it may be on the disk already. Files of processes that have
+        ended are deleted."""
         found = [self._of(path) for path in self._folder.glob(f"{self._device}-*")]
         return sum(reserved for reserved, _ in found), sum(writing for _, writing in found)
 

@@ -1,7 +1,8 @@
 """A plain tar, written and read in one direction with flat memory. What is read is trusted in nothing.
 
-Only regular files with short names, no links, no devices, no extension headers (which make other readers allocate what they say): of each
-member one header of 512 bytes (POSIX ustar; sizes above 8 GB as GNU tar writes them), its bytes, and zeros up to a multiple of 512.
+Only regular files with short names, no links, no devices, no extension headers (which make other readers allocate what
+they say): of each member one header of 512 bytes (POSIX ustar; sizes above 8 GB as GNU tar writes them), its bytes, and
+zeros up to a multiple of 512.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ class Member:
 
 
 def members(file: BinaryIO) -> Iterator[Member]:
-    """Every member in order. Raises archive_invalid for what is no plain file, a damaged header, or an end that is none."""
+    """Every member in order. Raises archive_invalid for what is no plain file, a damaged header, or an end that is
+    none."""
     while True:
         block = file.read(_UNIT)
         if block == bytes(_UNIT):

@@ -1,10 +1,11 @@
 """Uploads: bytes that arrive in pieces, over connections that break, across crashes of the server.
 
-Who guarantees what. The caller lets only one `Writer` write to an upload at a time. The store guarantees that the stored offset never
-says more than what is on disk: bytes are synced before the offset is written. After a crash the file may be longer than the offset; what is
-beyond is cut off before the next byte is written. Room on the disk is reserved for the whole length before the first byte. A finished upload
-lies in the blob store under `uploads/ID`; one that is a part of a later upload stays in the folder until it is joined (`app.storage.concatenation`).
-All methods block.
+Who guarantees what. The caller lets only one `Writer` write to an upload at a time. The store guarantees that the
+stored offset never says more than what is on disk: bytes are synced before the offset is written. After a crash the
+file may be longer than the offset; what is beyond is cut off before the next byte is written. Room on the disk is
+reserved for the whole length before the first byte. A finished upload lies in the blob store under `uploads/ID`; one
+that is a part of a later upload stays in the folder until it is joined (`app.storage.concatenation`). All methods
+block.
 """
 
 from __future__ import annotations
@@ -45,9 +46,16 @@ class UploadStore:
     """The uploads table and the folder of unfinished files."""
 
     def __init__(
-        self, engine: Engine, blobs: BlobStore, folder: Path, *, expiry_s: float, floor: Floor | None = None, blob_floor: Floor | None = None,
+        self,
+        engine: Engine,
+        blobs: BlobStore,
+        folder: Path,
+        *,
+        expiry_s: float,
+        floor: Floor | None = None,
+        blob_floor: Floor | None = None,
         most_open: int = MOST_OPEN,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`floor` is of the disk of `folder`, `blob_floor` of the blobs' when that is another one."""
         self._engine = engine
         self._blobs = blobs
@@ -67,16 +75,27 @@ class UploadStore:
         return reserve_on(self._floors, size_bytes)
 
     def create(
-        self, *, filename: str, media_type: str, length_bytes: int, metadata: dict[str, str], room: Reservation | None = None,
-        deferred: bool = False, partial: bool = False,
-    ) -> Upload:  # fmt: skip
-        """A new, empty upload, with room for all of it; one of 0 bytes is complete at once. Raises too_many_uploads, disk_full.
+        self,
+        *,
+        filename: str,
+        media_type: str,
+        length_bytes: int,
+        metadata: dict[str, str],
+        room: Reservation | None = None,
+        deferred: bool = False,
+        partial: bool = False,
+    ) -> Upload:
+        """A new, empty upload, with room for all of it; one of 0 bytes is complete at once. Raises too_many_uploads,
+        disk_full.
 
-        With `room` it comes in one request, which has reserved that: `length_bytes` is then an upper bound, `finish` tells the truth, and a
-        restart forgets it. When the length is `deferred` it is one too, `declare` tells the truth, and room is reserved as its bytes come.
+        With `room` it comes in one request, which has reserved that: `length_bytes` is then an upper bound, `finish`
+        tells the truth, and a restart forgets it. When the length is `deferred` it is one too, `declare` tells the
+        truth, and room is reserved as its bytes come.
         """
         metadata = {_ONCE: ""} if room is not None else metadata
-        upload = self._new(filename, media_type, length_bytes, metadata, deferred=deferred, concat=PARTIAL if partial else "")
+        upload = self._new(
+            filename, media_type, length_bytes, metadata, deferred=deferred, concat=PARTIAL if partial else ""
+        )
         self._open.begin(upload.id, 0 if deferred else length_bytes, room=room, make_place=self._sweep_sometimes)
         try:
             if upload.received:
@@ -89,11 +108,20 @@ class UploadStore:
         return self.finished(upload)
 
     def create_final(
-        self, *, filename: str, media_type: str, metadata: dict[str, str], concat: str, part_ids: Sequence[str], max_bytes: int
+        self,
+        *,
+        filename: str,
+        media_type: str,
+        metadata: dict[str, str],
+        concat: str,
+        part_ids: Sequence[str],
+        max_bytes: int,
     ) -> Upload:
-        """An upload that is joined from finished parts, which are gone afterwards. Returns when it is complete, or while another call joins it.
+        """An upload that is joined from finished parts, which are gone afterwards. Returns when it is complete, or
+        while another call joins it.
 
-        Raises upload_not_found, invalid_request, upload_too_large, and disk_full: then it goes on when it is asked for again.
+        Raises upload_not_found, invalid_request, upload_too_large, and disk_full: then it goes on when it is asked for
+        again.
         """
         upload = self._new(filename, media_type, 0, metadata, concat=concat)
         upload_id = concatenation.claim(self._engine, upload, part_ids, max_bytes)
@@ -102,10 +130,13 @@ class UploadStore:
         return self.get(upload_id)
 
     def resume(self) -> int:
-        """After a restart: unfinished uploads have their room again, those that cannot be gone on with are gone. Returns how many are open."""
+        """After a restart: unfinished uploads have their room again, those that cannot be gone on with are gone.
+        Returns how many are open."""
         now = time.time()
         with reading(self._engine) as c:
-            rows = c.execute(select(t.uploads).where(t.uploads.c.complete.is_(False)).order_by(t.uploads.c.created_at)).all()
+            rows = c.execute(
+                select(t.uploads).where(t.uploads.c.complete.is_(False)).order_by(t.uploads.c.created_at)
+            ).all()
         for upload in map(_upload, rows):
             if _ONCE in upload.metadata:
                 self.delete(upload.id)
@@ -117,8 +148,8 @@ class UploadStore:
         return len(self._open)
 
     def get(self, upload_id: str) -> Upload:
-        """The upload as it is on disk; one that a crash interrupted between its last byte and its blob, or while its parts were joined, is
-        finished now.
+        """The upload as it is on disk; one that a crash interrupted between its last byte and its blob, or while its
+        parts were joined, is finished now.
 
         Raises upload_not_found, also when it has expired or its file is gone.
         """
@@ -145,8 +176,8 @@ class UploadStore:
         return upload if upload.complete or upload.partial or not upload.received else self.finish(upload.id)
 
     def writer(self, upload: Upload, checksum: Checksum | None = None) -> Writer:
-        """Open the upload for appending at its offset. Raises upload_not_found when bytes that were stored are gone; disk_full when there is no
-        room for the rest of it."""
+        """Open the upload for appending at its offset. Raises upload_not_found when bytes that were stored are gone;
+        disk_full when there is no room for the rest of it."""
         room = self._open.room(upload.id)
         writer = Writer(self, self._path(upload.id), upload, checksum, room)
         try:
@@ -176,7 +207,8 @@ class UploadStore:
             raise
 
     def finish(self, upload_id: str, length_bytes: int | None = None) -> Upload:
-        """All bytes are there: move them into the blob store. Safe to repeat after a crash. Raises upload_not_found, disk_full."""
+        """All bytes are there: move them into the blob store. Safe to repeat after a crash. Raises upload_not_found,
+        disk_full."""
         if length_bytes is not None:
             self._update(upload_id, {"length_bytes": length_bytes, "offset_bytes": length_bytes})
         path, key = self._path(upload_id), f"uploads/{upload_id}"
@@ -187,7 +219,9 @@ class UploadStore:
             raise DubError(UPLOAD_NOT_FOUND)
         self._open.end(upload_id)
         now = time.time()
-        return self._update(upload_id, {"complete": True, "key": key, "updated_at": now, "expires_at": now + self._expiry_s})
+        return self._update(
+            upload_id, {"complete": True, "key": key, "updated_at": now, "expires_at": now + self._expiry_s}
+        )
 
     def delete(self, upload_id: str) -> None:
         """Forget an upload and its bytes; the blob stays while a job needs it. Raises upload_not_found."""
@@ -229,11 +263,32 @@ class UploadStore:
         return self._blobs.free_bytes()
 
     def _new(
-        self, filename: str, media_type: str, length_bytes: int, metadata: dict[str, str], *, deferred: bool = False, concat: str = ""
+        self,
+        filename: str,
+        media_type: str,
+        length_bytes: int,
+        metadata: dict[str, str],
+        *,
+        deferred: bool = False,
+        concat: str = "",
     ) -> Upload:
         now = time.time()
         ends = now + self._expiry_s
-        return Upload(secrets.token_hex(16), filename, media_type, length_bytes, 0, metadata, False, "", now, now, ends, deferred, concat)
+        return Upload(
+            secrets.token_hex(16),
+            filename,
+            media_type,
+            length_bytes,
+            0,
+            metadata,
+            False,
+            "",
+            now,
+            now,
+            ends,
+            deferred,
+            concat,
+        )
 
     def _read(self, upload_id: str) -> Upload:
         with reading(self._engine) as c:
@@ -271,12 +326,16 @@ class UploadStore:
 
 
 class Writer:
-    """Appends to one upload. `write` from a thread; `settle` once at the end, whatever happened, then the offset is what is on disk.
+    """Appends to one upload. `write` from a thread; `settle` once at the end, whatever happened, then the offset is
+    what is on disk.
 
-    With a checksum nothing counts before all of it has been verified. Raises disk_full; upload_too_large beyond the length.
+    With a checksum nothing counts before all of it has been verified. Raises disk_full; upload_too_large beyond the
+    length.
     """
 
-    def __init__(self, store: UploadStore, path: Path, upload: Upload, checksum: Checksum | None, room: Reservation) -> None:
+    def __init__(
+        self, store: UploadStore, path: Path, upload: Upload, checksum: Checksum | None, room: Reservation
+    ) -> None:
         self.offset_bytes = upload.offset_bytes
         self._store = store
         self._upload = upload
@@ -300,7 +359,8 @@ class Writer:
                 self._hash.update(block)
             view = memoryview(block)
             try:
-                with self._room.writing(len(block), piece_bytes=PIECE_BYTES) as landed:  # also where it is reserved: others write too
+                # also where it is reserved: others write too
+                with self._room.writing(len(block), piece_bytes=PIECE_BYTES) as landed:
                     while view:
                         written = os.pwrite(self._fd, view, self.offset_bytes)
                         self.offset_bytes += written
@@ -314,11 +374,14 @@ class Writer:
     def settle(self, *, whole: bool) -> Upload:
         """Sync, store the offset, close, and finish the upload when it is complete. `whole`: the chunk came to its end.
 
-        Raises upload_checksum_mismatch after dropping the chunk. A chunk with a checksum that did not come to its end is dropped too.
+        Raises upload_checksum_mismatch after dropping the chunk. A chunk with a checksum that did not come to its end
+        is dropped too.
         """
         with self._lock:
             try:
-                good = self._hash is None or (whole and self._checksum is not None and self._hash.digest() == self._checksum.digest)
+                good = self._hash is None or (
+                    whole and self._checksum is not None and self._hash.digest() == self._checksum.digest
+                )
                 if not good:
                     with self._room.returning(self.offset_bytes - self._upload.offset_bytes):
                         os.ftruncate(self._fd, self._upload.offset_bytes)

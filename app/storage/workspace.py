@@ -19,7 +19,8 @@ class Workspace:
 
     @contextlib.contextmanager
     def folder(self, name: str) -> Iterator[Path]:
-        """A new empty folder, deleted with its contents when the block ends. `name` is an id; it helps people who look."""
+        """A new empty folder, deleted with its contents when the block ends. `name` is an id; it helps people who
+        look."""
         path = self.root / f"{name}-{secrets.token_hex(4)}"
         self._open.add(path)
         path.mkdir(parents=True)
@@ -30,7 +31,8 @@ class Workspace:
             self._open.discard(path)
 
     def sweep(self) -> int:
-        """Delete what belongs to no running task of this process; returns how many entries. Only the owner of the data folder may ask."""
+        """Delete what belongs to no running task of this process; returns how many entries. Only the owner of the data
+        folder may ask."""
         entries = [entry for entry in self.root.iterdir() if entry not in self._open]
         for entry in entries:
             if entry.is_dir():

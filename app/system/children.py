@@ -1,8 +1,8 @@
 """Starts every subprocess of AutoDubber; a child never outlives the process that started it.
 
-A child is started through `app/system/launch.py`, which sets PR_SET_PDEATHSIG and the resource limits before it becomes the program,
-so that no fork hook of Python's runs between fork and exec. PDEATHSIG fires when the SPAWNING THREAD ends: call these functions on a
-loop that lives as long as the program (the server's, the engine's or the CLI's).
+A child is started through `app/system/launch.py`, which sets PR_SET_PDEATHSIG and the resource limits before it becomes
+the program, so that no fork hook of Python's runs between fork and exec. PDEATHSIG fires when the SPAWNING THREAD ends:
+call these functions on a loop that lives as long as the program (the server's, the engine's or the CLI's).
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _LINE_LIMIT = 64 << 20  # a result line may hold a whole transcript
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Resource limits of a child; 0 means unlimited. Memory is address space, CPU is processor seconds, output is per file."""
+    """Resource limits of a child; 0 means unlimited. Memory is address space, CPU is processor seconds, output is per
+    file."""
 
     memory_bytes: int = 0
     cpu_s: int = 0
@@ -47,7 +48,16 @@ NO_LIMITS = Limits()
 
 def command(argv: Sequence[str], limits: Limits = NO_LIMITS) -> list[str]:
     """The argv that starts `argv[0]` (an absolute path) as a child that dies with the calling thread."""
-    head = [sys.executable, "-I", "-S", _LAUNCH, str(os.getpid()), str(limits.memory_bytes), str(limits.cpu_s), str(limits.output_bytes)]
+    head = [
+        sys.executable,
+        "-I",
+        "-S",
+        _LAUNCH,
+        str(os.getpid()),
+        str(limits.memory_bytes),
+        str(limits.cpu_s),
+        str(limits.output_bytes),
+    ]
     return [*head, *argv]
 
 
@@ -61,7 +71,8 @@ async def child(
     stdin: int | None = asyncio.subprocess.DEVNULL,
     pass_fds: Sequence[int] = (),
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A running child with piped stdout and stderr, in a process group of its own; killed with its whole group when the block ends."""
+    """A running child with piped stdout and stderr, in a process group of its own; killed with its whole group when the
+    block ends."""
     process = await asyncio.create_subprocess_exec(
         *command(argv, limits),
         stdin=stdin,
@@ -93,11 +104,18 @@ async def tail(stream: asyncio.StreamReader, keep_bytes: int = 8192) -> str:
 
 
 async def run_python(
-    module: str, request: Any, *, on_event: Callable[[dict[str, Any]], None], limits: Limits = NO_LIMITS, env: Mapping[str, str] | None = None
+    module: str,
+    request: Any,
+    *,
+    on_event: Callable[[dict[str, Any]], None],
+    limits: Limits = NO_LIMITS,
+    env: Mapping[str, str] | None = None,
 ) -> Exit:
-    """Run `python -m module` with `request` as JSON on stdin; every JSON object it prints, one a line, goes to `on_event`.
+    """Run `python -m module` with `request` as JSON on stdin; every JSON object it prints, one a line, goes to
+    `on_event`.
 
-    Returns when the child has ended. Cancelling kills it. Lines that are not JSON objects are dropped: libraries print too.
+    Returns when the child has ended. Cancelling kills it. Lines that are not JSON objects are dropped: libraries print
+    too.
     """
     argv = [sys.executable, "-X", "faulthandler", "-m", module]
     async with child(argv, limits=limits, env=env, stdin=asyncio.subprocess.PIPE) as process:
@@ -106,7 +124,8 @@ async def run_python(
         errors = asyncio.create_task(tail(process.stderr))
         try:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                # Not msgspec's encoder: a file name may hold bytes that are not UTF-8; Python keeps them as lone surrogates.
+                # Not msgspec's encoder: a file name may hold bytes that are not UTF-8; Python keeps them as lone
+                # surrogates.
                 process.stdin.write(json.dumps(msgspec.to_builtins(request)).encode() + b"\n")
                 await process.stdin.drain()
                 process.stdin.close()
@@ -117,7 +136,11 @@ async def run_python(
             code = await process.wait()
             said = await errors
             if code or said:
-                _log.log(logging.WARNING if code else logging.DEBUG, "a child has ended", extra={"module_name": module, "code": code, "stderr": said})
+                _log.log(
+                    logging.WARNING if code else logging.DEBUG,
+                    "a child has ended",
+                    extra={"module_name": module, "code": code, "stderr": said},
+                )
             return Exit(code, said)
         finally:
             errors.cancel()

@@ -1,5 +1,5 @@
-"""Prints for the command line. Text from outside (titles, file names, messages) cannot move the cursor, change the terminal's
-title or reverse a line. Imports little."""
+"""Prints for the command line. Text from outside (titles, file names, messages) cannot move the cursor, change the
+terminal's title or reverse a line. Imports little."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from app.domain.plain_text import json_safe, visible
 
 
 def say(*lines: str, to: TextIO | None = None) -> None:
-    """Print lines, by default on standard output. Each stays one line; what cannot be printed in it is shown as an escape, such as \\x1b."""
+    """Print lines, by default on standard output. Each stays one line; what cannot be printed in it is shown as an
+    escape, such as \\x1b."""
     _write("".join(f"{visible(line)}\n" for line in lines), to or sys.stdout)
 
 
 def say_json(value: Any, *, indent: int | None = None) -> None:
-    """Print one JSON value on standard output. Control characters, and bytes of a file name that are not UTF-8, are escaped as in JSON."""
+    """Print one JSON value on standard output. Control characters, and bytes of a file name that are not UTF-8, are
+    escaped as in JSON."""
     import msgspec
 
     try:

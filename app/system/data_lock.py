@@ -72,7 +72,8 @@ def _locked(file: IO[str]) -> bool:
 
 
 def owner(data: Path) -> str | None:
-    """The number of the process that has locked the data folder; "" when it is not known, None when no process has. Changes nothing."""
+    """The number of the process that has locked the data folder; "" when it is not known, None when no process has.
+    Changes nothing."""
     path = _lock_path(data)
     if path in _held or not path.exists():
         return str(os.getpid()) if path in _held else None
@@ -85,7 +86,8 @@ def owner(data: Path) -> str | None:
 
 
 def die_with(parent: int) -> None:
-    """End this process (SIGKILL) as soon as the thread that started it ends. `parent` is the starter's process number."""
+    """End this process (SIGKILL) as soon as the thread that started it ends. `parent` is the starter's process
+    number."""
     if sys.platform != "linux":
         return
     import ctypes

@@ -12,7 +12,8 @@ from app.domain.errors import DISK_FULL, DubError
 
 _ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _SQLITE_FULL: Final = 13
-_SQLITE_UNCLEAR: Final = frozenset({10, 14})  # SQLITE_IOERR, SQLITE_CANTOPEN: SQLite reports SQLITE_FULL only for some of its writes
+# SQLITE_IOERR, SQLITE_CANTOPEN: SQLite reports SQLITE_FULL only for some of its writes
+_SQLITE_UNCLEAR: Final = frozenset({10, 14})
 _POSTGRES: Final = "53100"  # disk_full
 _WORDS: Final = ("No space left on device", "Disk quota exceeded")
 _PROBE_BYTES: Final = 64 << 10
@@ -21,7 +22,8 @@ _PROBE_BYTES: Final = 64 << 10
 def is_disk_full(error: BaseException, folder: Path | None = None) -> bool:
     """Whether `error` means that the disk is full, wrapped by SQLAlchemy or not.
 
-    SQLite's error code does not always name the cause. With `folder`, the folder of the database file, a small file is written there to find out.
+    SQLite's error code does not always name the cause. With `folder`, the folder of the database file, a small file is
+    written there to find out.
     """
     if isinstance(error, DubError):
         return error.problem is DISK_FULL
@@ -32,7 +34,9 @@ def is_disk_full(error: BaseException, folder: Path | None = None) -> bool:
         return is_disk_full(original, folder)
     code = getattr(error, "sqlite_errorcode", None)
     if isinstance(code, int):
-        return code & 0xFF == _SQLITE_FULL or (code & 0xFF in _SQLITE_UNCLEAR and folder is not None and not has_room(folder))
+        return code & 0xFF == _SQLITE_FULL or (
+            code & 0xFF in _SQLITE_UNCLEAR and folder is not None and not has_room(folder)
+        )
     return getattr(error, "sqlstate", None) == _POSTGRES
 
 

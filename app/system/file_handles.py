@@ -1,6 +1,7 @@
 """How many connections and WebSockets this process can hold open, given its limit of file handles.
 
-Every connection takes one file handle. A server that has none left can open neither the database nor a file. Uses the standard library only.
+Every connection takes one file handle. A server that has none left can open neither the database nor a file. Uses the
+standard library only.
 """
 
 from __future__ import annotations

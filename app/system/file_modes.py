@@ -1,7 +1,7 @@
 """Keeps the data folder private to its owner, whatever the umask: folders 0700, files 0600.
 
-New files are private by the process's umask, which child processes inherit. Modes that an earlier version left wider are narrowed at the start.
-Uses the standard library only.
+New files are private by the process's umask, which child processes inherit. Modes that an earlier version left wider
+are narrowed at the start. Uses the standard library only.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def persons_umask() -> int:
 
 @contextlib.contextmanager
 def as_the_person() -> Iterator[None]:
-    """Within the block, new files get the umask of the person who called. For the command line, where no other thread writes meanwhile."""
+    """Within the block, new files get the umask of the person who called. For the command line, where no other thread
+    writes meanwhile."""
     before = os.umask(persons_umask())
     try:
         yield
@@ -49,8 +50,9 @@ def as_the_person() -> Iterator[None]:
 def close(data: Path) -> None:
     """Remove the permissions of group and others from the folder and from AutoDubber's files in it.
 
-    A folder is narrowed after its contents, and a folder that is already private is not read: later starts cost one look at the top. A folder
-    that also holds other files keeps its mode. Where modes cannot be changed (another owner, a file system without modes), nothing happens.
+    A folder is narrowed after its contents, and a folder that is already private is not read: later starts cost one
+    look at the top. A folder that also holds other files keeps its mode. Where modes cannot be changed (another owner,
+    a file system without modes), nothing happens.
     """
     try:
         entries = sorted(os.scandir(data), key=lambda entry: entry.name)

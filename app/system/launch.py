@@ -1,4 +1,5 @@
-"""Sets limits, then becomes another program that is killed when its parent ends. Runs as a script with the standard library only.
+"""Sets limits, then becomes another program that is killed when its parent ends. Runs as a script with the standard
+library only.
 
 usage: launch.py PARENT_PID MEMORY_BYTES CPU_S OUTPUT_BYTES PROGRAM [ARG ...]
 """
@@ -18,7 +19,11 @@ def main() -> None:
             os._exit(1)
     import resource
 
-    for kind, limit in ((resource.RLIMIT_AS, memory_bytes), (resource.RLIMIT_CPU, cpu_s), (resource.RLIMIT_FSIZE, output_bytes)):
+    for kind, limit in (
+        (resource.RLIMIT_AS, memory_bytes),
+        (resource.RLIMIT_CPU, cpu_s),
+        (resource.RLIMIT_FSIZE, output_bytes),
+    ):
         if limit:
             resource.setrlimit(kind, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,8 +1,8 @@
 """Asks the kernel for short scheduler slices, so that a thread that answers requests is scheduled early.
 
-Since Linux 6.12 a thread may set the length of its slice (sched(7): EEVDF; sched_setattr(2), `sched_runtime`); a shorter slice is scheduled
-sooner. On two processors with twelve busy programs the median wait of such a thread fell from 1.1 ms to 0.1 ms, its 99th percentile by half.
-Uses the standard library only.
+Since Linux 6.12 a thread may set the length of its slice (sched(7): EEVDF; sched_setattr(2), `sched_runtime`); a
+shorter slice is scheduled sooner. On two processors with twelve busy programs the median wait of such a thread fell
+from 1.1 ms to 0.1 ms, its 99th percentile by half. Uses the standard library only.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def turn_ns() -> int | None:
 
 
 def shorten() -> bool:
-    """Set the shortest slice for the calling thread, not for its children. False where the kernel refuses, or another policy is set."""
+    """Set the shortest slice for the calling thread, not for its children. False where the kernel refuses, or another
+    policy is set."""
     attributes = _read()
     if attributes is None or attributes.policy != _NORMAL:
         return False

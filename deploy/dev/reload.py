@@ -1,7 +1,9 @@
-"""Runs a program and starts it again whenever a Python file under a folder has changed: `python reload.py FOLDER -- PROGRAM [ARGUMENT]...`.
+"""Runs a program and starts it again whenever a Python file under a folder has changed: `python reload.py FOLDER --
+PROGRAM [ARGUMENT]...`.
 
-For development (compose.dev.yaml). It looks at the files twice a second instead of waiting for events, which do not cross the border to a virtual
-machine; two hundred files cost it 2 ms. A program that ended by itself (a syntax error) is started again at the next change. Standard library only.
+For development (compose.dev.yaml). It looks at the files twice a second instead of waiting for events, which do not
+cross the border to a virtual machine; two hundred files cost it 2 ms. A program that ended by itself (a syntax error)
+is started again at the next change. Standard library only.
 """
 
 from __future__ import annotations
@@ -48,7 +50,11 @@ def main(folder: Path, command: list[str]) -> int:
         if now == before:
             continue
         changed = sorted(path for path in now.keys() | before.keys() if now.get(path) != before.get(path))
-        print(f"reload: {changed[0]}{f' and {len(changed) - 1} more' if len(changed) > 1 else ''}", file=sys.stderr, flush=True)
+        print(
+            f"reload: {changed[0]}{f' and {len(changed) - 1} more' if len(changed) > 1 else ''}",
+            file=sys.stderr,
+            flush=True,
+        )
         stop(program)
         before, program = now, subprocess.Popen(command)  # noqa: S603
     stop(program)

@@ -1,7 +1,9 @@
-"""Uses every package of the image in the way AutoDubber does, with the builder's interpreter, after what is not needed has been taken out.
+"""Uses every package of the image in the way AutoDubber does, with the builder's interpreter, after what is not needed
+has been taken out.
 
-A removal that breaks something ends the build here. Its second use: Python keeps the bytecode of what ran, so that the image holds that of
-all that is used, and of nothing else. It knows nothing of `app`: a change of the application does not run it again.
+A removal that breaks something ends the build here. Its second use: Python keeps the bytecode of what ran, so that the
+image holds that of all that is used, and of nothing else. It knows nothing of `app`: a change of the application does
+not run it again.
 """
 
 # ruff: noqa: F401, S101, S106, S603
@@ -58,7 +60,9 @@ def services() -> None:
     with sqlalchemy.create_engine("sqlite://").connect() as connection:
         assert connection.execute(sqlalchemy.text("select 1")).scalar() == 1
     assert Fernet(Fernet.generate_key()).encrypt(b"x")
-    assert AESGCM(bytes(32)).encrypt(bytes(12), b"x", None) and ChaCha20Poly1305(bytes(32)).encrypt(bytes(12), b"x", None)
+    assert AESGCM(bytes(32)).encrypt(bytes(12), b"x", None) and ChaCha20Poly1305(bytes(32)).encrypt(
+        bytes(12), b"x", None
+    )
     assert len(Scrypt(salt=bytes(16), length=32, n=2, r=8, p=1).derive(b"x")) == 32
     assert prometheus_client.generate_latest()
     client = AsyncElevenLabs(api_key="none", httpx_client=httpx.AsyncClient())
@@ -96,7 +100,8 @@ def recognition() -> None:
     import onnxruntime
     import torch
 
-    sys.modules["numba"] = types.SimpleNamespace(jit=lambda **_: lambda function: function)  # as app/speech/whisper/child.py leaves it out
+    # as app/speech/whisper/child.py leaves it out
+    sys.modules["numba"] = types.SimpleNamespace(jit=lambda **_: lambda function: function)
     import whisper
     from whisper.model import ModelDimensions, Whisper
 
@@ -114,7 +119,14 @@ def recognition() -> None:
         model = whisper.load_model(file.name, device="cpu")
     sound = np.random.default_rng(0).standard_normal(SPEECH_HZ * 4).astype(np.float32) * 0.1
     result = model.transcribe(
-        sound, language="es", task="transcribe", condition_on_previous_text=False, temperature=(0.0, 0.4), sample_len=6, fp16=False, verbose=None
+        sound,
+        language="es",
+        task="transcribe",
+        condition_on_previous_text=False,
+        temperature=(0.0, 0.4),
+        sample_len=6,
+        fp16=False,
+        verbose=None,
     )
     assert "segments" in result, result
     mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(sound))
@@ -141,7 +153,20 @@ def media() -> None:
         subtitles = Path(folder) / "lines.srt"
         subtitles.write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n")
         graph = f"testsrc2=s=64x64:d=0.2,subtitles={subtitles}"
-        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i", graph, "-c:v", "libx264", "-f", "mp4", "-y"]
+        command = [
+            imageio_ffmpeg.get_ffmpeg_exe(),
+            "-v",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            graph,
+            "-c:v",
+            "libx264",
+            "-f",
+            "mp4",
+            "-y",
+        ]
         subprocess.run([*command, str(Path(folder) / "burned.mp4")], check=True)
         with av.open(str(Path(folder) / "burned.mp4")) as container:
             assert next(container.decode(video=0)).width == 64

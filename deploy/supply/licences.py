@@ -1,6 +1,8 @@
-"""Writes docs/licences.md (`make licences`): the licence of everything that the image brings, Debian's packages aside, whose texts lie in the image.
+"""Writes docs/licences.md (`make licences`): the licence of everything that the image brings, Debian's packages aside,
+whose texts lie in the image.
 
-Licences of Python packages are what the packages themselves declare (pip-licenses); those of web packages stand in package-lock.json.
+Licences of Python packages are what the packages themselves declare (pip-licenses); those of web packages stand in
+package-lock.json.
 """
 
 from __future__ import annotations
@@ -41,28 +43,35 @@ BUNDLED = (
     ("libsoxr", "soxr", "LGPL-2.1-or-later", True),
     ("Signalsmith Stretch", "python-stretch", "MIT", False),
     ("Silero VAD, the model", "faster-whisper", "MIT", False),
-    ("Frequencies of letters, of lingua-language-detector", "app/dubbing/subtitles/letter_statistics.txt", "Apache-2.0", False),
+    (
+        "Frequencies of letters, of lingua-language-detector",
+        "app/dubbing/subtitles/letter_statistics.txt",
+        "Apache-2.0",
+        False,
+    ),
     ("Noto Sans, 19 scripts", "app/media/fonts", "OFL-1.1", False),
     ("WenQuanYi Micro Hei", "app/media/fonts", "Apache-2.0 OR GPL-3.0 with font exception", False),
     ("Instrument Sans, Bricolage Grotesque", "the page", "OFL-1.1", False),
 )
 COPYLEFT = ("GPL", "MPL")
 ABOUT = """
-AutoDubber itself is under the MIT licence (LICENSE). This page names what it brings along. The licence of a Python package is what the
-package declares; that of a web package stands in `package-lock.json`. A test compares names and versions with the lock files. The Debian
-packages of the image keep their own texts in `/usr/share/doc/*/copyright`; `make sbom IMAGE=...` lists them.
+AutoDubber itself is under the MIT licence (LICENSE). This page names what it brings along. The licence of a Python
+package is what the package declares; that of a web package stands in `package-lock.json`. A test compares names and
+versions with the lock files. The Debian packages of the image keep their own texts in `/usr/share/doc/*/copyright`;
+`make sbom IMAGE=...` lists them.
 
 This is a reading in plain words, not legal advice.
 
 ## Copyleft, and what follows
 
-- **GPL**: the program FFmpeg, x264 and x265 (they lie in the package `av`) and espeak-ng. Who only *runs* AutoDubber has nothing to do.
-  Who *passes the image on* passes these on under the GPL: keep their notices, and be ready to give their source, which is public at the
-  addresses that their packages name. AutoDubber starts `ffmpeg` as a program of its own, and loads `av` and espeak-ng into its processes;
-  take the image as a whole as being under the GPL, version 3 or later. The MIT licence of AutoDubber's own code is compatible with it.
-  What AutoDubber makes (videos, sound, subtitles) is not covered.
-- **LGPL** (FFmpeg's libraries, psycopg, soxr): used unchanged, as libraries that can be exchanged. Passing them on needs their notices and
-  the way to their source.
+- **GPL**: the program FFmpeg, x264 and x265 (they lie in the package `av`) and espeak-ng. Who only *runs* AutoDubber
+  has nothing to do. Who *passes the image on* passes these on under the GPL: keep their notices, and be ready to give
+  their source, which is public at the addresses that their packages name. AutoDubber starts `ffmpeg` as a program of
+  its own, and loads `av` and espeak-ng into its processes; take the image as a whole as being under the GPL, version
+  3 or later. The MIT licence of AutoDubber's own code is compatible with it. What AutoDubber makes (videos, sound,
+  subtitles) is not covered.
+- **LGPL** (FFmpeg's libraries, psycopg, soxr): used unchanged, as libraries that can be exchanged. Passing them on
+  needs their notices and the way to their source.
 - **MPL** (certifi, tqdm): files of theirs that somebody changes would have to be published; AutoDubber changes none.
 - **Models** are no part of the image. OpenAI's Whisper models are MIT; one is downloaded when it is first used.
 """
@@ -72,7 +81,13 @@ def python_rows() -> list[Package]:
     """The locked packages with the licences that they declare."""
     locked = python_packages()
     names = [package.name for package in locked]
-    command = [str(Path(sys.executable).with_name("pip-licenses")), "--from=mixed", "--format=json", "--packages", *names]
+    command = [
+        str(Path(sys.executable).with_name("pip-licenses")),
+        "--from=mixed",
+        "--format=json",
+        "--packages",
+        *names,
+    ]
     said = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)  # noqa: S603
     declared = {entry["Name"].lower().replace("_", "-"): entry["License"] for entry in said}
     rows = []
@@ -86,14 +101,20 @@ def python_rows() -> list[Package]:
 
 
 def table(packages: list[Package]) -> list[str]:
-    return ["| package | version | licence |", "|---|---|---|", *(f"| {p.name} | {p.version} | {p.licence} |" for p in packages)]
+    return [
+        "| package | version | licence |",
+        "|---|---|---|",
+        *(f"| {p.name} | {p.version} | {p.licence} |" for p in packages),
+    ]
 
 
 def page() -> str:
     """The whole of docs/licences.md."""
     python, web = python_rows(), web_packages()
     copyleft = [f"{p.name} ({p.licence})" for p in [*python, *web] if any(word in p.licence for word in COPYLEFT)]
-    bundled = [f"| {name} | {where} | {licence} | {'yes' if strong else ''} |" for name, where, licence, strong in BUNDLED]
+    bundled = [
+        f"| {name} | {where} | {licence} | {'yes' if strong else ''} |" for name, where, licence, strong in BUNDLED
+    ]
     return "\n".join(
         [
             "<!-- Made by `make licences`. Do not edit. -->",
@@ -114,7 +135,10 @@ def page() -> str:
             "",
             f"## The page, {len(web)} packages",
             "",
-            "What the page's code imports and what that depends on. Of some, only a part or nothing is left in the built page.",
+            (
+                "What the page's code imports and what that depends on. Of some, only a part or nothing is left in the "
+                "built page."
+            ),
             "",
             *table(web),
             "",

@@ -26,8 +26,11 @@ def python_packages() -> list[Package]:
 
 
 def web_packages() -> list[Package]:
-    """What web/src imports and what that depends on, from package-lock.json; of some only a part, or nothing, is left in the built page."""
-    locked: dict[str, dict[str, Any]] = json.loads((ROOT / "web" / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    """What web/src imports and what that depends on, from package-lock.json; of some only a part, or nothing, is left
+    in the built page."""
+    locked: dict[str, dict[str, Any]] = json.loads((ROOT / "web" / "package-lock.json").read_text(encoding="utf-8"))[
+        "packages"
+    ]
     pending, found = sorted(_imported(set(locked))), dict[str, Package]()
     while pending:
         name = pending.pop()

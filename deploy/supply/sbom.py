@@ -1,9 +1,11 @@
-"""Writes the software bills of materials, CycloneDX 1.6 JSON: `python deploy/supply/sbom.py FOLDER [IMAGE]` (`make sbom`).
+"""Writes the software bills of materials, CycloneDX 1.6 JSON: `python deploy/supply/sbom.py FOLDER [IMAGE]` (`make
+sbom`).
 
 FOLDER/python.cdx.json  from requirements.lock: what is installed, without the network
 FOLDER/web.cdx.json     from package-lock.json: what the page is built from and with
-FOLDER/image.cdx.json   with IMAGE (needs docker): what really lies in it: Python packages, FFmpeg, espeak-ng, Debian packages
-Each is compared with CycloneDX's own schema before this ends. No document has a time or a serial number: the same locks give the same bytes.
+FOLDER/image.cdx.json   with IMAGE (needs docker): what really lies in it: Python packages, FFmpeg, espeak-ng, Debian
+packages Each is compared with CycloneDX's own schema before this ends. No document has a time or a serial number: the
+same locks give the same bytes.
 """
 
 from __future__ import annotations
@@ -19,13 +21,19 @@ from urllib.parse import quote
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from packages import ROOT, python_packages
 
-# Run inside the image: every Python package of its environment, programs that lie in some of them (and Python itself), every Debian package.
-_LISTED = "from importlib.metadata import distributions as d; print(*sorted({f'{i.name}\\t{i.version}' for i in d()}), sep='\\n')"
+# Run inside the image: every Python package of its environment, programs that lie in some of them (and Python itself),
+# every Debian package.
+_LISTED = (
+    "from importlib.metadata import distributions as d; print(*sorted({f'{i.name}\\t{i.version}' for i in "
+    "d()}), sep='\\n')"
+)
 _BESIDE = """
 import glob, os, platform, subprocess, espeakng_loader, imageio_ffmpeg
 print("python", platform.python_version(), sep="\\t")
-print("ffmpeg", subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-version"], capture_output=True, text=True).stdout.split()[2], sep="\\t")
-print("espeak-ng", glob.glob(os.path.dirname(espeakng_loader.__file__) + "/libespeak-ng.so.1.*")[0].rpartition(".so.")[2], sep="\\t")
+version = subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-version"], capture_output=True, text=True).stdout
+print("ffmpeg", version.split()[2], sep="\\t")
+[library] = glob.glob(os.path.dirname(espeakng_loader.__file__) + "/libespeak-ng.so.1.*")[:1]
+print("espeak-ng", library.rpartition(".so.")[2], sep="\\t")
 """
 _DEBIAN = r"${binary:Package}\t${Version}\t${Architecture}\t${source:Package}\n"
 
@@ -40,8 +48,19 @@ def version() -> str:
 
 def about(name: str, kind: str) -> dict[str, Any]:
     """The head of a document about `name`."""
-    component = {"type": kind, "bom-ref": name, "name": name, "version": version(), "licenses": [{"license": {"id": "MIT"}}]}
-    head = {"$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json", "bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1}
+    component = {
+        "type": kind,
+        "bom-ref": name,
+        "name": name,
+        "version": version(),
+        "licenses": [{"license": {"id": "MIT"}}],
+    }
+    head = {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+    }
     return head | {"metadata": {"component": component}}
 
 
@@ -56,7 +75,15 @@ def pypi(name: str, version: str) -> dict[str, Any]:
 def python() -> dict[str, Any]:
     """From requirements.lock, by cyclonedx-py; it must name every line."""
     tool = str(Path(sys.executable).with_name("cyclonedx-py"))
-    options = ["--pyproject", "pyproject.toml", "--output-reproducible", "--spec-version", "1.6", "--output-format", "JSON"]
+    options = [
+        "--pyproject",
+        "pyproject.toml",
+        "--output-reproducible",
+        "--spec-version",
+        "1.6",
+        "--output-format",
+        "JSON",
+    ]
     made: dict[str, Any] = json.loads(run(tool, "requirements", *options, "requirements.lock"))
     named = {component["name"].lower() for component in made["components"]}
     missing = [package.name for package in python_packages() if package.name.lower() not in named]
@@ -66,7 +93,8 @@ def python() -> dict[str, Any]:
 
 
 def web() -> dict[str, Any]:
-    """From package-lock.json; npm's own `npm sbom` needs the packages installed and writes a time and a serial number."""
+    """From package-lock.json; npm's own `npm sbom` needs the packages installed and writes a time and a serial
+    number."""
     locked = json.loads((ROOT / "web" / "package-lock.json").read_text(encoding="utf-8"))["packages"]
     components: dict[str, dict[str, Any]] = {}
     for path, entry in locked.items():
@@ -95,10 +123,14 @@ def image(name: str) -> dict[str, Any]:
         return [line.split("\t") for line in run(*started).splitlines() if line]
 
     components = [pypi(*line) for line in inside("/opt/venv/bin/python", "-c", _LISTED) if line[0] != "autodubber"]
-    components += [library(f"pkg:generic/{name}@{quote(number)}", name, number) for name, number in inside("/opt/venv/bin/python", "-c", _BESIDE)]
+    components += [
+        library(f"pkg:generic/{name}@{quote(number)}", name, number)
+        for name, number in inside("/opt/venv/bin/python", "-c", _BESIDE)
+    ]
     for package, number, architecture, source in inside("dpkg-query", "--show", "--showformat", _DEBIAN):
         plain = package.split(":")[0]
-        purl = f"pkg:deb/debian/{quote(plain, safe='+.-')}@{quote(number, safe='+.~-')}?arch={architecture}&distro=debian-12"
+        name = f"{quote(plain, safe='+.-')}@{quote(number, safe='+.~-')}"
+        purl = f"pkg:deb/debian/{name}?arch={architecture}&distro=debian-12"
         components.append(library(purl, plain, number, properties=[{"name": "debian:source", "value": source}]))
     document = about("autodubber-image", "container") | {"components": components}
     identity = run("docker", "image", "inspect", "--format", "{{.Id}}", name).strip()

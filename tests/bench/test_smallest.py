@@ -25,7 +25,9 @@ def test_a_bench_runs_in_its_smallest_size(bench: str, tmp_path: Path, path: str
     given = tmp_path / "given"
     given.mkdir()
     module = importlib.import_module(f"bench.{bench}")
-    assert hasattr(module, "smallest"), "give it `def smallest(folder: Path) -> list[str]`: the arguments of a run of a few seconds"
+    assert hasattr(module, "smallest"), (
+        "give it `def smallest(folder: Path) -> list[str]`: the arguments of a run of a few seconds"
+    )
     began = time.monotonic()
     done = run(bench, module.smallest(given), tmp_path, path)
     print(f"bench.{bench}: {time.monotonic() - began:.1f} s")

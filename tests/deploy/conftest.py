@@ -31,13 +31,17 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="session")
 def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
     data = tmp_path_factory.mktemp("behind") / "data"
-    job_id = seed_job(data, {ArtifactKind.VIDEO: (VIDEO, "video/mp4", "mp4"), ArtifactKind.VTT: (b"WEBVTT\n", "text/vtt", "vtt")})
+    job_id = seed_job(
+        data, {ArtifactKind.VIDEO: (VIDEO, "video/mp4", "mp4"), ArtifactKind.VTT: (b"WEBVTT\n", "text/vtt", "vtt")}
+    )
     with Server(data, AUTODUBBER_TRUSTED_PROXIES="127.0.0.1") as server:
         yield Behind(server, job_id)
 
 
 @pytest.fixture(scope="session", params=NAMES)
-def front(request: pytest.FixtureRequest, behind: Behind, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+def front(
+    request: pytest.FixtureRequest, behind: Behind, authority: Authority, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Proxy]:
     """A proxy that speaks TLS on a host name of its own, in front of `behind`."""
     with proxy(request.param, behind.server.port, tmp_path_factory.mktemp(request.param), authority) as running:
         yield running

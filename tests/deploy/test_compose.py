@@ -1,4 +1,5 @@
-"""The compose files: what Compose's own schema and a strict operator ask of them. `deploy/check.py` runs them in a real engine."""
+"""The compose files: what Compose's own schema and a strict operator ask of them. `deploy/check.py` runs them in a real
+engine."""
 
 from __future__ import annotations
 
@@ -32,7 +33,12 @@ def services() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def test_every_compose_file_keeps_composes_schema() -> None:
-    assert {file.name for file in FILES} >= {"compose.yaml", "compose.dev.yaml", "compose.gpu.yaml", "compose.monitoring.yaml"}
+    assert {file.name for file in FILES} >= {
+        "compose.yaml",
+        "compose.dev.yaml",
+        "compose.gpu.yaml",
+        "compose.monitoring.yaml",
+    }
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", *map(str, FILES)]
     checked = subprocess.run(command, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
@@ -72,7 +78,8 @@ def test_every_environment_variable_is_a_setting() -> None:
     known = {v.name for v in variables()} | {v.name + "_FILE" for v in variables() if v.secret}
     for name, service in services():
         for variable in service.get("environment", {}):
-            if variable.startswith(("AUTODUBBER_", "ELEVENLABS_")) and variable != "AUTODUBBER_SERVER":  # Vite's: where its proxy leads
+            # Vite's: where its proxy leads
+            if variable.startswith(("AUTODUBBER_", "ELEVENLABS_")) and variable != "AUTODUBBER_SERVER":
                 assert variable in known, (name, variable)
 
 
@@ -105,7 +112,10 @@ def test_every_file_and_guide_says_how_a_name_is_told() -> None:
     ]
     guides = [
         ROOT / "README.md",
-        *(ROOT / "docs" / f"{name}.md" for name in ("deployment", "proxies", "kubernetes", "image", "troubleshooting", "environment")),
+        *(
+            ROOT / "docs" / f"{name}.md"
+            for name in ("deployment", "proxies", "kubernetes", "image", "troubleshooting", "environment")
+        ),
     ]
     assert len(files) >= 11
     for file in (*files, *guides):
@@ -116,7 +126,9 @@ def test_every_secret_is_mounted_where_its_variable_points(production: dict[str,
     paths = {value for name, value in production["environment"].items() if name.endswith("_FILE")}
     assert paths == {f"/run/secrets/{secret}" for secret in production["secrets"]}
     declared = document(DEPLOY / "compose.yaml")["secrets"]
-    assert {filled(secret["file"]) for secret in declared.values()} == {"/dev/null"} and set(declared) == set(production["secrets"])
+    assert {filled(secret["file"]) for secret in declared.values()} == {"/dev/null"} and set(declared) == set(
+        production["secrets"]
+    )
 
 
 def test_no_secret_has_a_value_in_a_file() -> None:
@@ -171,8 +183,13 @@ def test_the_gpu_file_builds_with_an_argument_that_the_dockerfile_has() -> None:
 
 
 def test_what_vite_needs_of_the_checkout_is_mounted() -> None:
-    mounted = {volume.split(":")[0].removeprefix("../web/") for volume in document(DEPLOY / "compose.dev.yaml")["services"]["web"]["volumes"]}
-    tracked = subprocess.run(["git", "ls-files", "web"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    mounted = {
+        volume.split(":")[0].removeprefix("../web/")
+        for volume in document(DEPLOY / "compose.dev.yaml")["services"]["web"]["volumes"]
+    }
+    tracked = subprocess.run(
+        ["git", "ls-files", "web"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
     parts = {path.split("/")[1] for path in tracked} or {"src"}
     assert parts - mounted <= {"scripts"}, "a new file of web/ that Vite may need"
 

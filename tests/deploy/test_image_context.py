@@ -45,23 +45,53 @@ def tracked() -> list[str]:
 @pytest.mark.parametrize(
     "path",
     [
-        "data/app.sqlite3", "data/secret.key", ".git/config", ".venv/bin/python", ".env", "web/.env", "web/.env.local", "app/.env",
-        "app/api/server.key", "web/src/private.pem", "web/node_modules/vite/package.json", "web/build/index.html",
-        "web/.svelte-kit/tsconfig.json", "web/test-results/x.png",
-        "app/__pycache__/cli.cpython-311.pyc", "app/api/__pycache__/pages.cpython-311.pyc", "web/src/lib/stores/job.test.ts", "tests/conftest.py",
-        "docs/architecture.md", "bench/mix.py", "deploy/compose.yaml", "deploy/image/notes.txt", ".ci/run", "video.mp4", "requirements-dev.lock",
+        "data/app.sqlite3",
+        "data/secret.key",
+        ".git/config",
+        ".venv/bin/python",
+        ".env",
+        "web/.env",
+        "web/.env.local",
+        "app/.env",
+        "app/api/server.key",
+        "web/src/private.pem",
+        "web/node_modules/vite/package.json",
+        "web/build/index.html",
+        "web/.svelte-kit/tsconfig.json",
+        "web/test-results/x.png",
+        "app/__pycache__/cli.cpython-311.pyc",
+        "app/api/__pycache__/pages.cpython-311.pyc",
+        "web/src/lib/stores/job.test.ts",
+        "tests/conftest.py",
+        "docs/architecture.md",
+        "bench/mix.py",
+        "deploy/compose.yaml",
+        "deploy/image/notes.txt",
+        ".ci/run",
+        "video.mp4",
+        "requirements-dev.lock",
     ],
-)  # fmt: skip
+)
 def test_what_is_not_needed_is_never_sent(path: str) -> None:
     assert not sent(path)
 
 
 def test_of_the_checkout_only_what_the_image_is_made_of_is_sent() -> None:
     needed = {
-        "LICENSE", "entrypoint.sh", "supervisord.conf", "requirements.lock",
-        "deploy/image/install.sh", "deploy/image/shrink.sh", "deploy/image/smoke.py",
-        "web/package.json", "web/package-lock.json", "web/.npmrc", "web/svelte.config.js", "web/vite.config.ts", "web/tsconfig.json",
-    }  # fmt: skip
+        "LICENSE",
+        "entrypoint.sh",
+        "supervisord.conf",
+        "requirements.lock",
+        "deploy/image/install.sh",
+        "deploy/image/shrink.sh",
+        "deploy/image/smoke.py",
+        "web/package.json",
+        "web/package-lock.json",
+        "web/.npmrc",
+        "web/svelte.config.js",
+        "web/vite.config.ts",
+        "web/tsconfig.json",
+    }
     folders = ("app/", "web/src/", "web/static/")
     got = {name for name in tracked() if sent(name)}
     assert {name for name in got if not name.startswith(folders)} == needed
@@ -71,7 +101,9 @@ def test_of_the_checkout_only_what_the_image_is_made_of_is_sent() -> None:
 
 
 def test_everything_that_the_dockerfile_copies_is_sent() -> None:
-    copied = [words[1:-1] for words in (line.split() for line in LINES) if words[:1] == ["COPY"] and "--from" not in words[1]]
+    copied = [
+        words[1:-1] for words in (line.split() for line in LINES) if words[:1] == ["COPY"] and "--from" not in words[1]
+    ]
     sources = [source for words in copied for source in words]
     assert len(sources) > 8
     names = [name for name in tracked() if sent(name)]

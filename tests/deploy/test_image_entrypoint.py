@@ -1,4 +1,5 @@
-"""entrypoint.sh, run for real: as root, as another user, on folders with real permissions. Only the programs that it starts are stood in for."""
+"""entrypoint.sh, run for real: as root, as another user, on folders with real permissions. Only the programs that it
+starts are stood in for."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ Start = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class Place:
-    """A folder that every user may enter, with the script, programs that say how they were started, and a data folder."""
+    """A folder that every user may enter, with the script, programs that say how they were started, and a data
+    folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.data = folder, folder / "data"
@@ -42,9 +44,14 @@ class Place:
         path.write_text(_FAKE.format(name=name, status=status))
         path.chmod(0o755)
 
-    def start(self, *arguments: str, user: int | None = None, shell: list[str] | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+    def start(
+        self, *arguments: str, user: int | None = None, shell: list[str] | None = None, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
         drop = [] if user is None else ["setpriv", "--reuid", str(user), "--regid", str(user), "--clear-groups"]
-        env = {"PATH": f"{self.folder / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin", "AUTODUBBER_DATA": str(self.data)} | environ
+        env = {
+            "PATH": f"{self.folder / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin",
+            "AUTODUBBER_DATA": str(self.data),
+        } | environ
         command = [*drop, *(shell or []), str(self.folder / "entrypoint.sh"), *arguments]
         return subprocess.run(command, env=env, capture_output=True, text=True, cwd="/")
 
@@ -65,7 +72,9 @@ def test_any_user_migrates_and_then_supervises(place: Place, shell: list[str]) -
     first, second = done.stderr.splitlines()
     assert done.returncode == 0
     assert first.startswith(f"autodubber migrate | user {USER} ")
-    assert second.startswith(f"python -m app.server.supervisor --nodaemon --configuration {place.folder}/supervisord.conf | user {USER} ")
+    assert second.startswith(
+        f"python -m app.server.supervisor --nodaemon --configuration {place.folder}/supervisord.conf | user {USER} "
+    )
     assert list(place.data.iterdir()) == []
 
 
@@ -127,7 +136,9 @@ def test_a_wish_that_is_no_user_is_refused(place: Place, wish: dict[str, str]) -
     done = place.start(**wish)
     name, value = next(iter(wish.items()))
     assert done.returncode == 2
-    assert done.stderr == f"autodubber: {name} must be the number of a user or group other than root's (it is '{value}')\n"
+    assert (
+        done.stderr == f"autodubber: {name} must be the number of a user or group other than root's (it is '{value}')\n"
+    )
 
 
 @as_root
@@ -154,9 +165,25 @@ def test_a_folder_that_is_not_writable_is_told_with_the_exact_command_and_nothin
 
 
 def _mounted(place: Place, source: Path, options: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    script = f'mount --bind "$1" "$2" && mount -o remount,bind,{options} "$2" && exec setpriv --reuid {USER} --regid {USER} --clear-groups "$3"'
-    env = {"PATH": f"{place.folder / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin", "AUTODUBBER_DATA": str(place.data)} | environ
-    command = ["unshare", "--mount", "sh", "-c", script, "sh", str(source), str(place.data), str(place.folder / "entrypoint.sh")]
+    script = (
+        f'mount --bind "$1" "$2" && mount -o remount,bind,{options} "$2" && exec setpriv --reuid {USER} --regid '
+        f'{USER} --clear-groups "$3"'
+    )
+    env = {
+        "PATH": f"{place.folder / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin",
+        "AUTODUBBER_DATA": str(place.data),
+    } | environ
+    command = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        str(source),
+        str(place.data),
+        str(place.folder / "entrypoint.sh"),
+    ]
     return subprocess.run(command, env=env, capture_output=True, text=True)
 
 
@@ -177,7 +204,10 @@ def test_a_named_volume_is_named(place: Place) -> None:
     source.mkdir(parents=True)
     done = _mounted(place, source, "rw")
     assert done.returncode == 5
-    assert f"  docker run --rm --user 0 --entrypoint chown -v autodubber:/data ghcr.io/autodubber/autodubber -R {USER}:{USER} /data\n" in done.stderr
+    assert (
+        f"  docker run --rm --user 0 --entrypoint chown -v autodubber:/data ghcr.io/autodubber/autodubber -R "
+        f"{USER}:{USER} /data\n"
+    ) in done.stderr
     assert "sudo" not in done.stderr
 
 
@@ -188,7 +218,10 @@ def test_a_read_only_mount_is_told_as_such(place: Place) -> None:
     source.chmod(0o777)
     done = _mounted(place, source, "ro")
     assert done.returncode == 5
-    assert done.stderr == f"autodubber: {place.data} is mounted read-only; AutoDubber keeps everything there. Mount it writable.\n"
+    assert (
+        done.stderr
+        == f"autodubber: {place.data} is mounted read-only; AutoDubber keeps everything there. Mount it writable.\n"
+    )
 
 
 @as_root

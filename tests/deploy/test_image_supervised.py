@@ -1,4 +1,5 @@
-"""The real supervisord with the image's own configuration, over the real server: crashes, a server that cannot start, stop."""
+"""The real supervisord with the image's own configuration, over the real server: crashes, a server that cannot start,
+stop."""
 
 from __future__ import annotations
 
@@ -26,9 +27,18 @@ class Supervised(Running):
     def begin(self) -> Supervised:
         path = f"{Path(sys.executable).parent}:{self.environ['PATH']}"
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "app.server.supervisor", "--nodaemon", "--configuration", str(ROOT / "supervisord.conf")]
+            command = [
+                sys.executable,
+                "-m",
+                "app.server.supervisor",
+                "--nodaemon",
+                "--configuration",
+                str(ROOT / "supervisord.conf"),
+            ]
             command += ["--pidfile", str(self.data.parent / "supervisord.pid")]
-            self.process = subprocess.Popen(command, env=self.environ | {"PATH": path}, stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(
+                command, env=self.environ | {"PATH": path}, stdout=log, stderr=log, start_new_session=True
+            )
         return self
 
     def ready(self, within_s: float = 60.0) -> None:
@@ -60,7 +70,9 @@ def supervised(tmp_path: Path, whisper_checkpoint: Path) -> Iterator[Callable[..
     started: list[Supervised] = []
 
     def begin(**environ: str) -> Supervised:
-        made = Supervised(tmp_path / "data", AUTODUBBER_MODEL=str(whisper_checkpoint), AUTODUBBER_THREADS="1", **environ)
+        made = Supervised(
+            tmp_path / "data", AUTODUBBER_MODEL=str(whisper_checkpoint), AUTODUBBER_THREADS="1", **environ
+        )
         started.append(made)
         return made.begin()
 
@@ -69,7 +81,9 @@ def supervised(tmp_path: Path, whisper_checkpoint: Path) -> Iterator[Callable[..
         one.close()
 
 
-def test_a_crash_of_the_server_or_of_its_worker_is_mended_and_a_stop_ends_all_with_status_0(supervised: Callable[..., Supervised]) -> None:
+def test_a_crash_of_the_server_or_of_its_worker_is_mended_and_a_stop_ends_all_with_status_0(
+    supervised: Callable[..., Supervised],
+) -> None:
     place = supervised()
     place.ready()
     worker = max(place.server().children(), key=lambda child: child.memory_info().rss)
@@ -92,7 +106,9 @@ def test_a_crash_of_the_server_or_of_its_worker_is_mended_and_a_stop_ends_all_wi
     assert not alive
 
 
-def test_a_server_that_can_never_start_ends_supervisord_with_the_servers_status(supervised: Callable[..., Supervised]) -> None:
+def test_a_server_that_can_never_start_ends_supervisord_with_the_servers_status(
+    supervised: Callable[..., Supervised],
+) -> None:
     place = supervised(AUTODUBBER_LOG_LEVEL="loud")
     assert place.process is not None
     assert place.process.wait(60) == 2

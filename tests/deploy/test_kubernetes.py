@@ -1,4 +1,5 @@
-"""The Kubernetes manifests: the API's own schemas, the restricted Pod Security profile, and what AutoDubber needs of a cluster."""
+"""The Kubernetes manifests: the API's own schemas, the restricted Pod Security profile, and what AutoDubber needs of a
+cluster."""
 
 from __future__ import annotations
 
@@ -79,30 +80,48 @@ def test_kustomizations_name_exactly_the_files_that_are_there() -> None:
     for folder in FOLDERS:
         kustomization = document(folder / "kustomization.yaml")
         named = [*kustomization["resources"], *(patch["path"] for patch in kustomization.get("patches", []))]
-        assert {name for name in named if name.endswith(".yaml")} == {file.name for file in folder.glob("*.yaml")} - {"kustomization.yaml"}
+        assert {name for name in named if name.endswith(".yaml")} == {file.name for file in folder.glob("*.yaml")} - {
+            "kustomization.yaml"
+        }
         for name in named:
             assert (folder / name).exists(), (folder, name)
-    assert {path.name for path in HERE.iterdir() if path.is_dir()} == {folder.name for folder in FOLDERS if folder != HERE}
+    assert {path.name for path in HERE.iterdir() if path.is_dir()} == {
+        folder.name for folder in FOLDERS if folder != HERE
+    }
 
 
 def test_the_pod_keeps_the_restricted_profile(pod: dict[str, Any], container: dict[str, Any]) -> None:
-    """Every control of https://kubernetes.io/docs/concepts/security/pod-security-standards/ (restricted, which includes baseline)."""
+    """Every control of https://kubernetes.io/docs/concepts/security/pod-security-standards/ (restricted, which includes
+    baseline)."""
     outer, inner = pod["securityContext"], container["securityContext"]
     assert outer["runAsNonRoot"] is True and inner["runAsNonRoot"] is True and outer["runAsUser"] != 0
     assert outer["seccompProfile"]["type"] == "RuntimeDefault"
     assert inner["allowPrivilegeEscalation"] is False and inner["capabilities"] == {"drop": ["ALL"]}
     assert not {"privileged", "procMount", "seLinuxOptions"} & set(inner)
     assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers", "initContainers"} & set(pod)
-    assert {kind for volume in pod["volumes"] for kind in volume if kind != "name"} <= {"configMap", "emptyDir", "persistentVolumeClaim", "secret"}
+    assert {kind for volume in pod["volumes"] for kind in volume if kind != "name"} <= {
+        "configMap",
+        "emptyDir",
+        "persistentVolumeClaim",
+        "secret",
+    }
     assert not [port for port in container["ports"] if "hostPort" in port]
     assert manifest("namespace")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
-def test_the_pod_writes_nothing_but_data_and_tmp_and_knows_nothing_of_the_cluster(pod: dict[str, Any], container: dict[str, Any]) -> None:
+def test_the_pod_writes_nothing_but_data_and_tmp_and_knows_nothing_of_the_cluster(
+    pod: dict[str, Any], container: dict[str, Any]
+) -> None:
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
-    assert {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]} == {"/data": "data", "/tmp": "tmp"}
+    assert {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]} == {
+        "/data": "data",
+        "/tmp": "tmp",
+    }
     assert pod["securityContext"]["fsGroup"] == 1000
-    assert pod["automountServiceAccountToken"] is False and manifest("serviceaccount")["automountServiceAccountToken"] is False
+    assert (
+        pod["automountServiceAccountToken"] is False
+        and manifest("serviceaccount")["automountServiceAccountToken"] is False
+    )
     assert pod["enableServiceLinks"] is False  # AUTODUBBER_PORT=tcp://... stops the start
     assert container["resources"]["limits"]["memory"] and container["resources"]["requests"]["cpu"]
 
@@ -127,7 +146,10 @@ def test_probes_ask_what_the_server_answers(container: dict[str, Any]) -> None:
     paths = {route.path for route in create_app(Settings()).routes}
     probes = {name: container[f"{name}Probe"]["httpGet"] for name in ("startup", "readiness", "liveness")}
     assert {probe["path"] for probe in probes.values()} <= paths
-    assert probes["readiness"]["path"] == "/health/ready" and probes["liveness"]["path"] == probes["startup"]["path"] == "/health/live"
+    assert (
+        probes["readiness"]["path"] == "/health/ready"
+        and probes["liveness"]["path"] == probes["startup"]["path"] == "/health/live"
+    )
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert {probe["port"] for probe in probes.values()} == set(ports) and ports["http"] == Settings().port
     startup = container["startupProbe"]
@@ -149,7 +171,10 @@ def test_ingress_service_and_pod_are_joined(container: dict[str, Any]) -> None:
     assert service["spec"]["ports"][0]["targetPort"] in {port["name"] for port in container["ports"]}
     backend = ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
     assert backend == {"name": service["metadata"]["name"], "port": {"name": service["spec"]["ports"][0]["name"]}}
-    notes = {name.removeprefix("nginx.ingress.kubernetes.io/"): value for name, value in ingress["metadata"]["annotations"].items()}
+    notes = {
+        name.removeprefix("nginx.ingress.kubernetes.io/"): value
+        for name, value in ingress["metadata"]["annotations"].items()
+    }
     assert notes["proxy-body-size"] == "0" and notes["proxy-request-buffering"] == notes["proxy-buffering"] == "off"
     assert min(int(notes["proxy-read-timeout"]), int(notes["proxy-send-timeout"])) >= 3600
     assert all(isinstance(value, str) for value in notes.values())
@@ -159,8 +184,14 @@ def test_the_server_knows_the_ingress_host_and_the_services_names(container: dic
     from app.config.hosts import known
 
     (setting,) = [one["value"] for one in container["env"] if one["name"] == "AUTODUBBER_ALLOWED_HOSTS"]
-    hosts, ingress, service = known(setting, (), "0.0.0.0"), manifest("ingress")["spec"], manifest("service")["metadata"]["name"]
-    assert all(hosts.knows(rule["host"]) for rule in ingress["rules"]) and all(hosts.knows(host) for one in ingress["tls"] for host in one["hosts"])
+    hosts, ingress, service = (
+        known(setting, (), "0.0.0.0"),
+        manifest("ingress")["spec"],
+        manifest("service")["metadata"]["name"],
+    )
+    assert all(hosts.knows(rule["host"]) for rule in ingress["rules"]) and all(
+        hosts.knows(host) for one in ingress["tls"] for host in one["hosts"]
+    )
     full = f"{service}.{document(BASE / 'kustomization.yaml')['namespace']}.svc.cluster.local"
     for name in (service, *(full.rsplit(".", left)[0] for left in (3, 2)), full):
         assert hosts.knows(f"{name}:80"), name
@@ -183,7 +214,10 @@ def test_the_image_is_the_programs_version() -> None:
 
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     (image,) = document(BASE / "kustomization.yaml")["images"]
-    assert image == {"name": manifest("deployment")["spec"]["template"]["spec"]["containers"][0]["image"], "newTag": version}
+    assert image == {
+        "name": manifest("deployment")["spec"]["template"]["spec"]["containers"][0]["image"],
+        "newTag": version,
+    }
 
 
 @needs_kubectl
@@ -191,7 +225,9 @@ def test_kustomize_builds_every_folder_and_the_result_keeps_the_schemas(tmp_path
     results = []
     for folder in FOLDERS:
         made = built(folder)
-        assert {one["kind"] for one in made} == KINDS | ({"ServiceMonitor"} if folder.name == "with-monitoring" else set())
+        assert {one["kind"] for one in made} == KINDS | (
+            {"ServiceMonitor"} if folder.name == "with-monitoring" else set()
+        )
         assert all(one["metadata"].get("namespace", "autodubber") == "autodubber" for one in made)
         results.append(tmp_path / f"{folder.name}.yaml")
         known = [one for one in made if one["kind"] != "ServiceMonitor"]  # a resource of the Prometheus operator's own
@@ -203,15 +239,24 @@ def test_kustomize_builds_every_folder_and_the_result_keeps_the_schemas(tmp_path
 def test_the_gpu_overlay_asks_for_a_gpu_and_keeps_the_rest() -> None:
     (deployment,) = [one for one in built(HERE / "gpu") if one["kind"] == "Deployment"]
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    assert container["resources"]["limits"]["nvidia.com/gpu"] == 1 and container["resources"]["requests"]["memory"] == "1Gi"
-    assert {one["name"] for one in container["env"]} >= {"AUTODUBBER_DEVICE", "ELEVENLABS_API_KEY", "AUTODUBBER_METRICS_TOKEN"}
+    assert (
+        container["resources"]["limits"]["nvidia.com/gpu"] == 1
+        and container["resources"]["requests"]["memory"] == "1Gi"
+    )
+    assert {one["name"] for one in container["env"]} >= {
+        "AUTODUBBER_DEVICE",
+        "ELEVENLABS_API_KEY",
+        "AUTODUBBER_METRICS_TOKEN",
+    }
     assert container["securityContext"]["readOnlyRootFilesystem"] is True and container["image"].endswith("-cuda")
 
 
 def test_the_service_monitor_sends_the_token_that_the_server_reads(container: dict[str, Any]) -> None:
     monitor = document(HERE / "with-monitoring" / "servicemonitor.yaml")
     (endpoint,) = monitor["spec"]["endpoints"]
-    (token,) = [one["valueFrom"]["secretKeyRef"] for one in container["env"] if one["name"] == "AUTODUBBER_METRICS_TOKEN"]
+    (token,) = [
+        one["valueFrom"]["secretKeyRef"] for one in container["env"] if one["name"] == "AUTODUBBER_METRICS_TOKEN"
+    ]
     assert endpoint["authorization"]["credentials"] == {"name": token["name"], "key": token["key"]}
     assert monitor["spec"]["selector"]["matchLabels"] == manifest("service")["metadata"]["labels"]
     assert endpoint["port"] == manifest("service")["spec"]["ports"][0]["name"] and endpoint["path"] == "/metrics"

@@ -24,7 +24,8 @@ MONITORING = DEPLOY / "monitoring"
 TOKEN = "a-token-of-the-test"
 WORD = re.compile(r"\b(?:autodubber|process|python)_[a-z_0-9]+\b")
 needs_prometheus = pytest.mark.skipif(
-    shutil.which("promtool") is None or shutil.which("prometheus") is None, reason="needs Prometheus (Debian: apt install prometheus)"
+    shutil.which("promtool") is None or shutil.which("prometheus") is None,
+    reason="needs Prometheus (Debian: apt install prometheus)",
 )
 
 
@@ -34,8 +35,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("monitored")
     (folder / "token").write_text(TOKEN + "\n")
     (folder / "data").mkdir()
-    (folder / "data" / "backup.json").write_text(json.dumps({"at": time.time(), "seconds": 2.0, "bytes": 10, "ok": True}))
-    environ = {"AUTODUBBER_METRICS_TOKEN_FILE": str(folder / "token"), "AUTODUBBER_LOG_FILE": str(folder / "server.log")}
+    (folder / "data" / "backup.json").write_text(
+        json.dumps({"at": time.time(), "seconds": 2.0, "bytes": 10, "ok": True})
+    )
+    environ = {
+        "AUTODUBBER_METRICS_TOKEN_FILE": str(folder / "token"),
+        "AUTODUBBER_LOG_FILE": str(folder / "server.log"),
+    }
     running = Running(folder / "data", **environ)
     yield running.start()
     running.close()
@@ -79,7 +85,9 @@ def test_every_metric_of_dashboard_and_rules_is_exported(server: Running) -> Non
 
 def test_the_dashboard_shows_every_metric_of_our_own(server: Running) -> None:
     text = " ".join(expressions().values())
-    families = {re.sub(r"_(bucket|sum|count)$", "", name) for name in exported(server) if name.startswith("autodubber_")}
+    families = {
+        re.sub(r"_(bucket|sum|count)$", "", name) for name in exported(server) if name.startswith("autodubber_")
+    }
     assert not [name for name in sorted(families) if name not in text]
 
 
@@ -94,12 +102,19 @@ def test_counters_are_looked_at_by_their_growth_and_gauges_as_they_are(server: R
 
 
 def test_the_dashboards_panels_have_their_own_ids_and_places_and_provisioned_sources() -> None:
-    sources = {source["uid"]: source["type"] for source in document(MONITORING / "grafana" / "datasources" / "datasources.yaml")["datasources"]}
+    sources = {
+        source["uid"]: source["type"]
+        for source in document(MONITORING / "grafana" / "datasources" / "datasources.yaml")["datasources"]
+    }
     assert len({panel["id"] for panel in panels()}) == len(panels())
     taken: set[tuple[int, int]] = set()
     for panel in panels():
         place = panel["gridPos"]
-        cells = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
         assert not cells & taken and place["x"] + place["w"] <= 24, panel["title"]
         taken |= cells
         for target in panel.get("targets", []):
@@ -111,7 +126,10 @@ def test_grafana_and_the_collector_find_their_neighbours() -> None:
     for source in document(MONITORING / "grafana" / "datasources" / "datasources.yaml")["datasources"]:
         assert re.fullmatch(r"http://(prometheus:9090|loki:3100)", source["url"])
     alloy = (MONITORING / "config.alloy").read_text()
-    assert 'url = "http://loki:3100/loki/api/v1/push"' in alloy and document(MONITORING / "loki.yaml")["server"]["http_listen_port"] == 3100
+    assert (
+        'url = "http://loki:3100/loki/api/v1/push"' in alloy
+        and document(MONITORING / "loki.yaml")["server"]["http_listen_port"] == 3100
+    )
     assert f'"{services["autodubber"]["environment"]["AUTODUBBER_LOG_FILE"]}"' in alloy
     provider = document(MONITORING / "grafana" / "dashboards.yaml")["providers"][0]["options"]["path"]
     mounts = [volume.split(":")[1] for volume in services["grafana"]["volumes"]]
@@ -129,7 +147,10 @@ def test_the_collector_reads_what_the_log_writes(server: Running) -> None:
     names = set(re.findall(r"(\w+) = ", wanted[1])) - {"job_id", "stage"}  # these two are on lines about a job
     request = requests[0]
     assert names <= set(request), request
-    assert request["level"] in ("debug", "info", "warning", "error") and datetime.fromisoformat(request["timestamp"]).tzinfo is not None
+    assert (
+        request["level"] in ("debug", "info", "warning", "error")
+        and datetime.fromisoformat(request["timestamp"]).tzinfo is not None
+    )
 
 
 def tool(*arguments: str, cwd: Path = MONITORING) -> str:
@@ -142,15 +163,25 @@ def tool(*arguments: str, cwd: Path = MONITORING) -> str:
 def test_every_alert_fires_when_it_should_and_only_then() -> None:
     assert "SUCCESS" in tool("check", "rules", "rules.yml")
     assert "SUCCESS" in tool("test", "rules", "rules.test.yml")
-    tried = {case["alertname"] for test in document(MONITORING / "rules.test.yml")["tests"] for case in test["alert_rule_test"] if case["exp_alerts"]}
+    tried = {
+        case["alertname"]
+        for test in document(MONITORING / "rules.test.yml")["tests"]
+        for case in test["alert_rule_test"]
+        if case["exp_alerts"]
+    }
     assert tried == {rule["alert"] for group in document(MONITORING / "rules.yml")["groups"] for rule in group["rules"]}
 
 
 class Prometheus:
-    """The real one, with the repository's configuration; only the address, the token's path and the pace are this test's."""
+    """The real one, with the repository's configuration; only the address, the token's path and the pace are this
+    test's."""
 
     def __init__(self, folder: Path, server: Running) -> None:
-        text = (MONITORING / "prometheus.yml").read_text().replace("/run/secrets/metrics_token", server.environ["AUTODUBBER_METRICS_TOKEN_FILE"])
+        text = (
+            (MONITORING / "prometheus.yml")
+            .read_text()
+            .replace("/run/secrets/metrics_token", server.environ["AUTODUBBER_METRICS_TOKEN_FILE"])
+        )
         text = text.replace("autodubber:8000", f"127.0.0.1:{server.port}").replace("15s", "1s").replace("10s", "1s")
         (folder / "prometheus.yml").write_text(text)
         shutil.copy(MONITORING / "rules.yml", folder)
@@ -158,7 +189,11 @@ class Prometheus:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        options = [f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/tsdb", f"--web.listen-address=127.0.0.1:{port}"]
+        options = [
+            f"--config.file={folder}/prometheus.yml",
+            f"--storage.tsdb.path={folder}/tsdb",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ]
         self.log = (folder / "prometheus.log").open("wb")
         self.process = subprocess.Popen(["prometheus", *options], stdout=self.log, stderr=self.log)
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=10)
@@ -197,10 +232,17 @@ def test_a_real_prometheus_reads_the_server_and_answers_every_expression(server:
         assert up["value"][1] == "1"
         for expression in expressions().values():
             prometheus.query(expression)
-        for alive in ("autodubber_ready", "autodubber_disk_free_bytes", "autodubber_check_ok", "time() - autodubber_backup_last_timestamp_seconds"):
+        for alive in (
+            "autodubber_ready",
+            "autodubber_disk_free_bytes",
+            "autodubber_check_ok",
+            "time() - autodubber_backup_last_timestamp_seconds",
+        ):
             assert prometheus.query(alive), alive
         rules = prometheus.client.get("/rules").json()["data"]["groups"][0]["rules"]
-        assert {rule["health"] for rule in rules} <= {"ok", "unknown"} and not [rule for rule in rules if rule["state"] == "firing"]
+        assert {rule["health"] for rule in rules} <= {"ok", "unknown"} and not [
+            rule for rule in rules if rule["state"] == "firing"
+        ]
     finally:
         prometheus.close()
 

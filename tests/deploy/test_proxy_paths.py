@@ -23,8 +23,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="module", params=[(name, stripped) for name in NAMES for stripped in (False, True)], ids=lambda p: f"{p[0]}-{p[1]}")
-def below(request: pytest.FixtureRequest, server: Server, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+@pytest.fixture(
+    scope="module",
+    params=[(name, stripped) for name in NAMES for stripped in (False, True)],
+    ids=lambda p: f"{p[0]}-{p[1]}",
+)
+def below(
+    request: pytest.FixtureRequest, server: Server, authority: Authority, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Proxy]:
     name, stripped = request.param
     with proxy(name, server.port, tmp_path_factory.mktemp(name), authority, subpath=True, stripped=stripped) as running:
         yield running

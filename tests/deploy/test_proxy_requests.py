@@ -1,4 +1,5 @@
-"""What passes nginx, Caddy and Traefik as deploy/proxies sets them up: uploads, ranges, the page's files, conditions, the same-origin check."""
+"""What passes nginx, Caddy and Traefik as deploy/proxies sets them up: uploads, ranges, the page's files, conditions,
+the same-origin check."""
 
 from __future__ import annotations
 
@@ -50,7 +51,9 @@ def test_an_upload_passes_in_chunks_larger_than_a_proxy_takes_by_default(client:
 def test_an_upload_passes_in_one_request(client: httpx.Client) -> None:
     block = os.urandom(60_000_000)
     address = begun(client, len(block))
-    answer = client.patch(address, headers={**CHUNK, "Upload-Offset": "0", "Upload-Checksum": checksum(block)}, content=block)
+    answer = client.patch(
+        address, headers={**CHUNK, "Upload-Offset": "0", "Upload-Checksum": checksum(block)}, content=block
+    )
     assert (answer.status_code, answer.headers["upload-offset"]) == (204, str(len(block)))
     assert client.delete(address, headers=TUS).status_code == 204
 
@@ -61,10 +64,13 @@ def test_the_size_that_is_refused_is_the_servers_and_so_is_the_answer(client: ht
 
 
 def test_what_has_arrived_when_the_line_breaks_is_kept(front: Proxy, client: httpx.Client, behind: Behind) -> None:
-    """A proxy that collects a request before it passes it on would have nothing to show: the bytes are on the server's disk as they come."""
+    """A proxy that collects a request before it passes it on would have nothing to show: the bytes are on the server's
+    disk as they come."""
     address = begun(client, 8_000_000)
     place = urlsplit(front.url)
-    head = "\r\n".join([f"PATCH {address} HTTP/1.1", f"Host: {place.netloc}", "Upload-Offset: 0", "Content-Length: 8000000"])
+    head = "\r\n".join(
+        [f"PATCH {address} HTTP/1.1", f"Host: {place.netloc}", "Upload-Offset: 0", "Content-Length: 8000000"]
+    )
     head += "".join(f"\r\n{name}: {value}" for name, value in CHUNK.items()) + "\r\n\r\n"
     with (
         socket.create_connection(("127.0.0.1", place.port or 0)) as raw,
@@ -100,7 +106,11 @@ def test_ranges_conditions_and_head_are_the_servers(client: httpx.Client, behind
     whole = client.get(path)
     assert (whole.status_code, whole.content, whole.headers["etag"]) == (200, VIDEO, ETAG)
     assert (whole.headers["content-length"], whole.headers["accept-ranges"]) == (str(SIZE), "bytes")
-    for header, first, last in (("bytes=0-0", 0, 0), (f"bytes={SIZE - 10}-", SIZE - 10, SIZE - 1), ("bytes=-70000", SIZE - 70000, SIZE - 1)):
+    for header, first, last in (
+        ("bytes=0-0", 0, 0),
+        (f"bytes={SIZE - 10}-", SIZE - 10, SIZE - 1),
+        ("bytes=-70000", SIZE - 70000, SIZE - 1),
+    ):
         part = client.get(path, headers={"Range": header})
         assert (part.status_code, part.headers["content-range"]) == (206, f"bytes {first}-{last}/{SIZE}")
         assert part.content == VIDEO[first : last + 1]
@@ -110,14 +120,21 @@ def test_ranges_conditions_and_head_are_the_servers(client: httpx.Client, behind
     assert client.get(path, headers={"Range": "bytes=0-9", "If-Range": '"other"'}).status_code == 200
     assert client.get(path, headers={"If-None-Match": ETAG}).status_code == 304
     head = client.head(path)
-    assert (head.status_code, head.headers["content-length"], head.headers["etag"], head.content) == (200, str(SIZE), ETAG, b"")
+    assert (head.status_code, head.headers["content-length"], head.headers["etag"], head.content) == (
+        200,
+        str(SIZE),
+        ETAG,
+        b"",
+    )
 
 
 @pytest.mark.parametrize(("accepted", "suffix"), [("br, gzip", ".br"), ("gzip", ".gz"), ("identity", "")])
 def test_the_pages_files_come_as_they_were_built(client: httpx.Client, accepted: str, suffix: str) -> None:
     """Once compressed, not again; nothing unpacked on the way; to be kept for ever."""
     script = next(path for path in sorted((page_folder() / "_app/immutable/entry").glob("start.*.js")))
-    request = client.build_request("GET", f"/{script.relative_to(page_folder()).as_posix()}", headers={"Accept-Encoding": accepted})
+    request = client.build_request(
+        "GET", f"/{script.relative_to(page_folder()).as_posix()}", headers={"Accept-Encoding": accepted}
+    )
     answer = client.send(request, stream=True)
     assert b"".join(answer.iter_raw()) == script.with_name(script.name + suffix).read_bytes()
     assert answer.headers.get("content-encoding") == {".br": "br", ".gz": "gzip", "": None}[suffix]
@@ -150,7 +167,9 @@ def test_a_corrected_line_is_saved_over_a_strong_etag(client: httpx.Client, behi
 def test_the_page_may_and_another_site_may_not(front: Proxy, client: httpx.Client, behind: Behind) -> None:
     """The Host arrives as the browser sent it, port and all: else the page's own requests would look foreign."""
     path = f"/api/jobs/{behind.job_id}"
-    own = client.patch(path, json={"title": "From the page"}, headers={"Origin": front.url, "Sec-Fetch-Site": "same-origin"})
+    own = client.patch(
+        path, json={"title": "From the page"}, headers={"Origin": front.url, "Sec-Fetch-Site": "same-origin"}
+    )
     assert own.status_code == 200, own.text
     for origin in ("https://elsewhere.test", "https://localhost", f"https://127.0.0.1:{behind.server.port}"):
         foreign = client.patch(path, json={"title": "x"}, headers={"Origin": origin})
@@ -183,11 +202,17 @@ def test_the_servers_safe_headers_pass_and_the_name_is_bound_to_tls(client: http
 
 
 def test_the_log_has_the_clients_address_and_not_what_it_claims(front: Proxy, behind: Behind) -> None:
-    """The proxy is trusted, and names the client; what the client says of itself stands further left, and is not believed."""
+    """The proxy is trusted, and names the client; what the client says of itself stands further left, and is not
+    believed."""
     mark = f"/api/jobs/{front.name}-{time.monotonic_ns()}"
     transport = httpx.HTTPTransport(verify=front.authority.context(), local_address="127.0.0.2")
     with httpx.Client(base_url=front.url, transport=transport) as client:
-        told = {"X-Forwarded-For": "203.0.113.9", "X-Real-IP": "203.0.113.9", "Forwarded": "for=203.0.113.9", "X_Forwarded_For": "203.0.113.9"}
+        told = {
+            "X-Forwarded-For": "203.0.113.9",
+            "X-Real-IP": "203.0.113.9",
+            "Forwarded": "for=203.0.113.9",
+            "X_Forwarded_For": "203.0.113.9",
+        }
         assert client.get(mark, headers=told).status_code == 404
     deadline = time.monotonic() + 20
     while not (lines := [line for line in behind.server.log.read_text().splitlines() if mark in line]):

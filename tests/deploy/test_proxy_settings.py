@@ -1,4 +1,5 @@
-"""The files of deploy/proxies say what they are for: limits and time-outs as the programs read them, and nothing left to chance."""
+"""The files of deploy/proxies say what they are for: limits and time-outs as the programs read them, and nothing left
+to chance."""
 
 from __future__ import annotations
 
@@ -15,7 +16,17 @@ import yaml
 from granian.http import HTTP1Settings
 
 from app.config.settings import load
-from tests.deploy.proxies import FILLED, SHIPPED, Authority, compose_file, free_port, nginx, program, shipped, traefik_options
+from tests.deploy.proxies import (
+    FILLED,
+    SHIPPED,
+    Authority,
+    compose_file,
+    free_port,
+    nginx,
+    program,
+    shipped,
+    traefik_options,
+)
 
 SLOWEST_S = 600
 IDLE_S = 20
@@ -24,13 +35,25 @@ TIMES = ("proxy_read_timeout", "proxy_send_timeout", "client_body_timeout", "sen
 
 
 def without_comments(text: str) -> list[str]:
-    return [line.split(" #")[0].rstrip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
+    return [
+        line.split(" #")[0].rstrip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")
+    ]
 
 
 @pytest.mark.parametrize("subpath", [False, True])
 def test_nginx_takes_2_gb_does_not_buffer_and_is_patient(tmp_path: Path, authority: Authority, subpath: bool) -> None:
     """As nginx itself prints the configuration that it has read."""
-    options, _ = nginx(tmp_path, free_port(), free_port(), free_port(), authority, subpath=subpath, stripped=False, tls=True, users=False)
+    options, _ = nginx(
+        tmp_path,
+        free_port(),
+        free_port(),
+        free_port(),
+        authority,
+        subpath=subpath,
+        stripped=False,
+        tls=True,
+        users=False,
+    )
     printed = subprocess.run([program("nginx"), "-T", *options], capture_output=True, text=True, check=True)
     assert "test is successful" in printed.stderr and "warn" not in printed.stderr
     found = dict(re.findall(rf"^\s*({'|'.join(DIRECTIVES)}) ([^;]+);", printed.stdout, re.MULTILINE))
@@ -41,7 +64,9 @@ def test_nginx_takes_2_gb_does_not_buffer_and_is_patient(tmp_path: Path, authori
         "gzip": "off",
         "proxy_http_version": "1.1",
     }
-    assert dict(re.findall(rf"^\s*({'|'.join(TIMES)}) ([^;]+);", printed.stdout, re.MULTILINE)) == dict.fromkeys(TIMES, f"{SLOWEST_S // 60}m")
+    assert dict(re.findall(rf"^\s*({'|'.join(TIMES)}) ([^;]+);", printed.stdout, re.MULTILINE)) == dict.fromkeys(
+        TIMES, f"{SLOWEST_S // 60}m"
+    )
 
 
 def test_every_proxy_lets_an_idle_connection_go_before_the_server_does() -> None:
@@ -61,7 +86,10 @@ def test_every_file_tells_autodubber_the_name_that_it_serves() -> None:
         assert f"AUTODUBBER_ALLOWED_HOSTS={name}." in text, file
     traefik = compose_file("traefik.yaml", FILLED)["services"]["autodubber"]
     settings = load({name: value for name, value in traefik["environment"].items() if name.startswith("AUTODUBBER_")})
-    assert settings.allowed_hosts == FILLED["DOMAIN"] and f"Host(`{FILLED['DOMAIN']}`)" in traefik["labels"]["traefik.http.routers.autodubber.rule"]
+    assert (
+        settings.allowed_hosts == FILLED["DOMAIN"]
+        and f"Host(`{FILLED['DOMAIN']}`)" in traefik["labels"]["traefik.http.routers.autodubber.rule"]
+    )
 
 
 def test_nginx_below_a_path_is_set_up_as_on_a_name_of_its_own() -> None:
@@ -83,7 +111,9 @@ def test_caddy_below_a_path_is_set_up_as_on_a_name_of_its_own() -> None:
 def caddys(file: str) -> dict[str, Any]:
     """What Caddy makes of `reverse_proxy`."""
     command = [program("caddy"), "adapt", "--config", str(SHIPPED / file), "--adapter", "caddyfile"]
-    adapted = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]}).stdout)
+    adapted = json.loads(
+        subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]}).stdout
+    )
     (found,) = [h for h in handlers(adapted) if h["handler"] == "reverse_proxy"]
     return found
 
@@ -93,12 +123,16 @@ def handlers(node: Any) -> list[dict[str, Any]]:
         return [found for item in node for found in handlers(item)]
     if not isinstance(node, dict):
         return []
-    return ([node] if isinstance(node.get("handler"), str) else []) + [found for item in node.values() for found in handlers(item)]
+    return ([node] if isinstance(node.get("handler"), str) else []) + [
+        found for item in node.values() for found in handlers(item)
+    ]
 
 
 @pytest.mark.parametrize("file", ["Caddyfile", "Caddyfile-subpath"])
 def test_caddys_files_are_written_as_caddy_writes_them(file: str) -> None:
-    written = subprocess.run([program("caddy"), "fmt", str(SHIPPED / file)], capture_output=True, text=True, check=True).stdout
+    written = subprocess.run(
+        [program("caddy"), "fmt", str(SHIPPED / file)], capture_output=True, text=True, check=True
+    ).stdout
     assert written == (SHIPPED / file).read_text()
 
 
@@ -108,7 +142,8 @@ def test_traefik_cuts_no_slow_upload() -> None:
 
 
 @pytest.mark.parametrize(
-    ("base", "matched", "passed_by"), [("", ("/", "/api", "/jobs/1"), ()), ("/dub", ("/dub", "/dub/", "/dub/api"), ("/", "/dubious", "/x/dub"))]
+    ("base", "matched", "passed_by"),
+    [("", ("/", "/api", "/jobs/1"), ()), ("/dub", ("/dub", "/dub/", "/dub/api"), ("/", "/dubious", "/x/dub"))],
 )
 def test_traefik_takes_the_paths_that_are_ours(base: str, matched: tuple[str, ...], passed_by: tuple[str, ...]) -> None:
     _, tree = traefik_options(FILLED | {"BASE_PATH": base})
@@ -122,7 +157,11 @@ def test_traefik_takes_the_paths_that_are_ours(base: str, matched: tuple[str, ..
 def test_traefik_has_no_hold_on_docker_and_only_it_is_reached() -> None:
     composed = compose_file("traefik.yaml", FILLED)
     services = composed["services"]
-    assert [name for name, service in services.items() if any("docker.sock" in volume for volume in service.get("volumes", ()))] == ["docker-events"]
+    assert [
+        name
+        for name, service in services.items()
+        if any("docker.sock" in volume for volume in service.get("volumes", ()))
+    ] == ["docker-events"]
     events = services["docker-events"]
     assert all(volume.endswith(":ro") for volume in events["volumes"]) and events["environment"]["POST"] == 0
     assert events["networks"] == ["docker-events"] and composed["networks"]["docker-events"]["internal"]

@@ -17,8 +17,12 @@ from tests.deploy.proxies import NAMES, PASSWORD, USER, Authority, Proxy, proxy
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def guarded(request: pytest.FixtureRequest, behind: Behind, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    with proxy(request.param, behind.server.port, tmp_path_factory.mktemp(request.param), authority, users=True) as running:
+def guarded(
+    request: pytest.FixtureRequest, behind: Behind, authority: Authority, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Proxy]:
+    with proxy(
+        request.param, behind.server.port, tmp_path_factory.mktemp(request.param), authority, users=True
+    ) as running:
         yield running
 
 

@@ -1,6 +1,7 @@
 """Live events through every proxy: the upgrade, what comes at once, the heartbeat, the closing codes.
 
-One thread for each socket: Python 3.11 lets two threads into one TLS connection at once, and a client that reads in a thread of its own may hang.
+One thread for each socket: Python 3.11 lets two threads into one TLS connection at once, and a client that reads in a
+thread of its own may hang.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ async def code_at_the_end(line: ClientConnection) -> int:
 async def test_a_socket_opens_and_a_change_arrives(front: Proxy, client: httpx.Client, behind: Behind) -> None:
     async with opened(front, f"/ws/{behind.job_id}") as line:
         assert (await message(line, "snapshot"))["job"]["id"] == behind.job_id
-        assert (await asyncio.to_thread(client.patch, f"/api/jobs/{behind.job_id}", json={"title": f"Told by {front.name}"})).status_code == 200
+        assert (
+            await asyncio.to_thread(client.patch, f"/api/jobs/{behind.job_id}", json={"title": f"Told by {front.name}"})
+        ).status_code == 200
         assert (await message(line, "state"))["job"]["title"] == f"Told by {front.name}"
 
 

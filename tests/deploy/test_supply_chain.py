@@ -49,7 +49,9 @@ def components(path: Path) -> dict[str, str]:
 
 
 def test_the_bill_of_python_packages_is_the_lock(boms: Path) -> None:
-    assert components(boms / "python.cdx.json") == {package.name.lower(): package.version for package in PACKAGES.python_packages()}
+    assert components(boms / "python.cdx.json") == {
+        package.name.lower(): package.version for package in PACKAGES.python_packages()
+    }
 
 
 def test_the_bill_of_web_packages_is_the_lock(boms: Path) -> None:
@@ -59,12 +61,15 @@ def test_the_bill_of_web_packages_is_the_lock(boms: Path) -> None:
     listed = json.loads((boms / "web.cdx.json").read_text())["components"]
     assert all(component["purl"].startswith("pkg:npm/") for component in listed)
     hashes = [component["hashes"][0]["content"] for component in listed if "hashes" in component]
-    assert len(hashes) > 0.9 * len(listed) and {len(digest) for digest in hashes} == {128}  # what another package carries has none of its own
+    # what another package carries has none of its own
+    assert len(hashes) > 0.9 * len(listed) and {len(digest) for digest in hashes} == {128}
 
 
 def test_a_document_that_is_none_is_refused() -> None:
     with pytest.raises(SystemExit, match="schema"):
-        module("sbom").checked({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{"name": "without a type"}]})
+        module("sbom").checked(
+            {"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{"name": "without a type"}]}
+        )
 
 
 def test_the_same_locks_give_the_same_bills(boms: Path) -> None:
@@ -78,7 +83,9 @@ def rows(heading: str) -> dict[str, tuple[str, str]]:
     text = (ROOT / "docs" / "licences.md").read_text()
     part = re.split(r"^## ", text, flags=re.MULTILINE)
     (section,) = [one for one in part if one.startswith(heading)]
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("| ")]
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("| ")
+    ]
     return {line[0]: (line[1], line[2]) for line in cells[1:]}
 
 
@@ -87,11 +94,21 @@ def test_the_licences_page_names_exactly_what_is_locked() -> None:
     assert {name: version for name, (version, _) in rows("Python").items()} == python, "run `make licences`"
     web = {package.name: (package.version, package.licence) for package in PACKAGES.web_packages()}
     assert rows("The page") == web, "run `make licences`"
-    assert all(licence and licence != "UNKNOWN" for _, licence in [*rows("Python").values(), *rows("The page").values()])
+    assert all(
+        licence and licence != "UNKNOWN" for _, licence in [*rows("Python").values(), *rows("The page").values()]
+    )
 
 
 def test_what_the_page_imports_is_among_the_licences() -> None:
-    assert {"svelte", "@sveltejs/kit", "tus-js-client", "openapi-fetch", "daisyui", "tailwindcss", "@lucide/svelte"} <= set(rows("The page"))
+    assert {
+        "svelte",
+        "@sveltejs/kit",
+        "tus-js-client",
+        "openapi-fetch",
+        "daisyui",
+        "tailwindcss",
+        "@lucide/svelte",
+    } <= set(rows("The page"))
     assert any(name.startswith("@fontsource-variable/") for name in rows("The page"))
 
 
@@ -108,16 +125,32 @@ def test_what_lies_inside_packages_is_listed() -> None:
         assert part in text
     import imageio_ffmpeg
 
-    said = subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-L"], capture_output=True, text=True).stdout
+    said = subprocess.run(
+        [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-L"], capture_output=True, text=True
+    ).stdout
     assert "GNU General Public License" in said and "version 3" in said  # as the page says
 
 
 def test_workflows_keep_their_schema_and_have_no_unsafe_habit() -> None:
     assert {path.name for path in WORKFLOWS} == {"ci.yaml", "release.yaml"}
-    schema = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", *map(str, WORKFLOWS)]
+    schema = [
+        sys.executable,
+        "-m",
+        "check_jsonschema",
+        "--builtin-schema",
+        "vendor.github-workflows",
+        *map(str, WORKFLOWS),
+    ]
     ran = subprocess.run(schema, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    zizmor = [str(Path(sys.executable).with_name("zizmor")), "--offline", "--no-progress", "--min-severity", "medium", *map(str, WORKFLOWS)]
+    zizmor = [
+        str(Path(sys.executable).with_name("zizmor")),
+        "--offline",
+        "--no-progress",
+        "--min-severity",
+        "medium",
+        *map(str, WORKFLOWS),
+    ]
     ran = subprocess.run(zizmor, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
@@ -157,7 +190,12 @@ def test_a_release_is_named_only_after_it_was_tested_scanned_and_signed() -> Non
     order = ["push-by-digest=true", "deploy/check.py", "anchore/scan-action", "cosign sign", "imagetools create"]
     assert [place(word) for word in order] == sorted(place(word) for word in order)
     (build,) = [step["with"] for step in publish["steps"] if "build-push-action" in step.get("uses", "")]
-    assert build["platforms"] == "linux/amd64,linux/arm64" and build["sbom"] is True and build["provenance"] == "mode=max" and "tags" not in build
+    assert (
+        build["platforms"] == "linux/amd64,linux/arm64"
+        and build["sbom"] is True
+        and build["provenance"] == "mode=max"
+        and "tags" not in build
+    )
     scans = [step for step in publish["steps"] if "scan-action" in step.get("uses", "")]
     assert {scan["env"]["GRYPE_PLATFORM"] for scan in scans} == {"linux/amd64", "linux/arm64"}
     assert all(scan["with"]["fail-build"] is True and scan["with"]["severity-cutoff"] == "critical" for scan in scans)
@@ -168,7 +206,11 @@ def test_ci_does_what_the_projects_own_ci_does() -> None:
 
 
 def test_build_arguments_of_a_release_are_the_dockerfiles() -> None:
-    (build,) = [step["with"] for step in steps(ROOT / ".github" / "workflows" / "release.yaml") if "build-push-action" in step.get("uses", "")]
+    (build,) = [
+        step["with"]
+        for step in steps(ROOT / ".github" / "workflows" / "release.yaml")
+        if "build-push-action" in step.get("uses", "")
+    ]
     given = {line.split("=")[0] for line in build["build-args"].splitlines()}
     assert given <= set(re.findall(r"^ARG (\w+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
 
@@ -180,7 +222,10 @@ def test_a_scan_runs_every_scanner_that_is_there_and_tells_what_is_not(tmp_path:
         (tmp_path / name).chmod(0o755)
 
     def scan() -> subprocess.CompletedProcess[str]:
-        environ = {"PATH": f"{tmp_path}:/usr/bin:/bin" if not Path("/usr/bin/npm").exists() else str(tmp_path), "HOME": os.environ.get("HOME", "/")}
+        environ = {
+            "PATH": f"{tmp_path}:/usr/bin:/bin" if not Path("/usr/bin/npm").exists() else str(tmp_path),
+            "HOME": os.environ.get("HOME", "/"),
+        }
         for program in ("sh", "dirname"):
             if not (tmp_path / program).exists():
                 (tmp_path / program).symlink_to(f"/usr/bin/{program}")
@@ -189,7 +234,9 @@ def test_a_scan_runs_every_scanner_that_is_there_and_tells_what_is_not(tmp_path:
 
     clean = scan()
     assert clean.returncode == 0, clean.stderr
-    assert "grype: --fail-on critical --only-fixed an-image" in clean.stdout and "-- trivy: not installed" in clean.stdout
+    assert (
+        "grype: --fail-on critical --only-fixed an-image" in clean.stdout and "-- trivy: not installed" in clean.stdout
+    )
     (tmp_path / "grype").write_text("#!/bin/sh\nexit 2\n")
     assert scan().returncode == 1
     (tmp_path / "grype").unlink()

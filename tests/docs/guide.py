@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 ANY = "…"  # stands for what differs from run to run
-_FENCE = re.compile(r'^(?P<indent> *)```(?P<language>\w+)(?: title="(?P<title>\w+)")?\n(?P<body>.*?)^(?P=indent)```$', re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r'^(?P<indent> *)```(?P<language>\w+)(?: title="(?P<title>\w+)")?\n(?P<body>.*?)^(?P=indent)```$',
+    re.MULTILINE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,13 @@ def examples(page: Path) -> Iterator[Example]:
         said = following if following is not None and following["title"] else None
         expected = textwrap.dedent(said["body"]) if said else None
         line = text.count("\n", 0, block.start()) + 1
-        yield Example(line, block["language"], textwrap.dedent(block["body"]), expected, said is not None and said["language"] == "json")
+        yield Example(
+            line,
+            block["language"],
+            textwrap.dedent(block["body"]),
+            expected,
+            said is not None and said["language"] == "json",
+        )
 
 
 class Shell:
@@ -54,7 +63,12 @@ class Shell:
         kept = self._folder / ".variables"
         script = f"set -a\n{code}\nset +a\nenv -0 >{shlex.quote(str(kept))}"
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script], cwd=self._folder, env=self._environ, capture_output=True, text=True, timeout=180
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=self._folder,
+            env=self._environ,
+            capture_output=True,
+            text=True,
+            timeout=180,
         )
         assert done.returncode == 0, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
         self._environ = dict(pair.split("=", 1) for pair in kept.read_text().split("\0") if "=" in pair)
@@ -103,4 +117,10 @@ def _unlike(expected: Any, came: Any, at: str) -> str:
 
 
 def _same_number(a: Any, b: Any) -> bool:
-    return isinstance(a, int | float) and isinstance(b, int | float) and not isinstance(a, bool) and not isinstance(b, bool) and a == b
+    return (
+        isinstance(a, int | float)
+        and isinstance(b, int | float)
+        and not isinstance(a, bool)
+        and not isinstance(b, bool)
+        and a == b
+    )

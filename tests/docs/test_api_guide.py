@@ -1,4 +1,5 @@
-"""The API guide tells the truth: every example is run, in the page's order, against a real server, and gives what the page says."""
+"""The API guide tells the truth: every example is run, in the page's order, against a real server, and gives what the
+page says."""
 
 from __future__ import annotations
 
@@ -24,9 +25,12 @@ TOKEN = "a-token-for-metrics"
 def server(tmp_path: Path, whisper_checkpoint: Path) -> Iterator[Running]:
     with elevenlabs.running("--tones") as service:
         running = Running(
-            tmp_path / "data", AUTODUBBER_MODEL=str(whisper_checkpoint), AUTODUBBER_THREADS="1", AUTODUBBER_METRICS_TOKEN=TOKEN,
+            tmp_path / "data",
+            AUTODUBBER_MODEL=str(whisper_checkpoint),
+            AUTODUBBER_THREADS="1",
+            AUTODUBBER_METRICS_TOKEN=TOKEN,
             ELEVENLABS_BASE_URL=service,
-        )  # fmt: skip
+        )
         try:
             yield running.start()
         finally:

@@ -19,7 +19,8 @@ BLOCK = re.compile(r'^```(\w+) title="([^"]+)"\n(.*?)^```$', re.MULTILINE | re.D
 
 
 def apply(language: str, path: Path, block: str) -> None:
-    """Write the new file, or make the changes: what stands beside a change, and what it takes away, must be in the file exactly once."""
+    """Write the new file, or make the changes: what stands beside a change, and what it takes away, must be in the file
+    exactly once."""
     if language != "diff":
         assert not path.exists(), path
         path.parent.mkdir(exist_ok=True)
@@ -55,7 +56,12 @@ def run(copy: Path, *command: str, **variables: str) -> subprocess.CompletedProc
     """Run Python in the copy, which comes before the checkout."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AUTODUBBER_")}
     done = subprocess.run(
-        [sys.executable, *command], cwd=copy, env=clean | {"PYTHONPATH": str(copy)} | variables, capture_output=True, text=True, timeout=60
+        [sys.executable, *command],
+        cwd=copy,
+        env=clean | {"PYTHONPATH": str(copy)} | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     return done
@@ -109,8 +115,9 @@ except msgspec.ValidationError as error:
 chosen = patched(DubOptions(), sent(2))
 typed = options_of(parser().parse_args(["dub", "film.mp4", "--fade-in", "3"]), load())
 print(json.dumps({
-    "stages": [stage.name for stage in list_stages.fn().stages], "default": DubOptions().mix.fade_in_s, "sent": chosen.mix.fade_in_s,
-    "typed": typed.mix.fade_in_s, "refused": refused, "changes_the_mix": stages.chosen(chosen, stages.MIX) != stages.chosen(DubOptions(), stages.MIX),
+    "stages": [stage.name for stage in list_stages.fn().stages], "refused": refused,
+    "default": DubOptions().mix.fade_in_s, "sent": chosen.mix.fade_in_s, "typed": typed.mix.fade_in_s,
+    "changes_the_mix": stages.chosen(chosen, stages.MIX) != stages.chosen(DubOptions(), stages.MIX),
     "error": catalogue()["too_many_waiting"].status,
 }))
 """
@@ -144,10 +151,23 @@ def test_the_direction_of_the_rooms_still_holds(copy: Path) -> None:
 
 def test_a_dub_goes_through_all_of_them(copy: Path, ffmpeg: str, tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"
-    given = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=5:duration=3", "-f", "lavfi", "-i", "sine=frequency=300:duration=3"]
+    given = [
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=64x48:rate=5:duration=3",
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=frequency=300:duration=3",
+    ]
     coded = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"]
     subprocess.run([ffmpeg, "-v", "error", *given, *coded, film], check=True)
-    settings = {"AUTODUBBER_DATA": str(tmp_path / "data"), "AUTODUBBER_RECOGNIZER": "metronome", "AUTODUBBER_MIN_FREE_BYTES": "0"}
+    settings = {
+        "AUTODUBBER_DATA": str(tmp_path / "data"),
+        "AUTODUBBER_RECOGNIZER": "metronome",
+        "AUTODUBBER_MIN_FREE_BYTES": "0",
+    }
     wished = ["--voice", "tone:low", "--fade-in", "1", "--json", "--output", str(tmp_path / "out")]
     done = run(copy, "-m", "app", "dub", str(film), *wished, **settings)
     dubbed = json.loads(done.stdout)

@@ -46,7 +46,9 @@ def test_every_line_that_the_page_shows_has_what_every_line_has() -> None:
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Debian's package prometheus) is not installed")
 def test_every_expression_is_one_of_known_names(tmp_path: Path) -> None:
-    rows = re.findall(r"^\| [^|]+ \| `(.+?)`(?: for [^|]*)? \|", PAGE[PAGE.index("### What to alert on") :], re.MULTILINE)
+    rows = re.findall(
+        r"^\| [^|]+ \| `(.+?)`(?: for [^|]*)? \|", PAGE[PAGE.index("### What to alert on") :], re.MULTILINE
+    )
     expressions = rows[:9] + PAGE[PAGE.index("the 95th percentile of a route:") :].split("```")[1].strip().splitlines()
     assert len(expressions) == 12
     rules = "".join(f"  - alert: A{number}\n    expr: {json.dumps(text)}\n" for number, text in enumerate(expressions))
@@ -54,5 +56,9 @@ def test_every_expression_is_one_of_known_names(tmp_path: Path) -> None:
     done = subprocess.run(["promtool", "check", "rules", str(tmp_path / "rules.yml")], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     listed = set(re.findall(r"^\| `(autodubber_\w+)` \|", PAGE, re.MULTILINE))
-    used = {re.sub(r"_(bucket|sum|count)$", "", name) for text in expressions for name in re.findall(r"autodubber_\w+", text)}
+    used = {
+        re.sub(r"_(bucket|sum|count)$", "", name)
+        for text in expressions
+        for name in re.findall(r"autodubber_\w+", text)
+    }
     assert used and used <= listed

@@ -23,7 +23,11 @@ def picture() -> ElementTree.Element:
 
 
 def arrows_of(picture: ElementTree.Element) -> set[tuple[str, str]]:
-    return {(path.attrib["data-from"], path.attrib["data-to"]) for path in picture.iter(f"{SVG}path") if "data-from" in path.attrib}
+    return {
+        (path.attrib["data-from"], path.attrib["data-to"])
+        for path in picture.iter(f"{SVG}path")
+        if "data-from" in path.attrib
+    }
 
 
 def room_of(module: str) -> str:
@@ -34,7 +38,11 @@ def imported() -> set[tuple[str, str]]:
     """Which room imports which, as import-linter's own graph tells it."""
     graph = grimp.build_graph("app")
     modules = {module for module in graph.modules if module not in ("app", "app.__main__")}
-    pairs = {(room_of(module), room_of(used)) for module in modules for used in graph.find_modules_directly_imported_by(module) & modules}
+    pairs = {
+        (room_of(module), room_of(used))
+        for module in modules
+        for used in graph.find_modules_directly_imported_by(module) & modules
+    }
     return {(room, used) for room, used in pairs if room != used}
 
 
@@ -47,7 +55,9 @@ def followed(arrows: set[tuple[str, str]]) -> set[tuple[str, str]]:
 
 
 def test_the_committed_picture_is_what_the_code_gives() -> None:
-    assert FILE.read_text(encoding="utf-8") == runpy.run_path(str(ROOT / "docs" / "rooms.py"))["drawing"](), "run `make docs`"
+    assert FILE.read_text(encoding="utf-8") == runpy.run_path(str(ROOT / "docs" / "rooms.py"))["drawing"](), (
+        "run `make docs`"
+    )
 
 
 def test_it_holds_every_room(picture: ElementTree.Element) -> None:
@@ -60,7 +70,11 @@ def test_it_holds_every_room(picture: ElementTree.Element) -> None:
 def test_its_arrows_are_the_imports_and_none_leads_up(picture: ElementTree.Element) -> None:
     arrows, real = arrows_of(picture), imported()
     assert arrows <= real and followed(arrows) >= real
-    heights = {group.attrib["data-room"]: float(text.attrib["y"]) for group in picture.iter(f"{SVG}g") for text in group.iter(f"{SVG}text")}
+    heights = {
+        group.attrib["data-room"]: float(text.attrib["y"])
+        for group in picture.iter(f"{SVG}g")
+        for text in group.iter(f"{SVG}text")
+    }
     assert [(room, used) for room, used in arrows if heights[room] >= heights[used]] == []
 
 
@@ -80,7 +94,9 @@ def test_no_arrow_is_drawn_through_a_room_and_each_ends_at_its_own(picture: Elem
             assert left <= point[0] <= right and top <= point[1] <= bottom, (path.attrib, room)
         others = [box for room, box in boxes.items() if room not in (path.attrib["data-from"], path.attrib["data-to"])]
         for (a, b), (left, top, right, bottom) in itertools.product(itertools.pairwise(points), others):
-            apart = max(a[0], b[0]) < left or min(a[0], b[0]) > right or max(a[1], b[1]) < top or min(a[1], b[1]) > bottom
+            apart = (
+                max(a[0], b[0]) < left or min(a[0], b[0]) > right or max(a[1], b[1]) < top or min(a[1], b[1]) > bottom
+            )
             assert apart, path.attrib
 
 

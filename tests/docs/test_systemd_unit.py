@@ -13,7 +13,9 @@ GUIDE = Path(__file__).resolve().parents[2] / "docs" / "deployment.md"
 PROGRAM = "/opt/autodubber/.venv/bin/autodubber"
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here (Debian: apt install systemd)")
+@pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="no systemd-analyze here (Debian: apt install systemd)"
+)
 def test_systemd_has_nothing_to_say_about_the_unit(tmp_path: Path) -> None:
     found = re.search(r"```ini\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     assert found and f"ExecStart={PROGRAM} serve" in found[1]

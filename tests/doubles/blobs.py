@@ -1,4 +1,5 @@
-"""A store of blobs that is no folder: bytes in a dictionary. Whoever asks it for more than `app.storage.blobs.BlobStore` promises, fails."""
+"""A store of blobs that is no folder: bytes in a dictionary. Whoever asks it for more than
+`app.storage.blobs.BlobStore` promises, fails."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from app.storage.blobs import Entry, is_key
 
 
 class MemoryBlobs:
-    """Local copies are files of their own, which are gone after the block. `copied` names the blobs that were asked for as such."""
+    """Local copies are files of their own, which are gone after the block. `copied` names the blobs that were asked for
+    as such."""
 
     def __init__(self) -> None:
         self._blobs: dict[str, tuple[bytes, float]] = {}

@@ -1,15 +1,16 @@
 """Stands in for ElevenLabs: a strict HTTP server that the real SDK is pointed at by its base_url.
 
-`python -m tests.doubles.elevenlabs --port 0` prints its address on the first line and serves until it is ended; `running()` does that
-for a test; `async with Double() as double` serves inside the test. What it knows is told over HTTP:
+`python -m tests.doubles.elevenlabs --port 0` prints its address on the first line and serves until it is ended;
+`running()` does that for a test; `async with Double() as double` serves inside the test. What it knows is told over
+HTTP:
 
-GET  /_journal   {"calls": [...], "violations": [...], "most_at_once": n}: every speech call with text, voice, status, charged, delivered
-POST /_faults    [{"kind", "times", "route", "text", "status", "body", "headers", "delay_s"}, ...]: see `Fault`
-POST /_account   {"tier", "limit", "used", "scopes", "keys"}: any of them
+GET  /_journal   {"calls": [...], "violations": [...], "most_at_once": n}: every speech call with text, voice, status,
+charged, delivered POST /_faults    [{"kind", "times", "route", "text", "status", "body", "headers", "delay_s"}, ...]:
+see `Fault` POST /_account   {"tier", "limit", "used", "scopes", "keys"}: any of them
 POST /_reset     forget journal and faults
 
-Order of checks and forms of errors: as the service's published API has them, November 2026. Strictness: what the service would take
-silently but never should have been sent is noted in "violations", which a test asserts to be empty.
+Order of checks and forms of errors: as the service's published API has them, November 2026. Strictness: what the
+service would take silently but never should have been sent is noted in "violations", which a test asserts to be empty.
 """
 
 from __future__ import annotations
@@ -53,16 +54,26 @@ MODELS = {
 }
 SPEED_IGNORED = ("eleven_v3", "eleven_v4")
 AT_ONCE = {"free": (2, 4), "starter": (3, 6), "creator": (5, 10), "pro": (10, 20), "scale": (15, 30)}
-BODY_KEYS = {"text": str, "model_id": str, "voice_settings": dict, "language_code": str, "seed": int, "previous_text": str, "next_text": str}
+BODY_KEYS = {
+    "text": str,
+    "model_id": str,
+    "voice_settings": dict,
+    "language_code": str,
+    "seed": int,
+    "previous_text": str,
+    "next_text": str,
+}
 SETTING_KEYS = {"stability", "similarity_boost", "style", "use_speaker_boost", "speed"}
 
 
 class Fault(msgspec.Struct):
-    """Something to go wrong `times` times, on a route ("speech", "voices", "models", "plan", "" any), for lines that contain `text`.
+    """Something to go wrong `times` times, on a route ("speech", "voices", "models", "plan", "" any), for lines that
+    contain `text`.
 
-    kind: "status" (with `status`, `body` (str: HTML, else JSON; None: the service's form) and `headers`), "delay" (`delay_s` before the
-    answer), "drip" (a few bytes every `delay_s`), "truncated" (ends early), "odd" (a byte missing), "disconnect" (mid-stream),
-    "json" (200 with JSON), "html" (200 with a page), "empty" (200 with nothing), "silence" (200 with zeros).
+    kind: "status" (with `status`, `body` (str: HTML, else JSON; None: the service's form) and `headers`), "delay"
+    (`delay_s` before the answer), "drip" (a few bytes every `delay_s`), "truncated" (ends early), "odd" (a byte
+    missing), "disconnect" (mid-stream), "json" (200 with JSON), "html" (200 with a page), "empty" (200 with nothing),
+    "silence" (200 with zeros).
     """
 
     kind: str
@@ -93,7 +104,15 @@ class Call(msgspec.Struct):
 class Refused(Exception):
     def __init__(self, status: int, code: str, message: str = "", word: str = "") -> None:
         self.status = status
-        self.body = {"detail": {"type": "error", "code": code, "message": message or code, "status": word or code, "request_id": "r"}}
+        self.body = {
+            "detail": {
+                "type": "error",
+                "code": code,
+                "message": message or code,
+                "status": word or code,
+                "request_id": "r",
+            }
+        }
 
 
 class Double(Server):
@@ -165,7 +184,9 @@ class Double(Server):
             case "models":
                 await reply.whole(200, [_model(model_id) for model_id in MODELS])
             case "plan":
-                await reply.whole(200, {"tier": self.tier, "character_count": round(self.used), "character_limit": self.limit})
+                await reply.whole(
+                    200, {"tier": self.tier, "character_count": round(self.used), "character_limit": self.limit}
+                )
             case _:
                 self.violations.append(f"{request.method} {request.path}")
                 await reply.whole(404, {"detail": "Not Found"})
@@ -182,7 +203,12 @@ class Double(Server):
                 self.calls.clear()
                 self.violations.clear()
                 self.faults.clear()
-        await reply.whole(200, msgspec.to_builtins({"calls": self.calls, "violations": self.violations, "most_at_once": self.most_at_once}))
+        await reply.whole(
+            200,
+            msgspec.to_builtins(
+                {"calls": self.calls, "violations": self.violations, "most_at_once": self.most_at_once}
+            ),
+        )
 
     # ---- what the service checks
 
@@ -193,7 +219,9 @@ class Double(Server):
         if key not in self.keys:
             raise Refused(401, "unauthorized", f"Invalid API key {key}", "invalid_api_key")
         if scope not in self.scopes:
-            raise Refused(401, "unauthorized", f"The API key is missing the permission {scope}_read.", "missing_permissions")
+            raise Refused(
+                401, "unauthorized", f"The API key is missing the permission {scope}_read.", "missing_permissions"
+            )
 
     def _journal(self, request: Request) -> Call:
         body = _json_object(request)
@@ -207,9 +235,15 @@ class Double(Server):
     def _schema(self, request: Request, body: dict[str, Any]) -> None:
         self.violations += [f"null in {name}" for name, value in body.items() if value is None]
         self.violations += [f"unknown body key {name}" for name in body.keys() - BODY_KEYS.keys()]
-        self.violations += [f"unknown query key {name}" for name in request.query.keys() - {"output_format", "enable_logging"}]
+        self.violations += [
+            f"unknown query key {name}" for name in request.query.keys() - {"output_format", "enable_logging"}
+        ]
         settings = body.get("voice_settings") or {}
-        self.violations += [f"voice_settings.{name} is {settings[name]}" for name in settings if name not in SETTING_KEYS or settings[name] is None]
+        self.violations += [
+            f"voice_settings.{name} is {settings[name]}"
+            for name in settings
+            if name not in SETTING_KEYS or settings[name] is None
+        ]
         wrong = [name for name, kind in BODY_KEYS.items() if name in body and not isinstance(body[name], kind)]
         if not isinstance(body.get("text"), str) or wrong:
             name = wrong[0] if wrong else "text"
@@ -258,14 +292,22 @@ class Double(Server):
     async def _sound(self, request: Request, reply: Reply, call: Call, fault: Fault | None) -> None:
         call.fault = fault.kind if fault else ""
         if fault is not None and fault.kind in ("json", "html", "empty"):
-            kinds = {"json": ("application/json", b'{"detail": "ok"}'), "html": ("text/html", b"<html>hello</html>"), "empty": ("audio/pcm", b"")}
+            kinds = {
+                "json": ("application/json", b'{"detail": "ok"}'),
+                "html": ("text/html", b"<html>hello</html>"),
+                "empty": ("audio/pcm", b""),
+            }
             kind, page = kinds[fault.kind]
             await reply.whole(200, page, {"content-type": kind})
             return
         pcm = await self._speak(call)
         cost = _cost(call)
         call.charged, self.used = cost, self.used + cost
-        headers = {"content-type": "audio/pcm", "character-cost": f"{cost:g}", "request-id": f"request{call.number}"} | self.extra_headers
+        headers = {
+            "content-type": "audio/pcm",
+            "character-cost": f"{cost:g}",
+            "request-id": f"request{call.number}",
+        } | self.extra_headers
         if fault is not None and fault.kind == "silence":
             pcm = bytes(len(pcm))
         elif fault is not None and fault.kind == "odd":
@@ -291,14 +333,22 @@ class Double(Server):
         return await _espeak(call.text, spoken, speed)
 
     def _voices(self, request: Request) -> dict[str, Any]:
-        self.violations += [f"unknown query key {name}" for name in request.query.keys() - {"page_size", "next_page_token", "search", "category"}]
+        self.violations += [
+            f"unknown query key {name}"
+            for name in request.query.keys() - {"page_size", "next_page_token", "search", "category"}
+        ]
         size = int(request.query.get("page_size", 10))
         if size > 100:
             raise _schema_refused("page_size")
         first = int(request.query.get("next_page_token", 0))
         page = [_listed(number) for number in range(first, min(first + size, VOICES_IN_ALL))]
         more = first + size < VOICES_IN_ALL
-        return {"voices": page, "has_more": more, "total_count": VOICES_IN_ALL, "next_page_token": str(first + size) if more else None}
+        return {
+            "voices": page,
+            "has_more": more,
+            "total_count": VOICES_IN_ALL,
+            "next_page_token": str(first + size) if more else None,
+        }
 
 
 def _json_object(request: Request) -> dict[str, Any]:
@@ -340,7 +390,13 @@ def _listed(number: int) -> dict[str, Any]:
     else:
         voice_id, name, language, gender = f"Extra{number:015d}", f"Extra {number}", "en", "male"
     labels = {"language": language, "gender": gender, "accent": "plain"}
-    return {"voice_id": voice_id, "name": name, "labels": labels, "preview_url": f"https://example.com/{voice_id}.mp3", "category": "premade"}
+    return {
+        "voice_id": voice_id,
+        "name": name,
+        "labels": labels,
+        "preview_url": f"https://example.com/{voice_id}.mp3",
+        "category": "premade",
+    }
 
 
 def tone(text: str, speed: float) -> bytes:

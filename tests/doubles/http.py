@@ -31,7 +31,9 @@ class Reply:
         self._chunked = False
         self.status = 0
 
-    async def whole(self, status: int, body: bytes | Any, headers: dict[str, str] | None = None, *, length: int | None = None) -> None:
+    async def whole(
+        self, status: int, body: bytes | Any, headers: dict[str, str] | None = None, *, length: int | None = None
+    ) -> None:
         """A complete answer; bytes as they are, anything else as JSON. `length` lies about the size."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         kind = {} if isinstance(body, bytes) else {"content-type": "application/json"}

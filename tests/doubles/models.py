@@ -12,8 +12,8 @@ from tests.doubles.http import Reply, Request, Server
 class ModelServer(Server):
     """Serves `/{sha256}/{file}` with ranges. `faults` are taken in order, one a request: see `_answer`.
 
-    "status N", "cut N" (N bytes, then the connection drops), "stall N" (N bytes, then nothing), "wrong" (other bytes), "ignore-range",
-    "html" (a login page with status 200), "shifted" (206 for another place than asked for).
+    "status N", "cut N" (N bytes, then the connection drops), "stall N" (N bytes, then nothing), "wrong" (other bytes),
+    "ignore-range", "html" (a login page with status 200), "shifted" (206 for another place than asked for).
     """
 
     def __init__(self, files: dict[str, bytes]) -> None:
@@ -53,7 +53,11 @@ class ModelServer(Server):
             await reply.whole(416, b"", {"content-range": f"bytes */{len(content)}"})
             return
         body = content[begin:] if fault != "wrong" else bytes(len(content) - begin)
-        headers = {"content-range": f"bytes {begin + (fault == 'shifted')}-{len(content) - 1}/{len(content)}"} if begin else {}
+        headers = (
+            {"content-range": f"bytes {begin + (fault == 'shifted')}-{len(content) - 1}/{len(content)}"}
+            if begin
+            else {}
+        )
         if fault in ("cut", "stall"):
             self.served_bytes += amount
             await reply.whole(206 if begin else 200, body[:amount], headers, length=len(body))

@@ -13,7 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import msgspec
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -32,7 +35,8 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Receiver:
-    """Takes traces at `url`. `mode`: "takes", "refuses" (503), or "silent" (it takes the connection and never answers)."""
+    """Takes traces at `url`. `mode`: "takes", "refuses" (503), or "silent" (it takes the connection and never
+    answers)."""
 
     def __init__(self, url: str, headers: dict[str, str]) -> None:
         self.url, self.mode = url, "takes"
@@ -51,7 +55,9 @@ class Receiver:
     def wait(self, count: int, name: str, within_s: float = 30.0) -> list[Span]:
         """The spans of that name as soon as there are so many."""
         with self._came:
-            assert self._came.wait_for(lambda: len(self.named(name)) >= count, within_s), [span.name for span in self.spans]
+            assert self._came.wait_for(lambda: len(self.named(name)) >= count, within_s), [
+                span.name for span in self.spans
+            ]
         return self.named(name)
 
     def wait_asked(self, count: int, within_s: float = 30.0) -> None:
@@ -87,10 +93,17 @@ class Receiver:
 
 def _span(span: Any) -> Span:
     return Span(
-        span.name, span.kind, span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex(),
-        tuple((link.trace_id.hex(), link.span_id.hex()) for link in span.links), _attributes(span.attributes), span.status.code == 2,
-        span.start_time_unix_nano, span.end_time_unix_nano,
-    )  # fmt: skip
+        span.name,
+        span.kind,
+        span.trace_id.hex(),
+        span.span_id.hex(),
+        span.parent_span_id.hex(),
+        tuple((link.trace_id.hex(), link.span_id.hex()) for link in span.links),
+        _attributes(span.attributes),
+        span.status.code == 2,
+        span.start_time_unix_nano,
+        span.end_time_unix_nano,
+    )
 
 
 def _attributes(pairs: Any) -> dict[str, Any]:
@@ -124,7 +137,9 @@ def receiving(**headers: str) -> Iterator[Receiver]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    receiver = Receiver(f"http://127.0.0.1:{server.server_port}", {name.replace("_", "-"): value for name, value in headers.items()})
+    receiver = Receiver(
+        f"http://127.0.0.1:{server.server_port}", {name.replace("_", "-"): value for name, value in headers.items()}
+    )
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

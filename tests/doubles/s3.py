@@ -1,8 +1,10 @@
-"""Stands in for S3: a real HTTP server that recomputes AWS Signature Version 4 of every request, and fails on purpose when told.
+"""Stands in for S3: a real HTTP server that recomputes AWS Signature Version 4 of every request, and fails on purpose
+when told.
 
-Speaks what a backup needs, path style: PUT (also `If-None-Match: *`), GET with ranges, HEAD, DELETE, DeleteObjects, ListObjectsV2 with pages,
-multipart uploads. The signature was written from https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html. Objects lie in files
-of a folder, so that gigabytes pass through in flat memory.
+Speaks what a backup needs, path style: PUT (also `If-None-Match: *`), GET with ranges, HEAD, DELETE, DeleteObjects,
+ListObjectsV2 with pages, multipart uploads. The signature was written from
+https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html. Objects lie in files of a folder, so that
+gigabytes pass through in flat memory.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ _LEAST_PART = 5 << 20
 class Fault:
     """What goes wrong with the next `times` requests whose "METHOD /path" contains `on`.
 
-    `kind`: "500", "503", "slow" (waits `delay_s`), "cut" (half of the answer's body, then the connection is dropped), "drop" (no answer at all).
+    `kind`: "500", "503", "slow" (waits `delay_s`), "cut" (half of the answer's body, then the connection is dropped),
+    "drop" (no answer at all).
     """
 
     def __init__(self, kind: str, on: str = "", times: int = 1, delay_s: float = 0.0) -> None:
@@ -124,7 +127,8 @@ class _Handler(BaseHTTPRequestHandler):
                     raise _Refused(403, "AccessDenied", "Access Denied")
                 work(body)  # type: ignore[operator]
             except _Refused as refused:
-                said = f"<Code>{refused.code}</Code><Message>{escape(refused.message)}</Message><AWSAccessKeyId>{ACCESS_KEY}</AWSAccessKeyId>"
+                said = f"<Code>{refused.code}</Code><Message>{escape(refused.message)}</Message>"
+                said += f"<AWSAccessKeyId>{ACCESS_KEY}</AWSAccessKeyId>"
                 self._answer(refused.status, f'<?xml version="1.0"?><Error>{said}</Error>'.encode())
         finally:
             body.unlink(missing_ok=True)
@@ -141,7 +145,13 @@ class _Handler(BaseHTTPRequestHandler):
                 left -= len(block)
         return Path(file.name)
 
-    def _answer(self, status: int, body: bytes | Path = b"", headers: dict[str, str] | None = None, span: tuple[int, int] | None = None) -> None:
+    def _answer(
+        self,
+        status: int,
+        body: bytes | Path = b"",
+        headers: dict[str, str] | None = None,
+        span: tuple[int, int] | None = None,
+    ) -> None:
         size = len(body) if isinstance(body, bytes) else body.stat().st_size
         start, end = span or (0, size)
         self.send_response(status)
@@ -174,16 +184,23 @@ class _Handler(BaseHTTPRequestHandler):
     def _check(self, body: Path) -> None:
         """Recompute the signature from what arrived. Raises what S3 answers when it is not right."""
         given = re.fullmatch(
-            r"AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([^/]+)/s3/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})",
+            (
+                r"AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([^/]+)/s3/aws4_request, ?SignedHeaders=([a-z0-9;-]+), "
+                r"?Signature=([0-9a-f]{64})"
+            ),
             self.headers.get("Authorization", ""),
         )
         if given is None:
             raise self._refuse(403, "AccessDenied", "no signature")
         access_key, day, region, signed, signature = given.groups()
         if access_key != ACCESS_KEY:
-            raise self._refuse(403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
+            raise self._refuse(
+                403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."
+            )
         if region != REGION:
-            raise self._refuse(400, "AuthorizationHeaderMalformed", f"the region '{region}' is wrong; expecting '{REGION}'")
+            raise self._refuse(
+                400, "AuthorizationHeaderMalformed", f"the region '{region}' is wrong; expecting '{REGION}'"
+            )
         stamp = self.headers.get("x-amz-date", "")
         try:
             at = time.mktime(time.strptime(stamp, "%Y%m%dT%H%M%SZ")) - time.timezone
@@ -194,7 +211,9 @@ class _Handler(BaseHTTPRequestHandler):
         names = signed.split(";")
         if names != sorted(names) or not {"host", "x-amz-date", "x-amz-content-sha256"} <= set(names):
             raise self._refuse(403, "AccessDenied", f"headers {signed}")
-        unsigned = [name.lower() for name in self.headers if name.lower().startswith("x-amz-") and name.lower() not in names]
+        unsigned = [
+            name.lower() for name in self.headers if name.lower().startswith("x-amz-") and name.lower() not in names
+        ]
         if unsigned:
             raise self._refuse(403, "AccessDenied", f"not signed: {unsigned}")
         told = self.headers["x-amz-content-sha256"]
@@ -220,7 +239,11 @@ class _Handler(BaseHTTPRequestHandler):
         for word in (day, region, "s3", "aws4_request"):
             key = hmac.new(key, word.encode(), hashlib.sha256).digest()
         if not hmac.compare_digest(hmac.new(key, text.encode(), hashlib.sha256).hexdigest(), signature):
-            raise self._refuse(403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided.")
+            raise self._refuse(
+                403,
+                "SignatureDoesNotMatch",
+                "The request signature we calculated does not match the signature you provided.",
+            )
 
     # ---------------------------------------------------------------- what it does
 
@@ -265,8 +288,12 @@ class _Handler(BaseHTTPRequestHandler):
         )
         more = len(keys) > len(page)
         token = f"<NextContinuationToken>{escape(page[-1][0])}</NextContinuationToken>" if more else ""
-        head = f"<Name>{BUCKET}</Name><KeyCount>{len(page)}</KeyCount><IsTruncated>{str(more).lower()}</IsTruncated>{token}"
-        text = f'<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{head}{listed}</ListBucketResult>'
+        head = f"<Name>{BUCKET}</Name><KeyCount>{len(page)}</KeyCount>"
+        head += f"<IsTruncated>{str(more).lower()}</IsTruncated>{token}"
+        text = (
+            f'<?xml version="1.0"?><ListBucketResult '
+            f'xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{head}{listed}</ListBucketResult>'
+        )
         self._answer(200, text.encode(), {"Content-Type": "application/xml"})
 
     def _put(self, body: Path) -> None:
@@ -315,7 +342,8 @@ class _Handler(BaseHTTPRequestHandler):
         etag = f'"{secrets.token_hex(16)}-{len(numbers)}"'
         self.bucket.store(key, whole, etag)
         return self._answer(
-            200, f"<CompleteMultipartUploadResult><Key>{escape(key)}</Key><ETag>{escape(etag)}</ETag></CompleteMultipartUploadResult>".encode()
+            200,
+            f"<CompleteMultipartUploadResult><Key>{escape(key)}</Key><ETag>{escape(etag)}</ETag></CompleteMultipartUploadResult>".encode(),
         )
 
     def _delete(self, body: Path) -> None:
@@ -341,7 +369,9 @@ class _Handler(BaseHTTPRequestHandler):
         for key in keys:
             self._remove(key)
         told = "".join(f"<Deleted><Key>{escape(key)}</Key></Deleted>" for key in keys)
-        self._answer(200, f'<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{told}</DeleteResult>'.encode())
+        self._answer(
+            200, f'<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{told}</DeleteResult>'.encode()
+        )
 
     def _remove(self, key: str) -> None:
         with self.bucket.lock:

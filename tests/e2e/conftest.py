@@ -31,7 +31,11 @@ def elevenlabs() -> Iterator[str]:
 def server(tmp_path_factory: pytest.TempPathFactory, whisper_checkpoint: Path, elevenlabs: str) -> Iterator[Running]:
     if not (Path(__file__).parents[2] / "web/build/index.html").exists():
         pytest.fail("the page is not built: make web")
-    server = Running(tmp_path_factory.mktemp("studio") / "data", AUTODUBBER_MODEL=str(whisper_checkpoint), ELEVENLABS_BASE_URL=elevenlabs)
+    server = Running(
+        tmp_path_factory.mktemp("studio") / "data",
+        AUTODUBBER_MODEL=str(whisper_checkpoint),
+        ELEVENLABS_BASE_URL=elevenlabs,
+    )
     yield server.start()
     server.close()
 
@@ -39,7 +43,12 @@ def server(tmp_path_factory: pytest.TempPathFactory, whisper_checkpoint: Path, e
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """Package scope: while Playwright runs, no test of another kind may start an event loop."""
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    program = (
+        os.environ.get("CHROMIUM")
+        or shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
     if program is None:
         pytest.skip("no Chromium here (Debian: apt install chromium), or name it with CHROMIUM=")
     expect.set_options(timeout=PATIENCE_MS)
@@ -67,8 +76,16 @@ def complaints(server: Running) -> list[str]:
 def page(context: BrowserContext, server: Running, complaints: list[str]) -> Iterator[Page]:
     page = context.new_page()
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text) if "Content Security Policy" in message.text else None)
-    page.on("request", lambda request: None if request.url.startswith((server.url, "blob:", "data:")) else complaints.append(request.url))
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text) if "Content Security Policy" in message.text else None,
+    )
+    page.on(
+        "request",
+        lambda request: (
+            None if request.url.startswith((server.url, "blob:", "data:")) else complaints.append(request.url)
+        ),
+    )
     yield page
     page.close()
     assert complaints == []
@@ -76,7 +93,8 @@ def page(context: BrowserContext, server: Running, complaints: list[str]) -> Ite
 
 @pytest.fixture(scope="session")
 def workshop_mp4(tmp_path_factory: pytest.TempPathFactory, ffmpeg: str) -> Path:
-    """A minute of sentences that the small checkpoint knows, over a moving picture: long enough to be recognised in several parts."""
+    """A minute of sentences that the small checkpoint knows, over a moving picture: long enough to be recognised in
+    several parts."""
     path = tmp_path_factory.mktemp("film") / "Workshop tour.mp4"
     picture = ["-f", "lavfi", "-i", "testsrc2=s=640x360:r=25", "-i", str(FIXTURES / "clips/en_60s.flac")]
     coding = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", "-shortest"]

@@ -11,7 +11,8 @@ from playwright.sync_api import Locator, Page, expect
 
 AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
 LONG_MS = 120_000
-# Rows out of view are not painted (content-visibility), and keep the colours of the theme before; what fades is read when it is there.
+# Rows out of view are not painted (content-visibility), and keep the colours of the theme before; what fades is read
+# when it is there.
 AS_SEEN = """() => {
     for (const row of document.querySelectorAll('[data-line]')) row.style.contentVisibility = 'visible';
     for (const a of document.getAnimations()) if (Number.isFinite(a.effect.getComputedTiming().endTime)) a.finish();
@@ -58,8 +59,10 @@ def media(page: Page) -> dict[str, Any]:
     """What the visible player is doing."""
     found: dict[str, Any] = page.evaluate(
         """() => {
-            const shown = [...document.querySelectorAll('video')].find((v) => getComputedStyle(v).visibility === 'visible');
-            return { take: shown.dataset.take, time_s: shown.currentTime, paused: shown.paused, cues: shown.textTracks[0]?.cues?.length ?? 0 };
+            const shown = [...document.querySelectorAll('video')].find((v) => getComputedStyle(v).visibility ===
+            'visible');
+            return { take: shown.dataset.take, time_s: shown.currentTime, paused: shown.paused, cues:
+            shown.textTracks[0]?.cues?.length ?? 0 };
         }"""
     )
     return found
@@ -67,7 +70,10 @@ def media(page: Page) -> dict[str, Any]:
 
 def plays(page: Page, take: str, beyond_s: float) -> None:
     """Waits until a take plays and has passed a time."""
-    passed = "([take, time_s]) => [...document.querySelectorAll('video')].some((v) => v.dataset.take === take && !v.paused && v.currentTime > time_s)"
+    passed = (
+        "([take, time_s]) => [...document.querySelectorAll('video')].some((v) => v.dataset.take === take && "
+        "!v.paused && v.currentTime > time_s)"
+    )
     page.wait_for_function(passed, arg=[take, beyond_s])
 
 
@@ -76,7 +82,9 @@ def is_accessible_and_fits(page: Page) -> None:
     assert page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0, page.url
     page.evaluate(AXE.read_text())
     page.evaluate(AS_SEEN)
-    found = page.evaluate("async () => (await axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] })).violations")
+    found = page.evaluate(
+        "async () => (await axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] })).violations"
+    )
     told = [f"{v['id']}: {n['html'][:120]} {n.get('failureSummary', '')[:300]}" for v in found for n in v["nodes"][:3]]
     assert told == [], (page.url, told)
 

@@ -13,8 +13,12 @@ from tests.integration.running import Running
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 360])
-def test_every_page_is_accessible_and_fits(chromium: Browser, server: Running, reviewed: str, theme: Any, width: int) -> None:
-    context = chromium.new_context(base_url=server.url, viewport={"width": width, "height": 800}, color_scheme=theme, reduced_motion="reduce")
+def test_every_page_is_accessible_and_fits(
+    chromium: Browser, server: Running, reviewed: str, theme: Any, width: int
+) -> None:
+    context = chromium.new_context(
+        base_url=server.url, viewport={"width": width, "height": 800}, color_scheme=theme, reduced_motion="reduce"
+    )
     page = context.new_page()
     for address in ("/", f"/jobs/{reviewed}", "/settings", "/nothing/here"):
         page.goto(address)

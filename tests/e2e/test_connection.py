@@ -8,7 +8,9 @@ from tests.e2e.studio import in_state, saved, text_of
 from tests.integration.running import Running
 
 
-def test_a_lost_connection_is_said_and_what_happened_meanwhile_is_shown(page: Page, context: BrowserContext, server: Running, reviewed: str) -> None:
+def test_a_lost_connection_is_said_and_what_happened_meanwhile_is_shown(
+    page: Page, context: BrowserContext, server: Running, reviewed: str
+) -> None:
     page.goto(f"/jobs/{reviewed}")
     expect(text_of(page, 0)).to_be_visible()
     server.stop()

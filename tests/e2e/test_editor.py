@@ -27,7 +27,9 @@ def test_words_written_at_the_same_time_elsewhere_are_both_kept(page: Page, serv
     assert server.segments(reviewed)[0][0]["text"] == "Written here."
 
 
-def test_lines_are_split_merged_skipped_added_removed_and_all_of_it_is_undone(page: Page, server: Running, reviewed: str) -> None:
+def test_lines_are_split_merged_skipped_added_removed_and_all_of_it_is_undone(
+    page: Page, server: Running, reviewed: str
+) -> None:
     def lines() -> list[tuple[str, bool]]:
         return [(segment["text"], segment["skip"]) for segment in server.segments(reviewed)[0]]
 

@@ -20,7 +20,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, whisper_checkpoint: Path) -
     server.close()
 
 
-def test_a_dropped_video_is_transcribed_corrected_dubbed_played_and_downloaded(page: Page, workshop_mp4: Path, tmp_path: Path) -> None:
+def test_a_dropped_video_is_transcribed_corrected_dubbed_played_and_downloaded(
+    page: Page, workshop_mp4: Path, tmp_path: Path
+) -> None:
     page.goto("/")
     expect(page.get_by_role("heading", name="Give your video a new voice")).to_be_visible()
     drop(page, workshop_mp4)

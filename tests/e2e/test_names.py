@@ -1,4 +1,5 @@
-"""The name in the address bar: a web site's own name that was pointed at the server, and a person's whose name it does not know yet."""
+"""The name in the address bar: a web site's own name that was pointed at the server, and a person's whose name it does
+not know yet."""
 
 from __future__ import annotations
 
@@ -20,8 +21,10 @@ from tests.unit.api.serving import Server
 EVIL = b"<title>evil</title>"
 ATTACK = """async () => {
     const told = {};
-    const put = { method: 'PUT', headers: { 'content-type': 'application/json' }, body: '{"key":"sk_of_the_attacker"}' };
-    for (const [what, path, options] of [['read', '/api/settings', {}], ['write', '/api/settings/keys/elevenlabs', put]]) {
+    const put = { method: 'PUT', headers: { 'content-type': 'application/json' }, body: '{"key":"sk_of_the_attacker"}'
+    };
+    for (const [what, path, options] of [['read', '/api/settings', {}], ['write', '/api/settings/keys/elevenlabs',
+    put]]) {
         const answer = await fetch(path, options);
         told[what] = [answer.status, (await answer.json()).code];
     }
@@ -35,7 +38,8 @@ ATTACK = """async () => {
 
 
 class Repointed:
-    """A port of an attacker's: the first connection gets a page, every later one is the server's, as after a change of the name's address."""
+    """A port of an attacker's: the first connection gets a page, every later one is the server's, as after a change of
+    the name's address."""
 
     def __init__(self, server_port: int) -> None:
         self._target, self._first = server_port, True
@@ -56,7 +60,10 @@ class Repointed:
         with client:
             if first:
                 client.recv(65536)
-                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(EVIL), EVIL))
+                client.sendall(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b"
+                    % (len(EVIL), EVIL)
+                )
                 return
             with socket.create_connection(("127.0.0.1", self._target)) as server:
                 threading.Thread(target=_pump, args=(client, server), daemon=True).start()
@@ -78,23 +85,31 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
 @pytest.fixture(scope="module")
 def everywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """As in the image: it listens on every address."""
-    with Server(tmp_path_factory.mktemp("names") / "data", AUTODUBBER_HOST="0.0.0.0", AUTODUBBER_ALLOWED_HOSTS="dub.test") as server:
+    with Server(
+        tmp_path_factory.mktemp("names") / "data", AUTODUBBER_HOST="0.0.0.0", AUTODUBBER_ALLOWED_HOSTS="dub.test"
+    ) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def resolving(chromium: Browser) -> Iterator[Browser]:
     """A browser in which every name under .test leads to this machine."""
-    browser = chromium.browser_type.launch(executable_path=_program(chromium), args=[*QUIET, "--host-resolver-rules=MAP *.test 127.0.0.1"])
+    browser = chromium.browser_type.launch(
+        executable_path=_program(chromium), args=[*QUIET, "--host-resolver-rules=MAP *.test 127.0.0.1"]
+    )
     yield browser
     browser.close()
 
 
 def _program(chromium: Browser) -> str:
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    return os.environ.get("CHROMIUM") or next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    )
 
 
-def test_a_page_whose_name_was_pointed_at_the_server_reads_and_changes_nothing(resolving: Browser, everywhere: Server) -> None:
+def test_a_page_whose_name_was_pointed_at_the_server_reads_and_changes_nothing(
+    resolving: Browser, everywhere: Server
+) -> None:
     attacker = Repointed(everywhere.port)
     page = resolving.new_page()
     try:

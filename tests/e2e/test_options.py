@@ -19,7 +19,9 @@ from tests.integration.running import Running
 def music_wav(tmp_path_factory: pytest.TempPathFactory, ffmpeg: str) -> Path:
     """A background without voices, as long as the film."""
     path = tmp_path_factory.mktemp("stem") / "Only music.wav"
-    subprocess.run([ffmpeg, "-v", "error", "-f", "lavfi", "-i", "sine=frequency=220:duration=56", str(path)], check=True)
+    subprocess.run(
+        [ffmpeg, "-v", "error", "-f", "lavfi", "-i", "sine=frequency=220:duration=56", str(path)], check=True
+    )
     return path
 
 
@@ -27,10 +29,46 @@ def music_wav(tmp_path_factory: pytest.TempPathFactory, ffmpeg: str) -> Path:
 def two_voices_mkv(tmp_path_factory: pytest.TempPathFactory, ffmpeg: str) -> Path:
     """A film with two sound tracks, the second in Spanish."""
     path = tmp_path_factory.mktemp("film") / "Two voices.mkv"
-    inputs = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25", "-i", str(FIXTURES / "clips/en_short.flac"), "-i", str(FIXTURES / "clips/es_30s.flac")]
-    tracks = ["-map", "0:v", "-map", "1:a", "-map", "2:a", "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=spa"]
+    inputs = [
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=s=320x180:r=25",
+        "-i",
+        str(FIXTURES / "clips/en_short.flac"),
+        "-i",
+        str(FIXTURES / "clips/es_30s.flac"),
+    ]
+    tracks = [
+        "-map",
+        "0:v",
+        "-map",
+        "1:a",
+        "-map",
+        "2:a",
+        "-metadata:s:a:0",
+        "language=eng",
+        "-metadata:s:a:1",
+        "language=spa",
+    ]
     subprocess.run(
-        [ffmpeg, "-v", "error", *inputs, *tracks, "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-t", "10", str(path)], check=True
+        [
+            ffmpeg,
+            "-v",
+            "error",
+            *inputs,
+            *tracks,
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-c:a",
+            "aac",
+            "-t",
+            "10",
+            str(path),
+        ],
+        check=True,
     )
     return path
 
@@ -50,9 +88,16 @@ def test_what_is_chosen_for_new_videos_is_what_their_job_is_made_with(
     page: Page, server: Running, workshop_mp4: Path, music_wav: Path, tmp_path: Path
 ) -> None:
     subtitles = tmp_path / "Hecho a mano.ass"
-    lines = "\n".join(f"Dialogue: 0,0:00:0{start}.00,0:00:0{start + 2}.00,Default,,0,0,0,,{text}" for start, text in ((1, "Uno."), (5, "Dos.")))
+    lines = "\n".join(
+        f"Dialogue: 0,0:00:0{start}.00,0:00:0{start + 2}.00,Default,,0,0,0,,{text}"
+        for start, text in ((1, "Uno."), (5, "Dos."))
+    )
     subtitles.write_text(
-        "[Script Info]\nScriptType: v4.00+\n\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n" + lines
+        (
+            "[Script Info]\nScriptType: v4.00+\n\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, "
+            "MarginV, Effect, Text\n"
+        )
+        + lines
     )
     page.goto("/")
     panel = page.get_by_role("region", name="Options for new videos")
@@ -73,7 +118,8 @@ def test_what_is_chosen_for_new_videos_is_what_their_job_is_made_with(
     sound.get_by_test_id("stem").locator("input").set_input_files(music_wav)
     expect(sound.get_by_test_id("stem")).to_contain_text("Only music.wav (for the next video)")
     files = opened(panel, "Files")
-    expect(files.get_by_role("option", name="WebM · does not support H.264")).to_be_disabled()  # subtitles are drawn into it
+    # subtitles are drawn into it
+    expect(files.get_by_role("option", name="WebM · does not support H.264")).to_be_disabled()
     files.get_by_label("Video file").select_option("mkv")
     files.get_by_text("Opus", exact=True).click()
     files.get_by_label("Audio file").select_option("flac")
@@ -86,7 +132,13 @@ def test_what_is_chosen_for_new_videos_is_what_their_job_is_made_with(
     page.get_by_role("link", name="Watch it being transcribed").click()
     in_state(page, "review")
     job_id = page.url.rsplit("/", 1)[-1]
-    assert chosen(server, job_id, "target_language", "burn_subtitles", "burn_size", "burn_position", "burn_box") == ("es", True, "large", "top", True)
+    assert chosen(server, job_id, "target_language", "burn_subtitles", "burn_size", "burn_position", "burn_box") == (
+        "es",
+        True,
+        "large",
+        "top",
+        True,
+    )
     assert chosen(server, job_id, "duck_db", "duck_hold_s", "loudness_lufs") == (-18, 0.5, -23)
     assert chosen(server, job_id, "container", "audio_codec", "audio_format") == ("mkv", "opus", "flac")
     assert server.job(job_id)["has_stem"]
@@ -94,7 +146,9 @@ def test_what_is_chosen_for_new_videos_is_what_their_job_is_made_with(
     expect(page.get_by_test_id("stem")).to_have_attribute("data-state", "there")
 
 
-def test_the_options_of_a_job_are_changed_one_by_one_and_stay_open(page: Page, server: Running, reviewed: str, music_wav: Path) -> None:
+def test_the_options_of_a_job_are_changed_one_by_one_and_stay_open(
+    page: Page, server: Running, reviewed: str, music_wav: Path
+) -> None:
     page.goto(f"/jobs/{reviewed}")
     sound, files = opened(page, "Sound"), opened(page, "Files")
     page.get_by_role("radio", name="Lowered").press("ArrowRight")  # with the keyboard, as radio buttons are moved
@@ -102,12 +156,21 @@ def test_the_options_of_a_job_are_changed_one_by_one_and_stay_open(page: Page, s
     expect(sound).to_contain_text(f"Original at {MINUS}4 dB")
     sound.get_by_label("Overall loudness").select_option("off")
     files.get_by_label("Audio file").select_option("mp3")
-    expect(files.get_by_label("Video file").get_by_role("option", name="WebM · does not support H.264")).to_be_disabled()
+    expect(
+        files.get_by_label("Video file").get_by_role("option", name="WebM · does not support H.264")
+    ).to_be_disabled()
     stem = sound.get_by_test_id("stem")
     stem.locator("input").set_input_files(music_wav)
     expect(stem).to_have_attribute("data-state", "there")
-    page.wait_for_function("async (address) => (await (await fetch(address)).json()).has_stem", arg=f"/api/jobs/{reviewed}")
-    assert chosen(server, reviewed, "background", "keep_db", "loudness_lufs", "audio_format") == ("keep", -4, None, "mp3")
+    page.wait_for_function(
+        "async (address) => (await (await fetch(address)).json()).has_stem", arg=f"/api/jobs/{reviewed}"
+    )
+    assert chosen(server, reviewed, "background", "keep_db", "loudness_lufs", "audio_format") == (
+        "keep",
+        -4,
+        None,
+        "mp3",
+    )
 
     page.reload()
     opened(page, "Sound")
@@ -117,7 +180,9 @@ def test_the_options_of_a_job_are_changed_one_by_one_and_stay_open(page: Page, s
     assert not server.job(reviewed)["has_stem"]
 
 
-def test_a_background_that_is_no_sound_is_refused_and_an_option_too_and_both_are_said(page: Page, reviewed: str, tmp_path: Path) -> None:
+def test_a_background_that_is_no_sound_is_refused_and_an_option_too_and_both_are_said(
+    page: Page, reviewed: str, tmp_path: Path
+) -> None:
     def refuse(route: Route) -> None:
         if route.request.method != "PATCH":
             return route.fallback()
@@ -149,7 +214,9 @@ def test_a_background_that_is_no_sound_is_refused_and_an_option_too_and_both_are
     expect(switch).not_to_be_checked()  # what is shown is what the server has
 
 
-def test_another_sound_track_is_noticed_and_taken(page: Page, server: Running, two_voices_mkv: Path, tmp_path: Path) -> None:
+def test_another_sound_track_is_noticed_and_taken(
+    page: Page, server: Running, two_voices_mkv: Path, tmp_path: Path
+) -> None:
     (tmp_path / "lines.srt").write_text("1\n00:00:01,000 --> 00:00:03,000\nBrought along.\n")
     job = server.create(server.upload(two_voices_mkv), subtitles=server.upload(tmp_path / "lines.srt"))
     server.wait(job["id"], "review")
@@ -158,7 +225,9 @@ def test_another_sound_track_is_noticed_and_taken(page: Page, server: Running, t
     expect(notice).to_contain_text("This video has 2 audio tracks: the original sound is 1 · English (")
     notice.get_by_role("button", name="Use another").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_label("Sound track").get_by_role("option")).to_contain_text(["Automatic", "1 · English (", "2 · Spanish ("])
+    expect(dialog.get_by_label("Sound track").get_by_role("option")).to_contain_text(
+        ["Automatic", "1 · English (", "2 · Spanish ("]
+    )
     dialog.get_by_label("Sound track").select_option("1")
     dialog.get_by_role("button", name="Recognise again").click()
     page.wait_for_url(lambda address: not address.endswith(job["id"]))

@@ -23,7 +23,10 @@ def row(page: Page, line: dict[str, Any]) -> Locator:
 def says(found: Locator, value: float, within: float) -> None:
     """The text has this number, rounded."""
     text = found.inner_text().replace(MINUS, "-")
-    assert any(abs(float(number) - value) <= within + 1e-9 for number in re.findall(r"-?\d+(?:\.\d+)?", text)), (text, value)
+    assert any(abs(float(number) - value) <= within + 1e-9 for number in re.findall(r"-?\d+(?:\.\d+)?", text)), (
+        text,
+        value,
+    )
 
 
 def rendered(page: Page) -> None:
@@ -95,7 +98,10 @@ def test_a_line_is_pinned_and_given_its_own_speed_and_the_dub_obeys(page: Page, 
     page.goto(f"/jobs/{reviewed}")
     lines = server.segments(reviewed)[0]
     pinned, paced = row(page, lines[1]), row(page, lines[4])
-    pin, pace = pinned.get_by_role("button", name="Start exactly here"), paced.get_by_role("button", name="Speed of this line")
+    pin, pace = (
+        pinned.get_by_role("button", name="Start exactly here"),
+        paced.get_by_role("button", name="Speed of this line"),
+    )
     pin.click()
     pace.click()
     speed = paced.get_by_label("Times as fast as spoken")

@@ -36,7 +36,9 @@ def test_the_key_is_kept_on_the_server_and_masked(page: Page) -> None:
     expect(page.get_by_test_id("masked-key")).to_have_text("••••cdef")
     page.reload()
     expect(page.get_by_test_id("masked-key")).to_have_text("••••cdef")
-    assert "0123456789" not in page.content() + page.evaluate("() => JSON.stringify(localStorage) + JSON.stringify(sessionStorage)")
+    assert "0123456789" not in page.content() + page.evaluate(
+        "() => JSON.stringify(localStorage) + JSON.stringify(sessionStorage)"
+    )
     card.get_by_role("button", name="Delete it").click()
     expect(page.get_by_test_id("masked-key")).to_have_count(0)
 

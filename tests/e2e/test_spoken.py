@@ -22,7 +22,10 @@ JOHN: (sighs) We should go.
 \N{EIGHTH NOTE} La la la \N{EIGHTH NOTE}
 """
 WORDS = ["One", "word", "in", "every", "cue.", "This", "is", "no", "way", "to", "speak."]
-ONE_WORD = "\n\n".join(f"{n}\n00:00:0{n // 3},{n % 3 * 300:03} --> 00:00:0{n // 3},{n % 3 * 300 + 280:03}\n{word}" for n, word in enumerate(WORDS))
+ONE_WORD = "\n\n".join(
+    f"{n}\n00:00:0{n // 3},{n % 3 * 300:03} --> 00:00:0{n // 3},{n % 3 * 300 + 280:03}\n{word}"
+    for n, word in enumerate(WORDS)
+)
 
 
 def brought(server: Running, video: Path, srt: Path, text: str) -> str:
@@ -32,7 +35,9 @@ def brought(server: Running, video: Path, srt: Path, text: str) -> str:
     return job_id
 
 
-def test_what_is_not_spoken_is_there_with_its_reason_and_can_be_spoken(page: Page, server: Running, workshop_mp4: Path, tmp_path: Path) -> None:
+def test_what_is_not_spoken_is_there_with_its_reason_and_can_be_spoken(
+    page: Page, server: Running, workshop_mp4: Path, tmp_path: Path
+) -> None:
     job_id = brought(server, workshop_mp4, tmp_path / "sdh.srt", SDH)
     page.goto(f"/jobs/{job_id}")
     rows = page.locator("[data-line]")

@@ -48,16 +48,22 @@ class Stored:
 @pytest.fixture
 def stored(tmp_path: Path) -> Iterator[Stored]:
     stored = Stored(
-        tmp_path, AUTODUBBER_KEEP_OUTPUTS_DAYS="30", AUTODUBBER_MAX_SOURCES_BYTES="200000000000", AUTODUBBER_MAX_CLIPS_BYTES="50",
-        AUTODUBBER_BACKUP_TO=str(tmp_path / "backups"), AUTODUBBER_BACKUP_EVERY_S="864000",
-    )  # fmt: skip
+        tmp_path,
+        AUTODUBBER_KEEP_OUTPUTS_DAYS="30",
+        AUTODUBBER_MAX_SOURCES_BYTES="200000000000",
+        AUTODUBBER_MAX_CLIPS_BYTES="50",
+        AUTODUBBER_BACKUP_TO=str(tmp_path / "backups"),
+        AUTODUBBER_BACKUP_EVERY_S="864000",
+    )
     stored.server.start()
     yield stored
     stored.server.close()
 
 
 def opened(chromium: Browser, server: Running, width: int = 1440, theme: Any = "light") -> Page:
-    context = chromium.new_context(base_url=server.url, viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce")
+    context = chromium.new_context(
+        base_url=server.url, viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce"
+    )
     context.set_default_timeout(PATIENCE_MS)
     return context.new_page()
 
@@ -67,7 +73,9 @@ def shot(page: Page, name: str) -> None:
         page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
 
 
-def test_the_person_sees_what_would_be_deleted_and_deletes_it_by_the_keyboard(chromium: Browser, stored: Stored) -> None:
+def test_the_person_sees_what_would_be_deleted_and_deletes_it_by_the_keyboard(
+    chromium: Browser, stored: Stored
+) -> None:
     page = opened(chromium, stored.server)
     page.goto("/settings")
     section = page.get_by_role("region", name="Storage")
@@ -78,7 +86,9 @@ def test_the_person_sees_what_would_be_deleted_and_deletes_it_by_the_keyboard(ch
     expect(section.get_by_test_id("backup")).to_contain_text("overdue")
     section.get_by_role("button", name="What would be deleted").press("Enter")
     planned = section.get_by_test_id("plan")
-    expect(planned.get_by_role("listitem").filter(has_text="Workshop tour").filter(has_text="older than is kept")).to_have_count(1)
+    expect(
+        planned.get_by_role("listitem").filter(has_text="Workshop tour").filter(has_text="older than is kept")
+    ).to_have_count(1)
     expect(planned.get_by_role("listitem").filter(has_text="more than is kept").first).to_be_visible()
     shot(page, "settings-1440-light")
     section.get_by_role("button", name="Clean up now").press("Enter")
@@ -118,7 +128,9 @@ def test_a_job_without_its_original_plays_the_dub_and_cannot_be_rendered(chromiu
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
-def test_a_full_disk_is_told_before_people_upload_and_everything_is_accessible(chromium: Browser, tmp_path: Path, width: int, theme: Any) -> None:
+def test_a_full_disk_is_told_before_people_upload_and_everything_is_accessible(
+    chromium: Browser, tmp_path: Path, width: int, theme: Any
+) -> None:
     stored = Stored(tmp_path, AUTODUBBER_MIN_FREE_BYTES=str(1 << 60), AUTODUBBER_KEEP_OUTPUTS_DAYS="365")
     server = stored.server
     started = server.start(ready=False)

@@ -1,4 +1,5 @@
-"""The page below /dub of another site, behind a real nginx with TLS and HTTP/2, as deploy/proxies/nginx-subpath.conf sets it up."""
+"""The page below /dub of another site, behind a real nginx with TLS and HTTP/2, as deploy/proxies/nginx-subpath.conf
+sets it up."""
 
 from __future__ import annotations
 
@@ -39,7 +40,10 @@ def page(chromium: Browser, site: Proxy) -> Iterator[Page]:
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text) if "Content Security Policy" in message.text else None)
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text) if "Content Security Policy" in message.text else None,
+    )
     page.on("request", lambda request: None if request.url.startswith(allowed) else complaints.append(request.url))
     page.on("websocket", lambda socket: None if socket.url.startswith(allowed) else complaints.append(socket.url))
     yield page
@@ -51,7 +55,12 @@ def page(chromium: Browser, site: Proxy) -> Iterator[Page]:
 def test_the_whole_journey_is_below_the_path(page: Page, site: Proxy, workshop_mp4: Path, tmp_path: Path) -> None:
     large = padded(workshop_mp4, tmp_path / "Workshop tour.mp4", 60 << 20)  # more than one chunk of 50 MB
     patches: list[str] = []
-    page.on("request", lambda request: patches.append(request.url) if request.method == "PATCH" and "/api/uploads/" in request.url else None)
+    page.on(
+        "request",
+        lambda request: (
+            patches.append(request.url) if request.method == "PATCH" and "/api/uploads/" in request.url else None
+        ),
+    )
     another = {
         "size": 1,
         "metadata": {"filename": "Of another AutoDubber.mp4"},
@@ -68,7 +77,9 @@ def test_the_whole_journey_is_below_the_path(page: Page, site: Proxy, workshop_m
     page.get_by_label("Videos to dub").set_input_files(large)
     row = page.get_by_test_id("job").filter(has_text="Workshop tour")
     row.get_by_role("link").click()
-    assert page.evaluate("() => localStorage.getItem('tus::another::1')"), "what another AutoDubber of this site remembers was taken for ours"
+    assert page.evaluate("() => localStorage.getItem('tus::another::1')"), (
+        "what another AutoDubber of this site remembers was taken for ours"
+    )
     assert len(patches) == 2 and all(url.startswith(f"{site.url}/dub/api/uploads/") for url in patches)
 
     # The job's page, live over its socket; a deep link that is opened anew.

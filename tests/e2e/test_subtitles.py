@@ -1,4 +1,5 @@
-"""Subtitles as the world writes them, as a person sees them: the guess of the encoding, its choice, and what was faulty."""
+"""Subtitles as the world writes them, as a person sees them: the guess of the encoding, its choice, and what was
+faulty."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from tests.e2e.studio import in_state, is_accessible_and_fits
 from tests.integration.running import Running
 
 HUNGARIAN = (
-    "1\r\n00:00:01,000 --> 00:00:02,500\r\nŐ és ű: micsoda öröm.\r\n\r\n2\r\n00:00:04,000 --> 00:00:03,000\r\nTűzoltó jött.\r\n\r\n"
+    "1\r\n00:00:01,000 --> 00:00:02,500\r\nŐ és ű: micsoda öröm.\r\n\r\n2\r\n00:00:04,000 --> "
+    "00:00:03,000\r\nTűzoltó jött.\r\n\r\n"
     "3\r\n00:00:0x,000 --> 00:00:07,000\r\nElveszett.\r\n"
 )
 
@@ -57,7 +59,9 @@ def test_a_guessed_encoding_is_shown_with_a_sample_and_can_be_changed_before_and
         is_accessible_and_fits(page)
 
 
-def test_a_file_that_cannot_be_read_says_so_before_the_video_is_sent_and_utf_8_asks_nothing(page: Page, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_says_so_before_the_video_is_sent_and_utf_8_asks_nothing(
+    page: Page, tmp_path: Path
+) -> None:
     bad, good = tmp_path / "bad.srt", tmp_path / "good.srt"
     bad.write_text("<SAMI><BODY>")
     good.write_text(HUNGARIAN[:80], encoding="utf-8")

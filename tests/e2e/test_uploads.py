@@ -9,10 +9,19 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.e2e.studio import drop, in_state, padded, text_of
 
 
-def test_an_upload_goes_on_after_a_reload(page: Page, context: BrowserContext, workshop_mp4: Path, tmp_path: Path) -> None:
+def test_an_upload_goes_on_after_a_reload(
+    page: Page, context: BrowserContext, workshop_mp4: Path, tmp_path: Path
+) -> None:
     large = padded(workshop_mp4, tmp_path / "Long film.mp4", 24 << 20)
     offsets: list[int] = []
-    page.on("request", lambda r: offsets.append(int(r.headers["upload-offset"])) if r.method == "PATCH" and "/api/uploads/" in r.url else None)
+    page.on(
+        "request",
+        lambda r: (
+            offsets.append(int(r.headers["upload-offset"]))
+            if r.method == "PATCH" and "/api/uploads/" in r.url
+            else None
+        ),
+    )
     page.on("dialog", lambda dialog: dialog.accept())  # "leave the page?"
     page.goto("/")
     wire = context.new_cdp_session(page)
@@ -39,12 +48,17 @@ def test_an_upload_goes_on_after_a_reload(page: Page, context: BrowserContext, w
     page.wait_for_function("() => !Object.keys(localStorage).some((key) => key.startsWith('tus::'))")
 
 
-def test_an_upload_can_be_paused_and_cancelled(page: Page, context: BrowserContext, workshop_mp4: Path, tmp_path: Path) -> None:
+def test_an_upload_can_be_paused_and_cancelled(
+    page: Page, context: BrowserContext, workshop_mp4: Path, tmp_path: Path
+) -> None:
     large = padded(workshop_mp4, tmp_path / "Unwanted.mp4", 16 << 20)
     page.goto("/")
     wire = context.new_cdp_session(page)
     wire.send("Network.enable")
-    wire.send("Network.emulateNetworkConditions", {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 1 << 20})
+    wire.send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 1 << 20},
+    )
     page.get_by_label("Videos to dub").set_input_files(large)
     row = page.get_by_test_id("upload")
     page.wait_for_function("() => document.querySelector('[data-testid=upload] progress')?.value > 0.05")
@@ -58,7 +72,9 @@ def test_an_upload_can_be_paused_and_cancelled(page: Page, context: BrowserConte
 
 def test_subtitles_that_come_along_are_the_lines(page: Page, workshop_mp4: Path, tmp_path: Path) -> None:
     subtitles = tmp_path / "Workshop tour.srt"
-    subtitles.write_text("1\n00:00:01,000 --> 00:00:03,000\nBrought by the person.\n\n2\n00:00:05,000 --> 00:00:07,500\n二番目の行\n")
+    subtitles.write_text(
+        "1\n00:00:01,000 --> 00:00:03,000\nBrought by the person.\n\n2\n00:00:05,000 --> 00:00:07,500\n二番目の行\n"
+    )
     page.goto("/")
     page.get_by_label("Videos to dub").set_input_files([workshop_mp4, subtitles])
     page.get_by_role("link", name="Watch it being transcribed").click()
@@ -69,7 +85,9 @@ def test_subtitles_that_come_along_are_the_lines(page: Page, workshop_mp4: Path,
     expect(page.get_by_label("Start", exact=True).nth(1)).to_have_value("0:05.00")
 
 
-def test_a_video_dropped_on_a_job_is_uploaded_too(page: Page, reviewed: str, workshop_mp4: Path, tmp_path: Path) -> None:
+def test_a_video_dropped_on_a_job_is_uploaded_too(
+    page: Page, reviewed: str, workshop_mp4: Path, tmp_path: Path
+) -> None:
     page.goto(f"/jobs/{reviewed}")
     expect(text_of(page, 0)).to_be_visible()
     other = tmp_path / "Dropped elsewhere.mp4"

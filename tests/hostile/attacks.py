@@ -12,8 +12,10 @@ from pathlib import Path
 from tests.unit.media.samples import make, sample
 
 _MPD = (
-    '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-on-demand:2011" type="static" '
-    'mediaPresentationDuration="PT4S"><Period><AdaptationSet mimeType="video/mp4"><Representation id="0" codecs="avc1" bandwidth="1">'
+    '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" '
+    'profiles="urn:mpeg:dash:profile:isoff-on-demand:2011" type="static" '
+    'mediaPresentationDuration="PT4S"><Period><AdaptationSet mimeType="video/mp4"><Representation id="0" '
+    'codecs="avc1" bandwidth="1">'
     "<BaseURL>{there}</BaseURL></Representation></AdaptationSet></Period></MPD>"
 )
 _HLS = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:10\n"
@@ -24,24 +26,40 @@ SCRIPTS = {
     "dash behind a comment.mp4": "<!-- " + "x" * 500 + " -->\n" + _MPD.removeprefix('<?xml version="1.0"?>'),
     "hls.mp4": _HLS + "#EXTINF:10,\n{there}\n#EXT-X-ENDLIST\n",
     "hls.m3u8": _HLS + "#EXTINF:10,\n{there}\n#EXT-X-ENDLIST\n",
-    "hls with a key.mp4": _HLS + '#EXT-X-KEY:METHOD=AES-128,URI="{there}"\n#EXT-X-MAP:URI="{there}"\n#EXTINF:10,\n{there}\n#EXT-X-ENDLIST\n',
-    "hls of variants.mp4": _HLS + '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="a",URI="{there}"\n#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="a"\n{there}\n',
+    "hls with a key.mp4": _HLS
+    + '#EXT-X-KEY:METHOD=AES-128,URI="{there}"\n#EXT-X-MAP:URI="{there}"\n#EXTINF:10,\n{there}\n#EXT-X-ENDLIST\n',
+    "hls of variants.mp4": _HLS
+    + '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="a",URI="{there}"\n#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="a"\n{there}\n',
     "ffconcat.mp4": "ffconcat version 1.0\nfile '{there}'\n",
     "ffconcat.srt": "ffconcat version 1.0\nfile '{there}'\n",
     "ffconcat that starts like a cue.srt": "1\n00:00:00,000 --> 00:00:05,000\nffconcat version 1.0\nfile '{there}'\n",
     "headless concat.mp4": "file '{there}'\n",
-    "concat with options.mp4": "# a list\nffconcat version 1.0\nstream\nexact_stream_id 0\nfile {there}\noption safe 0\n",
+    "concat with options.mp4": (
+        "# a list\nffconcat version 1.0\nstream\nexact_stream_id 0\nfile {there}\noption safe 0\n"
+    ),
     "metadata.mp4": ";FFMETADATA1\ntitle={there}\n",
-    "session.mp4": "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns={there}\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=video 5004 RTP/AVP 96\r\na=control:{there}\r\n",
-    "smooth.ismv": '<?xml version="1.0"?><SmoothStreamingMedia MajorVersion="2"><StreamIndex Url="{there}"/></SmoothStreamingMedia>',
+    "session.mp4": (
+        "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns={there}\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=video 5004 "
+        "RTP/AVP 96\r\na=control:{there}\r\n"
+    ),
+    "smooth.ismv": (
+        '<?xml version="1.0"?><SmoothStreamingMedia MajorVersion="2"><StreamIndex '
+        'Url="{there}"/></SmoothStreamingMedia>'
+    ),
     "playlist.mp3": "[playlist]\nFile1={there}\nNumberOfEntries=1\n",
     "list.wmv": '<asx version="3.0"><entry><ref href="{there}"/></entry></asx>',
     "reference.wmv": "[Reference]\r\nRef1={there}\r\n",
     "concat protocol.mp4": "concat:{there}|{there}",
     "subfile protocol.mp4": "subfile,,start,0,end,0,,:{there}",
     "an address.mp4": "{there}\n",
-    "index.idx": "# VobSub index file, v7 (do not modify this line!)\nsize: 720x576\nid: en, index: 0\ntimestamp: 00:00:01:000, filepos: 000000000\n",
-    "composition.xml": '<CompositionPlaylist xmlns="http://www.smpte-ra.org/schemas/2067-3/2016"><Path>{there}</Path></CompositionPlaylist>',
+    "index.idx": (
+        "# VobSub index file, v7 (do not modify this line!)\nsize: 720x576\nid: en, index: 0\ntimestamp: "
+        "00:00:01:000, filepos: 000000000\n"
+    ),
+    "composition.xml": (
+        "<CompositionPlaylist "
+        'xmlns="http://www.smpte-ra.org/schemas/2067-3/2016"><Path>{there}</Path></CompositionPlaylist>'
+    ),
     "script.avs": 'FFmpegSource2("{there}")\n',
 }
 
@@ -67,8 +85,23 @@ def _url_reference(path: Path, there: str) -> None:
 def _alias_reference(path: Path, there: str) -> None:
     """The same in QuickTime's way, the one that FFmpeg has code for: an alias record with an absolute path."""
     name = there.encode()
-    head = bytes(10) + bytes(27 + 1) + bytes(12) + bytes([min(len(name), 63)]) + name[:63].ljust(63, b"\0") + bytes(16) + struct.pack(">hh", -1, -1)
-    record = head + bytes(16) + struct.pack(">HH", 2, len(name)) + name + bytes(len(name) % 2) + struct.pack(">HH", 0xFFFF, 0)
+    head = (
+        bytes(10)
+        + bytes(27 + 1)
+        + bytes(12)
+        + bytes([min(len(name), 63)])
+        + name[:63].ljust(63, b"\0")
+        + bytes(16)
+        + struct.pack(">hh", -1, -1)
+    )
+    record = (
+        head
+        + bytes(16)
+        + struct.pack(">HH", 2, len(name))
+        + name
+        + bytes(len(name) % 2)
+        + struct.pack(">HH", 0xFFFF, 0)
+    )
     path.write_bytes(_with_reference(sample("plain.mp4").read_bytes(), b"alis", record))
 
 

@@ -1,8 +1,10 @@
-"""Puts many files through the tasks that read a stranger's file, each in a process of its own with the limits of the real one.
+"""Puts many files through the tasks that read a stranger's file, each in a process of its own with the limits of the
+real one.
 
 usage: python -m tests.hostile.mill OUT   (a JSON list of `Case` on stdin; a JSON list of `Fate` on stdout)
 
-Starting Python and its libraries a thousand times would be most of the work: everything is imported once, and every file gets a fork of that.
+Starting Python and its libraries a thousand times would be most of the work: everything is imported once, and every
+file gets a fork of that.
 """
 
 from __future__ import annotations
@@ -42,8 +44,8 @@ AT_ONCE = min(2, os.cpu_count() or 1)
 
 
 class Case(msgspec.Struct, frozen=True):
-    """A file, and whether it goes on to the mix and the mux (and to the burning of subtitles) when it can be ingested. `track` is a dub to mux, AAC
-    in MP4.
+    """A file, and whether it goes on to the mix and the mux (and to the burning of subtitles) when it can be ingested.
+    `track` is a dub to mux, AAC in MP4.
     """
 
     path: str
@@ -53,7 +55,8 @@ class Case(msgspec.Struct, frozen=True):
 
 
 class Fate(msgspec.Struct, frozen=True):
-    """How it ended: "done", or a catalogue code, or "signal N", or "hang"; in which stage, and what it took of its process (and ffmpeg's)."""
+    """How it ended: "done", or a catalogue code, or "signal N", or "hang"; in which stage, and what it took of its
+    process (and ffmpeg's)."""
 
     path: str
     end: str
@@ -95,7 +98,15 @@ def _reap(running: dict[int, tuple[Case, Path, float]]) -> Fate:
     elif code or not end:
         end = f"exit {code}"
     shutil.rmtree(folder)
-    return Fate(case.path, end, stage, detail, time.monotonic() - began_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    return Fate(
+        case.path,
+        end,
+        stage,
+        detail,
+        time.monotonic() - began_s,
+        usage.ru_utime + usage.ru_stime,
+        usage.ru_maxrss * 1024,
+    )
 
 
 def _live(case: Case, folder: Path) -> None:

@@ -1,13 +1,19 @@
-"""Real files, damaged as transfers, disks and people with bad intentions damage them: always the same thousand for the same seed."""
+"""Real files, damaged as transfers, disks and people with bad intentions damage them: always the same thousand for the
+same seed."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
 
-# What the parts of a file are called, each within the files of its family; a name in the place of another makes a reader read the wrong thing.
+# What the parts of a file are called, each within the files of its family; a name in the place of another makes a
+# reader read the wrong thing.
 _WORDS = (
-    b"moov trak mdia minf stbl stsd stts ctts stsc stsz stco elst edts mvhd mdhd tkhd hdlr udta meta free mdat ftyp dref stss",
+    (
+        b"moov trak mdia minf stbl stsd stts ctts stsc stsz stco elst edts mvhd mdhd tkhd hdlr udta meta free mdat "
+        b"ftyp "
+        b"dref stss"
+    ),
     b"moof traf trun tfhd tfdt mvex trex sidx",
     b"RIFF LIST hdrl strl strh strf movi idx1 JUNK fmt data avih fact",
     b"FORM COMM SSND AIFF",
@@ -15,16 +21,26 @@ _WORDS = (
 )
 _NAMES = (
     *(tuple(words.split()) for words in _WORDS),
-    (b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\x15\x49\xa9\x66", b"\x16\x54\xae\x6b", b"\x1f\x43\xb6\x75", b"\x1c\x53\xbb\x6b"),  # EBML
+    # EBML
+    (
+        b"\x1a\x45\xdf\xa3",
+        b"\x18\x53\x80\x67",
+        b"\x15\x49\xa9\x66",
+        b"\x16\x54\xae\x6b",
+        b"\x1f\x43\xb6\x75",
+        b"\x1c\x53\xbb\x6b",
+    ),
     (b"\x2a\xd7\xb1", b"\x22\xb5\x9c", b"\x23\xe3\x83", b"\x25\x86\x88"),
-    (b"\x00\x00\x01\xba", b"\x00\x00\x01\xbb", b"\x00\x00\x01\xe0", b"\x00\x00\x01\xc0", b"\x00\x00\x01\xb3"),  # MPEG-PS
+    # MPEG-PS
+    (b"\x00\x00\x01\xba", b"\x00\x00\x01\xbb", b"\x00\x00\x01\xe0", b"\x00\x00\x01\xc0", b"\x00\x00\x01\xb3"),
 )
 
 _Change = Callable[[random.Random, bytearray], None]
 
 
 def mutant(source: bytes, seed: int) -> bytes:
-    """`source` with one to four kinds of damage, half of them near its beginning or end, where its structure is written."""
+    """`source` with one to four kinds of damage, half of them near its beginning or end, where its structure is
+    written."""
     rng, data = random.Random(seed), bytearray(source)
     for _ in range(rng.choice((1, 1, 1, 2, 2, 4))):
         if len(data) > 16:
@@ -79,7 +95,24 @@ def _lie_about_sizes(rng: random.Random, data: bytearray) -> None:
     for _ in range(rng.choice((1, 1, 4, 12))):
         at = _somewhere(rng, data, 8)
         size = len(data)
-        word = rng.choice((0, 1, 7, 8, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFE, size, size - at, size - at - 4, size + 1, 0x10000000, 1 << 24))
+        word = rng.choice(
+            (
+                0,
+                1,
+                7,
+                8,
+                0x7FFFFFFF,
+                0x80000000,
+                0xFFFFFFFF,
+                0xFFFFFFFE,
+                size,
+                size - at,
+                size - at - 4,
+                size + 1,
+                0x10000000,
+                1 << 24,
+            )
+        )
         data[at : at + 4] = (word & 0xFFFFFFFF).to_bytes(4, rng.choice(("big", "little")))
 
 

@@ -1,4 +1,5 @@
-"""Files that want other files or servers to be read: refused by every door that media comes in by, and nothing is touched."""
+"""Files that want other files or servers to be read: refused by every door that media comes in by, and nothing is
+touched."""
 
 from __future__ import annotations
 
@@ -11,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from app.domain.dub_options import Background
-from app.domain.errors import MEDIA_DAMAGED, MEDIA_TOOL_FAILED, NOT_MEDIA, PLAYLIST, SUBTITLES_EMPTY, SUBTITLES_INVALID, DubError
+from app.domain.errors import (
+    MEDIA_DAMAGED,
+    MEDIA_TOOL_FAILED,
+    NOT_MEDIA,
+    PLAYLIST,
+    SUBTITLES_EMPTY,
+    SUBTITLES_INVALID,
+    DubError,
+)
 from app.domain.media import FORMAT_WHITELIST, MediaInfo
 from app.dubbing.ingest import ingest
 from app.dubbing.mixing.mix import mixdown
@@ -48,12 +57,26 @@ def written(folder: Path, name: str, there: str) -> Path:
 
 
 def ingest_request(path: Path, out: Path) -> IngestRequest:
-    return IngestRequest(path=str(path), out=str(out), audio_track=0, max_duration_s=3600, size_bytes=path.stat().st_size)
+    return IngestRequest(
+        path=str(path), out=str(out), audio_track=0, max_duration_s=3600, size_bytes=path.stat().st_size
+    )
 
 
 def mix_request(folder: Path, **inputs: str | None) -> MixRequest:
-    values: dict[str, object] = {"source": str(sample("plain.mp4")), "source_id": "a", "audio_track": 0, "duration_s": 1.0, "clips": ()}
-    values |= {"background": Background.KEEP, "energies": None, "chunk_cache": str(folder / "cache"), "out": str(folder / "out.m4a"), "threads": 1}
+    values: dict[str, object] = {
+        "source": str(sample("plain.mp4")),
+        "source_id": "a",
+        "audio_track": 0,
+        "duration_s": 1.0,
+        "clips": (),
+    }
+    values |= {
+        "background": Background.KEEP,
+        "energies": None,
+        "chunk_cache": str(folder / "cache"),
+        "out": str(folder / "out.m4a"),
+        "threads": 1,
+    }
     return MixRequest(**{**values, **inputs})  # type: ignore[arg-type]
 
 
@@ -63,7 +86,9 @@ def test_the_attacks_are_real_and_the_trap_notices(tmp_path: Path, trap: Trap, n
     trap.touched()
     attack = written(tmp_path, name, str(trap.file))
     unsafe = ["-safe", "0"] if name == "ffconcat.mp4" else []
-    subprocess.run([FFMPEG, "-v", "quiet", *unsafe, "-i", str(attack), "-c", "copy", "-f", "null", "-"], timeout=30, check=False)
+    subprocess.run(
+        [FFMPEG, "-v", "quiet", *unsafe, "-i", str(attack), "-c", "copy", "-f", "null", "-"], timeout=30, check=False
+    )
     assert trap.touched() == ["file"]
 
 
@@ -114,13 +139,21 @@ def test_the_ffmpeg_program_refuses_it(tmp_path: Path, trap: Trap, there: str, n
     options = ("-map", "0", "-c", "copy")
 
     async def tried(formats: str) -> None:
-        command = Command(inputs=(Input(attack, formats=formats),), options=options, output=tmp_path / "out.mkv", muxer="matroska", duration_s=1)
+        command = Command(
+            inputs=(Input(attack, formats=formats),),
+            options=options,
+            output=tmp_path / "out.mkv",
+            muxer="matroska",
+            duration_s=1,
+        )
         with pytest.raises(DubError) as caught:
             await ffmpeg.run(command, lambda _: None)
         assert caught.value.problem is MEDIA_TOOL_FAILED
 
     async def all_tried() -> None:
-        await asyncio.gather(*(tried(formats) for formats in (FORMAT_WHITELIST, "mov", *(["srt"] if "-->" not in SCRIPTS[name] else []))))
+        await asyncio.gather(
+            *(tried(formats) for formats in (FORMAT_WHITELIST, "mov", *(["srt"] if "-->" not in SCRIPTS[name] else [])))
+        )
 
     asyncio.run(all_tried())
     assert not (tmp_path / "out.mkv").exists()
@@ -137,10 +170,14 @@ def test_media_that_names_another_file_is_taken_for_itself(tmp_path: Path, trap:
     assert info.audio
     (tmp_path / "out").mkdir()
     with contextlib.suppress(DubError):  # where its samples are said to lie elsewhere there may be nothing to decode
-        assert ingest(ingest_request(attack, tmp_path / "out"), lambda _: None).duration_s == pytest.approx(DURATION_S, abs=0.1)
+        assert ingest(ingest_request(attack, tmp_path / "out"), lambda _: None).duration_s == pytest.approx(
+            DURATION_S, abs=0.1
+        )
         mixdown(mix_request(tmp_path / "out", stem=str(attack), stem_id="b"), lambda _: None)
     options = ("-map", "0:v?", "-map", "0:a?", "-c", "copy")
-    command = Command(inputs=(Input(attack),), options=options, output=tmp_path / "out" / "o.mkv", muxer="matroska", duration_s=1)
+    command = Command(
+        inputs=(Input(attack),), options=options, output=tmp_path / "out" / "o.mkv", muxer="matroska", duration_s=1
+    )
     with contextlib.suppress(DubError):
         asyncio.run(ffmpeg.run(command, lambda _: None))
     assert trap.touched() == []

@@ -23,7 +23,8 @@ ALLOWED = {"done", *catalogue()} - {INTERNAL.code}
 
 @pytest.mark.slow
 def test_a_thousand_damaged_files_end_in_a_result_or_an_error(tmp_path: Path) -> None:
-    """Fixed seeds: number n is the same file always. Every eighth is mixed and muxed, too, and of some the subtitles are burned."""
+    """Fixed seeds: number n is the same file always. Every eighth is mixed and muxed, too, and of some the subtitles
+    are burned."""
     track = track_of(np.zeros((4 * 48_000, 2), np.float32), tmp_path / "track.m4a")
     fates = grind(tmp_path, range(COUNT), track, timeout_s=1800)
     assert len(fates) == COUNT
@@ -35,7 +36,10 @@ def test_a_thousand_damaged_files_end_in_a_result_or_an_error(tmp_path: Path) ->
     assert not large, large
     ends = collections.Counter((fate.stage, fate.end) for fate in fates)
     print(f"\n{COUNT} files from {len(BASES)}: {ends.most_common()}")
-    print(f"most memory {max(fate.peak_bytes for fate in fates) >> 20} MiB, most CPU {max(fate.cpu_s for fate in fates):.1f} s")
+    print(
+        f"most memory {max(fate.peak_bytes for fate in fates) >> 20} MiB, most CPU "
+        f"{max(fate.cpu_s for fate in fates):.1f} s"
+    )
     done = sum(count for (_, end), count in ends.items() if end == "done")
     assert 0.3 * COUNT < done < 0.9 * COUNT, "damage that is never or always survived tests nothing"
     assert ends["mux", "done"] > 20 and ends["burn", "done"] > 10 and ends["probe", "media_damaged"] > 50

@@ -15,10 +15,14 @@ from tests.hostile.mutate import mutant
 from tests.unit.media.samples import sample
 
 _PICTURES = (
-    "plain.mp4 fragmented.mp4 front.mp4 pcm.mov turned.mp4 covered.mp4 av1.mp4 plain.3gp plain.mkv two_languages.mkv ac3.mkv hevc.mkv plain.webm "
-    "vp9.webm plain.avi h264.avi plain.ts offset.ts plain.flv h264.flv plain.wmv plain.mpg theora.ogv plain.mxf short.dv"
+    "plain.mp4 fragmented.mp4 front.mp4 pcm.mov turned.mp4 covered.mp4 av1.mp4 plain.3gp plain.mkv two_languages.mkv "
+    "ac3.mkv hevc.mkv plain.webm "
+    "vp9.webm plain.avi h264.avi plain.ts offset.ts plain.flv h264.flv plain.wmv plain.mpg theora.ogv plain.mxf "
+    "short.dv"
 )
-_SOUNDS = "plain.mp3 covered.mp3 plain.wav plain.flac plain.m4a plain.ogg plain.opus plain.aac plain.wma plain.caf plain.amr"
+_SOUNDS = (
+    "plain.mp3 covered.mp3 plain.wav plain.flac plain.m4a plain.ogg plain.opus plain.aac plain.wma plain.caf plain.amr"
+)
 BASES = (*_PICTURES.split(), *_SOUNDS.split())
 COUNT = 1_000
 RENDERED_SHARE = 8  # of every eight, one goes on to the mix and the mux
@@ -49,5 +53,7 @@ def grind(folder: Path, numbers: range, track: Path, timeout_s: float) -> list[F
         cases.append(Case(str(files / name), turn % RENDERED_SHARE == 0, turn % BURNED_SHARE == 0, str(track)))
     command = [sys.executable, "-m", "tests.hostile.mill", str(out)]
     environ = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # a process with threads cannot be forked safely
-    ran = subprocess.run(command, input=msgspec.json.encode(cases), stdout=subprocess.PIPE, timeout=timeout_s, env=environ, check=True)
+    ran = subprocess.run(
+        command, input=msgspec.json.encode(cases), stdout=subprocess.PIPE, timeout=timeout_s, env=environ, check=True
+    )
     return msgspec.json.decode(ran.stdout, type=list[Fate])

@@ -34,8 +34,14 @@ class Running:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data.parent / f"{data.name}.log"
         self.errors = self.log  # where standard error goes; another file tells the two apart
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AUTODUBBER_", "ELEVENLABS_"))}
-        self.environ = kept | {"AUTODUBBER_DATA": str(data), "AUTODUBBER_PORT": str(self.port), "AUTODUBBER_MIN_FREE_BYTES": "0"} | environ
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("AUTODUBBER_", "ELEVENLABS_"))
+        }
+        self.environ = (
+            kept
+            | {"AUTODUBBER_DATA": str(data), "AUTODUBBER_PORT": str(self.port), "AUTODUBBER_MIN_FREE_BYTES": "0"}
+            | environ
+        )
         self.command = [sys.executable, "-m", "app", "serve"]
         self.folder: Path | None = None  # where it is started; here if None
         self.process: subprocess.Popen[bytes] | None = None
@@ -46,7 +52,9 @@ class Running:
     def start(self, within_s: float = 60.0, *, ready: bool = True) -> Running:
         """Returns when it can take work; without `ready`, when it answers (a full disk lets it take none)."""
         with self.log.open("ab") as log, self.errors.open("ab") as errors:
-            self.process = subprocess.Popen(self.command, cwd=self.folder, env=self.environ, stdout=log, stderr=errors, start_new_session=True)
+            self.process = subprocess.Popen(
+                self.command, cwd=self.folder, env=self.environ, stdout=log, stderr=errors, start_new_session=True
+            )
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -69,7 +77,8 @@ class Running:
             return []
 
     def kill(self) -> None:
-        """SIGKILL to the server, as the kernel's memory killer or a power cut does; its children must follow by themselves."""
+        """SIGKILL to the server, as the kernel's memory killer or a power cut does; its children must follow by
+        themselves."""
         assert self.process is not None
         family = self.family()
         worker_and_parent = family[:1] + [p for p in family[1:] if p.ppid() == self.process.pid]
@@ -100,14 +109,19 @@ class Running:
     # ---------------------------------------------------------------- what a person does
 
     def ok(self, response: httpx.Response) -> Any:
-        assert response.status_code < 300, f"{response.request.method} {response.request.url}: {response.status_code} {response.text}"
+        assert response.status_code < 300, (
+            f"{response.request.method} {response.request.url}: {response.status_code} {response.text}"
+        )
         return response.json() if response.content else None
 
     def upload(self, path: Path, filename: str | None = None, chunk_bytes: int = CHUNK_BYTES) -> str:
         """Upload over tus in chunks; returns the upload's id."""
         name = base64.b64encode((filename or path.name).encode()).decode()
         head = {"Tus-Resumable": "1.0.0"}
-        created = self.client.post("/api/uploads", headers=head | {"Upload-Length": str(path.stat().st_size), "Upload-Metadata": f"filename {name}"})
+        created = self.client.post(
+            "/api/uploads",
+            headers=head | {"Upload-Length": str(path.stat().st_size), "Upload-Metadata": f"filename {name}"},
+        )
         assert created.status_code == 201, created.text
         location = created.headers["Location"]
         with path.open("rb") as file:
@@ -120,10 +134,20 @@ class Running:
         return str(location.rstrip("/").rsplit("/", 1)[-1])
 
     def create(
-        self, upload_id: str, headers: dict[str, str] | None = None, subtitles: str | None = None, stem: str | None = None, **options: Any
+        self,
+        upload_id: str,
+        headers: dict[str, str] | None = None,
+        subtitles: str | None = None,
+        stem: str | None = None,
+        **options: Any,
     ) -> dict[str, Any]:
         """A job; `subtitles` and `stem` are ids of uploads."""
-        body: dict[str, Any] = {"upload_id": upload_id, "options": in_groups(options), "subtitles_upload_id": subtitles, "stem_upload_id": stem}
+        body: dict[str, Any] = {
+            "upload_id": upload_id,
+            "options": in_groups(options),
+            "subtitles_upload_id": subtitles,
+            "stem_upload_id": stem,
+        }
         return dict(self.ok(self.client.post("/api/jobs", json=body, headers=headers)))
 
     def job(self, job_id: str) -> dict[str, Any]:
@@ -202,7 +226,9 @@ class Running:
         size = int(self.client.head(address).headers["Content-Length"])
         with to.open("wb") as file:
             for start in range(0, size, range_bytes):
-                answer = self.client.get(address, headers={"Range": f"bytes={start}-{min(start + range_bytes, size) - 1}"})
+                answer = self.client.get(
+                    address, headers={"Range": f"bytes={start}-{min(start + range_bytes, size) - 1}"}
+                )
                 assert answer.status_code == 206
                 file.write(answer.content)
         assert to.stat().st_size == size

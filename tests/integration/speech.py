@@ -44,8 +44,11 @@ def spoken(text: str, voice: str = "en-us") -> np.ndarray:
     return np.asarray(sound[loud[0] : loud[-1]], np.float32)
 
 
-def spoken_video(ffmpeg: str, path: Path, sentences: list[Sentence], duration_s: float, *, voice: str = "en-us", picture: bool = True) -> Path:
-    """A moving picture (or sound alone) in which the sentences are spoken at their times. The container follows the name."""
+def spoken_video(
+    ffmpeg: str, path: Path, sentences: list[Sentence], duration_s: float, *, voice: str = "en-us", picture: bool = True
+) -> Path:
+    """A moving picture (or sound alone) in which the sentences are spoken at their times. The container follows the
+    name."""
     track = np.zeros(round(duration_s * SAMPLE_RATE_HZ), np.float32)
     for sentence in sentences:
         sound, at = spoken(sentence.text, voice), round(sentence.start_s * SAMPLE_RATE_HZ)
@@ -57,8 +60,33 @@ def spoken_video(ffmpeg: str, path: Path, sentences: list[Sentence], duration_s:
         file.setframerate(SAMPLE_RATE_HZ)
         file.writeframes((np.clip(track, -1, 1) * 32767).astype("<i2").tobytes())
     source = f"testsrc=s=320x180:r=25:d={duration_s}"
-    moving = ["-f", "lavfi", "-i", source, "-map", "1:v", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
-    command = [ffmpeg, "-v", "error", "-nostdin", "-y", "-i", str(sound_file), *(moving if picture else []), "-map", "0:a", str(path)]
+    moving = [
+        "-f",
+        "lavfi",
+        "-i",
+        source,
+        "-map",
+        "1:v",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-pix_fmt",
+        "yuv420p",
+    ]
+    command = [
+        ffmpeg,
+        "-v",
+        "error",
+        "-nostdin",
+        "-y",
+        "-i",
+        str(sound_file),
+        *(moving if picture else []),
+        "-map",
+        "0:a",
+        str(path),
+    ]
     subprocess.run(command, check=True)
     sound_file.unlink()
     return path
@@ -78,14 +106,37 @@ def heard(ffmpeg: str, media: Path, checkpoint: Path, work: Path, *, track: int 
         if isinstance(event, Recognised):
             segments.extend(event.segments)
 
-    request = RecognitionRequest(speech=speech, model=str(checkpoint), language=None, task=Task.TRANSCRIBE, duration_s=duration_s, resume_at_s=0.0)
-    asyncio.run(OpenAIWhisper(ModelStore(work / "models", paths=True), threads=1, device="cpu").transcribe(request, on_event))
+    request = RecognitionRequest(
+        speech=speech,
+        model=str(checkpoint),
+        language=None,
+        task=Task.TRANSCRIBE,
+        duration_s=duration_s,
+        resume_at_s=0.0,
+    )
+    asyncio.run(
+        OpenAIWhisper(ModelStore(work / "models", paths=True), threads=1, device="cpu").transcribe(request, on_event)
+    )
     return segments
 
 
 def duration_s(ffmpeg: str, media: Path, stream: str) -> float:
     """How long a stream is when it is decoded; `stream` as ffmpeg's -map has it ("0:a:0")."""
-    command = [ffmpeg, "-v", "error", "-nostdin", "-i", str(media), "-map", stream, "-f", "null", "-progress", "pipe:1", "-"]
+    command = [
+        ffmpeg,
+        "-v",
+        "error",
+        "-nostdin",
+        "-i",
+        str(media),
+        "-map",
+        stream,
+        "-f",
+        "null",
+        "-progress",
+        "pipe:1",
+        "-",
+    ]
     shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     times = [line.partition("=")[2] for line in shown.splitlines() if line.startswith("out_time_us=")]
     return int(times[-1]) / 1e6

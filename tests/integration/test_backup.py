@@ -1,4 +1,5 @@
-"""The restore drill: a real server, a real loss, and a server that goes on as if nothing had been. Then the commands, as an operator types them."""
+"""The restore drill: a real server, a real loss, and a server that goes on as if nothing had been. Then the commands,
+as an operator types them."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ def failed(result: subprocess.CompletedProcess[str], status: int, says: str) -> 
 
 
 def test_the_restore_drill(serve: Callable[..., Running], spoken_mp4: Path, tmp_path: Path) -> None:
-    """One job is completed, one waits for a person, one is at work when the backup is made; then the whole folder is lost."""
+    """One job is completed, one waits for a person, one is at work when the backup is made; then the whole folder is
+    lost."""
     place = tmp_path / "backups"
     environ = {"AUTODUBBER_BACKUP_PASSWORD": PASSWORD}
     server = serve()
@@ -46,7 +48,10 @@ def test_the_restore_drill(serve: Callable[..., Running], spoken_mp4: Path, tmp_
     waiting = server.wait(server.create(server.upload(spoken_mp4))["id"], "review")
     unclaimed = server.upload(spoken_mp4)
     running = server.create(server.upload(spoken_mp4), review=False, background="replace")
-    server.until(running["id"], lambda event: event["type"] == "progress" and event["stage"] in ("transcribe", "synthesize", "mix"))
+    server.until(
+        running["id"],
+        lambda event: event["type"] == "progress" and event["stage"] in ("transcribe", "synthesize", "mix"),
+    )
     started = time.monotonic()
     taken = done(autodubber("backup", "--to", str(place), "--json", data=server.data, **environ))
     backup_s = time.monotonic() - started
@@ -59,7 +64,10 @@ def test_the_restore_drill(serve: Callable[..., Running], spoken_mp4: Path, tmp_
     started = time.monotonic()
     told = done(autodubber("restore", "--from", str(place), "--json", data=server.data, **environ))
     server.start()
-    print(f"\nthe drill: backup {backup_s:.1f} s, lost, restored and answering {time.monotonic() - started:.1f} s ({told['bytes'] / 1e6:.1f} MB)")
+    print(
+        f"\nthe drill: backup {backup_s:.1f} s, lost, restored and answering {time.monotonic() - started:.1f} s "
+        f"({told['bytes'] / 1e6:.1f} MB)"
+    )
 
     assert server.files(finished["id"]) == files
     assert server.download(finished["id"], "video", tmp_path / "after.mp4").read_bytes() == video
@@ -73,7 +81,9 @@ def test_the_restore_drill(serve: Callable[..., Running], spoken_mp4: Path, tmp_
     assert server.wait(server.create(unclaimed)["id"], "review")["size_bytes"] == spoken_mp4.stat().st_size
 
 
-def test_the_schedule_makes_backups_and_knows_of_them_after_a_restart(serve: Callable[..., Running], tmp_path: Path) -> None:
+def test_the_schedule_makes_backups_and_knows_of_them_after_a_restart(
+    serve: Callable[..., Running], tmp_path: Path
+) -> None:
     place = tmp_path / "backups"
     server = serve(AUTODUBBER_BACKUP_TO=str(place), AUTODUBBER_BACKUP_EVERY_S="2")
     told = server.data / "backup.json"
@@ -124,9 +134,15 @@ def test_an_operator_s_commands(serve: Callable[..., Running], tmp_path: Path) -
     failed(autodubber("restore", "--replace", data=data), exit_status.ENVIRONMENT, "in use")
     server.stop()
     failed(autodubber("restore", data=data), exit_status.ENVIRONMENT, "--replace")
-    failed(autodubber("restore", "--from", str(tmp_path / "nowhere"), data=tmp_path / "new"), exit_status.ENVIRONMENT, "There is none in")
     failed(
-        autodubber("restore", "--snapshot", "../x", "--from", str(data / "backups"), data=tmp_path / "new"), exit_status.ENVIRONMENT, "no backup's id"
+        autodubber("restore", "--from", str(tmp_path / "nowhere"), data=tmp_path / "new"),
+        exit_status.ENVIRONMENT,
+        "There is none in",
+    )
+    failed(
+        autodubber("restore", "--snapshot", "../x", "--from", str(data / "backups"), data=tmp_path / "new"),
+        exit_status.ENVIRONMENT,
+        "no backup's id",
     )
     failed(autodubber("backup", "--to", str(data / "blobs" / "x"), data=data), exit_status.USAGE, "another folder")
     failed(autodubber("backup", "--to", "s3://key:secret@bucket/x", data=data), exit_status.USAGE, "s3://BUCKET/PREFIX")
@@ -142,7 +158,9 @@ def test_an_operator_s_commands(serve: Callable[..., Running], tmp_path: Path) -
     assert result.returncode == exit_status.ENVIRONMENT and "DAMAGED" in result.stdout and ".sqlite3: " in result.stderr
 
 
-def test_backups_go_to_a_bucket_and_come_back_with_no_secret_shown(serve: Callable[..., Running], tmp_path: Path) -> None:
+def test_backups_go_to_a_bucket_and_come_back_with_no_secret_shown(
+    serve: Callable[..., Running], tmp_path: Path
+) -> None:
     server = serve()
     with double.running(tmp_path / "s3") as (url, bucket):
         environ = {
@@ -157,7 +175,9 @@ def test_backups_go_to_a_bucket_and_come_back_with_no_secret_shown(serve: Callab
         result = autodubber("backup", data=server.data, **wrong)
         failed(result, exit_status.ENVIRONMENT, "The secret key is not right.")
         said = result.stdout + result.stderr + (server.data / "backup.json").read_text() + server.logged()
-        assert not any(secret in said for secret in ("wrong-and-secret", double.ACCESS_KEY, double.SECRET_KEY, PASSWORD))
+        assert not any(
+            secret in said for secret in ("wrong-and-secret", double.ACCESS_KEY, double.SECRET_KEY, PASSWORD)
+        )
         failed(
             autodubber("verify", data=server.data, **environ | {"AUTODUBBER_BACKUP_PASSWORD": "wrong"}),
             exit_status.ENVIRONMENT,

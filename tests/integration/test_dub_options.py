@@ -31,12 +31,24 @@ def stem(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_wav(tmp_path_factory.mktemp("stem") / "music.wav", tone(DURATION_S, STEM_HZ))
 
 
-def test_a_stem_locks_and_files_of_another_kind(server: Running, spoken_mp4: Path, stem: Path, ffmpeg: str, tmp_path: Path) -> None:
-    job = server.create(server.upload(spoken_mp4), stem=server.upload(stem), container="mkv", audio_codec="opus", audio_format="mp3", duck_db=-12)
+def test_a_stem_locks_and_files_of_another_kind(
+    server: Running, spoken_mp4: Path, stem: Path, ffmpeg: str, tmp_path: Path
+) -> None:
+    job = server.create(
+        server.upload(spoken_mp4),
+        stem=server.upload(stem),
+        container="mkv",
+        audio_codec="opus",
+        audio_format="mp3",
+        duck_db=-12,
+    )
     job_id = server.wait(job["id"], "review")["id"]
     assert job["has_stem"] is True
     lines, _ = server.segments(job_id)
-    server.edit(job_id, edit=[{"id": lines[1]["id"], "start_s": 4.6, "start_locked": True}, {"id": lines[2]["id"], "locked_rate": 1.2}])
+    server.edit(
+        job_id,
+        edit=[{"id": lines[1]["id"], "start_s": 4.6, "start_locked": True}, {"id": lines[2]["id"], "locked_rate": 1.2}],
+    )
     server.act(job_id, "approve")
     server.wait(job_id, "completed")
 
@@ -67,7 +79,9 @@ def test_a_stem_locks_and_files_of_another_kind(server: Running, spoken_mp4: Pat
         assert container.streams.audio[0].codec_context.name.startswith("mp3")
 
 
-def test_only_what_a_choice_changes_is_made_again(server: Running, spoken_mp4: Path, stem: Path, ffmpeg: str, tmp_path: Path) -> None:
+def test_only_what_a_choice_changes_is_made_again(
+    server: Running, spoken_mp4: Path, stem: Path, ffmpeg: str, tmp_path: Path
+) -> None:
     job_id = server.create(server.upload(spoken_mp4), review=False, background="keep")["id"]
     server.wait(job_id, "completed")
     artifacts = server.data / "blobs" / "artifacts"
@@ -91,7 +105,11 @@ def test_only_what_a_choice_changes_is_made_again(server: Running, spoken_mp4: P
     assert with_flac["track"] == after["audio"] and with_flac["video"] == after["video"]
     assert changed(audio_format="m4a") == ["mix"]
     assert server.files(job_id) == after, "no file of another format is left"
-    assert {path.stem for path in artifacts.iterdir()} == set(after.values()) - {after["source"], after["peaks"], after["thumbnail"]}
+    assert {path.stem for path in artifacts.iterdir()} == set(after.values()) - {
+        after["source"],
+        after["peaks"],
+        after["thumbnail"],
+    }
 
     lines, _ = server.segments(job_id)
     server.edit(job_id, edit=[{"id": lines[0]["id"], "locked_rate": 1.1}])
@@ -116,7 +134,9 @@ def test_of_sound_alone_the_result_is_sound(
     with av.open(str(audio)) as container:
         assert container.streams.audio[0].codec_context.name == codec
     assert len(decode(ffmpeg, audio)) / RATE_HZ == pytest.approx(job["media"]["duration_s"], abs=0.001)
-    assert [line.text.strip() for line in heard(ffmpeg, audio, whisper_checkpoint, tmp_path)] == [sentence.text for sentence in SPOKEN]
+    assert [line.text.strip() for line in heard(ffmpeg, audio, whisper_checkpoint, tmp_path)] == [
+        sentence.text for sentence in SPOKEN
+    ]
     report = server.ok(server.client.get(f"/api/jobs/{job_id}/report"))
     assert report["picture"] is None and abs(report["duration_difference_s"]) < 0.05
     assert report["loudness_lufs"] == pytest.approx(measure(ffmpeg, audio)[0], abs=0.5)
@@ -134,7 +154,20 @@ def test_another_track_is_recognised_heard_under_the_voice_and_kept(
 ) -> None:
     other = spoken_video(ffmpeg, tmp_path / "other.wav", SECOND, DURATION_S, picture=False)
     both = tmp_path / "both.mkv"
-    mapped = ["-map", "0:v", "-map", "0:a", "-map", "1:a", "-c", "copy", "-metadata:s:a:1", "language=fra", "-metadata:s:a:1", "title=Second"]
+    mapped = [
+        "-map",
+        "0:v",
+        "-map",
+        "0:a",
+        "-map",
+        "1:a",
+        "-c",
+        "copy",
+        "-metadata:s:a:1",
+        "language=fra",
+        "-metadata:s:a:1",
+        "title=Second",
+    ]
     subprocess.run([ffmpeg, "-v", "error", "-i", str(spoken_mp4), "-i", str(other), *mapped, str(both)], check=True)
     first = server.create(server.upload(both), keep_original_track=True, background="replace")
     first = server.wait(first["id"], "review")

@@ -54,7 +54,9 @@ def dubber(serve: Callable[..., Running], service: Service) -> Running:
     return serve(ELEVENLABS_API_KEY=double.KEY, ELEVENLABS_BASE_URL=service.url)
 
 
-def finished(server: Running, spoken_mp4: Path, *, headers: dict[str, str] | None = None, **options: Any) -> dict[str, Any]:
+def finished(
+    server: Running, spoken_mp4: Path, *, headers: dict[str, str] | None = None, **options: Any
+) -> dict[str, Any]:
     """The job in its end, completed or failed."""
     job = server.create(server.upload(spoken_mp4), review=False, **{"voice": VOICE} | options, headers=headers)
     return dict(server.until(job["id"], lambda e: "job" in e and e["job"]["state"] in ("completed", "failed"))["job"])
@@ -109,14 +111,22 @@ BUSY = {"detail": {"status": "system_busy", "code": "system_busy", "message": "b
     ],
     ids=["busy, down, cut short, odd", "gone, a page, nothing, JSON"],
 )
-def test_a_passing_trouble_on_every_line_is_tried_again(faults: list[dict[str, Any]], dubber: Running, service: Service, spoken_mp4: Path) -> None:
-    service.fails(*(fault | {"text": line(sentence.text), "times": 1} for fault, sentence in zip(faults, SPOKEN, strict=True)))
+def test_a_passing_trouble_on_every_line_is_tried_again(
+    faults: list[dict[str, Any]], dubber: Running, service: Service, spoken_mp4: Path
+) -> None:
+    service.fails(
+        *(fault | {"text": line(sentence.text), "times": 1} for fault, sentence in zip(faults, SPOKEN, strict=True))
+    )
     job = finished(dubber, spoken_mp4)
     assert job["state"] == "completed", job["error"]
-    assert Counter(call["text"] for call in service.journal()["calls"]) == Counter({sentence.text: 2 for sentence in SPOKEN})
+    assert Counter(call["text"] for call in service.journal()["calls"]) == Counter(
+        {sentence.text: 2 for sentence in SPOKEN}
+    )
 
 
-def test_spent_credits_keep_what_is_spoken_and_a_retry_buys_only_the_rest(serve: Callable[..., Running], service: Service, spoken_mp4: Path) -> None:
+def test_spent_credits_keep_what_is_spoken_and_a_retry_buys_only_the_rest(
+    serve: Callable[..., Running], service: Service, spoken_mp4: Path
+) -> None:
     dubber = serve(ELEVENLABS_API_KEY=double.KEY, ELEVENLABS_BASE_URL=service.url, AUTODUBBER_ELEVENLABS_AT_ONCE="1")
     service.account(limit=len(SPOKEN[0].text) + len(SPOKEN[1].text), used=0)
     job = finished(dubber, spoken_mp4)
@@ -129,21 +139,31 @@ def test_spent_credits_keep_what_is_spoken_and_a_retry_buys_only_the_rest(serve:
     assert service.bought() == Counter(s.text for s in SPOKEN)
 
 
-def test_a_wrong_key_is_told_and_nowhere_to_be_read(serve: Callable[..., Running], service: Service, spoken_mp4: Path) -> None:
+def test_a_wrong_key_is_told_and_nowhere_to_be_read(
+    serve: Callable[..., Running], service: Service, spoken_mp4: Path
+) -> None:
     wrong = "sk_wrong_value_that_must_not_leak"
     server = serve(ELEVENLABS_API_KEY=wrong, ELEVENLABS_BASE_URL=service.url)
     job = finished(server, spoken_mp4)
     assert (job["state"], job["error"]["code"]) == ("failed", "key_invalid")
-    everything = server.client.get("/api/jobs").text + server.client.get("/api/engines").text + server.client.get("/api/settings").text
+    everything = (
+        server.client.get("/api/jobs").text
+        + server.client.get("/api/engines").text
+        + server.client.get("/api/settings").text
+    )
     assert wrong not in everything and wrong not in server.logged()
 
 
-def test_a_key_that_comes_with_the_request_is_used_and_survives_a_kill(serve: Callable[..., Running], service: Service, spoken_mp4: Path) -> None:
+def test_a_key_that_comes_with_the_request_is_used_and_survives_a_kill(
+    serve: Callable[..., Running], service: Service, spoken_mp4: Path
+) -> None:
     server = serve(ELEVENLABS_BASE_URL=service.url)
     job = finished(server, spoken_mp4)
     assert job["error"]["code"] == "key_missing"
     service.fails({"kind": "delay", "text": line(SPOKEN[3].text), "delay_s": 60})
-    server.ok(server.client.post(f"/api/jobs/{job['id']}/retry", headers={"X-Autodubber-Key": f"elevenlabs={double.KEY}"}))
+    server.ok(
+        server.client.post(f"/api/jobs/{job['id']}/retry", headers={"X-Autodubber-Key": f"elevenlabs={double.KEY}"})
+    )
     server.until(job["id"], lambda e: e["type"] == "progress" and e["message"].startswith("3 of "))
     server.kill()
     server.start()
@@ -155,7 +175,9 @@ def test_a_key_that_comes_with_the_request_is_used_and_survives_a_kill(serve: Ca
     assert double.KEY not in server.logged()
 
 
-def test_a_key_entered_in_the_page_is_masked_and_used(serve: Callable[..., Running], service: Service, spoken_mp4: Path) -> None:
+def test_a_key_entered_in_the_page_is_masked_and_used(
+    serve: Callable[..., Running], service: Service, spoken_mp4: Path
+) -> None:
     server = serve(ELEVENLABS_BASE_URL=service.url)
     told = server.client.put("/api/settings/keys/elevenlabs", json={"key": double.KEY})
     assert told.status_code < 300, told.text
@@ -166,7 +188,9 @@ def test_a_key_entered_in_the_page_is_masked_and_used(serve: Callable[..., Runni
     assert finished(server, spoken_mp4)["state"] == "completed"
 
 
-def test_an_unknown_voice_is_refused_before_anything_is_bought(dubber: Running, service: Service, spoken_mp4: Path) -> None:
+def test_an_unknown_voice_is_refused_before_anything_is_bought(
+    dubber: Running, service: Service, spoken_mp4: Path
+) -> None:
     job = finished(dubber, spoken_mp4, voice="elevenlabs:NoSuchVoice000000000")
     assert (job["state"], job["error"]["code"]) == ("failed", "voice_unknown")
     assert service.bought() == Counter()

@@ -1,4 +1,5 @@
-"""A full disk is survived: at 0 bytes free people can still put things in order, no job is stuck, and a server that starts then goes on by itself."""
+"""A full disk is survived: at 0 bytes free people can still put things in order, no job is stuck, and a server that
+starts then goes on by itself."""
 
 from __future__ import annotations
 
@@ -63,7 +64,9 @@ def start(disk: Disk, tmp_path: Path, whisper_checkpoint: Path) -> Iterator[Call
     started: list[Running] = []
 
     def begin(*, ready: bool = True, **environ: str) -> Running:
-        server = Running(disk.folder / "data", AUTODUBBER_MODEL=str(whisper_checkpoint), AUTODUBBER_THREADS="1", **environ)
+        server = Running(
+            disk.folder / "data", AUTODUBBER_MODEL=str(whisper_checkpoint), AUTODUBBER_THREADS="1", **environ
+        )
         server.log = server.errors = tmp_path / "server.log"
         started.append(server)
         return server.start(ready=ready)
@@ -83,10 +86,16 @@ def within(seconds: float, arrived: Callable[[], Any]) -> Any:
 
 def failing(server: Running) -> dict[str, str]:
     """The checks of readiness that fail, with their reasons."""
-    return {check["name"]: check["detail"] for check in server.client.get("/health/ready").json()["checks"] if not check["ok"]}
+    return {
+        check["name"]: check["detail"]
+        for check in server.client.get("/health/ready").json()["checks"]
+        if not check["ok"]
+    }
 
 
-def test_at_no_byte_free_jobs_fail_truly_and_everything_can_be_put_in_order(start: Callable[..., Running], disk: Disk, spoken_mp4: Path) -> None:
+def test_at_no_byte_free_jobs_fail_truly_and_everything_can_be_put_in_order(
+    start: Callable[..., Running], disk: Disk, spoken_mp4: Path
+) -> None:
     server = start()
     client = server.client
     reserve = server.data / ".reserve"
@@ -102,13 +111,18 @@ def test_at_no_byte_free_jobs_fail_truly_and_everything_can_be_put_in_order(star
     client.post(f"/api/jobs/{stopped}/cancel")
     job = server.job(stopped)
     assert job["state"] == "cancelled" or job["error"]["code"] == "disk_full", "unless the full disk was faster"
-    assert client.patch(f"/api/jobs/{gone}", json={"title": "Named on a full disk"}).json()["title"] == "Named on a full disk"
+    assert (
+        client.patch(f"/api/jobs/{gone}", json={"title": "Named on a full disk"}).json()["title"]
+        == "Named on a full disk"
+    )
     assert client.put("/api/settings/keys/elevenlabs", json={"key": "k" * 40}).status_code == 200
     assert client.delete("/api/settings/keys/elevenlabs").status_code == 204
     failed = server.until(kept, lambda event: "job" in event and event["job"]["state"] == "failed")["job"]
     assert failed["error"]["code"] == "disk_full"
     disk.fill()
-    body = client.patch(waits, headers=TUS | {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}, content=LARGE)
+    body = client.patch(
+        waits, headers=TUS | {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}, content=LARGE
+    )
     assert (body.status_code, body.json()["code"]) == (507, "disk_full")
     assert client.delete(waits, headers=TUS).status_code == 204
     assert client.delete(f"/api/jobs/{gone}").status_code == 204

@@ -1,4 +1,5 @@
-"""Damaged and hostile files on a real server: each job ends with a result or with an error that says what to do, and the server stands."""
+"""Damaged and hostile files on a real server: each job ends with a result or with an error that says what to do, and
+the server stands."""
 
 from __future__ import annotations
 
@@ -54,7 +55,13 @@ def test_hostile_files_end_their_job_and_nothing_else(serve: Callable[..., Runni
         trap.touched()
         jobs = {}
         for path in files:
-            job = server.create(server.upload(path), subtitles=brought(server, tmp_path), review=False, language="en", keep_original_track=True)
+            job = server.create(
+                server.upload(path),
+                subtitles=brought(server, tmp_path),
+                review=False,
+                language="en",
+                keep_original_track=True,
+            )
             jobs[path.name] = job["id"]
         ends = {name: ended(server, job_id) for name, job_id in jobs.items()}
         assert INTERNAL.code not in ends.values(), ends
@@ -62,7 +69,9 @@ def test_hostile_files_end_their_job_and_nothing_else(serve: Callable[..., Runni
         assert "completed" in ends.values() and len(set(ends.values())) >= 3, ends
         assert trap.touched() == []
     assert server.client.get("/health/ready").status_code == 200
-    assert all(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in workers), "a worker of the server died"
+    assert all(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in workers), (
+        "a worker of the server died"
+    )
 
 
 def test_a_hostile_file_is_no_subtitle_and_no_stem(serve: Callable[..., Running], tmp_path: Path) -> None:

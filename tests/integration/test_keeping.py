@@ -1,4 +1,5 @@
-"""Jobs that lose files and jobs that travel, with the real server, a real dub, and a voice service that counts what it is paid for."""
+"""Jobs that lose files and jobs that travel, with the real server, a real dub, and a voice service that counts what it
+is paid for."""
 
 from __future__ import annotations
 
@@ -39,8 +40,11 @@ def command(data: Path, *arguments: str, **environ: str) -> dict[str, Any]:
     limits = {"AUTODUBBER_MIN_FREE_BYTES": "0"}
     done = subprocess.run(
         [sys.executable, "-m", "app", *arguments, "--data", str(data), "--json"],
-        capture_output=True, text=True, env=kept | limits | environ, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=kept | limits | environ,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr + done.stdout
     return dict(json.loads(done.stdout))
 
@@ -106,7 +110,9 @@ def test_what_retention_took_is_told_and_made_again(
 
     assert server.client.get(f"/api/jobs/{job_id}/estimate").json()["characters"] == 0
     clean(AUTODUBBER_MAX_CLIPS_BYTES="1")
-    assert server.client.get(f"/api/jobs/{job_id}/estimate").json()["characters"] == sum(len(sentence.text) for sentence in SPOKEN)
+    assert server.client.get(f"/api/jobs/{job_id}/estimate").json()["characters"] == sum(
+        len(sentence.text) for sentence in SPOKEN
+    )
     server.render(job_id)
     assert sorted(bought()) == sorted(sentence.text for sentence in SPOKEN)
 

@@ -56,9 +56,15 @@ def test_after_an_edit_only_that_line_is_spoken_again(server: Running, spoken_mp
     server.edit(job["id"], edit=[{"id": segments[0]["id"], "text": "See you again next week."}])
     assert server.job(job["id"])["stale"] is True
     estimate = server.ok(server.client.get(f"/api/jobs/{job['id']}/estimate"))
-    assert (estimate["lines"], estimate["cached_lines"], estimate["characters"]) == (4, 3, len("See you again next week."))
+    assert (estimate["lines"], estimate["cached_lines"], estimate["characters"]) == (
+        4,
+        3,
+        len("See you again next week."),
+    )
     server.act(job["id"], "render")
-    job = server.until(job["id"], lambda e: "job" in e and e["job"]["state"] == "completed" and not e["job"]["stale"])["job"]
+    job = server.until(job["id"], lambda e: "job" in e and e["job"]["state"] == "completed" and not e["job"]["stale"])[
+        "job"
+    ]
     assert len(set((server.data / "blobs" / "clips").glob("*.wav")) - clips) == 1
     second = {a["kind"]: a["sha256"] for a in job["artifacts"]}
     assert second["video"] != first["video"] and second["srt"] != first["srt"]
@@ -74,19 +80,27 @@ def test_a_changed_speed_speaks_again_and_lines_still_start_on_time(
     server.ok(server.client.patch(f"/api/jobs/{job['id']}", json={"options": {"voices": {"speed": 1.1}}}))
     assert server.job(job["id"])["stale"] is True
     server.act(job["id"], "render")
-    job = server.until(job["id"], lambda e: "job" in e and e["job"]["state"] == "completed" and not e["job"]["stale"])["job"]
+    job = server.until(job["id"], lambda e: "job" in e and e["job"]["state"] == "completed" and not e["job"]["stale"])[
+        "job"
+    ]
     said = heard(ffmpeg, server.download(job["id"], "audio", tmp_path / "dub.m4a"), whisper_checkpoint, tmp_path)
     assert [s.start_s for s in said] == pytest.approx([s.start_s for s in SPOKEN], abs=0.3)
 
 
 def test_brought_subtitles_need_no_recognition(server: Running, spoken_mp4: Path, tmp_path: Path) -> None:
     srt = tmp_path / "mine.srt"
-    srt.write_text("1\n00:00:01,000 --> 00:00:03,000\nHello from my own file.\n\n2\n00:00:05,500 --> 00:00:08,000\nAnd a second line.\n")
+    srt.write_text(
+        "1\n00:00:01,000 --> 00:00:03,000\nHello from my own file.\n\n2\n00:00:05,500 --> 00:00:08,000\nAnd a second "
+        "line.\n"
+    )
     job = server.create(server.upload(spoken_mp4), subtitles=server.upload(srt), review=False, language="en")
     job = server.wait(job["id"], "completed")
     assert job["options"]["recognition"]["recognizer"] == "subtitles"
     segments, _ = server.segments(job["id"])
-    assert [(s["start_s"], s["end_s"], s["text"]) for s in segments] == [(1.0, 3.0, "Hello from my own file."), (5.5, 8.0, "And a second line.")]
+    assert [(s["start_s"], s["end_s"], s["text"]) for s in segments] == [
+        (1.0, 3.0, "Hello from my own file."),
+        (5.5, 8.0, "And a second line."),
+    ]
 
 
 def test_the_original_can_come_along_as_a_second_track(
@@ -113,7 +127,22 @@ def test_burned_subtitles_are_in_the_picture(server: Running, spoken_mp4: Path, 
         lower = "crop=iw:ih/3:0:ih*2/3,format=gray"
         frames = []
         for path in (video, spoken_mp4):
-            command = [ffmpeg, "-v", "error", "-ss", str(at_s), "-i", str(path), "-frames:v", "1", "-vf", lower, "-f", "rawvideo", "-"]
+            command = [
+                ffmpeg,
+                "-v",
+                "error",
+                "-ss",
+                str(at_s),
+                "-i",
+                str(path),
+                "-frames:v",
+                "1",
+                "-vf",
+                lower,
+                "-f",
+                "rawvideo",
+                "-",
+            ]
             frames.append(subprocess.run(command, check=True, capture_output=True).stdout)
         assert len(frames[0]) == len(frames[1]) > 0
         return sum((a - b) ** 2 for a, b in zip(*frames, strict=True)) / len(frames[0])

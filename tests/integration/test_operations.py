@@ -1,4 +1,5 @@
-"""What an operator sees of a real job: the log, the access log, the metrics, the traces; and what nobody may ever see there."""
+"""What an operator sees of a real job: the log, the access log, the metrics, the traces; and what nobody may ever see
+there."""
 
 from __future__ import annotations
 
@@ -44,7 +45,9 @@ def service() -> Iterator[str]:
 
 
 @pytest.fixture
-def watched(tmp_path: Path, whisper_checkpoint: Path, service: str, receiver: Receiver) -> Iterator[Callable[..., Running]]:
+def watched(
+    tmp_path: Path, whisper_checkpoint: Path, service: str, receiver: Receiver
+) -> Iterator[Callable[..., Running]]:
     """Starts servers with every secret there is, tracing to the receiver; their standard error is a file of its own."""
     started: list[Running] = []
 
@@ -78,15 +81,28 @@ def lines(server: Running) -> list[dict[str, Any]]:
 def everything_secret(server: Running) -> None:
     """Send secrets by every way there is: query, headers, bodies, paths, wrong requests."""
     client = server.client
-    client.get("/api/voices", params={"api_key": QUERY, "token": QUERY}, headers={"Authorization": f"Bearer {QUERY}", "Cookie": f"session={QUERY}"})
+    client.get(
+        "/api/voices",
+        params={"api_key": QUERY, "token": QUERY},
+        headers={"Authorization": f"Bearer {QUERY}", "Cookie": f"session={QUERY}"},
+    )
     client.get("/api/voices", headers={"xi-api-key": QUERY})
     client.get("/api/voices", headers={"X-Autodubber-Key": f"elevenlabs={QUERY}"})
     client.get("/api/voices", headers={"X-Autodubber-Key": QUERY})
     client.get("/metrics", headers={"Authorization": f"Bearer {QUERY}"})
     client.get("/metrics", params={"token": SECRETS["AUTODUBBER_METRICS_TOKEN"]})
     client.get(f"/download/{QUERY}/x")
-    client.get("/api/jobs", headers={"User-Agent": f"curl api_key={QUERY}", "X-Forwarded-For": f"{QUERY}\t1.2.3.4", "X-Request-Id": "no secret id"})
-    client.post("/api/jobs", json={"upload_id": "x", "options": {"voice": 7, "key": QUERY}}, headers={"xi-api-key": QUERY})
+    client.get(
+        "/api/jobs",
+        headers={
+            "User-Agent": f"curl api_key={QUERY}",
+            "X-Forwarded-For": f"{QUERY}\t1.2.3.4",
+            "X-Request-Id": "no secret id",
+        },
+    )
+    client.post(
+        "/api/jobs", json={"upload_id": "x", "options": {"voice": 7, "key": QUERY}}, headers={"xi-api-key": QUERY}
+    )
     client.put("/api/settings/keys/elevenlabs", json={"key": ENTERED})
     client.post("/api/jobs", content=f'{{"xi-api-key": "{QUERY}"', headers={"Content-Type": "application/json"})
     with (
@@ -102,7 +118,10 @@ def test_a_job_can_be_followed_in_the_log_the_metrics_and_the_traces(
     server = watched(AUTODUBBER_LOG_LEVEL="debug")
     forwarded = {"X-Forwarded-For": "203.0.113.7", "User-Agent": "A" * 500, "X-Request-Id": "the-request-of-mine"}
     upload = server.upload(spoken_mp4, filename="holiday in Rome.mp4")
-    body = {"upload_id": upload, "options": {"review": False, "background": "replace", "voice": "elevenlabs:EnglishMale000000002"}}
+    body = {
+        "upload_id": upload,
+        "options": {"review": False, "background": "replace", "voice": "elevenlabs:EnglishMale000000002"},
+    }
     job_id = server.ok(server.client.post("/api/jobs", json=body, headers=forwarded))["id"]
     server.wait(job_id, "completed")
     server.download(job_id, "audio", tmp_path / "dub.m4a")
@@ -131,21 +150,44 @@ def test_a_job_can_be_followed_in_the_log_the_metrics_and_the_traces(
     done = [line["stage"] for line in mine if line["event"] == "stage done"]
     assert done == ["probe", "ingest", "transcribe", "synthesize", "fit", "mix", "mux"]
     assert {line["request_id"] for line in mine if line["event"] == "phase queued"} == {"the-request-of-mine"}
-    (created,) = [line for line in logged if line.get("request_id") == "the-request-of-mine" and line["event"] == "request"]
-    assert (created["method"], created["path"], created["status"], created["client"]) == ("POST", "/api/jobs", 201, "203.0.113.7")
-    assert created["user_agent"] == "A" * 120 and created["received_bytes"] == len(json.dumps(body, separators=(",", ":")))
+    (created,) = [
+        line for line in logged if line.get("request_id") == "the-request-of-mine" and line["event"] == "request"
+    ]
+    assert (created["method"], created["path"], created["status"], created["client"]) == (
+        "POST",
+        "/api/jobs",
+        201,
+        "203.0.113.7",
+    )
+    assert created["user_agent"] == "A" * 120 and created["received_bytes"] == len(
+        json.dumps(body, separators=(",", ":"))
+    )
     sent = [line for line in logged if line.get("path") == f"/download/audio/{job_id}"]
     assert [(line["sent_bytes"], line["job_id"]) for line in sent] == [((tmp_path / "dub.m4a").stat().st_size, job_id)]
     # 1011 is what this client says when it is left in the middle of a loop
-    opened, closed = (next(line for line in mine if line["event"] == event) for event in ("socket opened", "socket closed"))
-    assert opened["path"] == f"/ws/{job_id}" and closed["code"] == 1011 and closed["sent_bytes"] > 0 and closed["seconds"] > 0
-    assert sum(line["received_bytes"] for line in logged if line.get("upload_id") == upload) == spoken_mp4.stat().st_size
+    opened, closed = (
+        next(line for line in mine if line["event"] == event) for event in ("socket opened", "socket closed")
+    )
+    assert (
+        opened["path"] == f"/ws/{job_id}"
+        and closed["code"] == 1011
+        and closed["sent_bytes"] > 0
+        and closed["seconds"] > 0
+    )
+    assert (
+        sum(line["received_bytes"] for line in logged if line.get("upload_id") == upload) == spoken_mp4.stat().st_size
+    )
     assert (tmp_path / "file.log").read_text() == server.logged()
 
     # the metrics
-    assert metrics["autodubber_jobs_finished_total[('code', ''), ('phase', 'render'), ('result', 'done'), ('stage', '')]"] == 1
+    assert (
+        metrics["autodubber_jobs_finished_total[('code', ''), ('phase', 'render'), ('result', 'done'), ('stage', '')]"]
+        == 1
+    )
     assert metrics["autodubber_stage_seconds_count[('stage', 'mux')]"] == 1
-    assert metrics["autodubber_recognition_media_seconds_total[('device', 'cpu'), ('model', 'custom')]"] == pytest.approx(16, abs=1)
+    assert metrics[
+        "autodubber_recognition_media_seconds_total[('device', 'cpu'), ('model', 'custom')]"
+    ] == pytest.approx(16, abs=1)
     assert metrics["autodubber_recognition_realtime_factor[('device', 'cpu'), ('model', 'custom')]"] > 0
     assert metrics["autodubber_speech_calls_total[('engine', 'elevenlabs'), ('result', 'ok')]"] == 4
     assert metrics["autodubber_speech_characters_total[('engine', 'elevenlabs')]"] > 80
@@ -156,16 +198,26 @@ def test_a_job_can_be_followed_in_the_log_the_metrics_and_the_traces(
     assert metrics["autodubber_child_processes[]"] == 0 and metrics["autodubber_child_processes_started_total[]"] > 0
 
     # the traces
-    (request,) = [span for span in receiver.named("POST /api/jobs") if span.attributes["autodubber.request_id"] == "the-request-of-mine"]
+    (request,) = [
+        span
+        for span in receiver.named("POST /api/jobs")
+        if span.attributes["autodubber.request_id"] == "the-request-of-mine"
+    ]
     (prepare,), (render,) = receiver.named("phase prepare"), receiver.named("phase render")
     assert request.links == ((prepare.trace, prepare.id),) and prepare.links == ((render.trace, render.id),)
     stages = {span.name: span for span in receiver.spans if span.name.startswith("stage ")}
     assert {span.parent for span in stages.values()} == {prepare.id, render.id} and len(stages) == 7
-    assert {span.parent for span in receiver.named("speak")} == {stages["stage synthesize"].id} and len(receiver.named("speak")) == 4
+    assert {span.parent for span in receiver.named("speak")} == {stages["stage synthesize"].id} and len(
+        receiver.named("speak")
+    ) == 4
     assert receiver.faults == []
 
     # what nobody may see
-    outputs = {"the log": server.logged(), "standard error": server.errors.read_text(), "the traces": receiver.raw.decode("latin-1")}
+    outputs = {
+        "the log": server.logged(),
+        "standard error": server.errors.read_text(),
+        "the traces": receiver.raw.decode("latin-1"),
+    }
     for secret in (QUERY, ENTERED, OTLP_SECRET, *SECRETS.values()):
         for name, text in outputs.items():
             assert secret not in text and json.dumps(secret)[1:-1] not in text, f"{secret} is in {name}"
@@ -187,7 +239,9 @@ def test_people_get_the_same_without_secrets_and_without_forged_lines(watched: C
         assert secret not in text + server.errors.read_text()
 
 
-def test_a_path_with_newlines_is_one_line_of_json_and_the_access_log_can_be_off(watched: Callable[..., Running]) -> None:
+def test_a_path_with_newlines_is_one_line_of_json_and_the_access_log_can_be_off(
+    watched: Callable[..., Running],
+) -> None:
     server = watched(AUTODUBBER_ACCESS_LOG="false")
     server.client.get("/api/jobs/x%0a%7b%22event%22:%22forged%22%7d")
     server.stop()
@@ -195,7 +249,9 @@ def test_a_path_with_newlines_is_one_line_of_json_and_the_access_log_can_be_off(
     assert [line["event"] for line in lines(server)][-1] == "the server stops"
 
 
-def test_a_receiver_that_is_silent_holds_neither_the_start_nor_the_stop_up(watched: Callable[..., Running], receiver: Receiver) -> None:
+def test_a_receiver_that_is_silent_holds_neither_the_start_nor_the_stop_up(
+    watched: Callable[..., Running], receiver: Receiver
+) -> None:
     receiver.mode = "silent"
     server = watched()
     server.client.get("/api/jobs")
@@ -222,7 +278,10 @@ def test_lines_of_both_processes_are_rotated_in_the_file(watched: Callable[..., 
 @pytest.mark.parametrize(
     ("environ", "told"),
     [
-        ({"AUTODUBBER_LOG_FILE": "/proc/nothing/log"}, r"the log file /proc/nothing/log cannot be written: No such file or directory"),
+        (
+            {"AUTODUBBER_LOG_FILE": "/proc/nothing/log"},
+            r"the log file /proc/nothing/log cannot be written: No such file or directory",
+        ),
         ({"AUTODUBBER_LOG_FILE": "/"}, r"the log file / cannot be written: Is a directory"),
         ({"AUTODUBBER_TRUSTED_PROXIES": "10.0.0.0/8,proxy"}, r"AUTODUBBER_TRUSTED_PROXIES: 'proxy' is no address"),
         ({"AUTODUBBER_METRICS_TOKEN": "two words"}, r"AUTODUBBER_METRICS_TOKEN: a token has"),

@@ -1,4 +1,5 @@
-"""Nobody else on the machine can read what the data folder has, under any umask, after everything that writes there has run."""
+"""Nobody else on the machine can read what the data folder has, under any umask, after everything that writes there has
+run."""
 
 from __future__ import annotations
 
@@ -38,7 +39,13 @@ def open_to_others(folder: Path) -> dict[str, str]:
 
 
 def command(running: Running, *arguments: str | Path) -> None:
-    done = subprocess.run([sys.executable, "-m", "app", *map(str, arguments)], env=running.environ, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-m", "app", *map(str, arguments)],
+        env=running.environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -88,7 +95,9 @@ def test_what_the_command_line_writes_for_the_person_keeps_the_persons_umask(ffm
     (tmp_path / "lines.srt").write_text(SRT)
     before = os.umask(0o027)
     try:
-        command(running, "dub", video, "--subtitles", tmp_path / "lines.srt", "--voice", "espeak:en", "-o", tmp_path / "out")
+        command(
+            running, "dub", video, "--subtitles", tmp_path / "lines.srt", "--voice", "espeak:en", "-o", tmp_path / "out"
+        )
     finally:
         os.umask(before)
     results = list((tmp_path / "out").iterdir())

@@ -28,13 +28,17 @@ def problem(answer: httpx.Response, code: str) -> dict[str, Any]:
 def failed(server: Running, path: Path, code: str, **options: Any) -> None:
     """The file makes a job that fails with `code`, and the server stands."""
     job = server.create(server.upload(path), review=False, **options)
-    job = dict(server.until(job["id"], lambda e: "job" in e and e["job"]["state"] in ("failed", "completed", "review"))["job"])
+    job = dict(
+        server.until(job["id"], lambda e: "job" in e and e["job"]["state"] in ("failed", "completed", "review"))["job"]
+    )
     assert job["state"] == "failed" and job["error"]["code"] == code, job
     assert job["error"]["message"] and job["error"]["hint"]
     assert server.client.get("/health/live").status_code == 200
 
 
-def test_files_that_cannot_be_dubbed(serve: Callable[..., Running], ffmpeg: str, tmp_path: Path, spoken_mp4: Path) -> None:
+def test_files_that_cannot_be_dubbed(
+    serve: Callable[..., Running], ffmpeg: str, tmp_path: Path, spoken_mp4: Path
+) -> None:
     server = serve(AUTODUBBER_MAX_DURATION_S="30")
 
     def made(name: str, *arguments: str) -> Path:
@@ -47,13 +51,28 @@ def test_files_that_cannot_be_dubbed(serve: Callable[..., Running], ffmpeg: str,
 
     failed(server, written("notes.mp4", b"these are only words, " * 500), "not_media")
     failed(server, written("noise.mp4", bytes(range(256)) * 400), "not_media")
-    failed(server, written("list.mp4", b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"), "playlist_refused")
-    failed(server, written("concat.mp4", b"ffconcat version 1.0\nfile '" + str(spoken_mp4).encode() + b"'\n"), "playlist_refused")
-    mpd = b'<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period><BaseURL>file:///</BaseURL></Period></MPD>'
+    failed(
+        server,
+        written("list.mp4", b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"),
+        "playlist_refused",
+    )
+    failed(
+        server,
+        written("concat.mp4", b"ffconcat version 1.0\nfile '" + str(spoken_mp4).encode() + b"'\n"),
+        "playlist_refused",
+    )
+    mpd = (
+        b'<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" '
+        b'type="static"><Period><BaseURL>file:///</BaseURL></Period></MPD>'
+    )
     failed(server, written("dash.mp4", mpd), "playlist_refused")
     picture = ["-f", "lavfi", "-i", "testsrc=s=160x90:d=2"]
     failed(server, made("silent.mp4", *picture), "no_audio")
-    failed(server, made("long.mp4", *picture[:3], "testsrc=s=64x36:r=5:d=40", "-f", "lavfi", "-i", "sine=d=40"), "media_too_long")
+    failed(
+        server,
+        made("long.mp4", *picture[:3], "testsrc=s=64x36:r=5:d=40", "-f", "lavfi", "-i", "sine=d=40"),
+        "media_too_long",
+    )
     failed(server, made("tone.mp4", "-f", "lavfi", "-i", "anoisesrc=d=3:a=0.0001"), "no_speech")
     failed(server, spoken_mp4, "audio_track_missing", audio_track=3)
     failed(server, spoken_mp4, "container_unsuitable", container="webm")
@@ -89,16 +108,27 @@ def test_options_and_lines_that_make_no_sense(server: Running, spoken_mp4: Path,
     problem(asked(duck_db=6), "invalid_request")
     problem(asked(container="avi"), "invalid_request")
     problem(asked(colour="red"), "invalid_request")
-    problem(server.client.post("/api/jobs", content=b"{", headers={"Content-Type": "application/json"}), "invalid_request")
+    problem(
+        server.client.post("/api/jobs", content=b"{", headers={"Content-Type": "application/json"}), "invalid_request"
+    )
 
-    for text, code in (("hello", "subtitles_invalid"), ("1\n00:00:01,000 -> broken\nx\n", "subtitles_invalid"), ("WEBVTT\n\n", "subtitles_empty")):
+    for text, code in (
+        ("hello", "subtitles_invalid"),
+        ("1\n00:00:01,000 -> broken\nx\n", "subtitles_invalid"),
+        ("WEBVTT\n\n", "subtitles_empty"),
+    ):
         path = tmp_path / "s.srt"
         path.write_text(text)
         body = {"upload_id": upload, "subtitles_upload_id": server.upload(path)}
         problem(server.client.post("/api/jobs", json=body), code)
 
     (tmp_path / "notes.wav").write_text("no sound, " * 100)
-    problem(server.client.post("/api/jobs", json={"upload_id": upload, "stem_upload_id": server.upload(tmp_path / "notes.wav")}), "stem_invalid")
+    problem(
+        server.client.post(
+            "/api/jobs", json={"upload_id": upload, "stem_upload_id": server.upload(tmp_path / "notes.wav")}
+        ),
+        "stem_invalid",
+    )
     problem(server.client.post("/api/jobs", json={"upload_id": upload, "stem_upload_id": "0" * 32}), "upload_not_found")
 
     job = server.create(upload)
@@ -109,7 +139,9 @@ def test_options_and_lines_that_make_no_sense(server: Running, spoken_mp4: Path,
     line, address = segments[0]["id"], f"/api/jobs/{job['id']}/segments"
 
     def edited(change: dict[str, Any], **headers: str) -> httpx.Response:
-        return server.client.patch(address, json={"edit": [{"id": line} | change]}, headers=headers or {"If-Match": etag})
+        return server.client.patch(
+            address, json={"edit": [{"id": line} | change]}, headers=headers or {"If-Match": etag}
+        )
 
     problem(edited({"text": "x" * 5001}), "invalid_request")
     problem(edited({"start_s": 9.0, "end_s": 3.0}), "times_invalid")
@@ -120,7 +152,10 @@ def test_options_and_lines_that_make_no_sense(server: Running, spoken_mp4: Path,
     assert edited({"text": "First."}).status_code == 200
     problem(edited({"text": "Second, from an old page."}), "edit_conflict")
     assert server.segments(job["id"])[0][0]["text"] == "First."
-    problem(server.client.post(f"{address}/{'0' * 32}/merge", headers={"If-Match": server.segments(job["id"])[1]}), "segment_not_found")
+    problem(
+        server.client.post(f"{address}/{'0' * 32}/merge", headers={"If-Match": server.segments(job["id"])[1]}),
+        "segment_not_found",
+    )
     problem(server.client.post(f"/api/jobs/{job['id']}/retry"), "job_state")
     for found in segments:
         server.edit(job["id"], edit=[{"id": found["id"], "skip": True}])
@@ -129,7 +164,9 @@ def test_options_and_lines_that_make_no_sense(server: Running, spoken_mp4: Path,
 
 def test_a_failed_render_names_the_lines_that_do_not_fit(server: Running, spoken_mp4: Path, tmp_path: Path) -> None:
     lines = tmp_path / "lines.srt"
-    lines.write_text("".join(f"{n}\n00:00:{n:02},000 --> 00:00:{n:02},900\nWelcome to the workshop.\n\n" for n in (2, 3, 8)))
+    lines.write_text(
+        "".join(f"{n}\n00:00:{n:02},000 --> 00:00:{n:02},900\nWelcome to the workshop.\n\n" for n in (2, 3, 8))
+    )
     job_id = server.create(server.upload(spoken_mp4), subtitles=server.upload(lines), language="en")["id"]
     server.wait(job_id, "review")
     first, second, _ = server.segments(job_id)[0]

@@ -47,7 +47,9 @@ def test_a_worker_that_dies_is_replaced(server: Running) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            if (data_lock.owner(server.data) or str(first.pid)) != str(first.pid) and server.client.get("/health/ready").status_code == 200:
+            if (data_lock.owner(server.data) or str(first.pid)) != str(first.pid) and server.client.get(
+                "/health/ready"
+            ).status_code == 200:
                 break
         except httpx.TransportError:
             pass

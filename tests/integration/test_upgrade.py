@@ -1,4 +1,5 @@
-"""Data folders of earlier releases, with jobs in every state, brought up by this version: a real server, and a count of what is bought again.
+"""Data folders of earlier releases, with jobs in every state, brought up by this version: a real server, and a count of
+what is bought again.
 
 The folders are in tests/fixtures/upgrades, made by the releases themselves (`tests.upgrades.make`).
 """
@@ -40,17 +41,25 @@ class Upgraded:
         told = json.loads((folder / "data/upgrade.json").read_text())
         self.jobs: dict[str, str] = told["jobs"]
         self.service = service
-        with contextlib.closing(sqlite3.connect(folder / "data/app.sqlite3")) as database, database:  # the model lies elsewhere now
+        # the model lies elsewhere now
+        with contextlib.closing(sqlite3.connect(folder / "data/app.sqlite3")) as database, database:
             database.execute(
-                "UPDATE jobs SET options = replace(options, ?1, ?2), rendered_options = replace(rendered_options, ?1, ?2)",
+                (
+                    "UPDATE jobs SET options = replace(options, ?1, ?2), rendered_options = replace(rendered_options, "
+                    "?1, ?2)"
+                ),
                 (told["model"], str(checkpoint)),
             )
             self.before = {id: json.loads(options) for id, options in database.execute("SELECT id, options FROM jobs")}
             self.lines = dict(database.execute("SELECT job_id, count(*) FROM segments GROUP BY job_id").fetchall())
         self.server = Running(
-            folder / "data", AUTODUBBER_MODEL=str(checkpoint), AUTODUBBER_THREADS="1", ELEVENLABS_API_KEY=double.KEY, ELEVENLABS_BASE_URL=service,
+            folder / "data",
+            AUTODUBBER_MODEL=str(checkpoint),
+            AUTODUBBER_THREADS="1",
+            ELEVENLABS_API_KEY=double.KEY,
+            ELEVENLABS_BASE_URL=service,
             AUTODUBBER_PREPARE_AT_ONCE="2",
-        )  # fmt: skip
+        )
 
     def job(self, name: str) -> dict[str, Any]:
         return self.server.job(self.jobs[name])
@@ -59,7 +68,9 @@ class Upgraded:
         return self.server.wait(self.jobs[name], state)
 
     def bought(self) -> Counter[str]:
-        return Counter(call["text"] for call in httpx.get(f"{self.service}/_journal").json()["calls"] if call["charged"])
+        return Counter(
+            call["text"] for call in httpx.get(f"{self.service}/_journal").json()["calls"] if call["charged"]
+        )
 
 
 @pytest.fixture(params=FOLDERS, ids=lambda path: path.name.removesuffix(".tar.xz"))
@@ -76,7 +87,9 @@ def test_every_job_of_an_older_folder_ends_as_it_should_and_no_line_is_bought_tw
     upgraded.server.start()
 
     # what nothing was working for is as it was
-    assert upgraded.job("review")["state"] == "review" and len(upgraded.server.segments(upgraded.jobs["review"])[0]) == 2
+    assert (
+        upgraded.job("review")["state"] == "review" and len(upgraded.server.segments(upgraded.jobs["review"])[0]) == 2
+    )
     done = upgraded.job("completed")
     assert done["state"] == "completed" and not done["stale"]
     for kind in ("video", "audio", "srt"):
@@ -126,4 +139,6 @@ def test_an_older_program_refuses_a_newer_folder_in_one_sentence(tmp_path: Path)
 
 def test_every_released_version_has_a_folder_here() -> None:
     released = set(re.findall(r"^## v?(\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE))
-    assert released | {"0.1.0"} <= {path.name.removesuffix(".tar.xz") for path in FOLDERS}, "docs/releasing.md says how to make one"
+    assert released | {"0.1.0"} <= {path.name.removesuffix(".tar.xz") for path in FOLDERS}, (
+        "docs/releasing.md says how to make one"
+    )

@@ -1,6 +1,7 @@
 """usage: python -m tests.soak
 
-SOAK_S: for how long (1200 s). SOAK_SEED: the seed of an earlier run, to do the same harms in the same order. Exits with 1 when anything is wrong.
+SOAK_S: for how long (1200 s). SOAK_SEED: the seed of an earlier run, to do the same harms in the same order. Exits with
+1 when anything is wrong.
 """
 
 from __future__ import annotations
@@ -54,28 +55,42 @@ def soak(folder: Path, volume: Volume, seconds: float, seed: str) -> list[str]:
 
     video, model = film(tool(), folder / "film.mp4"), folder / "micro.pt"
     model.write_bytes(lzma.decompress((FIXTURES / "whisper-micro.pt.xz").read_bytes()))
-    environ = {"AUTODUBBER_MODEL": str(model), "AUTODUBBER_THREADS": "1", "AUTODUBBER_MIN_FREE_BYTES": str(_FLOOR_BYTES)}
+    environ = {
+        "AUTODUBBER_MODEL": str(model),
+        "AUTODUBBER_THREADS": "1",
+        "AUTODUBBER_MIN_FREE_BYTES": str(_FLOOR_BYTES),
+    }
     server = Running(volume.path / "data", **environ)
     server.log = server.errors = folder / "server.log"
     server.start()
     try:
         before = weight(server)
         ledger, over, rng = Ledger(), threading.Event(), random.Random(seed)
-        people: list[threading.Thread] = [Person(server.url, video, ledger, f"{seed}-{at}", over) for at in range(_PEOPLE)]
+        people: list[threading.Thread] = [
+            Person(server.url, video, ledger, f"{seed}-{at}", over) for at in range(_PEOPLE)
+        ]
         for person in people:
             person.start()
         harms, began = Harms(server, volume, seed), time.monotonic()
         while time.monotonic() - began < seconds:
             time.sleep(rng.uniform(*_REST_S))
             harm = harms.one()
-            print(f"{time.monotonic() - began:7.1f} s  {harm}  ({sum(ledger.answers.values())} answers, {len(ledger.jobs)} jobs)", flush=True)
+            print(
+                (
+                    f"{time.monotonic() - began:7.1f} s  {harm}  ({sum(ledger.answers.values())} answers, "
+                    f"{len(ledger.jobs)} jobs)"
+                ),
+                flush=True,
+            )
         settle(server, volume, over, people)
         return judge(server, tool(), ledger, harms.done, before)
     finally:
         server.close()
 
 
-def judge(server: Running, ffmpeg: str, ledger: Ledger, done: collections.Counter[str], before: tuple[int, int]) -> list[str]:
+def judge(
+    server: Running, ffmpeg: str, ledger: Ledger, done: collections.Counter[str], before: tuple[int, int]
+) -> list[str]:
     verdict = Verdict(server, ffmpeg, _DURATION_S, ledger)
     verdict.of_jobs()
     verdict.of_process(before, weight(server))
@@ -99,7 +114,17 @@ def film(ffmpeg: str, path: Path) -> Path:
     """5 s of speech that the small checkpoint knows, under a moving picture."""
     picture = ["-f", "lavfi", "-i", f"testsrc2=size=320x180:rate=25:duration={_DURATION_S}"]
     codecs = ["-t", str(_DURATION_S), "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"]
-    argv = [ffmpeg, "-v", "error", "-nostdin", *picture, "-i", str(FIXTURES / "clips" / "en_short.flac"), *codecs, str(path)]
+    argv = [
+        ffmpeg,
+        "-v",
+        "error",
+        "-nostdin",
+        *picture,
+        "-i",
+        str(FIXTURES / "clips" / "en_short.flac"),
+        *codecs,
+        str(path),
+    ]
     subprocess.run(argv, check=True)
     return path
 

@@ -1,4 +1,5 @@
-"""What happens to the server at three in the morning: each harm does its worst and ends; `Harms.one` chooses the next."""
+"""What happens to the server at three in the morning: each harm does its worst and ends; `Harms.one` chooses the
+next."""
 
 from __future__ import annotations
 
@@ -20,9 +21,13 @@ _CONNECTIONS: Final = 400
 _REQUESTS: Final = (
     b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-    b"POST /api/uploads HTTP/1.1\r\nHost: 127.0.0.1\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 90000\r\nContent-Length: 0\r\n\r\n",
+    (
+        b"POST /api/uploads HTTP/1.1\r\nHost: 127.0.0.1\r\nTus-Resumable: 1.0.0\r\nUpload-Length: "
+        b"90000\r\nContent-Length: 0\r\n\r\n"
+    ),
     b"GET /api/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
-    b"POST /api/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 400000\r\n\r\n" + b"[" * 300_000,
+    b"POST /api/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 400000\r\n\r\n"
+    + b"[" * 300_000,
 )
 
 
@@ -33,8 +38,16 @@ class Harms:
         self._server, self._volume, self._random = server, volume, random.Random(seed)
         self.done: Counter[str] = Counter()
         self._all: list[Callable[[], None]] = [
-            self.kill, self.kill, self.kill, self.stop, self.fill, self.fill, self.kill_on_full_disk, self.lock, self.flood,
-        ]  # fmt: skip
+            self.kill,
+            self.kill,
+            self.kill,
+            self.stop,
+            self.fill,
+            self.fill,
+            self.kill_on_full_disk,
+            self.lock,
+            self.flood,
+        ]
 
     def one(self) -> str:
         """Do one harm; returns its name."""

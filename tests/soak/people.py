@@ -1,4 +1,5 @@
-"""The people of the soak: each thread does at random what a person does, and remembers what the server has acknowledged."""
+"""The people of the soak: each thread does at random what a person does, and remembers what the server has
+acknowledged."""
 
 from __future__ import annotations
 
@@ -19,12 +20,13 @@ _TIMEOUT_S: Final = 90.0  # a writer waits 30 s for a locked database
 _SRT: Final = (
     "1\n00:00:00,200 --> 00:00:02,000\nHello everybody and welcome.\n\n"
     "2\n00:00:02,500 --> 00:00:04,500\nToday we build a small table.\n"
-)  # fmt: skip
+)
 
 
 @dataclass
 class Known:
-    """What the server has said of a job: the titles that it may have, and whether it is `kept`, `deleted`, or nobody was told (`doubtful`)."""
+    """What the server has said of a job: the titles that it may have, and whether it is `kept`, `deleted`, or nobody
+    was told (`doubtful`)."""
 
     titles: set[str]
     fate: str = "kept"
@@ -43,7 +45,9 @@ class Ledger:
         """Count the answer; one that no request may ever get is a fault."""
         with self.lock:
             self.answers[f"{what} {answer.status_code}"] += 1
-            problem = "problem+json" in answer.headers.get("content-type", "") or what.startswith(("HEAD", "GET /health"))
+            problem = "problem+json" in answer.headers.get("content-type", "") or what.startswith(
+                ("HEAD", "GET /health")
+            )
             if answer.status_code == 500 or (answer.status_code >= 400 and not problem):
                 self.faults.append(f"{what}: {answer.status_code} {answer.text[:200]}")
         return answer
@@ -60,7 +64,18 @@ class Person(threading.Thread):
         self._client = httpx.Client(base_url=url, timeout=_TIMEOUT_S)
 
     def run(self) -> None:
-        acts = [self._submit, self._submit, self._upload, self._title, self._edit, self._look, self._look, self._cancel, self._retry, self._discard]
+        acts = [
+            self._submit,
+            self._submit,
+            self._upload,
+            self._title,
+            self._edit,
+            self._look,
+            self._look,
+            self._cancel,
+            self._retry,
+            self._discard,
+        ]
         with self._client:
             while not self._over.wait(self._random.uniform(0.05, 1.0)):
                 try:
@@ -87,7 +102,12 @@ class Person(threading.Thread):
         if self._random.random() < 0.6:
             files["subtitles"] = ("film.srt", _SRT.encode())
         title = f"film {self._random.randrange(10**6)}"
-        answer = self._ask("POST", "/api/jobs", files=files, data={"title": title, "review": self._random.choice(["true", "false", "false"])})
+        answer = self._ask(
+            "POST",
+            "/api/jobs",
+            files=files,
+            data={"title": title, "review": self._random.choice(["true", "false", "false"])},
+        )
         if answer.status_code == 201:
             with self._ledger.lock:
                 self._ledger.jobs[answer.json()["id"]] = Known({title})

@@ -1,4 +1,5 @@
-"""After the soak: every job has ended for a true reason, every file is whole, the databases agree with the disk, and nothing is left over."""
+"""After the soak: every job has ended for a true reason, every file is whole, the databases agree with the disk, and
+nothing is left over."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from tests.integration.speech import duration_s
 from tests.soak.people import Ledger
 
 _ACTIVE: Final = ("queued", "preparing", "rendering")
-_TRUE_REASONS: Final = ("disk_full", "database_busy", "out_of_memory")  # what a failed job may say here: nothing else was done to it
+# what a failed job may say here: nothing else was done to it
+_TRUE_REASONS: Final = ("disk_full", "database_busy", "out_of_memory")
 _SHOWN: Final = ("source", "peaks", "thumbnail")  # the rest is downloaded
 _SETTLE_S: Final = 300.0
 _MEMORY_BYTES: Final = 150 << 20  # more than at the start
@@ -36,7 +38,8 @@ class Verdict:
         self.told: dict[str, int] = {}
 
     def of_jobs(self) -> None:
-        """Ended, for a true reason; what failed or was cancelled goes on when it is asked to; what is finished is whole."""
+        """Ended, for a true reason; what failed or was cancelled goes on when it is asked to; what is finished is
+        whole."""
         jobs = self._ended()
         for job in jobs:
             reason = (job["error"] or {}).get("code", "")
@@ -54,21 +57,31 @@ class Verdict:
                 self.faults.append(f"job {job['id']} does not go on: {job['state']} {job['error']}")
 
     def of_disk(self) -> None:
-        """The databases are sound, each row has its file and each file its row; nothing is left of work that has ended."""
+        """The databases are sound, each row has its file and each file its row; nothing is left of work that has
+        ended."""
         data = self._server.data
         self._a_day_later(data / "blobs")
         with closing(sqlite3.connect(data / "app.sqlite3")) as database:
             self._sound(database, "app.sqlite3")
             database.create_function("long_key", 1, long_key)
-            wanted = {row[0] for row in database.execute("SELECT long_key(key) FROM blob_references UNION SELECT key FROM artifacts UNION "
-                                                         "SELECT key FROM uploads WHERE complete")}  # fmt: skip
+            wanted = {
+                row[0]
+                for row in database.execute(
+                    "SELECT long_key(key) FROM blob_references UNION SELECT key FROM artifacts UNION "
+                    "SELECT key FROM uploads WHERE complete"
+                )
+            }
             uploads = {row[0] for row in database.execute("SELECT id FROM uploads")}
         with closing(sqlite3.connect(data / "engine.sqlite3")) as database:
             self._sound(database, "engine.sqlite3")
         here = {str(path.relative_to(data / "blobs")) for path in (data / "blobs").rglob("*") if path.is_file()}
         self.faults += [f"a row without its file: {key}" for key in sorted(wanted - here)[:5]]
         self.faults += [f"a file that nothing needs: {key}" for key in sorted(here - wanted)[:5]]
-        self.faults += [f"an upload's file without its row: {path.name}" for path in (data / "uploads").iterdir() if path.name not in uploads]
+        self.faults += [
+            f"an upload's file without its row: {path.name}"
+            for path in (data / "uploads").iterdir()
+            if path.name not in uploads
+        ]
         self.faults += [f"scratch is left: {path.name}" for path in (data / "scratch").iterdir()]
 
     def of_process(self, before: tuple[int, int], after: tuple[int, int]) -> None:
@@ -107,7 +120,9 @@ class Verdict:
             if not any(job["state"] in _ACTIVE for job in jobs):
                 return jobs
             time.sleep(1.0)
-        self.faults += [f"job {job['id']} is {job['state']} ({job['stage']}) for ever" for job in jobs if job["state"] in _ACTIVE]
+        self.faults += [
+            f"job {job['id']} is {job['state']} ({job['stage']}) for ever" for job in jobs if job["state"] in _ACTIVE
+        ]
         return [job for job in jobs if job["state"] not in _ACTIVE]
 
     def _promises(self, jobs: dict[str, dict[str, Any]]) -> None:
@@ -129,7 +144,9 @@ class Verdict:
         files = {}
         for artifact in job["artifacts"]:
             kind = artifact["kind"]
-            answer = self._server.client.get(f"/media/{job['id']}/{kind}" if kind in _SHOWN else f"/download/{kind}/{job['id']}")
+            answer = self._server.client.get(
+                f"/media/{job['id']}/{kind}" if kind in _SHOWN else f"/download/{kind}/{job['id']}"
+            )
             files[kind] = answer
             if answer.status_code != 200 or hashlib.sha256(answer.content).hexdigest() != artifact["sha256"]:
                 self.faults.append(f"{kind} of {job['id']} is not what was made: {answer.status_code}")

@@ -13,7 +13,8 @@ _BLOCK: Final = bytes(1 << 16)
 
 
 def in_own_namespace() -> None:
-    """Mounting needs root. Anybody else becomes root of a namespace of their own; returns in the process that may mount."""
+    """Mounting needs root. Anybody else becomes root of a namespace of their own; returns in the process that may
+    mount."""
     if os.geteuid() == 0:
         return
     command = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-m", "tests.soak"]
@@ -43,7 +44,8 @@ class Volume:
         return status.f_bavail * status.f_frsize
 
     def fill(self, leave_bytes: int = 0) -> None:
-        """Write until no more than `leave_bytes` are free. The server writes too: what it gives back meanwhile is taken as well."""
+        """Write until no more than `leave_bytes` are free. The server writes too: what it gives back meanwhile is taken
+        as well."""
         with self._ballast.open("ab", buffering=0) as file, contextlib.suppress(OSError):
             while (free := self.free_bytes() - leave_bytes) > 0:
                 file.write(_BLOCK[:free])

@@ -65,7 +65,10 @@ def test_every_dependency_is_bounded_above_and_locked_within_its_bounds() -> Non
 
 
 # Used by name or as data, not by an import statement.
-BY_NAME = {"espeakng-loader": "app/speech/espeak/voice.py finds its library", "faster-whisper": "app/speech/whisper/vad.py takes its Silero model"}
+BY_NAME = {
+    "espeakng-loader": "app/speech/espeak/voice.py finds its library",
+    "faster-whisper": "app/speech/whisper/vad.py takes its Silero model",
+}
 
 
 IN_THE_IMAGE = {"supervisor": "app/server/supervisor.py is the image's first process"}
@@ -74,7 +77,11 @@ IN_THE_IMAGE = {"supervisor": "app/server/supervisor.py is the image's first pro
 def home(module: str, among: list[str]) -> str:
     """The distribution of a module in a package that several share (opentelemetry)."""
     path = module.replace(".", "/")
-    owners = [name for name in among if {f"{path}.py", f"{path}/__init__.py"} & {str(file) for file in metadata.files(name) or ()}]
+    owners = [
+        name
+        for name in among
+        if {f"{path}.py", f"{path}/__init__.py"} & {str(file) for file in metadata.files(name) or ()}
+    ]
     assert len(owners) == 1, (module, among)
     return owners[0]
 
@@ -103,7 +110,9 @@ def test_what_the_program_imports_is_exactly_what_it_declares() -> None:
 
 
 def test_what_tests_and_benches_import_is_locked() -> None:
-    assert (imported("tests") | imported("bench")) <= set(locked("requirements.lock")) | set(locked("requirements-dev.lock"))
+    assert (imported("tests") | imported("bench")) <= set(locked("requirements.lock")) | set(
+        locked("requirements-dev.lock")
+    )
 
 
 def test_nothing_of_cuda_and_no_triton_is_locked() -> None:
@@ -113,7 +122,10 @@ def test_nothing_of_cuda_and_no_triton_is_locked() -> None:
 def test_every_file_that_the_architecture_names_is_there() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     named = sorted(set(re.findall(r"`((?:[a-z_0-9]+/)*[a-z_0-9]+\.py)`", text)))
-    files = [f"/{path.relative_to(ROOT)}" for path in (*ROOT.joinpath("app").rglob("*.py"), *ROOT.joinpath("tests").rglob("*.py"))]
+    files = [
+        f"/{path.relative_to(ROOT)}"
+        for path in (*ROOT.joinpath("app").rglob("*.py"), *ROOT.joinpath("tests").rglob("*.py"))
+    ]
     assert len(named) > 30
     assert [name for name in named if not any(file.endswith(f"/{name}") for file in files)] == []
 
@@ -131,7 +143,9 @@ def test_the_readme_names_every_command_and_option_that_exists() -> None:
     assert commands is not None
     for name in commands:
         assert f"autodubber {name}" in text, name
-    for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", " ".join(line for line in text.splitlines() if "autodubber dub" in line)):
+    for option in re.findall(
+        r"(?<![\w-])--[a-z][a-z-]+", " ".join(line for line in text.splitlines() if "autodubber dub" in line)
+    ):
         assert option in commands["dub"].format_help(), option
 
 
@@ -146,7 +160,9 @@ def text_of(page: str) -> str:
 @pytest.mark.parametrize("page", [*DOCS, ROOT / "README.md"], ids=lambda page: page.name)
 def test_every_setting_that_a_page_names_exists(page: Path) -> None:
     known = {v.name for v in variables()} | {f"{v.name}_FILE" for v in variables() if v.secret}
-    named = set(re.findall(r"\b(?:AUTODUBBER|ELEVENLABS)_[A-Z0-9_]*[A-Z0-9]\b(?![*…])", page.read_text(encoding="utf-8")))
+    named = set(
+        re.findall(r"\b(?:AUTODUBBER|ELEVENLABS)_[A-Z0-9_]*[A-Z0-9]\b(?![*…])", page.read_text(encoding="utf-8"))
+    )
     assert not named - known
 
 

@@ -2,11 +2,13 @@
 
     .venv/bin/python -m tests.upgrades.make NAME [--program PATH]
 
-writes tests/fixtures/upgrades/NAME.tar.xz. PATH is the `autodubber` of the release (of another checkout, for an old one); without it, this one's.
-Only the program's command line, its HTTP API and its processes are used, so that any release can be asked. Every release runs this once
-(docs/releasing.md), and the folder stays: each later version must bring it up.
+writes tests/fixtures/upgrades/NAME.tar.xz. PATH is the `autodubber` of the release (of another checkout, for an old
+one); without it, this one's. Only the program's command line, its HTTP API and its processes are used, so that any
+release can be asked. Every release runs this once (docs/releasing.md), and the folder stays: each later version must
+bring it up.
 
-A job that is held in a stage has begun it, and its child process is stopped there; then the server is killed with everything it runs.
+A job that is held in a stage has begun it, and its child process is stopped there; then the server is killed with
+everything it runs.
 """
 
 from __future__ import annotations
@@ -44,7 +46,10 @@ REFUSED_WORD = "Refused"
 
 def lines(name: str, second: str = "") -> str:
     """The subtitles of a job: two lines that no other job has."""
-    return f"1\n00:00:00,500 --> 00:00:03,500\nThe first of {name}.\n\n2\n00:00:04,500 --> 00:00:08,500\n{second}The second of {name}.\n"
+    return (
+        f"1\n00:00:00,500 --> 00:00:03,500\nThe first of {name}.\n\n2\n00:00:04,500 --> 00:00:08,500\n{second}The "
+        f"second of {name}.\n"
+    )
 
 
 class Maker:
@@ -56,7 +61,11 @@ class Maker:
 
     def make(self) -> None:
         for name in ("review", "completed", "failed", "cancelled", *RENDERING, "queued render"):
-            second = {"failed": f"{REFUSED_WORD} is ", "cancelled": f"{HELD_WORD} is ", "synthesize": f"{HELD_WORD} is "}.get(name, "")
+            second = {
+                "failed": f"{REFUSED_WORD} is ",
+                "cancelled": f"{HELD_WORD} is ",
+                "synthesize": f"{HELD_WORD} is ",
+            }.get(name, "")
             self._create(name, second)
             self.server.wait(self.jobs[name], "review")
         self._approve("completed")
@@ -82,14 +91,20 @@ class Maker:
         self._create("queued prepare")
         for name in (*PREPARING, *RENDERING):
             job = self.server.job(self.jobs[name])
-            assert job["stage"] == name and job["state"] in ("preparing", "rendering"), (name, job["state"], job["stage"])
+            assert job["stage"] == name and job["state"] in ("preparing", "rendering"), (
+                name,
+                job["state"],
+                job["stage"],
+            )
         assert {self.server.job(self.jobs[name])["state"] for name in ("queued prepare", "queued render")} == {"queued"}
 
     def _create(self, name: str, second: str = "", *, recognised: bool = False) -> None:
         subtitles = self._work / f"{name}.srt"
         subtitles.write_text(lines(name, second))
         given = None if recognised else self.server.upload(subtitles)
-        job = self.server.create(self.server.upload(self._film, f"{name}.mp4"), subtitles=given, voice=VOICE, language="en", review=True)
+        job = self.server.create(
+            self.server.upload(self._film, f"{name}.mp4"), subtitles=given, voice=VOICE, language="en", review=True
+        )
         self.jobs[name] = job["id"]
 
     def _approve(self, name: str) -> None:
@@ -100,7 +115,9 @@ class Maker:
 
     def _until_bought(self, text: str) -> None:
         deadline = time.monotonic() + 30
-        while not any(call["text"] == text and call["charged"] for call in httpx.get(f"{self._service}/_journal").json()["calls"]):
+        while not any(
+            call["text"] == text and call["charged"] for call in httpx.get(f"{self._service}/_journal").json()["calls"]
+        ):
             assert time.monotonic() < deadline, f"{text} is not bought"
             time.sleep(0.02)
 
@@ -137,8 +154,22 @@ def _stage_of(event: dict[str, Any]) -> str | None:
 def film(folder: Path) -> Path:
     path = folder / "film.mp4"
     picture = ["-f", "lavfi", "-i", "color=navy:size=64x48:rate=5:duration=10"]
-    codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "32k", "-shortest"]
-    subprocess.run([tool(), "-v", "error", *picture, "-i", FIXTURES / "clips" / "en_short.flac", *codecs, path], check=True)
+    codecs = [
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-pix_fmt",
+        "yuv420p",
+        "-c:a",
+        "aac",
+        "-b:a",
+        "32k",
+        "-shortest",
+    ]
+    subprocess.run(
+        [tool(), "-v", "error", *picture, "-i", FIXTURES / "clips" / "en_short.flac", *codecs, path], check=True
+    )
     return path
 
 
@@ -152,10 +183,16 @@ def main() -> int:
         checkpoint = work / "micro.pt"
         checkpoint.write_bytes(lzma.decompress((FIXTURES / "whisper-micro.pt.xz").read_bytes()))
         server = Running(
-            work / "data", AUTODUBBER_MODEL=str(checkpoint), AUTODUBBER_THREADS="1", ELEVENLABS_API_KEY=double.KEY, ELEVENLABS_BASE_URL=service,
-            AUTODUBBER_PREPARE_AT_ONCE=str(len(PREPARING)), AUTODUBBER_RENDER_AT_ONCE=str(len(RENDERING)),
-        )  # fmt: skip
-        server.command, server.folder = [str(arguments.program), "serve"], work  # not here, where the names of this version lie
+            work / "data",
+            AUTODUBBER_MODEL=str(checkpoint),
+            AUTODUBBER_THREADS="1",
+            ELEVENLABS_API_KEY=double.KEY,
+            ELEVENLABS_BASE_URL=service,
+            AUTODUBBER_PREPARE_AT_ONCE=str(len(PREPARING)),
+            AUTODUBBER_RENDER_AT_ONCE=str(len(RENDERING)),
+        )
+        # not here, where the names of this version lie
+        server.command, server.folder = [str(arguments.program), "serve"], work
         maker = Maker(server.start(), film(work), work, service)
         try:
             maker.make()
@@ -165,13 +202,22 @@ def main() -> int:
                 process.kill()
             server.close()
         psutil.wait_procs(family, timeout=10)
-        version = subprocess.run([arguments.program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+        version = subprocess.run(
+            [arguments.program, "--version"], capture_output=True, text=True, check=True
+        ).stdout.strip()
         told = {"version": version, "model": str(checkpoint), "jobs": maker.jobs}
         (server.data / "upgrade.json").write_text(json.dumps(told, indent=1) + "\n")
         UPGRADES.mkdir(exist_ok=True)
         out = UPGRADES / f"{arguments.name}.tar.xz"
-        with lzma.open(out, "wb", preset=9 | lzma.PRESET_EXTREME) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
-            tar.add(server.data, arcname="data", filter=lambda member: None if Path(member.name).name in LEFT_OUT else member)
+        with (
+            lzma.open(out, "wb", preset=9 | lzma.PRESET_EXTREME) as packed,
+            tarfile.open(fileobj=packed, mode="w") as tar,
+        ):
+            tar.add(
+                server.data,
+                arcname="data",
+                filter=lambda member: None if Path(member.name).name in LEFT_OUT else member,
+            )
         print(f"{out}: {out.stat().st_size >> 10} kB, {len(maker.jobs)} jobs by {version}")
     return 0
 

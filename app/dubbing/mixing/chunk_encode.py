@@ -1,7 +1,7 @@
 """Encodes a chunk to packets and measures loudness and peaks after decoding them, as a player will hear them.
 
-Lossy coding moves both: white noise loses a decibel of loudness in AAC, and peaks grow. A chunk whose peaks pass -1 dBTP when it is played is
-limited further and coded again.
+Lossy coding moves both: white noise loses a decibel of loudness in AAC, and peaks grow. A chunk whose peaks pass -1
+dBTP when it is played is limited further and coded again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from app.dubbing.mixing.true_peak import REACH_N, dbtp, true_peak
 from app.media.packets import Encoded, PacketCodec, Packets, decode, encode
 
 CEILING_DBTP: Final = -1.0
-CODED_CEILING_DBTP: Final = -2.0  # what is given to the codec: coding adds up to a decibel to peaks (EBU R 128 s1 advises the same margin)
+# what is given to the codec: coding adds up to a decibel to peaks (EBU R 128 s1 advises the same margin)
+CODED_CEILING_DBTP: Final = -2.0
 _ATTEMPTS: Final = 4
 _SPARE_DB: Final = 0.05
 _METER_LEAD_N: Final = 4 * ENERGY_N  # the K-weighting has forgotten everything older (its slowest pole: 0.995)
@@ -43,9 +44,11 @@ class ChunkLevels(msgspec.Struct, frozen=True):
 
 
 def coded(chunk: Chunk, codec: PacketCodec, sound: Floats) -> tuple[Packets, ChunkLevels]:
-    """The chunk's own packets, those from its start to the next one's, shifted by the encoder's delay; and their levels.
+    """The chunk's own packets, those from its start to the next one's, shifted by the encoder's delay; and their
+    levels.
 
-    `sound` are the samples from the chunk's `first_n` on, limited to CODED_CEILING_DBTP. Where that was not enough, a copy is limited further.
+    `sound` are the samples from the chunk's `first_n` on, limited to CODED_CEILING_DBTP. Where that was not enough, a
+    copy is limited further.
     """
     ceiling_dbtp = CODED_CEILING_DBTP
     for attempt in range(_ATTEMPTS):

@@ -1,7 +1,7 @@
 """Divides the track into chunks of 16 s that can be made independently, and names each by its inputs.
 
-A name is the hash of everything that decides the chunk's sound: a chunk with unchanged inputs is not decoded, mixed, limited, measured or encoded
-again.
+A name is the hash of everything that decides the chunk's sound: a chunk with unchanged inputs is not decoded, mixed,
+limited, measured or encoded again.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from app.dubbing.mixing.ducking import Gain
 from app.dubbing.mixing.limiter import DELAY_N, MEMORY_N
 from app.dubbing.mixing.loudness import ENERGY_N
 
-CHUNK_N: Final = 10 * 76_800  # 16 s: whole AAC frames (1,024), whole Opus frames (960), whole energies (4,800); a quarter of a second of work
-BEFORE_FRAMES: Final = 24  # encoded before a chunk's own packets: the encoder's state at a join is what it would have been
+# 16 s: whole AAC frames (1,024), whole Opus frames (960), whole energies (4,800); a quarter of a second of work
+CHUNK_N: Final = 10 * 76_800
+# encoded before a chunk's own packets: the encoder's state at a join is what it would have been
+BEFORE_FRAMES: Final = 24
 AFTER_FRAMES: Final = 4
 _FRAME_N: Final = 1_024  # the longest
 LEAD_N: Final = -(-(BEFORE_FRAMES * _FRAME_N + MEMORY_N + DELAY_N) // ENERGY_N) * ENERGY_N
@@ -63,7 +65,9 @@ class Chunk(msgspec.Struct, frozen=True):
     name: str
 
 
-def plan(total_n: int, layers: Sequence[Layer], clips: Sequence[PlacedClip], gain_db: float, ceiling_dbtp: float) -> list[Chunk]:
+def plan(
+    total_n: int, layers: Sequence[Layer], clips: Sequence[PlacedClip], gain_db: float, ceiling_dbtp: float
+) -> list[Chunk]:
     """All chunks of a track of `total_n` samples; one of none where it has none."""
     waiting = sorted(clips, key=lambda placed: placed.start_n, reverse=True)
     near: list[PlacedClip] = []
@@ -74,8 +78,16 @@ def plan(total_n: int, layers: Sequence[Layer], clips: Sequence[PlacedClip], gai
         while waiting and waiting[-1].start_n < until_n:
             near.append(waiting.pop())
         near = [placed for placed in near if placed.end_n > first_n]
-        heard = tuple(number for number, layer in enumerate(layers) if not layer.gain.silent(first_n, until_n - first_n))
-        facts = [_VERSION, [start_n - first_n, end_n - first_n, until_n - first_n], end_n == total_n, gain_db, ceiling_dbtp]
+        heard = tuple(
+            number for number, layer in enumerate(layers) if not layer.gain.silent(first_n, until_n - first_n)
+        )
+        facts = [
+            _VERSION,
+            [start_n - first_n, end_n - first_n, until_n - first_n],
+            end_n == total_n,
+            gain_db,
+            ceiling_dbtp,
+        ]
         for number in heard:
             gain = layers[number].gain.facts(first_n, until_n - first_n)
             facts.append([layers[number].identity, first_n, hashlib.blake2b(gain, digest_size=16).hexdigest()])

@@ -1,7 +1,7 @@
 """Renders one chunk: backgrounds at their levels, clips at their places, then the limiter.
 
-Everything that a chunk hears before its own first sample is there to bring filters, limiter and encoder into the state that they would be in
-had they run since the beginning: the samples are those of one continuous pass, bit for bit.
+Everything that a chunk hears before its own first sample is there to bring filters, limiter and encoder into the state
+that they would be in had they run since the beginning: the samples are those of one continuous pass, bit for bit.
 """
 
 from __future__ import annotations
@@ -20,9 +20,16 @@ from app.dubbing.mixing.window_reader import silence
 _BLOCK_N: Final = SAMPLE_RATE_HZ
 
 
-def mixed(chunk: Chunk, layers: Sequence[Layer], heard: list[Floats], samples_of: Callable[[StoredClip], Floats], gain_db: float,
-          ceiling_dbtp: float) -> Floats:  # fmt: skip
-    """Float32 (until_n - first_n, 2), exact from MEMORY_N after `first_n` on. `heard` are the layers' own samples and are written over."""
+def mixed(
+    chunk: Chunk,
+    layers: Sequence[Layer],
+    heard: list[Floats],
+    samples_of: Callable[[StoredClip], Floats],
+    gain_db: float,
+    ceiling_dbtp: float,
+) -> Floats:
+    """Float32 (until_n - first_n, 2), exact from MEMORY_N after `first_n` on. `heard` are the layers' own samples and
+    are written over."""
     count_n = chunk.until_n - chunk.first_n
     mix = heard[0] if heard else silence(count_n)
     for position, (number, sound) in enumerate(zip(chunk.layers, heard, strict=True)):
@@ -33,7 +40,9 @@ def mixed(chunk: Chunk, layers: Sequence[Layer], heard: list[Floats], samples_of
                 mix[at_n : at_n + _BLOCK_N] += part
     for placed in chunk.clips:
         from_n, to_n = max(placed.start_n, chunk.first_n), min(placed.end_n, chunk.until_n)
-        spoken = samples_of(placed.clip)[from_n - placed.start_n : to_n - placed.start_n] * np.float32(linear(placed.gain_db + gain_db))
+        spoken = samples_of(placed.clip)[from_n - placed.start_n : to_n - placed.start_n] * np.float32(
+            linear(placed.gain_db + gain_db)
+        )
         mix[from_n - chunk.first_n : to_n - chunk.first_n] += spoken[:, None]
     limit(mix, ceiling_dbtp)
     return mix

@@ -1,7 +1,8 @@
 """Makes the chunks of the track in parallel and keeps their packets: an edited line costs its chunk, not the video.
 
-Each chunk is encoded with some of the sound before and after it, so that the encoder's state at a join is what it would have been, and
-only the chunk's own packets are kept, in files named by the chunk and the codec. What a chunk measures is kept beside them.
+Each chunk is encoded with some of the sound before and after it, so that the encoder's state at a join is what it would
+have been, and only the chunk's own packets are kept, in files named by the chunk and the codec. What a chunk measures
+is kept beside them.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Mix(msgspec.Struct, frozen=True):
 
 
 class ChunkStore:
-    """What is known of chunks, in a folder. `used` names the files that this run has read or written; everything else there is stale."""
+    """What is known of chunks, in a folder. `used` names the files that this run has read or written; everything else
+    there is stale."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -70,7 +72,8 @@ class ChunkStore:
         return packets
 
     def sound(self, chunk: Chunk) -> Floats | None:
-        """The chunk's own samples, float32 (n, 2); None where they are absent or damaged. A run that ends does not leave them."""
+        """The chunk's own samples, float32 (n, 2); None where they are absent or damaged. A run that ends does not
+        leave them."""
         data = load(self._folder / f"{chunk.name}{SOUND_SUFFIX}")
         return None if data is None else np.frombuffer(data, np.float32).reshape(-1, 2)
 
@@ -115,10 +118,12 @@ def make(
     sink: Callable[[Floats], None] | None = None,
     report: Callable[[float], None] = lambda _: None,
 ) -> Made:
-    """See to it that the store has the packets and levels of all chunks in all codecs; `hear` gives a chunk's layers, chunk after chunk.
+    """See to it that the store has the packets and levels of all chunks in all codecs; `hear` gives a chunk's layers,
+    chunk after chunk.
 
-    `measure_only`: the levels will do. `sink` gets the samples of every chunk, in order: those that no killed run has kept are then mixed again.
-    The levels that come back are those of the first codec. Holds about `threads` + 1 chunks of sound at most.
+    `measure_only`: the levels will do. `sink` gets the samples of every chunk, in order: those that no killed run has
+    kept are then mixed again. The levels that come back are those of the first codec. Holds about `threads` + 1 chunks
+    of sound at most.
     """
     levels: dict[int, ChunkLevels] = {}
     running: deque[tuple[Chunk, Future[Floats | None]]] = deque()
@@ -152,7 +157,12 @@ def make(
                     done.set_result(kept)
                     running.append((chunk, done))
                 else:
-                    running.append((chunk, pool.submit(_make, chunk, mix, lacking, chunk_store, clips, hear(chunk), sink is not None)))
+                    running.append(
+                        (
+                            chunk,
+                            pool.submit(_make, chunk, mix, lacking, chunk_store, clips, hear(chunk), sink is not None),
+                        )
+                    )
                 while len(running) > threads:
                     collect()
             while running:
@@ -168,7 +178,13 @@ def _lacks(chunk_store: ChunkStore, chunk: Chunk, codec: PacketCodec, *, measure
 
 
 def _make(
-    chunk: Chunk, mix: Mix, codecs: Sequence[PacketCodec], chunk_store: ChunkStore, clips: ClipCache, heard: list[Floats], wanted: bool
+    chunk: Chunk,
+    mix: Mix,
+    codecs: Sequence[PacketCodec],
+    chunk_store: ChunkStore,
+    clips: ClipCache,
+    heard: list[Floats],
+    wanted: bool,
 ) -> Floats | None:
     sound = mixed(chunk, mix.layers, heard, clips.samples, mix.gain_db, mix.ceiling_dbtp)
     own = sound[chunk.start_n - chunk.first_n : chunk.end_n - chunk.first_n].copy() if wanted else None

@@ -1,4 +1,5 @@
-"""Prepares a spoken clip for the mix: trims silent edges, resamples to 48 kHz, stretches to its place, fades, measures energies."""
+"""Prepares a spoken clip for the mix: trims silent edges, resamples to 48 kHz, stretches to its place, fades, measures
+energies."""
 
 from __future__ import annotations
 
@@ -31,14 +32,16 @@ class ClipSilence(msgspec.Struct, frozen=True):
 
 
 class ReadyClip(msgspec.Struct, frozen=True):
-    """Float32 (n,) at 48 kHz, and the energies (`loudness`) that it has when it plays in both channels of a stereo track."""
+    """Float32 (n,) at 48 kHz, and the energies (`loudness`) that it has when it plays in both channels of a stereo
+    track."""
 
     samples: Floats
     energies: Doubles
 
 
 def read_wav(path: Path) -> tuple[Floats, int]:
-    """The samples, float32 (n,) in -1..1, and their rate, of a 16-bit WAV; several channels become one. Raises speech_failed."""
+    """The samples, float32 (n,) in -1..1, and their rate, of a 16-bit WAV; several channels become one. Raises
+    speech_failed."""
     try:
         with wave.open(str(path)) as wav:
             channels, width, rate = wav.getnchannels(), wav.getsampwidth(), wav.getframerate()

@@ -34,7 +34,8 @@ class Cut(msgspec.Struct, frozen=True):
 
 
 class StoredClip(msgspec.Struct, frozen=True):
-    """A ready clip without its samples. `energies` as in `clips.ReadyClip`; `peaks` are the largest magnitudes of PEAK_N samples each."""
+    """A ready clip without its samples. `energies` as in `clips.ReadyClip`; `peaks` are the largest magnitudes of
+    PEAK_N samples each."""
 
     name: str
     cut: Cut
@@ -43,7 +44,8 @@ class StoredClip(msgspec.Struct, frozen=True):
 
 
 class ClipCache:
-    """Ready clips in a folder. `used` names the files that this run has read or written: everything else there is stale. Any thread may ask."""
+    """Ready clips in a folder. `used` names the files that this run has read or written: everything else there is
+    stale. Any thread may ask."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -55,7 +57,8 @@ class ClipCache:
         name = hashlib.blake2b(_VERSION + facts + Path(cut.path).read_bytes(), digest_size=16).hexdigest() + SUFFIX
         _, energies, peaks, _ = self._read(name, cut)
         self.used.add(name)
-        return StoredClip(name, cut, energies.copy(), peaks.copy())  # copies: a view would hold the samples in memory for as long as the mix runs
+        # copies: a view would hold the samples in memory for as long as the mix runs
+        return StoredClip(name, cut, energies.copy(), peaks.copy())
 
     def samples(self, clip: StoredClip) -> Floats:
         """Float32 (length_n,)."""
@@ -70,7 +73,12 @@ class ClipCache:
         factor, energies_count, peaks_count, length_n = _HEAD.unpack_from(data)
         energies = np.frombuffer(data, "<f8", energies_count, _HEAD.size)
         peaks = np.frombuffer(data, "<f4", peaks_count, _HEAD.size + energies.nbytes)
-        return factor, energies, peaks, np.frombuffer(data, "<i2", length_n, _HEAD.size + energies.nbytes + peaks.nbytes)
+        return (
+            factor,
+            energies,
+            peaks,
+            np.frombuffer(data, "<i2", length_n, _HEAD.size + energies.nbytes + peaks.nbytes),
+        )
 
 
 def _packed(cut: Cut) -> bytes:

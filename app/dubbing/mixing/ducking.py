@@ -1,7 +1,8 @@
 """Computes the gain of a background over time: lowered under the voice, from the list of spoken spans alone.
 
-No detector listens to the voice: the spans are known, so the gain is down when a line starts, does not pump in pauses, and comes back
-smoothly. Gains are linear in dB between break points, and two of them one after the other are the sum of their dB.
+No detector listens to the voice: the spans are known, so the gain is down when a line starts, does not pump in pauses,
+and comes back smoothly. Gains are linear in dB between break points, and two of them one after the other are the sum of
+their dB.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class Gain:
     """A gain over time that can be asked for any block of samples, always with the same answer."""
 
     def __init__(self, at_n: npt.ArrayLike, gain_db: npt.ArrayLike) -> None:
-        """Break points in samples, ascending, with their gains in dB; before the first and after the last the gain stays."""
+        """Break points in samples, ascending, with their gains in dB; before the first and after the last the gain
+        stays."""
         self._at_n = np.asarray(at_n, np.float64)
         self._db = np.asarray(gain_db, np.float64)
 
@@ -46,10 +48,14 @@ class Gain:
         """Both, one after the other. What one of them has off stays off, however loud the other is."""
         at_n = np.union1d(self._at_n, other._at_n)
         own_db, other_db = self._at(at_n), other._at(at_n)
-        return Gain(at_n, np.where(np.minimum(own_db, other_db) <= SILENCE_DB, SILENCE_DB, np.maximum(own_db + other_db, SILENCE_DB)))
+        return Gain(
+            at_n,
+            np.where(np.minimum(own_db, other_db) <= SILENCE_DB, SILENCE_DB, np.maximum(own_db + other_db, SILENCE_DB)),
+        )
 
     def block(self, first_n: int, count_n: int) -> Floats | np.float32:
-        """The factor for `count_n` samples from `first_n` on: float32 (n, 1), or one number where it does not change."""
+        """The factor for `count_n` samples from `first_n` on: float32 (n, 1), or one number where it does not
+        change."""
         if self._still(first_n, count_n):
             return np.float32(self._factor(np.array([first_n]))[0])
         start = first_n // _GRID_N * _GRID_N
@@ -67,7 +73,11 @@ class Gain:
             return self._at(np.array([first_n])).tobytes()
         before = max(int(np.searchsorted(self._at_n, first_n - _GRID_N, "right")) - 1, 0)
         after = int(np.searchsorted(self._at_n, first_n + count_n + _GRID_N, "left")) + 1
-        return (self._at_n[before:after] - first_n).tobytes() + self._db[before:after].tobytes() + str(first_n % _GRID_N).encode()
+        return (
+            (self._at_n[before:after] - first_n).tobytes()
+            + self._db[before:after].tobytes()
+            + str(first_n % _GRID_N).encode()
+        )
 
     def per_energy(self, count: int) -> Doubles:
         """The factor in the middle of each of the first `count` cells of 100 ms: float64 (count,)."""
@@ -94,10 +104,12 @@ def constant(gain_db: float) -> Gain:
 
 
 def under(lines: Sequence[DuckedSpan], shape: Ducking, kept: Spans = ()) -> Gain:
-    """Lowered under the lines, each by its own depth, untouched elsewhere: down `attack_s` before a line, up `release_s` after it.
+    """Lowered under the lines, each by its own depth, untouched elsewhere: down `attack_s` before a line, up
+    `release_s` after it.
 
-    A pause shorter than hold, attack and release stays lowered. Where lines overlap the deepest counts. In `kept` spans the background is what
-    the listener wants to hear: it is up there, with short ramps, unless a line is spoken in them.
+    A pause shorter than hold, attack and release stays lowered. Where lines overlap the deepest counts. In `kept` spans
+    the background is what the listener wants to hear: it is up there, with short ramps, unless a line is spoken in
+    them.
     """
     lines = _joined([line for line in sorted(lines) if line.end_s > line.start_s])
     if not lines:
@@ -110,7 +122,11 @@ def under(lines: Sequence[DuckedSpan], shape: Ducking, kept: Spans = ()) -> Gain
         points.append((line.end_s, line.depth_db))
         until_s = following.start_s if following is not None else float("inf")
         wishes = [(start_s, end_s) for start_s, end_s in wanted if end_s > line.end_s and start_s < until_s]
-        if following is not None and not wishes and until_s - line.end_s < shape.hold_s + shape.attack_s + shape.release_s:
+        if (
+            following is not None
+            and not wishes
+            and until_s - line.end_s < shape.hold_s + shape.attack_s + shape.release_s
+        ):
             points.append((until_s, following.depth_db))  # straight from one depth to the other
             continue
         rise_s = _ramp_s(shape.release_s, wishes[0][0] - line.end_s if wishes else shape.release_s)

@@ -1,9 +1,9 @@
 """The K-weighting filter of ITU-R BS.1770-4 on whole cells of 100 ms, as matrix products.
 
-A recursive filter computes one sample after the other; its state-space form computes a row of them at once: the row's own samples through the
-impulse response, and what came before through four numbers of state (Burrus, "Block realization of digital filters", 1972). States run the same way
-through rows of rows. In float64 it is the same filter as scipy.signal.sosfilt's to 1e-12, four times as fast, without the second and a half
-that importing scipy.signal takes.
+A recursive filter computes one sample after the other; its state-space form computes a row of them at once: the row's
+own samples through the impulse response, and what came before through four numbers of state (Burrus, "Block realization
+of digital filters", 1972). States run the same way through rows of rows. In float64 it is the same filter as
+scipy.signal.sosfilt's to 1e-12, four times as fast, without the second and a half that importing scipy.signal takes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ Doubles = npt.NDArray[np.float64]
 CELL_N: Final = 4_800  # 100 ms at 48 kHz
 _ROWS: Final = (32, 15, 10)  # samples in a row, rows in a group, groups in a cell: their product is CELL_N
 _STATE: Final = 4
-_FADED: Final = 1e-30  # a filter that rings out into silence reaches numbers that processors compute a hundred times slower
+# a filter that rings out into silence reaches numbers that processors compute a hundred times slower
+_FADED: Final = 1e-30
 
 # BS.1770-4 tables 1 and 2, 48 kHz: the head's shelf, then the RLB high-pass. b0 b1 b2 a0 a1 a2.
 SECTIONS: Final = (
@@ -28,7 +29,8 @@ SECTIONS: Final = (
 
 
 class KWeighting:
-    """The filter for some channels, with what it remembers between calls. Samples go in as float64 (channels, k * CELL_N)."""
+    """The filter for some channels, with what it remembers between calls. Samples go in as float64 (channels, k *
+    CELL_N)."""
 
     def __init__(self, channels: int) -> None:
         step, take, give, direct = _state_space()
@@ -58,10 +60,16 @@ class KWeighting:
         row_n, rows, groups = _ROWS
         lines = samples.reshape(-1, row_n)
         gained = lines @ self._into  # the state at the end of each row, had it begun with none
-        within_group = gained.reshape(-1, rows * _STATE) @ self._over_rows  # the state at the start of each row, had its group begun with none
-        group_gain = within_group.reshape(-1, rows, _STATE)[:, -1] @ self._row_step.T + gained.reshape(-1, rows, _STATE)[:, -1]
+        # the state at the start of each row, had its group begun with none
+        within_group = gained.reshape(-1, rows * _STATE) @ self._over_rows
+        group_gain = (
+            within_group.reshape(-1, rows, _STATE)[:, -1] @ self._row_step.T + gained.reshape(-1, rows, _STATE)[:, -1]
+        )
         within_cell = group_gain.reshape(-1, groups * _STATE) @ self._over_groups
-        cell_gain = within_cell.reshape(-1, groups, _STATE)[:, -1] @ self._group_step.T + group_gain.reshape(-1, groups, _STATE)[:, -1]
+        cell_gain = (
+            within_cell.reshape(-1, groups, _STATE)[:, -1] @ self._group_step.T
+            + group_gain.reshape(-1, groups, _STATE)[:, -1]
+        )
         cell_gain = cell_gain.reshape(channels, cells, _STATE)
         at_cell = np.empty((channels, cells, _STATE))
         for cell in range(cells):
@@ -79,7 +87,9 @@ def _state_space() -> tuple[Doubles, Doubles, Doubles, float]:
     """Both sections in transposed direct form II, one after the other: s' = step s + take x, y = give s + direct x."""
     sections = []
     for b0, b1, b2, _, a1, a2 in SECTIONS:
-        sections.append((np.array([[-a1, 1.0], [-a2, 0.0]]), np.array([b1 - a1 * b0, b2 - a2 * b0]), np.array([1.0, 0.0]), b0))
+        sections.append(
+            (np.array([[-a1, 1.0], [-a2, 0.0]]), np.array([b1 - a1 * b0, b2 - a2 * b0]), np.array([1.0, 0.0]), b0)
+        )
     (step1, take1, give1, direct1), (step2, take2, give2, direct2) = sections
     step = np.block([[step1, np.zeros((2, 2))], [np.outer(take2, give1), step2]])
     return step, np.concatenate([take1, take2 * direct1]), np.concatenate([direct2 * give1, give2]), direct1 * direct2
@@ -93,10 +103,13 @@ def _powers(step: Doubles, count: int) -> list[Doubles]:
 
 
 def _chain(step: Doubles, count: int) -> tuple[Doubles, Doubles]:
-    """For `count` links in a row, each adding to the state: (what each adds -> the state before each, the state before the first -> before each)."""
+    """For `count` links in a row, each adding to the state: (what each adds -> the state before each, the state before
+    the first -> before each)."""
     powers = _powers(step, count)
     over = np.zeros((count * _STATE, count * _STATE))
     for before in range(count):
         for link in range(before):
-            over[link * _STATE : (link + 1) * _STATE, before * _STATE : (before + 1) * _STATE] = powers[before - 1 - link].T
+            over[link * _STATE : (link + 1) * _STATE, before * _STATE : (before + 1) * _STATE] = powers[
+                before - 1 - link
+            ].T
     return over, np.concatenate([powers[before].T for before in range(count)], axis=1)

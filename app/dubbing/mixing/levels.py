@@ -1,7 +1,8 @@
 """Chooses all levels: of each line, of the background under and between lines, and of the whole.
 
-Known from energies before anything is mixed (`loudness`). Every level is rounded: a small change of one line then leaves all others, and
-with them every other chunk of the encoded track, bit for bit as they were. What a line's own surroundings ask for changes only that line.
+Known from energies before anything is mixed (`loudness`). Every level is rounded: a small change of one line then
+leaves all others, and with them every other chunk of the encoded track, bit for bit as they were. What a line's own
+surroundings ask for changes only that line.
 """
 
 from __future__ import annotations
@@ -16,16 +17,28 @@ from app.domain.dub_options import Background
 from app.dubbing.mixing import limiter_estimate
 from app.dubbing.mixing.ducking import SILENCE_DB, DuckedSpan, Gain, Spans, but_in, constant, only_in, under
 from app.dubbing.mixing.limiter_estimate import Envelope
-from app.dubbing.mixing.loudness import ENERGY_N, SAMPLE_RATE_HZ, SILENT_LUFS, Doubles, Floats, integrated_lufs, linear, speech_lufs  # fmt: skip
+from app.dubbing.mixing.loudness import (
+    ENERGY_N,
+    SAMPLE_RATE_HZ,
+    SILENT_LUFS,
+    Doubles,
+    Floats,
+    integrated_lufs,
+    linear,
+    speech_lufs,
+)
 from app.dubbing.worker.tasks import Ducking
 
 VOICE_ABOVE_DUCKED_LU: Final = 15.0  # a voice-over is easy to follow from about 12 on; at 20 the original is inaudible
 LEAST_ABOVE_DUCKED_LU: Final = 12.0  # over what is loud under one line only
-LEAST_ABOVE_LU: Final = 5.0  # where the person wants the background as it is, or sets its depth: the voice must lead all the same
+# where the person wants the background as it is, or sets its depth: the voice must lead all the same
+LEAST_ABOVE_LU: Final = 5.0
 DEEPEST_DB: Final = -30.0
 _DEEPEST_OF_A_LINE_DB: Final = -60.0
-_MOST_RAISED_DB: Final = 6.0  # for a line over a kept background; above this it would shout, so the background is lowered instead
-_VOICE_UNDER_PROGRAMME_LU: Final = 3.0  # the voice replaces speech that may be quieter than the film, but not by more than this
+# for a line over a kept background; above this it would shout, so the background is lowered instead
+_MOST_RAISED_DB: Final = 6.0
+# the voice replaces speech that may be quieter than the film, but not by more than this
+_VOICE_UNDER_PROGRAMME_LU: Final = 3.0
 _FAINT_LUFS: Final = -45.0  # quieter sound is hiss and no reference for a voice
 _WITHOUT_REFERENCE_LUFS: Final = -20.0
 _MAX_CLIP_GAIN_DB: Final = 24.0
@@ -58,7 +71,8 @@ class MixChoices(msgspec.Struct, frozen=True):
 
 
 class Levels(msgspec.Struct, frozen=True):
-    """`gain_db` applies to everything, and no correction may go beyond `most_db`; `original`, `stem` and `voices_db` (one per clip) come on top."""
+    """`gain_db` applies to everything, and no correction may go beyond `most_db`; `original`, `stem` and `voices_db`
+    (one per clip) come on top."""
 
     gain_db: float
     most_db: float
@@ -67,16 +81,27 @@ class Levels(msgspec.Struct, frozen=True):
     voices_db: list[float]
 
 
-def choose(wishes: MixChoices, original: Doubles, stem: Doubles | None, voices: list[ClipLevels], ceiling_dbtp: float) -> Levels:
-    """Levels for a mix as long as `original` (its energies). With `stem` (its energies, as many) that is the background instead."""
+def choose(
+    wishes: MixChoices, original: Doubles, stem: Doubles | None, voices: list[ClipLevels], ceiling_dbtp: float
+) -> Levels:
+    """Levels for a mix as long as `original` (its energies). With `stem` (its energies, as many) that is the background
+    instead."""
     bed = original if stem is None else stem
     voice_lufs, bed_under = _voice_lufs(wishes, original, bed, voices)
     voices_db = [_clip_gain_db(voice_lufs, voice) for voice in voices]
     depth_db = _depth_db(wishes, voice_lufs, bed_under)
-    least_lu = LEAST_ABOVE_DUCKED_LU if wishes.background != Background.KEEP and wishes.ducking.depth_db is None else LEAST_ABOVE_LU
+    least_lu = (
+        LEAST_ABOVE_DUCKED_LU
+        if wishes.background != Background.KEEP and wishes.ducking.depth_db is None
+        else LEAST_ABOVE_LU
+    )
     if wishes.background == Background.KEEP:
-        voices_db = [db + _raised_db(voice, db, bed, wishes.keep_db) for voice, db in zip(voices, voices_db, strict=True)]
-    lines = _lines(voices, voices_db, bed, wishes.keep_db if wishes.background == Background.KEEP else 0.0, depth_db, least_lu)
+        voices_db = [
+            db + _raised_db(voice, db, bed, wishes.keep_db) for voice, db in zip(voices, voices_db, strict=True)
+        ]
+    lines = _lines(
+        voices, voices_db, bed, wishes.keep_db if wishes.background == Background.KEEP else 0.0, depth_db, least_lu
+    )
     shape = under(lines, wishes.ducking, wishes.kept)
     if wishes.background == Background.KEEP:
         shape += constant(wishes.keep_db)
@@ -84,13 +109,17 @@ def choose(wishes: MixChoices, original: Doubles, stem: Doubles | None, voices: 
     if wishes.background == Background.REPLACE or stem is not None:
         over_original = under(_lines(voices, voices_db, original, 0.0, depth_db, least_lu), wishes.ducking, wishes.kept)
         heard = only_in(wishes.kept) + over_original if wishes.kept else off
-        levels = Levels(0.0, 0.0, heard, shape + but_in(wishes.kept) if wishes.background != Background.REPLACE else off, voices_db)
+        levels = Levels(
+            0.0, 0.0, heard, shape + but_in(wishes.kept) if wishes.background != Background.REPLACE else off, voices_db
+        )
     else:
         levels = Levels(0.0, 0.0, shape, off, voices_db)
     if wishes.target_lufs is None:
         return levels
     gain_db, most_db = _gain_db(wishes.target_lufs, levels, original, stem, voices, ceiling_dbtp)
-    return msgspec.structs.replace(levels, gain_db=rounded(gain_db, GAIN_STEP_DB), most_db=rounded(most_db, GAIN_STEP_DB))
+    return msgspec.structs.replace(
+        levels, gain_db=rounded(gain_db, GAIN_STEP_DB), most_db=rounded(most_db, GAIN_STEP_DB)
+    )
 
 
 def rounded(value_db: float, step_db: float) -> float:
@@ -99,7 +128,8 @@ def rounded(value_db: float, step_db: float) -> float:
 
 
 def _voice_lufs(wishes: MixChoices, original: Doubles, bed: Doubles, voices: list[ClipLevels]) -> tuple[float, float]:
-    """How loud every line is: as loud as the speech that it replaces; and how loud the background is under all of them."""
+    """How loud every line is: as loud as the speech that it replaces; and how loud the background is under all of
+    them."""
     spans = [voice.span for voice in voices]
     heard = original if original.any() else bed
     programme, under_voice = integrated_lufs(heard), integrated_lufs(heard[_inside(spans, len(heard))])
@@ -140,10 +170,16 @@ def _lead_lu(voice: ClipLevels, voice_db: float, bed: Doubles) -> float:
 def _raised_db(voice: ClipLevels, voice_db: float, bed: Doubles, bed_db: float) -> float:
     """What a line needs to lead over a background that stays."""
     missing = LEAST_ABOVE_LU - (_lead_lu(voice, voice_db, bed) - bed_db)
-    return min(max(math.ceil(missing / _LEVEL_STEP_DB) * _LEVEL_STEP_DB, 0.0), _MOST_RAISED_DB) if math.isfinite(missing) else 0.0
+    return (
+        min(max(math.ceil(missing / _LEVEL_STEP_DB) * _LEVEL_STEP_DB, 0.0), _MOST_RAISED_DB)
+        if math.isfinite(missing)
+        else 0.0
+    )
 
 
-def _lines(voices: list[ClipLevels], voices_db: list[float], bed: Doubles, bed_db: float, depth_db: float, least_lu: float) -> list[DuckedSpan]:
+def _lines(
+    voices: list[ClipLevels], voices_db: list[float], bed: Doubles, bed_db: float, depth_db: float, least_lu: float
+) -> list[DuckedSpan]:
     """Every line with the depth under it: everybody's, or deeper where the line would not lead by `least_lu`."""
     lines = []
     for voice, voice_db in zip(voices, voices_db, strict=True):
@@ -153,9 +189,16 @@ def _lines(voices: list[ClipLevels], voices_db: list[float], bed: Doubles, bed_d
     return lines
 
 
-def _gain_db(target_lufs: float, levels: Levels, original: Doubles, stem: Doubles | None, voices: list[ClipLevels], ceiling_dbtp: float
-) -> tuple[float, float]:  # fmt: skip
-    """The gain that brings the whole to the target, what the limiter takes away included; and the largest that makes sense."""
+def _gain_db(
+    target_lufs: float,
+    levels: Levels,
+    original: Doubles,
+    stem: Doubles | None,
+    voices: list[ClipLevels],
+    ceiling_dbtp: float,
+) -> tuple[float, float]:
+    """The gain that brings the whole to the target, what the limiter takes away included; and the largest that makes
+    sense."""
     count = len(original)
     background = original * levels.original.per_energy(count) ** 2
     if stem is not None:
@@ -175,7 +218,9 @@ def _voice_energies(voices: list[ClipLevels], gains_db: list[float], count: int)
     for voice, gain_db in zip(voices, gains_db, strict=True):
         cell, rest_n = divmod(voice.start_n, ENERGY_N)
         share = rest_n / ENERGY_N
-        energies = np.concatenate([voice.energies * (1 - share), [0.0]]) + np.concatenate([[0.0], voice.energies * share])
+        energies = np.concatenate([voice.energies * (1 - share), [0.0]]) + np.concatenate(
+            [[0.0], voice.energies * share]
+        )
         fitting = energies[: max(0, count - cell)]
         total[cell : cell + len(fitting)] += fitting * linear(gain_db) ** 2
     return total[:count]

@@ -1,8 +1,9 @@
 """A true-peak limiter that looks ahead. The result is the same, bit for bit, however the sound is cut into blocks.
 
-Gain reduction in dB: the peak between the samples (`peaks`), its minimum over the look-ahead, a release that is linear in dB, and a moving mean
-that makes the attack a ramp. Only around samples near the ceiling is anything computed. Reductions are whole numbers of a tiny unit: sums of
-integers have no order, so neither blocks nor the moment at which the limiter was started leave a trace in the sound.
+Gain reduction in dB: the peak between the samples (`peaks`), its minimum over the look-ahead, a release that is linear
+in dB, and a moving mean that makes the attack a ramp. Only around samples near the ceiling is anything computed.
+Reductions are whole numbers of a tiny unit: sums of integers have no order, so neither blocks nor the moment at which
+the limiter was started leave a trace in the sound.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ LOOKAHEAD_N: Final = 240  # 5 ms
 DELAY_N: Final = LOOKAHEAD_N + REACH_N  # the output comes this much later than the input
 RELEASE_DB_PER_S: Final = 30.0
 DEEPEST_DB: Final = -60.0  # no reduction goes further
-MEMORY_N: Final = round(-DEEPEST_DB / RELEASE_DB_PER_S * SAMPLE_RATE_HZ) + 2 * LOOKAHEAD_N  # nothing older than 2 s and a window has any effect
+# nothing older than 2 s and a window has any effect
+MEMORY_N: Final = round(-DEEPEST_DB / RELEASE_DB_PER_S * SAMPLE_RATE_HZ) + 2 * LOOKAHEAD_N
 _HISTORY_N: Final = LOOKAHEAD_N + REACH_N
 _STEP: Final = 16  # units that the release gives back with each sample
 _UNIT_DB: Final = RELEASE_DB_PER_S / SAMPLE_RATE_HZ / _STEP
@@ -58,7 +60,8 @@ class Limiter:
         return self.push(np.zeros((DELAY_N, 2), np.float32))
 
     def _needed(self, seen: Floats) -> Units | None:
-        """How much each sample must be lowered (units <= 0), without the REACH_N at both ends that lack context; None where nothing must."""
+        """How much each sample must be lowered (units <= 0), without the REACH_N at both ends that lack context; None
+        where nothing must."""
         needed: Units | None = None
         for index, peaks in hot_peaks(seen, self._ceiling * HOT):
             over = peaks > self._ceiling
@@ -91,7 +94,8 @@ class Limiter:
 
 
 def _least_ahead(needed: Units) -> Units:
-    """The minimum over each sample and the LOOKAHEAD_N after it; the last LOOKAHEAD_N, which lack them, are left out."""
+    """The minimum over each sample and the LOOKAHEAD_N after it; the last LOOKAHEAD_N, which lack them, are left
+    out."""
     least, reach_n = needed, 1
     while reach_n < _WINDOW_N:  # windows of 1, 2, 4 ... samples, the last two overlapping
         step_n = min(reach_n, _WINDOW_N - reach_n)

@@ -1,7 +1,8 @@
-"""Predicts from envelopes how much loudness the limiter will remove: limited peaks make a mix quieter than its energies say.
+"""Predicts from envelopes how much loudness the limiter will remove: limited peaks make a mix quieter than its energies
+say.
 
-The limiter's own rule (`limiter`) on cells of 5 ms instead of samples. The voices' peaks are known from their clips; the background's are taken
-to be `_CREST_DB` above its level, which only matters where it is loud.
+The limiter's own rule (`limiter`) on cells of 5 ms instead of samples. The voices' peaks are known from their clips;
+the background's are taken to be `_CREST_DB` above its level, which only matters where it is loud.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class Envelope:
         """`background` are its energies (100 ms, both channels together)."""
         crest = linear(_CREST_DB)
         self._background = (np.sqrt(np.maximum(background, 0) / 2) * crest).astype(np.float32)
-        self._voices = np.zeros(len(background) * _PER_ENERGY, np.float16)  # 0.05 % is exact enough, and hours of it lie here
+        # 0.05 % is exact enough, and hours of it lie here
+        self._voices = np.zeros(len(background) * _PER_ENERGY, np.float16)
 
     def add(self, start_n: int, peaks: Floats) -> None:
         """Put a clip's peaks where it begins."""
@@ -47,9 +49,11 @@ class Envelope:
         return np.square(voices).reshape(-1, _PER_ENERGY) + np.square(self._background[first:end])[:, None]
 
 
-def gain_to(target_lufs: float, energies: Doubles, envelope: Envelope, ceiling_dbtp: float, *, max_gain_db: float) -> tuple[float, float]:
-    """The gain in dB that brings a limited mix to the target. 0 for silence; boosts end at `max_gain_db`, and where the limiter eats them up:
-    that end is the second number.
+def gain_to(
+    target_lufs: float, energies: Doubles, envelope: Envelope, ceiling_dbtp: float, *, max_gain_db: float
+) -> tuple[float, float]:
+    """The gain in dB that brings a limited mix to the target. 0 for silence; boosts end at `max_gain_db`, and where the
+    limiter eats them up: that end is the second number.
     """
     measured = integrated_lufs(energies)
     if measured == SILENT_LUFS:

@@ -1,7 +1,8 @@
-"""Loudness by ITU-R BS.1770-4: K-weighted energies of 100 ms, integrated loudness from them, and the gain that reaches a target.
+"""Loudness by ITU-R BS.1770-4: K-weighted energies of 100 ms, integrated loudness from them, and the gain that reaches
+a target.
 
-Energies add up (uncorrelated sounds), so the loudness of a mix is known from the energies of its parts before a single sample is mixed:
-measured error of the prediction at most 0.002 LU, which saves the second pass over the sound.
+Energies add up (uncorrelated sounds), so the loudness of a mix is known from the energies of its parts before a single
+sample is mixed: measured error of the prediction at most 0.002 LU, which saves the second pass over the sound.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ _WINDOW = 4  # gating blocks of 400 ms, overlapping by 75 %
 class KMeter:
     """Measures blocks of any length, one after the other, without keeping them.
 
-    An energy is the mean square of 100 ms of the K-weighted sound, summed over the channels (each weighs 1: mono or stereo).
+    An energy is the mean square of 100 ms of the K-weighted sound, summed over the channels (each weighs 1: mono or
+    stereo).
     """
 
     def __init__(self, channels: int = 2) -> None:
@@ -49,7 +51,9 @@ class KMeter:
         samples = np.concatenate([self._rest, block.T], axis=1, dtype=np.float64)
         whole_n = samples.shape[1] // ENERGY_N * ENERGY_N
         if whole_n:
-            weighted = self._weighting.filter(np.ascontiguousarray(samples[:, :whole_n])).reshape(len(samples), -1, ENERGY_N)
+            weighted = self._weighting.filter(np.ascontiguousarray(samples[:, :whole_n])).reshape(
+                len(samples), -1, ENERGY_N
+            )
             self._energies.frombytes((np.einsum("cij,cij->i", weighted, weighted) / ENERGY_N).tobytes())
         self._rest = samples[:, whole_n:].copy()
 
@@ -59,7 +63,8 @@ class KMeter:
 
 
 def energies_of(samples: Floats) -> Doubles:
-    """The energies of a whole sound in memory, float32 (n,) or (n, channels); a last part of less than 100 ms is filled with silence."""
+    """The energies of a whole sound in memory, float32 (n,) or (n, channels); a last part of less than 100 ms is filled
+    with silence."""
     shaped = samples.reshape(len(samples), -1)
     meter = KMeter(shaped.shape[1])
     meter.push(np.pad(shaped, ((0, -len(shaped) % ENERGY_N), (0, 0))))
@@ -67,7 +72,8 @@ def energies_of(samples: Floats) -> Doubles:
 
 
 def integrated_lufs(energies: Doubles) -> float:
-    """The gated loudness of a whole programme; minus infinity where nothing is above the gate or it is shorter than 400 ms."""
+    """The gated loudness of a whole programme; minus infinity where nothing is above the gate or it is shorter than 400
+    ms."""
     if len(energies) < _WINDOW:
         return SILENT_LUFS
     sums = np.zeros(len(energies) + 1)
@@ -82,7 +88,8 @@ def integrated_lufs(energies: Doubles) -> float:
 
 
 def speech_lufs(energies: Doubles) -> float:
-    """The loudness of one spoken line, which may be shorter than the 400 ms that BS.1770 wants: its pauses do not count."""
+    """The loudness of one spoken line, which may be shorter than the 400 ms that BS.1770 wants: its pauses do not
+    count."""
     if len(energies) >= 2 * _WINDOW:
         return integrated_lufs(energies)
     loud = energies > _power(_ABSOLUTE_GATE_LUFS)
@@ -93,7 +100,8 @@ def speech_lufs(energies: Doubles) -> float:
 
 
 def gain_to(target_lufs: float, energies: Doubles, *, max_gain_db: float) -> float:
-    """The gain in dB that brings a programme to the target. 0 for silence; boosts end at `max_gain_db`, so that hiss stays hiss."""
+    """The gain in dB that brings a programme to the target. 0 for silence; boosts end at `max_gain_db`, so that hiss
+    stays hiss."""
     measured = integrated_lufs(energies)
     if measured == SILENT_LUFS:
         return 0.0

@@ -1,8 +1,9 @@
-"""Mixes placed clips and the background into one track: in chunks, at broadcast loudness, below -1 dBTP, in the chosen formats.
+"""Mixes placed clips and the background into one track: in chunks, at broadcast loudness, below -1 dBTP, in the chosen
+formats.
 
-Levels are set before the first sample is mixed, from energies alone (`levels`): every line gets the same loudness, the background is lowered to
-a set distance under it, and one gain brings the whole to the target. Where the limiter has taken more than was foreseen, the gain is corrected
-once by what was measured. Memory does not grow with the length.
+Levels are set before the first sample is mixed, from energies alone (`levels`): every line gets the same loudness, the
+background is lowered to a set distance under it, and one gain brings the whole to the target. Where the limiter has
+taken more than was foreseen, the gain is corrected once by what was measured. Memory does not grow with the length.
 """
 
 from __future__ import annotations
@@ -33,16 +34,18 @@ _MIXED: Final = 0.98  # and when every chunk is
 _PACKETS_OF: Final = {AudioFormat.M4A: AAC, AudioFormat.OPUS: OPUS}
 _MISSED_LU: Final = 0.2  # from here on the gain is corrected
 _CORRECTIONS: Final = 3
-_OWN: Final = (".clip", ".levels", ".packets", ".sound", ".energies", ".spans", ".tmp", ".aac", ".clip.npz")  # the last two: of an earlier version
+# the last two: of an earlier version
+_OWN: Final = (".clip", ".levels", ".packets", ".sound", ".energies", ".spans", ".tmp", ".aac", ".clip.npz")
 
 Report = Callable[[float], None]
 
 
 def mixdown(request: MixRequest, report: Report) -> MixReport:
-    """Mix and encode; when it returns, `out` and `audio_out` are complete and last `duration_s` to the sample. `report` gets 0..1.
+    """Mix and encode; when it returns, `out` and `audio_out` are complete and last `duration_s` to the sample. `report`
+    gets 0..1.
 
-    A source that ends early, has no sound or is None is silence from there on, and so is a stem; without `energies` the source is measured first.
-    Raises speech_failed, not_media, audio_track_missing, media_damaged, no_audio.
+    A source that ends early, has no sound or is None is silence from there on, and so is a stem; without `energies` the
+    source is measured first. Raises speech_failed, not_media, audio_track_missing, media_damaged, no_audio.
     """
     total_n = max(1, round(request.duration_s * SAMPLE_RATE_HZ))
     folder = Path(request.chunk_cache)
@@ -63,18 +66,32 @@ def mixdown(request: MixRequest, report: Report) -> MixReport:
     report(1.0)
     loudness = _loudness(made)
     peak = max(chunk.peak for chunk in made.levels)
-    return MixReport(total_n / SAMPLE_RATE_HZ, _finite(loudness), _finite(dbtp(peak)), len(clips), made.made, made.found)
+    return MixReport(
+        total_n / SAMPLE_RATE_HZ, _finite(loudness), _finite(dbtp(peak)), len(clips), made.made, made.found
+    )
 
 
 class _Track:
     """The chunks at one gain, and at another where the first has missed the target."""
 
     def __init__(
-        self, request: MixRequest, total_n: int, chosen: Levels, clips: list[StoredClip], sources: Sources, clip_cache: ClipCache, store: ChunkStore
+        self,
+        request: MixRequest,
+        total_n: int,
+        chosen: Levels,
+        clips: list[StoredClip],
+        sources: Sources,
+        clip_cache: ClipCache,
+        store: ChunkStore,
     ) -> None:
         self._request, self._total_n, self._chosen, self._sources, self._clip_cache, self._store = (
-            request, total_n, chosen, sources, clip_cache, store,
-        )  # fmt: skip
+            request,
+            total_n,
+            chosen,
+            sources,
+            clip_cache,
+            store,
+        )
         self._codecs = [codec for _, codec in _packet_files(request)]
         self._layers = sources.layers(chosen)
         self._placed = [
@@ -88,7 +105,8 @@ class _Track:
         tried: list[tuple[float, float]] = []
         while True:
             chunks = plan(self._total_n, self._layers, self._placed, gain_db, CODED_CEILING_DBTP)
-            measure_only = self._missed_before(chunks)  # measure first: the gain will be corrected, so encoding now would be wasted
+            # measure first: the gain will be corrected, so encoding now would be wasted
+            measure_only = self._missed_before(chunks)
             made = self._make(chunks, gain_db, report, measure_only=measure_only)
             tried.append((gain_db, _loudness(made)))
             better_db = _corrected(self._request.target_lufs, tried, self._chosen.most_db)
@@ -122,7 +140,10 @@ def _wishes(request: MixRequest) -> MixChoices:
 
 def _clips(request: MixRequest, cache: ClipCache, report: Report) -> list[StoredClip]:
     """Every clip made ready and measured, several at once."""
-    cuts = [Cut(clip.path, clip.trim_start_s, clip.trim_end_s, max(1, round(clip.duration_s * SAMPLE_RATE_HZ))) for clip in request.clips]
+    cuts = [
+        Cut(clip.path, clip.trim_start_s, clip.trim_end_s, max(1, round(clip.duration_s * SAMPLE_RATE_HZ)))
+        for clip in request.clips
+    ]
     ready = []
     with ThreadPoolExecutor(max(1, request.threads)) as pool:
         for clip in pool.map(cache.clip, cuts):
@@ -149,7 +170,12 @@ def _packet_files(request: MixRequest) -> list[tuple[Path, PacketCodec]]:
 def _corrected(target_lufs: float | None, tried: list[tuple[float, float]], most_db: float) -> float:
     """A gain that comes nearer to the target than the last one; that one, where nothing better is known."""
     gain_db, loudness = tried[-1]
-    if target_lufs is None or loudness == SILENT_LUFS or abs(target_lufs - loudness) <= _MISSED_LU or len(tried) > _CORRECTIONS:
+    if (
+        target_lufs is None
+        or loudness == SILENT_LUFS
+        or abs(target_lufs - loudness) <= _MISSED_LU
+        or len(tried) > _CORRECTIONS
+    ):
         return gain_db
     slope = 1.0  # LU per dB; less where the limiter takes some of it
     if len(tried) > 1 and tried[-2][0] != gain_db:

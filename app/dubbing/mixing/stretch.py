@@ -15,7 +15,8 @@ from app.media import atempo as ffmpeg_atempo
 
 HALF_RATE_HZ = 24_000
 _SAME_N = 48  # 1 ms: a difference that nobody hears is cut or filled instead of stretched
-_SEED = 7  # Signalsmith randomises phases; the same line must give the same samples, or no cached chunk would ever match
+# Signalsmith randomises phases; the same line must give the same samples, or no cached chunk would ever match
+_SEED = 7
 
 
 def stretch(samples: Floats, length_n: int) -> Floats:
@@ -31,8 +32,8 @@ def stretch(samples: Floats, length_n: int) -> Floats:
 def fitted(samples: Floats, rate_hz: int, length_n: int) -> Floats:
     """Speech of any rate, float32 (n,), as exactly `length_n` samples at 48 kHz. Deterministic.
 
-    What is recorded at 24 kHz or less is stretched at 24 kHz: Signalsmith takes half the time there and sounds the same, while at 22.05 or 44.1 kHz
-    its windows fall badly (PESQ 3.11 instead of 3.22: `bench.stretch`).
+    What is recorded at 24 kHz or less is stretched at 24 kHz: Signalsmith takes half the time there and sounds the
+    same, while at 22.05 or 44.1 kHz its windows fall badly (PESQ 3.11 instead of 3.22: `bench.stretch`).
     """
     is_long_enough = abs(len(samples) * SAMPLE_RATE_HZ / rate_hz - length_n) <= _SAME_N
     if rate_hz > HALF_RATE_HZ or is_long_enough or not _has_signalsmith() or not len(samples) or not length_n:

@@ -11,7 +11,9 @@ import numpy.typing as npt
 from app.dubbing.mixing.loudness import Floats
 
 REACH_N: Final = 8  # samples on each side that the oversampling filter needs
-HOT: Final = 0.7  # between two samples that stay below 0.7 of a level no peak reaches it: the worst case, a quarter of the sample rate, is 0.707
+# between two samples that stay below 0.7 of a level no peak reaches it: the worst case, a quarter of the sample rate,
+# is 0.707
+HOT: Final = 0.7
 
 
 def _phases() -> list[Floats]:
@@ -27,8 +29,9 @@ _PHASES = _phases()
 
 
 def hot_peaks(samples: Floats, threshold: float) -> Iterator[tuple[npt.NDArray[np.intp], Floats]]:
-    """For each channel of float32 (n, channels): where a sample or its successor passes the threshold, and the largest magnitude from there
-    up to the successor. The outer REACH_N of the samples are context only. Elementwise in a fixed order: a place gives the same bits in any block.
+    """For each channel of float32 (n, channels): where a sample or its successor passes the threshold, and the largest
+    magnitude from there up to the successor. The outer REACH_N of the samples are context only. Elementwise in a fixed
+    order: a place gives the same bits in any block.
     """
     for channel in range(samples.shape[1]):
         signal = np.ascontiguousarray(samples[:, channel])
@@ -49,7 +52,8 @@ def hot_peaks(samples: Floats, threshold: float) -> Iterator[tuple[npt.NDArray[n
 
 
 def true_peak(samples: Floats, at_least: float = 0.0) -> float:
-    """The largest magnitude of float32 (n, 2), between the samples too, silence being before and after; only what passes `at_least` is looked for."""
+    """The largest magnitude of float32 (n, 2), between the samples too, silence being before and after; only what
+    passes `at_least` is looked for."""
     if not len(samples):
         return at_least
     largest = max(at_least, float(max(samples.max(), -samples.min())))

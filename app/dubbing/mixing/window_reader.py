@@ -24,7 +24,8 @@ _SPANS_VERSION: Final = 1  # change it with `Start`
 
 
 class Playback:
-    """Decodes what it is asked for and little more; what has ended is silence. Windows come in order and reach back by `overlap_n` at most.
+    """Decodes what it is asked for and little more; what has ended is silence. Windows come in order and reach back by
+    `overlap_n` at most.
 
     The samples of a window do not depend on what was read before it: `app.media.sound_reader`.
     """
@@ -60,7 +61,8 @@ class Playback:
 
 
 class KnownSpans:
-    """Where a file's decoders begin (`app.media.sound_reader`), kept in `folder` under `name` (the file's identity; "" keeps nothing)."""
+    """Where a file's decoders begin (`app.media.sound_reader`), kept in `folder` under `name` (the file's identity; ""
+    keeps nothing)."""
 
     def __init__(self, folder: Path, name: str, track: int, length_n: int, lead_n: int) -> None:
         key = msgspec.json.encode([_SPANS_VERSION, name, track, length_n, lead_n])
@@ -77,7 +79,8 @@ class KnownSpans:
 
 
 def silence(count_n: int) -> Floats:
-    """Float32 (count_n, 2) of zeros in pages of its own: they go back to the system with the array, where the heap of each thread would keep them."""
+    """Float32 (count_n, 2) of zeros in pages of its own: they go back to the system with the array, where the heap of
+    each thread would keep them."""
     return np.frombuffer(mmap.mmap(-1, max(count_n, 1) * 8), np.float32)[: 2 * count_n].reshape(count_n, 2)
 
 
@@ -95,7 +98,8 @@ def stem_checked(path: Path) -> Path:
 
 
 def energies_of_file(path: Path, track: int, name: str, folder: Path, used: set[str]) -> Doubles:
-    """The file's 100 ms energies, measured by one decode and kept in `folder` under `name` (the file's identity; "" keeps nothing)."""
+    """The file's 100 ms energies, measured by one decode and kept in `folder` under `name` (the file's identity; ""
+    keeps nothing)."""
     kept = hashlib.blake2b(f"{name} {track}".encode(), digest_size=16).hexdigest() + ENERGIES_SUFFIX
     data = load(folder / kept) if name else None
     if data is None:

@@ -22,8 +22,8 @@ _CLOSERS: Final = frozenset(_BRACKETS.values())
 
 
 def half_open(text: str) -> tuple[tuple[str, int] | None, tuple[str, int] | None]:
-    """A bracket that opens and does not close in this text, and one that closes without having been opened, each with its place. Both are named
-    by the closing half.
+    """A bracket that opens and does not close in this text, and one that closes without having been opened, each with
+    its place. Both are named by the closing half.
     """
     open_: list[tuple[str, int]] = []
     closing = None

@@ -1,7 +1,9 @@
-"""Separates the spoken words of a subtitle from descriptions: sounds, music, speaker labels, credits, addresses, emoji, markup.
+"""Separates the spoken words of a subtitle from descriptions: sounds, music, speaker labels, credits, addresses, emoji,
+markup.
 
-The rules are those that Subtitle Edit's "Remove text for hearing impaired" and the broadcasters' guides have made usual. Every character of the
-text is told to be of one kind, so that nothing can be lost: what is left out stands in `LeftOut`, beside what is spoken.
+The rules are those that Subtitle Edit's "Remove text for hearing impaired" and the broadcasters' guides have made
+usual. Every character of the text is told to be of one kind, so that nothing can be lost: what is left out stands in
+`LeftOut`, beside what is spoken.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ MARK: Final = "mark"  # a dash, ">>", a tag: nothing that anybody would miss
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """What one speaker says of a subtitle: the characters `start`..`end` of its text. `spoken` is on one line; "": nothing is to be spoken.
+    """What one speaker says of a subtitle: the characters `start`..`end` of its text. `spoken` is on one line; "":
+    nothing is to be spoken.
 
     `silent` are the spans (of the whole text) that are not spoken.
     """
@@ -47,9 +50,11 @@ class Piece(msgspec.Struct, frozen=True):
     silent: tuple[Span, ...]
 
 
-def pieces(text: str, names: KnownNames = NOBODY, *, speaker: str = "", sounds: Sequence[Span] = (), everything: bool = False) -> tuple[Piece, ...]:
-    """The text by who speaks it; together the pieces are all of it. `speaker` is who speaks at its start, where that is known; `sounds` are
-    spans that the subtitles around it tell to be a sound.
+def pieces(
+    text: str, names: KnownNames = NOBODY, *, speaker: str = "", sounds: Sequence[Span] = (), everything: bool = False
+) -> tuple[Piece, ...]:
+    """The text by who speaks it; together the pieces are all of it. `speaker` is who speaks at its start, where that is
+    known; `sounds` are spans that the subtitles around it tell to be a sound.
 
     `everything`: sounds, lyrics, labels and credits are spoken too; emoji, addresses and mark-up never are.
     """
@@ -99,7 +104,9 @@ class _Classified:
     def rest(self, start: int = 0, end: int | None = None) -> str:
         """The text with what has been told blanked."""
         end = len(self.text) if end is None else end
-        return "".join(c if c == "\n" or not self.kinds[at] else " " for at, c in enumerate(self.text[start:end], start))
+        return "".join(
+            c if c == "\n" or not self.kinds[at] else " " for at, c in enumerate(self.text[start:end], start)
+        )
 
     def by_speaker(self) -> Iterator[tuple[int, int, str]]:
         """Who speaks, from where to where. Blanks and marks before a turn belong to it."""
@@ -116,21 +123,28 @@ class _Classified:
     def _credits(self) -> None:
         lines = list(_lines(self.text))
         found = [span for span in lines if _is_credit(self.text[slice(*span)])]
-        for span in [(0, len(self.text))] if found and len(found) >= len(lines) - 1 else found:  # the name alone is on the other line
+        # the name alone is on the other line
+        for span in [(0, len(self.text))] if found and len(found) >= len(lines) - 1 else found:
             self.mark(span, LeftOutKind.CREDIT)
 
     def _brackets(self) -> None:
         for start, end in bracketed(self.rest()):
             content = self.text[start + 1 : end - 1]
-            glued = start > 0 and self.text[start - 1].isalpha() and len(content) <= 3 and content.islower()  # "apple(s)"
-            if glued or (content.strip() and not any(map(str.isalpha, content)) and any(map(str.isdigit, content))):  # "(555) 0100", "(1994)"
+            # "apple(s)"
+            glued = start > 0 and self.text[start - 1].isalpha() and len(content) <= 3 and content.islower()
+            # "(555) 0100", "(1994)"
+            if glued or (content.strip() and not any(map(str.isalpha, content)) and any(map(str.isdigit, content))):
                 continue
             if content.strip() and all(word.casefold() in INSERTED for word in content.split()):
                 self.mark((start, start + 1), MARK)
                 self.mark((end - 1, end), MARK)
                 continue
             before = self.text[self.text.rfind("\n", 0, start) + 1 : start].strip(" -–—>")
-            colon = self.text[end : end + 1] in (":", "：") and end < len(self.text) and (not before or before[-1] in '.!?…"”»)]')
+            colon = (
+                self.text[end : end + 1] in (":", "：")
+                and end < len(self.text)
+                and (not before or before[-1] in '.!?…"”»)]')
+            )
             if colon and speaker_labels.may_be_name(content) and not speaker_labels.is_sound(content):
                 self._label(content, start, end + 1)
                 continue
@@ -170,7 +184,9 @@ class _Classified:
                 continue
             whole = not (text[: found.start()] + text[found.end() :]).strip(" \n-.!?")
             inside = found["inside"]
-            if "*" in found["open"] and (whole or (not inside[0].isupper() and speaker_labels.is_sound(inside) and inside.lower() != "in")):
+            if "*" in found["open"] and (
+                whole or (not inside[0].isupper() and speaker_labels.is_sound(inside) and inside.lower() != "in")
+            ):
                 self.mark(found.span(), LeftOutKind.SOUND)
             else:
                 self.mark(found.span("open"), MARK)
@@ -200,10 +216,14 @@ class _Classified:
         for arrows in itertools.islice(re.finditer(r">{2,}\s*", line[at:]), _MOST_SPEAKERS):
             self.mark((start + at + arrows.start(), start + at + arrows.end()), MARK)
             self.speakers.append((start + at + arrows.start(), ""))
-            found = speaker_labels.label_at(line, at + arrows.end(), self.names, marked=True, rest=self._after(start + at + arrows.end()))
+            found = speaker_labels.label_at(
+                line, at + arrows.end(), self.names, marked=True, rest=self._after(start + at + arrows.end())
+            )
             if found:
                 self._label(found[0], start + at + arrows.end(), start + found[1])
-        for name, begin, stop in itertools.islice(speaker_labels.labels_inside(self.rest(start, end), self.names), _MOST_SPEAKERS):
+        for name, begin, stop in itertools.islice(
+            speaker_labels.labels_inside(self.rest(start, end), self.names), _MOST_SPEAKERS
+        ):
             self._label(name, start + begin, start + stop)
 
     def _after(self, at: int) -> str:
@@ -220,7 +240,11 @@ class _Classified:
     def _bracket_label(self, start: int, end: int, line: str, at: int) -> None:
         """Brackets at the start of the line that name who speaks."""
         spaces = len(line[at:]) - len(line[at:].lstrip())
-        here = [span for span in self._bracketed if start <= span[0] and span[1] <= start + at + spaces and not self._spoken_before(start, span[0])]
+        here = [
+            span
+            for span in self._bracketed
+            if start <= span[0] and span[1] <= start + at + spaces and not self._spoken_before(start, span[0])
+        ]
         if not here:
             return
         span = here[-1]
@@ -267,5 +291,9 @@ def _piece(text: str, kinds: Sequence[str], start: int, end: int, speaker: str) 
         spoken = spoken.lstrip(",;:，；：、 ")
     if not any(map(str.isalnum, spoken)):
         spoken = ""
-    left_out = tuple(LeftOut(LeftOutKind(kind), " ".join(text[first:last].split())) for kind, first, last in runs if kind not in (SPOKEN, MARK))
+    left_out = tuple(
+        LeftOut(LeftOutKind(kind), " ".join(text[first:last].split()))
+        for kind, first, last in runs
+        if kind not in (SPOKEN, MARK)
+    )
     return Piece(start, end, speaker, spoken, left_out, silent)

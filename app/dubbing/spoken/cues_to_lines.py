@@ -1,4 +1,5 @@
-"""Turns subtitles (or recognised lines) into lines to speak: joins short ones, and separates parts that are not spoken."""
+"""Turns subtitles (or recognised lines) into lines to speak: joins short ones, and separates parts that are not
+spoken."""
 
 from __future__ import annotations
 
@@ -31,7 +32,11 @@ class SpokenLines(msgspec.Struct, frozen=True):
 
 
 def lines_of(
-    cues: Sequence[Cue], duration_s: float, *, speak_sounds: bool = False, join_short_cues: JoinShortCues = JoinShortCues.AUTO
+    cues: Sequence[Cue],
+    duration_s: float,
+    *,
+    speak_sounds: bool = False,
+    join_short_cues: JoinShortCues = JoinShortCues.AUTO,
 ) -> SpokenLines:
     """The lines of brought subtitles (sorted) that lie within the video."""
     cues = [cue for cue in cues if cue.end_s > 0 and cue.start_s < duration_s and cue.text.strip()]
@@ -40,17 +45,27 @@ def lines_of(
     made: list[Segment] = []
     if joins:
         for joint in join(cues, names):
-            made += _segments(joint, duration_s, pieces(joint.text, names, speaker=joint.speaker, everything=speak_sounds), tight=True)
+            made += _segments(
+                joint, duration_s, pieces(joint.text, names, speaker=joint.speaker, everything=speak_sounds), tight=True
+            )
     else:
         for cue, sounds in zip(cues, _over_cues(cues), strict=True):
             words = timed(cue) if cue.words else ()
             joint = JoinedLine(cue.start_s, cue.end_s, cue.text.strip(), cue.speaker, words)
-            made += _segments(joint, duration_s, pieces(joint.text, names, speaker=cue.speaker, sounds=sounds, everything=speak_sounds), tight=False)
+            made += _segments(
+                joint,
+                duration_s,
+                pieces(joint.text, names, speaker=cue.speaker, sounds=sounds, everything=speak_sounds),
+                tight=False,
+            )
     return SpokenLines(tuple(made), Joined(len(cues), len(made)) if joins else None)
 
 
-def recognised(segments: Sequence[Segment], *, speak_sounds: bool = False, names: KnownNames = NOBODY) -> tuple[Segment, ...]:
-    """Recognised lines without what recognition describes or makes up: "[Music]", "(Applause)", "Subtitles by the Amara.org community"."""
+def recognised(
+    segments: Sequence[Segment], *, speak_sounds: bool = False, names: KnownNames = NOBODY
+) -> tuple[Segment, ...]:
+    """Recognised lines without what recognition describes or makes up: "[Music]", "(Applause)", "Subtitles by the
+    Amara.org community"."""
     made: list[Segment] = []
     for line in segments:
         told = pieces(line.text, names, speaker=line.speaker, everything=speak_sounds)
@@ -58,7 +73,9 @@ def recognised(segments: Sequence[Segment], *, speak_sounds: bool = False, names
             made.append(line)
             continue
         placed = timed(Cue(line.start_s, line.end_s, line.text, line.words)) if line.words else ()
-        made += _segments(JoinedLine(line.start_s, line.end_s, line.text.strip(), line.speaker, placed), line.end_s, told, tight=False)
+        made += _segments(
+            JoinedLine(line.start_s, line.end_s, line.text.strip(), line.speaker, placed), line.end_s, told, tight=False
+        )
     return tuple(made)
 
 
@@ -79,11 +96,20 @@ def _segments(joint: JoinedLine, duration_s: float, told: Sequence[Piece], *, ti
         heard = _words(joint, piece)
         if heard and (tight or len(told) > 1):
             times = heard[0].start_s, heard[-1].end_s
-        yield from _segment(piece, source, max(times[0], start_s), min(times[1], end_s), heard, joint.speaker, within=(start_s, end_s))
+        yield from _segment(
+            piece, source, max(times[0], start_s), min(times[1], end_s), heard, joint.speaker, within=(start_s, end_s)
+        )
 
 
 def _segment(
-    piece: Piece, source: str, start_s: float, end_s: float, words: Sequence[Word], speaker: str, *, within: tuple[float, float]
+    piece: Piece,
+    source: str,
+    start_s: float,
+    end_s: float,
+    words: Sequence[Word],
+    speaker: str,
+    *,
+    within: tuple[float, float],
 ) -> Iterator[Segment]:
     source = " ".join(source.split())[:MAX_TEXT_CHARACTERS]
     if not source:
@@ -95,9 +121,16 @@ def _segment(
     words = within_s if len(within_s) == len(words) else []  # a text that is cut by the video's end is spoken whole
     skip = not piece.spoken and bool(piece.left_out)
     yield Segment(
-        uuid.uuid4().hex, round(start_s, 3), round(end_s, 3), piece.spoken or source, source, piece.speaker or speaker if skip else piece.speaker,
-        skip, () if skip else tuple(words), left_out=piece.left_out,
-    )  # fmt: skip
+        uuid.uuid4().hex,
+        round(start_s, 3),
+        round(end_s, 3),
+        piece.spoken or source,
+        source,
+        piece.speaker or speaker if skip else piece.speaker,
+        skip,
+        () if skip else tuple(words),
+        left_out=piece.left_out,
+    )
 
 
 def _words(joint: JoinedLine, piece: Piece) -> list[Word]:
@@ -112,13 +145,18 @@ def _words(joint: JoinedLine, piece: Piece) -> list[Word]:
     while found and not piece.spoken.startswith(found[0].text[0]) and not any(map(str.isalnum, found[0].text)):
         del found[0]
     placed = located(piece.spoken, found)
-    return [Word(" " * piece.spoken[:start][-1:].isspace() + word.text, word.start_s, word.end_s) for word, (start, _) in placed]
+    return [
+        Word(" " * piece.spoken[:start][-1:].isspace() + word.text, word.start_s, word.end_s)
+        for word, (start, _) in placed
+    ]
 
 
 def _one(text: str, told: Sequence[Piece]) -> Piece:
     spoken = " ".join(piece.spoken for piece in told if piece.spoken)
     left_out = tuple(part for piece in told for part in piece.left_out)
-    return Piece(0, len(text), told[0].speaker, spoken, left_out, tuple(span for piece in told for span in piece.silent))
+    return Piece(
+        0, len(text), told[0].speaker, spoken, left_out, tuple(span for piece in told for span in piece.silent)
+    )
 
 
 def _letters(text: str) -> int:

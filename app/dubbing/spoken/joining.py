@@ -1,4 +1,5 @@
-"""Joins one-word and very short subtitles into sentences before they are spoken. No word is lost or doubled, and each keeps its time.
+"""Joins one-word and very short subtitles into sentences before they are spoken. No word is lost or doubled, and each
+keeps its time.
 
 Programs that caption short videos give every word its own subtitle. Spoken one by one they do not sound like speech.
 """
@@ -21,8 +22,9 @@ from app.dubbing.spoken.unspeakable import Span, is_spaceless
 from app.dubbing.spoken.vocabulary import ABBREVIATIONS, TITLES
 from app.dubbing.subtitles.cues import Cue
 
-# A file looks like it when half of its subtitles have at most three words and stand for at most 1.2 s (a subtitle to be read stands longer),
-# and at least half of them run on: the next one comes within half a second, and no sentence has ended.
+# A file looks like it when half of its subtitles have at most three words and stand for at most 1.2 s (a subtitle to be
+# read stands longer), and at least half of them run on: the next one comes within half a second, and no sentence has
+# ended.
 _MOST_WORDS: Final = 3
 _MOST_SHOWN_S: Final = 1.2
 _RUNS_ON_S: Final = 0.5
@@ -35,7 +37,9 @@ _OVERLAP_S: Final = 0.5  # what begins this long before the end of the one befor
 
 _END: Final = re.compile(r"(?P<mark>[.!?…。！？｡؟۔।॥։។။።]|(?<=[\u0370-\u03ff])[;\u037e])[\"'”’»›)\]）」』】]*$")
 _CLAUSE: Final = re.compile(r"[,;:—–،؛、，；：][\"'”’»)\]）」』]*$")
-_CLINGS: Final = re.compile(r"[.,!?;:…%)\]}»”。，！？；：、）」』》】؟،؛۔।]|['’](?:s|t|d|m|ll|re|ve)\b|n['’]t\b|[-‐‑](?=[a-z])", re.IGNORECASE)
+_CLINGS: Final = re.compile(
+    r"[.,!?;:…%)\]}»”。，！？；：、）」』》】؟،؛۔।]|['’](?:s|t|d|m|ll|re|ve)\b|n['’]t\b|[-‐‑](?=[a-z])", re.IGNORECASE
+)
 _INITIALS: Final = re.compile(r"(?:[^\W\d_]\.)+$")
 
 
@@ -53,10 +57,15 @@ def looks_short(cues: Sequence[Cue]) -> bool:
     """Whether a file is of subtitles that are too short to be spoken one by one; measured over all of it."""
     if len(cues) < _FEWEST_CUES:
         return False
-    if statistics.median(words_in(cue.text) for cue in cues) > _MOST_WORDS or statistics.median(c.end_s - c.start_s for c in cues) > _MOST_SHOWN_S:
+    if (
+        statistics.median(words_in(cue.text) for cue in cues) > _MOST_WORDS
+        or statistics.median(c.end_s - c.start_s for c in cues) > _MOST_SHOWN_S
+    ):
         return False
     pairs = list(itertools.pairwise(cues))
-    return 2 * sum(b.start_s - a.end_s <= _RUNS_ON_S and not ends_sentence(a.text, b.text) for a, b in pairs) >= len(pairs)
+    return 2 * sum(b.start_s - a.end_s <= _RUNS_ON_S and not ends_sentence(a.text, b.text) for a, b in pairs) >= len(
+        pairs
+    )
 
 
 def words_in(text: str) -> float:
@@ -66,7 +75,8 @@ def words_in(text: str) -> float:
 
 
 def join(cues: Sequence[Cue], names: KnownNames) -> Iterator[JoinedLine]:
-    """Sorted subtitles to lines: to the end of a sentence, a pause, or another speaker; at most LONGEST_S and MAX_TEXT_CHARACTERS."""
+    """Sorted subtitles to lines: to the end of a sentence, a pause, or another speaker; at most LONGEST_S and
+    MAX_TEXT_CHARACTERS."""
     bare = not any(ends_sentence(cue.text, "") for cue in cues)
     pause_s = _BARE_PAUSE_S if bare else _PAUSE_S
     run: list[Cue] = []
@@ -74,9 +84,18 @@ def join(cues: Sequence[Cue], names: KnownNames) -> Iterator[JoinedLine]:
     for cue in cues:
         if run:
             last = run[-1]
-            apart = cue.start_s - last.end_s > pause_s or last.end_s - cue.start_s > _OVERLAP_S or cue.speaker != last.speaker
+            apart = (
+                cue.start_s - last.end_s > pause_s
+                or last.end_s - cue.start_s > _OVERLAP_S
+                or cue.speaker != last.speaker
+            )
             full = size + len(cue.text) > MAX_TEXT_CHARACTERS
-            if apart or full or ends_sentence(last.text, cue.text) or (any(map(str.isalnum, cue.text)) and starts_turn(cue.text, names)):
+            if (
+                apart
+                or full
+                or ends_sentence(last.text, cue.text)
+                or (any(map(str.isalnum, cue.text)) and starts_turn(cue.text, names))
+            ):
                 yield from map(together, _short_enough(run))
                 run, size = [], 0
         run.append(cue)
@@ -106,7 +125,8 @@ def ends_sentence(text: str, following: str) -> bool:
 
 
 def together(cues: Sequence[Cue]) -> JoinedLine:
-    """Subtitles as one line. Every word has its own time, or its share of its subtitle's; none begins before the one before it."""
+    """Subtitles as one line. Every word has its own time, or its share of its subtitle's; none begins before the one
+    before it."""
     text = ""
     words: list[tuple[Word, Span]] = []
     for cue in cues:
@@ -128,7 +148,8 @@ def glue(left: str, right: str) -> str:
 
 
 def timed(cue: Cue) -> tuple[tuple[Word, Span], ...]:
-    """The words of one subtitle with their places in its (stripped) text: its own, else what spaces part, each with its share of the time."""
+    """The words of one subtitle with their places in its (stripped) text: its own, else what spaces part, each with its
+    share of the time."""
     text = cue.text.strip()
     if cue.words and (placed := located(text, cue.words)):
         return placed
@@ -138,7 +159,9 @@ def timed(cue: Cue) -> tuple[tuple[Word, Span], ...]:
     for start, end in tokens:
         begin_s = cue.start_s + duration_s * done / total
         done += end - start
-        shares.append((Word(text[start:end], round(begin_s, 3), round(cue.start_s + duration_s * done / total, 3)), (start, end)))
+        shares.append(
+            (Word(text[start:end], round(begin_s, 3), round(cue.start_s + duration_s * done / total, 3)), (start, end))
+        )
     return tuple(shares)
 
 
@@ -183,7 +206,9 @@ def _short_enough(run: Sequence[Cue]) -> Iterator[Sequence[Cue]]:
 
 def _cut(part: Sequence[Cue]) -> int:
     start_s, length_s = part[0].start_s, part[-1].end_s - part[0].start_s
-    middle = [n for n in range(1, len(part)) if 0.25 <= (part[n].start_s - start_s) / length_s <= 0.75] or range(1, len(part))
+    middle = [n for n in range(1, len(part)) if 0.25 <= (part[n].start_s - start_s) / length_s <= 0.75] or range(
+        1, len(part)
+    )
 
     def worth(n: int) -> tuple[bool, float, float]:
         pause_s = round(max(part[n].start_s - part[n - 1].end_s, 0.0), 1)

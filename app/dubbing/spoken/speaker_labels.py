@@ -1,7 +1,9 @@
-"""Who speaks, as subtitles write it: "JOHN:", "- Mary:", "[Narrator]", ">> MAN:", "（太郎）". Never "He said: go" or "10:30".
+"""Who speaks, as subtitles write it: "JOHN:", "- Mary:", "[Narrator]", ">> MAN:", "（太郎）". Never "He said: go" or
+"10:30".
 
-Capitals before a colon are a label at once, as in Subtitle Edit's "Remove text for hearing impaired". Other names need more: a role or a title, a
-dialogue's dash before them, or that the file uses them again (`names_in`), as no letter's case tells a name in Arabic or Chinese.
+Capitals before a colon are a label at once, as in Subtitle Edit's "Remove text for hearing impaired". Other names need
+more: a role or a title, a dialogue's dash before them, or that the file uses them again (`names_in`), as no letter's
+case tells a name in Arabic or Chinese.
 """
 
 from __future__ import annotations
@@ -24,15 +26,17 @@ _ALL_CAPS_FILE: Final = 0.85
 # At the start of a line: what marks another speaker, and what stands before the colon. Brackets are blanks here.
 MARKER: Final = re.compile(r"\s*(?P<arrows>>{2,}|≫|[›»]{2})?\s*(?P<dash>(?:[-–—―‐‑−](?![-–—\d])))?")
 NAMED: Final = re.compile(r"\s*(?P<name>[^\s:：][^:：\n]*?)\s*(?P<colon>[:：])(?P<next>\s|$|.)")
-_INSIDE: Final = re.compile(r"(?:(?<=[.!?…♪\"”’»)\]])|(?<=--)|(?<=—))\s+(?P<name>[^\s:：.!?…\"”’»)\]—][^:：.!?…\n]*?)\s*:(?=\s)")
+_INSIDE: Final = re.compile(
+    r"(?:(?<=[.!?…♪\"”’»)\]])|(?<=--)|(?<=—))\s+(?P<name>[^\s:：.!?…\"”’»)\]—][^:：.!?…\n]*?)\s*:(?=\s)"
+)
 _KANA: Final = re.compile("[\u3041-\u30ff]")
 _WORD: Final = re.compile(r"[^\s]+")
 _ORDINAL: Final = re.compile(r"\d+(?:st|nd|rd|th)$")
 
 
 class KnownNames(msgspec.Struct, frozen=True):
-    """What a file as a whole tells: the names that it uses as labels again and again (lower case, and as first written), and whether all of it is
-    in capitals, so that capitals tell nothing.
+    """What a file as a whole tells: the names that it uses as labels again and again (lower case, and as first
+    written), and whether all of it is in capitals, so that capitals tell nothing.
     """
 
     known: dict[str, str] = {}
@@ -71,14 +75,16 @@ def names_in(texts: Iterable[str]) -> KnownNames:
 
 
 def label_at(line: str, start: int, names: KnownNames, *, marked: bool, rest: str) -> tuple[str, int] | None:
-    """The label that stands at `start` of a line, and where it ends (after its colon). `marked`: a dash or ">>" stands before it; `rest` is what
-    follows in the cue.
+    """The label that stands at `start` of a line, and where it ends (after its colon). `marked`: a dash or ">>" stands
+    before it; `rest` is what follows in the cue.
     """
     found = NAMED.match(line, start)
     if found is None or not _is_followed(found):
         return None
     name = found["name"]
-    if not _is_label(name, names, marked=marked, rest=rest) or (found["next"].isalnum() and found["colon"] == ":" and not is_caps(name)):
+    if not _is_label(name, names, marked=marked, rest=rest) or (
+        found["next"].isalnum() and found["colon"] == ":" and not is_caps(name)
+    ):
         return None
     return name, found.end("colon")
 
@@ -93,14 +99,16 @@ def labels_inside(line: str, names: KnownNames) -> Iterator[tuple[str, int, int]
 
 
 def bracket_speaks(content: str, names: KnownNames, *, follows: str) -> bool:
-    """Whether brackets before text (`follows`) name who says it: "[Narrator] Once", "（太郎）行くぞ", and not "[sighs] Well"."""
+    """Whether brackets before text (`follows`) name who says it: "[Narrator] Once", "（太郎）行くぞ", and not "[sighs]
+    Well"."""
     name = " ".join(content.split())
     if not name or is_sound(name) or not follows.strip() or any(sign in name for sign in ':：«»"“”!?;'):
         return False
     if name.casefold() in names.known or is_role(name):
         return True
     words = name.split()
-    if not name[0].isupper() and not name[0].islower():  # no letter case: in Japanese, and only there, names are written so
+    # no letter case: in Japanese, and only there, names are written so
+    if not name[0].isupper() and not name[0].islower():
         return (
             _KANA.search(follows) is not None
             and len(name) <= 8
@@ -115,7 +123,8 @@ def bracket_speaks(content: str, names: KnownNames, *, follows: str) -> bool:
 
 
 def is_sound(text: str) -> bool:
-    """Whether it reads like a sound: its first word is one, or one of its words ends in -ing, as captions in English have it."""
+    """Whether it reads like a sound: its first word is one, or one of its words ends in -ing, as captions in English
+    have it."""
     words = [word.strip(".,!?;:'\"…-").casefold() for word in text.split()]
     if not words or words[0] in SOUNDS or any(len(word) > 5 and word.endswith("ing") for word in words):
         return True
@@ -141,9 +150,17 @@ def may_be_name(name: str) -> bool:
     words = _WORD.findall(name)
     if not 0 < len(words) <= _MOST_WORDS or len(name) > _MOST_CHARACTERS or not any(map(str.isalpha, name)):
         return False
-    if any(word[-1] in ".!?…" and len(word) > 2 and word.strip(".").casefold() not in TITLES and "." not in word[:-1] for word in words[:-1]):
+    if any(
+        word[-1] in ".!?…" and len(word) > 2 and word.strip(".").casefold() not in TITLES and "." not in word[:-1]
+        for word in words[:-1]
+    ):
         return False  # a sentence ends within
-    if name[-1] in ',;!?…"”' or words[0].strip(".").casefold() in NOT_NAMES or name.casefold() in NOT_NAMES or SAYING.search(name):
+    if (
+        name[-1] in ',;!?…"”'
+        or words[0].strip(".").casefold() in NOT_NAMES
+        or name.casefold() in NOT_NAMES
+        or SAYING.search(name)
+    ):
         return False
     if not any(c.isupper() or c.islower() for c in name):
         return len(words) <= 3 and len(name) <= 16
@@ -156,7 +173,13 @@ def _is_label(name: str, names: KnownNames, *, marked: bool, rest: str) -> bool:
     if not may_be_name(name):
         return False
     if is_caps(name) and not names.all_caps:  # not a sign that is in capitals as a whole
-        return len(rest.split()) < 3 or any(map(str.islower, rest)) or not any(map(str.isupper, rest)) or marked or is_role(name)
+        return (
+            len(rest.split()) < 3
+            or any(map(str.islower, rest))
+            or not any(map(str.isupper, rest))
+            or marked
+            or is_role(name)
+        )
     words = name.casefold().split()
     return marked or is_role(name) or (len(words) > 1 and words[0].strip(".") in TITLES)
 
@@ -164,4 +187,9 @@ def _is_label(name: str, names: KnownNames, *, marked: bool, rest: str) -> bool:
 def _is_followed(found: re.Match[str]) -> bool:
     """The colon ends a word: no time of day, no address."""
     following = found["next"]
-    return found["colon"] == "：" or not following or following.isspace() or (following.isalpha() and not found["name"][-1].isdigit())
+    return (
+        found["colon"] == "："
+        or not following
+        or following.isspace()
+        or (following.isalpha() and not found["name"][-1].isdigit())
+    )

@@ -1,5 +1,6 @@
-"""The words by which a sound is told from a name, and a name from a sentence that has a colon. Lower case; of the languages that most
-subtitles are in. Where a word is missing, the text is left out all the same (it stood in brackets); only who speaks may not be told.
+"""The words by which a sound is told from a name, and a name from a sentence that has a colon. Lower case; of the
+languages that most subtitles are in. Where a word is missing, the text is left out all the same (it stood in brackets);
+only who speaks may not be told.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ SOUNDS = _words("""
     płacz szept wzdycha wzdycha cisza strzał dzwonek smích povzdech potlesk dveře аплодисменты взрыв вздох вздыхает выстрел выстрелы гудок
     дверь звонок кашель кашляет крик крики лай музыкальная плач плачет сигнал сирена смех смеётся смеется стук стон тишина шепчет шёпот шум
     сміх зітхає оплески kahkaha alkış gülüyor gülüşmeler iç kapı öksürük silah sessizlik çığlık
-""")  # fmt: skip
+""")
 # Languages, and words for what could not be heard: "[Hindi]", "(inaudible)".
 SOUNDS |= _words("""
     arabic chinese dutch english french german greek hebrew hindi italian japanese korean latin mandarin marathi polish portuguese punjabi russian
@@ -69,13 +70,15 @@ ROLES: Final = _words("""
     hlas všichni рассказчик диктор мужчина женщина мальчик девочка голос все оба ведущий репортёр чоловік жінка anlatıcı adam kadın çocuk ses
     hepsi αφηγητής άντρας γυναίκα férfi nő narrátor bărbat femeie narator kertoja mies nainen berättare man kvinna røst fortæller mand kvinde
     旁白 男 女 众人 眾人 男声 女声 記者 记者 ナレーター ナレーション 男性 女性 一同 내레이터 남자 여자 기자 모두 الراوي رجل امرأة المذيع קריין גבר אישה वाचक आदमी औरत ผู้บรรยาย ผู้ชาย ผู้หญิง
-""")  # fmt: skip
+""")
 TITLES: Final = _words(
-    "mr mrs ms miss dr prof sir lady lord capt captain sgt lt col gen inspector detective herr frau dr m mme mlle sr sra srta don doña dott sig"
+    "mr mrs ms miss dr prof sir lady lord capt captain sgt lt col gen inspector detective herr frau dr m mme mlle sr "
+    "sra srta don doña dott sig"
 )
 # A full stop behind one of these ends a sentence only before a capital.
 ABBREVIATIONS: Final = _words(
-    "st vs e.g i.e jr no vol inc ltd co corp approx dept fig gen mt ave z.b d.h bzw ca nr str hr fr ud uds np tj t.e ул г pp cf al"
+    "st vs e.g i.e jr no vol inc ltd co corp approx dept fig gen mt ave z.b d.h bzw ca nr str hr fr ud uds np tj t.e "
+    "ул г pp cf al"
 )
 
 # What stands before a colon and is no name.
@@ -97,24 +100,34 @@ NOT_NAMES: Final = _words("""
     stap uwaga przykład pytanie odpowiedź rozwiązanie rozdział część krok pozor otázka odpověď kapitola внимание примечание пример вопрос ответ
     проблема решение результат глава часть серия шаг правило день итог да нет он она я мы dikkat örnek soru cevap bölüm προσοχή ερώτηση
     απάντηση 注意 警告 例如 问题 問題 答案 回答 第一 第二 第三 时间 時間 地点 地點 提示 结果 結果 注 例 質問 答え 結論 場所 日時 주의 질문 대답 예 ملاحظة تحذير سؤال جواب مثال שאלה תשובה הערה ध्यान प्रश्न उत्तर คำถาม คำตอบ
-""")  # fmt: skip
-SAYING: Final = re.compile(r"(?:说|說|道|问|問|答|喊|叫|曰|言った|言う|聞いた|말했다|قال|قالت|אמר|אמרה|कहा|พูดว่า|บอกว่า)$")
-PARTICLES: Final = _words("of the de la le du del della der den des di da do dos van von und and & y et e on in at over from to")
+""")
+SAYING: Final = re.compile(
+    r"(?:说|說|道|问|問|答|喊|叫|曰|言った|言う|聞いた|말했다|قال|قالت|אמר|אמרה|कहा|พูดว่า|บอกว่า)$"
+)
+PARTICLES: Final = _words(
+    "of the de la le du del della der den des di da do dos van von und and & y et e on in at over from to"
+)
 
-# Who made the subtitles, at the start of a line. These alone are also said of other things: names follow, and no sentence.
+# Who made the subtitles, at the start of a line. These alone are also said of other things: names follow, and no
+# sentence.
 MADE: Final = re.compile(
     r"^\W*(?:translated|translation|corrected|corrections?|edited|encoded|ripped|timed|timing|typesetting|transcript|transcribed|created|provided|downloaded)"
     r"(?:(?:\s*[,&]\s*|\s+and\s+)\w+)*\s+(?:by|from)\b\s*:?(?P<who>.*)$",
     re.IGNORECASE,
 )
 CREDIT: Final = re.compile(
-    r"^\W*(?:(?:english |closed |original )?(?:subs|subtitles?|subtitling|subbed|captions?|captioned|captioning|transcription)(?:[\s,&]+\w+){0,3}?\s+(?:by|from)\b"
+    r"^\W*(?:(?:english |closed |original "
+    r")?(?:subs|subtitles?|subtitling|subbed|captions?|captioned|captioning|transcription)(?:[\s,&]+\w+){0,3}?\s+(?:by|from)\b"
     r"|(?:re-?)?sync(?:ed|hroni[sz]ed)?(?:[\s,&]+\w+){0,3}?\s+by\b"
-    r"|untertitel(?:ung)?(?:\s+(?:im auftrag|von|der|des)\b|\s*:)|sous-?titr(?:es|age)(?:\s+(?:réalisés?|par|de|fait|:)|\s*:)|sottotitoli\b.*(?:a cura|di|:)"
+    r"|untertitel(?:ung)?(?:\s+(?:im "
+    r"auftrag|von|der|des)\b|\s*:)|sous-?titr(?:es|age)(?:\s+(?:réalisés?|par|de|fait|:)|\s*:)|sottotitoli\b.*(?:a "
+    r"cura|di|:)"
     r"|(?:sub)?títulos?\s+(?:por|de|hechos|realizados)\b|legendas?\s+(?:por|pela|de|:)|ondertitel(?:ing|d)\s*(?:door|:|van)"
     r"|napisy\s*(?::|przez|stworzone|by)|titulky\s*(?::|přeložil|vytvořil)|субтитры\s*(?::|сделал|создал|подготов|предоставлен|от\b)|редактор субтитров"
     r"|altyazı\s*(?::|çeviri)|feliratot?\s*(?::|készítette)|υπότιτλοι\b|tekstitys\s*:|undertext(?:er|ning)?\s*(?:av|från|:)"
     r"|字幕(?:[:：]|制作|製作|组|組|翻译|翻譯|志愿者|by)|翻译[:：]|翻譯[:：]|자막\s*(?:제작|:|by)|ترجمة\s*[:：]|תרגום\s*[:：])",
     re.IGNORECASE,
 )
-CREDIT_ANYWHERE: Final = re.compile(r"opensubtitles|amara\.org|addic7ed|subscene|podnapisi|tvsubtitles|yify|subdl\.com|DimaTorzok", re.IGNORECASE)
+CREDIT_ANYWHERE: Final = re.compile(
+    r"opensubtitles|amara\.org|addic7ed|subscene|podnapisi|tvsubtitles|yify|subdl\.com|DimaTorzok", re.IGNORECASE
+)

@@ -21,12 +21,15 @@ _BREAKS: Final = {r"\N": "\n", r"\n": "\n", r"\h": "\u00a0", r"\{": "{", r"\}": 
 
 def is_ass(lines: Sequence[str]) -> bool:
     """True when the first line that says something opens a section of an ASS or SSA file."""
-    first = next((line.strip() for line in lines[:200] if line.strip() and not line.lstrip().startswith((";", "!:"))), "")
+    first = next(
+        (line.strip() for line in lines[:200] if line.strip() and not line.lstrip().startswith((";", "!:"))), ""
+    )
     return _FIRST.match(first) is not None
 
 
 def cues(lines: Sequence[str], notes: FileFaults) -> Iterator[RawCue]:
-    """The dialogue, in the file's order, without what is written twice (glow and shadow are drawn by copies of a line)."""
+    """The dialogue, in the file's order, without what is written twice (glow and shadow are drawn by copies of a
+    line)."""
     in_events = False
     fields: tuple[str, ...] = _FIELDS
     seen: set[tuple[float, float, str]] = set()
@@ -88,5 +91,8 @@ def plain(text: str) -> str:
                 drawing = int(scale[:4]) != 0
         elif not drawing:
             said.append(_BREAKS.get(piece, piece))
-    lines = ("".join(c for c in line if c.isprintable() or c in "\u200c\u200d\u200e\u200f\u00a0\u00ad").strip() for line in "".join(said).split("\n"))
+    lines = (
+        "".join(c for c in line if c.isprintable() or c in "\u200c\u200d\u200e\u200f\u00a0\u00ad").strip()
+        for line in "".join(said).split("\n")
+    )
     return "\n".join(line for line in lines if line)

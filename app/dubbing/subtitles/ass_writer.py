@@ -31,16 +31,17 @@ WrapStyle: 0
 ScaledBorderAndShadow: yes
 
 [V4+ Styles]
-Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, StrikeOut, ScaleX, ScaleY, \
-Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
-Style: Default,{font},{size},&H00FFFFFF,&H00FFFFFF,&H00000000,&H80000000,0,0,0,0,100,100,0,0,{border},{outline},{shadow},{place},{side},{side},\
-{edge},-1
+Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, \
+StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
+Style: Default,{font},{size},&H00FFFFFF,&H00FFFFFF,&H00000000,&H80000000,0,0,0,0,100,100,0,0,\
+{border},{outline},{shadow},{place},{side},{side},{edge},-1
 
 [Events]
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 """
 
-_PER_HEIGHT: Final = {BurnSize.SMALL: 19, BurnSize.MEDIUM: 15, BurnSize.LARGE: 11.5}  # how many lines of text the picture is high
+# how many lines of text the picture is high
+_PER_HEIGHT: Final = {BurnSize.SMALL: 19, BurnSize.MEDIUM: 15, BurnSize.LARGE: 11.5}
 _PLACES: Final = {BurnPosition.BOTTOM: 2, BurnPosition.TOP: 8}  # as on a telephone's keys
 _OUTLINED, _BOXED = 1, 3  # BorderStyle
 
@@ -66,21 +67,38 @@ def upright_size(info: MediaInfo) -> tuple[int, int]:
 
 
 def write_ass(cues: Sequence[Cue], width: int, height: int, style: Style = Style(), *, font: str = "Noto Sans") -> str:  # noqa: B008 - frozen
-    """ASS for libass at the picture's size; sizes follow the shorter side, so that an upright phone video reads as well as a wide one.
+    """ASS for libass at the picture's size; sizes follow the shorter side, so that an upright phone video reads as well
+    as a wide one.
 
     Encoding -1 lets libass find each line's direction: right-to-left lines come out right.
     """
     unit = min(width, height, width * 9 // 12)
     size = max(10, round(unit / _PER_HEIGHT[style.size]))
     head = _HEAD.format(
-        width=width, height=height, font=font, size=size, border=_BOXED if style.box else _OUTLINED, place=_PLACES[style.position],
-        outline=round(size / 6, 2) if style.box else round(max(1.0, size / 20), 2), shadow=0 if style.box else round(size / 60, 2),
-        side=round(width * 0.05), edge=round(height * 0.05),
-    )  # fmt: skip
+        width=width,
+        height=height,
+        font=font,
+        size=size,
+        border=_BOXED if style.box else _OUTLINED,
+        place=_PLACES[style.position],
+        outline=round(size / 6, 2) if style.box else round(max(1.0, size / 20), 2),
+        shadow=0 if style.box else round(size / 60, 2),
+        side=round(width * 0.05),
+        edge=round(height * 0.05),
+    )
     events = []
     for cue in cues:
-        larger = next((f"{{\\fn{name}\\fs{round(size * factor)}}}" for script, name, factor in _SMALL_SCRIPTS if script.search(cue.text)), "")
-        events.append(f"Dialogue: 0,{_clock(cue.start_s)},{_clock(cue.end_s)},Default,,0,0,0,,{larger}{escape_ass(cue.text)}\n")
+        larger = next(
+            (
+                f"{{\\fn{name}\\fs{round(size * factor)}}}"
+                for script, name, factor in _SMALL_SCRIPTS
+                if script.search(cue.text)
+            ),
+            "",
+        )
+        events.append(
+            f"Dialogue: 0,{_clock(cue.start_s)},{_clock(cue.end_s)},Default,,0,0,0,,{larger}{escape_ass(cue.text)}\n"
+        )
     return head + "".join(events)
 
 

@@ -54,7 +54,7 @@ NAMES: Final = {
     "gb18030": "Chinese, simplified (GB 18030, GBK)",
     "big5hkscs": "Chinese, traditional (Big5)",
     "cp949": "Korean (EUC-KR, Windows-949)",
-}  # fmt: skip
+}
 
 _WESTERN: Final = ("cp1252", "iso8859-15", "mac-roman", "cp850", "cp437")
 _CENTRAL: Final = ("cp1250", "iso8859-2", "mac-latin2", "cp852")
@@ -63,22 +63,52 @@ _TURKISH: Final = ("cp1254", "iso8859-9", "mac-turkish", "cp857")
 _BALTIC: Final = ("cp1257", "iso8859-13", "iso8859-4", "cp775")
 
 _OF: Final[dict[str, tuple[str, ...]]] = {
-    "bs": _CENTRAL, "cs": _CENTRAL,
-    "hr": _CENTRAL, "hu": _CENTRAL, "pl": _CENTRAL, "sk": _CENTRAL, "sl": _CENTRAL, "sq": (*_WESTERN, *_CENTRAL),
-    "ro": (*_CENTRAL, "iso8859-16"), "sr": (*_CYRILLIC, *_CENTRAL),
-    "be": _CYRILLIC, "bg": _CYRILLIC, "mk": _CYRILLIC, "ru": _CYRILLIC, "uk": _CYRILLIC,
-    "az": (*_TURKISH, *_CYRILLIC), "tr": _TURKISH, "lt": _BALTIC, "lv": _BALTIC, "et": (*_BALTIC, *_WESTERN),
-    "el": ("cp1253", "iso8859-7", "mac-greek", "cp737"), "he": ("cp1255", "iso8859-8", "cp862"), "ar": ("cp1256", "iso8859-6"),
-    "fa": ("cp1256", "iso8859-6"), "vi": ("cp1258",), "th": ("cp874",),
-    "ja": ("cp932", "euc_jp"), "ko": ("cp949",), "zh": ("gb18030", "big5hkscs"),
-}  # fmt: skip
+    "bs": _CENTRAL,
+    "cs": _CENTRAL,
+    "hr": _CENTRAL,
+    "hu": _CENTRAL,
+    "pl": _CENTRAL,
+    "sk": _CENTRAL,
+    "sl": _CENTRAL,
+    "sq": (*_WESTERN, *_CENTRAL),
+    "ro": (*_CENTRAL, "iso8859-16"),
+    "sr": (*_CYRILLIC, *_CENTRAL),
+    "be": _CYRILLIC,
+    "bg": _CYRILLIC,
+    "mk": _CYRILLIC,
+    "ru": _CYRILLIC,
+    "uk": _CYRILLIC,
+    "az": (*_TURKISH, *_CYRILLIC),
+    "tr": _TURKISH,
+    "lt": _BALTIC,
+    "lv": _BALTIC,
+    "et": (*_BALTIC, *_WESTERN),
+    "el": ("cp1253", "iso8859-7", "mac-greek", "cp737"),
+    "he": ("cp1255", "iso8859-8", "cp862"),
+    "ar": ("cp1256", "iso8859-6"),
+    "fa": ("cp1256", "iso8859-6"),
+    "vi": ("cp1258",),
+    "th": ("cp874",),
+    "ja": ("cp932", "euc_jp"),
+    "ko": ("cp949",),
+    "zh": ("gb18030", "big5hkscs"),
+}
 
 _ALSO: Final = {
-    "shift_jis": "cp932", "cp1361": "cp949", "euc_kr": "cp949", "gbk": "gb18030", "gb2312": "gb18030",
-    "big5": "big5hkscs", "cp950": "big5hkscs",
-    "tis-620": "cp874", "iso8859-11": "cp874",
-    "utf-8-sig": "utf-8", "iso2022_jp_1": "iso2022_jp", "iso2022_jp_2": "iso2022_jp", "utf-32-le": "utf-32",
-}  # fmt: skip
+    "shift_jis": "cp932",
+    "cp1361": "cp949",
+    "euc_kr": "cp949",
+    "gbk": "gb18030",
+    "gb2312": "gb18030",
+    "big5": "big5hkscs",
+    "cp950": "big5hkscs",
+    "tis-620": "cp874",
+    "iso8859-11": "cp874",
+    "utf-8-sig": "utf-8",
+    "iso2022_jp_1": "iso2022_jp",
+    "iso2022_jp_2": "iso2022_jp",
+    "utf-32-le": "utf-32",
+}
 
 
 def pages_of(language: str) -> tuple[str, ...]:

@@ -49,7 +49,8 @@ class FileFaults:
 def settled(raws: Iterable[RawCue], notes: FileFaults) -> list[RawCue]:
     """The cues that can be used, sorted by time, 0 <= start_s < end_s.
 
-    A negative start becomes 0. An end that is missing, or not behind the start, is set by the length of the text, before the next cue.
+    A negative start becomes 0. An end that is missing, or not behind the start, is set by the length of the text,
+    before the next cue.
     """
     kept = [raw for raw in raws if _usable(raw, notes)]
     starts = sorted({max(raw.start_s, 0.0) for raw in kept})

@@ -42,7 +42,8 @@ class Times(msgspec.Struct, frozen=True):
 def times_of(line: str) -> Times | None:
     """The times in a line that holds a cue's; None for every other line.
 
-    An arrow of any shape parts them. A dash or a comma does where both clocks are whole (hours, minutes, seconds), and nothing follows.
+    An arrow of any shape parts them. A dash or a comma does where both clocks are whole (hours, minutes, seconds), and
+    nothing follows.
     """
     if len(line) > _LONGEST:
         return None
@@ -52,7 +53,9 @@ def times_of(line: str) -> Times | None:
     found = _POINTED_LINE.match(line)
     if found is None:
         found = _PLAIN_LINE.match(line)
-        if found is not None and (not _is_whole(found, 1) or not _is_whole(found, 1 + _PARTS) or found[2 * _PARTS + 2].strip()):
+        if found is not None and (
+            not _is_whole(found, 1) or not _is_whole(found, 1 + _PARTS) or found[2 * _PARTS + 2].strip()
+        ):
             found = None
     if found is not None:
         bracket, rest = found[2 * _PARTS + 1], found[2 * _PARTS + 2]
@@ -90,7 +93,9 @@ def _is_whole(found: re.Match[str], first: int) -> bool:
 
 
 def _seconds(found: re.Match[str], first: int) -> float:
-    sign, hours, minutes, seconds, dotted_hours, dotted_minutes, dotted_seconds, point, fraction = (found[n] for n in range(first, first + _PARTS))
+    sign, hours, minutes, seconds, dotted_hours, dotted_minutes, dotted_seconds, point, fraction = (
+        found[n] for n in range(first, first + _PARTS)
+    )
     if dotted_hours is not None:
         hours, minutes, seconds = dotted_hours, dotted_minutes, dotted_seconds
     numbers = [part or "0" for part in (hours, minutes, seconds, fraction)]

@@ -21,8 +21,8 @@ _MOST_AT_ONCE: Final = 4
 class Cue(msgspec.Struct, frozen=True):
     """A subtitle: `text` without markup, its lines parted by "\\n". Seconds, 0 <= start_s < end_s.
 
-    `words` are those of the text with their times, in order and within the cue, where a file gives them (YouTube's captions), else none;
-    joined they are the text: a word that stands behind a space begins with one.
+    `words` are those of the text with their times, in order and within the cue, where a file gives them (YouTube's
+    captions), else none; joined they are the text: a word that stands behind a space begins with one.
     `speaker` is the name that the file's own fields give (WebVTT's `<v Name>`, ASS's Name), "" without.
     """
 
@@ -44,28 +44,34 @@ class _Spoken(msgspec.Struct, frozen=True):
 
 
 def reading_speed(text: str, duration_s: float) -> float:
-    """Characters per second, spaces and punctuation counted, marks that stand on other letters not. 17 is easy to read, 20 the usual limit."""
+    """Characters per second, spaces and punctuation counted, marks that stand on other letters not. 17 is easy to read,
+    20 the usual limit."""
     shown = sum(unicodedata.category(c) not in ("Mn", "Me", "Cf") for c in " ".join(text.split()))
     return shown / max(duration_s, 0.001)
 
 
 def cues_for(segments: Sequence[Segment], placements: Sequence[Placement]) -> tuple[Cue, ...]:
-    """One cue for every line, as long as the line may be: what a person edits and gives back. Times are the placed clips'; lines that keep
-    the original sound keep their times.
+    """One cue for every line, as long as the line may be: what a person edits and gives back. Times are the placed
+    clips'; lines that keep the original sound keep their times.
     """
     return tuple(Cue(line.start_s, line.end_s, line.text) for line in _spoken(segments, placements))
 
 
 def subtitles_for(segments: Sequence[Segment], placements: Sequence[Placement], end_s: float) -> tuple[Cue, ...]:
-    """What is shown beside the dub. Long lines become several cues, by the words' own times where the text is still the recognised one, else by
-    length. `end_s` is the video's end. What is left out (sounds, lyrics, who speaks) is not in it: it stands in the brought file.
+    """What is shown beside the dub. Long lines become several cues, by the words' own times where the text is still the
+    recognised one, else by length. `end_s` is the video's end. What is left out (sounds, lyrics, who speaks) is not in
+    it: it stands in the brought file.
     """
     return _readable(_spoken([segment for segment in segments if not segment.unspoken], placements), end_s)
 
 
 def source_subtitles_for(segments: Sequence[Segment], end_s: float) -> tuple[Cue, ...]:
     """What was said in the original, when it was said."""
-    lines = [_Spoken(s.start_s, s.end_s, s.source_text.strip(), s.speaker, s.words) for s in segments if s.source_text.strip()]
+    lines = [
+        _Spoken(s.start_s, s.end_s, s.source_text.strip(), s.speaker, s.words)
+        for s in segments
+        if s.source_text.strip()
+    ]
     return _readable(lines, end_s)
 
 
@@ -124,7 +130,8 @@ def _readable(lines: Sequence[_Spoken], end_s: float) -> tuple[Cue, ...]:
 
 
 def _joined(lines: Sequence[_Spoken]) -> list[_Spoken]:
-    """Lines that begin together are one; sorted lines of one speaker in, so that every start is well after the one before."""
+    """Lines that begin together are one; sorted lines of one speaker in, so that every start is well after the one
+    before."""
     joined: list[_Spoken] = []
     for line in lines:
         if joined and line.start_s - joined[-1].start_s < _TOGETHER_S:
@@ -145,7 +152,10 @@ def _split(line: _Spoken) -> Iterator[Cue]:
     clock = _word_clock(line)
     if clock is not None:
         heard = [line.start_s, *(clock(letters) for letters in starts), line.end_s]
-        if all(after - before >= min(MIN_SHOWN_S, duration_s / (2 * len(texts))) for before, after in itertools.pairwise(heard)):
+        if all(
+            after - before >= min(MIN_SHOWN_S, duration_s / (2 * len(texts)))
+            for before, after in itertools.pairwise(heard)
+        ):
             times = heard[1:-1]
     moments = [line.start_s, *times, line.end_s]
     for text, (start_s, end_s) in zip(texts, itertools.pairwise(moments), strict=True):

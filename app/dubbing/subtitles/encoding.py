@@ -1,4 +1,5 @@
-"""Decodes the bytes of a subtitle file: by byte order mark, as UTF-8 or UTF-16, else in the most likely encoding of its language."""
+"""Decodes the bytes of a subtitle file: by byte order mark, as UTF-8 or UTF-16, else in the most likely encoding of its
+language."""
 
 from __future__ import annotations
 
@@ -17,22 +18,31 @@ from app.dubbing.subtitles import letter_statistics
 from app.dubbing.subtitles.code_pages import pages_of
 
 _BOMS: Final = (
-    (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
-)  # fmt: skip
-_SEVERAL_BYTES: Final = frozenset({"cp932", "euc_jp", "gb18030", "big5hkscs", "cp949", "cp1258"})  # in cp1258 accents stand behind their letters
+)
+# in cp1258 accents stand behind their letters
+_SEVERAL_BYTES: Final = frozenset({"cp932", "euc_jp", "gb18030", "big5hkscs", "cp949", "cp1258"})
 _LOOKED_AT: Final = 1 << 20  # bytes that are weighed
-_NOT_SPOKEN: Final = re.compile(rb"<[^<>\n]{0,200}>|\{[^{}\n]{0,400}\}|^Dialogue:(?:[^,\n]*,){9}|^(?:Format|Style|Comment): .*$", re.M)
+_NOT_SPOKEN: Final = re.compile(
+    rb"<[^<>\n]{0,200}>|\{[^{}\n]{0,400}\}|^Dialogue:(?:[^,\n]*,){9}|^(?:Format|Style|Comment): .*$", re.M
+)
 _NOTHING_SAID: Final = re.compile(rb"^[^A-Za-z\x80-\xff]*$", re.M)
 _CONTROL: Final = re.compile(rb"[\x00-\x06\x0e-\x19\x1c-\x1f]")
 _HIGH_LINE: Final = re.compile(rb"[^\n]*[\x80-\xff][^\n]*")
 _PLAIN_LINES: Final = 0.2
-_RARE_PAGE: Final = (0.0, 3.0, 9.0)  # nats: how much less likely a file is in its language's second encoding, and in a later one
-_ANOTHER: Final = (40.0, 0.7)  # nats, and for each byte that is not ASCII: by so much another language must fit better than the one that is given
+# nats: how much less likely a file is in its language's second encoding, and in a later one
+_RARE_PAGE: Final = (0.0, 3.0, 9.0)
+# nats, and for each byte that is not ASCII: by so much another language must fit better than the one that is given
+_ANOTHER: Final = (40.0, 0.7)
 
 
 class Decoded(msgspec.Struct, frozen=True):
-    """A file's text. `guessed`: nothing in the file says which encoding it is. `wrong` are the lines with bytes that are no text in it.
+    """A file's text. `guessed`: nothing in the file says which encoding it is. `wrong` are the lines with bytes that
+    are no text in it.
 
     `likely` are the encodings that would do, likeliest first.
     """
@@ -45,7 +55,8 @@ class Decoded(msgspec.Struct, frozen=True):
 
 
 def decode(data: bytes, *, language: str | None = None, encoding: str | None = None) -> Decoded:
-    """The text, in the `encoding` that a person chose or the likeliest one. `language` (ISO 639-1) is the one that the lines are in, if known.
+    """The text, in the `encoding` that a person chose or the likeliest one. `language` (ISO 639-1) is the one that the
+    lines are in, if known.
 
     Raises SUBTITLES_INVALID for bytes that are no text.
     """
@@ -70,9 +81,11 @@ def decode(data: bytes, *, language: str | None = None, encoding: str | None = N
 
 
 def guess(data: bytes, language: str | None = None) -> tuple[str, ...]:
-    """The encodings that text which is not Unicode may be in, likeliest first. The whole file counts, up to its first million bytes.
+    """The encodings that text which is not Unicode may be in, likeliest first. The whole file counts, up to its first
+    million bytes.
 
-    Each language is weighed in each of its encodings. Lines of plain ASCII count little: they may be in another language.
+    Each language is weighed in each of its encodings. Lines of plain ASCII count little: they may be in another
+    language.
     """
     said = _NOTHING_SAID.sub(b"", _NOT_SPOKEN.sub(b" ", data[:_LOOKED_AT]))
     high = sum(byte > 127 for byte in said)
@@ -109,11 +122,15 @@ def guess(data: bytes, language: str | None = None) -> tuple[str, ...]:
 
 
 def _pairs(said: bytes, page: str, singles: Counter[tuple[int, int]]) -> Counter[tuple[str, str]]:
-    """How often a character stands behind another, pairs of ASCII aside. Where a byte is a character, pairs of bytes are counted once for all
-    encodings.
+    """How often a character stands behind another, pairs of ASCII aside. Where a byte is a character, pairs of bytes
+    are counted once for all encodings.
     """
     if page in _SEVERAL_BYTES:
-        text = unicodedata.normalize("NFC", said.decode(page, "replace")) if page == "cp1258" else said.decode(page, "replace")
+        text = (
+            unicodedata.normalize("NFC", said.decode(page, "replace"))
+            if page == "cp1258"
+            else said.decode(page, "replace")
+        )
         return Counter(pair for pair in itertools.pairwise(text) if not (pair[0] < "\x80" and pair[1] < "\x80"))
     characters = _characters(page)
     pairs: Counter[tuple[str, str]] = Counter()

@@ -59,7 +59,8 @@ def is_letter(c: str) -> bool:
 
 
 def cost(pairs: Pairs, language: str) -> float:
-    """How unlikely a text is in the language, in nats: the sum over its pairs of neighbouring characters. ASCII that is no letter costs nothing.
+    """How unlikely a text is in the language, in nats: the sum over its pairs of neighbouring characters. ASCII that is
+    no letter costs nothing.
 
     Where another script than Latin is written, ASCII is English, which stands in such files too.
     """
@@ -118,8 +119,8 @@ def _small(c: str) -> str:
 
 
 def _rare(c: str) -> float:
-    """A character that a language of thousands does not have among its usual ones: less strange where it is of the first 3755 or 5401 of
-    the old standards, which are ordered by use."""
+    """A character that a language of thousands does not have among its usual ones: less strange where it is of the
+    first 3755 or 5401 of the old standards, which are ordered by use."""
     for codec, first, last in (("gb2312", b"\xb0\xa1", b"\xd7\xf9"), ("big5", b"\xa4\x40", b"\xc6\x7e")):
         try:
             code = c.encode(codec)

@@ -13,16 +13,19 @@ LINE_CHARACTERS: Final = 42  # the usual limit of broadcasters and streaming ser
 _SENTENCE_ENDS: Final = tuple(".!?\u2026\u3002\uff01\uff1f\u061f\u0964\u0589")
 _PAUSES: Final = tuple(",;:\u2013\u2014\u3001\uff0c\uff1b\uff1a\u060c\u061b")
 _CLOSING: Final = "\"'\u201d\u2019\u00bb)\u300d\u300f"
-# What a subtitle costs, and what it costs more when it ends within a sentence or within a phrase; a subtitle as long as two lines costs up to 1 for
-# being longer or shorter than its brothers. The fewest win, then the better places to part, then the most even ones.
+# What a subtitle costs, and what it costs more when it ends within a sentence or within a phrase; a subtitle as long as
+# two lines costs up to 1 for being longer or shorter than its brothers. The fewest win, then the better places to part,
+# then the most even ones.
 _PART, _IN_SENTENCE, _IN_PHRASE = 10.0, 0.5, 1.0
 _AFTER_PAUSE, _AFTER_SENTENCE = 8, 14  # how many columns of difference between two lines a break there is worth
 
 
 def break_lines(text: str, limit: int = LINE_CHARACTERS) -> list[str]:
-    """`text` in lines of at most `limit` columns, two whenever they suffice, of similar length; breaks that do not fit are dropped.
+    """`text` in lines of at most `limit` columns, two whenever they suffice, of similar length; breaks that do not fit
+    are dropped.
 
-    Chinese, Japanese and Korean characters count twice and may be parted anywhere; other words are parted only when one alone is too long.
+    Chinese, Japanese and Korean characters count twice and may be parted anywhere; other words are parted only when one
+    alone is too long.
     """
     given = [line for line in (" ".join(part.split()) for part in text.split("\n")) if line]
     if len(given) <= 2 and all(columns(line) <= limit for line in given):
@@ -43,7 +46,8 @@ def break_lines(text: str, limit: int = LINE_CHARACTERS) -> list[str]:
 
 
 def parts(text: str, limit: int = LINE_CHARACTERS) -> list[str]:
-    """`text` in the fewest pieces that `break_lines` shows in two lines each, parted where sentences or phrases end if that can be.
+    """`text` in the fewest pieces that `break_lines` shows in two lines each, parted where sentences or phrases end if
+    that can be.
 
     Nothing but white space is lost. Time grows with the length alone.
     """
@@ -103,7 +107,8 @@ def _halves(atoms: list[str], limit: int) -> list[str] | None:
 
 
 def _atoms(text: str, limit: int) -> list[str]:
-    """The smallest pieces between which a line may break: words with their space, single wide characters, pieces of an endless word."""
+    """The smallest pieces between which a line may break: words with their space, single wide characters, pieces of an
+    endless word."""
     atoms: list[str] = []
     for word in re.findall(r"\S+\s?", text):
         if word.isascii() and len(word) <= limit:
@@ -112,7 +117,12 @@ def _atoms(text: str, limit: int) -> list[str]:
         piece = ""
         for character in word:
             wide = _is_wide(character)
-            if piece and not _stays(character) and ((wide or _is_wide(piece[-1])) or columns(piece + character) > limit) and character != " ":
+            if (
+                piece
+                and not _stays(character)
+                and ((wide or _is_wide(piece[-1])) or columns(piece + character) > limit)
+                and character != " "
+            ):
                 atoms.append(piece)
                 piece = ""
             piece += character

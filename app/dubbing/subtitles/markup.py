@@ -6,7 +6,10 @@ import html
 import re
 from typing import Final
 
-_TAG: Final = re.compile(r"</?(?:b|i|u|s|c|v|font|ruby|rt|lang|span|em|strong|br)\b[^<>]{0,200}>|<\d+:[\d:.]+>|</?c\.[^<>]{0,200}>|\[br\]", re.I)
+_TAG: Final = re.compile(
+    r"</?(?:b|i|u|s|c|v|font|ruby|rt|lang|span|em|strong|br)\b[^<>]{0,200}>|<\d+:[\d:.]+>|</?c\.[^<>]{0,200}>|\[br\]",
+    re.I,
+)
 _BREAK: Final = re.compile(r"<br\s*/?>|\[br\]", re.I)
 _ASS_TAG: Final = re.compile(r"\{\\[^{}]{0,200}\}")
 _VOICE: Final = re.compile(r"<v(?:\.[^\s<>]{0,80})?[ \t]+([^<>]{1,200})>", re.I)
@@ -21,7 +24,8 @@ def plain(text: str, *, is_vtt: bool = False) -> str:
 
 
 def marked(text: str, *, is_vtt: bool = False) -> tuple[str, tuple[tuple[int, float], ...]]:
-    """As `plain`, with the times that stand between the words: (which character of the plain text comes next, seconds)."""
+    """As `plain`, with the times that stand between the words: (which character of the plain text comes next,
+    seconds)."""
     text = text.replace("\x01", "").replace("\x02", "")
     times_s: list[float] = []
 
@@ -73,8 +77,16 @@ def _with_marks(text: str, times_s: list[float]) -> tuple[str, tuple[tuple[int, 
 
 def voices(text: str) -> tuple[str, ...]:
     """The names of WebVTT's voice spans, in order, each once."""
-    return tuple(dict.fromkeys(" ".join(html.unescape(name).split()) for name in _VOICE.findall(text))) if "<" in text else ()
+    return (
+        tuple(dict.fromkeys(" ".join(html.unescape(name).split()) for name in _VOICE.findall(text)))
+        if "<" in text
+        else ()
+    )
 
 
 def _printable(text: str) -> str:
-    return text if text.isprintable() else "".join(c for c in text if c.isprintable() or c in _INVISIBLE or c == "\t").replace("\t", " ")
+    return (
+        text
+        if text.isprintable()
+        else "".join(c for c in text if c.isprintable() or c in _INVISIBLE or c == "\t").replace("\t", " ")
+    )

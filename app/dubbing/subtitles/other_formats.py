@@ -27,7 +27,8 @@ _KINDS: Final = (
 
 
 def kind_of(lines: Sequence[str]) -> str:
-    """What the file seems to be; "" when it is like nothing that is known. XML is looked at further, for what it holds."""
+    """What the file seems to be; "" when it is like nothing that is known. XML is looked at further, for what it
+    holds."""
     heads = [line.strip()[:200] for line in lines[:50] if line.strip()][:8]
     if not heads:
         return ""

@@ -1,7 +1,8 @@
-"""Unrolls rolling captions (YouTube's own, live captions), which repeat earlier text: each phrase is taken once, with its true time.
+"""Unrolls rolling captions (YouTube's own, live captions), which repeat earlier text: each phrase is taken once, with
+its true time.
 
-A YouTube cue shows the phrase before above the new one, and a cue of 10 ms stands between any two. A file is taken to roll by what most of
-its cues do, so that a person who says the same thing twice is still heard twice.
+A YouTube cue shows the phrase before above the new one, and a cue of 10 ms stands between any two. A file is taken to
+roll by what most of its cues do, so that a person who says the same thing twice is still heard twice.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ def unrolled(raws: Sequence[RawCue]) -> tuple[list[Cue], bool]:
 def _shown(raw: RawCue) -> _Shown:
     found = list(_TOKEN.finditer(raw.text))
     last = raw.text.rfind("\n") + 1
-    return _Shown(raw, tuple(m[0] for m in found), tuple(m.start() for m in found), sum(m.start() >= last for m in found))
+    return _Shown(
+        raw, tuple(m[0] for m in found), tuple(m.start() for m in found), sum(m.start() >= last for m in found)
+    )
 
 
 def _rolls(shown: Sequence[_Shown]) -> bool:
@@ -71,7 +74,8 @@ def _follows(before: RawCue, cue: RawCue) -> bool:
 
 
 def _repeated(before: _Shown, cue: _Shown) -> int:
-    """How many words at the cue's beginning are the last ones of the cue before: at least its whole last line, else none."""
+    """How many words at the cue's beginning are the last ones of the cue before: at least its whole last line, else
+    none."""
     most = min(len(before.words), len(cue.words))
     for count in range(most, 0, -1):
         if before.words[-count:] == cue.words[:count]:
@@ -96,7 +100,9 @@ def _phrases(shown: Sequence[_Shown]) -> Iterator[RawCue]:
         if phrase is not None and "\n" not in between and len(phrase.text) < _LONGEST_GROWN:
             joint = phrase.text + between
             moved = tuple((at + len(joint), time_s) for at, time_s in (marks or ((0, raw.start_s),)))
-            phrase = msgspec.structs.replace(phrase, text=joint + new.text, end_s=raw.end_s, marks=(phrase.marks or ((0, phrase.start_s),)) + moved)
+            phrase = msgspec.structs.replace(
+                phrase, text=joint + new.text, end_s=raw.end_s, marks=(phrase.marks or ((0, phrase.start_s),)) + moved
+            )
             continue
         if phrase is not None:
             yield _until(phrase, new.start_s)
@@ -106,7 +112,8 @@ def _phrases(shown: Sequence[_Shown]) -> Iterator[RawCue]:
 
 
 def _one_after_another(raws: Sequence[RawCue]) -> list[RawCue]:
-    """Where nearly every cue still shows when the next begins, that is for reading: a phrase is said until the next one begins."""
+    """Where nearly every cue still shows when the next begins, that is for reading: a phrase is said until the next one
+    begins."""
     pairs = list(itertools.pairwise(raws))
     over = sum(after.start_s < _end_s(before) and after.start_s > before.start_s for before, after in pairs)
     if over < 4 or over < _OVERLAPS * len(pairs):
@@ -154,5 +161,8 @@ def _words(raw: RawCue) -> tuple[Word, ...]:
         if until_s is end_s:  # a cue is shown for longer than its last word is said
             until_s = min(end_s, start_s + _WORD_S * len(texts) + _LETTER_S * sum(letters))
         ends = [start_s + (until_s - start_s) * upto / sum(letters) for upto in itertools.accumulate(letters)]
-        words.extend(Word(text, round(begin_s, 3), round(stop_s, 3)) for text, begin_s, stop_s in zip(texts, [start_s, *ends], ends, strict=False))
+        words.extend(
+            Word(text, round(begin_s, 3), round(stop_s, 3))
+            for text, begin_s, stop_s in zip(texts, [start_s, *ends], ends, strict=False)
+        )
     return tuple(words)

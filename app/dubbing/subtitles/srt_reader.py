@@ -18,7 +18,8 @@ _DOUBLE_SPACED = 0.5  # with more cues than this share having an empty line insi
 
 
 class _CueHead(msgspec.Struct, frozen=True):
-    """Where a cue begins: its line of times (an index), what they are (None: they cannot be read), the number before it."""
+    """Where a cue begins: its line of times (an index), what they are (None: they cannot be read), the number before
+    it."""
 
     at: int
     times: Times | None
@@ -51,7 +52,9 @@ def cues(lines: Sequence[str], notes: FileFaults) -> Iterator[RawCue]:
             continue
         said, marks = marked(text)
         names = voices(text)
-        yield RawCue(head.at + 1, head.times.start_s, head.times.end_s, said, names[0] if len(names) == 1 else "", marks)
+        yield RawCue(
+            head.at + 1, head.times.start_s, head.times.end_s, said, names[0] if len(names) == 1 else "", marks
+        )
     if len(gaps) > max(3, _DOUBLE_SPACED * len(heads)):
         notes.repaired(gaps[0], f"{len(gaps)} cues have an empty line inside", "what follows it belongs to the cue")
     else:
@@ -77,7 +80,8 @@ def _heads(lines: Sequence[str]) -> list[_CueHead]:
 
 
 def _counter(lines: Sequence[str], at: int, after: int, before: _CueHead | None) -> tuple[int, int] | None:
-    """The number of the cue whose times stand at `at`, and its index, when there is one: right above, or above empty lines where it counts on."""
+    """The number of the cue whose times stand at `at`, and its index, when there is one: right above, or above empty
+    lines where it counts on."""
     above = at - 1
     while above >= after and not lines[above].strip():
         above -= 1
@@ -89,8 +93,13 @@ def _counter(lines: Sequence[str], at: int, after: int, before: _CueHead | None)
     number = int(found[1])
     counts_on = before is None or (before.counter is not None and number == before.counter + 1)
     stands_alone = above - 1 < after or not lines[above - 1].strip()
-    spoken = before is not None and above == after and not counts_on  # the only line below the times of the cue before: its text
-    if counts_on or (above == at - 1 and stands_alone and not spoken) or (above == at - 1 and before is not None and before.counter is not None):
+    # the only line below the times of the cue before: its text
+    spoken = before is not None and above == after and not counts_on
+    if (
+        counts_on
+        or (above == at - 1 and stands_alone and not spoken)
+        or (above == at - 1 and before is not None and before.counter is not None)
+    ):
         return number, above
     return None
 

@@ -1,6 +1,8 @@
-"""SRT, WebVTT and ASS in, SRT and WebVTT out (`app.dubbing.subtitles.ass_writer` writes ASS). Light: the server imports it.
+"""SRT, WebVTT and ASS in, SRT and WebVTT out (`app.dubbing.subtitles.ass_writer` writes ASS). Light: the server imports
+it.
 
-No library: what is said of a faulty file, by line, and what becomes of it is ours. `bench.subtitles` compares with other readers.
+No library: what is said of a faulty file, by line, and what becomes of it is ours. `bench.subtitles` compares with
+other readers.
 """
 
 from __future__ import annotations
@@ -58,9 +60,9 @@ def parse(data: bytes) -> tuple[Cue, ...]:
 def read(data: bytes, *, language: str | None = None, encoding: str | None = None) -> Subtitles:
     """An SRT, WebVTT, ASS or SSA file in any usual encoding: what is spoken, markup stripped, empty cues left out.
 
-    `language` (ISO 639-1) is the one that the lines are in, where it is known: it chooses among old code pages; `encoding` is a person's choice.
-    A faulty cue is repaired or left out, and named. Raises SUBTITLES_INVALID (the detail names the line) when less than half of the cues can be
-    read, and SUBTITLES_EMPTY.
+    `language` (ISO 639-1) is the one that the lines are in, where it is known: it chooses among old code pages;
+    `encoding` is a person's choice. A faulty cue is repaired or left out, and named. Raises SUBTITLES_INVALID (the
+    detail names the line) when less than half of the cues can be read, and SUBTITLES_EMPTY.
     """
     if len(data) > MAX_BYTES:
         raise DubError(SUBTITLES_INVALID, f"It is larger than {MAX_BYTES >> 20} MB.")
@@ -105,7 +107,10 @@ def _check(kept: Sequence[RawCue], notes: FileFaults, lines: Sequence[str]) -> N
 
 def write_srt(cues: Sequence[Cue]) -> str:
     """SubRip, UTF-8 to be: lines of at most 42 characters."""
-    blocks = (f"{n}\n{_clock(c.start_s, ',')} --> {_clock(c.end_s, ',')}\n{_srt_text(c.text)}\n" for n, c in enumerate(cues, 1))
+    blocks = (
+        f"{n}\n{_clock(c.start_s, ',')} --> {_clock(c.end_s, ',')}\n{_srt_text(c.text)}\n"
+        for n, c in enumerate(cues, 1)
+    )
     return "\n".join(blocks)
 
 

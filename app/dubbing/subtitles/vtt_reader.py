@@ -1,4 +1,5 @@
-"""WebVTT -> cues, in blocks as browsers read it: https://www.w3.org/TR/webvtt1/#file-parsing. Only an empty line ends a block."""
+"""WebVTT -> cues, in blocks as browsers read it: https://www.w3.org/TR/webvtt1/#file-parsing. Only an empty line ends a
+block."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Solves the schedule in blocks: lines that do not affect each other are solved separately, with the same exact result.
 
-Leaving out what ties two pieces of the timeline together (a limit, the price of a jump) can only make the optimum cheaper. So where the
-pieces' own optima, put side by side, keep every limit and pay nothing that was left out, they are the optimum of the whole; where they do
-not, the two pieces become one and are solved again. This is faster, and an edited line leaves distant lines' numbers as they were, to the
-last bit: their pieces are the same as before.
+Leaving out what ties two pieces of the timeline together (a limit, the price of a jump) can only make the optimum
+cheaper. So where the pieces' own optima, put side by side, keep every limit and pay nothing that was left out, they are
+the optimum of the whole; where they do not, the two pieces become one and are solved again. This is faster, and an
+edited line leaves distant lines' numbers as they were, to the last bit: their pieces are the same as before.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from app.dubbing.timing.lines import Booleans, Doubles, FitLines, Indices, PairC
 from app.dubbing.timing.weights import Weights
 
 _NEAR = 64  # a cut is the best of this many places before and after it: so it depends on nothing farther away
-_CALM = 4  # lines that fit, before and after a cut: with 3 nearly every cut holds, with 2 eight of ten, with 1 one of three
+# lines that fit, before and after a cut: with 3 nearly every cut holds, with 2 eight of ten, with 1 one of three
+_CALM = 4
 _CALM_ENOUGH = 3
 _EXACT = 1e-7
 
@@ -46,7 +47,10 @@ def _cuts(lines: FitLines, ties: PairConstraints, weights: Weights) -> Booleans:
     silent_s = lines.start_s - np.maximum.accumulate(np.append(-np.inf, lines.end_s[:-1]))
     fits = np.pad(ties.fits, _CALM)
     here = np.arange(len(lines)) + _CALM
-    calm = sum(np.logical_and.reduce([fits[here + k] for k in range(-far, far)]).astype(np.int64) for far in range(1, _CALM + 1))
+    calm = sum(
+        np.logical_and.reduce([fits[here + k] for k in range(-far, far)]).astype(np.int64)
+        for far in range(1, _CALM + 1)
+    )
     worth = calm + _CALM * (silent_s >= weights.jump_fade_s) + 1e-3 * scattered(lines, 1)[:, 0]
     around = np.lib.stride_tricks.sliding_window_view(np.pad(worth, _NEAR), 2 * _NEAR + 1)
     cut = np.asarray((worth >= around.max(axis=1)) & (worth >= _CALM_ENOUGH), np.bool_)
@@ -55,7 +59,8 @@ def _cuts(lines: FitLines, ties: PairConstraints, weights: Weights) -> Booleans:
 
 
 def _join(lines: FitLines, ties: PairConstraints, cut: Booleans, shift_s: Doubles, stretch: Doubles) -> Booleans:
-    """Takes away the cuts between lines that do not get along; (n,) the pieces to be solved again, at their first line."""
+    """Takes away the cuts between lines that do not get along; (n,) the pieces to be solved again, at their first
+    line."""
     before, after = _broken(lines, ties, shift_s, stretch)
     piece = np.cumsum(cut) - 1
     apart = piece[before] != piece[after]
@@ -80,4 +85,6 @@ def _broken(lines: FitLines, ties: PairConstraints, shift_s: Doubles, stretch: D
         (orders, start_s[orders.before] > start_s[orders.after] + _EXACT),
         (jumps, np.abs(stretch[jumps.before] - stretch[jumps.after]) * jumps.value > _EXACT),
     )
-    return np.concatenate([tied.before[bad] for tied, bad in found]), np.concatenate([tied.after[bad] for tied, bad in found])
+    return np.concatenate([tied.before[bad] for tied, bad in found]), np.concatenate(
+        [tied.after[bad] for tied, bad in found]
+    )

@@ -1,8 +1,9 @@
 """Decides the start and rate of every spoken line: one linear program over the whole video, solved exactly.
 
-Hard: lines keep their order; lines of one speaker never overlap and leave a breath between them; lines of different speakers overlap no
-more than they did in the original; nothing starts before 0 or ends after the video; what the person has locked stays. Soft, by price
-(`fit_weights`): how fast, how late or early, how far past the original's end, how sudden a change of pace.
+Hard: lines keep their order; lines of one speaker never overlap and leave a breath between them; lines of different
+speakers overlap no more than they did in the original; nothing starts before 0 or ends after the video; what the person
+has locked stays. Soft, by price (`fit_weights`): how fast, how late or early, how far past the original's end, how
+sudden a change of pace.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def place_task(request: FitRequest, report: Callable[[float], None]) -> tuple[Pl
 
 
 def place(request: FitRequest) -> tuple[Placement, ...]:
-    """A placement for every line, in the order of the lines. Reads the clips. Raises does_not_fit, which names the lines."""
+    """A placement for every line, in the order of the lines. Reads the clips. Raises does_not_fit, which names the
+    lines."""
     lines = request.lines
     cuts = [edges(Path(line.clip)) for line in lines]
     kept_s = [cut.duration_s - cut.trim_start_s - cut.trim_end_s for cut in cuts]
@@ -52,11 +54,15 @@ def place(request: FitRequest) -> tuple[Placement, ...]:
     except NoSchedule as error:
         raise _does_not_fit(request, error.lines) from error
     placements = []
-    for line, cut, kept, start_s, rate in zip(lines, cuts, kept_s, schedule.start_s.tolist(), schedule.rate.tolist(), strict=True):
+    for line, cut, kept, start_s, rate in zip(
+        lines, cuts, kept_s, schedule.start_s.tolist(), schedule.rate.tolist(), strict=True
+    ):
         speed = line.speed * rate if line.locked_rate is None else line.locked_rate
         rushed = rate > SHORTEN_ABOVE + _EXACT and line.locked_rate is None  # a locked rate is no need, it is a wish
         flags = [Flag.SHORTEN] * rushed + [Flag.LATE] * (start_s - line.start_s > LATE_ABOVE_S)
-        placements.append(Placement(line.segment_id, start_s, kept / speed, speed, cut.trim_start_s, cut.trim_end_s, tuple(flags)))
+        placements.append(
+            Placement(line.segment_id, start_s, kept / speed, speed, cut.trim_start_s, cut.trim_end_s, tuple(flags))
+        )
     return tuple(placements)
 
 
@@ -101,7 +107,9 @@ def schedule_lines(
     senseless = ~(np.isfinite(starts) & np.isfinite(ends) & np.isfinite(base) & (base > 0))
     if senseless.any():
         raise NoSchedule(np.flatnonzero(senseless).tolist())
-    lines, order = sorted_lines(FitLines(starts, ends, base, np.zeros(len(starts), np.int64), locks, rate_locked, video_end_s), speakers)
+    lines, order = sorted_lines(
+        FitLines(starts, ends, base, np.zeros(len(starts), np.int64), locks, rate_locked, video_end_s), speakers
+    )
     wrong = misfits(lines, weights)
     if wrong:
         raise NoSchedule(sorted(order[wrong].tolist()))

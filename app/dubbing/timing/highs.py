@@ -1,7 +1,8 @@
-"""Linear programs solved by the HiGHS that scipy brings, without the third of a second that importing scipy.optimize takes.
+"""Linear programs solved by the HiGHS that scipy brings, without the third of a second that importing scipy.optimize
+takes.
 
-HiGHS lies in one extension module of scipy's. Where that is not found, or gives up, scipy.optimize.linprog solves the program: the same engine with
-the same options gives the same numbers.
+HiGHS lies in one extension module of scipy's. Where that is not found, or gives up, scipy.optimize.linprog solves the
+program: the same engine with the same options gives the same numbers.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ _SOLVED, _INFEASIBLE = 0, 2  # scipy's words for how a linear program ended
 
 
 class Program(msgspec.Struct, frozen=True):
-    """Minimise prices x where matrix x <= limits (== in the last `equal` rows) and 0 <= x <= widths. The matrix as its entries: `rows`, `columns`,
-    `values`.
+    """Minimise prices x where matrix x <= limits (== in the last `equal` rows) and 0 <= x <= widths. The matrix as its
+    entries: `rows`, `columns`, `values`.
     """
 
     prices: Doubles
@@ -65,7 +66,10 @@ def _simplex(core: Any, program: Program) -> Doubles | None:
     lp.col_cost_ = program.prices
     lp.col_lower_, lp.col_upper_ = np.zeros(len(program.widths)), np.minimum(program.widths, core.kHighsInf)
     lp.row_upper_ = program.limits
-    lp.row_lower_ = np.append(np.full(len(program.limits) - program.equal, -core.kHighsInf), program.limits[len(program.limits) - program.equal :])
+    lp.row_lower_ = np.append(
+        np.full(len(program.limits) - program.equal, -core.kHighsInf),
+        program.limits[len(program.limits) - program.equal :],
+    )
     options = core.HighsOptions()
     options.presolve = "off"  # it takes twice the time and gains nothing
     options.solver = "simplex"
@@ -95,7 +99,8 @@ def by_scipy(program: Program) -> Doubles | None:
     bounds = np.column_stack([np.zeros(shape[1]), program.widths])
     options = {"presolve": False, "primal_feasibility_tolerance": _TOLERANCE, "dual_feasibility_tolerance": _TOLERANCE}
     result = linprog(program.prices, *parts, bounds, "highs-ds", options=options)
-    if result.status not in (_SOLVED, _INFEASIBLE):  # the simplex gave up: the interior point method seldom does on the same numbers
+    # the simplex gave up: the interior point method seldom does on the same numbers
+    if result.status not in (_SOLVED, _INFEASIBLE):
         result = linprog(program.prices, *parts, bounds, "highs-ipm")
     return np.asarray(result.x, np.float64) if result.status == _SOLVED else None
 
@@ -118,7 +123,11 @@ def _core() -> ModuleType | None:
     if _MODULE in sys.modules:
         return sys.modules[_MODULE]
     scipy = importlib.util.find_spec("scipy")
-    folder = Path(scipy.submodule_search_locations[0]) / "optimize" / "_highspy" if scipy and scipy.submodule_search_locations else Path()
+    folder = (
+        Path(scipy.submodule_search_locations[0]) / "optimize" / "_highspy"
+        if scipy and scipy.submodule_search_locations
+        else Path()
+    )
     found = PathFinder.find_spec("_core", [str(folder)])
     if found is None or found.origin is None:
         return None
@@ -127,7 +136,15 @@ def _core() -> ModuleType | None:
         return None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    expected = ("HighsLp", "HighsOptions", "HighsModelStatus", "MatrixFormat", "simplex_constants", "_Highs", "kHighsInf")
+    expected = (
+        "HighsLp",
+        "HighsOptions",
+        "HighsModelStatus",
+        "MatrixFormat",
+        "simplex_constants",
+        "_Highs",
+        "kHighsInf",
+    )
     if not all(hasattr(module, name) for name in expected):
         return None
     sys.modules[_MODULE] = module  # an extension can be loaded once: scipy's own import finds this one

@@ -13,9 +13,9 @@ _EXACT = 1e-6
 def misfits(lines: FitLines, weights: Weights) -> list[int]:
     """The lines that do not fit, sorted; empty when everything does. Without them the others fit.
 
-    A voice fits when every line, played as fast as it may be, ends before the next moment that cannot wait: a locked start, the video's
-    end. Where that fails, the lines between two such moments are too long together; of those, the ones that can be left out without
-    changing that are not to blame.
+    A voice fits when every line, played as fast as it may be, ends before the next moment that cannot wait: a locked
+    start, the video's end. Where that fails, the lines between two such moments are too long together; of those, the
+    ones that can be left out without changing that are not to blame.
     """
     least_s = np.where(lines.rate_locked, lines.natural_s, lines.natural_s / weights.fastest)
     fit_alone = (lines.start_s < lines.video_end_s) & (least_s <= lines.video_end_s + _EXACT)
@@ -46,7 +46,8 @@ def _of_one_voice(members: list[int], lines: FitLines, least_s: Doubles) -> set[
 
 
 def _guilty(queue: list[int], lines: FitLines, least_s: Doubles, until_s: float) -> set[int]:
-    """Of lines that do not fit one after the other before `until_s`: leaves out what can be left out, the shortest first."""
+    """Of lines that do not fit one after the other before `until_s`: leaves out what can be left out, the shortest
+    first."""
     from_s = float(lines.start_s[queue[0]]) if lines.start_locked[queue[0]] else 0.0
     over_s = from_s + float(least_s[queue].sum()) - until_s
     guilty = set(queue)

@@ -1,7 +1,7 @@
 """Builds the linear program of a block of lines as arrays; HiGHS solves it exactly.
 
-A line's start is its original start + shift, its length its natural length x (1 + stretch). Both are sums of tiers, columns between 0 and
-their width whose prices grow, so the cost is convex and needs no rows.
+A line's start is its original start + shift, its length its natural length x (1 + stretch). Both are sums of tiers,
+columns between 0 and their width whose prices grow, so the cost is convex and needs no rows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from app.dubbing.timing import highs
 from app.dubbing.timing.lines import Doubles, FitLines, Indices, PairConstraints
 from app.dubbing.timing.weights import ON_TIME_S, Tiers, Weights
 
-_TIE_BREAK = 1e-5  # prices differ by up to this share from line to line: one optimum, whoever else is solved with a line
+# prices differ by up to this share from line to line: one optimum, whoever else is solved with a line
+_TIE_BREAK = 1e-5
 _MINUS = np.array(-1.0)
 
 
@@ -29,7 +30,8 @@ class Solution(msgspec.Struct, frozen=True):
 
 
 class _Tiers(msgspec.Struct, frozen=True):
-    """The columns of every line. `pace` and `moves` (k,): what a column adds to the stretch and to the shift; the rest (n, k)."""
+    """The columns of every line. `pace` and `moves` (k,): what a column adds to the stretch and to the shift; the rest
+    (n, k)."""
 
     pace: Doubles
     moves: Doubles
@@ -71,13 +73,16 @@ class _ConstraintRows:
 def solve(lines: FitLines, ties: PairConstraints, weights: Weights, *, squeeze: bool = False) -> Solution | None:
     """The cheapest schedule, or None when there is none.
 
-    With `squeeze`, the breath between lines, the order of voices and the silence between them may be given up at a price.
+    With `squeeze`, the breath between lines, the order of voices and the silence between them may be given up at a
+    price.
     """
     n, tiers = len(lines), _tiers(lines, ties, weights)
     ends, orders, jumps = ties.ends, ties.orders, ties.jumps
     columns = np.arange(n * (len(tiers.pace) + 1)).reshape(n, -1)
     tier, overrun = columns[:, :-1], columns[:, -1]
-    up, down, late_end, late_start = _numbered(columns.size, len(jumps.value), len(jumps.value), len(ends.value), len(orders.value))
+    up, down, late_end, late_start = _numbered(
+        columns.size, len(jumps.value), len(jumps.value), len(ends.value), len(orders.value)
+    )
     end_of = lines.natural_s[:, None] * tiers.pace + tiers.moves  # what the columns add to a line's end
     end_s = lines.start_s + lines.natural_s
     one_voice = lines.voice[ends.before] == lines.voice[ends.after]
@@ -93,14 +98,27 @@ def solve(lines: FitLines, ties: PairConstraints, weights: Weights, *, squeeze: 
     if np.isfinite(lines.video_end_s):
         rows.add(lines.video_end_s - end_s[last], (tier[last], end_of[last]))
     same = _ConstraintRows()
-    same.add(np.zeros(len(up)), (tier[jumps.before], tiers.pace), (tier[jumps.after], -tiers.pace), (up, _MINUS), (down, -_MINUS))
+    same.add(
+        np.zeros(len(up)),
+        (tier[jumps.before], tiers.pace),
+        (tier[jumps.after], -tiers.pace),
+        (up, _MINUS),
+        (down, -_MINUS),
+    )
 
-    own_widths, own_prices = np.column_stack([tiers.widths, np.full(n, np.inf)]), np.column_stack([tiers.prices, np.full(n, weights.overrun)])
+    own_widths, own_prices = (
+        np.column_stack([tiers.widths, np.full(n, np.inf)]),
+        np.column_stack([tiers.prices, np.full(n, weights.overrun)]),
+    )
     squeezed = (
-        [np.where(one_voice, weights.gap_s, np.inf), np.full(len(late_start), np.inf)] if squeeze else [np.zeros(len(late_end) + len(late_start))]
+        [np.where(one_voice, weights.gap_s, np.inf), np.full(len(late_start), np.inf)]
+        if squeeze
+        else [np.zeros(len(late_end) + len(late_start))]
     )
     widths = np.concatenate([own_widths.ravel(), np.full(len(up) + len(down), np.inf), *squeezed])
-    prices = np.concatenate([own_prices.ravel(), jumps.value, jumps.value, np.full(len(late_end) + len(late_start), weights.squeezed)])
+    prices = np.concatenate(
+        [own_prices.ravel(), jumps.value, jumps.value, np.full(len(late_end) + len(late_start), weights.squeezed)]
+    )
 
     used = widths > 0
     solved = highs.solve(_program(prices, widths, rows, same, used))
@@ -111,21 +129,29 @@ def solve(lines: FitLines, ties: PairConstraints, weights: Weights, *, squeeze: 
     return Solution(values[tier] @ tiers.moves, values[tier] @ tiers.pace)
 
 
-def _program(prices: Doubles, widths: Doubles, rows: _ConstraintRows, same: _ConstraintRows, used: npt.NDArray[np.bool_]) -> highs.Program:
+def _program(
+    prices: Doubles, widths: Doubles, rows: _ConstraintRows, same: _ConstraintRows, used: npt.NDArray[np.bool_]
+) -> highs.Program:
     """Of the columns, those that are used."""
-    (own_rows, own_columns, own_values, limits), (more_rows, more_columns, more_values, zeros) = rows.entries(), same.entries()
+    (own_rows, own_columns, own_values, limits), (more_rows, more_columns, more_values, zeros) = (
+        rows.entries(),
+        same.entries(),
+    )
     at, columns = np.concatenate([own_rows, more_rows + len(limits)]), np.concatenate([own_columns, more_columns])
     kept = used[columns]
     place = np.cumsum(used) - 1
     values = np.concatenate([own_values, more_values])[kept]
-    return highs.Program(prices[used], widths[used], at[kept], place[columns[kept]], values, np.concatenate([limits, zeros]), len(zeros))
+    return highs.Program(
+        prices[used], widths[used], at[kept], place[columns[kept]], values, np.concatenate([limits, zeros]), len(zeros)
+    )
 
 
 def _tiers(lines: FitLines, ties: PairConstraints, w: Weights) -> _Tiers:
     """Rates cost by the second of speech, starts by the second of shift."""
     fast, slow = _widths(w.fast, lambda rate: 1 - 1 / rate), _widths(w.slow, lambda rate: 1 / rate - 1)
     late, early = _widths(w.late, float), _widths(w.early, float)
-    early_room = np.clip(lines.start_s[:, None] - np.concatenate([[0.0], np.cumsum(early[:-1])]), 0, early)  # never before 0
+    # never before 0
+    early_room = np.clip(lines.start_s[:, None] - np.concatenate([[0.0], np.cumsum(early[:-1])]), 0, early)
     paces = np.where(lines.rate_locked[:, None], 0.0, np.concatenate([fast, slow]))
     moves = np.where(lines.start_locked[:, None], 0.0, np.column_stack([np.tile(late, (len(lines), 1)), early_room]))
     pace_price = lines.natural_s[:, None] * np.array([price for _, price in (*w.fast, *w.slow)])
@@ -152,7 +178,9 @@ def _widths(tiers: Tiers, value: Callable[[float], float]) -> Doubles:
 
 def scattered(lines: FitLines, columns: int) -> Doubles:
     """(n, columns) numbers in 0..1 that depend on nothing but the line itself (splitmix64 of its times)."""
-    seed = np.ascontiguousarray(lines.start_s).view(np.uint64) * np.uint64(3) + np.ascontiguousarray(lines.natural_s).view(np.uint64)
+    seed = np.ascontiguousarray(lines.start_s).view(np.uint64) * np.uint64(3) + np.ascontiguousarray(
+        lines.natural_s
+    ).view(np.uint64)
     mixed = seed[:, None] + np.arange(1, columns + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)

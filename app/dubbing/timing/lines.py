@@ -20,7 +20,8 @@ _EXACT = 1e-6
 
 
 class FitLines(msgspec.Struct, frozen=True):
-    """Arrays (n,), sorted by `start_s`. `natural_s` is the length at rate 1, or at its own rate where that is locked."""
+    """Arrays (n,), sorted by `start_s`. `natural_s` is the length at rate 1, or at its own rate where that is
+    locked."""
 
     start_s: Doubles
     end_s: Doubles
@@ -76,13 +77,19 @@ class PairConstraints(msgspec.Struct, frozen=True):
 
     def between(self, first: int, end: int) -> PairConstraints:
         """Those of lines first..end-1, which become 0..end-first-1."""
-        return PairConstraints(self.ends.between(first, end), self.orders.between(first, end), self.jumps.between(first, end), self.fits[first:end])
+        return PairConstraints(
+            self.ends.between(first, end),
+            self.orders.between(first, end),
+            self.jumps.between(first, end),
+            self.fits[first:end],
+        )
 
 
 def sorted_lines(lines: FitLines, speakers: Sequence[str]) -> tuple[FitLines, Indices]:
     """The lines with a voice for each speaker, and where each of them stood (lines of equal start keep their order).
 
-    An empty speaker is one speaker like any other. A line ends after it starts, nothing starts before 0, no clip is shorter than 1 ms.
+    An empty speaker is one speaker like any other. A line ends after it starts, nothing starts before 0, no clip is
+    shorter than 1 ms.
     """
     voices = {name: index for index, name in enumerate(dict.fromkeys(speakers))}
     start_s = np.maximum(lines.start_s, 0.0)

@@ -1,7 +1,8 @@
 """The weights of the fit in one table, and the limits above which a line is flagged.
 
-Prices are per second of deviation (of jumps: per unit of rate), so they can be compared: whatever costs less is done first. No listening
-test was made: the order of the prices is reasoned, their size was chosen with `python bench/fit.py`.
+Prices are per second of deviation (of jumps: per unit of rate), so they can be compared: whatever costs less is done
+first. No listening test was made: the order of the prices is reasoned, their size was chosen with `python
+bench/fit.py`.
 """
 
 from __future__ import annotations
@@ -20,23 +21,30 @@ TOUCHING_S = 0.02  # lines that overlap by less did not overlap: recognised time
 
 
 class Weights(msgspec.Struct, frozen=True):
-    """A tier is (up to this value, price of each second within it); the last rate of `fast` and of `slow` is never passed, unless the person says so.
+    """A tier is (up to this value, price of each second within it); the last rate of `fast` and of `slow` is never
+    passed, unless the person says so.
 
-    fast: seconds of speech saved by playing faster, up to this rate. 1.05 is not heard, 1.15 hardly; up to 1.25 it is better than a start
-        that is seen to be late. From there on it is rushed, which costs twice as much as being very late: it halves the lines that must
-        be shortened, and few are late by more than 0.6 s for it. Above 1.4 it is hard to follow, above 2.0 nobody can: only the last way
-        out, so a tight video is still solved.
-    slow: seconds of speech gained by playing slower. Only to even out the pace; a dragged voice is noticed sooner than a quick one, and
+    fast: seconds of speech saved by playing faster, up to this rate. 1.05 is not heard, 1.15 hardly; up to 1.25 it is
+    better than a start
+        that is seen to be late. From there on it is rushed, which costs twice as much as being very late: it halves the
+        lines that must be shortened, and few are late by more than 0.6 s for it. Above 1.4 it is hard to follow, above
+        2.0 nobody can: only the last way out, so a tight video is still solved.
+    slow: seconds of speech gained by playing slower. Only to even out the pace; a dragged voice is noticed sooner than
+    a quick one, and
         none is played slower than 0.75.
-    late, early: seconds that the start is off. ITU-R BT.1359: sound 125 ms late or 45 ms early is not noticed, but a start that is right
+    late, early: seconds that the start is off. ITU-R BT.1359: sound 125 ms late or 45 ms early is not noticed, but a
+    start that is right
         costs nothing, so it is kept as long as 1.15 is enough. From 0.6 s on it is flagged, and dear.
-    moved: the same, beyond 20 ms, for a line that fits its own slot: it pays for its neighbours only when they would pass 2.0, so it
+    moved: the same, beyond 20 ms, for a line that fits its own slot: it pays for its neighbours only when they would
+    pass 2.0, so it
         lies between these two prices; four such lines may be moved for one.
     overrun: seconds past the original's end, into silence: better than 1.15, worse than 1.05.
-    jump: a change of rate between neighbours of one speaker. After `jump_fade_s` of pause nobody compares the pace, so it costs nothing
+    jump: a change of rate between neighbours of one speaker. After `jump_fade_s` of pause nobody compares the pace, so
+    it costs nothing
         then, and less the longer the pause before.
     gap_s: the least pause between two lines of one speaker: a breath.
-    squeezed: seconds of breath given up, of order lost or of voices talking over each other more than they did. Only where nothing else
+    squeezed: seconds of breath given up, of order lost or of voices talking over each other more than they did. Only
+    where nothing else
         is possible, mostly between lines that the person has locked.
     """
 

@@ -1,4 +1,5 @@
-"""Encodes the picture: to draw subtitles into it (libass, with our own fonts), or because it cannot be copied. No other module encodes video."""
+"""Encodes the picture: to draw subtitles into it (libass, with our own fonts), or because it cannot be copied. No other
+module encodes video."""
 
 from __future__ import annotations
 
@@ -39,13 +40,14 @@ _FONTS_CONF: Final = """<?xml version="1.0"?>
 """
 
 
-# Diffuse white is 203 nits (ITU-R BT.2408) and comes out at 82 % of the signal, 1,000 nits at 100 %; below a third of white nothing changes but the
-# colour space. FFmpeg has no BT.2390 without a GPU.
+# Diffuse white is 203 nits (ITU-R BT.2408) and comes out at 82 % of the signal, 1,000 nits at 100 %; below a third of
+# white nothing changes but the colour space. FFmpeg has no BT.2390 without a GPU.
 _TO_SDR: Final = (
     "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=mobius:param=0.3:peak=4.93:desat=0,"
     "zscale=t=bt709:m=bt709:p=bt709:r=tv:dither=error_diffusion"
 )
-# Each frame by its own flags, also where only some are interlaced; a field order that the frame states is believed. One picture per frame, as before.
+# Each frame by its own flags, also where only some are interlaced; a field order that the frame states is believed. One
+# picture per frame, as before.
 _DEINTERLACE: Final = "bwdif=mode=send_frame:parity=auto:deint=interlaced"
 _LEAST_SIDE: Final = 4  # bwdif takes nothing smaller
 _DESCRIBED_S: Final = 120.0  # a slow disk and a busy machine; reading a header takes milliseconds
@@ -56,9 +58,11 @@ _HDR: Final = re.compile(r"\b(?:smpte2084|arib-std-b67)\b")  # PQ and HLG
 
 
 class BurnRequest(msgspec.Struct, frozen=True):
-    """`out` becomes an MP4 with the picture alone, on the source's timeline. `work` is a folder for the subtitle file and the font cache.
+    """`out` becomes an MP4 with the picture alone, on the source's timeline. `work` is a folder for the subtitle file
+    and the font cache.
 
-    `kept` is a folder that outlives a kill: what was encoded is found there again, under a name that `source_id` (the source's bytes) is part of.
+    `kept` is a folder that outlives a kill: what was encoded is found there again, under a name that `source_id` (the
+    source's bytes) is part of.
     """
 
     source: Path
@@ -76,14 +80,18 @@ class BurnRequest(msgspec.Struct, frozen=True):
 
 
 async def burn(request: BurnRequest, report: ffmpeg.Report) -> str:
-    """Encode the picture with the cues drawn in: H.264, every frame at its own time, upright, progressive, SDR. Returns the encoder's name.
+    """Encode the picture with the cues drawn in: H.264, every frame at its own time, upright, progressive, SDR. Returns
+    the encoder's name.
 
-    A machine's encoder that fails (a driver, a size that it does not take) is followed by libx264. Raises as `ffmpeg.run`.
+    A machine's encoder that fails (a driver, a size that it does not take) is followed by libx264. Raises as
+    `ffmpeg.run`.
     """
     video = request.info.video
     if video is None:
         raise ValueError("there is no picture to draw into")
-    (request.work / "lines.ass").write_text(write_ass(request.cues, *upright_size(request.info), request.style), encoding="utf-8")
+    (request.work / "lines.ass").write_text(
+        write_ass(request.cues, *upright_size(request.info), request.style), encoding="utf-8"
+    )
     to_sdr = _TO_SDR if await is_hdr(request.source, video, request.limits) else ""
     encoder = await video_encoders.choose(hardware=request.hardware)
     if encoder is video_encoders.SOFTWARE:
@@ -116,14 +124,30 @@ def _has_failed(request: BurnRequest, video: VideoStream, encoder: Encoder, to_s
 def _folder(request: BurnRequest, video: VideoStream, encoder: Encoder, to_sdr: str, instead_of: str = "") -> Path:
     """Where the pieces are kept. Blocks."""
     lines = (request.work / "lines.ass").read_text("utf-8")
-    decided_by = [request.source_id, video.index, _drawing(request, video, encoder, to_sdr), lines, *([instead_of] if instead_of else [])]
+    decided_by = [
+        request.source_id,
+        video.index,
+        _drawing(request, video, encoder, to_sdr),
+        lines,
+        *([instead_of] if instead_of else []),
+    ]
     return (request.kept or request.work) / f"burn-{fingerprint(*decided_by)}"
 
 
-async def _in_pieces(request: BurnRequest, video: VideoStream, encoder: Encoder, to_sdr: str, report: ffmpeg.Report, *, instead_of: str = "") -> None:
-    """From where an earlier run was killed: pictures that are kept are decoded, where they cannot be skipped, but not encoded again.
+async def _in_pieces(
+    request: BurnRequest,
+    video: VideoStream,
+    encoder: Encoder,
+    to_sdr: str,
+    report: ffmpeg.Report,
+    *,
+    instead_of: str = "",
+) -> None:
+    """From where an earlier run was killed: pictures that are kept are decoded, where they cannot be skipped, but not
+    encoded again.
 
-    `instead_of` is the machine's encoder that has failed here: libx264 goes on after a kill, too, and does not wait for it to fail once more.
+    `instead_of` is the machine's encoder that has failed here: libx264 goes on after a kill, too, and does not wait for
+    it to fail once more.
     """
     pieces = await asyncio.to_thread(lambda: BurnPieces(_folder(request, video, encoder, to_sdr, instead_of)))
     while True:
@@ -141,7 +165,9 @@ async def _in_pieces(request: BurnRequest, video: VideoStream, encoder: Encoder,
     report(1.0)
 
 
-async def _encode(request: BurnRequest, video: VideoStream, encoder: Encoder, to_sdr: str, report: ffmpeg.Report, pieces: BurnPieces) -> None:
+async def _encode(
+    request: BurnRequest, video: VideoStream, encoder: Encoder, to_sdr: str, report: ffmpeg.Report, pieces: BurnPieces
+) -> None:
     """What is missing behind the last piece."""
     work = request.work / "pieces"
     await asyncio.to_thread(_emptied, work)
@@ -150,16 +176,35 @@ async def _encode(request: BurnRequest, video: VideoStream, encoder: Encoder, to
         inputs=(ffmpeg.Input(request.source, options=(*encoder.before, *_skipping(request, after_s))),),
         options=(
             *(("-copyts", "-start_at_zero") if after_s is not None else ()),
-            "-map", f"0:{video.index}", "-map_metadata", "-1", "-map_chapters", "-1",
-            *_drawing(request, video, encoder, to_sdr, after_s), *encoder.at_key_frames,
-            "-force_key_frames", key_frames(),
-            "-segment_format", "nut", "-segment_time", "0.001", "-segment_format_options", "avoid_negative_ts=disabled",
-            "-avoid_negative_ts", "disabled",
+            "-map",
+            f"0:{video.index}",
+            "-map_metadata",
+            "-1",
+            "-map_chapters",
+            "-1",
+            *_drawing(request, video, encoder, to_sdr, after_s),
+            *encoder.at_key_frames,
+            "-force_key_frames",
+            key_frames(),
+            "-segment_format",
+            "nut",
+            "-segment_time",
+            "0.001",
+            "-segment_format_options",
+            "avoid_negative_ts=disabled",
+            "-avoid_negative_ts",
+            "disabled",
         ),
-        output=work / "%06d.nut", muxer="segment", duration_s=request.duration_s, tail=ffmpeg.WHOLE_TIMELINE, pieces=True,
-    )  # fmt: skip
+        output=work / "%06d.nut",
+        muxer="segment",
+        duration_s=request.duration_s,
+        tail=ffmpeg.WHOLE_TIMELINE,
+        pieces=True,
+    )
     async with pieces.arriving(work):
-        await ffmpeg.run(command, report, limits=encoder.within(request.limits), env=font_environment(request.work), cwd=request.work)
+        await ffmpeg.run(
+            command, report, limits=encoder.within(request.limits), env=font_environment(request.work), cwd=request.work
+        )
 
 
 def _emptied(work: Path) -> None:
@@ -168,17 +213,37 @@ def _emptied(work: Path) -> None:
     work.mkdir()
 
 
-def _drawing(request: BurnRequest, video: VideoStream, encoder: Encoder, to_sdr: str, after_s: Fraction | None = None) -> tuple[str, ...]:
+def _drawing(
+    request: BurnRequest, video: VideoStream, encoder: Encoder, to_sdr: str, after_s: Fraction | None = None
+) -> tuple[str, ...]:
     """Filters and encoder; `after_s`: only of pictures that are shown later."""
-    changes = video.obstacle is Obstacle.SIZES  # ffmpeg begins anew then, and the deinterlacer would keep a picture back
+    # ffmpeg begins anew then, and the deinterlacer would keep a picture back
+    changes = video.obstacle is Obstacle.SIZES
     deinterlace = _DEINTERLACE if min(video.width, video.height) >= _LEAST_SIDE and not changes else ""
     later = f"select=gt(t\\,{float(after_s) + _TICK_S:.6f})" if after_s is not None else ""
     # The file's name is ours and the folder is the working directory: nothing to escape in the filter's argument.
-    filters = (deinterlace, later, _one_size(request.info), "pad=ceil(iw/2)*2:ceil(ih/2)*2", to_sdr, "ass=lines.ass", encoder.filters)
+    filters = (
+        deinterlace,
+        later,
+        _one_size(request.info),
+        "pad=ceil(iw/2)*2:ceil(ih/2)*2",
+        to_sdr,
+        "ass=lines.ass",
+        encoder.filters,
+    )
     return (
-        "-vf", ",".join(part for part in filters if part), "-c:v", encoder.name, *encoder.options, "-threads", str(request.threads),
-        "-fps_mode", "vfr", "-enc_time_base:v", "demux",
-    )  # fmt: skip
+        "-vf",
+        ",".join(part for part in filters if part),
+        "-c:v",
+        encoder.name,
+        *encoder.options,
+        "-threads",
+        str(request.threads),
+        "-fps_mode",
+        "vfr",
+        "-enc_time_base:v",
+        "demux",
+    )
 
 
 def _skipping(request: BurnRequest, after_s: Fraction | None) -> tuple[str, ...]:
@@ -196,7 +261,8 @@ def _one_size(info: MediaInfo) -> str:
 
 
 async def is_hdr(source: Path, video: VideoStream, limits: Limits = NO_LIMITS) -> bool:
-    """True when the picture's transfer function is PQ or HLG, as ffmpeg describes the stream: drawn into H.264 as it is, it would look grey."""
+    """True when the picture's transfer function is PQ or HLG, as ffmpeg describes the stream: drawn into H.264 as it
+    is, it would look grey."""
     words = (await ffmpeg.ask([], inputs=(ffmpeg.Input(source),), limits=limits, timeout_s=_DESCRIBED_S)).stderr
     stream = re.search(rf"^ *Stream #0:{video.index}\b[^\n]*: Video:[^\n]*", words, re.M)
     return stream is not None and _HDR.search(stream.group()) is not None

@@ -20,7 +20,10 @@ class _DamagedError(Exception):
 def join_task(request: JoinRequest, report: Callable[[float], None]) -> JoinedPicture:
     """Write `out`, or tell which piece is damaged; see `app.media.picture_pieces.join`."""
     try:
-        join([functools.partial(_whole, number, Path(piece)) for number, piece in enumerate(request.pieces)], Path(request.out))
+        join(
+            [functools.partial(_whole, number, Path(piece)) for number, piece in enumerate(request.pieces)],
+            Path(request.out),
+        )
     except _DamagedError as error:
         return JoinedPicture(damaged=error.number)
     report(1.0)

@@ -1,6 +1,7 @@
 """Saves a picture piece by piece while it is encoded, so that a killed run does not repeat finished pieces.
 
-Each piece is about a second of work, from a key frame on, in NUT, which keeps every picture's own time; its file says whether it is whole.
+Each piece is about a second of work, from a key frame on, in NUT, which keeps every picture's own time; its file says
+whether it is whole.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _JOINED: Final = "joined.mp4"
 _WHOLE: Final = "whole"  # is there when no piece is missing
 _SYNCPOINT: Final = b"NK\xe4\xad\xee\xca\x45\x69"  # NUT has one before its first picture
 _LOOK_S: Final = 0.2
-_PIECE_S: Final = 1.0  # of work: what a kill loses is at most this, and the pictures that are on their way through the encoder
+# of work: what a kill loses is at most this, and the pictures that are on their way through the encoder
+_PIECE_S: Final = 1.0
 _CHECKED: Final = 64  # a machine that lost power has lost the last ones; the others are looked at when they are joined
 _SHORTER: Final = 4  # the first so many grow to that
 _FEWEST: Final = 5  # pictures of a piece: its first one takes as many bytes as ten others
@@ -33,7 +35,8 @@ _TIMES: Final = re.compile(r"^0, *-?\d+, *(-?\d+),", re.M)
 
 
 class BurnPieces:
-    """The pieces in `folder`, which is named by all that decides them; those of other inputs, beside it, go. Methods block but `arriving`."""
+    """The pieces in `folder`, which is named by all that decides them; those of other inputs, beside it, go. Methods
+    block but `arriving`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._lock = folder, threading.Lock()
@@ -102,7 +105,8 @@ class BurnPieces:
             raise disk_full.said(error) from error
 
     def take(self, work: Path, *, ended: bool = False) -> None:
-        """Keep what ffmpeg has finished in `work`: every file but the one that it writes, or all when it has `ended`."""
+        """Keep what ffmpeg has finished in `work`: every file but the one that it writes, or all when it has
+        `ended`."""
         with self._lock:  # the last look may still be under way when the end comes
             made = sorted(work.glob("*.nut"))
             for path in made if ended else made[:-1]:
@@ -113,7 +117,8 @@ class BurnPieces:
 
     @contextlib.asynccontextmanager
     async def arriving(self, work: Path) -> AsyncIterator[None]:
-        """While ffmpeg writes into `work`, keep what it has finished; and at the end, when it has not failed, the rest."""
+        """While ffmpeg writes into `work`, keep what it has finished; and at the end, when it has not failed, the
+        rest."""
 
         async def look() -> None:
             while True:
@@ -141,10 +146,11 @@ def forget_burned(cache: Path) -> None:
 
 
 def key_frames() -> str:
-    """When a piece ends, for `-force_key_frames`: after so much time of the clock on the wall, whatever the machine, the picture and the encoder.
+    """When a piece ends, for `-force_key_frames`: after so much time of the clock on the wall, whatever the machine,
+    the picture and the encoder.
 
-    A slow machine gets pieces of few pictures, a fast one of as many as lie between the encoder's own key frames. The first ones are shorter: a short
-    life keeps something, too.
+    A slow machine gets pieces of few pictures, a fast one of as many as lie between the encoder's own key frames. The
+    first ones are shorter: a short life keeps something, too.
     """
     is_time = f"gte(time(0),ld(0)+{_PIECE_S:g}*min(1,n_forced/{_SHORTER}))"
     return f"expr:if(isnan(prev_forced_t)+gte(n-prev_forced_n,{_FEWEST})*{is_time},st(0,time(0))*0+1,0)"

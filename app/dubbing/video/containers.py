@@ -15,17 +15,31 @@ _MP4_VIDEO: Final = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2vide
 _WEBM_VIDEO: Final = frozenset({"vp8", "vp9", "av1"})  # https://www.webmproject.org/docs/container/
 _MP4_AUDIO: Final = frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac"})
 _WEBM_AUDIO: Final = frozenset({"opus", "vorbis"})
-_MKV_AUDIO: Final = _MP4_AUDIO | {"vorbis", "dts", "truehd", "mlp", "wavpack", "tta", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le"}
+_MKV_AUDIO: Final = _MP4_AUDIO | {
+    "vorbis",
+    "dts",
+    "truehd",
+    "mlp",
+    "wavpack",
+    "tta",
+    "pcm_s16le",
+    "pcm_s24le",
+    "pcm_s32le",
+    "pcm_f32le",
+}
 
 AUDIO: Final = {Container.MP4: _MP4_AUDIO, Container.MKV: _MKV_AUDIO, Container.WEBM: _WEBM_AUDIO}
 MUXERS: Final = {Container.MP4: "mp4", Container.MKV: "matroska", Container.WEBM: "webm"}
-# New parameters of a decoder, where a container says them beside the stream, are put into it: MP4 and Matroska have a place for the first ones alone.
-IN_BAND: Final = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}  # and the bitstream filter of FFmpeg's that does so
+# New parameters of a decoder, where a container says them beside the stream, are put into it: MP4 and Matroska have a
+# place for the first ones alone. and the bitstream filter of FFmpeg's that does so
+IN_BAND: Final = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 _ENCODED: Final = "It has to be encoded (burned subtitles, cuts, or a size that changes), which makes the picture H.264"
 BURNED_CODEC: Final = "h264"  # what encoding makes of a picture, whatever it was
 
 
-def measured(info: MediaInfo, duration_s: float, obstacle: Obstacle | None, largest: tuple[int, int] | None) -> MediaInfo:
+def measured(
+    info: MediaInfo, duration_s: float, obstacle: Obstacle | None, largest: tuple[int, int] | None
+) -> MediaInfo:
     """What the file is now that it has been read to its end."""
     video = info.video
     if video is not None:
@@ -35,8 +49,8 @@ def measured(info: MediaInfo, duration_s: float, obstacle: Obstacle | None, larg
 
 
 def must_encode(video: VideoStream, container: Container, *, is_opus: bool) -> bool:
-    """Whether the picture cannot be copied so that the same is shown. Where it begins within a group of pictures only MP4 can say so; one that
-    changes its size must be of a codec that can say so itself.
+    """Whether the picture cannot be copied so that the same is shown. Where it begins within a group of pictures only
+    MP4 can say so; one that changes its size must be of a codec that can say so itself.
 
     Raises CONTAINER_UNSUITABLE.
     """
@@ -54,11 +68,16 @@ def output_extension(info: MediaInfo, options: DubOptions) -> str:
         return str(options.output.audio_format)
     is_opus = options.output.audio_codec == AudioCodec.OPUS
     encoded = options.output.burn_subtitles or must_encode(info.video, options.output.container, is_opus=is_opus)
-    return str(choose(options.output.container, BURNED_CODEC if encoded else info.video.codec, is_opus=is_opus, encoded=encoded))
+    return str(
+        choose(
+            options.output.container, BURNED_CODEC if encoded else info.video.codec, is_opus=is_opus, encoded=encoded
+        )
+    )
 
 
 def choose(container: Container, codec: str, *, is_opus: bool, encoded: bool = False) -> Container:
-    """The container itself, or for `auto` MP4 where it takes the picture and the dub is AAC, else MKV. `codec` is the picture's, by FFmpeg's name.
+    """The container itself, or for `auto` MP4 where it takes the picture and the dub is AAC, else MKV. `codec` is the
+    picture's, by FFmpeg's name.
 
     Raises CONTAINER_UNSUITABLE.
     """
@@ -66,9 +85,17 @@ def choose(container: Container, codec: str, *, is_opus: bool, encoded: bool = F
         return Container.MP4 if codec in _MP4_VIDEO and not is_opus else Container.MKV
     takes = {Container.MP4: _MP4_VIDEO, Container.WEBM: _WEBM_VIDEO}.get(container)
     if takes is not None and codec not in takes:
-        fitting = ["auto", *(["mp4"] if codec in _MP4_VIDEO else []), "mkv", *(["webm"] if codec in _WEBM_VIDEO else [])]
+        fitting = [
+            "auto",
+            *(["mp4"] if codec in _MP4_VIDEO else []),
+            "mkv",
+            *(["webm"] if codec in _WEBM_VIDEO else []),
+        ]
         picture = _ENCODED if encoded else f"The picture is {codec.upper()}"
-        raise DubError(CONTAINER_UNSUITABLE, f"{picture}, which {_NAMES[container]} cannot hold; choose {', '.join(fitting[:-1])} or {fitting[-1]}.")
+        raise DubError(
+            CONTAINER_UNSUITABLE,
+            f"{picture}, which {_NAMES[container]} cannot hold; choose {', '.join(fitting[:-1])} or {fitting[-1]}.",
+        )
     return container
 
 

@@ -27,19 +27,22 @@ from app.system.disk_full import is_disk_full
 _SANE_TIMES: Final = r"setts=pts=if(lt(abs(PTS-DTS)*TB\,10)\,PTS\,DTS)"
 # Facts about the old file that would be untrue of the new one.
 _OLD_FACTS: Final = ("major_brand", "minor_version", "compatible_brands", "encoder")
-# MP4's samples follow one another, so cues that overlap are shown as one, and their text goes through FFmpeg's SRT decoder: what it would take for
-# markup is parted by a word joiner, which has no width. Matroska and WebM keep the text as it stands.
+# MP4's samples follow one another, so cues that overlap are shown as one, and their text goes through FFmpeg's SRT
+# decoder: what it would take for markup is parted by a word joiner, which has no width. Matroska and WebM keep the text
+# as it stands.
 _MARKUP: Final = re.compile(r"<(?=/?(?:b|i|u|s|font)\b)|\{(?=\\)|\\(?=[Nnh])", re.I)
 # What both encoders take; the nearest of them is made of others, such as 5.1 with its speakers at the sides.
 _LAYOUTS: Final = "7.1|5.1|5.0|quad|3.0|stereo|mono"
 _ENDING_BACKSLASHES: Final = re.compile(rb"(?<!\\)(?:\\\\)+(?=\n)")
-_CUE_BYTES: Final = 40  # of Matroska's index, for a key frame or a subtitle; a picture has a key frame a second at most, on average
+# of Matroska's index, for a key frame or a subtitle; a picture has a key frame a second at most, on average
+_CUE_BYTES: Final = 40
 _LEAST_CUES_BYTES: Final = 4096
 _DEMUXERS: Final = {".m4a": "mov", ".opus": "ogg"}
 
 
 class DubbedTrack(msgspec.Struct, frozen=True):
-    """The first sound of a file, on the video's timeline. `codec` is FFmpeg's name of it; `language` is ISO 639-1 or None."""
+    """The first sound of a file, on the video's timeline. `codec` is FFmpeg's name of it; `language` is ISO 639-1 or
+    None."""
 
     path: Path
     codec: str
@@ -56,10 +59,12 @@ class CueTrack(msgspec.Struct, frozen=True):
 
 
 class MuxRequest(msgspec.Struct, frozen=True):
-    """`out`'s extension names the container: mp4, mkv, webm, or m4a for sound alone; `output_extension` says which takes the picture.
+    """`out`'s extension names the container: mp4, mkv, webm, or m4a for sound alone; `output_extension` says which
+    takes the picture.
 
-    The first dub comes first; `default` counts them and is what a player starts with. `original` is the source's track to keep, `source_language`
-    what is spoken in it. `burned` is what `app.dubbing.video.burn` made: it replaces the source's picture. `work` is a folder for small files.
+    The first dub comes first; `default` counts them and is what a player starts with. `original` is the source's track
+    to keep, `source_language` what is spoken in it. `burned` is what `app.dubbing.video.burn` made: it replaces the
+    source's picture. `work` is a folder for small files.
     """
 
     source: Path
@@ -77,8 +82,9 @@ class MuxRequest(msgspec.Struct, frozen=True):
 
 
 async def mux(request: MuxRequest, report: ffmpeg.Report) -> None:
-    """Write the output: the picture stream-copied, the dubs, then (when wished) the original sound, soft subtitles, the source's metadata, chapters
-    and (MP4 to MP4) cover picture. Nothing is cut: the output lasts as long as the source. Raises as `ffmpeg.run`.
+    """Write the output: the picture stream-copied, the dubs, then (when wished) the original sound, soft subtitles, the
+    source's metadata, chapters and (MP4 to MP4) cover picture. Nothing is cut: the output lasts as long as the source.
+    Raises as `ffmpeg.run`.
     """
     chapters = request.work / "chapters.txt"
     await ffmpeg.run(_read_chapters(request, chapters), lambda _: None, limits=request.limits)
@@ -87,9 +93,15 @@ async def mux(request: MuxRequest, report: ffmpeg.Report) -> None:
     try:
         finish = functools.partial(_finish, request, has_lines=bool(lines))
         await ffmpeg.run(_command(request, chapters, lines), report, limits=request.limits, finish=finish)
-    except _NarrowIndexError:  # a file of just 4 GiB: FFmpeg moves the media itself, and makes the index of wider numbers
+    # a file of just 4 GiB: FFmpeg moves the media itself, and makes the index of wider numbers
+    except _NarrowIndexError:
         finish = functools.partial(_finish, request, has_lines=bool(lines))
-        await ffmpeg.run(_command(request, chapters, lines, ("-movflags", "+faststart")), report, limits=request.limits, finish=finish)
+        await ffmpeg.run(
+            _command(request, chapters, lines, ("-movflags", "+faststart")),
+            report,
+            limits=request.limits,
+            finish=finish,
+        )
 
 
 class _NarrowIndexError(Exception):
@@ -97,7 +109,8 @@ class _NarrowIndexError(Exception):
 
 
 def _finish(request: MuxRequest, written: Path, *, has_lines: bool) -> None:
-    """What FFmpeg's muxer cannot do, or only by writing the whole file once more. The file has its name only afterwards."""
+    """What FFmpeg's muxer cannot do, or only by writing the whole file once more. The file has its name only
+    afterwards."""
     if _container(request) != Container.MP4:
         return
     try:
@@ -125,32 +138,44 @@ def _container(request: MuxRequest) -> Container:
 def _read_chapters(request: MuxRequest, chapters: Path) -> ffmpeg.Command:
     """The source's chapters within its true duration, as text: one that goes on beyond it would make an MP4 longer."""
     options = ("-map_metadata", "0", "-map_chapters", "0", "-t", f"{request.duration_s:.3f}")
-    return ffmpeg.Command(inputs=(Input(request.source),), options=options, output=chapters, muxer="ffmetadata", duration_s=0.0)
+    return ffmpeg.Command(
+        inputs=(Input(request.source),), options=options, output=chapters, muxer="ffmetadata", duration_s=0.0
+    )
 
 
 def _mend(chapters: Path) -> None:
-    """FFmpeg reads the end of a title that ends with a backslash as the title's, however well it has escaped it: it goes without."""
+    """FFmpeg reads the end of a title that ends with a backslash as the title's, however well it has escaped it: it
+    goes without."""
     chapters.write_bytes(_ENDING_BACKSLASHES.sub(b"", chapters.read_bytes()))
 
 
 def _write_lines(request: MuxRequest) -> list[tuple[Input, CueTrack]]:
-    """The subtitles as files that their container's muxer takes, within the picture's time: a later end would make the file longer."""
+    """The subtitles as files that their container's muxer takes, within the picture's time: a later end would make the
+    file longer."""
     container, end_s = _container(request), request.duration_s
     written = []
     for number, lines in enumerate(request.lines if request.info.video is not None else ()):
-        cues = tuple(msgspec.structs.replace(cue, end_s=min(cue.end_s, end_s)) for cue in lines.cues if cue.start_s < end_s - 0.001)
+        cues = tuple(
+            msgspec.structs.replace(cue, end_s=min(cue.end_s, end_s))
+            for cue in lines.cues
+            if cue.start_s < end_s - 0.001
+        )
         if not cues:
             continue
         name, text = ("webvtt", write_vtt(cues)) if container == Container.WEBM else ("srt", write_srt(cues))
         if container == Container.MP4:
-            text = write_srt([msgspec.structs.replace(cue, text=_MARKUP.sub("\\g<0>\u2060", cue.text)) for cue in flatten(cues)])
+            text = write_srt(
+                [msgspec.structs.replace(cue, text=_MARKUP.sub("\\g<0>\u2060", cue.text)) for cue in flatten(cues)]
+            )
         path = request.work / f"lines{number}.{name}"
         path.write_text(text, encoding="utf-8")
         written.append((Input(path, formats=name, options=("-sub_charenc", "UTF-8") if name == "srt" else ()), lines))
     return written
 
 
-def _command(request: MuxRequest, chapters: Path, lines: list[tuple[Input, CueTrack]], more: tuple[str, ...] = ()) -> ffmpeg.Command:
+def _command(
+    request: MuxRequest, chapters: Path, lines: list[tuple[Input, CueTrack]], more: tuple[str, ...] = ()
+) -> ffmpeg.Command:
     # AVI and some MPEG-TS give no presentation times for H.264; ffmpeg works them out.
     inputs = [Input(request.source, options=("-fflags", "+genpts"))]
     options = ["-c", "copy"]
@@ -170,20 +195,31 @@ def _command(request: MuxRequest, chapters: Path, lines: list[tuple[Input, CueTr
         # A recorded broadcast has broken packets; a decoder steps over them, repacking AAC for MP4 would give up.
         is_fragile = request.info.format.startswith("mpegts") and original.codec == "aac"
         options += ["-map", f"0:{original.index}", *_sound(container, number, "" if is_fragile else original.codec)]
-        options += _label(f"a:{number}", original.language or request.source_language, original.title or "Original", "original")
+        options += _label(
+            f"a:{number}", original.language or request.source_language, original.title or "Original", "original"
+        )
     for number, (file, written) in enumerate(lines):
         options += ["-map", f"{add(file)}:s:0", f"-c:s:{number}", "mov_text" if container == Container.MP4 else "copy"]
         options += _label(f"s:{number}", written.language, written.title, "0")
     options += ["-map_metadata", "0", "-map_chapters", str(add(Input(chapters, formats="ffmetadata")))]
     for fact in _OLD_FACTS:
         options += ["-metadata", f"{fact}="]
-    # The index comes first, so that playing and seeking start at once over a network. MP4's is brought there afterwards (`_finish`); for that of
-    # Matroska there is room in front, and where it is too small FFmpeg moves everything.
+    # The index comes first, so that playing and seeking start at once over a network. MP4's is brought there afterwards
+    # (`_finish`); for that of Matroska there is room in front, and where it is too small FFmpeg moves everything.
     room = _CUE_BYTES * round(request.duration_s + sum(len(written.cues) for _, written in lines)) + _LEAST_CUES_BYTES
-    options += ["-write_tmcd", "0", *more] if container == Container.MP4 else ["-cues_to_front", "1", "-reserve_index_space", str(room)]
+    options += (
+        ["-write_tmcd", "0", *more]
+        if container == Container.MP4
+        else ["-cues_to_front", "1", "-reserve_index_space", str(room)]
+    )
     muxer = "ipod" if request.out.suffix == ".m4a" else containers.MUXERS[container]
     return ffmpeg.Command(
-        inputs=tuple(inputs), options=tuple(options), output=request.out, muxer=muxer, duration_s=request.duration_s, tail=ffmpeg.WHOLE_TIMELINE
+        inputs=tuple(inputs),
+        options=tuple(options),
+        output=request.out,
+        muxer=muxer,
+        duration_s=request.duration_s,
+        tail=ffmpeg.WHOLE_TIMELINE,
     )
 
 
@@ -201,7 +237,8 @@ def _picture(request: MuxRequest, container: Container, burned: int) -> list[str
             options += ["-bsf:v:0", "mpeg4_unpack_bframes"]  # DivX in AVI packs two frames into one packet
         if video.codec == "hevc" and container == Container.MP4:
             options += ["-tag:v:0", "hvc1"]  # QuickTime and Safari play no other
-    if container == Container.MP4 and request.info.format.startswith("mov"):  # Matroska would make a second film of a cover
+    # Matroska would make a second film of a cover
+    if container == Container.MP4 and request.info.format.startswith("mov"):
         options += ["-map", "0:disp:attached_pic?"]
     return options
 
@@ -219,4 +256,7 @@ def _sound(container: Container, number: int, codec: str) -> list[str]:
 def _label(stream: str, language: str | None, title: str, disposition: str) -> list[str]:
     """Matroska has titles; MP4 has names of handlers, and players show those."""
     words = (("language", track_language(language)), ("title", title), ("handler_name", title))
-    return [option for key, value in words for option in ffmpeg.metadata(f"s:{stream}", key, value)] + [f"-disposition:{stream}", disposition]
+    return [option for key, value in words for option in ffmpeg.metadata(f"s:{stream}", key, value)] + [
+        f"-disposition:{stream}",
+        disposition,
+    ]

@@ -1,7 +1,8 @@
 """The child process that computes sound: `python -m app.dubbing.worker.child`.
 
-NumPy, SciPy and PyAV live here and never in the server: a file that crashes a decoder ends a child, a cancelled job's memory comes back at
-once, and the server's event loop shares no GIL with the work. One JSON request on stdin, JSON lines on stdout: progress, then a result or an error.
+NumPy, SciPy and PyAV live here and never in the server: a file that crashes a decoder ends a child, a cancelled job's
+memory comes back at once, and the server's event loop shares no GIL with the work. One JSON request on stdin, JSON
+lines on stdout: progress, then a result or an error.
 """
 
 from __future__ import annotations
@@ -41,10 +42,12 @@ class TaskRequest(msgspec.Struct, frozen=True):
 
 
 def main() -> int:
-    for library in ("OPENBLAS", "OMP", "MKL"):  # small matrices: threads would only wait for each other, and each takes address space
+    # small matrices: threads would only wait for each other, and each takes address space
+    for library in ("OPENBLAS", "OMP", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     soft_s, hard_s = resource.getrlimit(resource.RLIMIT_CPU)
-    if hard_s != resource.RLIM_INFINITY:  # the hard limit ends us like an out-of-memory kill would; the soft one says what it was
+    # the hard limit ends us like an out-of-memory kill would; the soft one says what it was
+    if hard_s != resource.RLIM_INFINITY:
         resource.setrlimit(resource.RLIMIT_CPU, (max(1, min(soft_s, hard_s) - 1), hard_s))
     _keep_freed_memory()
     out = os.fdopen(os.dup(1), "wb", buffering=0)
@@ -65,7 +68,8 @@ def main() -> int:
         say(error={"code": MEDIA_LIMIT.code, "detail": ""})
     except OSError as error:
         traceback.print_exc()
-        problem = MEDIA_LIMIT if error.errno == errno.EFBIG else DISK_FULL if is_disk_full(error) else INTERNAL  # EFBIG: our own limit of a file
+        # EFBIG: our own limit of a file
+        problem = MEDIA_LIMIT if error.errno == errno.EFBIG else DISK_FULL if is_disk_full(error) else INTERNAL
         say(error={"code": problem.code, "detail": ""})
     except Exception:  # the boundary of the process: the traceback goes to stderr, and from there to the server's log
         traceback.print_exc()
@@ -74,7 +78,8 @@ def main() -> int:
 
 
 def _keep_freed_memory() -> None:
-    """Blocks of a second are taken and freed all the time: glibc would give each back to the kernel and fault it in again, a fifth of all work."""
+    """Blocks of a second are taken and freed all the time: glibc would give each back to the kernel and fault it in
+    again, a fifth of all work."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         for option, value in ((_M_TRIM_THRESHOLD, 64 << 20), (_M_MMAP_THRESHOLD, 2 << 20)):
             libc.mallopt(option, value)

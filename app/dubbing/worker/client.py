@@ -17,7 +17,8 @@ from app.system.children import Limits
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-# Address space: the libraries take 0.4 GiB of it, the decoder of an 8K picture as much again; what asks for more has been built to.
+# Address space: the libraries take 0.4 GiB of it, the decoder of an 8K picture as much again; what asks for more has
+# been built to.
 _CHILD_BYTES: Final = 1 << 30
 _THREAD_BYTES: Final = 80 << 20  # a thread's stack and the allocator's arena for it: address space, hardly any memory
 _PROBE_CPU_S: Final = 25  # a header is read in milliseconds, an 8K picture in two seconds
@@ -28,7 +29,8 @@ _MIX_SPEED: Final = 2  # measured: 60 on one core
 
 
 def limits_of(request: msgspec.Struct, given: Limits) -> Limits:
-    """`given`, tightened to what this task can honestly need. Output is per file: 16 kHz speech is the largest that ingest writes."""
+    """`given`, tightened to what this task can honestly need. Output is per file: 16 kHz speech is the largest that
+    ingest writes."""
     most = Limits()
     if isinstance(request, ProbeRequest):
         most = Limits(memory_bytes=_CHILD_BYTES, cpu_s=_PROBE_CPU_S, output_bytes=1 << 20)
@@ -39,13 +41,22 @@ def limits_of(request: msgspec.Struct, given: Limits) -> Limits:
     elif isinstance(request, MixRequest):
         memory_bytes = _CHILD_BYTES + request.threads * _THREAD_BYTES
         most = Limits(memory_bytes=memory_bytes, cpu_s=10 * _START_CPU_S + round(request.duration_s / _MIX_SPEED))
-    return Limits(*(min(a, b) if a and b else a or b for a, b in zip(msgspec.structs.astuple(given), msgspec.structs.astuple(most), strict=True)))
+    return Limits(
+        *(
+            min(a, b) if a and b else a or b
+            for a, b in zip(msgspec.structs.astuple(given), msgspec.structs.astuple(most), strict=True)
+        )
+    )
 
 
-async def run_task(task: str, request: msgspec.Struct, result: type[T], *, report: Callable[[float], None], limits: Limits) -> T:
-    """Run `task` (see `child.TASKS`) to its end, within `limits` and those of its kind (`limits_of`). Cancelling kills the child.
+async def run_task(
+    task: str, request: msgspec.Struct, result: type[T], *, report: Callable[[float], None], limits: Limits
+) -> T:
+    """Run `task` (see `child.TASKS`) to its end, within `limits` and those of its kind (`limits_of`). Cancelling kills
+    the child.
 
-    Raises what the task raised; media_damaged when the decoder crashed, media_limit or out_of_memory when the child was ended by a limit.
+    Raises what the task raised; media_damaged when the decoder crashed, media_limit or out_of_memory when the child was
+    ended by a limit.
     """
     answer: dict[str, Any] = {}
 
@@ -56,14 +67,21 @@ async def run_task(task: str, request: msgspec.Struct, result: type[T], *, repor
             answer.update(event)
 
     ended = await children.run_python(
-        "app.dubbing.worker.child", {"task": task, "request": request}, on_event=on_event, limits=limits_of(request, limits)
+        "app.dubbing.worker.child",
+        {"task": task, "request": request},
+        on_event=on_event,
+        limits=limits_of(request, limits),
     )
     if "result" in answer:
         return msgspec.convert(answer["result"], result)
     if "error" in answer:
         if answer["error"]["code"] == INTERNAL.code:
             log.error("task %s failed: %s", task, ended.stderr)
-        raise DubError(catalogue().get(answer["error"]["code"], INTERNAL), answer["error"]["detail"], **answer["error"].get("extra", {}))
+        raise DubError(
+            catalogue().get(answer["error"]["code"], INTERNAL),
+            answer["error"]["detail"],
+            **answer["error"].get("extra", {}),
+        )
     log.error("task %s ended with %s: %s", task, ended.code, ended.stderr)
     if ended.code in (-signal.SIGKILL, 137):
         raise DubError(OUT_OF_MEMORY)

@@ -14,7 +14,8 @@ from app.domain.media import Obstacle
 
 
 class ProbeRequest(msgspec.Struct, frozen=True):
-    """`whole`: the packets of the film are read to their end, too, and what stands in the way of copying them is told."""
+    """`whole`: the packets of the film are read to their end, too, and what stands in the way of copying them is
+    told."""
 
     path: str
     whole: bool = False
@@ -23,7 +24,8 @@ class ProbeRequest(msgspec.Struct, frozen=True):
 class IngestRequest(msgspec.Struct, frozen=True):
     """`out` is an existing folder; see `app.dubbing.ingest` for what is put there. `size_bytes` is the source's.
 
-    `kept` is a folder that outlives a kill: what a killed run had done is found there, a minute of the sound in each file.
+    `kept` is a folder that outlives a kill: what a killed run had done is found there, a minute of the sound in each
+    file.
     """
 
     path: str
@@ -35,8 +37,8 @@ class IngestRequest(msgspec.Struct, frozen=True):
 
 
 class Ingested(msgspec.Struct, frozen=True):
-    """`duration_s` is the true one (what decodes); `loudness_lufs` of the original, None when it is silent. `obstacle` is what stands in the way of
-    copying the picture, `largest` the size of its largest pictures, where it has several.
+    """`duration_s` is the true one (what decodes); `loudness_lufs` of the original, None when it is silent. `obstacle`
+    is what stands in the way of copying the picture, `largest` the size of its largest pictures, where it has several.
     """
 
     duration_s: float
@@ -59,7 +61,8 @@ class JoinedPicture(msgspec.Struct, frozen=True):
 
 
 class FitLine(msgspec.Struct, frozen=True):
-    """A line to place: its slot, and its clip (mono WAV). `speed` is what the wished speed still asks of us (1.0: nothing).
+    """A line to place: its slot, and its clip (mono WAV). `speed` is what the wished speed still asks of us (1.0:
+    nothing).
 
     `start_locked` and `locked_rate` as in `Segment`; a locked rate is the placement's rate, `speed` included.
     """
@@ -91,7 +94,8 @@ class MixClip(msgspec.Struct, frozen=True):
 
 
 class Ducking(msgspec.Struct, frozen=True):
-    """How the background goes down under the voice: `depth_db` negative, None for as deep as the voice needs; see `app.dubbing.mixing.ducking`."""
+    """How the background goes down under the voice: `depth_db` negative, None for as deep as the voice needs; see
+    `app.dubbing.mixing.ducking`."""
 
     depth_db: float | None = None
     attack_s: float = 0.12
@@ -100,11 +104,12 @@ class Ducking(msgspec.Struct, frozen=True):
 
 
 class MixRequest(msgspec.Struct, frozen=True):
-    """One dubbed track. `source` is None for a silent video; `source_id` names its bytes (a hash); `energies` are ingest's 100 ms K-weighted
-    mean squares (float32). `stem` is a background without voices that is heard instead of the source, in its place in time, named by
-    `stem_id`. `target_lufs` None leaves the level; `chunk_cache` is a folder of this job's own: what a run does not use is deleted.
-    `kept` are spans (start_s, end_s) in which the original is heard whatever the background is: skipped lines.
-    `out` becomes the dub as the video carries it, coded as `codec` says (.m4a or .opus); `audio_out` (when given) the same sound as `audio_format`.
+    """One dubbed track. `source` is None for a silent video; `source_id` names its bytes (a hash); `energies` are
+    ingest's 100 ms K-weighted mean squares (float32). `stem` is a background without voices that is heard instead of
+    the source, in its place in time, named by `stem_id`. `target_lufs` None leaves the level; `chunk_cache` is a folder
+    of this job's own: what a run does not use is deleted. `kept` are spans (start_s, end_s) in which the original is
+    heard whatever the background is: skipped lines. `out` becomes the dub as the video carries it, coded as `codec`
+    says (.m4a or .opus); `audio_out` (when given) the same sound as `audio_format`.
     """
 
     source: str | None

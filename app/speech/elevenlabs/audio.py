@@ -44,7 +44,9 @@ def sound(pcm: bytes, headers: Mapping[str, str], text: str, rate_hz: int) -> by
     """The PCM, if it is plausible. Raises Trouble: the call may have been billed, so there is only one more try."""
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if not media_type.startswith("audio/"):
-        raise CallFailure(errors.SPEECH_FAILED, f"It sent {media_type[:60] or 'something'} instead of sound.", Retry.ANSWER)
+        raise CallFailure(
+            errors.SPEECH_FAILED, f"It sent {media_type[:60] or 'something'} instead of sound.", Retry.ANSWER
+        )
     if len(pcm) % 2:
         raise CallFailure(errors.SPEECH_FAILED, "The sound was cut in the middle of a sample.", Retry.ANSWER)
     letters = sum(c.isalnum() for c in text)

@@ -1,7 +1,7 @@
 """Calls to ElevenLabs through its official SDK, which loads when it is first used.
 
-This module adds shared connections, a deadline for the whole call and the only retry layer, and keeps the key out of errors, logs and
-caches.
+This module adds shared connections, a deadline for the whole call and the only retry layer, and keeps the key out of
+errors, logs and caches.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 class Service:
-    """The service at one address. `pause_s` is the first pause between tries, `deadline_s` the least time that a whole call may take."""
+    """The service at one address. `pause_s` is the first pause between tries, `deadline_s` the least time that a whole
+    call may take."""
 
     def __init__(self, base_url: str, *, pause_s: float, deadline_s: float) -> None:
         self._base_url = base_url.rstrip("/")
@@ -64,7 +65,9 @@ class Service:
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
         self._cache: dict[tuple[str, str], _Known] = {}
 
-    async def call(self, key: str, do: Callable[[AsyncElevenLabs], Awaitable[T]], *, extra_s: float = 0.0, hasty: bool = False) -> T:
+    async def call(
+        self, key: str, do: Callable[[AsyncElevenLabs], Awaitable[T]], *, extra_s: float = 0.0, hasty: bool = False
+    ) -> T:
         """Call the service with retries; there is no other retry layer. Raises the catalogue error of the last failure.
 
         `extra_s` extends the deadline of a try. `hasty`: one short try, while a person waits for a page.
@@ -72,7 +75,9 @@ class Service:
         client = await self._client(key)
         tries = 0
         while True:
-            found = await _attempt(client, do, min(_HASTY_S, self._deadline_s) if hasty else self._deadline_s + extra_s, key)
+            found = await _attempt(
+                client, do, min(_HASTY_S, self._deadline_s) if hasty else self._deadline_s + extra_s, key
+            )
             if not isinstance(found, CallFailure):
                 return found
             tries += 1
@@ -87,7 +92,8 @@ class Service:
         here = self._here()
         if here.http is None:
             made = await asyncio.to_thread(_connections)
-            here.http = here.http or made  # another task may have created one meanwhile; an unused client holds no connection
+            # another task may have created one meanwhile; an unused client holds no connection
+            here.http = here.http or made
         client: AsyncElevenLabs = module.AsyncElevenLabs(api_key=key, base_url=self._base_url, httpx_client=here.http)
         return client
 
@@ -98,7 +104,8 @@ class Service:
         return self._loops[loop]
 
     async def cached(self, what: str, key: str, keep_s: float, fetch: Callable[[], Awaitable[Any]]) -> Any:
-        """The result of `fetch` for this key, cached for `keep_s`; concurrent callers share one call. Failures are not cached."""
+        """The result of `fetch` for this key, cached for `keep_s`; concurrent callers share one call. Failures are not
+        cached."""
         name = (what, digest(key))
         async with self._here().locks[name]:
             known = self._cache.get(name)
@@ -119,8 +126,11 @@ class Service:
         self._loops.clear()
 
 
-async def _attempt(client: AsyncElevenLabs, do: Callable[[AsyncElevenLabs], Awaitable[T]], deadline_s: float, key: str) -> T | CallFailure:
-    """One try. A failure is returned, not raised, so that no exception with the request (and the key) in it hangs on ours."""
+async def _attempt(
+    client: AsyncElevenLabs, do: Callable[[AsyncElevenLabs], Awaitable[T]], deadline_s: float, key: str
+) -> T | CallFailure:
+    """One try. A failure is returned, not raised, so that no exception with the request (and the key) in it hangs on
+    ours."""
     import httpx
     from elevenlabs.core.api_error import ApiError
     from elevenlabs.core.parse_error import ParsingError

@@ -17,7 +17,8 @@ _MOST_PAUSE_S: Final = 30.0
 
 
 class Retry(Enum):
-    """Why another try may work: a place frees up soon, the service recovers, or the answer was unusable (and may have been billed)."""
+    """Why another try may work: a place frees up soon, the service recovers, or the answer was unusable (and may have
+    been billed)."""
 
     NEVER = "never"
     PLACE = "place"
@@ -31,7 +32,15 @@ _TRIES: Final = {Retry.NEVER: 1, Retry.PLACE: MOST_TRIES, Retry.BUSY: MOST_TRIES
 class CallFailure(Exception):
     """One failed call. `after_s` is the service's Retry-After."""
 
-    def __init__(self, problem: Problem, detail: str = "", retry: Retry = Retry.NEVER, after_s: float = 0.0, *, scope: bool = False) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        detail: str = "",
+        retry: Retry = Retry.NEVER,
+        after_s: float = 0.0,
+        *,
+        scope: bool = False,
+    ) -> None:
         """`scope`: the key is right, but was not given this permission."""
         super().__init__(problem.code)
         self.scope = scope
@@ -54,10 +63,18 @@ class CallFailure(Exception):
 
 # code or status of the body -> problem; checked before the HTTP status, because 401 and 400 stand for many things
 _BY_CODE: Final[dict[str, Problem]] = {
-    **dict.fromkeys(("invalid_api_key", "needs_authorization", "missing_permissions", "api_key_not_found"), errors.KEY_INVALID),
+    **dict.fromkeys(
+        ("invalid_api_key", "needs_authorization", "missing_permissions", "api_key_not_found"), errors.KEY_INVALID
+    ),
     **dict.fromkeys(("quota_exceeded", "insufficient_credits"), errors.QUOTA_EXCEEDED),
     **dict.fromkeys(
-        ("paid_plan_required", "payment_required", "subscription_required", "output_format_not_allowed", "detected_unusual_activity"),
+        (
+            "paid_plan_required",
+            "payment_required",
+            "subscription_required",
+            "output_format_not_allowed",
+            "detected_unusual_activity",
+        ),
         errors.PLAN_REQUIRED,
     ),
     **dict.fromkeys(("voice_not_found", "voice_does_not_exist"), errors.VOICE_UNKNOWN),

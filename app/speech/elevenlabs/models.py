@@ -1,4 +1,5 @@
-"""Facts about ElevenLabs' models, and how many concurrent calls each plan allows (November 2026; limits are read from the service at run time)."""
+"""Facts about ElevenLabs' models, and how many concurrent calls each plan allows (November 2026; limits are read from
+the service at run time)."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from app.speech.ports import ModelInfo
 
 
 class SpeechModel(msgspec.Struct, frozen=True):
-    """`honours_speed`: the service applies speed itself. `stitches`: it takes the neighbours' text. `takes_language`: it takes language_code."""
+    """`honours_speed`: the service applies speed itself. `stitches`: it takes the neighbours' text. `takes_language`:
+    it takes language_code."""
 
     id: str
     name: str
@@ -31,9 +33,21 @@ class SpeechModel(msgspec.Struct, frozen=True):
         return ModelInfo(self.id, self.name, True, 0, self.max_characters, self.languages, self.credits_per_character)
 
 
-_V2: Final = ("eleven_multilingual_v2", "eleven_flash_v2", "eleven_turbo_v2", "eleven_multilingual_v1", "eleven_monolingual_v1")
+_V2: Final = (
+    "eleven_multilingual_v2",
+    "eleven_flash_v2",
+    "eleven_turbo_v2",
+    "eleven_multilingual_v1",
+    "eleven_monolingual_v1",
+)
 _CODED: Final = ("eleven_flash_v2_5", "eleven_turbo_v2_5", "eleven_v3", "eleven_v4")
-_LIMITS: Final = {"eleven_multilingual_v2": 10_000, "eleven_flash_v2_5": 40_000, "eleven_v3": 5_000, "eleven_v4": 10_000, "eleven_v4_turbo": 10_000}
+_LIMITS: Final = {
+    "eleven_multilingual_v2": 10_000,
+    "eleven_flash_v2_5": 40_000,
+    "eleven_v3": 5_000,
+    "eleven_v4": 10_000,
+    "eleven_v4_turbo": 10_000,
+}
 _PLANS: Final = {  # plan -> (multilingual, flash) calls at once
     "free": (2, 4),
     "starter": (3, 6),
@@ -46,16 +60,29 @@ _PLANS: Final = {  # plan -> (multilingual, flash) calls at once
 }
 
 
-def _model(model_id: str, name: str, limit: int, languages: tuple[str, ...], multiplier: float, group: str) -> SpeechModel:
+def _model(
+    model_id: str, name: str, limit: int, languages: tuple[str, ...], multiplier: float, group: str
+) -> SpeechModel:
     second = model_id.startswith(_V2)  # an unknown model gets no parameter that it might refuse
     return SpeechModel(
-        model_id, name, limit, languages, multiplier, group, honours_speed=second, stitches=second, takes_language=model_id.startswith(_CODED)
+        model_id,
+        name,
+        limit,
+        languages,
+        multiplier,
+        group,
+        honours_speed=second,
+        stitches=second,
+        takes_language=model_id.startswith(_CODED),
     )
 
 
 def known_models() -> tuple[SpeechModel, ...]:
     """The models known in advance: for a key that may speak but not list."""
-    return tuple(_model(one, one.replace("_", " ").title(), limit, (), 0.5 if "flash" in one else 1.0, "") for one, limit in _LIMITS.items())
+    return tuple(
+        _model(one, one.replace("_", " ").title(), limit, (), 0.5 if "flash" in one else 1.0, "")
+        for one, limit in _LIMITS.items()
+    )
 
 
 def read_model(listed: Any) -> SpeechModel | None:
@@ -66,7 +93,11 @@ def read_model(listed: Any) -> SpeechModel | None:
     limit = getattr(listed, "maximum_text_length_per_request", None)
     rates = getattr(listed, "model_rates", None)
     multiplier = getattr(rates, "character_cost_multiplier", None)
-    languages = tuple(code for one in getattr(listed, "languages", None) or () if isinstance(code := getattr(one, "language_id", None), str))
+    languages = tuple(
+        code
+        for one in getattr(listed, "languages", None) or ()
+        if isinstance(code := getattr(one, "language_id", None), str)
+    )
     return _model(
         model_id,
         getattr(listed, "name", None) or model_id,

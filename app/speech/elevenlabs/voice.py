@@ -1,4 +1,5 @@
-"""The ElevenLabs engine: lists voices, tells costs and speaks lines, with no more concurrent calls than the plan allows."""
+"""The ElevenLabs engine: lists voices, tells costs and speaks lines, with no more concurrent calls than the plan
+allows."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ _REQUEST_OPTIONS: Final[Any] = {"max_retries": 0}
 
 
 class ElevenLabsVoice:
-    """`key` gives the server's own key, or None; a request's key comes first. `most_at_once` 0 means what the plan allows."""
+    """`key` gives the server's own key, or None; a request's key comes first. `most_at_once` 0 means what the plan
+    allows."""
 
     name = ELEVENLABS
     needs_key = True
@@ -71,7 +73,9 @@ class ElevenLabsVoice:
         except DubError as error:
             availability = Availability(False, error.message, error.problem.hint)
         listed = tuple(model.info() for model in models)
-        return EngineInfo(self.name, "voice", "ElevenLabs", self.needs_key, availability, listed, self.speeds, self.cost_unit)
+        return EngineInfo(
+            self.name, "voice", "ElevenLabs", self.needs_key, availability, listed, self.speeds, self.cost_unit
+        )
 
     async def voices(self, key: str | None = None) -> tuple[VoiceInfo, ...]:
         own = self._key(key)
@@ -83,15 +87,20 @@ class ElevenLabsVoice:
         key = self._key(request.key)
         self._ready(request, await self._find_model(key, request.model))
         listed = await self._service.cached("ids", key, _VOICES_S, lambda: self._ids(key))
-        if listed is not None and request.voice not in listed:  # a voice of the public library can be used without being listed
-            await self._service.cached(f"voice {request.voice}", key, _VOICES_S, lambda: self._get_voice(key, request.voice))
+        # a voice of the public library can be used without being listed
+        if listed is not None and request.voice not in listed:
+            await self._service.cached(
+                f"voice {request.voice}", key, _VOICES_S, lambda: self._get_voice(key, request.voice)
+            )
 
     def fingerprint(self, request: SpeechRequest) -> str:
         """Without the neighbours' text: changing one line must not make its neighbours be bought again."""
         facts = next((one for one in known_models() if one.id == (request.model or self._model)), None)
         speed = _speed(request) if facts is None or facts.honours_speed else 1.0
         language = request.language or "" if facts is None or facts.takes_language else ""
-        return json.dumps([self.name, request.model or self._model, request.voice, FORMAT, speed, language, _clean(request.text)])
+        return json.dumps(
+            [self.name, request.model or self._model, request.voice, FORMAT, speed, language, _clean(request.text)]
+        )
 
     async def limit(self, request: SpeechRequest) -> int:
         key = self._key(request.key)
@@ -104,13 +113,22 @@ class ElevenLabsVoice:
         model = await self._find_model(key, request.model)
         text = self._ready(request, model)
         speed = _speed(request) if model.honours_speed else 1.0
-        asked: dict[str, Any] = {"text": text, "model_id": model.id, "output_format": FORMAT, "request_options": _REQUEST_OPTIONS}
+        asked: dict[str, Any] = {
+            "text": text,
+            "model_id": model.id,
+            "output_format": FORMAT,
+            "request_options": _REQUEST_OPTIONS,
+        }
         if speed != 1.0:
             asked["voice_settings"] = (await sdk_module("elevenlabs.types")).VoiceSettings(speed=speed)
         if model.takes_language and request.language and (not model.languages or request.language in model.languages):
             asked["language_code"] = request.language
         if model.stitches:
-            asked |= {name: said for name, said in (("previous_text", request.previous_text), ("next_text", request.next_text)) if said}
+            asked |= {
+                name: said
+                for name, said in (("previous_text", request.previous_text), ("next_text", request.next_text))
+                if said
+            }
         gate = await self._gate(key, model)
 
         def spoken(received: Received) -> Spoken:
@@ -118,7 +136,8 @@ class ElevenLabsVoice:
             return Spoken(pcm, RATE_HZ, speed, cost_credits(received.headers, text, model))
 
         if answer is not None and (kept := await asyncio.to_thread(answer.load)) is not None:
-            with contextlib.suppress(CallFailure):  # it was no sound either when it came, and was about to be asked for again
+            # it was no sound either when it came, and was about to be asked for again
+            with contextlib.suppress(CallFailure):
                 return spoken(Received.unpacked(kept))
 
         async def once(client: AsyncElevenLabs) -> Spoken:
@@ -127,9 +146,12 @@ class ElevenLabsVoice:
                 async for block in response.data:
                     pcm += block
                     if len(pcm) > most_bytes(text, RATE_HZ):
-                        raise CallFailure(errors.SPEECH_FAILED, "It sent far more sound than the line has.", Retry.ANSWER)
+                        raise CallFailure(
+                            errors.SPEECH_FAILED, "It sent far more sound than the line has.", Retry.ANSWER
+                        )
                 received = Received.of(response.headers, bytes(pcm))
-                if answer is not None:  # first of all: from here on neither a kill nor a cancelled job pays for it again
+                # first of all: from here on neither a kill nor a cancelled job pays for it again
+                if answer is not None:
                     await asyncio.shield(asyncio.to_thread(answer.keep, received.packed()))
                 self._learn_width(gate, response.headers)
             return spoken(received)
@@ -156,11 +178,14 @@ class ElevenLabsVoice:
         return found
 
     async def _listed(self, key: str) -> tuple[VoiceInfo, ...]:
-        found: tuple[VoiceInfo, ...] = await self._service.cached("voices", key, _VOICES_S, lambda: self._list_voices(key))
+        found: tuple[VoiceInfo, ...] = await self._service.cached(
+            "voices", key, _VOICES_S, lambda: self._list_voices(key)
+        )
         return found
 
     async def _ids(self, key: str) -> frozenset[str] | None:
-        """The ids of the listed voices; None for a key that may speak but not list: whether a voice exists shows when it speaks."""
+        """The ids of the listed voices; None for a key that may speak but not list: whether a voice exists shows when
+        it speaks."""
         try:
             return frozenset(voice.id for voice in await self._listed(key))
         except DubError as error:
@@ -172,7 +197,9 @@ class ElevenLabsVoice:
         found: dict[str, VoiceInfo] = {}
         token: str | None = None
         for _ in range(_MOST_PAGES):
-            asked: dict[str, Any] = {"page_size": 100, "request_options": _REQUEST_OPTIONS} | ({"next_page_token": token} if token else {})
+            asked: dict[str, Any] = {"page_size": 100, "request_options": _REQUEST_OPTIONS} | (
+                {"next_page_token": token} if token else {}
+            )
             page = await self._service.call(key, lambda client, asked=asked: client.voices.search(**asked))  # type: ignore[misc]
             if not isinstance(getattr(page, "voices", None), list):
                 raise DubError(errors.SPEECH_FAILED, "Its list of voices was not understood.", retryable=True)
@@ -190,12 +217,16 @@ class ElevenLabsVoice:
     async def _models(self, key: str, *, hasty: bool = False) -> tuple[SpeechModel, ...]:
         async def fetch() -> tuple[SpeechModel, ...]:
             try:
-                listed = await self._service.call(key, lambda client: client.models.list(request_options=_REQUEST_OPTIONS), hasty=hasty)
+                listed = await self._service.call(
+                    key, lambda client: client.models.list(request_options=_REQUEST_OPTIONS), hasty=hasty
+                )
             except DubError as error:
                 if not error.extra.get("scope"):
                     raise
                 return known_models()
-            models = [model for one in (listed if isinstance(listed, list) else []) if (model := read_model(one)) is not None]
+            models = [
+                model for one in (listed if isinstance(listed, list) else []) if (model := read_model(one)) is not None
+            ]
             if not models:
                 raise DubError(errors.SPEECH_FAILED, "Its list of models was not understood.", retryable=True)
             return tuple(models)
@@ -209,14 +240,18 @@ class ElevenLabsVoice:
         for model in models:
             if model.id == model_id:
                 return model
-        raise DubError(errors.VOICE_MODEL_UNKNOWN, f'"{model_id[:60]}" is not one of {", ".join(model.id for model in models)}.')
+        raise DubError(
+            errors.VOICE_MODEL_UNKNOWN, f'"{model_id[:60]}" is not one of {", ".join(model.id for model in models)}.'
+        )
 
     async def _gate(self, key: str, model: SpeechModel) -> Gate:
         """The gate of this key and the model's group, as wide as the plan."""
 
         async def fetch() -> str | None:
             try:
-                plan = await self._service.call(key, lambda client: client.user.subscription.get(request_options=_REQUEST_OPTIONS))
+                plan = await self._service.call(
+                    key, lambda client: client.user.subscription.get(request_options=_REQUEST_OPTIONS)
+                )
             except DubError as error:
                 if not error.extra.get("scope"):
                     raise
@@ -251,7 +286,9 @@ class ElevenLabsVoice:
         if not any(c.isalnum() for c in text):
             raise DubError(errors.TEXT_INVALID, "There is nothing to speak in it.")
         if len(text) > model.max_characters:
-            raise DubError(errors.TEXT_TOO_LONG, f"It has {len(text)} characters; {model.id} takes {model.max_characters}.")
+            raise DubError(
+                errors.TEXT_TOO_LONG, f"It has {len(text)} characters; {model.id} takes {model.max_characters}."
+            )
         return text
 
 
@@ -261,7 +298,9 @@ def _voice(listed: Any) -> VoiceInfo | None:
     if not isinstance(voice_id, str) or not _VOICE_ID.fullmatch(voice_id):
         return None
     given = getattr(listed, "labels", None)
-    labels: dict[str, str] = {str(name): str(value) for name, value in given.items() if value} if isinstance(given, dict) else {}
+    labels: dict[str, str] = (
+        {str(name): str(value) for name, value in given.items() if value} if isinstance(given, dict) else {}
+    )
     verified = getattr(listed, "verified_languages", None) or []
     language = labels.get("language") or (getattr(verified[0], "language", None) if verified else None)
     told = [getattr(listed, "description", None), labels.get("accent"), labels.get("age"), labels.get("use_case")]

@@ -1,8 +1,9 @@
 """Runs espeak-ng through ctypes in its own process. A script with the standard library only: it starts in 20 ms.
 
-One JSON line on stdin is the request: {"libraries": [[library, data folder or ""], ...], "do": "list"}, or "do": "speak" with "voice",
-"text" and "rate" (words per minute).
-The answer is one JSON line, for "speak" followed by s16le mono PCM. {"error": ...} instead: "no_library", "no_voice", "no_sound" or "failed".
+One JSON line on stdin is the request: {"libraries": [[library, data folder or ""], ...], "do": "list"}, or "do":
+"speak" with "voice", "text" and "rate" (words per minute).
+The answer is one JSON line, for "speak" followed by s16le mono PCM. {"error": ...} instead: "no_library", "no_voice",
+"no_sound" or "failed".
 """
 
 import contextlib
@@ -107,7 +108,11 @@ def listing(library: ctypes.CDLL) -> dict[str, object]:
     tag = ctypes.create_string_buffer(b"variant")
     variant.languages = ctypes.cast(tag, ctypes.POINTER(ctypes.c_char))
     library.espeak_Info.restype = ctypes.c_char_p
-    return {"version": library.espeak_Info(None).decode(errors="replace"), "voices": voices(library), "variants": voices(library, variant)}
+    return {
+        "version": library.espeak_Info(None).decode(errors="replace"),
+        "voices": voices(library),
+        "variants": voices(library, variant),
+    }
 
 
 def speak(library: ctypes.CDLL, voice: str, text: str, rate: int) -> bytes:

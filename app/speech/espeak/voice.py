@@ -15,22 +15,39 @@ import msgspec
 from app.domain.errors import ENGINE_UNAVAILABLE, SPEECH_FAILED, TEXT_INVALID, TEXT_TOO_LONG, VOICE_UNKNOWN, DubError
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.speech.concurrency import Gate
-from app.speech.ports import Answer, Availability, CostUnit, EngineInfo, ModelInfo, SpeechRequest, SpeedLimits, Spoken, VoiceInfo
+from app.speech.ports import (
+    Answer,
+    Availability,
+    CostUnit,
+    EngineInfo,
+    ModelInfo,
+    SpeechRequest,
+    SpeedLimits,
+    Spoken,
+    VoiceInfo,
+)
 from app.system.children import child
 
 AUTO: Final = "auto"
 WORDS_PER_MINUTE: Final = 165  # at speed 1.0
 _CHILD: Final = str(Path(__file__).with_name("child.py"))
-_SYSTEM_LIBRARIES: Final = ("libespeak-ng.so.1", "libespeak-ng.so", "libespeak-ng.dylib", "/opt/homebrew/lib/libespeak-ng.dylib")
+_SYSTEM_LIBRARIES: Final = (
+    "libespeak-ng.so.1",
+    "libespeak-ng.so",
+    "libespeak-ng.dylib",
+    "/opt/homebrew/lib/libespeak-ng.dylib",
+)
 _AUTO_VARIANTS: Final = ("f1", "f2", "f3", "f4", "f5", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8")
 _FEMALE: Final = "f3"
-_VOICE_FOR: Final = {"en": "en-us", "zh": "cmn", "jw": "jv"}  # by "auto"; where espeak-ng's own order is not the common wish
+# by "auto"; where espeak-ng's own order is not the common wish
+_VOICE_FOR: Final = {"en": "en-us", "zh": "cmn", "jw": "jv"}
 _ISO: Final = {"cmn": "zh", "yue": "zh", "hak": "zh", "nb": "no"}
 _REMEDY: Final = "Run `make setup`, or install the system's espeak-ng package."
 
 
 class _Catalogue(msgspec.Struct, frozen=True):
-    """What the library offers: voices by id (the file's name in lower case), ids by language tag, variants' genders by name."""
+    """What the library offers: voices by id (the file's name in lower case), ids by language tag, variants' genders by
+    name."""
 
     version: str
     voices: dict[str, dict[str, Any]]
@@ -39,7 +56,8 @@ class _Catalogue(msgspec.Struct, frozen=True):
 
 
 class EspeakVoice:
-    """Speaks in child processes. A voice is "es", "en-us", "auto" (the request's language, else English), with or without a variant ("es+f3")."""
+    """Speaks in child processes. A voice is "es", "en-us", "auto" (the request's language, else English), with or
+    without a variant ("es+f3")."""
 
     name = "espeak"
     needs_key = False
@@ -56,9 +74,19 @@ class EspeakVoice:
         try:
             version = (await self._catalogue()).version.split()[0]
         except DubError as error:
-            return EngineInfo(self.name, "voice", "espeak-ng", self.needs_key, Availability(False, error.message, _REMEDY), (), self.speeds)
+            return EngineInfo(
+                self.name,
+                "voice",
+                "espeak-ng",
+                self.needs_key,
+                Availability(False, error.message, _REMEDY),
+                (),
+                self.speeds,
+            )
         model = ModelInfo("", f"espeak-ng {version}", True, 0, MAX_TEXT_CHARACTERS, (), 0.0)
-        return EngineInfo(self.name, "voice", "espeak-ng", self.needs_key, Availability(True, "", ""), (model,), self.speeds)
+        return EngineInfo(
+            self.name, "voice", "espeak-ng", self.needs_key, Availability(True, "", ""), (model,), self.speeds
+        )
 
     async def voices(self, key: str | None = None) -> tuple[VoiceInfo, ...]:
         known = await self._catalogue()
@@ -67,12 +95,16 @@ class EspeakVoice:
         for variant in _AUTO_VARIANTS:
             if variant in known.variants:
                 title = f"The video's language ({variant})"
-                found.append(VoiceInfo(self.name, f"{AUTO}+{variant}", title, None, known.variants[variant], auto, None))
+                found.append(
+                    VoiceInfo(self.name, f"{AUTO}+{variant}", title, None, known.variants[variant], auto, None)
+                )
         for voice_id, voice in known.voices.items():
             language, title = _language(voice), voice["name"].strip()
             found.append(VoiceInfo(self.name, voice_id, title, language, "male", "", None))
             if _FEMALE in known.variants:
-                found.append(VoiceInfo(self.name, f"{voice_id}+{_FEMALE}", f"{title}, female", language, "female", "", None))
+                found.append(
+                    VoiceInfo(self.name, f"{voice_id}+{_FEMALE}", f"{title}, female", language, "female", "", None)
+                )
         return tuple(found)
 
     async def check(self, request: SpeechRequest) -> None:
@@ -91,7 +123,9 @@ class EspeakVoice:
         voice = _resolve(await self._catalogue(), request)
         text = _text(request)
         async with self._gate.hold():
-            told, pcm = await self._ask({"do": "speak", "voice": voice, "text": text, "rate": _rate(request.speed)}, limit_s=30 + len(text) / 20)
+            told, pcm = await self._ask(
+                {"do": "speak", "voice": voice, "text": text, "rate": _rate(request.speed)}, limit_s=30 + len(text) / 20
+            )
         return Spoken(pcm, told["rate_hz"], request.speed, 0.0)
 
     async def close(self) -> None:
@@ -107,7 +141,10 @@ class EspeakVoice:
         """Run the child once: its answer, and the sound that follows it."""
         asked = json.dumps({"libraries": self._libraries, **request}).encode() + b"\n"
         try:
-            async with asyncio.timeout(limit_s), child([sys.executable, "-I", "-S", _CHILD], stdin=asyncio.subprocess.PIPE) as process:
+            async with (
+                asyncio.timeout(limit_s),
+                child([sys.executable, "-I", "-S", _CHILD], stdin=asyncio.subprocess.PIPE) as process,
+            ):
                 said, _ = await process.communicate(asked)
                 code = process.returncode
         except TimeoutError:
@@ -151,7 +188,9 @@ def _read(answer: dict[str, Any]) -> _Catalogue:
             ranked.setdefault(tag.lower(), []).append((priority, voice_id))
     by_tag = {tag: min(candidates)[1] for tag, candidates in ranked.items()}
     variants = {voice["identifier"].rpartition("/")[2]: voice["gender"] for voice in answer["variants"]}
-    return _Catalogue(answer["version"], voices, by_tag, {name: gender for name, gender in variants.items() if name.isalnum()})
+    return _Catalogue(
+        answer["version"], voices, by_tag, {name: gender for name, gender in variants.items() if name.isalnum()}
+    )
 
 
 def _language(voice: dict[str, Any]) -> str:
@@ -189,7 +228,9 @@ def _clean(text: str) -> str:
 def _text(request: SpeechRequest) -> str:
     text = _clean(request.text)
     if len(text) > MAX_TEXT_CHARACTERS:
-        raise DubError(TEXT_TOO_LONG, f"It has {len(text)} characters; at most {MAX_TEXT_CHARACTERS} can be spoken at once.")
+        raise DubError(
+            TEXT_TOO_LONG, f"It has {len(text)} characters; at most {MAX_TEXT_CHARACTERS} can be spoken at once."
+        )
     if not any(c.isalnum() for c in text):
         raise DubError(TEXT_INVALID, "There is nothing to speak in it.")
     return text

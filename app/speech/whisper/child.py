@@ -1,4 +1,5 @@
-"""The recognition child: `python -m app.speech.whisper.child`. A request comes on stdin, events leave on stdout, one JSON object a line.
+"""The recognition child: `python -m app.speech.whisper.child`. A request comes on stdin, events leave on stdout, one
+JSON object a line.
 
 Events: {"event": "loaded"}, {"event": "chunk", "lines", "language", "done_s"}, {"event": "done", "language"},
 {"event": "failed", "code", "detail"}. Killing the process is how it is cancelled; its memory goes with it.
@@ -52,7 +53,8 @@ def emit(**event: Any) -> None:
 
 def main() -> None:
     request = msgspec.json.decode(sys.stdin.buffer.readline(), type=Request)
-    with contextlib.suppress(OSError):  # not on every system: under memory pressure the kernel kills this process before the server
+    # not on every system: under memory pressure the kernel kills this process before the server
+    with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
     try:
         run(request)
@@ -79,7 +81,9 @@ def run(request: Request) -> None:
         raise WhisperFailure("language_unknown", "This model knows English only.")
     emit(event="loaded", device=device)
     start_s = request.resume_at_s
-    for language, chunk in _with_language(model, chunks(wav_blocks(Path(request.speech), start_s), start_s), request.language):
+    for language, chunk in _with_language(
+        model, chunks(wav_blocks(Path(request.speech), start_s), start_s), request.language
+    ):
         lines = _transcribe(model, chunk, language or "en", request.task) if chunk.speech else []
         emit(event="chunk", lines=lines, language=language, done_s=round(chunk.end_s, 3))
         request = msgspec.structs.replace(request, language=language)
@@ -97,7 +101,8 @@ def _device(wanted: str) -> str:
 
 
 def leave_numba_out() -> None:
-    """Before `import whisper`: it compiles two functions for word times, which are not asked for here, with numba, which is 200 MB with LLVM.
+    """Before `import whisper`: it compiles two functions for word times, which are not asked for here, with numba,
+    which is 200 MB with LLVM.
 
     They stay uncompiled; one that is called says so.
     """
@@ -128,7 +133,9 @@ def _load(path: str, device: str) -> Any:
         raise WhisperFailure("model_damaged", Path(path).name) from error
 
 
-def _with_language(model: Any, source: Iterator[SpeechChunk], language: str | None) -> Iterator[tuple[str | None, SpeechChunk]]:
+def _with_language(
+    model: Any, source: Iterator[SpeechChunk], language: str | None
+) -> Iterator[tuple[str | None, SpeechChunk]]:
     """Each chunk with the language: the given one, or detected once, on the first chunks that hold enough speech."""
     language = language if model.is_multilingual else "en"
     held: list[SpeechChunk] = []
@@ -167,7 +174,12 @@ def _transcribe(model: Any, chunk: SpeechChunk, language: str, task: str) -> lis
 
     torch.manual_seed(0)  # the fallback temperatures sample: the same chunk always gives the same text
     result = model.transcribe(
-        chunk.samples, language=language, task=task, condition_on_previous_text=False, fp16=model.device.type == "cuda", verbose=None
+        chunk.samples,
+        language=language,
+        task=task,
+        condition_on_previous_text=False,
+        fp16=model.device.type == "cuda",
+        verbose=None,
     )
     return settle(result["segments"], chunk.at, chunk.speech)
 

@@ -1,4 +1,5 @@
-"""Cleans Whisper's result for a chunk: moves times to the recording's timeline and removes hallucinated lines. No heavy imports."""
+"""Cleans Whisper's result for a chunk: moves times to the recording's timeline and removes hallucinated lines. No heavy
+imports."""
 
 from __future__ import annotations
 
@@ -25,11 +26,14 @@ class RecognisedLine(msgspec.Struct, frozen=True):
     text: str
 
 
-def settle(said: Sequence[Mapping[str, Any]], at: Callable[..., float], speech: Sequence[tuple[float, float]]) -> list[RecognisedLine]:
+def settle(
+    said: Sequence[Mapping[str, Any]], at: Callable[..., float], speech: Sequence[tuple[float, float]]
+) -> list[RecognisedLine]:
     """Whisper's segments of one chunk as lines within its speech.
 
-        `at` maps a second of the chunk to the recording's (`Chunk.at`), `speech` are the regions with speech in the recording.
-        Starts and ends move to the edges of speech, lines never overlap, and hallucinated lines are removed: those without text, without speech under
+        `at` maps a second of the chunk to the recording's (`Chunk.at`), `speech` are the regions with speech in the
+        recording. Starts and ends move to the edges of speech, lines never overlap, and hallucinated lines are removed:
+        those without text, without speech under
     them, with low confidence, or that repeat one phrase.
     """
     lines: list[RecognisedLine] = []
@@ -40,12 +44,18 @@ def settle(said: Sequence[Mapping[str, Any]], at: Callable[..., float], speech: 
         start_s, end_s = at(segment["start"]), at(segment["end"], end=True)
         under_s = sum(max(0.0, min(end_s, last + _DRIFT_S) - max(start_s, first - _DRIFT_S)) for first, last in speech)
         unsure = segment["no_speech_prob"] > 0.6 and segment["avg_logprob"] < -0.7
-        looping = segment["compression_ratio"] > _LOOP_RATIO and bool(lines) and lines[-1].text.casefold() == text.casefold()
+        looping = (
+            segment["compression_ratio"] > _LOOP_RATIO and bool(lines) and lines[-1].text.casefold() == text.casefold()
+        )
         if unsure or looping or under_s < _TOUCH_S:
             continue
         start_s, end_s = max(_start(start_s, speech), lines[-1].end_s if lines else 0.0), _end(end_s, speech)
-        if end_s <= start_s:  # the line lies just beside its speech: it lasts to the end of that speech, but not for longer than it did
-            end_s = min(start_s + max(0.3, segment["end"] - segment["start"]), next((last for _, last in speech if last > start_s), start_s))
+        # the line lies just beside its speech: it lasts to the end of that speech, but not for longer than it did
+        if end_s <= start_s:
+            end_s = min(
+                start_s + max(0.3, segment["end"] - segment["start"]),
+                next((last for _, last in speech if last > start_s), start_s),
+            )
         if end_s - start_s < _SHORTEST_S:
             continue
         lines.append(RecognisedLine(round(start_s, 3), round(end_s, 3), text))

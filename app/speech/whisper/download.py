@@ -27,16 +27,21 @@ class _Again(Exception):
     """The attempt failed and may be retried; the message says why."""
 
 
-async def download(url: str, part: Path, sha256: str, *, stall_s: float, on_progress: Callable[[int, int], None]) -> None:
+async def download(
+    url: str, part: Path, sha256: str, *, stall_s: float, on_progress: Callable[[int, int], None]
+) -> None:
     """`part` holds the whole file, flushed to disk, when this returns; its sha256 was checked.
 
-    Goes on from what `part` already holds. A connection that gives no byte for `stall_s` is tried again. Raises model_download,
-    model_damaged (what came is something else) or disk_full; `part` stays for the next time, unless it is wrong.
+    Goes on from what `part` already holds. A connection that gives no byte for `stall_s` is tried again. Raises
+    model_download, model_damaged (what came is something else) or disk_full; `part` stays for the next time, unless it
+    is wrong.
     """
     import httpx
 
     failed, size = 0, -1
-    async with httpx.AsyncClient(timeout=httpx.Timeout(stall_s, connect=min(stall_s, 15.0)), follow_redirects=True) as client:
+    async with httpx.AsyncClient(
+        timeout=httpx.Timeout(stall_s, connect=min(stall_s, 15.0)), follow_redirects=True
+    ) as client:
         while True:
             resumed = file_size(part) > 0
             try:
@@ -59,7 +64,9 @@ async def download(url: str, part: Path, sha256: str, *, stall_s: float, on_prog
                 return
             _remove(part)
             if not resumed:
-                raise DubError(MODEL_DAMAGED, f"{httpx.URL(url).host} sent something else than {_name(part)}; " + _put(part))
+                raise DubError(
+                    MODEL_DAMAGED, f"{httpx.URL(url).host} sent something else than {_name(part)}; " + _put(part)
+                )
 
 
 async def _attempt(client: httpx.AsyncClient, url: str, part: Path, on_progress: Callable[[int, int], None]) -> str:
@@ -84,7 +91,9 @@ async def _attempt(client: httpx.AsyncClient, url: str, part: Path, on_progress:
         digest = await _hash(part, have)
         with part.open("r+b" if have else "wb") as file:
             file.seek(have)
-            have += await _receive(response, file, digest, lambda received: on_progress(have + received, total or have + received))
+            have += await _receive(
+                response, file, digest, lambda received: on_progress(have + received, total or have + received)
+            )
             await asyncio.to_thread(os.fsync, file.fileno())
     if length and have < total:
         raise _Again("the connection was cut")
@@ -92,7 +101,9 @@ async def _attempt(client: httpx.AsyncClient, url: str, part: Path, on_progress:
     return digest.hexdigest()
 
 
-async def _receive(response: httpx.Response, file: BinaryIO, digest: hashlib._Hash, report: Callable[[int], None]) -> int:
+async def _receive(
+    response: httpx.Response, file: BinaryIO, digest: hashlib._Hash, report: Callable[[int], None]
+) -> int:
     """Write the body to the file, and what had come even when it breaks off; the number of bytes."""
     received, reported_at, waiting = 0, 0.0, bytearray()
 

@@ -1,7 +1,8 @@
 """Whisper's checkpoints: known models, downloaded files, and downloading.
 
-A download goes to `NAME.part`, resumes where it stopped, fails on a stall, is checked against the sha256 in OpenAI's own
-addresses, and only then gets its name. A lock file makes one download serve every task and process that waits for it.
+A download goes to `NAME.part`, resumes where it stopped, fails on a stall, is checked against the sha256 in OpenAI's
+own addresses, and only then gets its name. A lock file makes one download serve every task and process that waits for
+it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ OPENAI: Final = "https://openaipublic.azureedge.net/main/whisper/models/{sha256}
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """One downloadable model. `size_bytes` is for people; what counts is the hash. `translates`: it knows the translate task."""
+    """One downloadable model. `size_bytes` is for people; what counts is the hash. `translates`: it knows the translate
+    task."""
 
     name: str
     file: str
@@ -51,14 +53,20 @@ CHECKPOINTS: Final = (
     _english("base.en", "25a8566e1d0c1e2231d1c762132cd20e0f96a85d16145c3a00adf5d1ac670ead", 145_261_783),
     Checkpoint("small", "small.pt", "9ecf779972d90ba49c06d968637d720dd632c55bbf19d441fb42bf17a411e794", 483_617_219),
     _english("small.en", "f953ad0fd29cacd07d5a9eda5624af0f6bcf2258be67c92b79389873d91e0872", 483_615_683),
-    Checkpoint("medium", "medium.pt", "345ae4da62f9b3d59415adc60127b97c714f32e89e936602e85993674d08dcb1", 1_528_008_539),
+    Checkpoint(
+        "medium", "medium.pt", "345ae4da62f9b3d59415adc60127b97c714f32e89e936602e85993674d08dcb1", 1_528_008_539
+    ),
     _english("medium.en", "d7440d1dc186f76616474e0ff0b3b6b879abc9d1a4926b7adfa41db2d497ab4f", 1_528_006_491),
     Checkpoint("turbo", "large-v3-turbo.pt", _TURBO, 1_617_941_637, translates=False),
     Checkpoint("large-v3-turbo", "large-v3-turbo.pt", _TURBO, 1_617_941_637, translates=False),
     Checkpoint("large-v3", "large-v3.pt", _LARGE_V3, 3_087_371_615),
     Checkpoint("large", "large-v3.pt", _LARGE_V3, 3_087_371_615),
-    Checkpoint("large-v2", "large-v2.pt", "81f7c96c852ee8fc832187b0132e569d6c3065a3252ed18e56effd0b6a73e524", 3_086_999_982),
-    Checkpoint("large-v1", "large-v1.pt", "e4b87e7e0bf463eb8e6956e646f1e277e901512310def2c24bf0e11bd3c28e9a", 3_086_999_982),
+    Checkpoint(
+        "large-v2", "large-v2.pt", "81f7c96c852ee8fc832187b0132e569d6c3065a3252ed18e56effd0b6a73e524", 3_086_999_982
+    ),
+    Checkpoint(
+        "large-v1", "large-v1.pt", "e4b87e7e0bf463eb8e6956e646f1e277e901512310def2c24bf0e11bd3c28e9a", 3_086_999_982
+    ),
 )
 
 
@@ -75,14 +83,22 @@ async def _unbounded(_size_bytes: int, _folder: Path) -> AsyncIterator[Place]:
 class ModelStore:
     """The models folder. `url` may be a mirror's, with {sha256} and {file} in it; empty means OpenAI's.
 
-        `default` is the operator's choice and may be the path of a checkpoint. `paths`: any file may be named, as on the command line.
+        `default` is the operator's choice and may be the path of a checkpoint. `paths`: any file may be named, as on
+        the command line.
     `reserve` reserves disk space for a download.
     """
 
     def __init__(
-        self, folder: Path, url: str = "", *, default: str = "", paths: bool = False, checkpoints: tuple[Checkpoint, ...] = CHECKPOINTS,
-        stall_s: float = 30.0, reserve: Reserve | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        folder: Path,
+        url: str = "",
+        *,
+        default: str = "",
+        paths: bool = False,
+        checkpoints: tuple[Checkpoint, ...] = CHECKPOINTS,
+        stall_s: float = 30.0,
+        reserve: Reserve | None = None,
+    ) -> None:
         self._folder = folder
         self._default = default
         self._paths = paths
@@ -92,10 +108,19 @@ class ModelStore:
         self._checkpoints: Mapping[str, Checkpoint] = {one.name: one for one in checkpoints}
 
     def infos(self) -> tuple[ModelInfo, ...]:
-        """Every model by name, and whether its file is here; the folder's own checkpoints come first. Looks at the folder only; blocks."""
+        """Every model by name, and whether its file is here; the folder's own checkpoints come first. Looks at the
+        folder only; blocks."""
         official = {one.file for one in self._checkpoints.values()}
         own = tuple(
-            ModelInfo(id=name, name=f"{name} (models folder)", ready=True, size_bytes=0, max_characters=0, languages=(), credits_per_character=0.0)
+            ModelInfo(
+                id=name,
+                name=f"{name} (models folder)",
+                ready=True,
+                size_bytes=0,
+                max_characters=0,
+                languages=(),
+                credits_per_character=0.0,
+            )
             for name in sorted(self._files().keys() - official)
         )
         return own + tuple(
@@ -112,9 +137,11 @@ class ModelStore:
         )
 
     def find(self, model: str) -> Checkpoint | Path:
-        """The checkpoint of that name, or a file of the models folder by its name; a path where paths are taken. Raises model_unknown. Blocks.
+        """The checkpoint of that name, or a file of the models folder by its name; a path where paths are taken. Raises
+        model_unknown. Blocks.
 
-        Without `paths`, every other name gets the same error and no file is looked up: otherwise the answer would reveal which files exist.
+        Without `paths`, every other name gets the same error and no file is looked up: otherwise the answer would
+        reveal which files exist.
         """
         if model in self._checkpoints:
             return self._checkpoints[model]
@@ -125,12 +152,20 @@ class ModelStore:
             if (path.is_absolute() or "/" in model or model.endswith(".pt")) and path.is_file():
                 return path.absolute()
         known = ", ".join(self._checkpoints)
-        raise DubError(MODEL_UNKNOWN, f'"{model[:200]}" is neither {"a file nor " if self._paths else ""}one of {known}, nor in the models folder.')
+        raise DubError(
+            MODEL_UNKNOWN,
+            (
+                f'"{model[:200]}" is neither {"a file nor " if self._paths else ""}one of {known}, nor in the models '
+                f"folder."
+            ),
+        )
 
     def _files(self) -> dict[str, Path]:
         """The checkpoints in the folder by name. A link that leads out of it is none."""
         try:
-            entries = [entry for entry in self._folder.iterdir() if entry.suffix == ".pt" and not entry.name.startswith(".")]
+            entries = [
+                entry for entry in self._folder.iterdir() if entry.suffix == ".pt" and not entry.name.startswith(".")
+            ]
         except OSError:
             return {}
         home = self._folder.resolve()
@@ -140,8 +175,8 @@ class ModelStore:
     async def fetch(self, model: str, on_progress: Callable[[int, int], None]) -> Path:
         """The model's file, whole and checked; downloads it if need be.
 
-        `on_progress(done_bytes, total_bytes)` is called a few times a second while downloading. Cancelling keeps what has come.
-        Raises model_unknown, model_download, model_damaged, disk_full.
+        `on_progress(done_bytes, total_bytes)` is called a few times a second while downloading. Cancelling keeps what
+        has come. Raises model_unknown, model_download, model_damaged, disk_full.
         """
         found = await asyncio.to_thread(self.find, model)
         if isinstance(found, Path):
@@ -192,7 +227,8 @@ def _adopt(part: Path, path: Path, sha256: str) -> None:
 
 
 async def _checked(path: Path, sha256: str) -> bool:
-    """Whether the file is there and right. A file is hashed once, and again when its size or time changes. Raises model_damaged."""
+    """Whether the file is there and right. A file is hashed once, and again when its size or time changes. Raises
+    model_damaged."""
     stop = threading.Event()
     try:
         return await asyncio.to_thread(_check, path, sha256, stop)

@@ -24,12 +24,18 @@ from app.system.children import Exit, run_python
 from app.system.oom import oom_kills
 
 CHILD: Final = "app.speech.whisper.child"
-_PACKAGES: Final = {"whisper": "openai-whisper", "torch": "torch", "onnxruntime": "onnxruntime", "faster_whisper": "faster-whisper"}
+_PACKAGES: Final = {
+    "whisper": "openai-whisper",
+    "torch": "torch",
+    "onnxruntime": "onnxruntime",
+    "faster_whisper": "faster-whisper",
+}
 _PATH = re.compile(r"(?:/[^\s/:'\"]+)+/")
 
 
 class OpenAIWhisper:
-    """The reference engine. `threads` is how many processor threads one transcription uses; `device` is cpu, cuda or auto."""
+    """The reference engine. `threads` is how many processor threads one transcription uses; `device` is cpu, cuda or
+    auto."""
 
     name = "openai-whisper"
 
@@ -42,16 +48,24 @@ class OpenAIWhisper:
         missing = [package for module, package in _PACKAGES.items() if importlib.util.find_spec(module) is None]
         availability = Availability(True, "", "")
         if missing:
-            availability = Availability(False, f"Not installed: {', '.join(missing)}.", "Run `make setup`, or use the container image.")
-        return EngineInfo(self.name, "recognizer", "OpenAI Whisper", False, availability, await asyncio.to_thread(self._models.infos))
+            availability = Availability(
+                False, f"Not installed: {', '.join(missing)}.", "Run `make setup`, or use the container image."
+            )
+        return EngineInfo(
+            self.name, "recognizer", "OpenAI Whisper", False, availability, await asyncio.to_thread(self._models.infos)
+        )
 
     def check_model(self, model: str) -> None:
         self._models.find(model)
 
-    async def transcribe(self, request: RecognitionRequest, on_event: Callable[[RecognitionProgress | Recognised], None]) -> str:
-        """See `Recognizer.transcribe`. Raises no_speech when a whole recording has none; "" is returned when only a resumed rest has none.
+    async def transcribe(
+        self, request: RecognitionRequest, on_event: Callable[[RecognitionProgress | Recognised], None]
+    ) -> str:
+        """See `Recognizer.transcribe`. Raises no_speech when a whole recording has none; "" is returned when only a
+        resumed rest has none.
 
-        Further errors: model_unknown, model_download, model_damaged, language_unknown, cannot_translate, out_of_memory, recognition_failed.
+        Further errors: model_unknown, model_download, model_damaged, language_unknown, cannot_translate, out_of_memory,
+        recognition_failed.
         """
         language = languages.to_whisper(request.language) if request.language else None
         found = await asyncio.to_thread(self._models.find, request.model)
@@ -85,7 +99,9 @@ class OpenAIWhisper:
 class _Recognition:
     """The events of one child so far."""
 
-    def __init__(self, request: RecognitionRequest, on_event: Callable[[RecognitionProgress | Recognised], None]) -> None:
+    def __init__(
+        self, request: RecognitionRequest, on_event: Callable[[RecognitionProgress | Recognised], None]
+    ) -> None:
         self._request = request
         self._on_event = on_event
         self._heard = request.resume_at_s > 0
@@ -151,7 +167,9 @@ def _check(checkpoint: Checkpoint, language: str | None, task: Task) -> None:
 
 def _segment(line: dict[str, Any]) -> Segment:
     text = line["text"]
-    return Segment(uuid.uuid4().hex, line["start_s"], line["end_s"], text=text, source_text=text, speaker="", skip=False, words=())
+    return Segment(
+        uuid.uuid4().hex, line["start_s"], line["end_s"], text=text, source_text=text, speaker="", skip=False, words=()
+    )
 
 
 def _environment(threads: int) -> dict[str, str]:
@@ -167,5 +185,7 @@ def _last_line(end: Exit) -> str:
     """The last line of the child's error output, without folders and control characters."""
     lines = [line.strip() for line in end.stderr.splitlines() if line.strip()]
     said = _PATH.sub("", "".join(c for c in lines[-1] if c.isprintable()))[:300] if lines else ""
-    how = f"The process was ended by signal {-end.code}." if end.code < 0 else f"The process ended with code {end.code}."
+    how = (
+        f"The process was ended by signal {-end.code}." if end.code < 0 else f"The process ended with code {end.code}."
+    )
     return f"{how} {said}".strip()

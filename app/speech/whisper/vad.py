@@ -1,8 +1,9 @@
-"""Finds speech in a long recording and cuts it at pauses into chunks of at most 29 s. Runs in the recognition child only.
+"""Finds speech in a long recording and cuts it at pauses into chunks of at most 29 s. Runs in the recognition child
+only.
 
-The recording is read block by block, so memory stays flat. Silero VAD gives one probability per 32 ms; its state is carried from
-block to block. Pauses longer than 0.8 s are shortened to 0.8 s inside a chunk (Whisper hallucinates in silence); pauses of 3 s or
-more end it. A chunk maps each of its pieces to the recording.
+The recording is read block by block, so memory stays flat. Silero VAD gives one probability per 32 ms; its state is
+carried from block to block. Pauses longer than 0.8 s are shortened to 0.8 s inside a chunk (Whisper hallucinates in
+silence); pauses of 3 s or more end it. A chunk maps each of its pieces to the recording.
 """
 
 from __future__ import annotations
@@ -40,8 +41,9 @@ Samples = np.ndarray[Any, np.dtype[np.float32]]
 class SpeechChunk(msgspec.Struct, frozen=True):
     """A stretch of the recording with its silence shortened; all times are seconds of the recording.
 
-    `samples` is float32 mono, (n,), -1..1, 16 kHz, empty when there is no speech. `pieces` are (frame of the chunk, second of the recording)
-    where a piece begins. `speech` are the regions with speech. Everything before `end_s` is done when this chunk is.
+    `samples` is float32 mono, (n,), -1..1, 16 kHz, empty when there is no speech. `pieces` are (frame of the chunk,
+    second of the recording) where a piece begins. `speech` are the regions with speech. Everything before `end_s` is
+    done when this chunk is.
     """
 
     samples: Samples
@@ -54,7 +56,8 @@ class SpeechChunk(msgspec.Struct, frozen=True):
         return sum(end - start for start, end in self.speech)
 
     def at(self, chunk_s: float, *, end: bool = False) -> float:
-        """Where a moment of the chunk lies in the recording. On a seam a start belongs to the later piece, an end to the earlier."""
+        """Where a moment of the chunk lies in the recording. On a seam a start belongs to the later piece, an end to
+        the earlier."""
         frame = chunk_s / FRAME_S
         begins = [piece[0] for piece in self.pieces]
         index = (bisect.bisect_left(begins, frame) if end else bisect.bisect_right(begins, frame)) - 1
@@ -114,7 +117,8 @@ class _Frame(msgspec.Struct, frozen=True):
 
 
 def chunks(blocks: Iterator[Samples], start_s: float = 0.0) -> Iterator[SpeechChunk]:
-    """Cut the blocks, the first of which begins at `start_s`. A block of silence gives an empty chunk, so that progress goes on."""
+    """Cut the blocks, the first of which begins at `start_s`. A block of silence gives an empty chunk, so that progress
+    goes on."""
     vad = Silero()
     before: deque[_Frame] = deque(maxlen=_PAD)  # the silence that comes before the next speech
     kept: list[_Frame] = []

@@ -39,12 +39,16 @@ SERVE = [sys.executable, "-m", "app", "serve"]
 PATIENT = [
     sys.executable,
     "-c",
-    "from app.cli.main import main; from app.server import granian; granian.KILL_AFTER_S = 3600; raise SystemExit(main(['serve']))",
+    (
+        "from app.cli.main import main; from app.server import granian; granian.KILL_AFTER_S = 3600; raise "
+        "SystemExit(main(['serve']))"
+    ),
 ]
 
 
 class Server:
-    """`autodubber serve` on a data folder. `stop` as an operator would, `kill` as a power cut would. `command`: SERVE or PATIENT."""
+    """`autodubber serve` on a data folder. `stop` as an operator would, `kill` as a power cut would. `command`: SERVE
+    or PATIENT."""
 
     def __init__(self, data: Path, *, command: Sequence[str] = SERVE, **environment: str) -> None:
         self.data = data
@@ -58,7 +62,12 @@ class Server:
     def start(self) -> Server:
         """Returns when it answers."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AUTODUBBER_")}
-        environment = {**clean, "AUTODUBBER_DATA": str(self.data), "AUTODUBBER_PORT": str(self.port), **self._environment}
+        environment = {
+            **clean,
+            "AUTODUBBER_DATA": str(self.data),
+            "AUTODUBBER_PORT": str(self.port),
+            **self._environment,
+        }
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(self._command, env=environment, stderr=log, stdout=log)
         deadline = time.monotonic() + 30
@@ -111,7 +120,13 @@ class Server:
 
 
 def seed_job(
-    data: Path, files: dict[ArtifactKind, tuple[bytes, str, str]], *, title: str = TITLE, lines: int = 2, words: str = "Line", **fields: Any
+    data: Path,
+    files: dict[ArtifactKind, tuple[bytes, str, str]],
+    *,
+    title: str = TITLE,
+    lines: int = 2,
+    words: str = "Line",
+    **fields: Any,
 ) -> str:
     """A completed job in a data folder that no server owns: `files` are (bytes, media type, extension) by kind."""
     data.mkdir(parents=True, exist_ok=True)
@@ -125,8 +140,12 @@ def seed_job(
         key = f"artifacts/{job_id}/{kind.value}"
         blobs.put(key, content)
         artifacts.append(Artifact(kind, key, len(content), hashlib.sha256(content).hexdigest(), media_type, extension))
-    spoken = [Segment(f"s{i}", float(i), i + 0.9, f"{words} {i}.", f"{words} {i}.", "", False, ()) for i in range(lines)]
-    store.append_segments(job_id, spoken, stage="transcribe", fingerprint="f", output={"language": "en", "done_s": 10.0})
+    spoken = [
+        Segment(f"s{i}", float(i), i + 0.9, f"{words} {i}.", f"{words} {i}.", "", False, ()) for i in range(lines)
+    ]
+    store.append_segments(
+        job_id, spoken, stage="transcribe", fingerprint="f", output={"language": "en", "done_s": 10.0}
+    )
     store.finish_stage(job_id, "transcribe", "f", {"language": "en", "done_s": 10.0}, 1.0, artifacts=artifacts)
     media = {"format": "mp4", "duration_s": 60.0, "start_s": 0.0, "size_bytes": 1, "video": None, "audio": []}
     store.update(job_id, **{"state": JobState.COMPLETED, "phase": "render", "media": media, "language": "en", **fields})

@@ -27,7 +27,10 @@ from tests.unit.api.serving import Server
 BASE = "/dub"
 TUS = {"Tus-Resumable": "1.0.0"}
 ADDRESS = re.compile(r'(?:(?:href|src)=|\bimport\()"([^"]*)"')
-INDEX = b'<!doctype html><link href="/_app/a.css"><script src="/theme.js"></script><script>{ x = { base: "" }; import("/_app/start.js") }</script>'
+INDEX = (
+    b'<!doctype html><link href="/_app/a.css"><script src="/theme.js"></script><script>{ x = { base: "" }; '
+    b'import("/_app/start.js") }</script>'
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,9 @@ async def pages(tmp_path: Path) -> AsyncIterator[AsyncTestClient[Litestar]]:
     (tmp_path / "_app").mkdir()
     (tmp_path / "index.html").write_bytes(INDEX)
     (tmp_path / "_app" / "start.js").write_bytes(b"start")
-    app = routes.build(OperatorLimits("0", 1, 1.0, 1.0, 0, frozenset(), False, "", BASE, "", False), [], Hosts(["testserver.local"]))
+    app = routes.build(
+        OperatorLimits("0", 1, 1.0, 1.0, 0, frozenset(), False, "", BASE, "", False), [], Hosts(["testserver.local"])
+    )
     app.state.update(pages=Pages(tmp_path, BASE))
     async with AsyncTestClient(app) as client:
         yield client
@@ -105,8 +110,18 @@ def test_what_is_in_front_is_taken_off_only_at_a_whole_segment() -> None:
         pass
 
     inner = Prefix(nothing, BASE).inner
-    assert [inner(path) for path in ("/dub", "/dub/", "/dub/api/jobs", "/dub/dub/x")] == ["/", "/", "/api/jobs", "/dub/x"]
-    assert [inner(path) for path in ("/", "/api/jobs", "/dubious", "/x/dub/api")] == ["/", "/api/jobs", "/dubious", "/x/dub/api"]
+    assert [inner(path) for path in ("/dub", "/dub/", "/dub/api/jobs", "/dub/dub/x")] == [
+        "/",
+        "/",
+        "/api/jobs",
+        "/dub/x",
+    ]
+    assert [inner(path) for path in ("/", "/api/jobs", "/dubious", "/x/dub/api")] == [
+        "/",
+        "/api/jobs",
+        "/dubious",
+        "/x/dub/api",
+    ]
 
 
 @pytest.mark.parametrize("prefix", [BASE, ""])
@@ -159,20 +174,38 @@ def test_no_cookie_is_set(client: httpx.Client) -> None:
 
 def test_no_address_of_ours_can_be_taken_for_a_prefix() -> None:
     routes_of_the_page = Path(__file__).parents[3] / "web/src/routes"
-    ours = {first for route in create_app(load({})).routes if (first := route.path.split("/")[1]) and not first.startswith("{")}
+    ours = {
+        first
+        for route in create_app(load({})).routes
+        if (first := route.path.split("/")[1]) and not first.startswith("{")
+    }
     ours |= {path.name for path in (*page_folder().iterdir(), *routes_of_the_page.iterdir()) if path.is_dir()}
     assert {"api", "jobs", "_app"} <= ours <= RESERVED, ours - RESERVED
 
 
 @pytest.mark.parametrize(
-    ("raw", "base"), [("", ""), ("/", ""), ("/dub", "/dub"), ("/dub/", "/dub"), ("/tools/auto-dubber_2", "/tools/auto-dubber_2")]
+    ("raw", "base"),
+    [("", ""), ("/", ""), ("/dub", "/dub"), ("/dub/", "/dub"), ("/tools/auto-dubber_2", "/tools/auto-dubber_2")],
 )
 def test_a_base_path_is_read(raw: str, base: str) -> None:
     assert load({"AUTODUBBER_BASE_PATH": raw}).base_path == base
 
 
 @pytest.mark.parametrize(
-    "raw", ["dub", "/a b", "//dub", "/dub//x", "/../x", '/"x', "/dub?x", "/d\N{LATIN SMALL LETTER U WITH DIAERESIS}b", "/dub\n", "/api", "/jobs/x"]
+    "raw",
+    [
+        "dub",
+        "/a b",
+        "//dub",
+        "/dub//x",
+        "/../x",
+        '/"x',
+        "/dub?x",
+        "/d\N{LATIN SMALL LETTER U WITH DIAERESIS}b",
+        "/dub\n",
+        "/api",
+        "/jobs/x",
+    ],
 )
 def test_a_base_path_that_cannot_be_is_refused_in_one_line(raw: str) -> None:
     with pytest.raises(SettingsError, match=r"^AUTODUBBER_BASE_PATH: ") as caught:

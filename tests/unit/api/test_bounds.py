@@ -41,7 +41,11 @@ async def test_one_socket_too_many_is_told_why_and_closed(server: Server) -> Non
     for path in ("/ws", "/ws/0123"):
         async with connect(server.url.replace("http", "ws") + path) as refused:
             message = json.loads(await refused.recv())
-            assert (message["type"], message["problem"]["code"], message["problem"]["status"]) == ("refused", "too_many_sockets", 503)
+            assert (message["type"], message["problem"]["code"], message["problem"]["status"]) == (
+                "refused",
+                "too_many_sockets",
+                503,
+            )
             assert message["problem"]["hint"]
             with pytest.raises(ConnectionClosed) as closed:
                 await refused.recv()
@@ -61,7 +65,9 @@ async def test_one_socket_too_many_is_told_why_and_closed(server: Server) -> Non
 @pytest.mark.parametrize("where", ["header", "address"])
 def test_a_head_that_is_too_large_is_refused(where: str, size: int, server: Server) -> None:
     """What Granian reads is refused in our words, what it does not read by its status alone."""
-    line, more = ("/health/live", f"x-much: {'y' * size}\r\n") if where == "header" else (f"/health/live?{'y' * size}", "")
+    line, more = (
+        ("/health/live", f"x-much: {'y' * size}\r\n") if where == "header" else (f"/health/live?{'y' * size}", "")
+    )
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
         try:
             client.sendall(f"GET {line} HTTP/1.1\r\nhost: localhost\r\n{more}connection: close\r\n\r\n".encode())
@@ -90,9 +96,17 @@ def test_cookies_of_a_usual_size_are_taken(server: Server) -> None:
 def test_who_connects_and_says_nothing_is_hung_up_on(tmp_path: Path) -> None:
     """As `autodubber serve`, with a second of patience instead of thirty."""
     port = free_port()
-    code = "import sys; from app.cli.main import main; from app.server import granian; granian._HEAD_MS = 1000; sys.exit(main(['serve']))"
+    code = (
+        "import sys; from app.cli.main import main; from app.server import granian; granian._HEAD_MS = 1000; "
+        "sys.exit(main(['serve']))"
+    )
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AUTODUBBER_")}
-    environment = {**clean, "AUTODUBBER_DATA": str(tmp_path / "data"), "AUTODUBBER_PORT": str(port), "AUTODUBBER_MIN_FREE_BYTES": "0"}
+    environment = {
+        **clean,
+        "AUTODUBBER_DATA": str(tmp_path / "data"),
+        "AUTODUBBER_PORT": str(port),
+        "AUTODUBBER_MIN_FREE_BYTES": "0",
+    }
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=log, stderr=log)
     try:

@@ -59,14 +59,20 @@ async def download() -> Response[bytes]:
 
 @pytest.fixture
 def client() -> httpx.AsyncClient:
-    app = Litestar([text, long, short, sound, stream, packed, download], compression_config=compression(), openapi_config=None)
+    app = Litestar(
+        [text, long, short, sound, stream, packed, download], compression_config=compression(), openapi_config=None
+    )
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("path", "body"), [("/api/text", TEXT), ("/api/long", LONG)])
 async def test_json_is_compressed_for_who_takes_it(client: httpx.AsyncClient, path: str, body: bytes) -> None:
     answer = await client.get(path)
-    assert (answer.headers["content-encoding"], answer.headers["vary"], answer.content) == ("gzip", "Accept-Encoding", body)
+    assert (answer.headers["content-encoding"], answer.headers["vary"], answer.content) == (
+        "gzip",
+        "Accept-Encoding",
+        body,
+    )
     assert int(answer.headers["content-length"]) < len(body) / 4
     plain = await client.get(path, headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers and plain.content == body
@@ -82,7 +88,9 @@ async def test_what_is_compressed_is_not_compressed_again(client: httpx.AsyncCli
     assert (await client.get("/api/packed")).content == LONG
 
 
-async def test_a_long_answer_does_not_hold_the_loop_up(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_answer_does_not_hold_the_loop_up(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     threads: list[Any] = []
     run = asyncio.to_thread
 

@@ -37,7 +37,9 @@ ETAG = f'"{hashlib.sha256(VIDEO).hexdigest()}"'
         ("BYTES = 3 - 4", (3, 4)),
     ],
 )
-def test_a_range_gives_exactly_its_bytes(client: httpx.Client, seeded: Seeded, header: str, expected: tuple[int, int]) -> None:
+def test_a_range_gives_exactly_its_bytes(
+    client: httpx.Client, seeded: Seeded, header: str, expected: tuple[int, int]
+) -> None:
     response = client.get(f"/media/{seeded.job_id}/video", headers={"Range": header})
     first, last = expected
     assert response.status_code == 206
@@ -46,7 +48,9 @@ def test_a_range_gives_exactly_its_bytes(client: httpx.Client, seeded: Seeded, h
     assert response.content == VIDEO[first : last + 1]
 
 
-@pytest.mark.parametrize("header", ["bytes=9-5", "bytes=0-1,5-6", "bytes=a-b", "bytes=-", "lines=0-1", "bytes=--1", "bytes=1"])
+@pytest.mark.parametrize(
+    "header", ["bytes=9-5", "bytes=0-1,5-6", "bytes=a-b", "bytes=-", "lines=0-1", "bytes=--1", "bytes=1"]
+)
 def test_a_range_that_means_nothing_is_ignored(client: httpx.Client, seeded: Seeded, header: str) -> None:
     response = client.get(f"/media/{seeded.job_id}/video", headers={"Range": header})
     assert response.status_code == 200
@@ -94,7 +98,9 @@ def test_subtitles_come_as_utf8(client: httpx.Client, seeded: Seeded) -> None:
         ("vtt", ".vtt", "text/vtt"),
     ],
 )
-def test_every_file_has_a_name_and_a_type_of_its_own(client: httpx.Client, seeded: Seeded, kind: str, name: str, media_type: str) -> None:
+def test_every_file_has_a_name_and_a_type_of_its_own(
+    client: httpx.Client, seeded: Seeded, kind: str, name: str, media_type: str
+) -> None:
     response = client.get(f"/download/{kind}/{seeded.job_id}")
     assert response.status_code == 200
     assert response.headers["content-type"].partition(";")[0] == media_type
@@ -168,7 +174,10 @@ def test_a_client_that_goes_away_leaves_no_open_file(client: httpx.Client, seede
         return sum(str(fd.readlink()).endswith("/video") for fd in folder.iterdir() if fd.is_symlink())
 
     for _ in range(5):
-        with httpx.Client(base_url=seeded.url) as other, other.stream("GET", f"/media/{seeded.job_id}/video") as response:
+        with (
+            httpx.Client(base_url=seeded.url) as other,
+            other.stream("GET", f"/media/{seeded.job_id}/video") as response,
+        ):
             next(response.iter_raw(1000))
     for _ in range(2000):
         if open_videos() == 0:
@@ -178,7 +187,9 @@ def test_a_client_that_goes_away_leaves_no_open_file(client: httpx.Client, seede
 
 
 @pytest.mark.parametrize("trouble", [None, errno.EAGAIN, errno.EOPNOTSUPP])
-async def test_what_is_not_in_memory_is_waited_for_in_a_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: int | None) -> None:
+async def test_what_is_not_in_memory_is_waited_for_in_a_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: int | None
+) -> None:
     path, threads = tmp_path / "video", set()
     path.write_bytes(VIDEO)
     really = os.preadv

@@ -32,10 +32,28 @@ from tests.unit.api.conftest import Seeded
 from tests.unit.api.serving import OPTIONS, Server, seed_job
 
 JOB = Job(
-    id="j1", title="t", state=JobState.RENDERING, phase=Phase.RENDER, stage=None, stage_progress=0.0, progress=0.0, eta_s=None, options=OPTIONS,
-    language=None, media=None, size_bytes=1, segment_count=0, has_stem=False, revision=1, rendered_revision=None, stale=False, error=None,
-    artifacts=(), created_at=0.0, updated_at=0.0,
-)  # fmt: skip
+    id="j1",
+    title="t",
+    state=JobState.RENDERING,
+    phase=Phase.RENDER,
+    stage=None,
+    stage_progress=0.0,
+    progress=0.0,
+    eta_s=None,
+    options=OPTIONS,
+    language=None,
+    media=None,
+    size_bytes=1,
+    segment_count=0,
+    has_stem=False,
+    revision=1,
+    rendered_revision=None,
+    stale=False,
+    error=None,
+    artifacts=(),
+    created_at=0.0,
+    updated_at=0.0,
+)
 
 
 async def message(socket: ClientConnection, *kinds: str) -> dict[str, Any]:
@@ -58,7 +76,9 @@ async def test_a_snapshot_comes_first_and_every_change_after_it(seeded: Seeded) 
         assert [line["id"] for line in first["segments"]] == ["s0", "s1"]
         revision = first["job"]["revision"]
         edit = {"edit": [{"id": "s1", "text": f"Changed {time.time_ns()}."}]}
-        response = await client.patch(f"/api/jobs/{seeded.job_id}/segments", json=edit, headers={"If-Match": f'"{revision}"'})
+        response = await client.patch(
+            f"/api/jobs/{seeded.job_id}/segments", json=edit, headers={"If-Match": f'"{revision}"'}
+        )
         assert response.status_code == 200, response.text
         changed = await message(socket, "segments")
         state = await message(socket, "state")
@@ -142,9 +162,12 @@ async def test_open_sockets_do_not_hold_a_stop_up(tmp_path_factory: pytest.TempP
         assert seconds < 6
 
 
-async def test_a_client_that_takes_nothing_holds_neither_the_stop_nor_the_others_up(tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_a_client_that_takes_nothing_holds_neither_the_stop_nor_the_others_up(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     data = tmp_path_factory.mktemp("deaf") / "data"
-    job_id = seed_job(data, {}, lines=20_000, words="A line of some length" * 5)  # a snapshot larger than what the kernel buffers
+    # a snapshot larger than what the kernel buffers
+    job_id = seed_job(data, {}, lines=20_000, words="A line of some length" * 5)
     with Server(data) as server, socketlib.socket() as small:
         address = f"{server.url.replace('http', 'ws')}/ws"
         small.setsockopt(socketlib.SOL_SOCKET, socketlib.SO_RCVBUF, 4096)
@@ -153,7 +176,8 @@ async def test_a_client_that_takes_nothing_holds_neither_the_stop_nor_the_others
         deaf.transport.pause_reading()
         async with connect(address) as socket, asyncio.timeout(30):
             await message(socket, "library")
-            while not struct.unpack("i", fcntl.ioctl(small, termios.FIONREAD, bytes(4)))[0]:  # the snapshot has begun to come, and nobody takes it
+            # the snapshot has begun to come, and nobody takes it
+            while not struct.unpack("i", fcntl.ioctl(small, termios.FIONREAD, bytes(4)))[0]:
                 await asyncio.sleep(0.01)
             seconds = await asyncio.to_thread(server.stop)
             with pytest.raises(ConnectionClosed) as closed:
@@ -210,9 +234,18 @@ class Peer:
         self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._outgoing: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         scope = {
-            "type": "websocket", "path": path, "raw_path": path.encode(), "query_string": query, "headers": [(b"host", b"localhost")], "scheme": "ws",
-            "subprotocols": [], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "root_path": "", "http_version": "1.1",
-        }  # fmt: skip
+            "type": "websocket",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query,
+            "headers": [(b"host", b"localhost")],
+            "scheme": "ws",
+            "subprotocols": [],
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 80),
+            "root_path": "",
+            "http_version": "1.1",
+        }
         self._incoming.put_nowait({"type": "websocket.connect"})
         self.done = asyncio.create_task(app(scope, self._incoming.get, self._outgoing.put))  # type: ignore[arg-type]
 
@@ -252,7 +285,11 @@ async def test_a_client_that_fell_behind_gets_a_fresh_snapshot_and_nothing_old()
 async def test_the_list_comes_with_whole_jobs_where_these_are_asked_for() -> None:
     peer = Peer(application(Service(), Hub()), "/ws", b"full=true")
     message = await peer.message()
-    assert (message["type"], [job["options"] for job in message["jobs"]], message["total"]) == ("library", [msgspec.to_builtins(JOB.options)], 1)
+    assert (message["type"], [job["options"] for job in message["jobs"]], message["total"]) == (
+        "library",
+        [msgspec.to_builtins(JOB.options)],
+        1,
+    )
     await peer.leave()
 
 

@@ -35,14 +35,26 @@ def test_curl_sends_a_video_with_subtitles_and_options(seeded: Seeded, client: h
     subtitles.write_bytes(SRT)
     fields = ["file=@" + str(video), "subtitles=@" + str(subtitles), "recognition.language=es", "voices.speed=1.1"]
     fields += ["recognition.review=false", "mix.background=keep", "recognition.audio_track=1"]
-    argv = [curl, "-s", "-w", "\n%{http_code}", *(word for field in fields for word in ("-F", field)), f"{seeded.url}/api/jobs"]
+    argv = [
+        curl,
+        "-s",
+        "-w",
+        "\n%{http_code}",
+        *(word for field in fields for word in ("-F", field)),
+        f"{seeded.url}/api/jobs",
+    ]
     body, _, status = subprocess.run(argv, capture_output=True, check=True, text=True).stdout.rpartition("\n")
     assert status == "201", body
     job = httpx.Response(201, text=body).json()
     options = job["options"]
     assert job["title"] == "Мой фильм"
     heard = options["recognition"]
-    assert (heard["language"], heard["review"], heard["audio_track"], heard["recognizer"]) == ("es", False, 1, "subtitles")
+    assert (heard["language"], heard["review"], heard["audio_track"], heard["recognizer"]) == (
+        "es",
+        False,
+        1,
+        "subtitles",
+    )
     assert (options["voices"]["speed"], options["mix"]["background"]) == (1.1, "keep")
     assert job["size_bytes"] == len(content)
     assert any(path.read_bytes() == content for path in (seeded.server.data / "blobs" / "uploads").iterdir())
@@ -51,7 +63,14 @@ def test_curl_sends_a_video_with_subtitles_and_options(seeded: Seeded, client: h
 def test_a_form_brings_a_stem_and_the_words_for_nothing(seeded: Seeded, client: httpx.Client) -> None:
     before = files_in(seeded)
     files = {"file": ("a.mp4", b"abc"), "stem": ("music.flac", sample("plain.flac").read_bytes())}
-    fields = {"loudness_lufs": "off", "duck_db": "auto", "target_language": "", "language": "auto", "audio_format": "mp3", "duck_hold_s": "1.5"}
+    fields = {
+        "loudness_lufs": "off",
+        "duck_db": "auto",
+        "target_language": "",
+        "language": "auto",
+        "audio_format": "mp3",
+        "duck_hold_s": "1.5",
+    }
     response = client.post("/api/jobs", files=files, data=fields)
     assert response.status_code == 201, response.text
     job = response.json()
@@ -86,7 +105,12 @@ def test_a_form_brings_a_stem_and_the_words_for_nothing(seeded: Seeded, client: 
     ],
 )
 def test_a_form_that_makes_no_job_leaves_no_bytes(
-    seeded: Seeded, client: httpx.Client, files: dict[str, tuple[str, bytes]], fields: dict[str, str], status: int, code: str
+    seeded: Seeded,
+    client: httpx.Client,
+    files: dict[str, tuple[str, bytes]],
+    fields: dict[str, str],
+    status: int,
+    code: str,
 ) -> None:
     before = files_in(seeded)
     response = client.post("/api/jobs", files=files or {"nothing": (None, b"")}, data=fields)
@@ -123,7 +147,11 @@ def test_a_form_that_breaks_off_leaves_no_bytes(seeded: Seeded, client: httpx.Cl
     with socket.create_connection(("127.0.0.1", seeded.server.port)) as wire:
         head = f"POST /api/jobs HTTP/1.1\r\nHost: 127.0.0.1:{seeded.server.port}\r\nContent-Length: 9000000\r\n"
         head += "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
-        wire.sendall(head.encode() + b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + bytes(3_000_000))
+        wire.sendall(
+            head.encode()
+            + b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+            + bytes(3_000_000)
+        )
         deadline = time.monotonic() + 10
         while files_in(seeded) == before:
             assert time.monotonic() < deadline
@@ -145,7 +173,10 @@ def test_memory_stays_flat_for_a_large_form(seeded: Seeded, client: httpx.Client
     length = len(head) + (250 << 20) + 9
     began = time.monotonic()
     response = client.post(
-        "/api/jobs", headers={"Content-Type": "multipart/form-data; boundary=b", "Content-Length": str(length)}, content=body(), timeout=120
+        "/api/jobs",
+        headers={"Content-Type": "multipart/form-data; boundary=b", "Content-Length": str(length)},
+        content=body(),
+        timeout=120,
     )
     assert response.status_code == 201, response.text
     assert response.json()["size_bytes"] == 250 << 20

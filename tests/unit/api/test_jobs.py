@@ -34,7 +34,9 @@ class Studio:
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     data: Path = tmp_path_factory.mktemp("studio") / "data"
-    ids = [seed_job(data, {ArtifactKind.VIDEO: (b"v", "video/mp4", "mp4")}, title=f"Film {i}", lines=3) for i in range(5)]
+    ids = [
+        seed_job(data, {ArtifactKind.VIDEO: (b"v", "video/mp4", "mp4")}, title=f"Film {i}", lines=3) for i in range(5)
+    ]
     ids.append(seed_job(data, {}, title="Straße 100%", state=JobState.REVIEW, phase="prepare"))
     with Server(data) as server:
         yield Studio(server, ids)
@@ -80,7 +82,10 @@ def test_a_list_has_summaries_and_for_a_version_whole_jobs(studio: Studio, api: 
     answer, old = api.get("/api/jobs"), api.get("/api/jobs", params={"full": "true"})
     listed, whole = answer.json()["jobs"][-1], old.json()["jobs"][-1]
     assert whole == api.get(f"/api/jobs/{studio.ids[0]}").json()
-    assert listed["recognizer"] == whole["options"]["recognition"]["recognizer"] and not {"options", "artifacts"} & listed.keys()
+    assert (
+        listed["recognizer"] == whole["options"]["recognition"]["recognizer"]
+        and not {"options", "artifacts"} & listed.keys()
+    )
     assert listed["media"] == {"duration_s": whole["media"]["duration_s"]}
     assert {name: listed[name] for name in listed.keys() & whole.keys() - {"media"}} == {
         name: whole[name] for name in listed.keys() & whole.keys() - {"media"}
@@ -93,7 +98,12 @@ def test_an_unchanged_list_is_not_sent_again(studio: Studio, api: httpx.Client) 
     path = "/api/jobs?q=film"
     tag = api.get(path).headers["etag"]
     same = api.get(path, headers={"If-None-Match": tag})
-    assert (same.status_code, same.content, same.headers["etag"], same.headers["cache-control"]) == (304, b"", tag, "private, no-cache")
+    assert (same.status_code, same.content, same.headers["etag"], same.headers["cache-control"]) == (
+        304,
+        b"",
+        tag,
+        "private, no-cache",
+    )
     api.patch(f"/api/jobs/{studio.ids[2]}", json={"title": "Film 2, again"})
     changed = api.get(path, headers={"If-None-Match": tag})
     assert changed.status_code == 200 and changed.headers["etag"] != tag
@@ -102,8 +112,15 @@ def test_an_unchanged_list_is_not_sent_again(studio: Studio, api: httpx.Client) 
 
 def test_a_title_and_options_can_be_changed_and_wrong_ones_not(studio: Studio, api: httpx.Client) -> None:
     path = f"/api/jobs/{studio.ids[0]}"
-    job = api.patch(path, json={"title": "Новое имя", "options": {"voices": {"speed": 1.15}, "output": {"burn_subtitles": True}}}).json()
-    assert (job["title"], job["options"]["voices"]["speed"], job["options"]["output"]["burn_subtitles"], job["options"]["voices"]["voice"]) == (
+    job = api.patch(
+        path, json={"title": "Новое имя", "options": {"voices": {"speed": 1.15}, "output": {"burn_subtitles": True}}}
+    ).json()
+    assert (
+        job["title"],
+        job["options"]["voices"]["speed"],
+        job["options"]["output"]["burn_subtitles"],
+        job["options"]["voices"]["voice"],
+    ) == (
         "Новое имя",
         1.15,
         True,
@@ -117,7 +134,9 @@ def test_a_title_and_options_can_be_changed_and_wrong_ones_not(studio: Studio, a
     refused(api.patch("/api/jobs/none", json={}), 404, "job_not_found")
 
 
-def test_a_report_is_read_by_its_type_and_absent_before_the_first_render(studio: Studio, api: httpx.Client, seeded: Seeded) -> None:
+def test_a_report_is_read_by_its_type_and_absent_before_the_first_render(
+    studio: Studio, api: httpx.Client, seeded: Seeded
+) -> None:
     told = httpx.get(f"{seeded.url}/api/jobs/{seeded.job_id}/report")
     assert told.status_code == 200 and msgspec.json.decode(told.content, type=Report) == REPORT
     refused(api.get(f"/api/jobs/{studio.ids[5]}/report"), 404, "artifact_not_ready")
@@ -126,15 +145,38 @@ def test_a_report_is_read_by_its_type_and_absent_before_the_first_render(studio:
 
 def test_options_of_the_mix_and_the_files_are_changed_and_checked(studio: Studio, api: httpx.Client) -> None:
     path = f"/api/jobs/{studio.ids[3]}"
-    wished = {"target_language": "fr", "duck_db": None, "loudness_lufs": None, "audio_format": "opus", "container": "mkv", "burn_position": "top"}
+    wished = {
+        "target_language": "fr",
+        "duck_db": None,
+        "loudness_lufs": None,
+        "audio_format": "opus",
+        "container": "mkv",
+        "burn_position": "top",
+    }
     answer = api.patch(path, json={"options": in_groups(wished)})
-    assert {name: answer.json()["options"][GROUP_OF[name]][name] for name in wished} == wished and "deprecation" not in answer.headers
-    assert api.patch(path, json={"options": answer.json()["options"]}).json()["options"] == answer.json()["options"], "as it came"
+    assert {
+        name: answer.json()["options"][GROUP_OF[name]][name] for name in wished
+    } == wished and "deprecation" not in answer.headers
+    assert api.patch(path, json={"options": answer.json()["options"]}).json()["options"] == answer.json()["options"], (
+        "as it came"
+    )
     for wrong in ({"target_language": "French"}, {"language": "x"}):
         assert api.patch(path, json={"options": in_groups(wrong)}).status_code in (409, 422)
-    for unknown in ({"voices": {"version": 2}}, {"voices": {"colour": "red"}}, {"voices": None}, {"voices": {"language": "de"}}, {"later": {}}):
+    for unknown in (
+        {"voices": {"version": 2}},
+        {"voices": {"colour": "red"}},
+        {"voices": None},
+        {"voices": {"language": "de"}},
+        {"later": {}},
+    ):
         refused(api.patch(path, json={"options": unknown}), 400, "invalid_request")
-    for wrong in ({"loudness_lufs": -2}, {"duck_db": 1}, {"duck_hold_s": None}, {"container": "avi"}, {"burn_size": 12}):
+    for wrong in (
+        {"loudness_lufs": -2},
+        {"duck_db": 1},
+        {"duck_hold_s": None},
+        {"container": "avi"},
+        {"burn_size": 12},
+    ):
         refused(api.patch(path, json={"options": in_groups(wrong)}), 400, "invalid_request")
         refused(api.patch(path, json={"options": wrong}), 400, "invalid_request")
     refused(api.patch(path, json={"stem_upload_id": "0" * 32}), 404, "upload_not_found")
@@ -160,14 +202,20 @@ def test_the_names_without_a_group_are_taken_and_answered_with_a_deprecation(stu
     assert both.json()["options"]["voices"]["speed"] == 1.1 and "deprecation" in both.headers
     assert "deprecation" not in api.patch(path, json={"title": "No options"}).headers
     fields = api.get("/schema/openapi.json").json()["components"]["schemas"]["OptionsPatch"]["properties"]
-    assert {name for name, field in fields.items() if field.get("deprecated")} == set(GROUP_OF) == set(fields) - set(GROUPS)
+    assert (
+        {name for name, field in fields.items() if field.get("deprecated")}
+        == set(GROUP_OF)
+        == set(fields) - set(GROUPS)
+    )
 
 
 def test_a_line_is_locked_and_unlocked(studio: Studio, api: httpx.Client) -> None:
     path = f"/api/jobs/{studio.ids[3]}/segments"
 
     def edited(**change: Any) -> httpx.Response:
-        return api.patch(path, json={"edit": [{"id": "s1", **change}]}, headers={"If-Match": api.get(path).headers["etag"]})
+        return api.patch(
+            path, json={"edit": [{"id": "s1", **change}]}, headers={"If-Match": api.get(path).headers["etag"]}
+        )
 
     line = edited(start_locked=True, locked_rate=1.1).json()["segments"][1]
     assert (line["start_locked"], line["locked_rate"]) == (True, 1.1)
@@ -189,7 +237,11 @@ def test_no_edit_of_the_lines_is_lost(studio: Studio, api: httpx.Client) -> None
     mine = api.patch(path, json=edit, headers={"If-Match": tag})
     assert mine.status_code == 200
     assert mine.json()["segments"][0]["text"] == "Mine."
-    refused(api.patch(path, json={"edit": [{"id": "s0", "text": "Theirs."}]}, headers={"If-Match": tag}), 412, "edit_conflict")
+    refused(
+        api.patch(path, json={"edit": [{"id": "s0", "text": "Theirs."}]}, headers={"If-Match": tag}),
+        412,
+        "edit_conflict",
+    )
     newer = mine.headers["etag"]
     changes = {"add": [{"text": "New.", "start_s": 5, "end_s": 6}], "remove": ["s2"]}
     after = api.patch(path, json=changes, headers={"If-Match": newer}).json()
@@ -201,8 +253,18 @@ def test_an_edit_happens_wholly_or_not_at_all(studio: Studio, api: httpx.Client)
     path = f"/api/jobs/{studio.ids[2]}/segments"
     before = api.get(path)
     tag = {"If-Match": before.headers["etag"]}
-    refused(api.patch(path, json={"edit": [{"id": "s0", "text": "x"}, {"id": "none", "text": "y"}]}, headers=tag), 404, "segment_not_found")
-    refused(api.patch(path, json={"edit": [{"id": "s0", "text": "x"}, {"id": "s1", "start_s": 9, "end_s": 1}]}, headers=tag), 422, "times_invalid")
+    refused(
+        api.patch(path, json={"edit": [{"id": "s0", "text": "x"}, {"id": "none", "text": "y"}]}, headers=tag),
+        404,
+        "segment_not_found",
+    )
+    refused(
+        api.patch(
+            path, json={"edit": [{"id": "s0", "text": "x"}, {"id": "s1", "start_s": 9, "end_s": 1}]}, headers=tag
+        ),
+        422,
+        "times_invalid",
+    )
     refused(api.patch(path, json={"edit": [{"id": "s0", "text": "x" * 5001}]}, headers=tag), 400, "invalid_request")
     assert api.get(path).json() == before.json()
 
@@ -254,7 +316,10 @@ def test_a_job_that_cannot_be_read_fails_and_can_be_retried_and_deleted(studio: 
 
 
 def test_a_duplicate_shares_the_lines(studio: Studio, api: httpx.Client) -> None:
-    made = api.post(f"/api/jobs/{studio.ids[4]}/duplicate", json={"title": "En español", "options": {"voices": {"voice": "espeak:es"}}})
+    made = api.post(
+        f"/api/jobs/{studio.ids[4]}/duplicate",
+        json={"title": "En español", "options": {"voices": {"voice": "espeak:es"}}},
+    )
     assert made.status_code == 201, made.text
     job = made.json()
     assert (job["title"], job["state"], job["options"]["voices"]["voice"]) == ("En español", "review", "espeak:es")
@@ -294,8 +359,15 @@ def test_a_key_goes_in_and_never_comes_out(studio: Studio, api: httpx.Client) ->
 
 
 def test_an_environments_key_is_named_by_its_end(tmp_path: Path) -> None:
-    with Server(tmp_path / "data", ELEVENLABS_API_KEY="sk_environment_9876") as server, httpx.Client(base_url=server.url) as client:
-        assert client.get("/api/settings/keys/elevenlabs").json() == {"stored": False, "source": "environment", "last4": "9876"}
+    with (
+        Server(tmp_path / "data", ELEVENLABS_API_KEY="sk_environment_9876") as server,
+        httpx.Client(base_url=server.url) as client,
+    ):
+        assert client.get("/api/settings/keys/elevenlabs").json() == {
+            "stored": False,
+            "source": "environment",
+            "last4": "9876",
+        }
 
 
 def test_the_settings_tell_limits_and_defaults(api: httpx.Client) -> None:
@@ -318,7 +390,9 @@ def test_health_tells_how_it_stands(seeded: Seeded, client: httpx.Client) -> Non
 def test_the_interface_is_described_without_another_server(client: httpx.Client) -> None:
     document = client.get("/schema/openapi.json").json()
     assert document["openapi"].startswith("3.1")
-    assert {"application/json", "multipart/form-data"} == set(document["paths"]["/api/jobs"]["post"]["requestBody"]["content"])
+    assert {"application/json", "multipart/form-data"} == set(
+        document["paths"]["/api/jobs"]["post"]["requestBody"]["content"]
+    )
     assert set(document["paths"]["/ws/{job_id}"]["get"]["responses"]) == {"101", "400", "426"}
     for operations in document["paths"].values():
         for operation in operations.values():

@@ -69,7 +69,16 @@ def test_keys_are_read_from_the_headers(headers: list[tuple[str, str]], keys: di
 
 
 @pytest.mark.parametrize(
-    "value", [KEY, f"unheard-of={KEY}", f"{KEY}=x", "other=", f"other={KEY} x", f"other={KEY},other={KEY}", f"other={'k' * 256}"]
+    "value",
+    [
+        KEY,
+        f"unheard-of={KEY}",
+        f"{KEY}=x",
+        "other=",
+        f"other={KEY} x",
+        f"other={KEY},other={KEY}",
+        f"other={'k' * 256}",
+    ],
 )
 def test_a_header_that_names_no_engine_is_refused_and_never_repeated(value: str) -> None:
     with pytest.raises(DubError) as caught:

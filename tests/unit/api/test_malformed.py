@@ -1,4 +1,5 @@
-"""Requests that no client means: whatever is wrong with them is the client's fault, and is told so; nothing is an error of the server's."""
+"""Requests that no client means: whatever is wrong with them is the client's fault, and is told so; nothing is an error
+of the server's."""
 
 from __future__ import annotations
 
@@ -78,7 +79,13 @@ def test_a_body_that_cannot_be_read_is_invalid(body: bytes, server: Server, blam
         ("PATCH", f"/api/jobs/{job_id}/segments"),
         ("POST", "/api/storage/clean"),
     ):
-        answer = httpx.request(method, server.url + path, content=body, headers={"Content-Type": "application/json", "If-Match": '"2"'}, timeout=30)
+        answer = httpx.request(
+            method,
+            server.url + path,
+            content=body,
+            headers={"Content-Type": "application/json", "If-Match": '"2"'},
+            timeout=30,
+        )
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request"), (path, answer.text)
 
 
@@ -86,20 +93,28 @@ def test_a_body_that_cannot_be_read_is_invalid(body: bytes, server: Server, blam
 def test_a_chunk_whose_size_is_none_is_invalid(size: bytes, server: Server, blameless: None) -> None:
     head = b"Host: 127.0.0.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
     for path, kind in (
-        (b"/api/storage/clean", b"application/json"), (b"/api/jobs", b"application/json"), (b"/api/jobs", b"multipart/form-data; boundary=b"),
+        (b"/api/storage/clean", b"application/json"),
+        (b"/api/jobs", b"application/json"),
+        (b"/api/jobs", b"multipart/form-data; boundary=b"),
         (b"/api/uploads", b"application/offset+octet-stream"),
-    ):  # fmt: skip
-        told = head.replace(b"application/json", kind) + b"Tus-Resumable: 1.0.0\r\nUpload-Length: 5\r\nConnection: close\r\n\r\n"
+    ):
+        told = (
+            head.replace(b"application/json", kind)
+            + b"Tus-Resumable: 1.0.0\r\nUpload-Length: 5\r\nConnection: close\r\n\r\n"
+        )
         status = sent(server, b"POST " + path + b" HTTP/1.1\r\n" + told + size + b"\r\nx").split(b" ")[1]
         assert status == b"400", (path, kind, status)
 
 
 def test_two_host_headers_and_an_empty_one_are_refused(server: Server, blameless: None) -> None:
     for hosts in (b"Host: 127.0.0.1\r\nHost: evil.test\r\n", b"Host: evil.test\r\nHost: 127.0.0.1\r\n", b"Host: \r\n"):
-        assert sent(server, b"GET /api/jobs HTTP/1.1\r\n" + hosts + b"Connection: close\r\n\r\n").split(b" ")[1] == b"400"
+        assert (
+            sent(server, b"GET /api/jobs HTTP/1.1\r\n" + hosts + b"Connection: close\r\n\r\n").split(b" ")[1] == b"400"
+        )
 
 
-WORK = ("/approve", "/render", "/retry", "/cancel", "/duplicate", "/preview")  # the seeded job's files are none: work on it would fail rightly
+# the seeded job's files are none: work on it would fail rightly
+WORK = ("/approve", "/render", "/retry", "/cancel", "/duplicate", "/preview")
 TEXTS = [
     "%ff",
     "%00",
@@ -119,8 +134,38 @@ TEXTS = [
     "[]",
     "%0d%0aX: y",
 ]
-VALUES: list[Any] = [None, True, -1, 10**30, 1e300, "", "\x00", "\u202e", "x" * 10_000, [], {}, [[]], {"a": {"b": 1}}, "/etc/passwd"]
-FIELDS = ["title", "options", "upload_id", "stem_upload_id", "edit", "add", "remove", "at", "key", "dry_run", "text", "start_s", "id", "speaker"]
+VALUES: list[Any] = [
+    None,
+    True,
+    -1,
+    10**30,
+    1e300,
+    "",
+    "\x00",
+    "\u202e",
+    "x" * 10_000,
+    [],
+    {},
+    [[]],
+    {"a": {"b": 1}},
+    "/etc/passwd",
+]
+FIELDS = [
+    "title",
+    "options",
+    "upload_id",
+    "stem_upload_id",
+    "edit",
+    "add",
+    "remove",
+    "at",
+    "key",
+    "dry_run",
+    "text",
+    "start_s",
+    "id",
+    "speaker",
+]
 TYPES = [
     "application/json",
     "application/json; charset=x",
@@ -142,10 +187,22 @@ HEADERS = [
     "xi-api-key",
     "X-Autodubber-Key",
 ]
-HEADER_VALUES = ["\xff", '"' + "9" * 40 + '"', "bytes=" + "9" * 40 + "-", "a \xff", "-1", "a" * 4000, "*", "Thu, 99 Xxx 9999", "filename /w=="]
+HEADER_VALUES = [
+    "\xff",
+    '"' + "9" * 40 + '"',
+    "bytes=" + "9" * 40 + "-",
+    "a \xff",
+    "-1",
+    "a" * 4000,
+    "*",
+    "Thu, 99 Xxx 9999",
+    "filename /w==",
+]
 
 
-def generated(chance: random.Random, client: httpx.Client, calls: list[tuple[str, str]], job_id: str) -> httpx.Request | None:
+def generated(
+    chance: random.Random, client: httpx.Client, calls: list[tuple[str, str]], job_id: str
+) -> httpx.Request | None:
     """A request whose parts are wrong in kind, size, encoding or place; None where the client itself cannot send it."""
     method, path = chance.choice(calls)
     known = [] if path.endswith(WORK) else [job_id]
@@ -156,12 +213,18 @@ def generated(chance: random.Random, client: httpx.Client, calls: list[tuple[str
     if chance.random() < 0.3:
         at = chance.randrange(len(content))
         content = content[:at] + chance.randbytes(3) + content[at:]
-    headers = {"Content-Type": chance.choice(TYPES), "Tus-Resumable": "1.0.0", chance.choice(HEADERS): chance.choice(HEADER_VALUES)}
+    headers = {
+        "Content-Type": chance.choice(TYPES),
+        "Tus-Resumable": "1.0.0",
+        chance.choice(HEADERS): chance.choice(HEADER_VALUES),
+    }
     try:
         return client.build_request(
-            method, f"{path}?{'&'.join(f'{key}={chance.choice(TEXTS)}' for key in keys)}", content=content,
+            method,
+            f"{path}?{'&'.join(f'{key}={chance.choice(TEXTS)}' for key in keys)}",
+            content=content,
             headers=[(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
-        )  # fmt: skip
+        )
     except (httpx.InvalidURL, UnicodeError):
         return None
 
@@ -170,7 +233,12 @@ def generated(chance: random.Random, client: httpx.Client, calls: list[tuple[str
 def test_generated_requests_find_no_fault_of_the_servers(seed: int, server: Server, blameless: None) -> None:
     chance, job_id, done = random.Random(seed), job_of(server), 0
     described = httpx.get(f"{server.url}/schema/openapi.json").json()["paths"]
-    calls = [(method.upper(), path) for path, methods in described.items() for method in methods if method != "delete" and not path.startswith("/ws")]
+    calls = [
+        (method.upper(), path)
+        for path, methods in described.items()
+        for method in methods
+        if method != "delete" and not path.startswith("/ws")
+    ]
     with httpx.Client(base_url=server.url, timeout=30, limits=httpx.Limits(max_keepalive_connections=0)) as client:
         for _ in range(REQUESTS):
             if (request := generated(chance, client, calls, job_id)) is not None:
@@ -181,7 +249,10 @@ def test_generated_requests_find_no_fault_of_the_servers(seed: int, server: Serv
 
 
 def test_a_connection_that_breaks_within_a_body_is_no_error_of_the_servers(server: Server, blameless: None) -> None:
-    head = b"POST /api/storage/clean HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+    head = (
+        b"POST /api/storage/clean HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: "
+        b"application/json\r\nContent-Length: 100\r\n\r\n"
+    )
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(head + b'{"dry_run"')
     assert httpx.get(f"{server.url}/health/live").status_code == 200

@@ -31,8 +31,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data = tmp_path_factory.mktemp("metrics") / "data"
     seed_job(data, {})
     with contextlib.closing(sqlite3.connect(data / "app.sqlite3")) as database:
-        columns = ",".join(row[1] for row in database.execute("PRAGMA table_info(jobs)") if row[1] not in ("id", "state", "phase"))
-        copy = f"INSERT INTO jobs (id, state, phase, {columns}) SELECT ?, 'failed', 'prepare', {columns} FROM jobs LIMIT 1"
+        columns = ",".join(
+            row[1] for row in database.execute("PRAGMA table_info(jobs)") if row[1] not in ("id", "state", "phase")
+        )
+        copy = (
+            f"INSERT INTO jobs (id, state, phase, {columns}) SELECT ?, 'failed', 'prepare', {columns} FROM jobs LIMIT 1"
+        )
         database.executemany(copy, [(f"{number:032x}",) for number in range(JOBS - 1)])
         database.commit()
     backup = {"at": 1700000000.0, "to": "x", "snapshot": "s", "bytes": 5, "seconds": 1.5, "ok": True, "error": ""}
@@ -105,12 +109,16 @@ def test_prometheus_finds_nothing_to_complain_about(http: httpx.Client) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_the_document_lists_every_name_with_its_labels_and_kind_and_no_other(server: Server, http: httpx.Client) -> None:
+def test_the_document_lists_every_name_with_its_labels_and_kind_and_no_other(
+    server: Server, http: httpx.Client
+) -> None:
     with connect(f"ws://127.0.0.1:{server.port}/ws") as socket:
         socket.recv(timeout=10)
     families = [f for f in text_string_to_metric_families(scrape(http)) if f.name.startswith("autodubber_")]
     shown = {f.name + ("_total" if f.type == "counter" else ""): (f.type, f.samples) for f in families}
-    rows = re.findall(r"^\| `(autodubber_\w+)` \| (\w+) \| (.*?) \|", (ROOT / "docs/monitoring.md").read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(autodubber_\w+)` \| (\w+) \| (.*?) \|", (ROOT / "docs/monitoring.md").read_text(), re.MULTILINE
+    )
     assert len(rows) == len({name for name, _, _ in rows})
     assert {name: kind for name, kind, _ in rows} == {name: kind for name, (kind, _) in shown.items()}
     for name, _, labels in rows:
@@ -137,7 +145,10 @@ def test_requests_are_counted_by_route_never_by_address(http: httpx.Client) -> N
     http.request("BREW", "/api/jobs")
     http.post("/api/jobs/x/approve", headers={"Origin": "https://elsewhere.example"})
     text = scrape(http)
-    assert value(text, 'autodubber_http_requests_total{method="GET",route="/api/jobs/{job_id}/segments",status="200"}') >= 50
+    assert (
+        value(text, 'autodubber_http_requests_total{method="GET",route="/api/jobs/{job_id}/segments",status="200"}')
+        >= 50
+    )
     assert value(text, 'autodubber_http_request_seconds_count{method="GET",route="/api/jobs/{job_id}/segments"}') >= 50
     assert value(text, 'autodubber_errors_total{code="forbidden_origin"}') == 1
     assert 'method="other"' in text and "BREW" not in text and "/no/such" not in text

@@ -15,10 +15,18 @@ def test_a_path_is_told_nothing_and_the_operators_default_can_be_sent_back(tmp_p
     (data / "models" / "mine.pt").write_bytes(b"x")
     own.write_bytes(b"x")
     with Server(data, AUTODUBBER_MODEL=str(own)) as server, httpx.Client(base_url=server.url) as client:
-        (recognizer,) = [engine for engine in client.get("/api/engines").json()["engines"] if engine["kind"] == "recognizer"]
+        (recognizer,) = [
+            engine for engine in client.get("/api/engines").json()["engines"] if engine["kind"] == "recognizer"
+        ]
         assert recognizer["models"][0] | {"name": ""} == {
-            "id": "mine.pt", "name": "", "ready": True, "size_bytes": 0, "max_characters": 0, "languages": [], "credits_per_character": 0.0,
-        }  # fmt: skip
+            "id": "mine.pt",
+            "name": "",
+            "ready": True,
+            "size_bytes": 0,
+            "max_characters": 0,
+            "languages": [],
+            "credits_per_character": 0.0,
+        }
         assert client.get("/api/settings").json()["defaults"]["recognition"]["model"] == str(own)
 
         def asked(model: str) -> httpx.Response:

@@ -1,4 +1,5 @@
-"""Names that would turn the text around them, or act on a terminal, are cleaned on the way in; older ones on the way out."""
+"""Names that would turn the text around them, or act on a terminal, are cleaned on the way in; older ones on the way
+out."""
 
 from __future__ import annotations
 
@@ -20,10 +21,19 @@ CLEAN = "Film gpj.exe31m"
 
 @pytest.mark.parametrize("filename", [f"{ODD}.mp4", f"{ODD}\x1b]0;x\x07.mp4", f"../{ODD}.mp4"])
 def test_a_files_name_is_cleaned_in_a_form_and_in_tus(filename: str, client: httpx.Client) -> None:
-    head = f'--b\r\nContent-Disposition: form-data; name="file"; filename="{filename}"'.encode() + b"\r\n\r\nno video\r\n--b--\r\n"
+    head = (
+        f'--b\r\nContent-Disposition: form-data; name="file"; filename="{filename}"'.encode()
+        + b"\r\n\r\nno video\r\n--b--\r\n"
+    )
     made = client.post("/api/jobs", content=head, headers={"Content-Type": "multipart/form-data; boundary=b"})
-    told = {"Tus-Resumable": "1.0.0", "Upload-Length": "1", "Upload-Metadata": f"filename {base64.b64encode(filename.encode()).decode()}"}
-    upload = client.post("/api/uploads", content=b"x", headers={**told, "Content-Type": "application/offset+octet-stream"})
+    told = {
+        "Tus-Resumable": "1.0.0",
+        "Upload-Length": "1",
+        "Upload-Metadata": f"filename {base64.b64encode(filename.encode()).decode()}",
+    }
+    upload = client.post(
+        "/api/uploads", content=b"x", headers={**told, "Content-Type": "application/offset+octet-stream"}
+    )
     also = client.post("/api/jobs", json={"upload_id": upload.headers["location"].rpartition("/")[2]})
     for answer in (made, also):
         assert answer.status_code == 201, answer.text

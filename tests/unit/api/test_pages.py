@@ -23,7 +23,9 @@ HASH = base64.b64encode(hashlib.sha256(SCRIPT).digest()).decode()
 
 
 def application(folder: Path) -> Litestar:
-    app = routes.build(OperatorLimits("0", 1, 1.0, 1.0, 0, frozenset(), False, "", "", "", False), [], Hosts(["testserver.local"]))
+    app = routes.build(
+        OperatorLimits("0", 1, 1.0, 1.0, 0, frozenset(), False, "", "", "", False), [], Hosts(["testserver.local"])
+    )
     app.state.update(pages=Pages(folder))
     return app
 
@@ -101,7 +103,14 @@ async def test_other_files_are_asked_for_again(client: AsyncTestClient[Litestar]
 
 @pytest.mark.parametrize(
     "path",
-    ["/_app/immutable/gone.js", "/api/none", "/favicon.ico", "/index.html.br", "/..%2f..%2fetc%2fpasswd", "/%2e%2e/%2e%2e/etc/hosts"],
+    [
+        "/_app/immutable/gone.js",
+        "/api/none",
+        "/favicon.ico",
+        "/index.html.br",
+        "/..%2f..%2fetc%2fpasswd",
+        "/%2e%2e/%2e%2e/etc/hosts",
+    ],
 )
 async def test_what_is_no_page_and_no_file_is_a_problem(client: AsyncTestClient[Litestar], path: str) -> None:
     response = await client.get(path)

@@ -50,8 +50,15 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Principal]]:
 def client(tmp_path: Path, asked: list[tuple[str, Principal]]) -> Iterator[TestClient[Litestar]]:
     house = House(tmp_path)
     cleaner = Cleaner(database=house.database, blobs=house.blobs, data=tmp_path, rules=())
-    usage = StorageUsage(data=tmp_path, database=house.database, blobs=house.blobs, cleaner=cleaner, floor=house.uploads.floor)
-    state = dict.fromkeys(depends._NAMES) | {"service": house.service, "usage": usage, "upload": house.uploaded, "registry": house.context.engines}
+    usage = StorageUsage(
+        data=tmp_path, database=house.database, blobs=house.blobs, cleaner=cleaner, floor=house.uploads.floor
+    )
+    state = dict.fromkeys(depends._NAMES) | {
+        "service": house.service,
+        "usage": usage,
+        "upload": house.uploaded,
+        "registry": house.context.engines,
+    }
     app = Litestar(
         route_handlers=[jobs.router, segments.router, storage.router, storage.export_job],
         dependencies={**providers(), "keys": keys_of_request},
@@ -63,7 +70,9 @@ def client(tmp_path: Path, asked: list[tuple[str, Principal]]) -> Iterator[TestC
         yield client
 
 
-def test_every_request_is_somebodys(client: TestClient[Litestar], asked: list[tuple[str, Principal]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_request_is_somebodys(
+    client: TestClient[Litestar], asked: list[tuple[str, Principal]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(depends, "principal_of", lambda scope: MIA)
     upload_id = client.app.state["upload"]()
     job_id = client.post("/api/jobs/", json={"upload_id": upload_id}).json()["id"]
@@ -76,7 +85,17 @@ def test_every_request_is_somebodys(client: TestClient[Litestar], asked: list[tu
     client.post("/api/storage/clean", json={"dry_run": True})
     client.delete(f"/api/jobs/{job_id}")
     assert {who for _, who in asked} == {MIA}
-    assert {name for name, _ in asked} == {"create", "page", "get", "update", "segments", "archive", "report", "clean", "delete"}
+    assert {name for name, _ in asked} == {
+        "create",
+        "page",
+        "get",
+        "update",
+        "segments",
+        "archive",
+        "report",
+        "clean",
+        "delete",
+    }
 
 
 def test_today_everybody_is_anyone(client: TestClient[Litestar], asked: list[tuple[str, Principal]]) -> None:

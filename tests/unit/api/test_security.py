@@ -70,7 +70,19 @@ def test_a_proxy_with_tls_in_front_is_the_same_host() -> None:
         check(scope(), {"host": host, "origin": origin}, frozenset(), Hosts(["dub.example"]))
 
 
-BAD_HOSTS = ["", "a b", "evil.example/x", "a:b", "[::1", "x" * 300, "a\r\nb", "user@host", "127.0.0.1:99999", "[127.0.0.1]", "a..b"]
+BAD_HOSTS = [
+    "",
+    "a b",
+    "evil.example/x",
+    "a:b",
+    "[::1",
+    "x" * 300,
+    "a\r\nb",
+    "user@host",
+    "127.0.0.1:99999",
+    "[127.0.0.1]",
+    "a..b",
+]
 
 
 @pytest.mark.parametrize("host", BAD_HOSTS)
@@ -114,7 +126,16 @@ def test_a_cross_site_request_is_refused_before_it_does_anything(client: httpx.C
 
 
 def test_every_answer_carries_the_headers_and_a_request_id(client: httpx.Client, seeded: Seeded) -> None:
-    paths = ["/", "/api/jobs", "/api/none", "/health/live", "/schema", "/schema/openapi.json", f"/media/{seeded.job_id}/video", "/download/video/x"]
+    paths = [
+        "/",
+        "/api/jobs",
+        "/api/none",
+        "/health/live",
+        "/schema",
+        "/schema/openapi.json",
+        f"/media/{seeded.job_id}/video",
+        "/download/video/x",
+    ]
     for path in paths:
         headers = client.get(path).headers
         assert headers["x-content-type-options"] == "nosniff", path
@@ -124,15 +145,23 @@ def test_every_answer_carries_the_headers_and_a_request_id(client: httpx.Client,
         assert "default-src" in headers["content-security-policy"]
         assert path.startswith("/media") or "frame-ancestors 'none'" in headers["content-security-policy"]
         assert re.fullmatch(r"[0-9a-f]{16}", headers["x-request-id"])
-    assert client.get("/api/jobs", headers={"X-Request-Id": "trace-0123456789"}).headers["x-request-id"] == "trace-0123456789"
-    assert client.get("/api/jobs", headers={"X-Request-Id": "no spaces, please"}).headers["x-request-id"] != "no spaces, please"
+    assert (
+        client.get("/api/jobs", headers={"X-Request-Id": "trace-0123456789"}).headers["x-request-id"]
+        == "trace-0123456789"
+    )
+    assert (
+        client.get("/api/jobs", headers={"X-Request-Id": "no spaces, please"}).headers["x-request-id"]
+        != "no spaces, please"
+    )
 
 
 def test_the_policy_of_the_page_allows_no_other_server() -> None:
     policy = dict(part.strip().split(" ", 1) for part in content_security_policy(["abc="]).split(";"))
     assert policy["script-src"] == "'self' 'sha256-abc='"
     sources = {source for listed in policy.values() for source in listed.split()}
-    assert sources == {"'none'", "'self'", "'sha256-abc='", "data:", "blob:"}, "no other server, nothing inline, no eval"
+    assert sources == {"'none'", "'self'", "'sha256-abc='", "data:", "blob:"}, (
+        "no other server, nothing inline, no eval"
+    )
     assert policy["default-src"] == "'none'" and policy["connect-src"] == policy["style-src"] == "'self'"
 
 
@@ -154,7 +183,12 @@ def typed(data: JSONBody[dict[str, int]]) -> None: ...
 
 
 def application() -> Litestar:
-    app = Litestar([broken, known, typed], exception_handlers={Exception: problems.answer}, logging_config=None, openapi_config=None)
+    app = Litestar(
+        [broken, known, typed],
+        exception_handlers={Exception: problems.answer},
+        logging_config=None,
+        openapi_config=None,
+    )
     app.asgi_handler = RequestGate(app.asgi_handler, frozenset(), Hosts(["testserver.local"]))  # type: ignore[assignment]
     return app
 
@@ -176,7 +210,12 @@ async def test_every_catalogue_error_becomes_its_problem() -> None:
             response = await client.get(f"/known/{number}")
             body = response.json()
             assert response.status_code == body["status"] == problem.status
-            assert (body["code"], body["title"], body["hint"], body["detail"]) == (problem.code, problem.message, problem.hint, "A fact.")
+            assert (body["code"], body["title"], body["hint"], body["detail"]) == (
+                problem.code,
+                problem.message,
+                problem.hint,
+                "A fact.",
+            )
             assert body["type"] == f"/schema#{problem.code}"
             assert body["instance"] == f"/known/{number}"
             assert response.headers["x-fact"] == "1"
@@ -198,7 +237,13 @@ def test_litestars_own_refusals_are_problems_too(client: httpx.Client) -> None:
         ("POST", "/api/jobs", {"json": {"upload_id": "x", "colour": 1}}, 400, "invalid_request"),
         ("POST", "/api/jobs", {"json": {}}, 400, "invalid_request"),
         ("POST", "/api/jobs", {"json": {"upload_id": "none"}}, 404, "upload_not_found"),
-        ("POST", "/api/jobs", {"content": b"x" * (9 << 20), "headers": {"Content-Type": "application/json"}}, 413, "body_too_large"),
+        (
+            "POST",
+            "/api/jobs",
+            {"content": b"x" * (9 << 20), "headers": {"Content-Type": "application/json"}},
+            413,
+            "body_too_large",
+        ),
         ("DELETE", "/api/jobs", {}, 405, "method_not_allowed"),
         ("GET", "/ws", {}, 426, "upgrade_required"),
         ("GET", "/schema/none", {}, 404, "not_found"),

@@ -31,7 +31,9 @@ class Full:
         self.job_id = shelf.job()
         shelf.database.dispose()
         (shelf.data / "backup.json").write_text(
-            json.dumps({"at": time.time(), "to": "/b", "snapshot": "s", "bytes": 7, "seconds": 1.0, "ok": True, "error": None})
+            json.dumps(
+                {"at": time.time(), "to": "/b", "snapshot": "s", "bytes": 7, "seconds": 1.0, "ok": True, "error": None}
+            )
         )
         self.server = Server(shelf.data, AUTODUBBER_MIN_FREE_BYTES=str(1 << 60))
 
@@ -91,7 +93,13 @@ def test_an_upload_stops_where_the_disk_gets_full_and_goes_on_from_there(tmp_pat
     database = open_database(f"sqlite:///{tmp_path / 'app.sqlite3'}")
     migrate(database)
     free = [100 << 20]
-    uploads = UploadStore(database, FolderBlobs(tmp_path / "blobs"), tmp_path / "uploads", expiry_s=60, floor=Floor(lambda: free[0], 50 << 20))
+    uploads = UploadStore(
+        database,
+        FolderBlobs(tmp_path / "blobs"),
+        tmp_path / "uploads",
+        expiry_s=60,
+        floor=Floor(lambda: free[0], 50 << 20),
+    )
     upload = uploads.create(filename="x", media_type="", length_bytes=40 << 20, metadata={})
     writer = uploads.writer(upload)
     block = bytes(8 << 20)
@@ -135,14 +143,33 @@ def test_figures_follow_what_comes_and_goes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("every_h", "age_h", "ok", "late"),
     [
-        (24, 1, True, False), (24, 35, True, False), (24, 37, True, True), (24, 1, False, True),
-        (168, 48, True, False), (168, 251, True, False), (168, 253, True, True), (1, 12, True, False), (0, 5000, True, False),
+        (24, 1, True, False),
+        (24, 35, True, False),
+        (24, 37, True, True),
+        (24, 1, False, True),
+        (168, 48, True, False),
+        (168, 251, True, False),
+        (168, 253, True, True),
+        (1, 12, True, False),
+        (0, 5000, True, False),
     ],
-)  # fmt: skip
-def test_a_backup_that_is_late_or_failed_is_told(every_h: float, age_h: float, ok: bool, late: bool, tmp_path: Path) -> None:
+)
+def test_a_backup_that_is_late_or_failed_is_told(
+    every_h: float, age_h: float, ok: bool, late: bool, tmp_path: Path
+) -> None:
     path = tmp_path / "backup.json"
     path.write_text(
-        json.dumps({"at": time.time() - age_h * 3600, "to": "s3://b/p", "snapshot": None, "bytes": 1, "seconds": 2, "ok": ok, "error": "no"})
+        json.dumps(
+            {
+                "at": time.time() - age_h * 3600,
+                "to": "s3://b/p",
+                "snapshot": None,
+                "bytes": 1,
+                "seconds": 2,
+                "ok": ok,
+                "error": "no",
+            }
+        )
     )
     found = last_backup(tmp_path, every_h * 3600)
     assert found is not None

@@ -27,9 +27,16 @@ def test_a_file_is_looked_at_and_nothing_is_kept(tmp_path: Path) -> None:
         found = looked(GOOD.encode("cp1250"), language="hu")
         assert found["encodings"][0] == {"id": "cp1250", "name": "Central European (Windows-1250)"}
         assert found["subtitles"] | {"faults": []} == {
-            "format": "srt", "encoding": "cp1250", "guessed": True, "sample": "Ő és ű: öröm.", "cues": 2, "rolling": False,
-            "left_out": 0, "repaired": 1, "faults": [],
-        }  # fmt: skip
+            "format": "srt",
+            "encoding": "cp1250",
+            "guessed": True,
+            "sample": "Ő és ű: öröm.",
+            "cues": 2,
+            "rolling": False,
+            "left_out": 0,
+            "repaired": 1,
+            "faults": [],
+        }
         assert [(fault["line"], fault["left_out"]) for fault in found["subtitles"]["faults"]] == [(6, False)]
         chosen = looked(GOOD.encode("cp1250"), encoding="windows-1252")
         assert (chosen["subtitles"]["encoding"], chosen["subtitles"]["guessed"]) == ("cp1252", False)

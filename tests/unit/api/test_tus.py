@@ -23,12 +23,20 @@ def create(client: httpx.Client, content: bytes | None = None, **headers: str) -
 
 def head(client: httpx.Client, address: str) -> httpx.Headers:
     response = client.head(address, headers=TUS)
-    assert (response.status_code, response.headers["tus-resumable"], response.headers["cache-control"]) == (200, "1.0.0", "no-store")
+    assert (response.status_code, response.headers["tus-resumable"], response.headers["cache-control"]) == (
+        200,
+        "1.0.0",
+        "no-store",
+    )
     return response.headers
 
 
 def part(client: httpx.Client, content: bytes) -> str:
-    response = create(client, content, **{"Upload-Concat": "partial", "Upload-Length": str(len(content)), "Content-Type": CHUNK["Content-Type"]})
+    response = create(
+        client,
+        content,
+        **{"Upload-Concat": "partial", "Upload-Length": str(len(content)), "Content-Type": CHUNK["Content-Type"]},
+    )
     assert (response.status_code, response.headers["upload-offset"]) == (201, str(len(content)))
     return str(response.headers["location"])
 
@@ -44,7 +52,10 @@ def job_of(client: httpx.Client, address: str) -> httpx.Response:
 @pytest.mark.parametrize("method", ["POST", "HEAD", "PATCH", "DELETE"])
 def test_another_version_is_refused_with_ours(client: httpx.Client, method: str, version: str | None) -> None:
     address = "/api/uploads" if method == "POST" else start(client, 10)
-    headers = {name: value for name, value in CHUNK.items() if name != "Tus-Resumable"} | {"Upload-Offset": "0", "Upload-Length": "5"}
+    headers = {name: value for name, value in CHUNK.items() if name != "Tus-Resumable"} | {
+        "Upload-Offset": "0",
+        "Upload-Length": "5",
+    }
     response = client.request(method, address, headers=headers | ({"Tus-Resumable": version} if version else {}))
     assert (response.status_code, response.headers["tus-version"]) == (412, "1.0.0")
 
@@ -56,7 +67,9 @@ def test_head_tells_offset_and_length_of_a_new_upload(client: httpx.Client) -> N
 
 @pytest.mark.parametrize("method", ["HEAD", "PATCH", "DELETE"])
 def test_an_upload_that_does_not_exist(client: httpx.Client, method: str) -> None:
-    response = client.request(method, "/api/uploads/non-existent-upload-id-12345", headers={**CHUNK, "Upload-Offset": "0"})
+    response = client.request(
+        method, "/api/uploads/non-existent-upload-id-12345", headers={**CHUNK, "Upload-Offset": "0"}
+    )
     assert response.status_code == 404 and "upload-offset" not in response.headers
 
 
@@ -76,7 +89,9 @@ def test_a_mismatch_tells_the_offset(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_bytes_beyond_the_end_are_refused_and_head_tells_what_is_there(seeded: Seeded, client: httpx.Client, chunked: bool) -> None:
+def test_bytes_beyond_the_end_are_refused_and_head_tells_what_is_there(
+    seeded: Seeded, client: httpx.Client, chunked: bool
+) -> None:
     def body(content: bytes) -> Iterator[bytes] | bytes:
         return iter([content[:5], content[5:]]) if chunked else content
 
@@ -103,8 +118,16 @@ def test_methods_can_be_overridden_by_post(seeded: Seeded, client: httpx.Client)
     response = post("PATCH", b"abc", **{"Upload-Offset": "0", "Content-Type": CHUNK["Content-Type"]})
     assert (response.status_code, response.headers["upload-offset"]) == (204, "3")
     response = post("head")
-    assert (response.status_code, response.headers["upload-offset"], response.headers["upload-length"]) == (200, "3", "6")
-    refused(post("PATCH", b"abc", **{"Upload-Offset": "0", "Content-Type": CHUNK["Content-Type"]}), 409, "upload_offset_mismatch")
+    assert (response.status_code, response.headers["upload-offset"], response.headers["upload-length"]) == (
+        200,
+        "3",
+        "6",
+    )
+    refused(
+        post("PATCH", b"abc", **{"Upload-Offset": "0", "Content-Type": CHUNK["Content-Type"]}),
+        409,
+        "upload_offset_mismatch",
+    )
     refused(post("BREW"), 405, "method_not_allowed")
     assert post("DELETE").status_code == 204
     assert client.head(address, headers=TUS).status_code == 404
@@ -115,7 +138,9 @@ def test_methods_can_be_overridden_by_post(seeded: Seeded, client: httpx.Client)
 
 def test_the_address_is_whole_where_the_way_to_us_is_known(seeded: Seeded, client: httpx.Client) -> None:
     host = seeded.url.removeprefix("http://")
-    assert re.fullmatch(rf"http://{host}/api/uploads/[0-9a-f]{{32}}", create(client, **{"Upload-Length": "5"}).headers["location"])
+    assert re.fullmatch(
+        rf"http://{host}/api/uploads/[0-9a-f]{{32}}", create(client, **{"Upload-Length": "5"}).headers["location"]
+    )
     behind = create(client, **{"Upload-Length": "5", "X-Forwarded-For": "192.0.2.1"})
     assert behind.headers["location"].startswith("/api/uploads/")  # a proxy that speaks https is not to be guessed
     page = create(client, **{"Upload-Length": "5", "X-Forwarded-For": "192.0.2.1", "Origin": seeded.url})
@@ -128,7 +153,9 @@ def test_head_tells_the_metadata_as_they_came(client: httpx.Client) -> None:
     assert set(head(client, address)["upload-metadata"].split(",")) == pairs
 
 
-@pytest.mark.parametrize("metadata", ["filename not_valid_base64!!!", f"filename {encoded('a')},filename {encoded('b')}"])
+@pytest.mark.parametrize(
+    "metadata", ["filename not_valid_base64!!!", f"filename {encoded('a')},filename {encoded('b')}"]
+)
 def test_metadata_that_are_not_valid_are_refused(client: httpx.Client, metadata: str) -> None:
     refused(create(client, **{"Upload-Length": "5", "Upload-Metadata": metadata}), 400, "invalid_request")
 
@@ -147,12 +174,19 @@ def test_a_creation_with_bytes_of_another_kind_is_415_and_leaves_nothing(seeded:
     before = seeded.server.data / "uploads"
     files = set(before.iterdir())
     for kind in ("text/plain", "application/json", "application/octet-stream"):
-        refused(create(client, b"Hello, tus!\n", **{"Upload-Length": "12", "Content-Type": kind}), 415, "upload_content_type")
+        refused(
+            create(client, b"Hello, tus!\n", **{"Upload-Length": "12", "Content-Type": kind}),
+            415,
+            "upload_content_type",
+        )
     refused(create(client, b"Hello, tus!\n", **{"Upload-Length": "12"}), 415, "upload_content_type")
-    chunked = client.post("/api/uploads", headers={**TUS, "Upload-Length": "12", "Content-Type": "text/plain"}, content=iter([b"Hello"]))
+    chunked = client.post(
+        "/api/uploads", headers={**TUS, "Upload-Length": "12", "Content-Type": "text/plain"}, content=iter([b"Hello"])
+    )
     refused(chunked, 415, "upload_content_type")
     assert set(before.iterdir()) == files
-    assert create(client, **{"Upload-Length": "12", "Content-Type": "text/plain"}).status_code == 201  # no bytes, no matter
+    # no bytes, no matter
+    assert create(client, **{"Upload-Length": "12", "Content-Type": "text/plain"}).status_code == 201
 
 
 def test_a_creation_with_bytes_and_checksum(client: httpx.Client) -> None:
@@ -183,13 +217,20 @@ def test_a_length_may_come_with_any_chunk_and_then_stays(seeded: Seeded, client:
 
 
 @pytest.mark.parametrize("content", [b"", b"abc"])
-def test_a_length_that_comes_last_of_all_completes_the_upload(seeded: Seeded, client: httpx.Client, content: bytes) -> None:
-    address = create(client, content or None, **{"Upload-Defer-Length": "1", "Content-Type": CHUNK["Content-Type"]}).headers["location"]
+def test_a_length_that_comes_last_of_all_completes_the_upload(
+    seeded: Seeded, client: httpx.Client, content: bytes
+) -> None:
+    address = create(
+        client, content or None, **{"Upload-Defer-Length": "1", "Content-Type": CHUNK["Content-Type"]}
+    ).headers["location"]
     assert append(client, address, len(content), b"", **{"Upload-Length": str(len(content))}).status_code == 204
     assert stored(seeded, address) == content
 
 
-@pytest.mark.parametrize("headers", [{"Upload-Defer-Length": "1", "Upload-Length": "100"}, {"Upload-Defer-Length": "2"}, {"Upload-Defer-Length": ""}])
+@pytest.mark.parametrize(
+    "headers",
+    [{"Upload-Defer-Length": "1", "Upload-Length": "100"}, {"Upload-Defer-Length": "2"}, {"Upload-Defer-Length": ""}],
+)
 def test_a_deferred_length_that_makes_no_sense_is_refused(client: httpx.Client, headers: dict[str, str]) -> None:
     refused(create(client, **headers), 400, "invalid_request")
 
@@ -225,7 +266,8 @@ def test_parts_that_came_side_by_side_become_one_file(seeded: Seeded, client: ht
     assert stored(seeded, address) == b"".join(contents)
     assert not any((seeded.server.data / "uploads" / each.rsplit("/", 1)[-1]).exists() for each in (*parts, address))
     assert job_of(client, address).json()["title"] == "film"
-    assert create(client, **{"Upload-Concat": concat}).headers["location"] == address  # the answer was lost: asked again
+    # the answer was lost: asked again
+    assert create(client, **{"Upload-Concat": concat}).headers["location"] == address
 
 
 def test_a_part_alone_is_no_file(client: httpx.Client) -> None:
@@ -273,17 +315,36 @@ def test_the_description_names_every_header_that_is_answered(client: httpx.Clien
         ("/api/uploads", "options"): [client.options("/api/uploads")],
         ("/api/uploads/{upload_id}", "options"): [client.options(one)],
         ("/api/uploads", "post"): [create(client, **{"Upload-Length": "3"}), create(client)],
-        ("/api/uploads/{upload_id}", "head"): [client.head(address, headers=TUS) for address in (one, deferred, part(client, b"a"))],
-        ("/api/uploads/{upload_id}", "patch"): [append(client, one, 1, b""), append(client, one, 0, b"abcd"), append(client, one, 0, b"abc")],
-        ("/api/uploads/{upload_id}", "delete"): [client.delete(one), client.delete(one, headers=TUS), client.delete(one, headers=TUS)],
+        ("/api/uploads/{upload_id}", "head"): [
+            client.head(address, headers=TUS) for address in (one, deferred, part(client, b"a"))
+        ],
+        ("/api/uploads/{upload_id}", "patch"): [
+            append(client, one, 1, b""),
+            append(client, one, 0, b"abcd"),
+            append(client, one, 0, b"abc"),
+        ],
+        ("/api/uploads/{upload_id}", "delete"): [
+            client.delete(one),
+            client.delete(one, headers=TUS),
+            client.delete(one, headers=TUS),
+        ],
     }
     for (path, method), responses in answers.items():
         operation = paths[path][method]
         for response in responses:
             named = {name.lower() for name in operation["responses"][str(response.status_code)].get("headers", {})}
-            ours = {name for name in response.headers if name.startswith(("tus-", "upload-", "location", "cache-control"))}
+            ours = {
+                name for name in response.headers if name.startswith(("tus-", "upload-", "location", "cache-control"))
+            }
             assert ours <= named, (path, method, response.status_code, ours - named)
     needed = {p["name"] for p in paths["/api/uploads/{upload_id}"]["patch"]["parameters"] if p["required"]}
     assert needed == {"upload_id", "Tus-Resumable", "Upload-Offset"}
     taken = {p["name"] for p in paths["/api/uploads"]["post"]["parameters"]}
-    assert taken == {"Tus-Resumable", "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Concat", "Upload-Checksum"}
+    assert taken == {
+        "Tus-Resumable",
+        "Upload-Length",
+        "Upload-Defer-Length",
+        "Upload-Metadata",
+        "Upload-Concat",
+        "Upload-Checksum",
+    }

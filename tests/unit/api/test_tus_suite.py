@@ -1,9 +1,12 @@
-"""The public conformance suite of tus, run as it is written: all cases of the core and of every extension that is announced.
+"""The public conformance suite of tus, run as it is written: all cases of the core and of every extension that is
+announced.
 
-Two extensions are not announced, because their cases cannot hold here. Tests below show why, and fail when that changes:
-- `concatenation-unfinished` contradicts `concatenation`. EXT-CONCAT-007 and EXT-CONCAT-UF-001 send the same three requests: a partial upload of
-  100 bytes, a few of its bytes, and a final upload that is made from it. 007 wants 400 for the last one, UF-001 wants 201. UF-002 wants the offset
-  of a final upload that is not whole yet; the sentence of the protocol that EXT-CONCAT-010 quotes says that such an offset should not be told.
+Two extensions are not announced, because their cases cannot hold here. Tests below show why, and fail when that
+changes:
+- `concatenation-unfinished` contradicts `concatenation`. EXT-CONCAT-007 and EXT-CONCAT-UF-001 send the same three
+  requests: a partial upload of 100 bytes, a few of its bytes, and a final upload that is made from it. 007 wants 400
+  for the last one, UF-001 wants 201. UF-002 wants the offset of a final upload that is not whole yet; the sentence of
+  the protocol that EXT-CONCAT-010 quotes says that such an offset should not be told.
 - `checksum-trailer` needs the trailer of a request. The server that this program runs in gives none to its application.
 """
 
@@ -31,7 +34,8 @@ _VERBS: Final = ("POST", "PATCH", "HEAD", "OPTIONS", "DELETE")
 
 
 class Exchange(msgspec.Struct):
-    """One request of a case, the status that it wants ("*": none in particular), what it keeps of the answer, and what it checks."""
+    """One request of a case, the status that it wants ("*": none in particular), what it keeps of the answer, and what
+    it checks."""
 
     method: str
     address: str
@@ -112,9 +116,16 @@ def test_the_suites_case(client: httpx.Client, path: str) -> None:
     assert CASES[path]
     for exchange in CASES[path]:
         headers = {name: _filled(value, known) for name, value in exchange.headers.items()}
-        response = client.request(exchange.method, _filled(exchange.address, known), headers=headers, content=exchange.body)
-        said = f"{exchange.method} {headers} answered {response.status_code} {dict(response.headers)} {response.text[:300]}"
-        assert exchange.status in ("*", str(response.status_code)) and response.status_code < 500, f"{exchange.status} was wanted: {said}"
+        response = client.request(
+            exchange.method, _filled(exchange.address, known), headers=headers, content=exchange.body
+        )
+        said = (
+            f"{exchange.method} {headers} answered {response.status_code} {dict(response.headers)} "
+            f"{response.text[:300]}"
+        )
+        assert exchange.status in ("*", str(response.status_code)) and response.status_code < 500, (
+            f"{exchange.status} was wanted: {said}"
+        )
         for check in exchange.checks:
             assert _holds(check, response, known), f"{check}: {said}"
         for name, source in exchange.captures.items():
@@ -139,7 +150,9 @@ def test_the_cases_of_unfinished_parts_contradict_those_of_finished_ones() -> No
     """The same requests but for the letters of the body, and two statuses: no server can answer both."""
 
     def asked(path: str) -> list[tuple[str, dict[str, str], bool]]:
-        renamed = [{name: value.replace("incomplete_", "") for name, value in each.headers.items()} for each in CASES[path]]
+        renamed = [
+            {name: value.replace("incomplete_", "") for name, value in each.headers.items()} for each in CASES[path]
+        ]
         return [(each.method, headers, each.body is None) for each, headers in zip(CASES[path], renamed, strict=True)]
 
     finished = "extensions/concatenation/ext-concat-007-partials-complete"
@@ -166,7 +179,8 @@ async def asgi(scope, receive, send):
 
 async def rsgi(scope, protocol):
     body = [block async for block in protocol]
-    said = {name: getattr(each, name) for each in (scope, protocol) for name in dir(each) if name.islower() and not name.startswith("_")}
+    names = [(each, name) for each in (scope, protocol) for name in dir(each)]
+    said = {name: getattr(each, name) for each, name in names if name.islower() and not name.startswith("_")}
     protocol.response_str(200, [], repr((body, said, list(scope.headers.items()))))
 """
 
@@ -185,14 +199,32 @@ def test_a_requests_trailer_does_not_reach_an_application(tmp_path: Path, interf
     """When this fails, the server has learned trailers, and checksum-trailer can be done and announced."""
     (tmp_path / "bare.py").write_text(_APPLICATIONS)
     port = free_port()
-    command = [sys.executable, "-m", "granian", "--interface", interface, "--host", "127.0.0.1", "--port", str(port), f"bare:{interface}"]
-    with (tmp_path / "log").open("wb") as log, subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log) as server:
+    command = [
+        sys.executable,
+        "-m",
+        "granian",
+        "--interface",
+        interface,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        f"bare:{interface}",
+    ]
+    with (
+        (tmp_path / "log").open("wb") as log,
+        subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log) as server,
+    ):
         try:
-            head = b"PATCH / HTTP/1.1\r\nHost: a\r\nTrailer: Upload-Checksum\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+            head = (
+                b"PATCH / HTTP/1.1\r\nHost: a\r\nTrailer: Upload-Checksum\r\nTransfer-Encoding: "
+                b"chunked\r\nConnection: close\r\n\r\n"
+            )
             with _connected(port) as connection:
                 connection.sendall(head + b"3\r\nabc\r\n0\r\nUpload-Checksum: sha1 brought-too-late\r\n\r\n")
                 answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
         finally:
             server.terminate()
-    assert answer.startswith(b"HTTP/1.1 200") and b"abc" in answer and b"Upload-Checksum" in answer  # what the head announces arrives
+    # what the head announces arrives
+    assert answer.startswith(b"HTTP/1.1 200") and b"abc" in answer and b"Upload-Checksum" in answer
     assert b"brought-too-late" not in answer

@@ -1,4 +1,5 @@
-"""Uploads and the disk: room is reserved before the first byte, given back at every end, and known again after a restart."""
+"""Uploads and the disk: room is reserved before the first byte, given back at every end, and known again after a
+restart."""
 
 from __future__ import annotations
 
@@ -42,7 +43,9 @@ class Shelf:
         """As a server that starts."""
         self.floor = Floor(self.free_bytes, FLOOR)
         blobs = FolderBlobs(self.folder / "blobs")
-        self.uploads = UploadStore(self.database, blobs, self.folder / "uploads", expiry_s=1000, floor=self.floor, **self._more)
+        self.uploads = UploadStore(
+            self.database, blobs, self.folder / "uploads", expiry_s=1000, floor=self.floor, **self._more
+        )
         self.uploads.resume()
 
     def free_bytes(self) -> int:
@@ -101,7 +104,9 @@ def test_of_sixty_uploads_at_once_those_that_fit_succeed_and_the_floor_holds(she
     assert shelf.floor.reserved_bytes() == 0
 
 
-def test_an_upload_that_fits_is_taken_while_anothers_bytes_are_written_and_not_counted_yet(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upload_that_fits_is_taken_while_anothers_bytes_are_written_and_not_counted_yet(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pwrite, written, go_on, asked = os.pwrite, threading.Event(), threading.Event(), threading.Semaphore(0)
 
     def held(file: int, data: bytes, at: int) -> int:
@@ -240,7 +245,9 @@ def test_one_upload_too_many_is_refused_until_another_has_ended(tmp_path: Path) 
 
 def test_announcements_beyond_the_floor_are_refused_before_and_after_a_restart(tmp_path: Path) -> None:
     free = shutil.disk_usage(tmp_path).free
-    server = Server(tmp_path / "data", AUTODUBBER_MIN_FREE_BYTES=str(free // 2), AUTODUBBER_MAX_UPLOAD_BYTES=str(1 << 60))
+    server = Server(
+        tmp_path / "data", AUTODUBBER_MIN_FREE_BYTES=str(free // 2), AUTODUBBER_MAX_UPLOAD_BYTES=str(1 << 60)
+    )
     announced = {**TUS, "Upload-Length": str(free // 7)}
     with server, httpx.Client(base_url=server.url) as client:
         answers = [client.post("/api/uploads", headers=announced) for _ in range(6)]
@@ -267,7 +274,9 @@ def test_metadata_has_a_limit(metadata: str, shelf_server: Server) -> None:
 
 def test_long_names_are_taken(shelf_server: Server) -> None:
     with httpx.Client(base_url=shelf_server.url) as client:
-        answer = client.post("/api/uploads", headers={**TUS, "Upload-Length": "5", "Upload-Metadata": "filename " + "eHh4" * 1365})
+        answer = client.post(
+            "/api/uploads", headers={**TUS, "Upload-Length": "5", "Upload-Metadata": "filename " + "eHh4" * 1365}
+        )
         assert answer.status_code == 201
 
 

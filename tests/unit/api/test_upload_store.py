@@ -50,7 +50,16 @@ class Stores:
 
     def refer(self, key: str) -> None:
         """A job that needs the blob."""
-        row = {"id": "j", "title": "", "state": "review", "phase": "prepare", "stage_progress": 0, "progress": 0, "options": {}, "source_key": key}
+        row = {
+            "id": "j",
+            "title": "",
+            "state": "review",
+            "phase": "prepare",
+            "stage_progress": 0,
+            "progress": 0,
+            "options": {},
+            "source_key": key,
+        }
         with self.database.begin() as c:
             c.execute(insert(t.jobs).values(size_bytes=1, revision=1, created_at=0, updated_at=0, **row))
             c.execute(insert(t.blob_references).values(job_id="j", key=key))
@@ -165,7 +174,8 @@ class Killed(BaseException):
 
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """Let `step` more changes happen to the disk and the database; then every one of them fails as if the process had ended."""
+    """Let `step` more changes happen to the disk and the database; then every one of them fails as if the process had
+    ended."""
     left = [step]
 
     def counted(module: object, name: str) -> None:
@@ -179,7 +189,14 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 
         monkeypatch.setattr(module, name, change)
 
-    for module, name in ((Path, "rename"), (Path, "replace"), (Path, "unlink"), (os, "ftruncate"), (os, "fsync"), (UploadStore, "_update")):
+    for module, name in (
+        (Path, "rename"),
+        (Path, "replace"),
+        (Path, "unlink"),
+        (os, "ftruncate"),
+        (os, "fsync"),
+        (UploadStore, "_update"),
+    ):
         counted(module, name)
     counted(concatenation, "_copy")
     counted(concatenation, "claim")
@@ -187,7 +204,9 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 
 def final(stores: Stores, parts: list[str]) -> Upload:
     concat = f"final;{' '.join(parts)}"
-    return stores.uploads.create_final(filename="a", media_type="", metadata={}, concat=concat, part_ids=parts, max_bytes=100_000)
+    return stores.uploads.create_final(
+        filename="a", media_type="", metadata={}, concat=concat, part_ids=parts, max_bytes=100_000
+    )
 
 
 def test_a_kill_between_any_two_steps_of_a_join_loses_nothing(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +216,9 @@ def test_a_kill_between_any_two_steps_of_a_join_loses_nothing(stores: Stores, mo
     while not over:
         parts = []
         for content in contents:
-            upload = stores.uploads.create(filename="", media_type="", length_bytes=len(content), metadata={}, partial=True)
+            upload = stores.uploads.create(
+                filename="", media_type="", length_bytes=len(content), metadata={}, partial=True
+            )
             if content:
                 stores.write(upload.id, content)
             parts.append(upload.id)
@@ -229,10 +250,14 @@ def test_a_join_needs_room_for_one_part_and_goes_on_when_there_is_room_again(sto
         parts.append(upload.id)
     stores.free_bytes = 10_000
     with pytest.raises(DubError) as refused:
-        stores.uploads.create_final(filename="", media_type="", metadata={}, concat="final;x", part_ids=parts, max_bytes=2_000_000)
+        stores.uploads.create_final(
+            filename="", media_type="", metadata={}, concat="final;x", part_ids=parts, max_bytes=2_000_000
+        )
     assert refused.value.problem.code == "disk_full"
     stores.free_bytes = 60_000
-    upload = stores.uploads.create_final(filename="", media_type="", metadata={}, concat="final;x", part_ids=parts, max_bytes=2_000_000)
+    upload = stores.uploads.create_final(
+        filename="", media_type="", metadata={}, concat="final;x", part_ids=parts, max_bytes=2_000_000
+    )
     assert upload.complete and stores.blobs.size_bytes(upload.key) == 1_055_000
 
 
@@ -240,7 +265,9 @@ def test_parts_that_are_too_large_together_stay(stores: Stores) -> None:
     part = stores.uploads.create(filename="", media_type="", length_bytes=3, metadata={}, partial=True)
     stores.write(part.id, b"abc")
     with pytest.raises(DubError) as refused:
-        stores.uploads.create_final(filename="", media_type="", metadata={}, concat="final;x", part_ids=[part.id], max_bytes=2)
+        stores.uploads.create_final(
+            filename="", media_type="", metadata={}, concat="final;x", part_ids=[part.id], max_bytes=2
+        )
     assert refused.value.problem.code == "upload_too_large"
     assert stores.uploads.get(part.id).offset_bytes == 3
 
@@ -253,7 +280,9 @@ def test_parts_of_a_join_that_was_given_up_are_gone(stores: Stores) -> None:
         parts.append(part.id)
     stores.free_bytes = 0
     with pytest.raises(DubError):
-        stores.uploads.create_final(filename="", media_type="", metadata={}, concat="final;x", part_ids=parts, max_bytes=9)
+        stores.uploads.create_final(
+            filename="", media_type="", metadata={}, concat="final;x", part_ids=parts, max_bytes=9
+        )
     with stores.database.begin() as c:
         upload_id = c.execute(select(t.uploads.c.id)).scalar_one()
     assert sorted(path.name for path in stores.folder.iterdir()) == sorted([upload_id, parts[1]])
@@ -261,12 +290,18 @@ def test_parts_of_a_join_that_was_given_up_are_gone(stores: Stores) -> None:
     assert not any(stores.folder.iterdir())
 
 
-def test_bytes_that_the_database_could_not_be_told_of_are_told_all_the_same(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bytes_that_the_database_could_not_be_told_of_are_told_all_the_same(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
     upload_id = stores.make(6)
     writer = stores.uploads.writer(stores.uploads.get(upload_id))
     writer.write(b"abc")
     with monkeypatch.context() as patched:
-        patched.setattr(UploadStore, "_update", lambda *_: (_ for _ in ()).throw(OperationalError("", {}, Exception("disk I/O error"))))
+        patched.setattr(
+            UploadStore,
+            "_update",
+            lambda *_: (_ for _ in ()).throw(OperationalError("", {}, Exception("disk I/O error"))),
+        )
         with pytest.raises(OperationalError):
             writer.settle(whole=True)
         assert stores.uploads.get(upload_id).offset_bytes == 3

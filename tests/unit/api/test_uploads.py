@@ -1,4 +1,5 @@
-"""tus 1.0.0 over a real server: what arrives is kept, byte for byte, whatever happens to the connection or the server."""
+"""tus 1.0.0 over a real server: what arrives is kept, byte for byte, whatever happens to the connection or the
+server."""
 
 from __future__ import annotations
 
@@ -69,8 +70,14 @@ def test_the_server_says_what_it_speaks(client: httpx.Client) -> None:
         assert response.status_code == 200
         assert response.headers["tus-version"] == "1.0.0"
         assert set(response.headers["tus-extension"].split(",")) == {
-            "creation", "creation-defer-length", "creation-with-upload", "termination", "checksum", "expiration", "concatenation",
-        }  # fmt: skip
+            "creation",
+            "creation-defer-length",
+            "creation-with-upload",
+            "termination",
+            "checksum",
+            "expiration",
+            "concatenation",
+        }
         assert response.headers["tus-checksum-algorithm"] == "sha1,sha256,md5"
         assert response.headers["tus-max-size"] == str(300 << 20)
 
@@ -81,7 +88,9 @@ def test_tuspy_uploads_byte_for_byte(seeded: Seeded, client: httpx.Client, tmp_p
     path.write_bytes(content)
     metadata = {"filename": path.name, "filetype": "video/mp4"}
     for checksums in (False, True):
-        uploader = TusClient(f"{seeded.url}/api/uploads").uploader(str(path), chunk_size=1_000_000, metadata=metadata, upload_checksum=checksums)
+        uploader = TusClient(f"{seeded.url}/api/uploads").uploader(
+            str(path), chunk_size=1_000_000, metadata=metadata, upload_checksum=checksums
+        )
         uploader.upload()
         assert stored(seeded, uploader.url) == content
         head = client.head(uploader.url, headers=TUS)
@@ -119,7 +128,11 @@ def test_a_chunk_that_was_changed_on_its_way_is_dropped(seeded: Seeded, client: 
     content = secrets.token_bytes(200_000)
     digest = base64.b64encode(hashlib.new(algorithm, content).digest()).decode()
     address = start(client, len(content))
-    refused(append(client, address, 0, b"x" + content[1:], **{"Upload-Checksum": f"{algorithm} {digest}"}), 460, "upload_checksum_mismatch")
+    refused(
+        append(client, address, 0, b"x" + content[1:], **{"Upload-Checksum": f"{algorithm} {digest}"}),
+        460,
+        "upload_checksum_mismatch",
+    )
     assert offset_of(client, address) == 0
     assert append(client, address, 0, content, **{"Upload-Checksum": f"{algorithm} {digest}"}).status_code == 204
     assert stored(seeded, address) == content
@@ -145,14 +158,18 @@ def test_a_changed_file_that_came_with_its_creation_leaves_nothing(seeded: Seede
         ({"Upload-Length": "5", "Tus-Resumable": "0.2.2"}, 412, "tus_version"),
     ],
 )
-def test_an_upload_that_cannot_be_is_refused_at_once(client: httpx.Client, headers: dict[str, str], status: int, code: str) -> None:
+def test_an_upload_that_cannot_be_is_refused_at_once(
+    client: httpx.Client, headers: dict[str, str], status: int, code: str
+) -> None:
     refused(client.post("/api/uploads", headers={**TUS, **headers}), status, code)
 
 
 def test_a_chunk_must_say_where_it_belongs_and_what_it_is(client: httpx.Client) -> None:
     address = start(client, 10)
     refused(append(client, address, 3, b"abc"), 409, "upload_offset_mismatch")
-    refused(append(client, address, 0, b"abc", **{"Content-Type": "application/octet-stream"}), 415, "upload_content_type")
+    refused(
+        append(client, address, 0, b"abc", **{"Content-Type": "application/octet-stream"}), 415, "upload_content_type"
+    )
     refused(append(client, address, 0, b"abc", **{"Upload-Offset": "x"}), 400, "invalid_request")
     refused(append(client, address, 0, bytes(11)), 413, "upload_too_large")
     refused(append(client, address, 0, b"abc", **{"Tus-Resumable": "2"}), 412, "tus_version")
@@ -194,9 +211,14 @@ def test_a_refusal_is_seen_by_a_client_that_still_writes(seeded: Seeded) -> None
         first = client.get("/health/live").extensions["network_stream"].get_extra_info("client_addr")
         for _ in range(3):
             refused(append(client, address, 5, bytes(30 << 20)), 409, "upload_offset_mismatch")
-            refused(client.post("/api/uploads", headers={**CHUNK, "Upload-Length": "x"}, content=bytes(20 << 20)), 400, "invalid_request")
+            refused(
+                client.post("/api/uploads", headers={**CHUNK, "Upload-Length": "x"}, content=bytes(20 << 20)),
+                400,
+                "invalid_request",
+            )
         assert offset_of(client, address) == 0
-        assert client.get("/health/live").extensions["network_stream"].get_extra_info("client_addr") == first  # the same connection
+        # the same connection
+        assert client.get("/health/live").extensions["network_stream"].get_extra_info("client_addr") == first
 
 
 class Wire:
@@ -204,8 +226,18 @@ class Wire:
 
     def __init__(self, server: Server, address: str, offset: int, length: int, **headers: str) -> None:
         self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=20)
-        lines = {"Host": f"127.0.0.1:{server.port}", **CHUNK, "Upload-Offset": str(offset), "Content-Length": str(length), **headers}
-        head = f"PATCH {urlsplit(address).path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items()) + "\r\n"
+        lines = {
+            "Host": f"127.0.0.1:{server.port}",
+            **CHUNK,
+            "Upload-Offset": str(offset),
+            "Content-Length": str(length),
+            **headers,
+        }
+        head = (
+            f"PATCH {urlsplit(address).path} HTTP/1.1\r\n"
+            + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+            + "\r\n"
+        )
         self.socket.sendall(head.encode())
 
     def send(self, content: bytes) -> None:
@@ -232,7 +264,8 @@ def test_broken_connections_cost_only_what_was_on_the_wire(seeded: Seeded, clien
             assert wire.status() == 204
         else:
             deadline = time.monotonic() + 20
-            while not path.exists() or path.stat().st_size <= offset:  # a reset throws away what the server has not read yet
+            # a reset throws away what the server has not read yet
+            while not path.exists() or path.stat().st_size <= offset:
                 assert time.monotonic() < deadline
         wire.drop()
         before, offset = offset, offset_of(client, address)
@@ -274,7 +307,8 @@ def test_only_one_request_writes_and_a_dead_one_gives_way(seeded: Seeded, client
     response = append(client, address, 0, content)
     refused(response, 423, "upload_locked")
     assert response.headers["retry-after"]
-    assert offset_of(client, address) == 50_001  # the connection stays open and silent, as when a laptop moved to another network
+    # the connection stays open and silent, as when a laptop moved to another network
+    assert offset_of(client, address) == 50_001
     assert append(client, address, 50_001, content[50_001:]).status_code == 204
     assert stored(seeded, address) == content
     wire.socket.close()
@@ -321,7 +355,9 @@ def test_memory_stays_flat_for_one_large_request(seeded: Seeded, client: httpx.C
         for _ in range(280):
             yield block
 
-    response = client.patch(address, headers={**CHUNK, "Upload-Offset": "0", "Content-Length": str(size)}, content=body())
+    response = client.patch(
+        address, headers={**CHUNK, "Upload-Offset": "0", "Content-Length": str(size)}, content=body()
+    )
     assert response.status_code == 204, response.text
     grown = seeded.server.memory_peak_bytes() - before
     print(f"memory grew by {grown / 1e6:.0f} MB for {size / 1e6:.0f} MB")
@@ -330,7 +366,10 @@ def test_memory_stays_flat_for_one_large_request(seeded: Seeded, client: httpx.C
 
 
 def test_a_full_disk_refuses_new_uploads(tmp_path: Path) -> None:
-    with Server(tmp_path / "data", AUTODUBBER_MIN_FREE_BYTES=str(1 << 60)) as server, httpx.Client(base_url=server.url) as client:
+    with (
+        Server(tmp_path / "data", AUTODUBBER_MIN_FREE_BYTES=str(1 << 60)) as server,
+        httpx.Client(base_url=server.url) as client,
+    ):
         refused(client.post("/api/uploads", headers={**TUS, "Upload-Length": "5"}), 507, "disk_full")
         ready = client.get("/health/ready")
         failed: list[Any] = [check["name"] for check in ready.json()["checks"] if not check["ok"]]

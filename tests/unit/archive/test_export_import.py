@@ -50,7 +50,14 @@ def exported(shelf: Shelf, *job_ids: str) -> Path:
 def take(shelf: Shelf, archive: Path, floor: Floor | None = None) -> list[Imported]:
     told: list[Imported] = []
     floor = floor or Floor(shelf.blobs.free_bytes, 0)
-    found = import_archive(archive, engine=shelf.database, blobs=shelf.blobs, staging=shelf.data / "imports", floors=[floor], on_job=told.append)
+    found = import_archive(
+        archive,
+        engine=shelf.database,
+        blobs=shelf.blobs,
+        staging=shelf.data / "imports",
+        floors=[floor],
+        on_job=told.append,
+    )
     assert list(found) == told
     assert list((shelf.data / "imports").iterdir()) == []
     return told
@@ -60,17 +67,22 @@ def everything(shelf: Shelf, job_id: str) -> dict[str, Any]:
     """All rows of a job, but what is meant to change."""
     with reading(shelf.database) as c:
         job = dict(c.execute(select(t.jobs).where(t.jobs.c.id == job_id)).one()._mapping)
-        found: dict[str, Any] = {"job": {name: job[name] for name in job.keys() - {"updated_at", "workflow_id", "progress"}}}
+        found: dict[str, Any] = {
+            "job": {name: job[name] for name in job.keys() - {"updated_at", "workflow_id", "progress"}}
+        }
         for table in (t.segments, t.stages, t.artifacts, t.blob_references):
             found[table.name] = sorted(
-                tuple(str(value) for name, value in row._mapping.items()) for row in c.execute(select(table).where(table.c.job_id == job_id))
+                tuple(str(value) for name, value in row._mapping.items())
+                for row in c.execute(select(table).where(table.c.job_id == job_id))
             )
     return found
 
 
 def test_a_job_comes_over_with_everything(shelf: Shelf, other: Shelf) -> None:
     job_id = shelf.job(days=9, stem="uploads/stem", lines=("one", "two", "drei"))
-    assert [(one.archive_id, one.job_id, one.outcome) for one in take(other, exported(shelf))] == [(job_id, job_id, Outcome.TAKEN)]
+    assert [(one.archive_id, one.job_id, one.outcome) for one in take(other, exported(shelf))] == [
+        (job_id, job_id, Outcome.TAKEN)
+    ]
     assert everything(other, job_id) == everything(shelf, job_id)
     assert other.files() == shelf.files()
     for key in shelf.files():
@@ -93,7 +105,9 @@ def test_an_archive_is_a_plain_tar_that_sha256sum_checks(shelf: Shelf, tmp_path:
     archive = exported(shelf)
     with tarfile.open(archive) as tar:
         tar.extractall(tmp_path / "out", filter="data")
-    checked = subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=tmp_path / "out", capture_output=True, text=True, check=True)
+    checked = subprocess.run(
+        ["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=tmp_path / "out", capture_output=True, text=True, check=True
+    )
     assert checked.stdout.count(": OK") == len(shelf.files()) + 3
     told = json.loads((tmp_path / "out/jobs" / job_id / "job.json").read_text())
     assert {file["what"]: file["name"] for file in told["files"]}["video"] == "Ein Film.mp4"
@@ -208,7 +222,9 @@ def rebuilt(archive: Path, change: Callable[[list[tuple[tarfile.TarInfo, bytes]]
         members = [(info, tar.extractfile(info).read()) for info in tar.getmembers()]  # type: ignore[union-attr]
     change(members)
     if sums:
-        text = "".join(f"{hashlib.sha256(data).hexdigest()}  {info.name}\n" for info, data in members if info.name != "SHA256SUMS")
+        text = "".join(
+            f"{hashlib.sha256(data).hexdigest()}  {info.name}\n" for info, data in members if info.name != "SHA256SUMS"
+        )
         members = [(info, text.encode() if info.name == "SHA256SUMS" else data) for info, data in members]
     out = archive.with_name("hostile.tar")
     with out.open("wb") as file:
@@ -233,7 +249,9 @@ def edit(start: str, change: Callable[[dict[str, Any]], None]) -> Callable[[list
     return act
 
 
-def named(start: str, name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> Callable[[list[tuple[tarfile.TarInfo, bytes]]], None]:
+def named(
+    start: str, name: str, kind: bytes = tarfile.REGTYPE, link: str = ""
+) -> Callable[[list[tuple[tarfile.TarInfo, bytes]]], None]:
     def act(members: list[tuple[tarfile.TarInfo, bytes]]) -> None:
         info, data = members[member(members, start)]
         info.name, info.type, info.linkname = name, kind, link
@@ -272,7 +290,9 @@ HOSTILE: dict[str, Callable[[list[tuple[tarfile.TarInfo, bytes]]], None]] = {
     "a missing job": lambda members: members.pop(member(members, "jobs/")) and None,
     "no manifest": lambda members: members.pop(member(members, "manifest")) and None,
     "no hashes": lambda members: members.pop(member(members, "SHA256SUMS")) and None,
-    "JSON that is none": lambda members: members.__setitem__(member(members, "jobs/"), (members[member(members, "jobs/")][0], b"{" * 100_000)),
+    "JSON that is none": lambda members: members.__setitem__(
+        member(members, "jobs/"), (members[member(members, "jobs/")][0], b"{" * 100_000)
+    ),
     "a job's id that is a path": edit("jobs/", lambda job: job.update(id="../../../../etc/passwd")),
     "another job's id": edit("jobs/", lambda job: job.update(id="f" * 32)),
     "an unknown state": edit("jobs/", lambda job: job.update(state="owned")),

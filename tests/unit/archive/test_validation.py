@@ -1,4 +1,5 @@
-"""What an archive says is read with care: what cannot be true, or not be kept, is refused with a line, and what only looks odd is cleaned."""
+"""What an archive says is read with care: what cannot be true, or not be kept, is refused with a line, and what only
+looks odd is cleaned."""
 
 from __future__ import annotations
 
@@ -64,20 +65,24 @@ IMPOSSIBLE: dict[str, Callable[[Members], None]] = {
     "a line at 10^300 s": edit("jobs/", lambda told: told["segments"][0].update(end_s=1e300)),
     "a line 10^9 times as fast": edit("jobs/", lambda told: told["segments"][0].update(locked_rate=1e9)),
     "a track that no file has": edit("jobs/", lambda told: told["options"]["recognition"].update(audio_track=10**30)),
-    "a clip of 10^30 samples a second": edit("jobs/", lambda told: told["stages"][0].update(stage="mux", output=[{"sample_rate_hz": 10**30}])),
+    "a clip of 10^30 samples a second": edit(
+        "jobs/", lambda told: told["stages"][0].update(stage="mux", output=[{"sample_rate_hz": 10**30}])
+    ),
     "a time that no clock shows": job(created_at=1e300),
     "a time before all clocks": job(updated_at=-1.0),
     "a type that is a header": edit("jobs/", lambda told: told["artifacts"][0].update(media_type="text/html\r\nX: y")),
     "an extension that is a path": edit("jobs/", lambda told: told["artifacts"][0].update(extension="/../x")),
     "a hash that is a header": edit("jobs/", lambda told: told["artifacts"][0].update(sha256='"\r\nX: y')),
     "a stage's output 500 deep": output(deep(500)),
-    "a job 100,000 deep": raw("jobs/", lambda data: data.replace(b'"joined"', b'"more": ' + b"[" * 100_000 + b"]" * 100_000 + b', "joined"')),
+    "a job 100,000 deep": raw(
+        "jobs/", lambda data: data.replace(b'"joined"', b'"more": ' + b"[" * 100_000 + b"]" * 100_000 + b', "joined"')
+    ),
     "a job that is no UTF-8": raw("jobs/", lambda data: data.replace(b'"title": "', b'"title": "\xff\xfe')),
     "a job with half a character": raw("jobs/", lambda data: data.replace(b'"title": "', b'"title": "\\ud800')),
     "a manifest that is no UTF-8": raw("manifest", lambda data: data.replace(b'"title": "', b'"title": "\xff\xfe')),
     "a manifest 100,000 deep": raw("manifest", lambda data: b'{"format":' + b"[" * 100_000),
     "a format of 10^30": edit("manifest", lambda told: told.update(format=-(10**30))),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", IMPOSSIBLE)

@@ -42,11 +42,20 @@ class DataFolder:
             engine.execute("CREATE TABLE IF NOT EXISTS workflows (id TEXT PRIMARY KEY)")
         self._random = random.Random(seed)
 
-    def job(self, job_id: str, source_bytes: int = 100_000, clips: int = 3, clip_bytes: int = 5_000, output_bytes: int = 60_000) -> None:
+    def job(
+        self,
+        job_id: str,
+        source_bytes: int = 100_000,
+        clips: int = 3,
+        clip_bytes: int = 5_000,
+        output_bytes: int = 60_000,
+    ) -> None:
         """A job with a source, spoken lines and one finished file."""
         source = f"uploads/{job_id}"
         self.blobs.put(source, self._random.randbytes(source_bytes))
-        self.store.insert(job_id, title=job_id, options=OPTIONS, source_key=source, subtitles_key=None, size_bytes=source_bytes)
+        self.store.insert(
+            job_id, title=job_id, options=OPTIONS, source_key=source, subtitles_key=None, size_bytes=source_bytes
+        )
         keys = []
         for number in range(clips):
             key = f"clips/{hashlib.sha256(f'{job_id}{number}'.encode()).hexdigest()}"
@@ -69,7 +78,11 @@ class DataFolder:
 
 def blobs_of(data: Path) -> dict[str, str]:
     """Every blob, and the hash of its bytes."""
-    return {str(path.relative_to(data)): hashlib.sha256(path.read_bytes()).hexdigest() for path in (data / "blobs").rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(data)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (data / "blobs").rglob("*")
+        if path.is_file()
+    }
 
 
 def rows_of(database: Path) -> list[str]:

@@ -1,4 +1,5 @@
-"""What is sealed comes back as it was; what was changed, cut, lengthened, reordered or exchanged does not come back at all."""
+"""What is sealed comes back as it was; what was changed, cut, lengthened, reordered or exchanged does not come back at
+all."""
 
 from __future__ import annotations
 
@@ -47,7 +48,11 @@ def test_whatever_is_changed_is_noticed() -> None:
     raw = sealed(content)
     for at in (0, 10, HEAD, HEAD + CHUNK_BYTES, HEAD + SEALED_CHUNK + 5, len(raw) - 1):
         assert refused(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]), at
-    first, second, rest = raw[HEAD : HEAD + SEALED_CHUNK], raw[HEAD + SEALED_CHUNK : HEAD + 2 * SEALED_CHUNK], raw[HEAD + 2 * SEALED_CHUNK :]
+    first, second, rest = (
+        raw[HEAD : HEAD + SEALED_CHUNK],
+        raw[HEAD + SEALED_CHUNK : HEAD + 2 * SEALED_CHUNK],
+        raw[HEAD + 2 * SEALED_CHUNK :],
+    )
     assert refused(raw[:HEAD] + second + first + rest), "reordered"
     assert refused(raw[:HEAD] + first + second), "cut off between two chunks"
     assert refused(raw[:HEAD] + first), "cut off between two chunks"

@@ -37,9 +37,13 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repo
     yield made
 
 
-def pruned(repository: Repository, *, keep_days: float = 0, max_bytes: int = 0, grace_s: float = -DAY_S, dry_run: bool = False) -> Pruned:
+def pruned(
+    repository: Repository, *, keep_days: float = 0, max_bytes: int = 0, grace_s: float = -DAY_S, dry_run: bool = False
+) -> Pruned:
     with repository.place.lock(alone=True) as check:
-        return prune(repository, check, keep_s=keep_days * DAY_S, max_bytes=max_bytes, now=NOW, grace_s=grace_s, dry_run=dry_run)
+        return prune(
+            repository, check, keep_s=keep_days * DAY_S, max_bytes=max_bytes, now=NOW, grace_s=grace_s, dry_run=dry_run
+        )
 
 
 def ages(repository: Repository) -> list[int]:

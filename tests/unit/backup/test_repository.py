@@ -15,7 +15,15 @@ from app.backup.backend import FolderBackend
 from app.backup.repository import open_repository
 from app.backup.restoring import restore
 from app.backup.verifying import verify
-from app.domain.errors import BACKUP_BUSY, BACKUP_DAMAGED, BACKUP_NOT_FOUND, BACKUP_PASSWORD, BACKUP_PLACE, DATA_DAMAGED, DubError
+from app.domain.errors import (
+    BACKUP_BUSY,
+    BACKUP_DAMAGED,
+    BACKUP_NOT_FOUND,
+    BACKUP_PASSWORD,
+    BACKUP_PLACE,
+    DATA_DAMAGED,
+    DubError,
+)
 from tests.unit.backup.folders import DataFolder, blobs_of, raises, rows_of, take
 
 PASSWORD = "correct horse"
@@ -53,7 +61,13 @@ def test_what_is_restored_is_what_was_kept(data: DataFolder, tmp_path: Path, pas
     assert rows_of(new / "engine.sqlite3") == rows_of(data.root / "engine.sqlite3")
     assert stat.S_IMODE((new / "secret.key").stat().st_mode) == 0o600
     assert sorted(path.name for path in (new / "cli" / "clips").iterdir()) == ["ab.json", "ab.wav"]
-    assert sorted(path.name for path in new.iterdir()) == ["app.sqlite3", "blobs", "cli", "engine.sqlite3", "secret.key"]
+    assert sorted(path.name for path in new.iterdir()) == [
+        "app.sqlite3",
+        "blobs",
+        "cli",
+        "engine.sqlite3",
+        "secret.key",
+    ]
     again = DataFolder(new)
     assert again.secrets.get("elevenlabs_key") == "the key"
     again.close()
@@ -61,7 +75,9 @@ def test_what_is_restored_is_what_was_kept(data: DataFolder, tmp_path: Path, pas
     assert checked.whole and checked.files == snapshot.files
 
 
-def test_a_second_backup_costs_what_has_changed_and_reads_no_file_twice(data: DataFolder, tmp_path: Path, password: str) -> None:
+def test_a_second_backup_costs_what_has_changed_and_reads_no_file_twice(
+    data: DataFolder, tmp_path: Path, password: str
+) -> None:
     place = FolderBackend(tmp_path / "place")
     _, first = take(data.root, place, password)
     source = data.root / "blobs" / "uploads" / "a"
@@ -212,7 +228,10 @@ def test_an_interrupted_backup_is_none_and_the_next_one_takes_what_it_stored(dat
 def test_an_object_that_was_cut_off_is_written_again(data: DataFolder, tmp_path: Path) -> None:
     place = FolderBackend(tmp_path / "place")
     repository, first = take(data.root, place)
-    cut = max((path for path in (tmp_path / "place" / "objects").rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    cut = max(
+        (path for path in (tmp_path / "place" / "objects").rglob("*") if path.is_file()),
+        key=lambda path: path.stat().st_size,
+    )
     cut.write_bytes(cut.read_bytes()[:1000])
     assert not verify(repository, [first.id], tmp_path)[0].whole
     take(data.root, place)
@@ -280,7 +299,9 @@ def test_a_backup_after_a_damaged_one_is_whole(data: DataFolder, tmp_path: Path)
     assert [checked.whole for checked in verify(repository, repository.ids(), tmp_path)] == [False, True]
 
 
-@pytest.mark.parametrize("path", ["../evil", "/etc/passwd", "blobs/../../evil", "blobs/.hidden", "models/x.pt", "blobs", "blobs/a/b/c/d/e/f"])
+@pytest.mark.parametrize(
+    "path", ["../evil", "/etc/passwd", "blobs/../../evil", "blobs/.hidden", "models/x.pt", "blobs", "blobs/a/b/c/d/e/f"]
+)
 def test_a_manifest_cannot_name_a_path_outside_of_a_data_folder(path: str) -> None:
     from app.backup.manifest import File, lines, parse
 

@@ -132,7 +132,9 @@ def test_a_restore_killed_between_two_renames_is_finished_by_the_next_start(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")
-def test_folders_that_root_makes_in_many_threads_belong_to_who_owns_the_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_that_root_makes_in_many_threads_belong_to_who_owns_the_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A thread that came between the making of a folder and its owner made one of root's in it."""
     os.chown(tmp_path, 1000, 1000)
     chown = os.chown

@@ -42,7 +42,9 @@ def place_of(url: str, prefix: str = "home/dub", **changed: str) -> S3Backend:
 
 
 @pytest.mark.parametrize("password", ["", "correct horse"], ids=["plain", "encrypted"])
-def test_what_comes_back_from_a_bucket_is_what_was_kept(data: DataFolder, served: tuple[str, Bucket], tmp_path: Path, password: str) -> None:
+def test_what_comes_back_from_a_bucket_is_what_was_kept(
+    data: DataFolder, served: tuple[str, Bucket], tmp_path: Path, password: str
+) -> None:
     url, bucket = served
     bucket.page = 7  # the list comes in pages
     data.job("long", source_bytes=21 << 20)  # in parts
@@ -60,11 +62,19 @@ def test_what_comes_back_from_a_bucket_is_what_was_kept(data: DataFolder, served
     assert first.bytes == second.bytes
 
 
-def test_errors_slowness_and_cut_connections_are_survived(data: DataFolder, served: tuple[str, Bucket], tmp_path: Path) -> None:
+def test_errors_slowness_and_cut_connections_are_survived(
+    data: DataFolder, served: tuple[str, Bucket], tmp_path: Path
+) -> None:
     url, bucket = served
     data.job("long", source_bytes=18 << 20)
     place = place_of(url)
-    bucket.faults = [Fault("500", "PUT", 3), Fault("503", "PUT", 2), Fault("drop", "PUT", 2), Fault("slow", "PUT", 1, 0.2), Fault("500", "POST", 1)]
+    bucket.faults = [
+        Fault("500", "PUT", 3),
+        Fault("503", "PUT", 2),
+        Fault("drop", "PUT", 2),
+        Fault("slow", "PUT", 1, 0.2),
+        Fault("500", "POST", 1),
+    ]
     repository, snapshot = take(data.root, place)
     assert all(fault.times == 0 for fault in bucket.faults)
     bucket.faults = [Fault("cut", "GET /backups/home/dub/objects", 4), Fault("500", "GET", 2), Fault("drop", "GET", 2)]
@@ -73,7 +83,9 @@ def test_errors_slowness_and_cut_connections_are_survived(data: DataFolder, serv
     assert blobs_of(tmp_path / "new") == blobs_of(data.root)
 
 
-def test_an_upload_that_fails_for_good_leaves_no_snapshot(data: DataFolder, served: tuple[str, Bucket], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upload_that_fails_for_good_leaves_no_snapshot(
+    data: DataFolder, served: tuple[str, Bucket], monkeypatch: pytest.MonkeyPatch
+) -> None:
     url, bucket = served
     place = place_of(url)
     bucket.faults = [Fault("500", "PUT /backups/home/dub/objects", 10_000)]
@@ -94,11 +106,18 @@ def test_an_upload_that_fails_for_good_leaves_no_snapshot(data: DataFolder, serv
         ({"bucket": "nobodys"}, "There is no such bucket."),
     ],
 )
-def test_what_is_wrong_is_said_without_a_secret(data: DataFolder, tmp_path: Path, changed: dict[str, str], says: str) -> None:
+def test_what_is_wrong_is_said_without_a_secret(
+    data: DataFolder, tmp_path: Path, changed: dict[str, str], says: str
+) -> None:
     with double.running(tmp_path / "s3") as (url, _):
         error = raises(BACKUP_PLACE, lambda: take(data.root, place_of(url, **changed)))
         assert says in error.message
-        assert "AKIA" not in str(error) and "secret/of" not in str(error) and "very secret" not in str(error) and "Signature=" not in str(error)
+        assert (
+            "AKIA" not in str(error)
+            and "secret/of" not in str(error)
+            and "very secret" not in str(error)
+            and "Signature=" not in str(error)
+        )
         assert error.__cause__ is None
 
 
@@ -131,7 +150,9 @@ def test_two_do_not_write_at_once_and_a_killed_ones_lock_ends(data: DataFolder, 
     assert not [key for key in bucket.objects if "/locks/" in key]
 
 
-def test_a_lock_that_could_not_be_renewed_keeps_no_snapshot(data: DataFolder, served: tuple[str, Bucket], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_could_not_be_renewed_keeps_no_snapshot(
+    data: DataFolder, served: tuple[str, Bucket], monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = place_of(served[0])
     with place.lock(alone=True) as check:
         repository = open_or_make(place, "")

@@ -20,7 +20,16 @@ TO = "/mnt/backups"
 
 def record(at: float, *, ok: bool = True, to: str = TO) -> Record:
     return Record(
-        at=at, to=to, snapshot="s", bytes=9, new_bytes=1, seconds=0.5, missing=0, ok=ok, error="" if ok else "no disk", good_at=at if ok else 1.0
+        at=at,
+        to=to,
+        snapshot="s",
+        bytes=9,
+        new_bytes=1,
+        seconds=0.5,
+        missing=0,
+        ok=ok,
+        error="" if ok else "no disk",
+        good_at=at if ok else 1.0,
     )
 
 
@@ -68,13 +77,17 @@ write(data, msgspec.structs.replace(read(data), at=time.time(), snapshot="new", 
     assert made.run() == 0, "it is not due any more"
 
 
-def test_a_backup_that_dies_is_a_failure_that_is_kept_and_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_backup_that_dies_is_a_failure_that_is_kept_and_logged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     last_backup.write(tmp_path, record(time.time() - 2 * DAY_S))
     assert schedule(tmp_path, "import sys; sys.stderr.write('it was the disk'); sys.exit(7)").run() == 0
     found = last_backup.read(tmp_path)
     assert found is not None and not found.ok
     assert found.error and "status 7" in found.error and "it was the disk" in found.error
-    assert found.good_at is not None and found.good_at < time.time() - DAY_S, "when the last good one was is not forgotten"
+    assert found.good_at is not None and found.good_at < time.time() - DAY_S, (
+        "when the last good one was is not forgotten"
+    )
 
 
 def test_a_record_that_cannot_be_read_holds_no_backup_up(tmp_path: Path) -> None:

@@ -43,7 +43,9 @@ def test_a_backup_is_recorded_listed_and_verified(settings: Settings, capsys: py
     assert kept.snapshot in said and "not encrypted" in said
     assert run(list_backups, settings, json=True) == exit_status.OK
     told = json.loads(capsys.readouterr().out)
-    assert [(found["id"], found["jobs"]) for found in told["snapshots"]] == [(kept.snapshot, 1)] and not told["encrypted"]
+    assert [(found["id"], found["jobs"]) for found in told["snapshots"]] == [(kept.snapshot, 1)] and not told[
+        "encrypted"
+    ]
     assert run(verify, settings) == exit_status.OK and "whole" in capsys.readouterr().out
     assert run(verify, settings, snapshot="20260101T000000000Z-000000") == exit_status.ENVIRONMENT
 
@@ -55,7 +57,9 @@ def test_a_copy_elsewhere_by_hand_does_not_put_off_the_schedule(settings: Settin
     assert read(settings.data) is not None, "the same place, by another spelling"
 
 
-def test_a_disk_that_is_not_mounted_is_noticed(settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_disk_that_is_not_mounted_is_noticed(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(backup, settings) == exit_status.OK
     good = read(settings.data)
     (tmp_path / "place").rename(tmp_path / "away")
@@ -69,7 +73,9 @@ def test_a_disk_that_is_not_mounted_is_noticed(settings: Settings, tmp_path: Pat
     assert run(backup, settings, to=settings.backup_to) == exit_status.OK, "an operator may begin anew"
 
 
-def test_a_file_that_has_gone_is_told_and_the_backup_is_good(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_has_gone_is_told_and_the_backup_is_good(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
     (settings.data / "blobs" / "uploads" / "a").unlink()
     assert run(backup, settings) == exit_status.OK
     assert "blobs/uploads/a could not be read" in capsys.readouterr().err
@@ -78,4 +84,11 @@ def test_a_file_that_has_gone_is_told_and_the_backup_is_good(settings: Settings,
 
 
 def test_sizes_for_people() -> None:
-    assert [backup_place.size(n) for n in (0, 999, 1000, 12_345_678, 2e11, 5e12)] == ["0 B", "999 B", "1.0 kB", "12.3 MB", "200.0 GB", "5.0 TB"]
+    assert [backup_place.size(n) for n in (0, 999, 1000, 12_345_678, 2e11, 5e12)] == [
+        "0 B",
+        "999 B",
+        "1.0 kB",
+        "12.3 MB",
+        "200.0 GB",
+        "5.0 TB",
+    ]

@@ -16,7 +16,9 @@ NOBODY = {"AUTODUBBER_PORT": str(free_port())}
 def test_doctor_tells_the_names_and_asks_whether_there_are_others_where_others_can_come() -> None:
     (check,) = check_names(load({**NOBODY, "AUTODUBBER_HOST": "0.0.0.0"}))
     assert check.ok and "localhost" in check.found and "AUTODUBBER_ALLOWED_HOSTS" in check.fix
-    (check,) = check_names(load({**NOBODY, "AUTODUBBER_HOST": "0.0.0.0", "AUTODUBBER_ALLOWED_HOSTS": "dub.example.org"}))
+    (check,) = check_names(
+        load({**NOBODY, "AUTODUBBER_HOST": "0.0.0.0", "AUTODUBBER_ALLOWED_HOSTS": "dub.example.org"})
+    )
     assert check.ok and "dub.example.org" in check.found and not check.fix
     (check,) = check_names(load(NOBODY))
     assert check.ok and not check.fix

@@ -32,7 +32,9 @@ from app.system import exit_status
 
 ROOT = Path(__file__).resolve().parents[3]
 FIXTURES = ROOT / "tests" / "fixtures"
-LINES = "1\n00:00:00,600 --> 00:00:02,800\nNow turn the table.\n\n2\n00:00:03,400 --> 00:00:05,000\nThis is how it looks.\n"
+LINES = (
+    "1\n00:00:00,600 --> 00:00:02,800\nNow turn the table.\n\n2\n00:00:03,400 --> 00:00:05,000\nThis is how it looks.\n"
+)
 
 
 def environment(data: Path, **more: str) -> dict[str, str]:
@@ -51,7 +53,9 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("video") / "talk.mp4"
     picture = ["-f", "lavfi", "-i", "testsrc2=size=160x120:rate=10:duration=10"]
     codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-shortest"]
-    subprocess.run([tool(), "-v", "error", *picture, "-i", FIXTURES / "clips" / "en_short.flac", *codecs, path], check=True)
+    subprocess.run(
+        [tool(), "-v", "error", *picture, "-i", FIXTURES / "clips" / "en_short.flac", *codecs, path], check=True
+    )
     return path
 
 
@@ -67,7 +71,10 @@ def at(folder: Path, talk: Path) -> Path:
 
 
 def test_the_command_line_loads_nothing_but_the_standard_library() -> None:
-    code = "import sys, app.cli.main; sys.exit(app.cli.main.main(['version']) or ('msgspec' in sys.modules) or ('asyncio' in sys.modules))"
+    code = (
+        "import sys, app.cli.main; sys.exit(app.cli.main.main(['version']) or ('msgspec' in sys.modules) or "
+        "('asyncio' in sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout == "autodubber 0.1.0\n"
 
@@ -123,8 +130,12 @@ def test_every_error_has_an_exit_status_and_none_has_two() -> None:
         "upload_|job_|edit_|segment_|forbidden_|precondition_|invalid_request|not_found|method_|body_|upgrade_|shutting_|tus_|artifact_|metrics_|host_|metadata_"
         "|headers_|too_many_(uploads|sockets)"
     )
-    ours = {code for code, status in statuses.items() if status == exit_status.INTERNAL and not only_over_http.match(code)}
-    assert ours == {"internal", "recognition_failed", "cancelled"}, "a new error needs its exit status in app/cli/failures.py"
+    ours = {
+        code for code, status in statuses.items() if status == exit_status.INTERNAL and not only_over_http.match(code)
+    }
+    assert ours == {"internal", "recognition_failed", "cancelled"}, (
+        "a new error needs its exit status in app/cli/failures.py"
+    )
     assert statuses["not_media"] == exit_status.BAD_INPUT
     assert statuses["quota_exceeded"] == exit_status.ENGINE
     assert statuses["disk_full"] == exit_status.ENVIRONMENT
@@ -138,7 +149,9 @@ def test_a_video_and_its_subtitles_become_a_dub(talk: Path, tmp_path: Path) -> N
     video = at(tmp_path / "in", talk)
     lines = tmp_path / "in" / "lines.srt"
     lines.write_text(LINES)
-    done = run(tmp_path / "data", "dub", video, "--subtitles", lines, "--language", "en", "--json", "-o", tmp_path / "out")
+    done = run(
+        tmp_path / "data", "dub", video, "--subtitles", lines, "--language", "en", "--json", "-o", tmp_path / "out"
+    )
     assert done.returncode == exit_status.OK, done.stderr
     said = json.loads(done.stdout)
     assert said["ok"] and said["lines"] == 2 and said["duration_s"] == pytest.approx(10.0, abs=0.1)
@@ -146,16 +159,23 @@ def test_a_video_and_its_subtitles_become_a_dub(talk: Path, tmp_path: Path) -> N
     assert said["outputs"] == {kind: str(tmp_path / "out" / f"talk.dub.{name}") for kind, name in names.items()}
     assert {str(path) for path in (tmp_path / "out").iterdir()} == set(said["outputs"].values())
     report = json.loads((tmp_path / "out" / "talk.dub.report.json").read_text())
-    assert report == said["report"] and [line["text"] for line in report["lines"]] == ["Now turn the table.", "This is how it looks."]
+    assert report == said["report"] and [line["text"] for line in report["lines"]] == [
+        "Now turn the table.",
+        "This is how it looks.",
+    ]
     assert video.read_bytes() == talk.read_bytes()
     assert "mixing: done in" in done.stderr
     assert [path.name for path in (tmp_path / "data" / "cli").iterdir()] == ["clips"], "the scratch is gone"
 
     clips = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "data" / "cli" / "clips").iterdir()}
     assert len(clips) == 4  # sound and meta of two lines
-    again = run(tmp_path / "data", "dub", video, "--subtitles", lines, "--language", "en", "--json", "-o", tmp_path / "out")
+    again = run(
+        tmp_path / "data", "dub", video, "--subtitles", lines, "--language", "en", "--json", "-o", tmp_path / "out"
+    )
     assert again.returncode == exit_status.OK
-    assert clips == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "data" / "cli" / "clips").iterdir()}, "no line is spoken twice"
+    assert clips == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "data" / "cli" / "clips").iterdir()}, (
+        "no line is spoken twice"
+    )
 
 
 def test_lines_are_written_corrected_and_passed_back(talk: Path, whisper_checkpoint: Path, tmp_path: Path) -> None:
@@ -215,8 +235,20 @@ def ended(pid: int) -> bool:
 @pytest.fixture
 def transcribing(talk: Path, whisper_checkpoint: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A run whose recognition has just begun."""
-    command = [sys.executable, "-m", "app", "dub", str(talk), "--model", str(whisper_checkpoint), "-o", str(tmp_path / "out")]
-    process = subprocess.Popen(command, env=environment(tmp_path / "data"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "app",
+        "dub",
+        str(talk),
+        "--model",
+        str(whisper_checkpoint),
+        "-o",
+        str(tmp_path / "out"),
+    ]
+    process = subprocess.Popen(
+        command, env=environment(tmp_path / "data"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("transcribing ..."):
@@ -227,7 +259,9 @@ def transcribing(talk: Path, whisper_checkpoint: Path, tmp_path: Path) -> Iterat
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_kills_the_children_and_removes_the_scratch(number: signal.Signals, transcribing: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_an_interrupt_kills_the_children_and_removes_the_scratch(
+    number: signal.Signals, transcribing: subprocess.Popen[str], tmp_path: Path
+) -> None:
     while not (children := children_of(transcribing.pid)):
         time.sleep(0.01)
     for child in children:
@@ -240,7 +274,9 @@ def test_an_interrupt_kills_the_children_and_removes_the_scratch(number: signal.
     assert not (tmp_path / "out").exists()
 
 
-def test_what_a_killed_run_left_is_swept_by_the_next_but_a_running_ones_is_not(transcribing: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_what_a_killed_run_left_is_swept_by_the_next_but_a_running_ones_is_not(
+    transcribing: subprocess.Popen[str], tmp_path: Path
+) -> None:
     home = tmp_path / "data" / "cli"
     (left,) = home.glob("run-*")
     with dub_files.run_folder(tmp_path / "data"):
@@ -288,7 +324,18 @@ def test_doctor_finds_a_sound_machine_and_says_what_it_found(tmp_path: Path) -> 
     report = json.loads(done.stdout)
     checks = {check["name"]: check for check in report["checks"]}
     assert done.returncode == exit_status.OK and report["ok"], report
-    assert {"Python", "data folder", "disk", "memory", "ffmpeg", "ffmpeg libx264", "ffmpeg aac", "ffmpeg ass", "fonts", "Whisper"} <= set(checks)
+    assert {
+        "Python",
+        "data folder",
+        "disk",
+        "memory",
+        "ffmpeg",
+        "ffmpeg libx264",
+        "ffmpeg aac",
+        "ffmpeg ass",
+        "fonts",
+        "Whisper",
+    } <= set(checks)
     assert {"GPU", "page", "models", "recognizer openai-whisper", "voice espeak", "voice elevenlabs"} <= set(checks)
     assert not checks["voice elevenlabs"]["ok"] and "ELEVENLABS_API_KEY" in checks["voice elevenlabs"]["fix"]
     assert not (tmp_path / "data").exists(), "doctor changes nothing"
@@ -308,7 +355,9 @@ def test_the_schema_is_written_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("status", "expected"), [(200, exit_status.OK), (503, exit_status.INTERNAL)])
-def test_health_asks_the_server_and_passes_its_word_on(status: int, expected: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_health_asks_the_server_and_passes_its_word_on(
+    status: int, expected: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     class Answer(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status if self.path == "/base/health/ready" else 404)

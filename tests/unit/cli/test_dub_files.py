@@ -18,9 +18,13 @@ from app.domain.media import Artifact, ArtifactKind
 from app.system import exit_status
 
 ENDINGS = {
-    ArtifactKind.VIDEO: "mp4", ArtifactKind.AUDIO: "m4a", ArtifactKind.SRT: "srt", ArtifactKind.VTT: "vtt", ArtifactKind.SOURCE_SRT: "srt",
+    ArtifactKind.VIDEO: "mp4",
+    ArtifactKind.AUDIO: "m4a",
+    ArtifactKind.SRT: "srt",
+    ArtifactKind.VTT: "vtt",
+    ArtifactKind.SOURCE_SRT: "srt",
     ArtifactKind.REPORT: "json",
-}  # fmt: skip
+}
 
 
 def handed_over(tmp_path: Path, stem: str, *inputs: Path) -> dict[str, str]:
@@ -28,12 +32,16 @@ def handed_over(tmp_path: Path, stem: str, *inputs: Path) -> dict[str, str]:
     made.mkdir(exist_ok=True)
     for kind in ENDINGS:
         (made / kind).write_text(f"{stem} {kind}", encoding="utf-8", errors="surrogateescape")
-    context = cast(Any, SimpleNamespace(blobs=SimpleNamespace(local_copy=lambda key: contextlib.nullcontext(made / key))))
+    context = cast(
+        Any, SimpleNamespace(blobs=SimpleNamespace(local_copy=lambda key: contextlib.nullcontext(made / key)))
+    )
     artifacts = [Artifact(kind, kind.value, 1, "", "", extension) for kind, extension in ENDINGS.items()]
     return hand_over(context, artifacts, stem, tmp_path / "out", inputs)
 
 
-@pytest.mark.parametrize("stem", ["a" * 251, "年" * 83, "é" * 125, "😀" * 62, "年" * 80, "x" + "年" * 79, os.fsdecode(b"\xe9" * 250)])
+@pytest.mark.parametrize(
+    "stem", ["a" * 251, "年" * 83, "é" * 125, "😀" * 62, "年" * 80, "x" + "年" * 79, os.fsdecode(b"\xe9" * 250)]
+)
 def test_a_name_as_long_as_names_can_be_gives_every_file(tmp_path: Path, stem: str) -> None:
     outputs = handed_over(tmp_path, stem)
     names = [path.name for path in (tmp_path / "out").iterdir()]
@@ -41,9 +49,18 @@ def test_a_name_as_long_as_names_can_be_gives_every_file(tmp_path: Path, stem: s
     assert all(len(os.fsencode(name)) <= 255 for name in names)
     assert {Path(output).name for output in outputs.values()} == set(names)
     common = Path(outputs["video"]).name.removesuffix("mp4")
-    assert stem.startswith(common.removesuffix(".dub.").partition("~")[0]) and common.endswith(".dub."), "all of them begin alike"
+    assert stem.startswith(common.removesuffix(".dub.").partition("~")[0]) and common.endswith(".dub."), (
+        "all of them begin alike"
+    )
     assert all(name.startswith(common) for name in names)
-    assert sorted(name.removeprefix(common) for name in names) == ["m4a", "mp4", "original.srt", "report.json", "srt", "vtt"]
+    assert sorted(name.removeprefix(common) for name in names) == [
+        "m4a",
+        "mp4",
+        "original.srt",
+        "report.json",
+        "srt",
+        "vtt",
+    ]
 
 
 def test_long_names_that_begin_alike_stay_apart(tmp_path: Path) -> None:
@@ -62,7 +79,10 @@ def test_a_long_input_is_never_replaced_by_a_result(tmp_path: Path) -> None:
     assert taken.read_bytes() == b"the input" and ".dub-2." in outputs["video"]
 
 
-@given(st.text(st.characters(blacklist_characters="/\0", blacklist_categories=["Cs"]), min_size=1, max_size=300), st.integers(40, 255))
+@given(
+    st.text(st.characters(blacklist_characters="/\0", blacklist_categories=["Cs"]), min_size=1, max_size=300),
+    st.integers(40, 255),
+)
 def test_a_name_fits_and_is_cut_only_when_it_must_be(stem: str, longest: int) -> None:
     name = fitting(stem, ".dub.mp4", longest)
     assert len(name.encode()) <= longest and name.endswith(".dub.mp4")
@@ -70,7 +90,9 @@ def test_a_name_fits_and_is_cut_only_when_it_must_be(stem: str, longest: int) ->
 
 
 @pytest.mark.parametrize("review", ["n" * 300 + ".srt", "nowhere/lines.srt"])
-def test_a_review_file_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path, review: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_review_file_that_cannot_be_written_is_refused_before_any_work(
+    tmp_path: Path, review: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "film.mp4").write_bytes(b"never read")
     assert cli.main(["dub", str(tmp_path / "film.mp4"), "--review", str(tmp_path / review)]) == exit_status.USAGE
     assert "--review" in capsys.readouterr().err

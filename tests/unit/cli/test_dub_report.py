@@ -15,8 +15,17 @@ from app.domain.subtitle_file import Fault, SubtitleReading
 from app.dubbing.report import needs_a_look
 
 GOOD = LineReport("a", "A calm line.", 1.0, 1.0, 0.0, 2.0, 1.0, 6.0, ())
-BAD = LineReport("b", "A line with [bold]brackets[/bold] that is far too long for its place in the picture.", 3700.0, 3700.26, 0.26, 2.0, 1.38, 35.0,
-                 (Flag.SHORTEN,))  # fmt: skip
+BAD = LineReport(
+    "b",
+    "A line with [bold]brackets[/bold] that is far too long for its place in the picture.",
+    3700.0,
+    3700.26,
+    0.26,
+    2.0,
+    1.38,
+    35.0,
+    (Flag.SHORTEN,),
+)
 REPORT = Report((GOOD, BAD), 0.5, 1.19, 1.38, 0.26, 1, 0, -16.04, -16.0, -1.31, 3720.0, 0.012, "copied")
 
 
@@ -49,7 +58,10 @@ def test_plain_text_has_the_totals_and_only_the_lines_that_need_a_look() -> None
 
 def test_what_was_joined_and_what_was_left_out_is_told() -> None:
     text = shown(msgspec.structs.replace(REPORT, joined=Joined(42, 2), left_out=3), io.StringIO())
-    assert "short cues         42 joined to 2 lines\nnot spoken         3 (sounds, music, names, credits, addresses)\n" in text
+    assert (
+        "short cues         42 joined to 2 lines\nnot spoken         3 (sounds, music, names, credits, addresses)\n"
+        in text
+    )
 
 
 def test_how_brought_subtitles_were_read_and_what_was_faulty_is_told() -> None:
@@ -64,7 +76,9 @@ def test_how_brought_subtitles_were_read_and_what_was_faulty_is_told() -> None:
         assert "line 6: the cue ends before it starts; ends at 4.2 s, by its length" in text
         assert "line 9: the times cannot be read; left out" in text
         assert "and 7 more" in text and "reads “Öröm [b]”" in text
-    clean = msgspec.structs.replace(found, encoding="utf-8", guessed=False, rolling=True, faults=(), left_out=0, repaired=0)
+    clean = msgspec.structs.replace(
+        found, encoding="utf-8", guessed=False, rolling=True, faults=(), left_out=0, repaired=0
+    )
     lines = shown(msgspec.structs.replace(REPORT, subtitles=clean), io.StringIO()).splitlines()
     assert lines[0] == "subtitles          srt (utf-8), 12 cues; rolling captions, each phrase once"
     assert not any("left out" in line for line in lines)
@@ -80,4 +94,9 @@ def test_a_terminal_gets_the_same_as_a_table() -> None:
 def test_a_good_dub_says_so(out: io.StringIO) -> None:
     silent = Report((GOOD,), 0.0, 1.0, 1.0, 0.0, 0, 0, None, None, None, 59.96, 0.0, None)
     text = shown(silent, out)
-    assert "o line needs a look" in text and "silent (left as it was)" in text and "1:00.0" in text and "picture" not in text
+    assert (
+        "o line needs a look" in text
+        and "silent (left as it was)" in text
+        and "1:00.0" in text
+        and "picture" not in text
+    )

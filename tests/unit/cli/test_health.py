@@ -39,11 +39,18 @@ def answering(status: int, body: bytes) -> Iterator[str]:
 
 
 def test_what_fails_is_named_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    checks = (Check("database", True, ""), Check("disk", False, "12 MB are free; 1024 MB must stay free."), Check("engine", False, "It starts."))
+    checks = (
+        Check("database", True, ""),
+        Check("disk", False, "12 MB are free; 1024 MB must stay free."),
+        Check("engine", False, "It starts."),
+    )
     report = HealthReport(False, "1", 1.0, checks, {}, 0, 0)
     with answering(503, msgspec.json.encode(report)) as url:
         assert health.run(url) == exit_status.INTERNAL
-    assert capsys.readouterr().err == "autodubber: not ready: disk: 12 MB are free; 1024 MB must stay free.; engine: It starts.\n"
+    assert (
+        capsys.readouterr().err
+        == "autodubber: not ready: disk: 12 MB are free; 1024 MB must stay free.; engine: It starts.\n"
+    )
 
 
 def test_an_answer_that_is_not_autodubbers_is_told_by_its_status(capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,6 +86,13 @@ def test_without_an_address_it_asks_where_the_settings_say(monkeypatch: pytest.M
 
 
 def test_it_loads_next_to_nothing() -> None:
-    program = "import sys; from app.cli.main import main; main(['health', '--url', 'http://127.0.0.1:9']); print(sorted(sys.modules))"
+    program = (
+        "import sys; from app.cli.main import main; main(['health', '--url', 'http://127.0.0.1:9']); "
+        "print(sorted(sys.modules))"
+    )
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert not [name for name in ("msgspec", "structlog", "asyncio", "http.client", "ssl", "email", "logging") if f"'{name}'" in loaded]
+    assert not [
+        name
+        for name in ("msgspec", "structlog", "asyncio", "http.client", "ssl", "email", "logging")
+        if f"'{name}'" in loaded
+    ]

@@ -36,7 +36,9 @@ def folder(tmp_path: Path, sounds: dict[str, np.ndarray], monkeypatch: pytest.Mo
     track_of(sounds["fr"], tmp_path / "fr.opus")
     make(tmp_path / "es:1.wav", "-i", str(track_of(sounds["es"], tmp_path / "es.m4a")))
     (tmp_path / "de.srt").write_text(write_srt((Cue(0.5, 2.0, "Grüß Gott"),)), encoding="utf-8")
-    (tmp_path / "fr.ass").write_text("[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,{\\an8}Ça va ?\n", encoding="utf-8")
+    (tmp_path / "fr.ass").write_text(
+        "[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,{\\an8}Ça va ?\n", encoding="utf-8"
+    )
     return tmp_path
 
 
@@ -51,16 +53,24 @@ DE, FR, ES = "de=de.m4a:Deutsch", "fr=fr.opus", "es=es:1.wav"
 
 
 @pytest.mark.parametrize("out", ["out.mp4", "OUT.MKV"])
-def test_several_dubs_become_tracks_of_one_file(folder: Path, sounds: dict[str, np.ndarray], capsys: pytest.CaptureFixture[str], out: str) -> None:
+def test_several_dubs_become_tracks_of_one_file(
+    folder: Path, sounds: dict[str, np.ndarray], capsys: pytest.CaptureFixture[str], out: str
+) -> None:
     dubs = ["--track", DE, "--track", FR, "--track", ES, "--default", "fr"]
     lines = ["--subtitles", "de=de.srt:Deutsch", "--subtitles", "fr=fr.ass"]
     video = sample("plain.mp4")
-    status, said, _ = mux(capsys, str(video), *dubs, *lines, "--keep-original-track", "--original-language", "en", "-o", out)
+    status, said, _ = mux(
+        capsys, str(video), *dubs, *lines, "--keep-original-track", "--original-language", "en", "-o", out
+    )
     assert status == OK
     assert labels(folder / out)[1:] == [
-        ("audio", "deu", "Deutsch", False), ("audio", "fra", "Dub (fr)", True), ("audio", "spa", "Dub (es)", False),
-        ("audio", "eng", "Original", False), ("subtitle", "deu", "Deutsch", False), ("subtitle", "fra", "Dub (fr)", False),
-    ]  # fmt: skip
+        ("audio", "deu", "Deutsch", False),
+        ("audio", "fra", "Dub (fr)", True),
+        ("audio", "spa", "Dub (es)", False),
+        ("audio", "eng", "Original", False),
+        ("subtitle", "deu", "Deutsch", False),
+        ("subtitle", "fra", "Dub (fr)", False),
+    ]
     for track, sound in enumerate(sounds.values()):
         assert lag_ms(sound[:, 0], sound_of(folder / out, track)[:, 0]) == pytest.approx(0, abs=1.0)
     assert picture_hash(folder / out) == picture_hash(video)
@@ -72,22 +82,44 @@ def test_several_dubs_become_tracks_of_one_file(folder: Path, sounds: dict[str, 
     tracks = said["tracks"]
     assert isinstance(tracks, list)
     assert [(track["kind"], track["language"], track["default"]) for track in tracks] == [
-        ("audio", "deu", False), ("audio", "fra", True), ("audio", "spa", False), ("audio", "eng", False), ("subtitles", "deu", False),
+        ("audio", "deu", False),
+        ("audio", "fra", True),
+        ("audio", "spa", False),
+        ("audio", "eng", False),
+        ("subtitles", "deu", False),
         ("subtitles", "fra", False),
-    ]  # fmt: skip
+    ]
 
 
-def test_webm_gets_opus_whatever_was_brought(folder: Path, sounds: dict[str, np.ndarray], capsys: pytest.CaptureFixture[str]) -> None:
-    status, _, _ = mux(capsys, str(sample("vp9.webm")), "--track", DE, "--track", FR, "--subtitles", "de=de.srt", "-o", "out.webm")
+def test_webm_gets_opus_whatever_was_brought(
+    folder: Path, sounds: dict[str, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, _ = mux(
+        capsys, str(sample("vp9.webm")), "--track", DE, "--track", FR, "--subtitles", "de=de.srt", "-o", "out.webm"
+    )
     assert status == OK
     assert [stream.codec for stream in probe(folder / "out.webm").audio] == ["opus", "opus"]
     assert picture_hash(folder / "out.webm") == picture_hash(sample("vp9.webm"))
     assert lag_ms(sounds["de"][:, 0], sound_of(folder / "out.webm", 0)[:, 0]) == pytest.approx(0, abs=1.0)
 
 
-def test_a_finished_video_is_a_track_too(folder: Path, sounds: dict[str, np.ndarray], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_finished_video_is_a_track_too(
+    folder: Path, sounds: dict[str, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
     """What `autodubber dub` has made of it in each language may be given as it is."""
-    make(folder / "german.mkv", "-i", str(sample("plain.mp4")), "-i", str(folder / "de.m4a"), "-map", "0:v", "-map", "1:a", "-c", "copy")
+    make(
+        folder / "german.mkv",
+        "-i",
+        str(sample("plain.mp4")),
+        "-i",
+        str(folder / "de.m4a"),
+        "-map",
+        "0:v",
+        "-map",
+        "1:a",
+        "-c",
+        "copy",
+    )
     assert mux(capsys, str(sample("plain.mp4")), "--track", "de=german.mkv", "-o", "out.mp4")[0] == OK
     assert len(probe(folder / "out.mp4").audio) == 1
     assert lag_ms(sounds["de"][:, 0], sound_of(folder / "out.mp4")[:, 0]) == pytest.approx(0, abs=1.0)
@@ -108,14 +140,19 @@ def test_the_length_must_be_the_videos(folder: Path, capsys: pytest.CaptureFixtu
     ("video", "words", "code"),
     [
         ("plain.mp4", ["--track", DE, "-o", "out.webm"], "container_unsuitable"),
-        ("plain.mp3", ["--track", DE, "-o", "out.mp4"], "not_media"), ("plain.mp4", ["--track", "xx=de.m4a", "-o", "out.mp4"], "language_unknown"),
+        ("plain.mp3", ["--track", DE, "-o", "out.mp4"], "not_media"),
+        ("plain.mp4", ["--track", "xx=de.m4a", "-o", "out.mp4"], "language_unknown"),
         ("plain.mp4", ["--track", "de=silent.mp4", "-o", "out.mp4"], "no_audio"),
         ("plain.mp4", ["--track", "de=list.m4a", "-o", "out.mp4"], "playlist_refused"),
         ("plain.mp4", ["--track", DE, "--subtitles", "de=list.m4a", "-o", "out.mp4"], "subtitles_invalid"),
         ("plain.mp4", ["--track", "de=noise.m4a", "-o", "out.mp4"], "not_media"),
-        ("plain.mp4", ["--track", DE, "--keep-original-track", "--audio-track", "3", "-o", "out.mp4"], "audio_track_missing"),
+        (
+            "plain.mp4",
+            ["--track", DE, "--keep-original-track", "--audio-track", "3", "-o", "out.mp4"],
+            "audio_track_missing",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_muxed_is_told_in_the_catalogues_words(
     folder: Path, capsys: pytest.CaptureFixture[str], video: str, words: list[str], code: str
 ) -> None:
@@ -134,13 +171,16 @@ def test_what_cannot_be_muxed_is_told_in_the_catalogues_words(
     [
         (["--track", "de.m4a", "-o", "out.mp4"], "it looks like de=dub.m4a"),
         (["--track", "de=none.m4a", "-o", "out.mp4"], "there is no file none.m4a"),
-        (["--track", DE, "-o", "out.avi"], "its name ends with .mp4, .mkv or .webm"), (["--track", DE, "-o", "no/out.mp4"], "there is no folder"),
+        (["--track", DE, "-o", "out.avi"], "its name ends with .mp4, .mkv or .webm"),
+        (["--track", DE, "-o", "no/out.mp4"], "there is no folder"),
         (["--track", DE, "--default", "fr", "-o", "out.mp4"], "there is no --track fr="),
         (["--track", "de=copy.mp4", "-o", "copy.mp4"], "would overwrite"),
         (["--track", DE, "--audio-track", "-1", "-o", "out.mp4"], "counts from 0"),
     ],
-)  # fmt: skip
-def test_wrong_usage_is_told_in_one_line(folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str) -> None:
+)
+def test_wrong_usage_is_told_in_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str
+) -> None:
     (folder / "copy.mp4").write_bytes(sample("plain.mp4").read_bytes())
     assert cli.main(["mux", str(sample("plain.mp4")), *words]) == 2
     told = capsys.readouterr().err

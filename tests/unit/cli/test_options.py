@@ -13,14 +13,27 @@ import pytest
 from app.cli import dub
 from app.cli import main as cli
 from app.config.settings import load
-from app.domain.dub_options import AudioCodec, AudioFormat, Background, BurnPosition, BurnSize, Container, DubOptions, JoinShortCues, Task, changed
+from app.domain.dub_options import (
+    AudioCodec,
+    AudioFormat,
+    Background,
+    BurnPosition,
+    BurnSize,
+    Container,
+    DubOptions,
+    JoinShortCues,
+    Task,
+    changed,
+)
 from app.system import exit_status
 from tests.unit.cli.test_dub import LINES, run
 from tests.unit.media.samples import sample
 
 TYPED = (
-    "--stem s.wav --duck-db -12 --duck-attack 0.2 --duck-hold 1 --duck-release 0.5 --keep-db -3 --loudness -23 --audio-format flac --container mkv "
-    "--audio-codec opus --target-language de --burn --burn-size large --burn-position top --burn-box --hardware-encoder --audio-track 1 "
+    "--stem s.wav --duck-db -12 --duck-attack 0.2 --duck-hold 1 --duck-release 0.5 --keep-db -3 --loudness -23 "
+    "--audio-format flac --container mkv "
+    "--audio-codec opus --target-language de --burn --burn-size large --burn-position top --burn-box "
+    "--hardware-encoder --audio-track 1 "
     "--speak-sounds --join-short-cues on --subtitle-encoding windows-1250"
 )
 
@@ -36,10 +49,16 @@ def options(tmp_path: Path, *typed: str) -> DubOptions:
 @pytest.mark.parametrize(
     "option, kind",
     [
-        ("background", Background), ("audio_format", AudioFormat), ("container", Container), ("audio_codec", AudioCodec), ("burn_size", BurnSize),
-        ("burn_position", BurnPosition), ("task", Task), ("join_short_cues", JoinShortCues),
+        ("background", Background),
+        ("audio_format", AudioFormat),
+        ("container", Container),
+        ("audio_codec", AudioCodec),
+        ("burn_size", BurnSize),
+        ("burn_position", BurnPosition),
+        ("task", Task),
+        ("join_short_cues", JoinShortCues),
     ],
-)  # fmt: skip
+)
 def test_the_command_line_offers_what_there_is(option: str, kind: type[StrEnum]) -> None:
     commands = next(action for action in cli.parser()._actions if action.dest == "command").choices
     assert isinstance(commands, dict)
@@ -56,12 +75,26 @@ def test_nothing_typed_means_the_defaults(tmp_path: Path) -> None:
 def test_everything_typed_arrives(tmp_path: Path) -> None:
     made = options(tmp_path, *TYPED.split())
     typed = {
-        "target_language": "de", "duck_db": -12.0, "duck_attack_s": 0.2, "duck_hold_s": 1.0, "duck_release_s": 0.5, "keep_db": -3.0,
-        "loudness_lufs": -23.0, "audio_format": AudioFormat.FLAC, "container": Container.MKV, "audio_codec": AudioCodec.OPUS,
-        "burn_size": BurnSize.LARGE, "burn_position": BurnPosition.TOP, "burn_box": True, "hardware_encoder": True,
-        "speak_sounds": True, "join_short_cues": JoinShortCues.ON, "subtitle_encoding": "windows-1250",
-        "burn_subtitles": True, "audio_track": 1,
-    }  # fmt: skip
+        "target_language": "de",
+        "duck_db": -12.0,
+        "duck_attack_s": 0.2,
+        "duck_hold_s": 1.0,
+        "duck_release_s": 0.5,
+        "keep_db": -3.0,
+        "loudness_lufs": -23.0,
+        "audio_format": AudioFormat.FLAC,
+        "container": Container.MKV,
+        "audio_codec": AudioCodec.OPUS,
+        "burn_size": BurnSize.LARGE,
+        "burn_position": BurnPosition.TOP,
+        "burn_box": True,
+        "hardware_encoder": True,
+        "speak_sounds": True,
+        "join_short_cues": JoinShortCues.ON,
+        "subtitle_encoding": "windows-1250",
+        "burn_subtitles": True,
+        "audio_track": 1,
+    }
     assert made == changed(options(tmp_path), **typed)
     assert options(tmp_path, "--loudness", "off").mix.loudness_lufs is None
 
@@ -83,14 +116,35 @@ def test_a_stem_another_container_and_another_codec_are_what_the_files_have(tmp_
     lines = tmp_path / "lines.srt"
     lines.write_text(LINES.replace("00:00:05,000", "00:00:03,900"))
     done = run(
-        tmp_path / "data", "dub", sample("plain.mp4"), "--subtitles", lines, "--language", "en", "--stem", sample("plain.flac"), "--container", "mkv",
-        "--audio-codec", "opus", "--audio-format", "mp3", "--keep-original-track", "--loudness", "-23", "-o", tmp_path / "out",
-    )  # fmt: skip
+        tmp_path / "data",
+        "dub",
+        sample("plain.mp4"),
+        "--subtitles",
+        lines,
+        "--language",
+        "en",
+        "--stem",
+        sample("plain.flac"),
+        "--container",
+        "mkv",
+        "--audio-codec",
+        "opus",
+        "--audio-format",
+        "mp3",
+        "--keep-original-track",
+        "--loudness",
+        "-23",
+        "-o",
+        tmp_path / "out",
+    )
     assert done.returncode == exit_status.OK, done.stderr
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         f"plain.dub.{name}" for name in ("mkv", "mp3", "srt", "vtt", "ass", "report.json")
     }
-    with av.open(str(tmp_path / "out" / "plain.dub.mkv")) as video, av.open(str(tmp_path / "out" / "plain.dub.mp3")) as alone:
+    with (
+        av.open(str(tmp_path / "out" / "plain.dub.mkv")) as video,
+        av.open(str(tmp_path / "out" / "plain.dub.mp3")) as alone,
+    ):
         assert [stream.codec_context.name for stream in video.streams.audio] == ["opus", "aac"]
         assert alone.streams.audio[0].codec_context.name.startswith("mp3")
     assert "target -23 LUFS" in done.stderr and "faster than 1.25x" in done.stderr
@@ -99,10 +153,22 @@ def test_a_stem_another_container_and_another_codec_are_what_the_files_have(tmp_
 
 def test_what_describes_is_not_spoken_and_the_words_of_short_cues_are_one_line(tmp_path: Path) -> None:
     words = ["[slam]", "JOHN:", "This", "is", "one", "word", "in", "every", "cue.", "♪", "la", "♪"]
-    cues = [f"{n}\n00:00:0{n // 5},{n % 5 * 200:03} --> 00:00:0{n // 5},{n % 5 * 200 + 180:03}\n{word}" for n, word in enumerate(words)]
+    cues = [
+        f"{n}\n00:00:0{n // 5},{n % 5 * 200:03} --> 00:00:0{n // 5},{n % 5 * 200 + 180:03}\n{word}"
+        for n, word in enumerate(words)
+    ]
     (tmp_path / "lines.srt").write_text("\n\n".join(cues), encoding="utf-8")
     done = run(
-        tmp_path / "data", "dub", sample("plain.mp4"), "--subtitles", tmp_path / "lines.srt", "--language", "en", "--json", "-o", tmp_path / "out"
+        tmp_path / "data",
+        "dub",
+        sample("plain.mp4"),
+        "--subtitles",
+        tmp_path / "lines.srt",
+        "--language",
+        "en",
+        "--json",
+        "-o",
+        tmp_path / "out",
     )
     assert done.returncode == exit_status.OK, done.stderr
     report = json.loads(done.stdout)["report"]

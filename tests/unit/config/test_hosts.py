@@ -13,14 +13,34 @@ from app.config.settings import SettingsError, load
 
 
 @pytest.mark.parametrize(
-    "header", ["127.0.0.1", "192.168.1.2:8000", "10.0.0.1:80", "[::1]:8000", "[fe80::1]", "localhost:8000", "LOCALHOST", "dub.localhost."]
+    "header",
+    [
+        "127.0.0.1",
+        "192.168.1.2:8000",
+        "10.0.0.1:80",
+        "[::1]:8000",
+        "[fe80::1]",
+        "localhost:8000",
+        "LOCALHOST",
+        "dub.localhost.",
+    ],
 )
 def test_an_address_and_localhost_are_nobody_elses(header: str) -> None:
     assert Hosts().knows(header)
 
 
 @pytest.mark.parametrize(
-    "header", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "0x7f000001", "127.0.0.1.nip.io", "nas", "", "a b"]
+    "header",
+    [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "0x7f000001",
+        "127.0.0.1.nip.io",
+        "nas",
+        "",
+        "a b",
+    ],
 )
 def test_any_other_name_is_unknown(header: str) -> None:
     assert not Hosts().knows(header)
@@ -29,7 +49,14 @@ def test_any_other_name_is_unknown(header: str) -> None:
 def test_a_listed_name_is_known_in_any_case_with_any_port_unless_it_says_one() -> None:
     found = Hosts(parse("Dub.Example.org, nas.local:8443 ,, tls.example:443,bücher.example, [::1]:8000, 10.1.2.3"))
     assert found.listed == ("dub.example.org", "nas.local:8443", "tls.example:443", "xn--bcher-kva.example")
-    for header in ("dub.example.org", "DUB.example.ORG:8000", "dub.example.org.", "nas.local:8443", "tls.example", "xn--bcher-kva.example"):
+    for header in (
+        "dub.example.org",
+        "DUB.example.ORG:8000",
+        "dub.example.org.",
+        "nas.local:8443",
+        "tls.example",
+        "xn--bcher-kva.example",
+    ):
         assert found.knows(header), header
     for header in ("x.dub.example.org", "example.org", "nas.local", "nas.local:8000", "tls.example:8443"):
         assert not found.knows(header), header
@@ -44,7 +71,20 @@ def test_a_star_stands_for_every_name_below_and_not_for_the_name_itself() -> Non
 
 
 @pytest.mark.parametrize(
-    "entry", ["https://dub.example.org", "dub.example.org/path", "*", "*.*.org", "a*.org", "nas:0", "nas:99999", "nas:x", "a b", "-nas", "a..b"]
+    "entry",
+    [
+        "https://dub.example.org",
+        "dub.example.org/path",
+        "*",
+        "*.*.org",
+        "a*.org",
+        "nas:0",
+        "nas:99999",
+        "nas:x",
+        "a b",
+        "-nas",
+        "a..b",
+    ],
 )
 def test_what_is_no_name_stops_the_start_with_one_line(entry: str) -> None:
     with pytest.raises(SettingsError, match=r"AUTODUBBER_ALLOWED_HOSTS: .* is no host name") as refused:
@@ -62,7 +102,9 @@ def test_the_machines_own_names_are_known_where_others_can_reach_it(monkeypatch:
     assert known("", (), "dub.lan").knows("dub.lan:8000"), "the health check asks under this name"
 
 
-def test_the_own_names_are_those_of_the_system_and_of_etc_hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_own_names_are_those_of_the_system_and_of_etc_hosts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Without a name server, which takes long or lies."""
     monkeypatch.setattr(socket, "gethostname", lambda: "NAS")
     file = tmp_path / "hosts"

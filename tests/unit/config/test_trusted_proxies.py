@@ -38,7 +38,9 @@ TRUSTED = parse("10.0.0.0/8, 192.168.1.7,fd00::/8")
         ("", ["198.51.100.4"], "unix"),
     ],
 )
-def test_the_client_is_the_rightmost_address_that_is_not_a_trusted_proxys(peer: str | None, headers: list[str], client: str) -> None:
+def test_the_client_is_the_rightmost_address_that_is_not_a_trusted_proxys(
+    peer: str | None, headers: list[str], client: str
+) -> None:
     assert TRUSTED.client(peer, headers) == client
 
 
@@ -51,7 +53,10 @@ def test_nobody_is_trusted_by_default() -> None:
     assert parse("").client("127.0.0.1", ["198.51.100.4"]) == "127.0.0.1"
 
 
-@pytest.mark.parametrize("setting", ["*", "proxy.example", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/8 192.168.0.1", "300.1.1.1", "Unix", "::/129"])
+@pytest.mark.parametrize(
+    "setting",
+    ["*", "proxy.example", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/8 192.168.0.1", "300.1.1.1", "Unix", "::/129"],
+)
 def test_what_is_no_proxy_is_refused_in_one_line(setting: str) -> None:
     with pytest.raises(ValueError, match="is no address, no network") as caught:
         parse(setting)

@@ -7,19 +7,55 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.domain.dub_options import GROUP_OF, GROUPS, Background, DubOptions, Task, changed, effective, from_row, in_groups, same_dub, to_row
+from app.domain.dub_options import (
+    GROUP_OF,
+    GROUPS,
+    Background,
+    DubOptions,
+    Task,
+    changed,
+    effective,
+    from_row,
+    in_groups,
+    same_dub,
+    to_row,
+)
 from app.jobs.schemas import PATCHES, OptionsPatch, asked, deprecated
 
 # As 0.1.0 stored them, and as the last version before there were groups did.
 FIRST = {
-    "language": "en", "task": "transcribe", "recognizer": "openai-whisper", "model": "base", "voice": "espeak:auto", "voice_model": "", "speed": 1.1,
-    "background": "keep", "keep_original_track": True, "burn_subtitles": False, "audio_track": 0, "review": True,
-}  # fmt: skip
+    "language": "en",
+    "task": "transcribe",
+    "recognizer": "openai-whisper",
+    "model": "base",
+    "voice": "espeak:auto",
+    "voice_model": "",
+    "speed": 1.1,
+    "background": "keep",
+    "keep_original_track": True,
+    "burn_subtitles": False,
+    "audio_track": 0,
+    "review": True,
+}
 FLAT = FIRST | {
-    "target_language": "fr", "duck_db": None, "duck_attack_s": 0.2, "duck_hold_s": 0.7, "duck_release_s": 0.5, "keep_db": -3.0,
-    "loudness_lufs": None, "audio_format": "flac", "container": "mkv", "audio_codec": "opus", "burn_size": "large", "burn_position": "top",
-    "burn_box": True, "hardware_encoder": True, "speak_sounds": True, "join_short_cues": "off", "subtitle_encoding": "cp1250",
-}  # fmt: skip
+    "target_language": "fr",
+    "duck_db": None,
+    "duck_attack_s": 0.2,
+    "duck_hold_s": 0.7,
+    "duck_release_s": 0.5,
+    "keep_db": -3.0,
+    "loudness_lufs": None,
+    "audio_format": "flac",
+    "container": "mkv",
+    "audio_codec": "opus",
+    "burn_size": "large",
+    "burn_position": "top",
+    "burn_box": True,
+    "hardware_encoder": True,
+    "speak_sounds": True,
+    "join_short_cues": "off",
+    "subtitle_encoding": "cp1250",
+}
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -71,14 +107,22 @@ def test_unknown_fields_survive_a_round_trip_and_a_change(group: str) -> None:
 
 
 def test_a_known_field_is_never_taken_from_what_is_unknown() -> None:
-    row = {"speed": 0.8, "voices": {"speed": 1.2, "language": "xx"}}  # an option in a group that is not its own is unknown there
+    # an option in a group that is not its own is unknown there
+    row = {"speed": 0.8, "voices": {"speed": 1.2, "language": "xx"}}
     options = from_row(row)
     assert options.voices.speed == 1.2 and options.recognition.language is None
     assert to_row(options)["voices"]["language"] == "xx"
 
 
 @pytest.mark.parametrize(
-    "row", [{"voices": 3}, {"voices": {"speed": "fast"}}, {"speed": "fast"}, {"mix": {"version": 0}}, {"mix": {"background": "x"}}]
+    "row",
+    [
+        {"voices": 3},
+        {"voices": {"speed": "fast"}},
+        {"speed": "fast"},
+        {"mix": {"version": 0}},
+        {"mix": {"background": "x"}},
+    ],
 )
 def test_a_value_that_no_version_wrote_is_refused(row: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):

@@ -40,7 +40,22 @@ def speak(path: Path, text: str, *, words_per_minute: int = 170) -> Path:
 
 def decode(ffmpeg: str, path: Path, *, audio: int = 0) -> np.ndarray:
     """What a player hears: float32 (n, 2)."""
-    argv = [ffmpeg, "-v", "error", "-i", str(path), "-map", f"0:a:{audio}", "-f", "f32le", "-ac", "2", "-ar", str(RATE_HZ), "-"]
+    argv = [
+        ffmpeg,
+        "-v",
+        "error",
+        "-i",
+        str(path),
+        "-map",
+        f"0:a:{audio}",
+        "-f",
+        "f32le",
+        "-ac",
+        "2",
+        "-ar",
+        str(RATE_HZ),
+        "-",
+    ]
     return np.frombuffer(subprocess.run(argv, capture_output=True, check=True).stdout, "<f4").reshape(-1, 2)
 
 

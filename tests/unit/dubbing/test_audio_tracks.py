@@ -13,7 +13,9 @@ FIRST = AudioStream(1, 0, "aac", 48_000, 2, None, None)
 
 
 def film(*facts: dict[str, object]) -> tuple[AudioStream, ...]:
-    return tuple(msgspec.structs.replace(FIRST, index=number + 1, track=number, **each) for number, each in enumerate(facts))
+    return tuple(
+        msgspec.structs.replace(FIRST, index=number + 1, track=number, **each) for number, each in enumerate(facts)
+    )
 
 
 ENGLISH, SPANISH, GERMAN = {"language": "eng"}, {"language": "spa"}, {"language": "ger"}
@@ -32,7 +34,8 @@ DEFAULT, SILENT, COMMENTARY = {"default": True}, {"silent": True}, {"purpose": "
         (film(SILENT, {}, {}), None, 1),
         (film(COMMENTARY, {}), None, 1),
         (film(DEFAULT, DEFAULT | SPANISH), "es", 1),  # MP4 marks every track that is switched on
-        (film(DEFAULT | ENGLISH, SPANISH, GERMAN), "es", 1),  # what the person says is spoken goes before what the file says is first
+        # what the person says is spoken goes before what the file says is first
+        (film(DEFAULT | ENGLISH, SPANISH, GERMAN), "es", 1),
         (film(DEFAULT | ENGLISH, SPANISH, GERMAN), "de", 2),
         (film(DEFAULT | ENGLISH, SPANISH), "fr", 0),
         (film(DEFAULT, SPANISH), "fr", 0),
@@ -40,7 +43,9 @@ DEFAULT, SILENT, COMMENTARY = {"default": True}, {"silent": True}, {"purpose": "
         ((), None, None),
     ],
 )
-def test_the_track_that_is_meant_is_taken(audio: tuple[AudioStream, ...], language: str | None, taken: int | None) -> None:
+def test_the_track_that_is_meant_is_taken(
+    audio: tuple[AudioStream, ...], language: str | None, taken: int | None
+) -> None:
     assert audio_tracks.automatic(audio, language) == taken
 
 
@@ -48,17 +53,24 @@ def test_a_choice_of_the_person_goes_before_all() -> None:
     info = MediaInfo("matroska", 10.0, 0.0, 5, None, film({}, DEFAULT), heard=1)
     assert audio_tracks.heard(info, options(audio_track=None)) == 1
     assert audio_tracks.heard(info, options(audio_track=0)) == 0
-    assert audio_tracks.heard(msgspec.structs.replace(info, heard=None), options(audio_track=None)) == 0, "a job from before tracks were looked at"
+    assert audio_tracks.heard(msgspec.structs.replace(info, heard=None), options(audio_track=None)) == 0, (
+        "a job from before tracks were looked at"
+    )
 
 
 def test_a_track_is_named_by_all_that_is_known_of_it() -> None:
     many = film(
-        SPANISH | COMMENTARY | {"title": "Commentary by the director"}, ENGLISH | DEFAULT | {"channels": 6, "codec": "ac3"}, SILENT | {"channels": 3},
+        SPANISH | COMMENTARY | {"title": "Commentary by the director"},
+        ENGLISH | DEFAULT | {"channels": 6, "codec": "ac3"},
+        SILENT | {"channels": 3},
         {"channels": 1, "purpose": "description"},
-    )  # fmt: skip
+    )
     assert [audio_tracks.named(stream) for stream in many] == [
-        "0: spa, Commentary by the director, stereo, aac", "1: eng, 5.1, ac3, default", "2: 3 channels, aac, silent", "3: description, mono, aac",
-    ]  # fmt: skip
+        "0: spa, Commentary by the director, stereo, aac",
+        "1: eng, 5.1, ac3, default",
+        "2: 3 channels, aac, silent",
+        "3: description, mono, aac",
+    ]
 
 
 def test_an_error_lists_the_tracks_where_there_is_a_choice() -> None:

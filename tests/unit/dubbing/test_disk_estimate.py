@@ -1,4 +1,5 @@
-"""Room for a stage's work: refused before it begins, asked for anew when it was thought too small, given back at its end."""
+"""Room for a stage's work: refused before it begins, asked for anew when it was thought too small, given back at its
+end."""
 
 from __future__ import annotations
 
@@ -53,7 +54,15 @@ class OneDisk(Disks):
 def kit_on(folder: Path, engines: Any = None) -> tuple[Context, OneDisk]:
     disk = OneDisk(folder)
     return Context(
-        FolderBlobs(folder / "blobs"), Workspace(folder / "scratch"), folder / "cache", engines, 1, Limits(), 3600.0, disk, (folder / "blobs",)
+        FolderBlobs(folder / "blobs"),
+        Workspace(folder / "scratch"),
+        folder / "cache",
+        engines,
+        1,
+        Limits(),
+        3600.0,
+        disk,
+        (folder / "blobs",),
     ), disk
 
 
@@ -88,7 +97,9 @@ async def test_what_has_been_written_is_promised_no_more(tmp_path: Path, monkeyp
                 await asyncio.sleep(0.01)
 
 
-async def test_work_that_outgrows_its_room_gets_more_or_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_work_that_outgrows_its_room_gets_more_or_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(disk_estimate, "_LOOK_S", 0.01)
     context, disk = kit_on(tmp_path)
     with pytest.raises(DubError, match="disk_full"):
@@ -166,7 +177,12 @@ async def test_no_line_is_bought_that_would_have_no_room(tmp_path: Path) -> None
 
 
 def size_of(*places: Path) -> int:
-    return sum(path.stat().st_size for place in places for path in (place.rglob("*") if place.is_dir() else [place]) if path.is_file())
+    return sum(
+        path.stat().st_size
+        for place in places
+        for path in (place.rglob("*") if place.is_dir() else [place])
+        if path.is_file()
+    )
 
 
 def test_ingest_writes_no_more_than_was_thought(tmp_path: Path) -> None:

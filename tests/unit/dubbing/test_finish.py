@@ -30,19 +30,39 @@ PLACED = (Placement("a", 0.6, 1.0, 1.0, 0.0, 0.0, ()), Placement("b", 2.0, 1.2, 
 
 def context(folder: Path) -> Context:
     return Context(
-        blobs=FolderBlobs(folder / "blobs"), workspace=Workspace(folder / "scratch"), cache=folder / "cache", engines=None,  # type: ignore[arg-type]
-        threads=1, limits=NO_LIMITS, max_duration_s=3600.0, blob_folders=(folder / "blobs",),
-    )  # fmt: skip
+        blobs=FolderBlobs(folder / "blobs"),
+        workspace=Workspace(folder / "scratch"),
+        cache=folder / "cache",
+        engines=None,  # type: ignore[arg-type]
+        threads=1,
+        limits=NO_LIMITS,
+        max_duration_s=3600.0,
+        blob_folders=(folder / "blobs",),
+    )
 
 
 async def finished(
     folder: Path, name: str, *, lines: Sequence[Segment] = LINES, language: str | None = "en", **wished: object
 ) -> tuple[Context, Finished]:
     source, wish, made_of = sample(name), options(**wished), context(folder)
-    track = track_of(sound_of(sample("plain.flac")), folder / ("track.opus" if wish.output.audio_codec is AudioCodec.OPUS else "track.m4a"))
+    track = track_of(
+        sound_of(sample("plain.flac")),
+        folder / ("track.opus" if wish.output.audio_codec is AudioCodec.OPUS else "track.m4a"),
+    )
     sound = Sound(DURATION_S, "", "", "", None)
     said: list[float] = []
-    done = await finish(made_of, source, probe(source), sound, track, lines, PLACED, wish, "en", lambda fraction, _: said.append(fraction))
+    done = await finish(
+        made_of,
+        source,
+        probe(source),
+        sound,
+        track,
+        lines,
+        PLACED,
+        wish,
+        "en",
+        lambda fraction, _: said.append(fraction),
+    )
     assert said == sorted(said)
     assert not list((folder / "scratch").iterdir())
     return made_of, done
@@ -55,18 +75,28 @@ def kinds(done: Finished) -> dict[ArtifactKind, str]:
 async def test_a_translated_video_has_subtitles_in_both_languages(tmp_path: Path) -> None:
     made_of, done = await finished(tmp_path, "plain.mp4", target_language="es", keep_original_track=True)
     assert kinds(done) == {
-        ArtifactKind.VIDEO: "mp4", ArtifactKind.SRT: "srt", ArtifactKind.VTT: "vtt", ArtifactKind.ASS: "ass", ArtifactKind.SOURCE_SRT: "srt",
-    }  # fmt: skip
+        ArtifactKind.VIDEO: "mp4",
+        ArtifactKind.SRT: "srt",
+        ArtifactKind.VTT: "vtt",
+        ArtifactKind.ASS: "ass",
+        ArtifactKind.SOURCE_SRT: "srt",
+    }
     files = {artifact.kind: made_of.blob_folders[0] / artifact.key for artifact in done.artifacts}
     for kind in (ArtifactKind.SRT, ArtifactKind.VTT, ArtifactKind.ASS):
-        assert [(cue.start_s, cue.text) for cue in parse(files[kind].read_bytes())] == [(0.6, "Hola, ¿qué tal?"), (2.0, "Adiós.")]
+        assert [(cue.start_s, cue.text) for cue in parse(files[kind].read_bytes())] == [
+            (0.6, "Hola, ¿qué tal?"),
+            (2.0, "Adiós."),
+        ]
     assert [(cue.start_s, cue.text) for cue in parse(files[ArtifactKind.SOURCE_SRT].read_bytes())] == [
         (0.5, "Hello, how are you?"),
         (2.0, "Goodbye."),
     ]
     assert labels(files[ArtifactKind.VIDEO])[1:] == [
-        ("audio", "spa", "Dub", True), ("audio", "eng", "Original", False), ("subtitle", "spa", "Dub", False), ("subtitle", "eng", "Original", False),
-    ]  # fmt: skip
+        ("audio", "spa", "Dub", True),
+        ("audio", "eng", "Original", False),
+        ("subtitle", "spa", "Dub", False),
+        ("subtitle", "eng", "Original", False),
+    ]
     assert picture_hash(files[ArtifactKind.VIDEO]) == picture_hash(sample("plain.mp4"))
     assert done.picture == "copied"
     assert done.duration_s == probe(files[ArtifactKind.VIDEO]).duration_s == pytest.approx(DURATION_S, abs=0.05)
@@ -75,11 +105,15 @@ async def test_a_translated_video_has_subtitles_in_both_languages(tmp_path: Path
 @pytest.mark.parametrize(
     ("wished", "language", "there"),
     [
-        ({"target_language": "es"}, "en", True), ({"target_language": "en"}, "en", False), ({}, "en", False),
-        ({"target_language": "es", "recognizer": "subtitles"}, "en", False), ({"task": Task.TRANSLATE, "language": "fr"}, "fr", False),
-        ({"target_language": "es", "task": Task.TRANSLATE, "language": "fr"}, "fr", False), ({"target_language": "es", "language": None}, None, True),
+        ({"target_language": "es"}, "en", True),
+        ({"target_language": "en"}, "en", False),
+        ({}, "en", False),
+        ({"target_language": "es", "recognizer": "subtitles"}, "en", False),
+        ({"task": Task.TRANSLATE, "language": "fr"}, "fr", False),
+        ({"target_language": "es", "task": Task.TRANSLATE, "language": "fr"}, "fr", False),
+        ({"target_language": "es", "language": None}, None, True),
     ],
-)  # fmt: skip
+)
 def test_the_originals_subtitles_exist_where_its_words_are_known_and_others_are_spoken(
     wished: dict[str, object], language: str | None, there: bool
 ) -> None:
@@ -88,13 +122,20 @@ def test_the_originals_subtitles_exist_where_its_words_are_known_and_others_are_
 
 async def test_burned_subtitles_look_as_asked_and_the_encoder_is_named(tmp_path: Path) -> None:
     made_of, done = await finished(
-        tmp_path, "plain.webm", burn_subtitles=True, burn_position=BurnPosition.TOP, burn_box=True, container=Container.MKV
+        tmp_path,
+        "plain.webm",
+        burn_subtitles=True,
+        burn_position=BurnPosition.TOP,
+        burn_box=True,
+        container=Container.MKV,
     )
     assert done.picture == "libx264"
     files = {artifact.kind: made_of.blob_folders[0] / artifact.key for artifact in done.artifacts}
     info = probe(files[ArtifactKind.VIDEO])
     assert info.video is not None and (info.format, info.video.codec) == ("matroska,webm", "h264")
-    style = next(line for line in files[ArtifactKind.ASS].read_text(encoding="utf-8").splitlines() if line.startswith("Style:"))
+    style = next(
+        line for line in files[ArtifactKind.ASS].read_text(encoding="utf-8").splitlines() if line.startswith("Style:")
+    )
     assert style.split(",")[15] == "3" and style.split(",")[18] == "8"  # a box, at the top
 
 

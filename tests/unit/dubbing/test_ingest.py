@@ -16,7 +16,9 @@ from tests.unit.media.samples import DURATION_S, lag_ms, make, sample
 
 
 def run(path: Path, out: Path, *, max_duration_s: float = 3600.0, heard: list[float] | None = None) -> Ingested:
-    request = IngestRequest(path=str(path), out=str(out), audio_track=0, max_duration_s=max_duration_s, size_bytes=path.stat().st_size)
+    request = IngestRequest(
+        path=str(path), out=str(out), audio_track=0, max_duration_s=max_duration_s, size_bytes=path.stat().st_size
+    )
     return ingest(request, (heard if heard is not None else []).append)
 
 
@@ -39,11 +41,21 @@ def peaks(out: Path) -> np.ndarray:
 @pytest.mark.parametrize(
     ("name", "duration_s"),
     [
-        ("plain.mp4", DURATION_S), ("plain.mkv", DURATION_S), ("plain.webm", DURATION_S), ("plain.avi", DURATION_S), ("offset.ts", DURATION_S),
-        ("vfr.mp4", DURATION_S), ("turned.mp4", DURATION_S), ("late_sound.mkv", DURATION_S + 1.5), ("late_picture.mp4", DURATION_S + 0.7),
-        ("late_picture.ts", DURATION_S + 0.7), ("silent.mp4", DURATION_S), ("plain.mp3", DURATION_S), ("plain.flac", DURATION_S),
+        ("plain.mp4", DURATION_S),
+        ("plain.mkv", DURATION_S),
+        ("plain.webm", DURATION_S),
+        ("plain.avi", DURATION_S),
+        ("offset.ts", DURATION_S),
+        ("vfr.mp4", DURATION_S),
+        ("turned.mp4", DURATION_S),
+        ("late_sound.mkv", DURATION_S + 1.5),
+        ("late_picture.mp4", DURATION_S + 0.7),
+        ("late_picture.ts", DURATION_S + 0.7),
+        ("silent.mp4", DURATION_S),
+        ("plain.mp3", DURATION_S),
+        ("plain.flac", DURATION_S),
     ],
-)  # fmt: skip
+)
 def test_everything_lasts_as_long_as_the_file(tmp_path: Path, name: str, duration_s: float) -> None:
     done = run(sample(name), tmp_path)
     assert done.duration_s == pytest.approx(duration_s, abs=0.06)
@@ -62,7 +74,17 @@ def test_speech_is_the_sound_itself(tmp_path: Path) -> None:
 
 
 def test_sound_after_long_silence_is_where_it_belongs(tmp_path: Path) -> None:
-    late = make(tmp_path / "late.mkv", "-i", str(sample("silent.mp4")), "-itsoffset", "20.0125", "-i", str(sample("mono.wav")), "-c", "copy")
+    late = make(
+        tmp_path / "late.mkv",
+        "-i",
+        str(sample("silent.mp4")),
+        "-itsoffset",
+        "20.0125",
+        "-i",
+        str(sample("mono.wav")),
+        "-c",
+        "copy",
+    )
     done = run(late, tmp_path)
     assert done.duration_s == pytest.approx(24.0125, abs=0.01)
     loud = np.flatnonzero(np.abs(speech(tmp_path)) > 0.02)

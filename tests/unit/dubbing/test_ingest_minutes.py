@@ -55,10 +55,16 @@ AAC = ["-c:a", "aac", "-aac_pns", "0"]  # else the decoder makes noise of its ow
 @pytest.mark.parametrize(
     ("name", "codec"),
     [
-        ("48.wav", ["-c:a", "pcm_s16le"]), ("48.mp4", AAC), ("48.webm", ["-c:a", "libopus"]), ("48.flac", []), ("48.ts", AAC),
-        ("44.mp4", [*AAC, "-ar", "44100"]), ("44.mp3", ["-c:a", "libmp3lame", "-ar", "44100"]), ("22.mkv", ["-c:a", "pcm_s16le", "-ar", "22050"]),
+        ("48.wav", ["-c:a", "pcm_s16le"]),
+        ("48.mp4", AAC),
+        ("48.webm", ["-c:a", "libopus"]),
+        ("48.flac", []),
+        ("48.ts", AAC),
+        ("44.mp4", [*AAC, "-ar", "44100"]),
+        ("44.mp3", ["-c:a", "libmp3lame", "-ar", "44100"]),
+        ("22.mkv", ["-c:a", "pcm_s16le", "-ar", "22050"]),
     ],
-)  # fmt: skip
+)
 def test_what_was_killed_twice_is_what_one_run_gives(tmp_path: Path, sound: Path, name: str, codec: list[str]) -> None:
     source = make(tmp_path / name, "-i", str(sound), *codec)
     whole = run(source, tmp_path / "whole")
@@ -84,12 +90,15 @@ def test_what_is_kept_is_not_decoded_again(tmp_path: Path, sound: Path, monkeypa
     source = make(tmp_path / "sound.mp4", "-i", str(sound), "-c:a", "aac")
     heard: list[int] = []
     real = decode._Decoding.push
-    monkeypatch.setattr(decode._Decoding, "push", lambda run, frame, at_n: heard.append(frame.samples) or real(run, frame, at_n))
+    monkeypatch.setattr(
+        decode._Decoding, "push", lambda run, frame, at_n: heard.append(frame.samples) or real(run, frame, at_n)
+    )
     with pytest.raises(Killed):
         run(source, tmp_path / "killed", kept=tmp_path / "kept", until=0.9)
     heard.clear()
     run(source, tmp_path / "again", kept=tmp_path / "kept")
-    assert sum(heard) < (LENGTH_S - 32 + 13) * SAMPLE_RATE_HZ  # with the run-up, and what lies before it up to a place to begin at
+    # with the run-up, and what lies before it up to a place to begin at
+    assert sum(heard) < (LENGTH_S - 32 + 13) * SAMPLE_RATE_HZ
 
 
 def test_a_damaged_minute_and_those_behind_it_are_made_again(tmp_path: Path, sound: Path) -> None:

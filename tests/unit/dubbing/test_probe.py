@@ -20,13 +20,21 @@ def refused(path: Path) -> str:
 @pytest.mark.parametrize(
     ("name", "container", "video", "audio"),
     [
-        ("plain.mp4", "mov,mp4", "h264", "aac"), ("plain.mkv", "matroska", "h264", "aac"), ("pcm.mov", "mov", "h264", "pcm_s16le"),
-        ("plain.webm", "matroska,webm", "vp8", "opus"), ("vp9.webm", "matroska,webm", "vp9", "opus"), ("plain.avi", "avi", "mpeg4", "mp3"),
-        ("offset.ts", "mpegts", "h264", "aac"), ("plain.mp3", "mp3", None, "mp3"), ("plain.flac", "flac", None, "flac"),
-        ("mono.wav", "wav", None, "pcm_s16le"), ("plain.ogg", "ogg", None, "vorbis"), ("silent.mp4", "mov", "h264", None),
+        ("plain.mp4", "mov,mp4", "h264", "aac"),
+        ("plain.mkv", "matroska", "h264", "aac"),
+        ("pcm.mov", "mov", "h264", "pcm_s16le"),
+        ("plain.webm", "matroska,webm", "vp8", "opus"),
+        ("vp9.webm", "matroska,webm", "vp9", "opus"),
+        ("plain.avi", "avi", "mpeg4", "mp3"),
+        ("offset.ts", "mpegts", "h264", "aac"),
+        ("plain.mp3", "mp3", None, "mp3"),
+        ("plain.flac", "flac", None, "flac"),
+        ("mono.wav", "wav", None, "pcm_s16le"),
+        ("plain.ogg", "ogg", None, "vorbis"),
+        ("silent.mp4", "mov", "h264", None),
         ("timecode.mov", "mov", "h264", "aac"),
     ],
-)  # fmt: skip
+)
 def test_a_file_is_described(name: str, container: str, video: str | None, audio: str | None) -> None:
     info = probe(sample(name))
     assert info.format.startswith(container)
@@ -47,7 +55,9 @@ def test_audio_streams_are_counted_and_labelled() -> None:
 
 @pytest.mark.parametrize(("display_rotation", "clockwise"), [("90", 270), ("-90", 90), ("180", 180)])
 def test_rotation_is_as_a_player_turns_it(tmp_path: Path, display_rotation: str, clockwise: int) -> None:
-    turned = make(tmp_path / "t.mp4", "-display_rotation", display_rotation, "-i", str(sample("plain.mp4")), "-c", "copy")
+    turned = make(
+        tmp_path / "t.mp4", "-display_rotation", display_rotation, "-i", str(sample("plain.mp4")), "-c", "copy"
+    )
     video = probe(turned).video
     assert video is not None
     assert (video.rotation_deg, video.width, video.height) == (clockwise, 160, 120)
@@ -77,7 +87,10 @@ SCRIPTS = {
     "ffconcat": "ffconcat version 1.0\nfile '/etc/passwd'\n",
     "ffconcat without its head": "# a comment\n\nfile /etc/passwd\n",
     "ffconcat quoted": "file 'a.mp4'\nfile 'b.mp4'\n",
-    "DASH": '<?xml version="1.0"?>\n<!-- x -->\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><BaseURL>/etc/passwd</BaseURL></MPD>',
+    "DASH": (
+        '<?xml version="1.0"?>\n<!-- x -->\n<MPD '
+        'xmlns="urn:mpeg:dash:schema:mpd:2011"><BaseURL>/etc/passwd</BaseURL></MPD>'
+    ),
     "DASH with a name space": '<dash:MPD xmlns:dash="urn:mpeg:dash:schema:mpd:2011"></dash:MPD>',
     "Smooth Streaming": '<?xml version="1.0" encoding="utf-16"?><SmoothStreamingMedia MajorVersion="2"/>',
     "SDP": "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nm=video 5004 RTP/AVP 96\r\n",
@@ -114,13 +127,18 @@ def test_a_thousand_comments_take_no_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "code"),
     [
-        (b"", FILE_EMPTY.code), (random.Random(7).randbytes(200_000), NOT_MEDIA.code), (bytes(200_000), NOT_MEDIA.code),
+        (b"", FILE_EMPTY.code),
+        (random.Random(7).randbytes(200_000), NOT_MEDIA.code),
+        (bytes(200_000), NOT_MEDIA.code),
         (b"plain words\n" * 999, NOT_MEDIA.code),
-        (b"<!DOCTYPE html><html><body>404</body></html>", NOT_MEDIA.code), (b"%PDF-1.7\n%\xe2\xe3\xcf\n", NOT_MEDIA.code), (b"\0", NOT_MEDIA.code),
-        (b"PK\x03\x04" + bytes(100), NOT_MEDIA.code), (b"\x00\x00\x00\x18ftypisom" + bytes(3000), MEDIA_DAMAGED.code),
+        (b"<!DOCTYPE html><html><body>404</body></html>", NOT_MEDIA.code),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\n", NOT_MEDIA.code),
+        (b"\0", NOT_MEDIA.code),
+        (b"PK\x03\x04" + bytes(100), NOT_MEDIA.code),
+        (b"\x00\x00\x00\x18ftypisom" + bytes(3000), MEDIA_DAMAGED.code),
     ],
     ids=["empty", "random", "zeros", "text", "html", "pdf", "one byte", "zip", "only a head"],
-)  # fmt: skip
+)
 def test_what_is_no_media_is_refused(tmp_path: Path, content: bytes, code: str) -> None:
     path = tmp_path / "film.mp4"
     path.write_bytes(content)
@@ -131,7 +149,9 @@ def test_a_picture_is_no_film() -> None:
     assert refused(sample("cover.png")) == NOT_MEDIA.code
 
 
-@pytest.mark.parametrize("name", ["front.mp4", "plain.mkv", "plain.webm", "plain.avi", "offset.ts", "plain.mp3", "plain.flac"])
+@pytest.mark.parametrize(
+    "name", ["front.mp4", "plain.mkv", "plain.webm", "plain.avi", "offset.ts", "plain.mp3", "plain.flac"]
+)
 def test_a_truncated_file_is_still_described(tmp_path: Path, name: str) -> None:
     whole = sample(name).read_bytes()
     cut = tmp_path / name

@@ -28,7 +28,9 @@ def placed(id: str, start_s: float, rate: float = 1.0, duration_s: float = 2.0, 
     return Placement(id, start_s, duration_s, rate, 0.0, 0.0, flags)
 
 
-def made(*placements: Placement, segments: tuple[Segment, ...] = (), mixed: Mixed = MIXED, duration_s: float = 20.0) -> Report:
+def made(
+    *placements: Placement, segments: tuple[Segment, ...] = (), mixed: Mixed = MIXED, duration_s: float = 20.0
+) -> Report:
     lines = segments or tuple(segment(p.segment_id, 1.0, "Ten signs.") for p in placements)
     return report_of(lines, placements, mixed, Finished((), duration_s, "copied"), OPTIONS, 20.0)
 
@@ -37,17 +39,33 @@ def test_every_spoken_line_says_how_it_came_out() -> None:
     lines = (segment("a", 1.0, "Hello  there,\nyou."), segment("kept", 4.0, "Original."), segment("b", 6.0, "Bye."))
     report = made(placed("b", 5.9), placed("a", 1.25, 1.3, 2.0, Flag.SHORTEN), segments=lines)
     first, second = report.lines
-    assert (first.segment_id, first.text, first.start_s, first.placed_s, first.offset_s) == ("a", "Hello there, you.", 1.0, 1.25, 0.25)
+    assert (first.segment_id, first.text, first.start_s, first.placed_s, first.offset_s) == (
+        "a",
+        "Hello there, you.",
+        1.0,
+        1.25,
+        0.25,
+    )
     assert (first.rate, first.duration_s, first.characters_per_s, first.flags) == (1.3, 2.0, 8.5, (Flag.SHORTEN,))
     assert (second.segment_id, second.offset_s) == ("b", -0.1)
 
 
 def test_the_whole_is_summed_up() -> None:
-    report = made(placed("a", 1.0, 1.5, 2.0, Flag.SHORTEN), placed("b", 1.7, 1.0, 2.0, Flag.LATE), placed("c", 0.1, 1.25), placed("d", 1.0, 1.26))
+    report = made(
+        placed("a", 1.0, 1.5, 2.0, Flag.SHORTEN),
+        placed("b", 1.7, 1.0, 2.0, Flag.LATE),
+        placed("c", 0.1, 1.25),
+        placed("d", 1.0, 1.26),
+    )
     assert (report.share_over_125, report.highest_rate, report.to_shorten, report.late) == (0.5, 1.5, 1, 1)
     assert report.mean_rate == pytest.approx(1.2525)
     assert report.worst_offset_s == -0.9, "the largest, whichever way"
-    assert (report.loudness_lufs, report.target_lufs, report.true_peak_db, report.picture) == (-16.02, -16.0, -1.26, "copied")
+    assert (report.loudness_lufs, report.target_lufs, report.true_peak_db, report.picture) == (
+        -16.02,
+        -16.0,
+        -1.26,
+        "copied",
+    )
 
 
 def test_the_length_is_compared_with_the_sources() -> None:
@@ -86,4 +104,6 @@ def test_any_render_has_a_report_that_survives_json(lines: list[tuple[float, flo
     report = report_of(segments, placements, MIXED, Finished((), 20.0, None), OPTIONS, 20.0)
     assert msgspec.json.decode(msgspec.json.encode(report), type=Report) == report
     assert len(report.lines) == len(lines)
-    assert 0 <= report.share_over_125 <= 1 and all(abs(line.offset_s) <= abs(report.worst_offset_s) for line in report.lines)
+    assert 0 <= report.share_over_125 <= 1 and all(
+        abs(line.offset_s) <= abs(report.worst_offset_s) for line in report.lines
+    )

@@ -1,4 +1,5 @@
-"""Where placed clips are heard in the finished file, through the real mix and mux. `bench/sync.py` measures the same over an hour."""
+"""Where placed clips are heard in the finished file, through the real mix and mux. `bench/sync.py` measures the same
+over an hour."""
 
 from pathlib import Path
 

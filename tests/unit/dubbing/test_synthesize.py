@@ -65,21 +65,28 @@ async def test_half_an_answer_is_none(blobs: FolderBlobs, voice: ElevenLabsVoice
     assert len(double.calls) == 1 and answers(blobs) == []
 
 
-async def test_a_kept_answer_that_is_no_sound_is_asked_for_again(blobs: FolderBlobs, voice: ElevenLabsVoice, double: Double) -> None:
+async def test_a_kept_answer_that_is_no_sound_is_asked_for_again(
+    blobs: FolderBlobs, voice: ElevenLabsVoice, double: Double
+) -> None:
     StoredAnswer(blobs, clip_key(voice, LINE)).keep(Received({"content-type": "text/html"}, b"<html>").packed())
     await speak(blobs, voice, LINE)
     assert len(double.calls) == 1 and answers(blobs) == []
 
 
-async def test_a_second_answer_takes_the_place_of_the_first(blobs: FolderBlobs, voice: ElevenLabsVoice, double: Double) -> None:
+async def test_a_second_answer_takes_the_place_of_the_first(
+    blobs: FolderBlobs, voice: ElevenLabsVoice, double: Double
+) -> None:
     double.faults.append(Fault("silence"))
     await speak(blobs, voice, LINE)
     assert [call.fault for call in double.calls] == ["silence", ""]
     assert answers(blobs) == []
 
 
-async def test_an_answer_whose_clip_is_there_already_goes(blobs: FolderBlobs, voice: ElevenLabsVoice, double: Double) -> None:
+async def test_an_answer_whose_clip_is_there_already_goes(
+    blobs: FolderBlobs, voice: ElevenLabsVoice, double: Double
+) -> None:
     key, _ = await speak(blobs, voice, LINE)
-    StoredAnswer(blobs, key).keep(Received({"content-type": "audio/pcm"}, b"\1\0" * 50_000).packed())  # killed before it was forgotten
+    # killed before it was forgotten
+    StoredAnswer(blobs, key).keep(Received({"content-type": "audio/pcm"}, b"\1\0" * 50_000).packed())
     await speak(blobs, voice, LINE)
     assert len(double.calls) == 1 and answers(blobs) == []

@@ -40,7 +40,9 @@ def test_a_stem_belongs_to_its_job_and_goes_with_it(house: House) -> None:
     assert not house.blobs.exists(key_of(stem))
 
 
-@pytest.mark.parametrize("name, data", [("words.wav", b"only words, " * 500), ("list.wav", b"#EXTM3U\n#EXTINF:5,\nfile:///etc/passwd\n")])
+@pytest.mark.parametrize(
+    "name, data", [("words.wav", b"only words, " * 500), ("list.wav", b"#EXTM3U\n#EXTINF:5,\nfile:///etc/passwd\n")]
+)
 def test_what_is_no_sound_is_no_stem(house: House, name: str, data: bytes) -> None:
     bad = house.uploaded(data, name)
     refused(errors.STEM_INVALID, lambda: house.service.create(CreateJob(house.uploaded(), stem_upload_id=bad)))
@@ -52,7 +54,9 @@ def test_what_is_no_sound_is_no_stem(house: House, name: str, data: bytes) -> No
 
 def test_a_silent_video_and_an_unfinished_upload_are_no_stem(house: House) -> None:
     job = house.reviewed()
-    told = refused(errors.STEM_INVALID, lambda: house.service.update(job.id, JobPatch(stem_upload_id=brought(house, "silent.mp4"))))
+    told = refused(
+        errors.STEM_INVALID, lambda: house.service.update(job.id, JobPatch(stem_upload_id=brought(house, "silent.mp4")))
+    )
     assert told.detail == "It has no sound."
     part = house.uploads.create(filename="x", media_type="", length_bytes=9, metadata={})
     refused(errors.UPLOAD_INCOMPLETE, lambda: house.service.update(job.id, JobPatch(stem_upload_id=part.id)))
@@ -79,7 +83,11 @@ def test_a_duplicate_shares_the_stem_or_has_another_or_none(house: House) -> Non
     shares = house.service.duplicate(job.id, JobPatch())
     other = house.service.duplicate(job.id, JobPatch(stem_upload_id=second))
     none = house.service.duplicate(job.id, JobPatch(stem_upload_id=None))
-    assert [house.store.row(each.id).stem_key for each in (shares, other, none)] == [key_of(first), key_of(second), None]
+    assert [house.store.row(each.id).stem_key for each in (shares, other, none)] == [
+        key_of(first),
+        key_of(second),
+        None,
+    ]
     house.service.delete(job.id)
     assert house.blobs.exists(key_of(first)), "the duplicate needs it"
     house.service.delete(shares.id)
@@ -103,13 +111,22 @@ def test_one_upload_may_be_source_and_stem(house: House) -> None:
 def test_a_container_that_cannot_hold_the_picture_is_refused_before_anything_is_spoken(house: House) -> None:
     job = house.reviewed()
     house.store.update(job.id, media=msgspec.structs.replace(MEDIA, video=VideoStream(0, "h264", 640, 360, 25.0, 0)))
-    told = refused(errors.CONTAINER_UNSUITABLE, lambda: house.service.update(job.id, JobPatch(options=OptionsPatch(container=Container.WEBM))))
+    told = refused(
+        errors.CONTAINER_UNSUITABLE,
+        lambda: house.service.update(job.id, JobPatch(options=OptionsPatch(container=Container.WEBM))),
+    )
     assert "H264" in told.detail and "mkv" in told.detail
     failed = house.created(review=False)
     house.store.transition(failed.id, JobState.PREPARING, media=house.store.get(job.id).media)
     house.store.transition(failed.id, JobState.FAILED)
-    refused(errors.CONTAINER_UNSUITABLE, lambda: house.service.update(failed.id, JobPatch(options=OptionsPatch(container=Container.WEBM))))
-    refused(errors.AUDIO_TRACK_MISSING, lambda: house.service.update(failed.id, JobPatch(options=OptionsPatch(audio_track=1))))
+    refused(
+        errors.CONTAINER_UNSUITABLE,
+        lambda: house.service.update(failed.id, JobPatch(options=OptionsPatch(container=Container.WEBM))),
+    )
+    refused(
+        errors.AUDIO_TRACK_MISSING,
+        lambda: house.service.update(failed.id, JobPatch(options=OptionsPatch(audio_track=1))),
+    )
     house.store.update(job.id, options=changed(job.options, container=Container.WEBM))  # an older server let it through
     refused(errors.CONTAINER_UNSUITABLE, lambda: house.service.approve(job.id))
     refused(errors.CONTAINER_UNSUITABLE, lambda: house.service.duplicate(job.id, JobPatch()))

@@ -1,4 +1,5 @@
-"""A job needs no folder of blobs: a store that keeps them elsewhere sees it from the upload to its end, its export and its deletion."""
+"""A job needs no folder of blobs: a store that keeps them elsewhere sees it from the upload to its end, its export and
+its deletion."""
 
 from __future__ import annotations
 
@@ -52,10 +53,15 @@ def rendered(house: House, job_id: str) -> None:
 def test_a_whole_job_goes_through_a_store_that_is_no_folder(tmp_path: Path) -> None:
     blobs = MemoryBlobs()
     house = House(tmp_path, blobs)
-    uploads = {name: house.uploaded(data, name) for name, data in (("film.mp4", sample("plain.mp4").read_bytes()), ("lines.srt", LINES))}
+    uploads = {
+        name: house.uploaded(data, name)
+        for name, data in (("film.mp4", sample("plain.mp4").read_bytes()), ("lines.srt", LINES))
+    }
     stem = house.uploaded(sample("plain.flac").read_bytes(), "music.flac")
     options = OptionsPatch(voice="espeak:en", burn_subtitles=True, review=False)
-    request = CreateJob(uploads["film.mp4"], subtitles_upload_id=uploads["lines.srt"], stem_upload_id=stem, options=options)
+    request = CreateJob(
+        uploads["film.mp4"], subtitles_upload_id=uploads["lines.srt"], stem_upload_id=stem, options=options
+    )
     job_id = house.service.create(request).id
     rendered(house, job_id)
     job = house.service.get(job_id)
@@ -69,7 +75,14 @@ def test_a_whole_job_goes_through_a_store_that_is_no_folder(tmp_path: Path) -> N
     other, archive = House(tmp_path / "other", MemoryBlobs()), tmp_path / "job.tar"
     archive.write_bytes(b"".join(export.archive(house.database, blobs, export.titles(house.database, [job_id]), "1")))
     floors = [Floor(other.blobs.free_bytes, 0)]
-    import_archive(archive, engine=other.database, blobs=other.blobs, staging=tmp_path / "staging", floors=floors, on_job=lambda _: None)
+    import_archive(
+        archive,
+        engine=other.database,
+        blobs=other.blobs,
+        staging=tmp_path / "staging",
+        floors=floors,
+        on_job=lambda _: None,
+    )
     assert {entry.key for entry in other.blobs.entries()} == {entry.key for entry in blobs.entries()}
 
     house.service.delete(job_id)
@@ -81,9 +94,18 @@ def test_a_whole_job_goes_through_a_store_that_is_no_folder(tmp_path: Path) -> N
 def test_only_those_who_open_a_data_folder_know_that_blobs_are_files() -> None:
     """The types forbid the rest: `BlobStore` has no path."""
     named = {str(path.relative_to(APP)) for path in APP.rglob("*.py") if "FolderBlobs" in _names(path)}
-    assert named == {"storage/blobs.py", "server/services.py", "cli/dub.py", "cli/export.py", "cli/import_jobs.py", "cli/clean.py"}
+    assert named == {
+        "storage/blobs.py",
+        "server/services.py",
+        "cli/dub.py",
+        "cli/export.py",
+        "cli/import_jobs.py",
+        "cli/clean.py",
+    }
     for path in APP.rglob("*.py"):
-        assert not re.search(r"\bblobs\.(_?path|_?root)\b|settings\.blobs\s*/|getattr\([^)]*blobs", path.read_text("utf-8")), path
+        assert not re.search(
+            r"\bblobs\.(_?path|_?root)\b|settings\.blobs\s*/|getattr\([^)]*blobs", path.read_text("utf-8")
+        ), path
 
 
 def _names(path: Path) -> set[str]:

@@ -105,7 +105,9 @@ def test_split_then_merge_keeps_the_words(text: str, at: int) -> None:
 def test_a_lock_is_set_and_taken_away_by_an_edit() -> None:
     locked = editing.apply(SegmentChanges(edit=(SegmentEdit("b", start_locked=True, locked_rate=1.1),)), LINES, 10)
     assert (locked[1].start_locked, locked[1].locked_rate, locked[0], locked[1].text) == (True, 1.1, LINES[0], "three")
-    assert editing.apply(SegmentChanges(edit=(SegmentEdit("b", start_locked=False, locked_rate=None),)), locked, 10) == list(LINES)
+    assert editing.apply(
+        SegmentChanges(edit=(SegmentEdit("b", start_locked=False, locked_rate=None),)), locked, 10
+    ) == list(LINES)
 
 
 @pytest.mark.parametrize("rate", [0.4, 2.1, "1"])

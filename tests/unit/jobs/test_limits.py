@@ -31,13 +31,18 @@ from tests.unit.jobs.test_service import OPTIONS, House, refused
 
 
 def lines(count: int) -> list[Segment]:
-    return [Segment(uuid.uuid4().hex, index / 2, index / 2 + 0.4, f"Line {index}.", f"Line {index}.", "", False, ()) for index in range(count)]
+    return [
+        Segment(uuid.uuid4().hex, index / 2, index / 2 + 0.4, f"Line {index}.", f"Line {index}.", "", False, ())
+        for index in range(count)
+    ]
 
 
 def long_job(house: House, count: int) -> Job:
     job = house.reviewed()
     house.store.clear_segments(job.id)
-    house.store.append_segments(job.id, lines(count), stage="transcribe", fingerprint="f", output={"language": "en", "done_s": 1.0})
+    house.store.append_segments(
+        job.id, lines(count), stage="transcribe", fingerprint="f", output={"language": "en", "done_s": 1.0}
+    )
     return house.store.get(job.id)
 
 
@@ -75,14 +80,19 @@ def test_more_changes_than_a_request_may_have_are_refused_and_change_nothing(hou
     job = long_job(house, 1500)
     ids = [line.id for line in house.service.segments(job.id).segments]
     half = MAX_CHANGES // 2 + 1
-    changes = SegmentChanges(add=(SegmentNew("a", 0.1, 0.2),) * half, edit=tuple(SegmentEdit(each, skip=True) for each in ids[:half]))
+    changes = SegmentChanges(
+        add=(SegmentNew("a", 0.1, 0.2),) * half, edit=tuple(SegmentEdit(each, skip=True) for each in ids[:half])
+    )
     refused(errors.TOO_MANY_LINES, lambda: house.service.edit(job.id, job.revision, changes))
     assert [line.skip for line in house.service.segments(job.id).segments] == [False] * 1500
 
 
 def test_a_job_has_a_most_of_lines_and_one_that_has_more_may_lose_some(house: House) -> None:
     job = long_job(house, MAX_LINES)
-    refused(errors.TOO_MANY_LINES, lambda: house.service.edit(job.id, job.revision, SegmentChanges(add=(SegmentNew("a", 0.1, 0.2),))))
+    refused(
+        errors.TOO_MANY_LINES,
+        lambda: house.service.edit(job.id, job.revision, SegmentChanges(add=(SegmentNew("a", 0.1, 0.2),))),
+    )
     first = house.service.segments(job.id).segments[0]
     refused(errors.TOO_MANY_LINES, lambda: house.service.split(job.id, first.id, job.revision, SplitSegment(2)))
     told: Any = {"stage": "transcribe", "fingerprint": "f", "output": {}}
@@ -96,14 +106,17 @@ def test_a_merged_line_is_not_longer_than_a_line_may_be(house: House) -> None:
     job = house.reviewed()
     first, second = (line.id for line in house.service.segments(job.id).segments)
     text = "a " * (MAX_TEXT_CHARACTERS // 2)
-    job_now = house.service.edit(job.id, job.revision, SegmentChanges(edit=(SegmentEdit(first, text=text), SegmentEdit(second, text=text))))
+    job_now = house.service.edit(
+        job.id, job.revision, SegmentChanges(edit=(SegmentEdit(first, text=text), SegmentEdit(second, text=text)))
+    )
     refused(errors.TEXT_TOO_LONG, lambda: house.service.merge(job.id, first, job_now.revision))
 
 
 def test_subtitles_with_more_lines_than_a_job_may_have_are_no_job(house: House) -> None:
     cues = "".join(f"{n}\n00:00:01,000 --> 00:00:02,000\nHi {n}\n\n" for n in range(1, MAX_LINES + 2))
     error = refused(
-        errors.TOO_MANY_LINES, lambda: house.service.create(CreateJob(house.uploaded(), subtitles_upload_id=house.uploaded(cues.encode())))
+        errors.TOO_MANY_LINES,
+        lambda: house.service.create(CreateJob(house.uploaded(), subtitles_upload_id=house.uploaded(cues.encode()))),
     )
     assert str(MAX_LINES + 1) in error.detail and house.service.page().total == 0
 
@@ -144,7 +157,9 @@ def test_an_edit_that_was_overtaken_while_it_was_made_is_refused(house: House) -
         house.service.edit(job.id, job.revision, SegmentChanges(add=(SegmentNew("faster", 0.1, 0.2),)))
         return list(before[1:])
 
-    refused(errors.EDIT_CONFLICT, lambda: house.store.edit_segments(job.id, job.revision, frozenset(JobState), overtaken))
+    refused(
+        errors.EDIT_CONFLICT, lambda: house.store.edit_segments(job.id, job.revision, frozenset(JobState), overtaken)
+    )
     assert len(house.service.segments(job.id).segments) == 4
 
 
@@ -153,7 +168,16 @@ def test_a_copy_has_the_same_lines_and_files(house: House) -> None:
     house.store.refer(job.id, ["clips/a.wav", "artifacts/x.mp4"])
     copy = house.service.duplicate(job.id, JobPatch())
     assert house.service.segments(copy.id).segments == house.service.segments(job.id).segments
-    house.store.copy(job.id, "c" * 32, house.blobs, title="c", options=OPTIONS, stem_key=None, state=JobState.REVIEW, stages=names(Phase.PREPARE))
+    house.store.copy(
+        job.id,
+        "c" * 32,
+        house.blobs,
+        title="c",
+        options=OPTIONS,
+        stem_key=None,
+        state=JobState.REVIEW,
+        stages=names(Phase.PREPARE),
+    )
     assert set(house.store.delete(job.id, house.blobs)) == {"artifacts/x.mp4"}  # the others need the rest
 
 

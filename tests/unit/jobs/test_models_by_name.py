@@ -42,14 +42,18 @@ def test_a_path_is_refused_when_a_job_is_made_changed_or_duplicated(house: House
     with unknown():
         house.service.create(CreateJob(house.uploaded(), options=named))
     with unknown():
-        house.service.create(CreateJob(house.uploaded(), options=named, subtitles_upload_id=house.uploaded(SRT, "a.srt")))
+        house.service.create(
+            CreateJob(house.uploaded(), options=named, subtitles_upload_id=house.uploaded(SRT, "a.srt"))
+        )
     job = house.created()
     with unknown():
         house.service.duplicate(job.id, JobPatch(options=named))
     house.service.cancel(job.id)
     with unknown():
         house.service.update(job.id, JobPatch(options=named))
-    assert house.service.update(job.id, JobPatch(options=OptionsPatch(model="base"))).options.recognition.model == "base"
+    assert (
+        house.service.update(job.id, JobPatch(options=OptionsPatch(model="base"))).options.recognition.model == "base"
+    )
 
 
 def test_a_checkpoint_of_the_models_folder_is_taken_by_its_name(house: House, tmp_path: Path) -> None:
@@ -58,7 +62,9 @@ def test_a_checkpoint_of_the_models_folder_is_taken_by_its_name(house: House, tm
     assert house.created(model="mine.pt").options.recognition.model == "mine.pt"
 
 
-async def test_an_old_job_that_names_a_path_keeps_its_lines_and_is_not_recognised_with_it(house: House, file: str) -> None:
+async def test_an_old_job_that_names_a_path_keeps_its_lines_and_is_not_recognised_with_it(
+    house: House, file: str
+) -> None:
     """From before paths were refused, or out of an archive."""
     job = house.reviewed()
     house.store.update(job.id, options=changed(job.options, model=file))
@@ -69,4 +75,6 @@ async def test_an_old_job_that_names_a_path_keeps_its_lines_and_is_not_recognise
     assert house.service.approve(job.id).state is JobState.QUEUED
     recognizer = house.service._context.engines.recognizer("openai-whisper")
     with unknown():
-        await recognizer.transcribe(RecognitionRequest(Path("speech.wav"), file, None, Task.TRANSCRIBE, 1.0, 0.0), lambda _: None)
+        await recognizer.transcribe(
+            RecognitionRequest(Path("speech.wav"), file, None, Task.TRANSCRIBE, 1.0, 0.0), lambda _: None
+        )

@@ -39,10 +39,16 @@ class Aligned(msgspec.Struct, frozen=True):
 
 
 ALIGN = Stage(
-    name="align", phase=Phase.PREPARE, title="Align", doing="aligning",
-    options=("recognition.language",), reads=("transcribe",), output=Aligned, weight=0.1,
+    name="align",
+    phase=Phase.PREPARE,
+    title="Align",
+    doing="aligning",
+    options=("recognition.language",),
+    reads=("transcribe",),
+    output=Aligned,
+    weight=0.1,
     first_cost=0.01,
-)  # fmt: skip
+)
 
 
 @pytest.fixture
@@ -65,8 +71,34 @@ def align(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory, ffmpeg: str) -> Path:
     path = tmp_path_factory.mktemp("film") / "film.mp4"
-    given = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=5:duration=2", "-f", "lavfi", "-i", "sine=frequency=300:duration=2"]
-    subprocess.run([ffmpeg, "-v", "error", *given, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", path], check=True)
+    given = [
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=64x48:rate=5:duration=2",
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=frequency=300:duration=2",
+    ]
+    subprocess.run(
+        [
+            ffmpeg,
+            "-v",
+            "error",
+            *given,
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-pix_fmt",
+            "yuv420p",
+            "-c:a",
+            "aac",
+            path,
+        ],
+        check=True,
+    )
     return path
 
 
@@ -87,10 +119,17 @@ def test_a_job_runs_through_a_new_stage_which_is_seen_everywhere(align: None, fi
     job = house.service.create(CreateJob(upload, subtitles_upload_id=subtitles, options=OptionsPatch(audio_track=None)))
     failures = Failures(house.store, house.hub)
     runner = StageRunner(
-        store=house.store, keys=house.keys, context=house.service._context, hub=house.hub, failures=failures, discard=house.service.discard
-    )  # fmt: skip
+        store=house.store,
+        keys=house.keys,
+        context=house.service._context,
+        hub=house.hub,
+        failures=failures,
+        discard=house.service.discard,
+    )
     at_once = {Phase.PREPARE: 1, Phase.RENDER: 1}
-    engine = Engine(path=tmp_path / "engine.sqlite3", store=house.store, runner=runner, failures=failures, at_once=at_once)
+    engine = Engine(
+        path=tmp_path / "engine.sqlite3", store=house.store, runner=runner, failures=failures, at_once=at_once
+    )
     engine.launch()
     try:
         assert reviewed.wait(60)
@@ -105,8 +144,15 @@ def test_a_job_runs_through_a_new_stage_which_is_seen_everywhere(align: None, fi
     order = list(dict.fromkeys(event.stage for event in shown))
     assert order == ["probe", "ingest", "transcribe", "align"]
     assert [event.stage_progress for event in shown if event.stage == "align"] == [0.0, 0.5]
-    assert all(earlier.progress <= later.progress for earlier, later in itertools.pairwise(shown)) and shown[-1].progress < 1
-    assert [(stage.name, stage.title, stage.phase) for stage in list_stages.fn().stages][3] == ("align", "Align", "prepare")
+    assert (
+        all(earlier.progress <= later.progress for earlier, later in itertools.pairwise(shown))
+        and shown[-1].progress < 1
+    )
+    assert [(stage.name, stage.title, stage.phase) for stage in list_stages.fn().stages][3] == (
+        "align",
+        "Align",
+        "prepare",
+    )
 
     # changed by its own option only, and shared with a copy of the job
     copy = house.service.duplicate(job.id, JobPatch())
@@ -115,10 +161,19 @@ def test_a_job_runs_through_a_new_stage_which_is_seen_everywhere(align: None, fi
 
     # out with an archive, and in again elsewhere
     archive = tmp_path / "jobs.tar"
-    archive.write_bytes(b"".join(export.archive(house.store._engine, house.blobs, export.titles(house.store._engine, [job.id]), "1")))
+    archive.write_bytes(
+        b"".join(export.archive(house.store._engine, house.blobs, export.titles(house.store._engine, [job.id]), "1"))
+    )
     there = House(_new(tmp_path / "there"))
     floor = Floor(there.blobs.free_bytes, 0)
-    import_archive(archive, engine=there.store._engine, blobs=there.blobs, staging=tmp_path / "staging", floors=[floor], on_job=lambda _: None)
+    import_archive(
+        archive,
+        engine=there.store._engine,
+        blobs=there.blobs,
+        staging=tmp_path / "staging",
+        floors=[floor],
+        on_job=lambda _: None,
+    )
     assert there.store.stage(job.id, "align") == row
 
 
@@ -129,7 +184,12 @@ def test_the_command_line_runs_a_new_stage_too(
     monkeypatch.setenv("AUTODUBBER_MIN_FREE_BYTES", "0")
     subtitles = tmp_path / "film.srt"
     subtitles.write_bytes(LINES)
-    assert cli.main(["dub", str(film), "--subtitles", str(subtitles), "--voice", "espeak:en", "--output", str(tmp_path / "out")]) == 0
+    assert (
+        cli.main(
+            ["dub", str(film), "--subtitles", str(subtitles), "--voice", "espeak:en", "--output", str(tmp_path / "out")]
+        )
+        == 0
+    )
     said = capfd.readouterr().err
     assert said.index("transcribing: done") < said.index("aligning: done") < said.index("speaking: done")
 

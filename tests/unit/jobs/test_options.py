@@ -61,10 +61,16 @@ class Unhurried(EspeakVoice):
 @pytest.mark.parametrize(
     ("voice", "speed", "taken"),
     [
-        ("espeak:en", 0.7, True), ("espeak:en", 1.2, True), ("espeak:en", 0.69, False), ("espeak:en", 1.21, False),
-        ("unhurried:en", 0.25, True), ("unhurried:en", 0.2, False), ("unhurried:en", 1.1, False), ("unhurried:en", float("nan"), False),
+        ("espeak:en", 0.7, True),
+        ("espeak:en", 1.2, True),
+        ("espeak:en", 0.69, False),
+        ("espeak:en", 1.21, False),
+        ("unhurried:en", 0.25, True),
+        ("unhurried:en", 0.2, False),
+        ("unhurried:en", 1.1, False),
+        ("unhurried:en", float("nan"), False),
     ],
-)  # fmt: skip
+)
 def test_a_speed_is_checked_by_the_limits_of_the_voices_own_engine(voice: str, speed: float, taken: bool) -> None:
     engines = Registry(tuple(ENGINES.recognizers.values()), (EspeakVoice(libraries=[]), Unhurried(libraries=[])))
     options = with_(voice=voice, speed=speed)
@@ -79,12 +85,28 @@ def test_a_speed_is_checked_by_the_limits_of_the_voices_own_engine(voice: str, s
 @pytest.mark.parametrize(
     "asked",
     [
-        {"duck_db": 1}, {"duck_db": -61}, {"duck_attack_s": -0.1}, {"duck_hold_s": 11}, {"duck_release_s": 11}, {"keep_db": 13}, {"keep_db": None},
-        {"loudness_lufs": -5}, {"loudness_lufs": -40}, {"loudness_lufs": "off"}, {"audio_format": "ogg"}, {"container": "avi"},
-        {"audio_codec": "mp3"}, {"burn_size": "huge"}, {"burn_position": "left"}, {"burn_box": 1}, {"audio_track": 64},
-        {"speak_sounds": 1}, {"join_short_cues": True}, {"duck_depth_db": -3},
+        {"duck_db": 1},
+        {"duck_db": -61},
+        {"duck_attack_s": -0.1},
+        {"duck_hold_s": 11},
+        {"duck_release_s": 11},
+        {"keep_db": 13},
+        {"keep_db": None},
+        {"loudness_lufs": -5},
+        {"loudness_lufs": -40},
+        {"loudness_lufs": "off"},
+        {"audio_format": "ogg"},
+        {"container": "avi"},
+        {"audio_codec": "mp3"},
+        {"burn_size": "huge"},
+        {"burn_position": "left"},
+        {"burn_box": 1},
+        {"audio_track": 64},
+        {"speak_sounds": 1},
+        {"join_short_cues": True},
+        {"duck_depth_db": -3},
     ],
-)  # fmt: skip
+)
 def test_a_value_out_of_its_range_is_refused(asked: dict[str, Any]) -> None:
     for form in (asked, {group: asked for group in GROUPS}):
         with pytest.raises(msgspec.ValidationError):
@@ -93,9 +115,17 @@ def test_a_value_out_of_its_range_is_refused(asked: dict[str, Any]) -> None:
 
 def test_every_option_can_be_changed_and_null_means_automatic() -> None:
     assert set(OptionsPatch.__struct_fields__) == {*GROUP_OF, *GROUPS}
-    patch = msgspec.convert(in_groups({"loudness_lufs": None, "duck_db": -9.5, "audio_format": "flac", "target_language": "fr"}), OptionsPatch)
+    patch = msgspec.convert(
+        in_groups({"loudness_lufs": None, "duck_db": -9.5, "audio_format": "flac", "target_language": "fr"}),
+        OptionsPatch,
+    )
     options = job_options.patched(OPTIONS, patch)
-    assert (options.mix.loudness_lufs, options.mix.duck_db, options.output.audio_format, options.translation.target_language) == (
+    assert (
+        options.mix.loudness_lufs,
+        options.mix.duck_db,
+        options.output.audio_format,
+        options.translation.target_language,
+    ) == (
         None,
         -9.5,
         AudioFormat.FLAC,
@@ -107,12 +137,26 @@ def test_every_option_can_be_changed_and_null_means_automatic() -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"speed": 1.1}, {"voice": "espeak:de"}, {"target_language": "de"}, {"background": Background.KEEP}, {"duck_db": -12.0}, {"duck_hold_s": 1.0},
-        {"loudness_lufs": -23.0}, {"loudness_lufs": None}, {"audio_format": AudioFormat.FLAC}, {"container": Container.MKV},
-        {"keep_original_track": True}, {"burn_subtitles": True}, {"burn_size": BurnSize.LARGE}, {"burn_position": BurnPosition.TOP},
-        {"burn_box": True}, {"audio_track": 1}, {"speak_sounds": True}, {"join_short_cues": JoinShortCues.OFF},
+        {"speed": 1.1},
+        {"voice": "espeak:de"},
+        {"target_language": "de"},
+        {"background": Background.KEEP},
+        {"duck_db": -12.0},
+        {"duck_hold_s": 1.0},
+        {"loudness_lufs": -23.0},
+        {"loudness_lufs": None},
+        {"audio_format": AudioFormat.FLAC},
+        {"container": Container.MKV},
+        {"keep_original_track": True},
+        {"burn_subtitles": True},
+        {"burn_size": BurnSize.LARGE},
+        {"burn_position": BurnPosition.TOP},
+        {"burn_box": True},
+        {"audio_track": 1},
+        {"speak_sounds": True},
+        {"join_short_cues": JoinShortCues.OFF},
     ],
-)  # fmt: skip
+)
 def test_what_is_heard_or_seen_makes_another_dub(fields: dict[str, Any]) -> None:
     assert not same_dub(OPTIONS, with_(**fields))
 

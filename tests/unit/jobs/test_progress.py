@@ -21,7 +21,8 @@ HOUR_S = 3600.0
 
 
 def test_after_a_restart_the_pace_is_that_of_the_work_since_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An hour of film, half of it recognised before a kill: a minute later 54 % are done, so that 46 % take eleven and a half minutes."""
+    """An hour of film, half of it recognised before a kill: a minute later 54 % are done, so that 46 % take eleven and
+    a half minutes."""
     now_s = 1000.0
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now_s))
     costs = {each.name: 0.0 for each in stages.in_phase(Phase.PREPARE)} | {"transcribe": 0.4}
@@ -36,12 +37,16 @@ def test_after_a_restart_the_pace_is_that_of_the_work_since_then(monkeypatch: py
 def test_without_a_restart_the_pace_is_that_of_all_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = 0.0
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now_s))
-    clock = StageClock(stages.TRANSCRIBE, HOUR_S, {each.name: 0.0 for each in stages.in_phase(Phase.PREPARE)} | {"transcribe": 0.4})
+    clock = StageClock(
+        stages.TRANSCRIBE, HOUR_S, {each.name: 0.0 for each in stages.in_phase(Phase.PREPARE)} | {"transcribe": 0.4}
+    )
     now_s += 600.0
     assert clock.eta_s(0.5) == pytest.approx(600.0)
 
 
-async def test_a_stage_that_goes_on_is_told_by_its_pace_since_its_first_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stage_that_goes_on_is_told_by_its_pace_since_its_first_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """200 s to get ready, half of the work found, then 400 s for 40 % of it: the last tenth takes 100 s."""
     now_s = 1000.0
     clock = SimpleNamespace(monotonic=lambda: now_s, time=lambda: now_s)
@@ -49,7 +54,14 @@ async def test_a_stage_that_goes_on_is_told_by_its_pace_since_its_first_word(tmp
     monkeypatch.setattr(server_hooks, "time", clock)
     house = House(tmp_path)
     failures = Failures(house.store, house.hub)
-    runner = StageRunner(store=house.store, keys=house.keys, context=house.context, hub=house.hub, failures=failures, discard=house.service.discard)
+    runner = StageRunner(
+        store=house.store,
+        keys=house.keys,
+        context=house.context,
+        hub=house.hub,
+        failures=failures,
+        discard=house.service.discard,
+    )
     job = house.created()
     house.store.transition(job.id, JobState.PREPARING)
     told: list[float | None] = []

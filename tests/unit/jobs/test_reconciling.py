@@ -1,4 +1,5 @@
-"""A job whose workflow is over is never active: what the settler does with what the engine tells it, on a real database."""
+"""A job whose workflow is over is never active: what the settler does with what the engine tells it, on a real
+database."""
 
 from __future__ import annotations
 
@@ -29,8 +30,12 @@ class Told:
         self.queued: list[tuple[Phase, str, str]] = []
         self.failures = Failures(house.store, house.hub)
         self.settler = Reconciler(
-            store=house.store, failures=self.failures, statuses=self.statuses, runs=self.running.__contains__, enqueue=self.enqueue
-        )  # fmt: skip
+            store=house.store,
+            failures=self.failures,
+            statuses=self.statuses,
+            runs=self.running.__contains__,
+            enqueue=self.enqueue,
+        )
 
     def statuses(self, workflow_ids: Collection[str]) -> dict[str, str]:
         return {workflow_id: self.known[workflow_id] for workflow_id in workflow_ids if workflow_id in self.known}
@@ -94,7 +99,9 @@ def test_at_launch_what_is_pending_is_recovered_by_the_engine_and_the_rest_is_no
     assert told.queued == [(Phase.PREPARE, unknown, workflow_id)], "a name that the engine has never seen is kept"
 
 
-def test_a_job_that_ends_or_begins_anew_between_look_and_deed_is_left_alone(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_ends_or_begins_anew_between_look_and_deed_is_left_alone(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
     finished, _ = told.preparing("SUCCESS")
     begun, over = told.preparing("SUCCESS")
     looked = told.house.store.working()
@@ -112,11 +119,17 @@ def test_a_job_that_ends_nowhere_again_and_again_fails(told: Told) -> None:
         told.known[told.queued[-1][2]] = "ERROR"
     told.settler.settle()
     job = told.house.store.get(job_id)
-    assert job.state is JobState.FAILED and job.error is not None and (job.error.code, job.error.stage) == ("internal", "ingest")
+    assert (
+        job.state is JobState.FAILED
+        and job.error is not None
+        and (job.error.code, job.error.stage) == ("internal", "ingest")
+    )
     assert len(told.queued) == MOST_AGAIN
 
 
-def test_a_job_that_cannot_be_queued_for_want_of_room_fails_with_that(told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_cannot_be_queued_for_want_of_room_fails_with_that(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job_id, _ = told.preparing("ERROR")
     with full_disk():
         assert told.settler.settle() == 1

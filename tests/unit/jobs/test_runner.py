@@ -34,11 +34,28 @@ def vanished(house: House) -> Done:
 
 
 @pytest.mark.parametrize("ends", [made, vanished])
-async def test_what_a_stage_makes_for_a_deleted_job_is_deleted_and_no_crash_is_logged(tmp_path: Path, ends: Callable[[House], Done]) -> None:
+async def test_what_a_stage_makes_for_a_deleted_job_is_deleted_and_no_crash_is_logged(
+    tmp_path: Path, ends: Callable[[House], Done]
+) -> None:
     house = House(tmp_path)
-    context = Context(house.blobs, Workspace(tmp_path / "work"), tmp_path / "cache", build_registry(models=tmp_path), 1, Limits(), 3600.0)
+    context = Context(
+        house.blobs,
+        Workspace(tmp_path / "work"),
+        tmp_path / "cache",
+        build_registry(models=tmp_path),
+        1,
+        Limits(),
+        3600.0,
+    )
     failures = Failures(house.store, house.hub)
-    runner = StageRunner(store=house.store, keys=house.keys, context=context, hub=house.hub, failures=failures, discard=house.service.discard)
+    runner = StageRunner(
+        store=house.store,
+        keys=house.keys,
+        context=context,
+        hub=house.hub,
+        failures=failures,
+        discard=house.service.discard,
+    )
     job = house.created()
     house.store.transition(job.id, JobState.PREPARING)
     workflow_id = house.store.row(job.id).workflow_id

@@ -1,4 +1,5 @@
-"""The rules of the journey, on a real database and a real blob store; only the engine's queue is recorded instead of run."""
+"""The rules of the journey, on a real database and a real blob store; only the engine's queue is recorded instead of
+run."""
 
 from __future__ import annotations
 
@@ -68,7 +69,13 @@ class House:
         self.uploads = UploadStore(database, self.blobs, folder / "uploads", expiry_s=3600)
         self.keys = SecretStore(database, folder / "secret.key")
         self.context = Context(
-            self.blobs, Workspace(folder / "scratch"), folder / "cache", build_registry(models=folder / "models"), 1, Limits(), 3600.0
+            self.blobs,
+            Workspace(folder / "scratch"),
+            folder / "cache",
+            build_registry(models=folder / "models"),
+            1,
+            Limits(),
+            3600.0,
         )
         self.service = JobService(
             store=self.store,
@@ -104,7 +111,9 @@ class House:
         self.blobs.put("artifacts/aa.mp4", b"dub")
         video = Artifact(ArtifactKind.VIDEO, "artifacts/aa.mp4", 3, "aa", "video/mp4", "mp4")
         self.store.finish_stage(job.id, "mux", "m", [], 1.0, artifacts=(video,))
-        return self.store.transition(job.id, JobState.COMPLETED, rendered_revision=self.store.get(job.id).revision, rendered_options=job.options)
+        return self.store.transition(
+            job.id, JobState.COMPLETED, rendered_revision=self.store.get(job.id).revision, rendered_options=job.options
+        )
 
 
 @pytest.fixture
@@ -143,9 +152,14 @@ def test_a_job_needs_a_whole_upload_and_sensible_options(house: House) -> None:
 
 def test_brought_subtitles_are_read_before_the_job_is_made(house: House) -> None:
     bad = house.uploaded(b"no cues here", "x.srt")
-    refused(errors.SUBTITLES_INVALID, lambda: house.service.create(CreateJob(house.uploaded(), subtitles_upload_id=bad)))
+    refused(
+        errors.SUBTITLES_INVALID, lambda: house.service.create(CreateJob(house.uploaded(), subtitles_upload_id=bad))
+    )
     good = house.uploaded(b"1\n00:00:01,000 --> 00:00:02,000\nHi\n", "x.srt")
-    assert house.service.create(CreateJob(house.uploaded(), subtitles_upload_id=good)).options.recognition.recognizer == "subtitles"
+    assert (
+        house.service.create(CreateJob(house.uploaded(), subtitles_upload_id=good)).options.recognition.recognizer
+        == "subtitles"
+    )
 
 
 def test_subtitles_are_read_in_the_encoding_that_is_chosen_and_in_no_unknown_one(house: House) -> None:
@@ -153,7 +167,9 @@ def test_subtitles_are_read_in_the_encoding_that_is_chosen_and_in_no_unknown_one
 
     def created(encoding: str | None) -> Job:
         brought = house.uploaded(srt.encode("cp1250"), "a.srt")
-        return house.service.create(CreateJob(house.uploaded(), options=OptionsPatch(subtitle_encoding=encoding), subtitles_upload_id=brought))
+        return house.service.create(
+            CreateJob(house.uploaded(), options=OptionsPatch(subtitle_encoding=encoding), subtitles_upload_id=brought)
+        )
 
     assert created("windows-1250").options.recognition.subtitle_encoding == "windows-1250"
     assert created(None).options.recognition.subtitle_encoding is None
@@ -203,7 +219,9 @@ def test_lines_and_options_make_a_rendered_job_stale_until_they_are_as_they_were
     assert house.service.get(job.id).stale is True
     house.service.update(job.id, JobPatch(options=OptionsPatch(speed=1.0)))
     assert house.service.get(job.id).stale is False
-    house.service.edit(job.id, house.service.segments(job.id).revision, SegmentChanges(edit=(SegmentEdit(LINES[0].id, text="Hi."),)))
+    house.service.edit(
+        job.id, house.service.segments(job.id).revision, SegmentChanges(edit=(SegmentEdit(LINES[0].id, text="Hi."),))
+    )
     assert house.service.get(job.id).stale is True
     house.service.update(job.id, JobPatch(title="Another name"))
     assert house.service.get(job.id).title == "Another name"
@@ -214,7 +232,10 @@ def test_what_recognition_depended_on_cannot_change_afterwards(house: House) -> 
     refused(errors.JOB_STATE, lambda: house.service.update(job.id, JobPatch(options=OptionsPatch(language="fr"))))
     running = house.service.approve(job.id)
     refused(errors.JOB_STATE, lambda: house.service.update(running.id, JobPatch(options=OptionsPatch(speed=1.1))))
-    assert house.service.update(running.id, JobPatch(title="A name may change at any time")).title == "A name may change at any time"
+    assert (
+        house.service.update(running.id, JobPatch(title="A name may change at any time")).title
+        == "A name may change at any time"
+    )
 
 
 def test_of_two_changes_at_the_same_time_neither_is_lost(house: House) -> None:
@@ -247,7 +268,10 @@ def test_two_editors_do_not_overwrite_each_other(house: House) -> None:
     job = house.reviewed()
     revision = house.service.segments(job.id).revision
     house.service.edit(job.id, revision, SegmentChanges(edit=(SegmentEdit(LINES[0].id, text="Mine."),)))
-    refused(errors.EDIT_CONFLICT, lambda: house.service.edit(job.id, revision, SegmentChanges(edit=(SegmentEdit(LINES[0].id, text="Yours."),))))
+    refused(
+        errors.EDIT_CONFLICT,
+        lambda: house.service.edit(job.id, revision, SegmentChanges(edit=(SegmentEdit(LINES[0].id, text="Yours."),))),
+    )
     refused(errors.EDIT_CONFLICT, lambda: house.service.merge(job.id, LINES[0].id, revision))
     assert house.service.segments(job.id).segments[0].text == "Mine."
 
@@ -255,7 +279,9 @@ def test_two_editors_do_not_overwrite_each_other(house: House) -> None:
 def test_an_edit_that_fails_half_way_changes_nothing(house: House) -> None:
     job = house.reviewed()
     before = house.service.segments(job.id)
-    changes = SegmentChanges(edit=(SegmentEdit(LINES[0].id, text="New."), SegmentEdit(LINES[1].id, start_s=99.0, end_s=100.0)))
+    changes = SegmentChanges(
+        edit=(SegmentEdit(LINES[0].id, text="New."), SegmentEdit(LINES[1].id, start_s=99.0, end_s=100.0))
+    )
     refused(errors.TIMES_INVALID, lambda: house.service.edit(job.id, before.revision, changes))
     assert house.service.segments(job.id) == before
 
@@ -307,7 +333,9 @@ def test_a_duplicate_with_another_recognition_starts_anew(house: House) -> None:
 def test_recognition_that_was_stopped_half_way_is_neither_rendered_nor_shared(house: House) -> None:
     job = house.created()
     house.store.transition(job.id, JobState.PREPARING, media=MEDIA)
-    house.store.append_segments(job.id, LINES[:1], stage="transcribe", fingerprint=f"{PARTIAL}f", output=Transcribed("en", 3.0))
+    house.store.append_segments(
+        job.id, LINES[:1], stage="transcribe", fingerprint=f"{PARTIAL}f", output=Transcribed("en", 3.0)
+    )
     house.service.cancel(job.id)
     refused(errors.JOB_STATE, lambda: house.service.render(job.id))
     twin = house.service.duplicate(job.id, JobPatch())

@@ -11,7 +11,17 @@ import msgspec
 import pytest
 
 from app.domain import stages
-from app.domain.dub_options import AudioCodec, AudioFormat, Background, BurnPosition, BurnSize, Container, DubOptions, JoinShortCues, Task
+from app.domain.dub_options import (
+    AudioCodec,
+    AudioFormat,
+    Background,
+    BurnPosition,
+    BurnSize,
+    Container,
+    DubOptions,
+    JoinShortCues,
+    Task,
+)
 from app.domain.job import Phase
 from app.domain.media import Artifact, ArtifactKind, AudioStream, MediaInfo
 from app.domain.segment import Clip, Placement, Segment
@@ -29,17 +39,31 @@ from tests.unit.jobs.test_service import OPTIONS
 
 OTHER: dict[type, Any] = {bool: True, str: "other", float: 0.9, int: 1, type(None): None}
 VALUES: dict[str, Any] = {
-    "voice": "elevenlabs:other", "language": "fr", "target_language": "de", "task": Task.TRANSLATE, "background": Background.REPLACE, "speed": 1.1,
-    "audio_track": 1, "duck_db": -9.0, "loudness_lufs": -23.0, "audio_format": AudioFormat.MP3, "container": Container.WEBM,
-    "audio_codec": AudioCodec.OPUS, "burn_size": BurnSize.LARGE, "burn_position": BurnPosition.TOP, "join_short_cues": JoinShortCues.ON,
+    "voice": "elevenlabs:other",
+    "language": "fr",
+    "target_language": "de",
+    "task": Task.TRANSLATE,
+    "background": Background.REPLACE,
+    "speed": 1.1,
+    "audio_track": 1,
+    "duck_db": -9.0,
+    "loudness_lufs": -23.0,
+    "audio_format": AudioFormat.MP3,
+    "container": Container.WEBM,
+    "audio_codec": AudioCodec.OPUS,
+    "burn_size": BurnSize.LARGE,
+    "burn_position": BurnPosition.TOP,
+    "join_short_cues": JoinShortCues.ON,
     "subtitle_encoding": "cp1252",
-}  # fmt: skip
+}
 # Options that decide something only where another one lets them.
 BASES: list[dict[str, Any]] = [
     {"voice": "elevenlabs:one", "audio_track": None, "burn_subtitles": True},
     {"voice": "espeak:auto", "background": Background.KEEP, "audio_track": None},
 ]
-MEDIA = MediaInfo("mp4", 20.0, 0.0, 5, None, tuple(AudioStream(n, n, "aac", 48_000, 2, None, None) for n in range(2)), heard=0)
+MEDIA = MediaInfo(
+    "mp4", 20.0, 0.0, 5, None, tuple(AudioStream(n, n, "aac", 48_000, 2, None, None) for n in range(2)), heard=0
+)
 LINE = Segment("a", 1.0, 2.0, "Hello.", "Hello.", "", False, ())
 FILE = Artifact(ArtifactKind.AUDIO, "artifacts/aa.m4a", 3, "aa", "audio/mp4", "m4a")
 OUTPUTS: dict[str, Any] = {
@@ -55,7 +79,8 @@ OUTPUTS: dict[str, Any] = {
 
 def leaves(options: Any, before: str = "") -> Iterator[str]:
     """The names of all options; those of a group are "GROUP.NAME"."""
-    for name in (name for name in options.__struct_fields__ if name not in ("version", "later")):  # these are no options
+    # these are no options
+    for name in (name for name in options.__struct_fields__ if name not in ("version", "later")):
         value = getattr(options, name)
         yield from leaves(value, f"{before}{name}.") if isinstance(value, msgspec.Struct) else [before + name]
 
@@ -76,7 +101,9 @@ class Inputs:
 
     def __init__(self, folder: Path) -> None:
         registry = build_registry(models=folder)
-        self.context = Context(FolderBlobs(folder / "blobs"), Workspace(folder / "work"), folder / "cache", registry, 1, Limits(), 3600.0)
+        self.context = Context(
+            FolderBlobs(folder / "blobs"), Workspace(folder / "work"), folder / "cache", registry, 1, Limits(), 3600.0
+        )
 
     def of(self, options: DubOptions) -> dict[str, Any]:
         store = MemoryStore(options, title="t", source_key="uploads/a", subtitles_key="uploads/b", stem_key=None)
@@ -85,7 +112,9 @@ class Inputs:
         for name, output in OUTPUTS.items():
             store.finish_stage("", name, "f", output, 1.0)
         work = StageWork(store=store, keys=NoKeys(), context=self.context, hub=Hub())
-        return {stage.name: msgspec.json.encode(work.inputs(stage.name, store.row("")), enc_hook=str) for stage in STAGES}
+        return {
+            stage.name: msgspec.json.encode(work.inputs(stage.name, store.row("")), enc_hook=str) for stage in STAGES
+        }
 
 
 def test_every_option_is_an_input_of_a_stage_or_named_as_deciding_nothing() -> None:
@@ -106,11 +135,14 @@ def test_an_option_changes_the_inputs_of_exactly_those_stages_that_declare_it(tm
         for name, found in changes.items():
             now = value_of(options, name)
             other = VALUES.get(name.rpartition(".")[2], not now if isinstance(now, bool) else OTHER.get(type(now)))
-            assert other != now and not (other is None and isinstance(now, Enum)), f"{name} needs another value for this test"
+            assert other != now and not (other is None and isinstance(now, Enum)), (
+                f"{name} needs another value for this test"
+            )
             after = inputs.of(changed(options, name, other))
             found |= {stage for stage, value in after.items() if value != before[stage]}
     declared = {name: {stage.name for stage in STAGES if name in stage.options} for name in changes}
-    declared[next(name for name in changes if name.endswith("audio_codec"))] = {"mix"}  # mux sees it by the track that it makes
+    # mux sees it by the track that it makes
+    declared[next(name for name in changes if name.endswith("audio_codec"))] = {"mix"}
     assert changes == declared
 
 

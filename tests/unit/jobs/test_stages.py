@@ -16,14 +16,27 @@ from app.system.children import Limits
 from tests.unit.jobs.test_service import House
 
 WORDS = ["One", "word", "in", "every", "cue.", "This", "is", "no", "way", "to", "speak."]
-ONE_WORD = "\n\n".join(f"{n}\n00:00:0{n // 3},{n % 3 * 300:03} --> 00:00:0{n // 3},{n % 3 * 300 + 280:03}\n{word}" for n, word in enumerate(WORDS))
+ONE_WORD = "\n\n".join(
+    f"{n}\n00:00:0{n // 3},{n % 3 * 300:03} --> 00:00:0{n // 3},{n % 3 * 300 + 280:03}\n{word}"
+    for n, word in enumerate(WORDS)
+)
 
 
 def test_brought_lines_are_there_once_however_often_the_stage_is_cut_off(tmp_path: Path) -> None:
     house = House(tmp_path)
-    context = Context(house.blobs, Workspace(tmp_path / "work"), tmp_path / "cache", build_registry(models=tmp_path), 1, Limits(), 3600.0)
+    context = Context(
+        house.blobs,
+        Workspace(tmp_path / "work"),
+        tmp_path / "cache",
+        build_registry(models=tmp_path),
+        1,
+        Limits(),
+        3600.0,
+    )
     work = StageWork(store=house.store, keys=house.keys, context=context, hub=house.hub)
-    job = house.service.create(CreateJob(house.uploaded(), subtitles_upload_id=house.uploaded(ONE_WORD.encode(), "a.srt")))
+    job = house.service.create(
+        CreateJob(house.uploaded(), subtitles_upload_id=house.uploaded(ONE_WORD.encode(), "a.srt"))
+    )
     house.store.finish_stage(job.id, "ingest", "i", Sound(20.0, "ingest/a/speech.wav", "p", "e", None), 0.1)
 
     async def transcribe() -> object:
@@ -32,4 +45,7 @@ def test_brought_lines_are_there_once_however_often_the_stage_is_cut_off(tmp_pat
 
     for _ in range(3):  # each time before the runner records that it is done
         assert asyncio.run(transcribe()) == Joined(len(WORDS), 2)
-        assert [line.text for line in house.store.segments(job.id)[1]] == ["One word in every cue.", "This is no way to speak."]
+        assert [line.text for line in house.store.segments(job.id)[1]] == [
+            "One word in every cue.",
+            "This is no way to speak.",
+        ]

@@ -88,7 +88,9 @@ def launch(tmp_path: Path, house: House) -> Iterator[Callable[..., tuple[Engine,
         given: Any = runner
         at_once = {Phase.PREPARE: prepare, Phase.RENDER: render}
         failures = Failures(house.store, house.hub)
-        engine = Engine(path=tmp_path / "engine.sqlite3", store=house.store, runner=given, failures=failures, at_once=at_once)
+        engine = Engine(
+            path=tmp_path / "engine.sqlite3", store=house.store, runner=given, failures=failures, at_once=at_once
+        )
         engines.append(engine)
         engine.launch()
         return engine, runner
@@ -107,7 +109,15 @@ def test_the_stages_run_in_order_and_a_render_follows_when_no_review_is_wanted(l
     engine.enqueue(Phase.PREPARE, "job", "job-prepare-1")
     runner.wait(lambda asked: ("job", "finish render") in asked)
     prepare, render = names(Phase.PREPARE), names(Phase.RENDER)
-    assert runner.of("job") == ["begin prepare", *prepare, "finish prepare", "follow", "begin render", *render, "finish render"]
+    assert runner.of("job") == [
+        "begin prepare",
+        *prepare,
+        "finish prepare",
+        "follow",
+        "begin render",
+        *render,
+        "finish render",
+    ]
 
 
 def test_no_more_jobs_run_at_once_than_the_setting_says(launch: Launch) -> None:
@@ -145,7 +155,9 @@ def test_work_that_was_running_when_the_engine_stopped_goes_on_at_its_stage(laun
     assert house.store.row(job.id).workflow_id == workflow_id
 
 
-def test_a_restart_does_not_wait_for_a_queue_that_is_looked_into_seldom(launch: Launch, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_restart_does_not_wait_for_a_queue_that_is_looked_into_seldom(
+    launch: Launch, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("app.jobs.workflows._POLL_S", 60.0)
     job = house.created()
     engine, runner = launch()
@@ -281,12 +293,16 @@ def in_flight(launch: Launch, house: House, monkeypatch: pytest.MonkeyPatch) -> 
     return first, second
 
 
-def test_after_an_upgrade_running_and_queued_jobs_start_their_phase_again(launch: Launch, house: House, in_flight: tuple[str, str]) -> None:
+def test_after_an_upgrade_running_and_queued_jobs_start_their_phase_again(
+    launch: Launch, house: House, in_flight: tuple[str, str]
+) -> None:
     _, runner = launch()
     runner.wait(lambda asked: sum(what == "finish prepare" for _, what in asked) == 2)
     for job_id in in_flight:
         assert runner.of(job_id) == ["begin prepare", *names(Phase.PREPARE), "finish prepare"]
-    assert [job_id for job_id, what in runner.asked if what == "begin prepare"] == list(in_flight), "what was at work comes first"
+    assert [job_id for job_id, what in runner.asked if what == "begin prepare"] == list(in_flight), (
+        "what was at work comes first"
+    )
 
 
 def test_a_stage_that_an_upgrade_brings_runs_for_a_job_in_flight(

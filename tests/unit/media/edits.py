@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tests.unit.media.samples import DURATION_S, make
 
-Edits = tuple[tuple[float | None, float], ...]  # where in the medium (None: nothing is shown), and for how long, in seconds
+# where in the medium (None: nothing is shown), and for how long, in seconds
+Edits = tuple[tuple[float | None, float], ...]
 
 CUT: Edits = ((0.0, 1.0), (2.5, 1.5))
 TRIMMED: Edits = ((1.3, 2.0),)
@@ -34,10 +35,12 @@ def edited(source: Path, out: Path, edits: Edits) -> Path:
         parts = boxes(data, *track)
         mdhd = boxes(data, *parts[b"mdia"][0])[b"mdhd"][0][0]
         (media_scale,) = struct.unpack(">I", data[mdhd + 12 : mdhd + 16])
-        (first,) = struct.unpack(">i", data[parts[b"edts"][0][0] + 8 + 12 : parts[b"edts"][0][0] + 8 + 16])  # where its own edit list began
+        # where its own edit list began
+        (first,) = struct.unpack(">i", data[parts[b"edts"][0][0] + 8 + 12 : parts[b"edts"][0][0] + 8 + 16])
         entries = [
-            struct.pack(">IiI", round(length * scale), -1 if at is None else first + round(at * media_scale), 1 << 16) for at, length in edits
-        ]  # fmt: skip
+            struct.pack(">IiI", round(length * scale), -1 if at is None else first + round(at * media_scale), 1 << 16)
+            for at, length in edits
+        ]
         elst = struct.pack(">II", 0, len(entries)) + b"".join(entries)
         rest = b"".join(data[a - 8 : b] for name, places in parts.items() if name != b"edts" for a, b in places)
         rebuilt += _box(b"trak", rest + _box(b"edts", _box(b"elst", elst)))
@@ -56,14 +59,48 @@ def _box(name: bytes, content: bytes) -> bytes:
 
 
 def resized(folder: Path, first: str, second: str, *coded: str) -> Path:
-    """An FLV as a live recorder writes it: the sender changes its picture after two seconds. Grey, then white after another second."""
+    """An FLV as a live recorder writes it: the sender changes its picture after two seconds. Grey, then white after
+    another second."""
     parts = []
     for number, size in enumerate((first, second)):
-        picture = ("-f", "lavfi", "-i", f"color=gray:s={size}:r=25:d=1,format=yuv420p", "-f", "lavfi", "-i", f"color=white:s={size}:r=25:d=1")
-        joined = ("-f", "lavfi", "-i", "sine=d=2", "-filter_complex", "[0][1]concat=n=2", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "0")
+        picture = (
+            "-f",
+            "lavfi",
+            "-i",
+            f"color=gray:s={size}:r=25:d=1,format=yuv420p",
+            "-f",
+            "lavfi",
+            "-i",
+            f"color=white:s={size}:r=25:d=1",
+        )
+        joined = (
+            "-f",
+            "lavfi",
+            "-i",
+            "sine=d=2",
+            "-filter_complex",
+            "[0][1]concat=n=2",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-bf",
+            "0",
+        )
         extra = coded if number else ()
         parts.append(
-            make(folder / f"part{number}.flv", *picture, *joined, *extra, "-c:a", "aac", "-ar", "44100", "-flvflags", "no_duration_filesize")
+            make(
+                folder / f"part{number}.flv",
+                *picture,
+                *joined,
+                *extra,
+                "-c:a",
+                "aac",
+                "-ar",
+                "44100",
+                "-flvflags",
+                "no_duration_filesize",
+            )
         )
     body = bytearray(parts[0].read_bytes())
     for tag in _tags(parts[1].read_bytes()):

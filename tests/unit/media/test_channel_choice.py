@@ -19,17 +19,27 @@ _random = np.random.default_rng(8)
 def voice(seconds: float = 4.0) -> np.ndarray:
     """Bursts of noise around a tone: something to recognise by its shape."""
     at = np.arange(round(seconds * RATE)) / RATE
-    return (0.3 * np.sin(2 * np.pi * 300 * at) * (np.sin(2 * np.pi * 1.5 * at) > 0) + 0.02 * _random.standard_normal(len(at))).astype(np.float32)
+    return (
+        0.3 * np.sin(2 * np.pi * 300 * at) * (np.sin(2 * np.pi * 1.5 * at) > 0)
+        + 0.02 * _random.standard_normal(len(at))
+    ).astype(np.float32)
 
 
 def music(seconds: float = 4.0, level: float = 0.2) -> np.ndarray:
     return (level * _random.standard_normal(round(seconds * RATE))).astype(np.float32)
 
 
-def listened(channels: np.ndarray, names: tuple[str, ...] = (), native: np.ndarray | None = None, block_n: int = RATE) -> np.ndarray:
+def listened(
+    channels: np.ndarray, names: tuple[str, ...] = (), native: np.ndarray | None = None, block_n: int = RATE
+) -> np.ndarray:
     listener = Listener()
     spans = range(0, len(channels), block_n)
-    return np.concatenate([listener.hear(channels[at : at + block_n], None if native is None else native[at : at + block_n], names) for at in spans])
+    return np.concatenate(
+        [
+            listener.hear(channels[at : at + block_n], None if native is None else native[at : at + block_n], names)
+            for at in spans
+        ]
+    )
 
 
 def likeness(heard: np.ndarray, wanted: np.ndarray) -> float:
@@ -102,13 +112,32 @@ def test_the_size_of_the_blocks_changes_little() -> None:
 
 def test_what_is_silent_is_silence_and_changes_no_mind() -> None:
     said, nothing = voice(2), np.zeros(2 * RATE, np.float32)
-    heard = listened(np.column_stack([np.concatenate([nothing, said, nothing, said]), np.concatenate([nothing, -said, nothing, -said])]))
+    heard = listened(
+        np.column_stack(
+            [np.concatenate([nothing, said, nothing, said]), np.concatenate([nothing, -said, nothing, -said])]
+        )
+    )
     assert not heard[: 2 * RATE].any() and not heard[4 * RATE + 2_400 : 6 * RATE].any()
     assert likeness(heard[6 * RATE :], said) > 0.99
 
 
 def written(path: Path, channels: np.ndarray, layout: str, *coded: str) -> Path:
-    command = [FFMPEG, "-v", "error", "-y", "-f", "f32le", "-ar", str(RATE), "-ac", str(channels.shape[1]), "-channel_layout", layout, "-i", "-"]
+    command = [
+        FFMPEG,
+        "-v",
+        "error",
+        "-y",
+        "-f",
+        "f32le",
+        "-ar",
+        str(RATE),
+        "-ac",
+        str(channels.shape[1]),
+        "-channel_layout",
+        layout,
+        "-i",
+        "-",
+    ]
     subprocess.run([*command, *coded, str(path)], input=channels.astype("<f4").tobytes(), check=True)
     return path
 
@@ -121,7 +150,9 @@ def column(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize(("layout", "centre", "count"), [("5.1", 2, 6), ("7.1", 2, 8), ("5.0", 2, 5), ("3.0", 2, 3)])
-def test_a_file_with_surround_sound_is_heard_from_its_centre_and_mixed_as_before(tmp_path: Path, layout: str, centre: int, count: int) -> None:
+def test_a_file_with_surround_sound_is_heard_from_its_centre_and_mixed_as_before(
+    tmp_path: Path, layout: str, centre: int, count: int
+) -> None:
     said = voice()
     channels = np.column_stack([said if at == centre else music() for at in range(count)])
     path = written(tmp_path / "film.wav", channels, layout, "-c:a", "pcm_f32le")
@@ -135,7 +166,23 @@ def test_a_file_of_channels_without_names_is_heard(tmp_path: Path, count: int) -
     channels = np.zeros((4 * RATE, count), np.float32)
     channels[:, count - 1] = said = voice()
     path = tmp_path / "lines.wav"
-    command = [FFMPEG, "-v", "error", "-y", "-f", "f32le", "-ar", str(RATE), "-ac", str(count), "-i", "-", "-c:a", "pcm_f32le", str(path)]
+    command = [
+        FFMPEG,
+        "-v",
+        "error",
+        "-y",
+        "-f",
+        "f32le",
+        "-ar",
+        str(RATE),
+        "-ac",
+        str(count),
+        "-i",
+        "-",
+        "-c:a",
+        "pcm_f32le",
+        str(path),
+    ]
     subprocess.run(command, input=channels.astype("<f4").tobytes(), check=True)
     assert abs(likeness(column(path)[1], said)) > 0.99
 

@@ -11,9 +11,24 @@ from app.media.completeness import missing
 from tests.unit.media.samples import sample
 
 WHOLE = (
-    "plain.mp4", "front.mp4", "fragmented.mp4", "pcm.mov", "plain.3gp", "plain.mkv", "plain.webm", "plain.mka", "plain.avi", "plain.wav", "plain.m4a",
-    "plain.ts", "plain.flv", "plain.mp3", "plain.ogg", "plain.mpg", "plain.mxf",
-)  # fmt: skip
+    "plain.mp4",
+    "front.mp4",
+    "fragmented.mp4",
+    "pcm.mov",
+    "plain.3gp",
+    "plain.mkv",
+    "plain.webm",
+    "plain.mka",
+    "plain.avi",
+    "plain.wav",
+    "plain.m4a",
+    "plain.ts",
+    "plain.flv",
+    "plain.mp3",
+    "plain.ogg",
+    "plain.mpg",
+    "plain.mxf",
+)
 CUT = ("plain.mp4", "front.mp4", "pcm.mov", "plain.mkv", "plain.webm", "plain.avi", "plain.wav")
 
 
@@ -36,8 +51,12 @@ def test_a_cut_file_lacks_its_end(tmp_path: Path, name: str, share: float) -> No
     assert f"It has {size:,} of at least " in missing(tmp_path / name)
 
 
-@pytest.mark.parametrize(("name", "share"), [("plain.mp4", 0.5), ("plain.mp4", 0.99), ("pcm.mov", 0.8), ("plain.mkv", 0.001)])
-def test_a_file_that_cannot_be_read_without_its_end_is_called_incomplete(tmp_path: Path, name: str, share: float) -> None:
+@pytest.mark.parametrize(
+    ("name", "share"), [("plain.mp4", 0.5), ("plain.mp4", 0.99), ("pcm.mov", 0.8), ("plain.mkv", 0.001)]
+)
+def test_a_file_that_cannot_be_read_without_its_end_is_called_incomplete(
+    tmp_path: Path, name: str, share: float
+) -> None:
     with pytest.raises(DubError) as caught:
         probe(cut(tmp_path, name, share))
     assert caught.value.problem is MEDIA_INCOMPLETE
@@ -69,7 +88,10 @@ def test_a_length_that_was_never_filled_in_says_nothing(tmp_path: Path) -> None:
     assert missing(path) == ""
 
 
-@pytest.mark.parametrize("content", [b"", b"\x1a\x45\xdf\xa3", b"\x1a\x45\xdf\xa3\x84abcd\x18\x53\x80\x67", b"\0\0\0\x08ftyp", b"RIFF\0\0\0\0AVI "])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x1a\x45\xdf\xa3", b"\x1a\x45\xdf\xa3\x84abcd\x18\x53\x80\x67", b"\0\0\0\x08ftyp", b"RIFF\0\0\0\0AVI "],
+)
 def test_a_head_alone_is_no_trouble(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "head"
     path.write_bytes(content)

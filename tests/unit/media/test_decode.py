@@ -24,16 +24,39 @@ def decoded(path: Path, track: int = 0) -> np.ndarray:
 @pytest.mark.parametrize(
     ("name", "late_ms"),
     [
-        ("plain.mp4", 0), ("fragmented.mp4", None), ("plain.mkv", 0), ("pcm.mov", 0), ("plain.webm", 0), ("plain.avi", None), ("plain.mp3", 0),
-        ("plain.ogg", 0), ("six.wav", 0), ("mono.wav", 0), ("vfr.mp4", 0), ("late_sound.mp4", 1500), ("late_sound.mkv", 1500),
-        ("late_sound.ts", None), ("late_picture.mp4", 0), ("hole.mkv", 0),
+        ("plain.mp4", 0),
+        ("fragmented.mp4", None),
+        ("plain.mkv", 0),
+        ("pcm.mov", 0),
+        ("plain.webm", 0),
+        ("plain.avi", None),
+        ("plain.mp3", 0),
+        ("plain.ogg", 0),
+        ("six.wav", 0),
+        ("mono.wav", 0),
+        ("vfr.mp4", 0),
+        ("late_sound.mp4", 1500),
+        ("late_sound.mkv", 1500),
+        ("late_sound.ts", None),
+        ("late_picture.mp4", 0),
+        ("hole.mkv", 0),
     ],
-)  # fmt: skip
+)
 def test_sound_lies_where_the_container_says(name: str, late_ms: float | None) -> None:
     sound = decoded(sample(name))
     lag = lag_ms(decoded(sample(REFERENCE))[:, 0], sound[:, 0])
     if late_ms is None:  # the encoder's own delay is part of these files: ffmpeg, asked for all streams, must agree
-        copied = make(sample(name).with_name(f"copied_{name}.mkv"), "-fflags", "+genpts", "-i", str(sample(name)), "-map", "0", "-c", "copy")
+        copied = make(
+            sample(name).with_name(f"copied_{name}.mkv"),
+            "-fflags",
+            "+genpts",
+            "-i",
+            str(sample(name)),
+            "-map",
+            "0",
+            "-c",
+            "copy",
+        )
         late_ms = lag_ms(decoded(sample(REFERENCE))[:, 0], decoded(copied)[:, 0])
     assert lag == pytest.approx(late_ms, abs=1.0)
 
@@ -47,7 +70,11 @@ def test_packets_that_are_missing_become_silence_and_shift_nothing(name: str) ->
 
 
 def test_mono_is_as_loud_as_it_was_on_both_sides() -> None:
-    level = [float(np.sqrt(np.mean(decoded(sample(name))[:, side] ** 2))) for name in ("plain.flac", "mono.wav") for side in (0, 1)]
+    level = [
+        float(np.sqrt(np.mean(decoded(sample(name))[:, side] ** 2)))
+        for name in ("plain.flac", "mono.wav")
+        for side in (0, 1)
+    ]
     assert level == pytest.approx([level[0]] * 4, rel=0.03)
 
 
@@ -60,7 +87,17 @@ def test_every_block_but_the_last_has_the_size_asked_for(block_n: int) -> None:
 
 
 def test_a_late_start_of_hours_takes_no_memory() -> None:
-    far = make(sample("mono.wav").with_name("far.mkv"), "-i", str(sample("silent.mp4")), "-itsoffset", "7200", "-i", "mono.wav", "-c", "copy")
+    far = make(
+        sample("mono.wav").with_name("far.mkv"),
+        "-i",
+        str(sample("silent.mp4")),
+        "-itsoffset",
+        "7200",
+        "-i",
+        "mono.wav",
+        "-c",
+        "copy",
+    )
     tracemalloc.start()
     loud_at = [at for at, block in enumerate(audio_blocks(far, 0)) if np.abs(block).max() > 0.1]
     peak_bytes = tracemalloc.get_traced_memory()[1]
@@ -70,7 +107,15 @@ def test_a_late_start_of_hours_takes_no_memory() -> None:
 
 
 def test_a_clock_that_jumps_where_recordings_were_joined_goes_on() -> None:
-    later = make(sample("offset.ts").with_name("later.ts"), "-i", str(sample("plain.mp4")), "-c", "copy", "-output_ts_offset", "50000")
+    later = make(
+        sample("offset.ts").with_name("later.ts"),
+        "-i",
+        str(sample("plain.mp4")),
+        "-c",
+        "copy",
+        "-output_ts_offset",
+        "50000",
+    )
     joined = later.with_name("joined.ts")
     joined.write_bytes(sample("offset.ts").read_bytes() + later.read_bytes())
     pictures = PictureEnd()
@@ -80,7 +125,8 @@ def test_a_clock_that_jumps_where_recordings_were_joined_goes_on() -> None:
 
 
 class Stumbling:
-    """A container as PyAV 18 leaves it when streams appeared while it was read: all packets, then IndexError. It depends on what lies in memory."""
+    """A container as PyAV 18 leaves it when streams appeared while it was read: all packets, then IndexError. It
+    depends on what lies in memory."""
 
     def __init__(self, container: Any) -> None:
         self._container = container
@@ -112,7 +158,11 @@ def test_a_decoder_takes_no_threads(name: str) -> None:
     """Each would take a stack of address space, as many as the machine has processors."""
 
     def threads() -> int:
-        return int(next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("Threads:")).split()[1])
+        return int(
+            next(
+                line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("Threads:")
+            ).split()[1]
+        )
 
     with open_input(sample(name)) as container:
         before, pictures = threads(), container.streams.video[0]

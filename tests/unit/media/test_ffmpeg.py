@@ -19,7 +19,13 @@ ENDLESS = ("-f", "lavfi", "-i", "testsrc2=s=1280x720", "-map", "1:v", "-c:v", "l
 
 
 def copy(source: Path, out: Path, **more: object) -> Command:
-    values = {"inputs": (Input(source),), "options": ("-map", "0", "-c", "copy"), "output": out, "muxer": "matroska", "duration_s": DURATION_S}
+    values = {
+        "inputs": (Input(source),),
+        "options": ("-map", "0", "-c", "copy"),
+        "output": out,
+        "muxer": "matroska",
+        "duration_s": DURATION_S,
+    }
     return Command(**{**values, **more})  # type: ignore[arg-type]
 
 
@@ -39,7 +45,9 @@ async def test_a_run_reports_to_the_end_and_leaves_a_whole_file(tmp_path: Path) 
     assert names(tmp_path) == ["out.mkv"]
 
 
-@pytest.mark.parametrize("name", ["-i.mp4", "a 'b\" $(touch x) é;.mp4", "file:..mp4", "%d%s\n.mp4", "$HOME|cat.mp4", "-y", "concat:a|b.mp4"])
+@pytest.mark.parametrize(
+    "name", ["-i.mp4", "a 'b\" $(touch x) é;.mp4", "file:..mp4", "%d%s\n.mp4", "$HOME|cat.mp4", "-y", "concat:a|b.mp4"]
+)
 async def test_a_file_name_is_never_more_than_a_name(tmp_path: Path, name: str) -> None:
     odd = tmp_path / name
     odd.write_bytes(sample("plain.mp4").read_bytes())
@@ -48,9 +56,11 @@ async def test_a_file_name_is_never_more_than_a_name(tmp_path: Path, name: str) 
 
 
 HOSTILE = {
-    "dash": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-on-demand:2011" '
+    "dash": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" '
+    'profiles="urn:mpeg:dash:profile:isoff-on-demand:2011" '
     'type="static" mediaPresentationDuration="PT4S"><Period>'
-    '<AdaptationSet mimeType="video/mp4"><Representation id="0" codecs="avc1" bandwidth="1"><BaseURL>{victim}</BaseURL></Representation>'
+    '<AdaptationSet mimeType="video/mp4"><Representation id="0" codecs="avc1" '
+    'bandwidth="1"><BaseURL>{victim}</BaseURL></Representation>'
     "</AdaptationSet></Period></MPD>",
     "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{victim}\n#EXT-X-ENDLIST\n",
     "concat": "ffconcat version 1.0\nfile '{victim}'\n",
@@ -75,7 +85,9 @@ def test_the_scripts_above_are_dangerous(tmp_path: Path, kind: str) -> None:
     (tmp_path / "victim.mp4").write_bytes(sample("fragmented.mp4").read_bytes())
     script = tmp_path / "video.mp4"
     script.write_text(HOSTILE[kind].format(victim="victim.mp4"))
-    subprocess.run([FFMPEG, "-v", "error", "-y", "-i", str(script), "-c", "copy", str(tmp_path / "stolen.mkv")], check=True)
+    subprocess.run(
+        [FFMPEG, "-v", "error", "-y", "-i", str(script), "-c", "copy", str(tmp_path / "stolen.mkv")], check=True
+    )
     assert (tmp_path / "stolen.mkv").stat().st_size > 10_000
 
 
@@ -104,9 +116,13 @@ async def test_a_failure_says_why_and_not_where(tmp_path: Path) -> None:
     assert names(tmp_path) == ["secret-folder.mp4"]
 
 
-async def test_cancelling_kills_the_child_and_leaves_nothing(tmp_path: Path, own_children: Callable[[], list[psutil.Process]]) -> None:
+async def test_cancelling_kills_the_child_and_leaves_nothing(
+    tmp_path: Path, own_children: Callable[[], list[psutil.Process]]
+) -> None:
     running = asyncio.Event()
-    task = asyncio.create_task(ffmpeg.run(copy(sample("plain.mp4"), tmp_path / "out.mkv", options=ENDLESS), lambda _: running.set()))
+    task = asyncio.create_task(
+        ffmpeg.run(copy(sample("plain.mp4"), tmp_path / "out.mkv", options=ENDLESS), lambda _: running.set())
+    )
     await asyncio.wait_for(running.wait(), 30)
     children = own_children()
     assert any("ffmpeg" in child.name() for child in children)
@@ -131,7 +147,9 @@ async def test_a_run_that_gets_no_further_is_given_up(tmp_path: Path) -> None:
 
 async def test_a_run_over_its_limits_is_named(tmp_path: Path) -> None:
     with pytest.raises(DubError) as caught:
-        await ffmpeg.run(copy(sample("plain.mp4"), tmp_path / "out.mkv", options=ENDLESS), silent, limits=Limits(cpu_s=1))
+        await ffmpeg.run(
+            copy(sample("plain.mp4"), tmp_path / "out.mkv", options=ENDLESS), silent, limits=Limits(cpu_s=1)
+        )
     assert caught.value.problem is MEDIA_LIMIT
 
 
@@ -141,14 +159,18 @@ def test_a_metadata_value_stays_one_argument() -> None:
 
 def test_what_ffmpeg_says_is_told_without_paths() -> None:
     said = "[mov @ 0x55d0] moov atom not found\n[in#0] Error opening input: /home/me/x.mp4: No such file"
-    assert ffmpeg.sanitise(said, Path("/data/out.mp4")) == "[mov] moov atom not found | [in#0] Error opening input: ...: No such file"
+    assert (
+        ffmpeg.sanitise(said, Path("/data/out.mp4"))
+        == "[mov] moov atom not found | [in#0] Error opening input: ...: No such file"
+    )
 
 
 async def test_a_question_is_answered_with_both_channels_and_the_status() -> None:
     answer = await ffmpeg.ask(["-encoders"])
     assert answer.code == 0 and "libx264" in answer.stdout
     described = await ffmpeg.ask([], inputs=(Input(sample("plain.mp4")),))
-    assert described.code != 0 and "Video: h264" in described.stderr  # it wants an output, and has told what we asked for
+    # it wants an output, and has told what we asked for
+    assert described.code != 0 and "Video: h264" in described.stderr
 
 
 @pytest.mark.parametrize("kind", HOSTILE)

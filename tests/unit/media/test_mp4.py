@@ -13,20 +13,52 @@ from tests.unit.media.samples import make, sample
 def test_only_the_subtitles_flag_is_changed(tmp_path: Path) -> None:
     (tmp_path / "a.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nx\n")
     for faststart in ("+faststart", "+frag_keyframe", "0"):
-        lines = ["-i", str(tmp_path / "a.srt"), "-i", str(tmp_path / "a.srt"), "-map", "0", "-map", "1", "-map", "2", "-c:s", "mov_text"]
-        film = make(tmp_path / "film.mp4", "-i", str(sample("plain.mp4")), *lines, "-c:v", "copy", "-c:a", "copy", "-movflags", faststart)
+        lines = [
+            "-i",
+            str(tmp_path / "a.srt"),
+            "-i",
+            str(tmp_path / "a.srt"),
+            "-map",
+            "0",
+            "-map",
+            "1",
+            "-map",
+            "2",
+            "-c:s",
+            "mov_text",
+        ]
+        film = make(
+            tmp_path / "film.mp4",
+            "-i",
+            str(sample("plain.mp4")),
+            *lines,
+            "-c:v",
+            "copy",
+            "-c:a",
+            "copy",
+            "-movflags",
+            faststart,
+        )
         before = film.read_bytes()
         disable_subtitles(film)
         after = film.read_bytes()
         assert len(before) == len(after)
-        assert sum(one != other for one, other in zip(before, after, strict=True)) == 1  # the muxer had enabled the first
+        # the muxer had enabled the first
+        assert sum(one != other for one, other in zip(before, after, strict=True)) == 1
         default = av.stream.Disposition.default
         with av.open(str(film)) as container:
             assert [bool(stream.disposition & default) for stream in container.streams] == [True, True, False, False]
 
 
 def test_a_file_that_is_no_mp4_is_left_alone(tmp_path: Path) -> None:
-    for data in (b"", b"\0\0\0\1moov", b"\0\0\0\x08moov" * 3, b"\0\0\0\2moov", b"\xff\xff\xff\xffmoov" + b"\0" * 40, b"x" * 1000):
+    for data in (
+        b"",
+        b"\0\0\0\1moov",
+        b"\0\0\0\x08moov" * 3,
+        b"\0\0\0\2moov",
+        b"\xff\xff\xff\xffmoov" + b"\0" * 40,
+        b"x" * 1000,
+    ):
         file = tmp_path / "odd"
         file.write_bytes(data)
         disable_subtitles(file)
@@ -44,7 +76,11 @@ def film(version: int, movie: int, edits: list[int]) -> bytes:
     track = struct.pack(f">B3x{wide}{wide}II{wide}", version, 0, 0, 1, 0, movie) + bytes(60)
     entries = b"".join(struct.pack(f">{wide}{wide.lower()}I", length, 7, 1 << 16) for length in edits)
     return box(
-        b"moov", box(b"mvhd", head), box(b"trak", box(b"tkhd", track), box(b"edts", box(b"elst", struct.pack(">B3xI", version, len(edits)), entries)))
+        b"moov",
+        box(b"mvhd", head),
+        box(
+            b"trak", box(b"tkhd", track), box(b"edts", box(b"elst", struct.pack(">B3xI", version, len(edits)), entries))
+        ),
     )
 
 
@@ -58,7 +94,9 @@ def film(version: int, movie: int, edits: list[int]) -> bytes:
         (5_000, [4_500, 10], [4_000, 0], 4_000),
     ],
 )
-def test_a_film_ends_where_it_is_told_to(tmp_path: Path, version: int, movie: int, edits: list[int], left: list[int], length: int) -> None:
+def test_a_film_ends_where_it_is_told_to(
+    tmp_path: Path, version: int, movie: int, edits: list[int], left: list[int], length: int
+) -> None:
     path = tmp_path / "film.mp4"
     path.write_bytes(film(version, movie, edits) + box(b"mdat", b"samples"))
     trim_to(path, 4.0)
@@ -66,7 +104,13 @@ def test_a_film_ends_where_it_is_told_to(tmp_path: Path, version: int, movie: in
 
 
 def test_what_is_no_film_is_not_trimmed(tmp_path: Path) -> None:
-    for data in (b"", b"\0\0\0\1moov", b"\0\0\0\x08moov" * 3, b"x" * 1000, box(b"moov", box(b"trak", box(b"tkhd", bytes(84))))):
+    for data in (
+        b"",
+        b"\0\0\0\1moov",
+        b"\0\0\0\x08moov" * 3,
+        b"x" * 1000,
+        box(b"moov", box(b"trak", box(b"tkhd", bytes(84)))),
+    ):
         file = tmp_path / "odd"
         file.write_bytes(data)
         trim_to(file, 1.0)

@@ -1,4 +1,5 @@
-"""The index comes to the front of an MP4 where the file lies: every packet stays what it was, and no half file is taken for a whole one."""
+"""The index comes to the front of an MP4 where the file lies: every packet stays what it was, and no half file is taken
+for a whole one."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ from tests.unit.media.samples import lag_ms, make, sample
 
 def packets(path: Path) -> list[tuple[int, int | None, int | None, bytes]]:
     with av.open(str(path)) as container:
-        return [(packet.stream_index, packet.pts, packet.dts, bytes(packet)) for packet in container.demux() if packet.size]
+        return [
+            (packet.stream_index, packet.pts, packet.dts, bytes(packet)) for packet in container.demux() if packet.size
+        ]
 
 
 def names(path: Path) -> list[bytes]:
@@ -39,7 +42,9 @@ def made(tmp_path: Path) -> Path:
     (tmp_path / "lines.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n")
     (tmp_path / "facts.txt").write_text(";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=2000\ntitle=One\n")
     inputs = ["-i", str(sample("covered.mp4")), "-i", str(tmp_path / "lines.srt"), "-i", str(tmp_path / "facts.txt")]
-    return make(tmp_path / "made.mp4", *inputs, "-map", "0", "-map", "1", "-map_metadata", "2", "-c", "copy", "-c:s", "mov_text")
+    return make(
+        tmp_path / "made.mp4", *inputs, "-map", "0", "-map", "1", "-map_metadata", "2", "-c", "copy", "-c:s", "mov_text"
+    )
 
 
 @pytest.mark.parametrize("in_place", [True, False])
@@ -88,7 +93,9 @@ def test_every_place_in_a_table_moves(tmp_path: Path, size: int, monkeypatch: py
     with path.open("r+b", buffering=0) as file:
         mp4_index._add(file, 0, size * len(numbers), size, 4096)
     data = path.read_bytes()
-    assert [int.from_bytes(data[at : at + size], "big") for at in range(0, len(data), size)] == [number + 4096 for number in numbers]
+    assert [int.from_bytes(data[at : at + size], "big") for at in range(0, len(data), size)] == [
+        number + 4096 for number in numbers
+    ]
 
 
 def test_an_index_whose_numbers_would_overflow_is_left_to_ffmpeg(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +105,9 @@ def test_an_index_whose_numbers_would_overflow_is_left_to_ffmpeg(made: Path, mon
     assert made.read_bytes() == whole
 
 
-async def test_the_finished_film_begins_with_its_index_then_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_finished_film_begins_with_its_index_then_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(mp4_index, "_NARROW_END", 1_000)
     out, sound, _ = await dubbed(sample("plain.mp4"), tmp_path)
     assert names(out)[:2] == [b"ftyp", b"moov"]
@@ -107,7 +116,9 @@ async def test_the_finished_film_begins_with_its_index_then_too(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("container", [Container.MP4, Container.MKV])
-async def test_the_media_of_a_finished_film_is_written_once(tmp_path: Path, container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_media_of_a_finished_film_is_written_once(
+    tmp_path: Path, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[bool] = []
     monkeypatch.setattr(mp4_index, "_shift", lambda *_: asked.append(True))
     monkeypatch.setattr(mp4_index, "_insert", make_room)
@@ -123,7 +134,9 @@ async def test_the_media_of_a_finished_film_is_written_once(tmp_path: Path, cont
 
 
 @pytest.mark.parametrize("step", ["_insert", "_add"])
-async def test_a_disk_that_is_full_in_between_leaves_no_half_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+async def test_a_disk_that_is_full_in_between_leaves_no_half_film(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     def full(*_: object) -> bool:
         raise OSError(errno.ENOSPC, "No space left on device")
 

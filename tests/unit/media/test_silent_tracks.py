@@ -23,12 +23,18 @@ def tracks(path: Path, *sounds: str, codec: str = "pcm_s16le") -> Path:
     return make(path, *inputs, *maps, "-c:a", codec, "-ac", "1", "-shortest")
 
 
-@pytest.mark.parametrize(("name", "codec"), [("t.mov", "pcm_s16le"), ("t.mkv", "aac"), ("t.ts", "mp2"), ("t.mxf", "pcm_s24le")])
+@pytest.mark.parametrize(
+    ("name", "codec"), [("t.mov", "pcm_s16le"), ("t.mkv", "aac"), ("t.ts", "mp2"), ("t.mxf", "pcm_s24le")]
+)
 @pytest.mark.parametrize("empty", [NOTHING, HISS])
 def test_a_track_without_sound_is_found(tmp_path: Path, name: str, codec: str, empty: str) -> None:
-    inputs = [word for sound in (empty, SPOKEN, empty, "color=s=64x64:r=25:d=20") for word in ("-f", "lavfi", "-i", sound)]
+    inputs = [
+        word for sound in (empty, SPOKEN, empty, "color=s=64x64:r=25:d=20") for word in ("-f", "lavfi", "-i", sound)
+    ]
     maps = [word for number in (3, 0, 1, 2) for word in ("-map", str(number))]
-    path = make(tmp_path / name, *inputs, *maps, "-c:v", "mpeg2video", "-c:a", codec, "-ar", "48000", "-ac", "1", "-t", "20")
+    path = make(
+        tmp_path / name, *inputs, *maps, "-c:v", "mpeg2video", "-c:a", codec, "-ar", "48000", "-ac", "1", "-t", "20"
+    )
     assert silent_tracks(path) == {0, 2}
 
 
@@ -53,12 +59,29 @@ def test_a_cut_file_is_listened_to_as_far_as_it_goes(tmp_path: Path) -> None:
 
 def test_tracks_are_told_with_what_the_file_says_of_them(tmp_path: Path) -> None:
     path = make(
-        tmp_path / "film.mkv", "-i", str(sample("two_languages.mkv")), "-map", "0:v", "-map", "0:a", "-map", "0:a:0", "-c", "copy",
-        "-disposition:a:0", "comment", "-disposition:a:1", "default", "-disposition:a:2", "visual_impaired",
-    )  # fmt: skip
+        tmp_path / "film.mkv",
+        "-i",
+        str(sample("two_languages.mkv")),
+        "-map",
+        "0:v",
+        "-map",
+        "0:a",
+        "-map",
+        "0:a:0",
+        "-c",
+        "copy",
+        "-disposition:a:0",
+        "comment",
+        "-disposition:a:1",
+        "default",
+        "-disposition:a:2",
+        "visual_impaired",
+    )
     assert [(track.default, track.purpose, track.silent) for track in probe(path).audio] == [
-        (False, "commentary", False), (True, None, False), (False, "description", False)
-    ]  # fmt: skip
+        (False, "commentary", False),
+        (True, None, False),
+        (False, "description", False),
+    ]
 
 
 @pytest.mark.parametrize("channels", [6, 8, 16])

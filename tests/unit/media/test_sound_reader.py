@@ -17,32 +17,66 @@ from tests.unit.dubbing.sounds import noise, tone, write_wav
 from tests.unit.media.samples import FOLDER, lag_ms, make
 
 LENGTH_S = 24
-PICTURE = ["-f", "lavfi", "-i", f"testsrc=s=64x48:r=25:d={LENGTH_S}", "-map", "0:a", "-map", "1:v", "-c:v", "libx264", "-preset", "ultrafast"]
+PICTURE = [
+    "-f",
+    "lavfi",
+    "-i",
+    f"testsrc=s=64x48:r=25:d={LENGTH_S}",
+    "-map",
+    "0:a",
+    "-map",
+    "1:v",
+    "-c:v",
+    "libx264",
+    "-preset",
+    "ultrafast",
+]
 AAC = ["-c:a", "aac", "-aac_pns", "0"]  # else the decoder makes noise of its own
 VBR = ["-c:a", "libmp3lame", "-q:a", "4", "-write_xing", "0"]
 FILES = {
-    "aac.mp4": [*PICTURE, *AAC], "aac44.mp4": [*AAC, "-ar", "44100"], "aac.mkv": [*PICTURE, *AAC], "aac.ts": [*PICTURE, *AAC],
-    "aac.flv": [*PICTURE, *AAC], "aac.aac": AAC, "fragmented.mp4": [*PICTURE, *AAC, "-movflags", "frag_keyframe+empty_moov"],
-    "vbr.mp3": VBR, "vbr44.mp3": [*VBR, "-ar", "44100"], "mp3.avi": [*PICTURE, "-c:a", "libmp3lame"],
-    "opus.webm": ["-c:a", "libopus"], "opus.ogg": ["-c:a", "libopus"], "vorbis.ogg": ["-c:a", "libvorbis"],
-    "flac.flac": [], "flac44.mka": ["-c:a", "flac", "-ar", "44100"], "pcm.wav": [], "pcm.mov": [*PICTURE, "-c:a", "pcm_s24le"],
-}  # fmt: skip
+    "aac.mp4": [*PICTURE, *AAC],
+    "aac44.mp4": [*AAC, "-ar", "44100"],
+    "aac.mkv": [*PICTURE, *AAC],
+    "aac.ts": [*PICTURE, *AAC],
+    "aac.flv": [*PICTURE, *AAC],
+    "aac.aac": AAC,
+    "fragmented.mp4": [*PICTURE, *AAC, "-movflags", "frag_keyframe+empty_moov"],
+    "vbr.mp3": VBR,
+    "vbr44.mp3": [*VBR, "-ar", "44100"],
+    "mp3.avi": [*PICTURE, "-c:a", "libmp3lame"],
+    "opus.webm": ["-c:a", "libopus"],
+    "opus.ogg": ["-c:a", "libopus"],
+    "vorbis.ogg": ["-c:a", "libvorbis"],
+    "flac.flac": [],
+    "flac44.mka": ["-c:a", "flac", "-ar", "44100"],
+    "pcm.wav": [],
+    "pcm.mov": [*PICTURE, "-c:a", "pcm_s24le"],
+}
 MAKES_UP_NOISE = {
-    "noise.mp4": ["-c:a", "aac", "-b:a", "64k"], "noise.aac": ["-c:a", "aac", "-b:a", "64k"], "ac3.mkv": ["-c:a", "ac3", "-b:a", "96k"],
-    "six.mkv": ["-ac", "6", "-c:a", "ac3"], "wma.wma": [],
-}  # fmt: skip
+    "noise.mp4": ["-c:a", "aac", "-b:a", "64k"],
+    "noise.aac": ["-c:a", "aac", "-b:a", "64k"],
+    "ac3.mkv": ["-c:a", "ac3", "-b:a", "96k"],
+    "six.mkv": ["-ac", "6", "-c:a", "ac3"],
+    "wma.wma": [],
+}
 IN_THE_WAY = {
-    "hole.mkv": ["-c:a", "aac", "-bsf:a", r"noise=drop=between(n\,700\,760)"], "small_hole.mkv": ["-c:a", "aac", "-bsf:a", r"noise=drop=eq(n\,700)"],
-    "late.mp4": ["-af", "adelay=9s:all=1", "-c:a", "aac"], "offset.ts": ["-c:a", "aac", "-output_ts_offset", "95440"],
+    "hole.mkv": ["-c:a", "aac", "-bsf:a", r"noise=drop=between(n\,700\,760)"],
+    "small_hole.mkv": ["-c:a", "aac", "-bsf:a", r"noise=drop=eq(n\,700)"],
+    "late.mp4": ["-af", "adelay=9s:all=1", "-c:a", "aac"],
+    "offset.ts": ["-c:a", "aac", "-output_ts_offset", "95440"],
     "no_whole_sample.wav": ["-ar", "22050"],
-}  # fmt: skip
+}
 
 
 @functools.cache
 def sound() -> Path:
-    """Speech-like noise and a tone; four seconds in the middle are digital silence, where every packet is like the next."""
+    """Speech-like noise and a tone; four seconds in the middle are digital silence, where every packet is like the
+    next."""
     swell = np.repeat(np.abs(noise(LENGTH_S, 10, seed=3)), SAMPLE_RATE_HZ // 10)[:, None]
-    both = np.stack([noise(LENGTH_S, seed=1), 0.6 * noise(LENGTH_S, seed=2)], axis=1) * swell * 3 + tone(LENGTH_S, 700)[:, None]
+    both = (
+        np.stack([noise(LENGTH_S, seed=1), 0.6 * noise(LENGTH_S, seed=2)], axis=1) * swell * 3
+        + tone(LENGTH_S, 700)[:, None]
+    )
     both[8 * SAMPLE_RATE_HZ : 12 * SAMPLE_RATE_HZ] = 0
     return write_wav(FOLDER / "reader.wav", np.clip(both, -1, 1).astype(np.float32))
 
@@ -96,9 +130,13 @@ def test_a_new_decoder_in_the_middle_is_not_heard(name: str) -> None:
 def test_where_decoders_make_up_noise_the_sound_is_at_its_place_and_level(name: str) -> None:
     once = np.concatenate(list(audio_blocks(film(name), 0)))
     spanned = rest(SoundReader(film(name), 0, spans()))
-    assert abs(len(spanned) - len(once)) < 48  # timestamps may be of whole milliseconds, and a hole is as long as they say
+    # timestamps may be of whole milliseconds, and a hole is as long as they say
+    assert abs(len(spanned) - len(once)) < 48
     for from_s in (0, 4, 13, 18):
-        before, after = (sound[from_s * SAMPLE_RATE_HZ : (from_s + 6) * SAMPLE_RATE_HZ, 0].astype(np.float64) for sound in (once, spanned))
+        before, after = (
+            sound[from_s * SAMPLE_RATE_HZ : (from_s + 6) * SAMPLE_RATE_HZ, 0].astype(np.float64)
+            for sound in (once, spanned)
+        )
         assert abs(lag_ms(before, after)) < 1 or not before.any()
         assert (after**2).mean() == pytest.approx((before**2).mean(), rel=0.02)
 

@@ -16,7 +16,9 @@ def pixels(path: Path) -> np.ndarray:
 
 
 def test_a_wide_picture_is_made_small(tmp_path: Path) -> None:
-    wide = make(tmp_path / "wide.mp4", "-f", "lavfi", "-i", "testsrc=s=1280x720:d=1", "-c:v", "libx264", "-preset", "ultrafast")
+    wide = make(
+        tmp_path / "wide.mp4", "-f", "lavfi", "-i", "testsrc=s=1280x720:d=1", "-c:v", "libx264", "-preset", "ultrafast"
+    )
     assert write_thumbnail(wide, 0, 1.0, tmp_path / "t.jpg")
     assert pixels(tmp_path / "t.jpg").shape == (270, 480, 3)
     assert (tmp_path / "t.jpg").stat().st_size < 60_000
@@ -24,7 +26,17 @@ def test_a_wide_picture_is_made_small(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("degrees", ["90", "180", "-90"])
 def test_a_turned_film_has_an_upright_picture(tmp_path: Path, degrees: str) -> None:
-    turned = make(tmp_path / "turned.mp4", "-display_rotation", degrees, "-i", str(sample("plain.mp4")), "-map", "0:v", "-c", "copy")
+    turned = make(
+        tmp_path / "turned.mp4",
+        "-display_rotation",
+        degrees,
+        "-i",
+        str(sample("plain.mp4")),
+        "-map",
+        "0:v",
+        "-c",
+        "copy",
+    )
     assert write_thumbnail(turned, 0, DURATION_S, tmp_path / "t.jpg")
     as_played = make(tmp_path / "played.png", "-i", str(turned), "-frames:v", "1")  # ffmpeg turns it as a player does
     ours, theirs = pixels(tmp_path / "t.jpg"), pixels(as_played)
@@ -34,9 +46,22 @@ def test_a_turned_film_has_an_upright_picture(tmp_path: Path, degrees: str) -> N
 
 def test_a_black_beginning_is_skipped(tmp_path: Path) -> None:
     faded = make(
-        tmp_path / "faded.mp4", "-f", "lavfi", "-i", "color=black:s=64x64:d=2", "-f", "lavfi", "-i", "color=white:s=64x64:d=8",
-        "-filter_complex", "[0][1]concat", "-g", "25", "-c:v", "libx264",
-    )  # fmt: skip
+        tmp_path / "faded.mp4",
+        "-f",
+        "lavfi",
+        "-i",
+        "color=black:s=64x64:d=2",
+        "-f",
+        "lavfi",
+        "-i",
+        "color=white:s=64x64:d=8",
+        "-filter_complex",
+        "[0][1]concat",
+        "-g",
+        "25",
+        "-c:v",
+        "libx264",
+    )
     assert write_thumbnail(faded, 0, 10.0, tmp_path / "t.jpg")
     assert pixels(tmp_path / "t.jpg").mean() > 200
 

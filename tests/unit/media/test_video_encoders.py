@@ -63,10 +63,15 @@ NVENC, QSV, VAAPI, APPLE = "h264_nvenc", "h264_qsv", "h264_vaapi", "h264_videoto
 @pytest.mark.parametrize(
     ("listed", "works", "chosen"),
     [
-        ([], [], "libx264"), ([NVENC, QSV], [], "libx264"), ([NVENC, QSV], [QSV], QSV), ([NVENC, QSV], [NVENC, QSV], NVENC),
-        ([APPLE], [APPLE], APPLE), (["hevc_nvenc"], ["hevc_nvenc"], "libx264"), ([NVENC, VAAPI], [VAAPI], VAAPI),
+        ([], [], "libx264"),
+        ([NVENC, QSV], [], "libx264"),
+        ([NVENC, QSV], [QSV], QSV),
+        ([NVENC, QSV], [NVENC, QSV], NVENC),
+        ([APPLE], [APPLE], APPLE),
+        (["hevc_nvenc"], ["hevc_nvenc"], "libx264"),
+        ([NVENC, VAAPI], [VAAPI], VAAPI),
     ],
-)  # fmt: skip
+)
 async def test_an_encoder_is_taken_when_it_is_listed_and_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: list[str], works: list[str], chosen: str
 ) -> None:
@@ -76,7 +81,9 @@ async def test_an_encoder_is_taken_when_it_is_listed_and_works(
     assert (await video_encoders.choose(hardware=True)).name == chosen
 
 
-async def test_nothing_is_looked_for_unless_it_is_asked_for_and_then_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nothing_is_looked_for_unless_it_is_asked_for_and_then_only_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fake(tmp_path, monkeypatch, listed=[NVENC], works=[NVENC])
     assert await video_encoders.choose(hardware=False) is video_encoders.SOFTWARE
     assert not (tmp_path / "calls").exists()
@@ -105,7 +112,9 @@ async def test_an_encoder_that_hangs_is_not_taken(tmp_path: Path, monkeypatch: p
     assert await video_encoders.choose(hardware=True) is video_encoders.SOFTWARE
 
 
-async def test_a_program_that_does_not_answer_is_asked_again_by_the_next_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_program_that_does_not_answer_is_asked_again_by_the_next_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def busy(*_: object, **__: object) -> ffmpeg.ToolOutput:
         raise DubError(MEDIA_LIMIT)
 
@@ -127,4 +136,6 @@ async def test_only_cuda_is_let_off_the_limit_of_address_space() -> None:
 
     limits = Limits(memory_bytes=1 << 30, cpu_s=60)
     assert video_encoders.SOFTWARE.within(limits) == limits
-    assert [encoder.name for encoder in video_encoders._HARDWARE if encoder.within(limits) == Limits(cpu_s=60)] == [NVENC]
+    assert [encoder.name for encoder in video_encoders._HARDWARE if encoder.within(limits) == Limits(cpu_s=60)] == [
+        NVENC
+    ]

@@ -117,7 +117,9 @@ def test_no_file_is_wished_by_an_empty_name() -> None:
     assert opened("", most_bytes=0, keep=1, rotates=True) is None
 
 
-def test_a_full_disk_stops_no_start_and_lines_come_when_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_stops_no_start_and_lines_come_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 

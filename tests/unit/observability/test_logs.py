@@ -106,7 +106,13 @@ def test_no_secret_reaches_the_log_by_a_traceback(lines: io.StringIO) -> None:
 
 
 def test_what_is_no_secret_is_left_as_it_is(lines: io.StringIO) -> None:
-    fields = {"key": "clips/0123456789abcdef0123456789abcdef.wav", "path": "/api/settings/keys/elevenlabs", "keyframe": 3, "ok": True, "none": None}
+    fields = {
+        "key": "clips/0123456789abcdef0123456789abcdef.wav",
+        "path": "/api/settings/keys/elevenlabs",
+        "keyframe": 3,
+        "ok": True,
+        "none": None,
+    }
     structlog.get_logger("here").info("kept", **fields)
     assert fields.items() <= written(lines)[0].items()
 
@@ -178,7 +184,9 @@ def test_what_nobody_caught_is_a_line_from_any_thread() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     first, second = (json.loads(line) for line in done.stdout.splitlines())
-    assert (first["level"], first["thread_name"]) == ("critical", "engine") and "ZeroDivisionError" in first["exception"]
+    assert (first["level"], first["thread_name"]) == ("critical", "engine") and "ZeroDivisionError" in first[
+        "exception"
+    ]
     assert second["level"] == "critical" and "RuntimeError" in second["exception"]
     assert done.stderr == "" and KEY not in done.stdout
 
@@ -211,10 +219,14 @@ def test_lines_are_counted_by_level() -> None:
     assert metrics.LOG_LINES.values()[("error",)] - before == 2
 
 
-def test_the_settings_own_secrets_are_hidden_whatever_they_look_like(lines: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_settings_own_secrets_are_hidden_whatever_they_look_like(
+    lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(logs, "_own", None)
     logs.hide(["correct horse battery", "a.b*c(d)e", "abc"])
-    structlog.get_logger("here").info("said correct horse battery", path=Path("/x/a.b*c(d)e"), deep=[{"odd": "1a.b*c(d)e2"}])
+    structlog.get_logger("here").info(
+        "said correct horse battery", path=Path("/x/a.b*c(d)e"), deep=[{"odd": "1a.b*c(d)e2"}]
+    )
     assert "battery" not in lines.getvalue() and "a.b*c" not in lines.getvalue()
     structlog.get_logger("here").info("abc stays: it is too short to be looked for")
     assert written(lines)[1]["event"].startswith("abc stays")

@@ -37,7 +37,9 @@ def test_without_an_address_nothing_is_imported_and_nothing_happens() -> None:
         "tracing.ended('w', 'j', 'render'); tracing.stop()\n"
         "print([name for name in sys.modules if name.startswith(('opentracing', 'google', 'requests'))])\n"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_spans_reach_the_receiver_with_headers_and_the_servers_name(receiver: Receiver) -> None:
@@ -69,8 +71,16 @@ def test_a_phase_is_one_trace_although_the_server_was_started_anew(receiver: Rec
     tracing.ended("job-prepare-1", "job", "prepare", code="no_speech", followed_by="job-render-1")
     tracing.ended("job-render-1", "job", "render")
     tracing.stop()
-    (request,), (probe,), (transcribe,) = receiver.named("request"), receiver.named("stage probe"), receiver.named("stage transcribe")
-    (phase,), (after,), (speak,) = receiver.named("phase prepare"), receiver.named("phase render"), receiver.named("speak")
+    (request,), (probe,), (transcribe,) = (
+        receiver.named("request"),
+        receiver.named("stage probe"),
+        receiver.named("stage transcribe"),
+    )
+    (phase,), (after,), (speak,) = (
+        receiver.named("phase prepare"),
+        receiver.named("phase render"),
+        receiver.named("speak"),
+    )
     assert request.links == ((phase.trace, phase.id),) and request.trace != phase.trace
     assert {probe.trace, transcribe.trace, speak.trace} == {phase.trace}
     assert {probe.parent, transcribe.parent} == {phase.id} and speak.parent == transcribe.id and phase.parent == ""
@@ -89,7 +99,9 @@ def test_an_exception_leaves_neither_its_text_nor_its_stack(receiver: Receiver) 
 
 
 @pytest.mark.parametrize("mode", ["refuses", "silent"])
-def test_a_receiver_that_fails_costs_one_warning_and_a_bounded_stop(receiver: Receiver, mode: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_receiver_that_fails_costs_one_warning_and_a_bounded_stop(
+    receiver: Receiver, mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
     receiver.mode = mode
     with caplog.at_level(logging.INFO):
         begin(receiver)
@@ -128,7 +140,9 @@ def test_a_receiver_that_fails_again_and_again_is_told_of_once(caplog: pytest.Lo
     assert caplog.records[1].lost == 10  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("setting", ["collector:4318", "ftp://x", "http://", "http://u:p@x:4318", "http://x/?key=1", "x"])
+@pytest.mark.parametrize(
+    "setting", ["collector:4318", "ftp://x", "http://", "http://u:p@x:4318", "http://x/?key=1", "x"]
+)
 def test_what_is_no_address_is_refused_without_showing_it(setting: str) -> None:
     with pytest.raises(ValueError, match=r"expected an address|user or a password") as caught:
         tracing.check_endpoint(setting)
@@ -136,7 +150,10 @@ def test_what_is_no_address_is_refused_without_showing_it(setting: str) -> None:
 
 
 def test_headers_are_read_as_opentelemetry_has_them() -> None:
-    assert tracing.parse_headers("Authorization=Basic%20dTpw%3D%3D, x-tenant = a=b ,") == {"authorization": "Basic dTpw==", "x-tenant": "a=b"}
+    assert tracing.parse_headers("Authorization=Basic%20dTpw%3D%3D, x-tenant = a=b ,") == {
+        "authorization": "Basic dTpw==",
+        "x-tenant": "a=b",
+    }
 
 
 @pytest.mark.parametrize("setting", ["novalue", "=x", "a b=c", "x=%0d%0ainjected: 1", "é=1", "ok=1,bad"])

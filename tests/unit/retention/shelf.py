@@ -31,7 +31,8 @@ def rule(kind: Kind, days: float = 0.0, at_most: int = 0) -> Rule:
 
 
 class Shelf:
-    """Jobs on a shelf. Every file has a size that tells it: 1000 bytes of source, 300 of stem, 40 for each clip, 500 of video, 20 of SRT."""
+    """Jobs on a shelf. Every file has a size that tells it: 1000 bytes of source, 300 of stem, 40 for each clip, 500 of
+    video, 20 of SRT."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -43,9 +44,13 @@ class Shelf:
 
     def cleaner(self, *rules: Rule, min_free_bytes: int = 0) -> Cleaner:
         return Cleaner(
-            database=self.database, blobs=self.blobs, data=self.data, rules=rules, min_free_bytes=min_free_bytes,
+            database=self.database,
+            blobs=self.blobs,
+            data=self.data,
+            rules=rules,
+            min_free_bytes=min_free_bytes,
             changed=lambda job_id, gone: self.told.append((job_id, gone)),
-        )  # fmt: skip
+        )
 
     def put(self, key: str, size: int) -> str:
         if not self.blobs.exists(key):
@@ -53,20 +58,41 @@ class Shelf:
         return key
 
     def job(
-        self, *, days: float = 0.0, state: JobState = JobState.COMPLETED, source: str | None = None, stem: str | None = None,
-        lines: tuple[str, ...] = ("one", "two"), title: str = "Job",
-    ) -> str:  # fmt: skip
-        """A rendered job that nothing happened to for so many days. A line is spoken by the clip of its name, shared by all jobs."""
+        self,
+        *,
+        days: float = 0.0,
+        state: JobState = JobState.COMPLETED,
+        source: str | None = None,
+        stem: str | None = None,
+        lines: tuple[str, ...] = ("one", "two"),
+        title: str = "Job",
+    ) -> str:
+        """A rendered job that nothing happened to for so many days. A line is spoken by the clip of its name, shared by
+        all jobs."""
         job_id = uuid.uuid4().hex
         source_key = self.put(source or f"uploads/{job_id}", 1000)
         stem_key = self.put(stem, 300) if stem else None
-        self.store.insert(job_id, title=title, options=OPTIONS, source_key=source_key, subtitles_key=None, stem_key=stem_key, size_bytes=1000)
+        self.store.insert(
+            job_id,
+            title=title,
+            options=OPTIONS,
+            source_key=source_key,
+            subtitles_key=None,
+            stem_key=stem_key,
+            size_bytes=1000,
+        )
         base = f"ingest/{hashlib.sha256(source_key.encode()).hexdigest()}"
-        sound = Sound(20.0, *(self.put(f"{base}/{name}", 10) for name in ("speech.wav", "peaks.dat", "energies.f32")), None)
+        sound = Sound(
+            20.0, *(self.put(f"{base}/{name}", 10) for name in ("speech.wav", "peaks.dat", "energies.f32")), None
+        )
         segments = [Segment(f"{i:032x}", float(i), i + 0.9, text, text, "", False, ()) for i, text in enumerate(lines)]
-        self.store.append_segments(job_id, segments, stage="transcribe", fingerprint="t", output=Transcribed("en", 20.0))
+        self.store.append_segments(
+            job_id, segments, stage="transcribe", fingerprint="t", output=Transcribed("en", 20.0)
+        )
         digest = hashlib.sha256(bytes_of(self.blobs, source_key)).hexdigest()
-        self.store.finish_stage(job_id, "probe", "p", digest, 0.1, artifacts=(self._file(ArtifactKind.SOURCE, source_key, "video/mp4"),))
+        self.store.finish_stage(
+            job_id, "probe", "p", digest, 0.1, artifacts=(self._file(ArtifactKind.SOURCE, source_key, "video/mp4"),)
+        )
         self.store.finish_stage(
             job_id,
             "ingest",
@@ -78,12 +104,22 @@ class Shelf:
         )
         self.store.finish_stage(job_id, "transcribe", "t", Transcribed("en", 20.0), 0.3)
         clips = tuple(
-            Clip(segment.id, f"clips/{hashlib.sha256(segment.text.encode()).hexdigest()}", 0.9, 22_050, 1.0, len(segment.text), 1.0)
+            Clip(
+                segment.id,
+                f"clips/{hashlib.sha256(segment.text.encode()).hexdigest()}",
+                0.9,
+                22_050,
+                1.0,
+                len(segment.text),
+                1.0,
+            )
             for segment in segments
         )
         files = tuple(self.put(f"{clip.key}{ending}", 20) for clip in clips for ending in (".wav", ".json"))
         self.store.finish_stage(job_id, "synthesize", "s", clips, 0.4, keys=files)
-        self.store.finish_stage(job_id, "fit", "f", tuple(Placement(s.id, s.start_s, 0.9, 1.0, 0.0, 0.0, ()) for s in segments), 0.1)
+        self.store.finish_stage(
+            job_id, "fit", "f", tuple(Placement(s.id, s.start_s, 0.9, 1.0, 0.0, 0.0, ()) for s in segments), 0.1
+        )
         audio = self._made(ArtifactKind.AUDIO, f"audio of {job_id}", 100, "audio/mp4", "m4a")
         self.store.finish_stage(job_id, "mix", "m", Mixed(audio, audio, -16.0, -1.0), 0.5, artifacts=(audio,))
         video = self._made(ArtifactKind.VIDEO, f"video of {job_id}", 500, "video/mp4", "mp4")
@@ -93,9 +129,19 @@ class Shelf:
         cache.mkdir(parents=True)
         (cache / "chunk").write_bytes(bytes(50))
         job = self.store.get(job_id)
-        fields = {"media": msgspec.to_builtins(MEDIA), "rendered_revision": job.revision, "rendered_options": msgspec.to_builtins(OPTIONS)}
+        fields = {
+            "media": msgspec.to_builtins(MEDIA),
+            "rendered_revision": job.revision,
+            "rendered_options": msgspec.to_builtins(OPTIONS),
+        }
         self.change(
-            job_id, state=state, phase=Phase.RENDER, language="en", rendered_stem_key=stem_key, updated_at=time.time() - days * DAY_S, **fields
+            job_id,
+            state=state,
+            phase=Phase.RENDER,
+            language="en",
+            rendered_stem_key=stem_key,
+            updated_at=time.time() - days * DAY_S,
+            **fields,
         )
         return job_id
 
@@ -116,7 +162,14 @@ class Shelf:
 
     def _file(self, kind: ArtifactKind, key: str, media_type: str) -> Artifact:
         data = bytes_of(self.blobs, key)
-        return Artifact(kind, key, len(data), hashlib.sha256(data).hexdigest(), media_type, key.rpartition(".")[2] if "." in key else "mp4")
+        return Artifact(
+            kind,
+            key,
+            len(data),
+            hashlib.sha256(data).hexdigest(),
+            media_type,
+            key.rpartition(".")[2] if "." in key else "mp4",
+        )
 
     def _made(self, kind: ArtifactKind, words: str, size: int, media_type: str, extension: str) -> Artifact:
         data = (words.encode() * size)[:size]

@@ -14,9 +14,12 @@ from app.retention.periodic_tasks import PeriodicTask
 
 
 @pytest.mark.parametrize(
-    ("error", "level"), [(DubError(DISK_FULL), "warning"), (OSError(errno.ENOSPC, ""), "warning"), (ValueError("a bug"), "error")]
+    ("error", "level"),
+    [(DubError(DISK_FULL), "warning"), (OSError(errno.ENOSPC, ""), "warning"), (ValueError("a bug"), "error")],
 )
-async def test_a_task_that_fails_is_told_and_runs_again(error: Exception, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_task_that_fails_is_told_and_runs_again(
+    error: Exception, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(periodic_tasks, "_SHORTEST_S", 0.01)
     ran, again = 0, asyncio.Event()
     loop = asyncio.get_running_loop()

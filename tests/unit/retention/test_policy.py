@@ -22,7 +22,9 @@ from tests.unit.retention.shelf import DAY_S, Shelf, rule
 NOW = 1_000 * DAY_S
 
 
-def held(job_id: str, days: float, state: JobState = JobState.COMPLETED, source: str = "", clips: tuple[str, ...] = ()) -> Held:
+def held(
+    job_id: str, days: float, state: JobState = JobState.COMPLETED, source: str = "", clips: tuple[str, ...] = ()
+) -> Held:
     source = source or f"uploads/{job_id}"
     files = {
         Kind.SOURCES: ((source, 1000),),
@@ -91,7 +93,9 @@ def test_what_age_has_taken_counts_for_size() -> None:
 
 
 def test_what_goes_with_a_job_is_not_planned_twice() -> None:
-    found = plan([rule(kind, 30, 1) for kind in (Kind.JOBS, Kind.SOURCES, Kind.CLIPS, Kind.OUTPUTS)], [held("a", 31)], now=NOW)
+    found = plan(
+        [rule(kind, 30, 1) for kind in (Kind.JOBS, Kind.SOURCES, Kind.CLIPS, Kind.OUTPUTS)], [held("a", 31)], now=NOW
+    )
     assert [one.kind for one in found] == [Kind.JOBS]
 
 
@@ -111,7 +115,12 @@ def test_a_source_that_is_gone_leaves_the_dub_and_says_so(shelf: Shelf) -> None:
     assert (done.bytes, done.skipped) == (1000 + 300 + 10, 0)
     job = shelf.store.get(job_id)
     assert (job.source_gone, job.outputs_gone, job.state) == (True, False, JobState.COMPLETED)
-    assert {artifact.kind for artifact in job.artifacts} == {ArtifactKind.VIDEO, ArtifactKind.AUDIO, ArtifactKind.SRT, ArtifactKind.PEAKS}
+    assert {artifact.kind for artifact in job.artifacts} == {
+        ArtifactKind.VIDEO,
+        ArtifactKind.AUDIO,
+        ArtifactKind.SRT,
+        ArtifactKind.PEAKS,
+    }
     assert shelf.files("uploads") == set()
     assert shelf.told == [(job_id, False)]
 
@@ -163,7 +172,14 @@ def test_a_duplicate_made_after_the_plan_keeps_the_original(shelf: Shelf) -> Non
     cleaner = shelf.cleaner(rule(Kind.SOURCES, 30))
     planned = cleaner.plan()
     shelf.store.copy(
-        job_id, "d" * 32, shelf.blobs, title="d", options=shelf.store.get(job_id).options, stem_key=None, state=JobState.QUEUED, stages=()
+        job_id,
+        "d" * 32,
+        shelf.blobs,
+        title="d",
+        options=shelf.store.get(job_id).options,
+        stem_key=None,
+        state=JobState.QUEUED,
+        stages=(),
     )
     assert cleaner.apply(planned).skipped == 1
     assert shelf.files("uploads") == {f"uploads/{job_id}"}
@@ -250,7 +266,8 @@ def test_the_rows_of_a_deleted_job_and_its_key_are_gone(shelf: Shelf) -> None:
 
 
 def test_jobs_that_begin_while_retention_works_lose_nothing(shelf: Shelf) -> None:
-    """Two threads on one database: one starts renders, one deletes. A job that runs has every file; one that lost a file does not run."""
+    """Two threads on one database: one starts renders, one deletes. A job that runs has every file; one that lost a
+    file does not run."""
     ids = [shelf.job(days=31, lines=(str(i),)) for i in range(20)]
     cleaner = shelf.cleaner(rule(Kind.SOURCES, 30), rule(Kind.CLIPS, 30), rule(Kind.OUTPUTS, 30))
     planned = cleaner.plan()

@@ -1,4 +1,5 @@
-"""The life of a server process: light at import, alone on its folder, quick to answer and to stop, dead with its parent."""
+"""The life of a server process: light at import, alone on its folder, quick to answer and to stop, dead with its
+parent."""
 
 from __future__ import annotations
 
@@ -40,15 +41,25 @@ HEAVY = (
 
 
 def test_the_server_is_light_at_import() -> None:
-    code = f"import sys, app.server.app, app.server.services; print([name for name in {HEAVY!r} if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    code = (
+        f"import sys, app.server.app, app.server.services; print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_a_second_server_on_the_same_folder_stops_with_one_line(tmp_path: Path) -> None:
     with Server(tmp_path / "data") as first:
         second = Server(tmp_path / "data")
-        environment = {"AUTODUBBER_DATA": str(tmp_path / "data"), "AUTODUBBER_PORT": str(second.port), "PATH": "/usr/bin:/bin"}
-        done = subprocess.run([sys.executable, "-m", "app", "serve"], env=environment, capture_output=True, text=True, timeout=30)
+        environment = {
+            "AUTODUBBER_DATA": str(tmp_path / "data"),
+            "AUTODUBBER_PORT": str(second.port),
+            "PATH": "/usr/bin:/bin",
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "app", "serve"], env=environment, capture_output=True, text=True, timeout=30
+        )
         assert done.returncode != 0
         assert "Traceback" not in done.stderr
         assert [line for line in done.stderr.splitlines() if "another" in line and str(tmp_path / "data") in line]
@@ -61,7 +72,9 @@ def test_a_folder_that_cannot_be_opened_is_said_in_one_line(tmp_path: Path) -> N
     (data / "app.sqlite3").write_bytes(b"no database" * 1000)
     server = Server(data)
     environment = {"AUTODUBBER_DATA": str(data), "AUTODUBBER_PORT": str(server.port), "PATH": "/usr/bin:/bin"}
-    done = subprocess.run([sys.executable, "-m", "app", "serve"], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "serve"], env=environment, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode != 0
     assert f"autodubber: cannot open {data}: (sqlite3.DatabaseError) file is not a database" in done.stderr.splitlines()
 
@@ -90,9 +103,12 @@ def begun(data: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("moment", ["the worker has been forked", "the worker owns the folder", "the loop has its handlers"])
+@pytest.mark.parametrize(
+    "moment", ["the worker has been forked", "the worker owns the folder", "the loop has its handlers"]
+)
 def test_a_server_that_is_still_starting_stops_at_once(tmp_path: Path, number: signal.Signals, moment: str) -> None:
-    """The worker has the parent's handlers then, the system's, Granian's. One that swallows the stop would be waited for."""
+    """The worker has the parent's handlers then, the system's, Granian's. One that swallows the stop would be waited
+    for."""
     data = tmp_path / "data"
     with begun(data) as (process, worker):
         while moment != "the worker has been forked" and data_lock.owner(data) != str(worker):
@@ -139,7 +155,9 @@ def test_every_line_of_the_log_is_json_and_requests_carry_their_id(tmp_path: Pat
         httpx.get(f"{server.url}/api/settings", headers={"xi-api-key": "sk_0123456789abcdef"})
     text = server.log.read_text()
     lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-    assert [line for line in text.splitlines() if not line.startswith("{")] == [line for line in text.splitlines() if line.startswith("AutoDubber ")]
+    assert [line for line in text.splitlines() if not line.startswith("{")] == [
+        line for line in text.splitlines() if line.startswith("AutoDubber ")
+    ]
     assert [line["path"] for line in lines if line.get("request_id") == request_id] == ["/api/jobs"]
     assert "sk_0123456789abcdef" not in text
 
@@ -152,7 +170,11 @@ def test_an_upload_and_a_paused_player_do_not_hold_a_stop_up(tmp_path: Path) -> 
         upload, player = (socket.create_connection(("127.0.0.1", server.port)) for _ in range(2))
         with upload, player:
             host = f"HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
-            upload.sendall(f"PATCH {address} {host}Tus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Length: 1000000\r\n".encode())
+            upload.sendall(
+                (
+                    f"PATCH {address} {host}Tus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Length: 1000000\r\n"
+                ).encode()
+            )
             upload.sendall(b"Content-Type: application/offset+octet-stream\r\n\r\n" + bytes(400_000))
             player.sendall(f"GET /media/{job_id}/video {host}\r\n".encode())
             assert player.recv(12) == b"HTTP/1.1 200"  # and then it pauses
@@ -189,20 +211,33 @@ asyncio.run(main())
 def test_a_full_garbage_collection_does_not_go_through_all_that_was_loaded(tmp_path: Path) -> None:
     """It did, for 85 ms, with the interpreter's lock held: nobody was answered meanwhile."""
     environment = {"AUTODUBBER_DATA": str(tmp_path / "data"), "PATH": "/usr/bin:/bin"}
-    done = subprocess.run([sys.executable, "-c", COLLECTING], env=environment, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECTING], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
     [figures] = [line for line in done.stdout.splitlines() if not line.startswith("{")]  # the rest is the log
     took_s, spared = figures.split()
     assert float(took_s) < 0.04 and int(spared) > 50_000
 
 
 def test_a_named_site_may_call_the_api(tmp_path: Path) -> None:
-    with Server(tmp_path / "data", AUTODUBBER_ALLOWED_ORIGINS="https://friend.example, http://localhost:5173/") as server:
+    with Server(
+        tmp_path / "data", AUTODUBBER_ALLOWED_ORIGINS="https://friend.example, http://localhost:5173/"
+    ) as server:
         for origin in ("https://friend.example", "http://localhost:5173"):
-            ask = {"Origin": origin, "Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "upload-offset,tus-resumable"}
+            ask = {
+                "Origin": origin,
+                "Access-Control-Request-Method": "PATCH",
+                "Access-Control-Request-Headers": "upload-offset,tus-resumable",
+            }
             asked = httpx.options(f"{server.url}/api/uploads/x", headers=ask)
             assert asked.headers["access-control-allow-origin"] == origin
-            assert "PATCH" in asked.headers["access-control-allow-methods"] or asked.headers["access-control-allow-methods"] == "*"
-            made = httpx.post(f"{server.url}/api/uploads", headers={"Origin": origin, "Tus-Resumable": "1.0.0", "Upload-Length": "5"})
+            assert (
+                "PATCH" in asked.headers["access-control-allow-methods"]
+                or asked.headers["access-control-allow-methods"] == "*"
+            )
+            made = httpx.post(
+                f"{server.url}/api/uploads", headers={"Origin": origin, "Tus-Resumable": "1.0.0", "Upload-Length": "5"}
+            )
             assert made.status_code == 201
             assert made.headers["access-control-allow-origin"] == origin
             assert "Location" in made.headers["access-control-expose-headers"]
@@ -210,7 +245,8 @@ def test_a_named_site_may_call_the_api(tmp_path: Path) -> None:
 
 
 def test_the_thread_that_waits_for_the_worker_imports_nothing_while_it_is_forked(tmp_path: Path) -> None:
-    """A worker that is forked in the middle of an import has its lock, and not the thread that would release it: it hung when it sent a trace."""
+    """A worker that is forked in the middle of an import has its lock, and not the thread that would release it: it
+    hung when it sent a trace."""
     with Server(tmp_path / "data") as server:
         code = (
             "import sys, time\n"

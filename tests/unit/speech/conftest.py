@@ -45,9 +45,13 @@ def clips(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Re
     found = {}
     for source in sorted(CLIPS.glob("*.flac")):
         path = folder / f"{source.stem}.wav"
-        subprocess.run([ffmpeg, "-v", "error", "-i", source, "-ar", "16000", "-ac", "1", "-c:a", "pcm_s16le", path], check=True)
+        subprocess.run(
+            [ffmpeg, "-v", "error", "-i", source, "-ar", "16000", "-ac", "1", "-c:a", "pcm_s16le", path], check=True
+        )
         told = json.loads(source.with_suffix(".json").read_text())
-        found[source.stem] = Recording(path, tuple((one["start"], one["text"]) for one in told), len(read(path)) / 16_000)
+        found[source.stem] = Recording(
+            path, tuple((one["start"], one["text"]) for one in told), len(read(path)) / 16_000
+        )
     return found
 
 
@@ -63,7 +67,9 @@ def compose(tmp_path: Path) -> Compose:
 
         async def speak() -> list[Any]:
             engine = EspeakVoice()
-            return [await engine.speak(SpeechRequest(voice, "", text, None, 1.0, "", "", None)) for _, text, voice in lines]
+            return [
+                await engine.speak(SpeechRequest(voice, "", text, None, 1.0, "", "", None)) for _, text, voice in lines
+            ]
 
         track = np.zeros(round(total_s * 16_000), np.int16)
         starts = []

@@ -42,10 +42,14 @@ async def hear(spoken: list[Spoken], path: Path, checkpoint: Path) -> list[str]:
 
 @pytest.mark.parametrize(("voice_id", "speed"), [("auto", 1.0), ("en-us+f2", 1.1)])
 async def test_espeak_is_understood(voice_id: str, speed: float, whisper_checkpoint: Path, tmp_path: Path) -> None:
-    assert await hear(await say(EspeakVoice(), voice_id, speed), tmp_path / "said.wav", whisper_checkpoint) == list(LINES)
+    assert await hear(await say(EspeakVoice(), voice_id, speed), tmp_path / "said.wav", whisper_checkpoint) == list(
+        LINES
+    )
 
 
-def test_a_line_bought_from_the_double_in_its_own_process_is_understood(whisper_checkpoint: Path, tmp_path: Path) -> None:
+def test_a_line_bought_from_the_double_in_its_own_process_is_understood(
+    whisper_checkpoint: Path, tmp_path: Path
+) -> None:
     with running() as url:
 
         async def buy() -> list[Spoken]:

@@ -42,7 +42,11 @@ async def test_a_key_that_comes_with_the_request_brings_its_voices(tmp_path: Pat
 def test_names_that_are_none_are_refused(registry: Registry) -> None:
     voice, voice_id = registry.voice("espeak:en-us+f3")
     assert (voice.name, voice_id) == ("espeak", "en-us+f3")
-    for name, problem in (("espeak", errors.VOICE_UNKNOWN), ("espeak:", errors.VOICE_UNKNOWN), ("nobody:x", errors.ENGINE_UNKNOWN)):
+    for name, problem in (
+        ("espeak", errors.VOICE_UNKNOWN),
+        ("espeak:", errors.VOICE_UNKNOWN),
+        ("nobody:x", errors.ENGINE_UNKNOWN),
+    ):
         with pytest.raises(DubError) as caught:
             registry.voice(name)
         assert caught.value.problem is problem
@@ -54,5 +58,18 @@ def test_names_that_are_none_are_refused(registry: Registry) -> None:
 
 def test_nothing_heavy_is_imported_with_the_registry() -> None:
     code = "import sys, app.speech.registry; print(*sys.modules)"
-    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
-    assert not loaded & {"torch", "whisper", "numpy", "elevenlabs", "onnxruntime", "faster_whisper", "httpx", "av", "scipy", "pydantic"}
+    loaded = set(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    )
+    assert not loaded & {
+        "torch",
+        "whisper",
+        "numpy",
+        "elevenlabs",
+        "onnxruntime",
+        "faster_whisper",
+        "httpx",
+        "av",
+        "scipy",
+        "pydantic",
+    }

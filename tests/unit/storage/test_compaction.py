@@ -1,4 +1,5 @@
-"""References and outputs of stages are kept short: what is read is what was written, and a migration that is cut off loses nothing."""
+"""References and outputs of stages are kept short: what is read is what was written, and a migration that is cut off
+loses nothing."""
 
 from __future__ import annotations
 
@@ -49,7 +50,12 @@ database.migrate(database.open_database(sys.argv[1]))
 """
 
 
-@given(st.one_of(st.text(max_size=90), st.from_regex(r"(clips|artifacts|ingest|uploads)/[0-9a-f]{64}([./][a-z0-9.]{1,8})?", fullmatch=True)))
+@given(
+    st.one_of(
+        st.text(max_size=90),
+        st.from_regex(r"(clips|artifacts|ingest|uploads)/[0-9a-f]{64}([./][a-z0-9.]{1,8})?", fullmatch=True),
+    )
+)
 @example(f"clips/{HASH}.wav")
 @example(f"clips/{HASH}")
 @example(f"artifacts/{HASH[:-1]}g.mp4")
@@ -59,7 +65,11 @@ def test_a_key_is_read_as_it_was_written(key: str) -> None:
 
 
 def test_a_key_with_a_hash_takes_half_the_room() -> None:
-    assert [len(short_key(key)) for key in (f"clips/{HASH}.wav", f"ingest/{HASH}/speech.wav", "uploads/1")] == [37, 44, 9]
+    assert [len(short_key(key)) for key in (f"clips/{HASH}.wav", f"ingest/{HASH}/speech.wav", "uploads/1")] == [
+        37,
+        44,
+        9,
+    ]
     assert len(packed('["' + HASH * 10 + '"]')) < 100 and packed('"short"') == '"short"'
 
 
@@ -77,16 +87,25 @@ def old_rows(engine: Engine, jobs: int = 6, lines: int = 4) -> dict[str, list[tu
             filled["blob_references"].append({"job_id": filled["jobs"][0]["id"], "key": f"subtitles/odd-{number}.srt"})
             for table in TABLES:
                 for row in filled[table]:
-                    values = {name: json.dumps(value) if isinstance(value, dict | list) or name == "output" else value for name, value in row.items()}
+                    values = {
+                        name: json.dumps(value) if isinstance(value, dict | list) or name == "output" else value
+                        for name, value in row.items()
+                    }
                     names = ", ".join(values)
-                    c.execute(text(f"INSERT INTO {table} ({names}) VALUES ({', '.join(f':{name}' for name in values)})"), values)
+                    c.execute(
+                        text(f"INSERT INTO {table} ({names}) VALUES ({', '.join(f':{name}' for name in values)})"),
+                        values,
+                    )
     return contents(engine)
 
 
 def contents(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
     """All rows as the program reads them."""
     with database.reading(engine) as c:
-        return {name: sorted((tuple(row) for row in c.execute(select(t.metadata.tables[name]))), key=repr) for name in TABLES}
+        return {
+            name: sorted((tuple(row) for row in c.execute(select(t.metadata.tables[name]))), key=repr)
+            for name in TABLES
+        }
 
 
 @pytest.fixture
@@ -94,7 +113,9 @@ def old(tmp_path: Path) -> Engine:
     return at_version(tmp_path, "0005")
 
 
-def test_the_migration_loses_nothing_and_takes_less_room(old: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_migration_loses_nothing_and_takes_less_room(
+    old: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = old_rows(old, jobs=60, lines=30)
     monkeypatch.setattr(compaction, "_PIECE_ROWS", 100)
     monkeypatch.setattr(compaction, "_SPARE_BYTES", 0)
@@ -118,15 +139,25 @@ def test_references_go_with_their_job(old: Engine, tmp_path: Path) -> None:
     gone = store.delete(first, FolderBlobs(tmp_path / "blobs"))
     assert sum(key.startswith("clips/") for key in gone) == 8
     with database.reading(old) as c:
-        assert set(c.execute(select(t.blob_references.c.job_id)).scalars()) == set(c.execute(select(t.stages.c.job_id)).scalars()) == set(others)
+        assert (
+            set(c.execute(select(t.blob_references.c.job_id)).scalars())
+            == set(c.execute(select(t.stages.c.job_id)).scalars())
+            == set(others)
+        )
 
 
 @pytest.mark.parametrize("piece", [1, 3, 0])
-def test_a_migration_that_is_killed_has_changed_nothing_and_begins_anew(old: Engine, tmp_path: Path, piece: int) -> None:
+def test_a_migration_that_is_killed_has_changed_nothing_and_begins_anew(
+    old: Engine, tmp_path: Path, piece: int
+) -> None:
     before = old_rows(old)
     url = f"sqlite:///{tmp_path / 'app.sqlite3'}"
     old.dispose()
-    killed = subprocess.run([sys.executable, "-c", _KILLED, url, str(piece)], env={**os.environ, "PYTHONPATH": str(Path.cwd())}, capture_output=True)
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED, url, str(piece)],
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        capture_output=True,
+    )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     with old.begin() as c:
         assert c.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "0005"
@@ -140,7 +171,9 @@ def test_a_migration_that_is_killed_has_changed_nothing_and_begins_anew(old: Eng
     place = {"jobs": 0, "segments": 0, "stages": 0, "artifacts": 0, "blob_references": 0}
     for table in TABLES:
         kept = [row for row in before[table] if row[place[table]] != gone]
-        assert after[table] == sorted([*kept, *([(stays, f"clips/{HASH}.wav")] if table == "blob_references" else [])], key=repr), table
+        assert after[table] == sorted(
+            [*kept, *([(stays, f"clips/{HASH}.wav")] if table == "blob_references" else [])], key=repr
+        ), table
 
 
 def test_what_is_written_meanwhile_is_not_lost(old: Engine) -> None:
@@ -151,12 +184,16 @@ def test_what_is_written_meanwhile_is_not_lost(old: Engine) -> None:
     def prepared(connection: Any) -> None:
         prepare(connection)
         with old.begin() as other:
-            other.execute(text("INSERT INTO blob_references VALUES (:id, :key)"), {"id": job_id, "key": f"clips/{HASH}.wav"})
+            other.execute(
+                text("INSERT INTO blob_references VALUES (:id, :key)"), {"id": job_id, "key": f"clips/{HASH}.wav"}
+            )
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compaction, "prepare", prepared)
         database.migrate(old)
-    assert contents(old)["blob_references"] == sorted([*before["blob_references"], (job_id, f"clips/{HASH}.wav")], key=repr)
+    assert contents(old)["blob_references"] == sorted(
+        [*before["blob_references"], (job_id, f"clips/{HASH}.wav")], key=repr
+    )
 
 
 def test_a_full_disk_leaves_the_database_as_it_was(tmp_path: Path) -> None:
@@ -164,7 +201,9 @@ def test_a_full_disk_leaves_the_database_as_it_was(tmp_path: Path) -> None:
     before = old_rows(old, jobs=40, lines=20)
     limit = [0]
     old.dispose()
-    event.listen(old, "connect", lambda connection, _: connection.execute(f"PRAGMA max_page_count = {limit[0] or 1 << 30}"))
+    event.listen(
+        old, "connect", lambda connection, _: connection.execute(f"PRAGMA max_page_count = {limit[0] or 1 << 30}")
+    )
     with old.connect() as c:
         pages = c.execute(text("PRAGMA page_count")).scalar_one()
     for limit[0] in (pages + 5, pages + 60):
@@ -187,7 +226,9 @@ def test_a_database_that_cannot_be_shrunk_stays_as_it_is(old: Engine, monkeypatc
     with old.begin():  # somebody writes
         assert compaction.shrink(old) is False
     assert contents(old) == before
-    assert [compaction.shrink(old), compaction.shrink(old)] == [True, False], "the second time nothing is left to give back"
+    assert [compaction.shrink(old), compaction.shrink(old)] == [True, False], (
+        "the second time nothing is left to give back"
+    )
     assert contents(old) == before
 
 
@@ -195,7 +236,10 @@ def test_a_folder_is_found_however_its_keys_are_kept(old: Engine, tmp_path: Path
     job_id = old_rows(old, jobs=1)["jobs"][0][0]
     database.migrate(old)
     with old.begin() as c:
-        c.execute(insert(t.blob_references), [{"job_id": job_id, "key": "artifacts/plain.mp4"}, {"job_id": job_id, "key": "artifactsish/1"}])
+        c.execute(
+            insert(t.blob_references),
+            [{"job_id": job_id, "key": "artifacts/plain.mp4"}, {"job_id": job_id, "key": "artifactsish/1"}],
+        )
         key = t.blob_references.c.key
         found = set(c.execute(select(key).where(in_folder(key, "artifacts"))).scalars())
         rest = set(c.execute(select(key).where(~in_folder(key, "artifacts"))).scalars())
@@ -204,7 +248,14 @@ def test_a_folder_is_found_however_its_keys_are_kept(old: Engine, tmp_path: Path
     store = JobStore(old)
     row = store.row(job_id)
     store.copy(
-        job_id, "copy", FolderBlobs(tmp_path / "blobs"), title="t", options=row.job.options, stem_key=None, state=JobState.REVIEW, stages=["probe"]
+        job_id,
+        "copy",
+        FolderBlobs(tmp_path / "blobs"),
+        title="t",
+        options=row.job.options,
+        stem_key=None,
+        state=JobState.REVIEW,
+        stages=["probe"],
     )
     with database.reading(old) as c:
         assert set(c.execute(select(key).where(t.blob_references.c.job_id == "copy")).scalars()) == rest

@@ -360,7 +360,10 @@ except DubError as error:
     print(error.problem.code, flush=True)
 sys.stdin.read()
 """
-    others = [subprocess.Popen([sys.executable, "-c", ask], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    others = [
+        subprocess.Popen([sys.executable, "-c", ask], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
     try:
         for other in others:
             assert other.stdin is not None

@@ -46,13 +46,17 @@ def test_hashing_goes_on_behind_the_last_step(tmp_path: Path, file: Path, monkey
             sha256_in_steps(file, kept, step_bytes=STEP)
     read: list[int] = []
     update = hashing._Hashing.update
-    monkeypatch.setattr(hashing._Hashing, "update", lambda self, block, count: (read.append(count), update(self, block, count)))
+    monkeypatch.setattr(
+        hashing._Hashing, "update", lambda self, block, count: (read.append(count), update(self, block, count))
+    )
     assert sha256_in_steps(file, kept, step_bytes=STEP) == right(file)
     assert sum(read) == file.stat().st_size - 3 * STEP
 
 
 @pytest.mark.parametrize("damage", ["cut", "a bit", "another file"])
-def test_steps_that_do_not_belong_to_the_file_are_not_believed(tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
+def test_steps_that_do_not_belong_to_the_file_are_not_believed(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
     kept = tmp_path / "steps"
     with monkeypatch.context() as patch:
         killed_at(patch, 2)
@@ -69,7 +73,9 @@ def test_steps_that_do_not_belong_to_the_file_are_not_believed(tmp_path: Path, f
     assert sha256_in_steps(file, kept, step_bytes=STEP) == right(file)
 
 
-def test_without_the_library_a_file_is_hashed_in_one_go(tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_a_file_is_hashed_in_one_go(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(hashing, "_library", lambda: None)
     assert sha256_in_steps(file, tmp_path / "steps", step_bytes=STEP) == right(file)
     assert not (tmp_path / "steps").exists()

@@ -1,4 +1,5 @@
-"""Deleting, duplicating, importing and clearing a long job: in pieces, survived at every boundary, and seen whole or not at all."""
+"""Deleting, duplicating, importing and clearing a long job: in pieces, survived at every boundary, and seen whole or
+not at all."""
 
 from __future__ import annotations
 
@@ -66,7 +67,8 @@ class Death:
 
 
 def killed_everywhere(folder: Path, first: Shelf, work: Callable[[Shelf], object]) -> Iterator[Shelf]:
-    """The data of `first` after each way to be killed in the work, opened anew; after the last one the work was done."""
+    """The data of `first` after each way to be killed in the work, opened anew; after the last one the work was
+    done."""
     first.database.dispose()
     for at in range(1000):
         place = folder / f"killed{at}"
@@ -90,7 +92,11 @@ def seen(shelf: Shelf) -> list[str]:
     assert ids == sorted(job.id for job in shelf.store.jobs(list(all_rows(shelf))))
     assert ids == sorted(shelf.store.ids(list(JobState))) == sorted(job.id for job in export.titles(shelf.database, []))
     assert ids == sorted(job.job_id for job in references.held(shelf.database, lambda _: 1, lambda _: ()))
-    assert len(ids) == sum(shelf.store.counts().values()) == shelf.store.summaries(states=[], query="", limit=1, before=None)[1]
+    assert (
+        len(ids)
+        == sum(shelf.store.counts().values())
+        == shelf.store.summaries(states=[], query="", limit=1, before=None)[1]
+    )
     with sqlite3.connect(shelf.data / "app.sqlite3") as app:
         assert sqlite_copy.job_count(app) == len(ids)
     return ids
@@ -99,7 +105,11 @@ def seen(shelf: Shelf) -> list[str]:
 def all_rows(shelf: Shelf) -> set[str]:
     """The ids of the jobs that any row belongs to."""
     with reading(shelf.database) as c:
-        return {job_id for column in (t.jobs.c.id, *(table.c.job_id for table in CHILDREN)) for job_id in c.execute(select(column)).scalars()}
+        return {
+            job_id
+            for column in (t.jobs.c.id, *(table.c.job_id for table in CHILDREN))
+            for job_id in c.execute(select(column)).scalars()
+        }
 
 
 # ---------------------------------------------------------------- killed at every boundary
@@ -112,7 +122,11 @@ def test_a_killed_deletion_is_gone_at_once_and_wholly_after_the_start(tmp_path: 
     gone = 0
     for shelf in killed_everywhere(tmp_path, first, lambda dying: dying.store.delete(job_id, dying.blobs)):
         if job_id in seen(shelf):
-            assert (everything(shelf, job_id), shelf.files(), hidden.sweep(shelf.database, shelf.blobs)) == (before, kept_files, 0)
+            assert (everything(shelf, job_id), shelf.files(), hidden.sweep(shelf.database, shelf.blobs)) == (
+                before,
+                kept_files,
+                0,
+            )
             continue
         gone += 1
         with pytest.raises(DubError, match="job_not_found"):
@@ -120,7 +134,9 @@ def test_a_killed_deletion_is_gone_at_once_and_wholly_after_the_start(tmp_path: 
         hidden.sweep(shelf.database, shelf.blobs)
         assert all_rows(shelf) == set(seen(shelf)) == {other}
         with reading(shelf.database) as c:
-            assert shelf.files() == set(c.execute(select(t.blob_references.c.key)).scalars()), "no file is left, and none is missing"
+            assert shelf.files() == set(c.execute(select(t.blob_references.c.key)).scalars()), (
+                "no file is left, and none is missing"
+            )
         assert hidden.sweep(shelf.database, shelf.blobs) == 0
     assert gone > 6
 
@@ -131,7 +147,16 @@ def test_a_killed_duplicate_is_seen_whole_or_not_at_all(tmp_path: Path) -> None:
     options, before, files = first.store.get(job_id).options, everything(first, job_id), first.files()
 
     def copy(shelf: Shelf) -> None:
-        shelf.store.copy(job_id, NEW, shelf.blobs, title="d", options=options, stem_key=None, state=JobState.REVIEW, stages=names(Phase.PREPARE))
+        shelf.store.copy(
+            job_id,
+            NEW,
+            shelf.blobs,
+            title="d",
+            options=options,
+            stem_key=None,
+            state=JobState.REVIEW,
+            stages=names(Phase.PREPARE),
+        )
 
     whole = 0
     for shelf in killed_everywhere(tmp_path, first, copy):
@@ -159,7 +184,8 @@ def test_a_killed_import_is_seen_whole_or_not_at_all_and_can_be_done_again_at_on
             assert everything(shelf, job_id) == before
             staged[job_id] += 1
         else:
-            with shelf.database.begin() as c:  # a writer in another process may still live: it is given up when nothing more comes
+            # a writer in another process may still live: it is given up when nothing more comes
+            with shelf.database.begin() as c:
                 c.execute(update(t.jobs).values(updated_at=time.time() - 1.5 * hidden.IDLE_S))
             hidden.sweep(shelf.database, shelf.blobs)
             assert all_rows(shelf) == set()
@@ -201,7 +227,9 @@ def test_killed_retention_goes_on_where_it_was(tmp_path: Path, kind: Kind) -> No
 # ---------------------------------------------------------------- beside others
 
 
-def test_clips_that_are_being_cleared_stay_from_the_moment_that_a_render_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clips_that_are_being_cleared_stay_from_the_moment_that_a_render_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shelf = Shelf(tmp_path)
     job_id = shelf.job(lines=LINES, days=40)
     monkeypatch.setattr(batches.time, "sleep", lambda _: shelf.store.update(job_id, title="touched"))
@@ -225,13 +253,24 @@ def test_a_stage_cannot_give_anything_to_a_job_that_is_being_deleted(tmp_path: P
             give()
 
 
-def test_a_copy_of_a_job_that_is_prepared_anew_meanwhile_is_one_of_its_later_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_of_a_job_that_is_prepared_anew_meanwhile_is_one_of_its_later_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shelf = Shelf(tmp_path)
     job_id = shelf.job(lines=LINES)
     changes = iter([lambda: shelf.store.finish_stage(job_id, "ingest", "new", {}, 1.0)])
     monkeypatch.setattr(batches.time, "sleep", lambda _: next(changes, lambda: None)())
     options = shelf.store.get(job_id).options
-    shelf.store.copy(job_id, NEW, shelf.blobs, title="d", options=options, stem_key=None, state=JobState.REVIEW, stages=names(Phase.PREPARE))
+    shelf.store.copy(
+        job_id,
+        NEW,
+        shelf.blobs,
+        title="d",
+        options=options,
+        stem_key=None,
+        state=JobState.REVIEW,
+        stages=names(Phase.PREPARE),
+    )
     ingest = shelf.store.stage(NEW, "ingest")
     assert ingest is not None and ingest.fingerprint == "new"
     assert all_rows(shelf) == {job_id, NEW}
@@ -246,7 +285,11 @@ def test_who_still_writes_is_spared_by_the_sweep_and_the_later_of_two_writers_wi
         with shelf.database.begin() as c:
             coming.begin(c, values)
         assert hidden.sweep(shelf.database, shelf.blobs) == 0
-        with pytest.raises(DubError, match="database_busy"), Coming(shelf.database, shelf.blobs, NEW, "copy") as second, shelf.database.begin() as c:
+        with (
+            pytest.raises(DubError, match="database_busy"),
+            Coming(shelf.database, shelf.blobs, NEW, "copy") as second,
+            shelf.database.begin() as c,
+        ):
             second.begin(c, values)
         hidden.clear(shelf.database, shelf.blobs, NEW)
         coming.write(["clips/a.wav"], lambda *_: None)
@@ -257,7 +300,8 @@ def test_who_still_writes_is_spared_by_the_sweep_and_the_later_of_two_writers_wi
 
 
 class Watch:
-    """How many rows each transaction changed, with those that a deletion takes along, and whether another writer came in after each piece."""
+    """How many rows each transaction changed, with those that a deletion takes along, and whether another writer came
+    in after each piece."""
 
     def __init__(self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
         self.rows: list[int] = []
@@ -279,21 +323,41 @@ class Watch:
         self.others += 1
 
 
-def test_nobody_waits_longer_than_for_one_piece_of_a_job_with_all_lines_that_it_may_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_waits_longer_than_for_one_piece_of_a_job_with_all_lines_that_it_may_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.undo()
     shelf, there = Shelf(tmp_path / "here"), Shelf(tmp_path / "there")
     job_id = shelf.job()
     options = shelf.store.get(job_id).options
-    lines = [Segment(uuid.uuid4().hex, n / 2, n / 2 + 0.4, f"Line {n}.", f"Line {n}.", "", False, ()) for n in range(MAX_LINES - 2)]
-    shelf.store.append_segments(job_id, lines, stage="transcribe", fingerprint="t", output={"language": "en", "done_s": 20.0})
+    lines = [
+        Segment(uuid.uuid4().hex, n / 2, n / 2 + 0.4, f"Line {n}.", f"Line {n}.", "", False, ())
+        for n in range(MAX_LINES - 2)
+    ]
+    shelf.store.append_segments(
+        job_id, lines, stage="transcribe", fingerprint="t", output={"language": "en", "done_s": 20.0}
+    )
     shelf.store.refer(job_id, [f"clips/{n}.wav" for n in range(MAX_LINES // 2)])
     monkeypatch.setattr(export, "_named", lambda *_: ("clip", "clip"))
     archive = exported(shelf, job_id)
 
     def copy() -> None:
-        shelf.store.copy(job_id, NEW, shelf.blobs, title="d", options=options, stem_key=None, state=JobState.REVIEW, stages=names(Phase.PREPARE))
+        shelf.store.copy(
+            job_id,
+            NEW,
+            shelf.blobs,
+            title="d",
+            options=options,
+            stem_key=None,
+            state=JobState.REVIEW,
+            stages=names(Phase.PREPARE),
+        )
 
-    for house, work in ((shelf, copy), (shelf, lambda: shelf.store.delete(job_id, shelf.blobs)), (there, lambda: take(there, archive))):
+    for house, work in (
+        (shelf, copy),
+        (shelf, lambda: shelf.store.delete(job_id, shelf.blobs)),
+        (there, lambda: take(there, archive)),
+    ):
         watch = Watch(house, monkeypatch)
         work()
         assert max(watch.rows) <= batches.PIECE + 10

@@ -63,8 +63,12 @@ def test_a_file_that_changes_its_kind_keeps_its_bytes(store: JobStore, blobs: Fo
 
 
 def test_two_kinds_may_have_the_same_bytes(store: JobStore, blobs: FolderBlobs) -> None:
-    store.finish_stage("a", "mux", "1", {}, 1.0, artifacts=(file(ArtifactKind.SRT, "x"), file(ArtifactKind.SOURCE_SRT, "x")))
-    store.finish_stage("a", "mux", "2", {}, 1.0, artifacts=(file(ArtifactKind.SRT, "y"), file(ArtifactKind.SOURCE_SRT, "x")))
+    store.finish_stage(
+        "a", "mux", "1", {}, 1.0, artifacts=(file(ArtifactKind.SRT, "x"), file(ArtifactKind.SOURCE_SRT, "x"))
+    )
+    store.finish_stage(
+        "a", "mux", "2", {}, 1.0, artifacts=(file(ArtifactKind.SRT, "y"), file(ArtifactKind.SOURCE_SRT, "x"))
+    )
     assert kinds(store) == {"srt": "y", "source_srt": "x"}
     assert set(store.delete("a", blobs)) == {"artifacts/x", "artifacts/y"}
 

@@ -32,11 +32,18 @@ def database(tmp_path: Path) -> Iterator[Engine]:
     engine.dispose()
 
 
-def add(store: JobStore, job_id: str, *, lines: int = 0, files: dict[ArtifactKind, str] | None = None, **fields: Any) -> None:
+def add(
+    store: JobStore, job_id: str, *, lines: int = 0, files: dict[ArtifactKind, str] | None = None, **fields: Any
+) -> None:
     """A job with so many lines and these files (kind and key)."""
-    store.insert(job_id, title=job_id, options=OPTIONS, source_key=f"uploads/{job_id}", subtitles_key=None, size_bytes=5)
+    store.insert(
+        job_id, title=job_id, options=OPTIONS, source_key=f"uploads/{job_id}", subtitles_key=None, size_bytes=5
+    )
     spoken = [Segment(f"s{i}", float(i), i + 0.9, "Hi.", "Hi.", "", False, ()) for i in range(lines)]
-    artifacts = [Artifact(kind, key, 1, f"{number:064x}", "image/jpeg", "jpg") for number, (kind, key) in enumerate((files or {}).items(), 1)]
+    artifacts = [
+        Artifact(kind, key, 1, f"{number:064x}", "image/jpeg", "jpg")
+        for number, (kind, key) in enumerate((files or {}).items(), 1)
+    ]
     stage: Any = "transcribe"
     store.append_segments(job_id, spoken, stage=stage, fingerprint="f", output={})
     store.finish_stage(job_id, stage, "f", {}, 1.0, artifacts=artifacts)
@@ -60,7 +67,16 @@ def test_a_summary_says_what_the_job_says(database: Engine) -> None:
     idle = changed(OPTIONS, hardware_encoder=True)  # decides nothing: no subtitles are burned
     add(store, "new")
     add(store, "read", lines=3, files=thumbnail, media=MEDIA, language="en", state=JobState.REVIEW, error=None)
-    add(store, "failed", state=JobState.FAILED, error=ERROR, stage="transcribe", progress=0.5, stage_progress=0.25, eta_s=3.0)
+    add(
+        store,
+        "failed",
+        state=JobState.FAILED,
+        error=ERROR,
+        stage="transcribe",
+        progress=0.5,
+        stage_progress=0.25,
+        eta_s=3.0,
+    )
     add(store, "rendered", lines=2, files=video, rendered_revision=2, rendered_options=OPTIONS, media=MEDIA)
     add(store, "same", lines=2, files=video, rendered_revision=2, rendered_options=idle)
     add(store, "changed", lines=2, files=video, rendered_revision=2, rendered_options=faster)
@@ -70,14 +86,21 @@ def test_a_summary_says_what_the_job_says(database: Engine) -> None:
     add(store, "bare", lines=1, files=thumbnail, rendered_revision=2, rendered_options=OPTIONS)
     with database.begin() as c:
         c.execute(text("DELETE FROM blob_references WHERE job_id = 'bare'"))
-        c.execute(text("UPDATE jobs SET options = :o WHERE id = 'same'"), {"o": json.dumps(msgspec.to_builtins(OPTIONS), separators=(",", ":"))})
+        c.execute(
+            text("UPDATE jobs SET options = :o WHERE id = 'same'"),
+            {"o": json.dumps(msgspec.to_builtins(OPTIONS), separators=(",", ":"))},
+        )
     found, total = store.summaries(states=(), query="", limit=50, before=None)
     assert total == len(found) == 10
     for summary in found:
         assert msgspec.to_builtins(summary) == shared(store.get(summary.id)), summary.id
     by_id = {summary.id: summary for summary in found}
     assert {name for name, summary in by_id.items() if summary.stale} == {"changed", "edited", "stem", "forgotten"}
-    assert (by_id["bare"].source_gone, by_id["bare"].outputs_gone, by_id["rendered"].outputs_gone) == (True, True, False)
+    assert (by_id["bare"].source_gone, by_id["bare"].outputs_gone, by_id["rendered"].outputs_gone) == (
+        True,
+        True,
+        False,
+    )
 
 
 def test_pages_follow_each_other_where_jobs_are_of_the_same_moment(database: Engine) -> None:
@@ -108,7 +131,10 @@ def test_a_title_is_looked_for_as_it_is_written(database: Engine) -> None:
         return [summary.title for summary in store.summaries(states=states, query=query, limit=9, before=None)[0]]
 
     assert [titled("0%"), titled("A/B"), titled("R_S")] == [["100% a/b"], ["100% a/b"], ["under_score"]]
-    assert titled("100", JobState.QUEUED, JobState.FAILED) == ["100 a b", "100% a/b"] and titled("100", JobState.FAILED) == []
+    assert (
+        titled("100", JobState.QUEUED, JobState.FAILED) == ["100 a b", "100% a/b"]
+        and titled("100", JobState.FAILED) == []
+    )
 
 
 def test_many_jobs_take_as_many_statements_as_one(database: Engine) -> None:

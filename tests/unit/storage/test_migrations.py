@@ -18,9 +18,19 @@ from app.storage.jobs import JobStore
 
 # As version 0.1.0 wrote them: without what came later.
 OLD_OPTIONS = {
-    "language": "en", "task": "transcribe", "recognizer": "openai-whisper", "model": "base", "voice": "espeak:auto", "voice_model": "", "speed": 1.1,
-    "background": "keep", "keep_original_track": True, "burn_subtitles": False, "audio_track": 0, "review": True,
-}  # fmt: skip
+    "language": "en",
+    "task": "transcribe",
+    "recognizer": "openai-whisper",
+    "model": "base",
+    "voice": "espeak:auto",
+    "voice_model": "",
+    "speed": 1.1,
+    "background": "keep",
+    "keep_original_track": True,
+    "burn_subtitles": False,
+    "audio_track": 0,
+    "review": True,
+}
 MEDIA = {"format": "mov,mp4", "duration_s": 20.0, "start_s": 0.0, "size_bytes": 5, "video": None, "audio": []}
 
 
@@ -38,25 +48,52 @@ def at_version(folder: Path, version: str) -> Engine:
 def write(engine: Engine, table: str, **values: Any) -> None:
     names = ", ".join(values)
     with engine.begin() as connection:
-        connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({', '.join(f':{name}' for name in values)})"), values)
+        connection.execute(
+            text(f"INSERT INTO {table} ({names}) VALUES ({', '.join(f':{name}' for name in values)})"), values
+        )
 
 
 def old_job(engine: Engine, job_id: str, *, state: str, rendered: dict[str, Any] | None) -> None:
     write(
-        engine, "jobs", id=job_id, title="Old", state=state, phase="render", stage_progress=0.0, progress=1.0, options=json.dumps(OLD_OPTIONS),
-        language="en", media=json.dumps(MEDIA), source_key=f"uploads/{job_id}", size_bytes=5, revision=3, rendered_revision=3 if rendered else None,
-        rendered_options=json.dumps(rendered), error=json.dumps({"code": "no_speech", "message": "m", "hint": "h", "stage": "transcribe"}),
-        created_at=1.0, updated_at=2.0,
-    )  # fmt: skip
+        engine,
+        "jobs",
+        id=job_id,
+        title="Old",
+        state=state,
+        phase="render",
+        stage_progress=0.0,
+        progress=1.0,
+        options=json.dumps(OLD_OPTIONS),
+        language="en",
+        media=json.dumps(MEDIA),
+        source_key=f"uploads/{job_id}",
+        size_bytes=5,
+        revision=3,
+        rendered_revision=3 if rendered else None,
+        rendered_options=json.dumps(rendered),
+        error=json.dumps({"code": "no_speech", "message": "m", "hint": "h", "stage": "transcribe"}),
+        created_at=1.0,
+        updated_at=2.0,
+    )
     write(
-        engine, "segments", job_id=job_id, id="s1", start_s=1.0, end_s=2.0, text="Hi.", source_text="Hi.", speaker="", skip=False,
+        engine,
+        "segments",
+        job_id=job_id,
+        id="s1",
+        start_s=1.0,
+        end_s=2.0,
+        text="Hi.",
+        source_text="Hi.",
+        speaker="",
+        skip=False,
         words=json.dumps([{"text": "Hi.", "start_s": 1.0, "end_s": 1.5}]),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
 def old(tmp_path: Path) -> Engine:
-    """A database of version 0001 with a rendered job, one that was never rendered, and one rendered with other options."""
+    """A database of version 0001 with a rendered job, one that was never rendered, and one rendered with other
+    options."""
     engine = at_version(tmp_path, "0001")
     old_job(engine, "rendered", state="completed", rendered=OLD_OPTIONS)
     old_job(engine, "fresh", state="review", rendered=None)
@@ -69,8 +106,14 @@ def test_old_jobs_keep_their_options_and_get_the_new_ones(old: Engine) -> None:
     store = JobStore(old)
     for job_id in ("rendered", "fresh", "changed"):
         job = store.get(job_id)
-        assert (job.options.voices.speed, job.options.mix.background, job.options.output.keep_original_track) == (1.1, Background.KEEP, True)
-        assert job.options.recognition.audio_track == 0, "they were made when that meant the first track; only new jobs choose"
+        assert (job.options.voices.speed, job.options.mix.background, job.options.output.keep_original_track) == (
+            1.1,
+            Background.KEEP,
+            True,
+        )
+        assert job.options.recognition.audio_track == 0, (
+            "they were made when that meant the first track; only new jobs choose"
+        )
         assert job.options == from_row(OLD_OPTIONS), "what came later has its default"
         assert job.has_stem is False and job.joined is None
         assert [line.left_out for line in store.segments(job_id)[1]] == [()]
@@ -89,7 +132,13 @@ def test_an_old_render_is_as_stale_as_it_was(old: Engine) -> None:
 def test_old_lines_are_not_locked(old: Engine) -> None:
     database.migrate(old)
     revision, (line,) = JobStore(old).segments("rendered")
-    assert (revision, line.text, line.words[0].end_s, line.start_locked, line.locked_rate) == (3, "Hi.", 1.5, False, None)
+    assert (revision, line.text, line.words[0].end_s, line.start_locked, line.locked_rate) == (
+        3,
+        "Hi.",
+        1.5,
+        False,
+        None,
+    )
 
 
 def test_every_step_ends_in_the_same_tables_as_the_whole_way(old: Engine, tmp_path: Path) -> None:

@@ -90,7 +90,9 @@ def test_the_command_migrates_once_and_says_what_it_did(tmp_path: Path, capsys: 
     assert (said.out, said.err) == (f"The database has schema {database.HEAD}.\n", "")
 
 
-def test_a_database_of_a_newer_version_is_refused_and_not_touched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_database_of_a_newer_version_is_refused_and_not_touched(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     engine = at_version(tmp_path, "head")
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
@@ -109,7 +111,10 @@ def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path, capsys: p
 
 def test_with_nothing_to_do_neither_the_database_engine_nor_alembic_is_loaded(tmp_path: Path) -> None:
     at_version(tmp_path, "head").dispose()
-    program = "import sys; from app.cli.main import main; assert main(['migrate', '--data', sys.argv[1]]) == 0; print(sorted(sys.modules))"
+    program = (
+        "import sys; from app.cli.main import main; assert main(['migrate', '--data', sys.argv[1]]) == 0; "
+        "print(sorted(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
     loaded = done.stdout.splitlines()[-1]
     assert "'sqlite3'" in loaded

@@ -40,7 +40,9 @@ def test_a_kill_at_any_step_leaves_no_key_or_a_whole_one(tmp_path: Path, monkeyp
         with monkeypatch.context() as patched:
             for name in ("open", "fsync", "link"):
 
-                def counted(*arguments: object, real: object = getattr(os, name), left: list[int] = left, **named: object) -> object:
+                def counted(
+                    *arguments: object, real: object = getattr(os, name), left: list[int] = left, **named: object
+                ) -> object:
                     if not left[0]:
                         raise Killed
                     left[0] -= 1
@@ -77,10 +79,17 @@ def test_a_server_does_not_start_with_a_key_that_is_not_its_own(tmp_path: Path, 
     path = data / "secret.key"
     path.write_bytes(content if isinstance(content, bytes) else base64.urlsafe_b64encode(bytes(32)))
     environment = {**os.environ, "AUTODUBBER_DATA": str(data), "AUTODUBBER_PORT": str(free_port())}
-    done = subprocess.run([sys.executable, "-m", "app", "serve"], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "serve"], env=environment, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 5
     line = done.stderr.strip()
-    assert len(line.splitlines()) == 1 and line.startswith(f"autodubber: {path} ") and "delete it" in line and "backup" in line
+    assert (
+        len(line.splitlines()) == 1
+        and line.startswith(f"autodubber: {path} ")
+        and "delete it" in line
+        and "backup" in line
+    )
     assert "sk_very" not in line and done.stdout == ""
 
 

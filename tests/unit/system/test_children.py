@@ -40,7 +40,9 @@ async def output_of(argv: list[str], **options: object) -> tuple[int, str, str]:
 
 
 async def test_a_child_becomes_the_program_and_answers() -> None:
-    code, out, err = await output_of([PYTHON, "-c", "import sys; print('hello'); print('careful', file=sys.stderr); sys.exit(7)"])
+    code, out, err = await output_of(
+        [PYTHON, "-c", "import sys; print('hello'); print('careful', file=sys.stderr); sys.exit(7)"]
+    )
     assert (code, out, err) == (7, "hello\n", "careful\n")
 
 
@@ -89,7 +91,8 @@ asyncio.run(main())
     parent = await asyncio.create_subprocess_exec(PYTHON, "-c", script, stdout=subprocess.PIPE, cwd=ROOT)
     assert parent.stdout is not None
     pid = int(await parent.stdout.readline())
-    while Path(f"/proc/{pid}/comm").read_text().strip() != "sleep":  # launch.py has become the program: the signal is set
+    # launch.py has become the program: the signal is set
+    while Path(f"/proc/{pid}/comm").read_text().strip() != "sleep":
         await asyncio.sleep(0.01)
     parent.send_signal(signal.SIGKILL)
     await parent.wait()
@@ -97,7 +100,9 @@ asyncio.run(main())
 
 
 async def test_memory_beyond_the_limit_is_refused() -> None:
-    code, _, err = await output_of([PYTHON, "-c", "x = bytearray(512 << 20); print(len(x))"], limits=Limits(memory_bytes=256 << 20))
+    code, _, err = await output_of(
+        [PYTHON, "-c", "x = bytearray(512 << 20); print(len(x))"], limits=Limits(memory_bytes=256 << 20)
+    )
     assert code == 1 and "MemoryError" in err
 
 
@@ -108,7 +113,9 @@ async def test_processor_time_beyond_the_limit_ends_the_child() -> None:
 
 async def test_a_file_beyond_the_limit_is_not_written(tmp_path: Path) -> None:
     target = tmp_path / "big"
-    code, _, _ = await output_of([PYTHON, "-c", f"open({str(target)!r}, 'wb').write(bytes(1 << 20))"], limits=Limits(output_bytes=4096))
+    code, _, _ = await output_of(
+        [PYTHON, "-c", f"open({str(target)!r}, 'wb').write(bytes(1 << 20))"], limits=Limits(output_bytes=4096)
+    )
     assert code != 0 and target.stat().st_size <= 4096
 
 
@@ -139,7 +146,9 @@ async def test_run_python_hands_over_the_request_and_every_event(tmp_path: Path)
         "sys.exit(3)\n"
     )
     events: list[dict[str, object]] = []
-    ended = await children.run_python("echo_child", {"n": 1, "text": "größer"}, on_event=events.append, env={"PYTHONPATH": str(tmp_path)})
+    ended = await children.run_python(
+        "echo_child", {"n": 1, "text": "größer"}, on_event=events.append, env={"PYTHONPATH": str(tmp_path)}
+    )
     assert events == [{"progress": 0.5}, {"result": {"n": 1, "text": "größer"}}]
     assert ended.code == 3 and ended.stderr.strip() == "last words"
 
@@ -154,5 +163,7 @@ async def test_run_python_takes_a_line_longer_than_a_pipe(tmp_path: Path) -> Non
 async def test_a_child_that_does_not_read_its_request_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "deaf_child.py").write_text("import os\nos.close(0)\nprint('{\"heard\": 0}')\n")
     events: list[dict[str, int]] = []
-    ended = await children.run_python("deaf_child", {"pad": "x" * 1_000_000}, on_event=events.append, env={"PYTHONPATH": str(tmp_path)})
+    ended = await children.run_python(
+        "deaf_child", {"pad": "x" * 1_000_000}, on_event=events.append, env={"PYTHONPATH": str(tmp_path)}
+    )
     assert ended.code == 0 and events == [{"heard": 0}]

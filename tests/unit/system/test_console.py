@@ -30,7 +30,9 @@ def on_a_terminal(*arguments: str, data: Path) -> str:
     """What a command shows to a person."""
     ours, theirs = pty.openpty()
     environment = {"PATH": os.environ["PATH"], "AUTODUBBER_DATA": str(data), "TERM": "xterm", "COLUMNS": "200"}
-    with subprocess.Popen([sys.executable, "-m", "app", *arguments], env=environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "app", *arguments], env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
         os.close(theirs)
         shown = b""
         while True:
@@ -75,13 +77,22 @@ def test_an_odd_title_does_nothing_to_a_terminal(tmp_path: Path) -> None:
     shelf.change(shelf.job(days=9), title=ODD.replace("\ud800", ""))
     environment = dict(os.environ, AUTODUBBER_KEEP_JOBS_DAYS="1")
     done = subprocess.run(
-        [sys.executable, "-m", "app", "clean", "--dry-run", "--data", str(shelf.data)], env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "app", "clean", "--dry-run", "--data", str(shelf.data)],
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0 and r"\x1b]0;owned\x07" in done.stdout and all(map(harmless, done.stdout.splitlines()))
 
 
 @pytest.mark.parametrize(
-    "arguments", [["dub", "no\x1b]0;owned\x07.mp4"], ["import", "\u202egpj.exe"], ["dub", "a", "\x9b31m"], ["health", "--url", "http://\x1b"]]
+    "arguments",
+    [
+        ["dub", "no\x1b]0;owned\x07.mp4"],
+        ["import", "\u202egpj.exe"],
+        ["dub", "a", "\x9b31m"],
+        ["health", "--url", "http://\x1b"],
+    ],
 )
 def test_an_odd_argument_does_nothing_to_a_terminal(arguments: list[str], tmp_path: Path) -> None:
     shown = on_a_terminal(*arguments, data=tmp_path / "data")
@@ -93,4 +104,6 @@ def test_everything_is_printed_in_one_place() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and path.name not in ALLOWED:
                 called = ast.unparse(node.func)
-                assert called != "print" and called not in ("sys.stdout.write", "sys.stderr.write"), f"{path}:{node.lineno} wants app.system.console"
+                assert called != "print" and called not in ("sys.stdout.write", "sys.stderr.write"), (
+                    f"{path}:{node.lineno} wants app.system.console"
+                )

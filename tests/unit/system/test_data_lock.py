@@ -24,7 +24,9 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that owns the folder."""
     claim = f"from app.system import data_lock; data_lock.claim(pathlib.Path({str(tmp_path)!r}))"
     code = f"import pathlib, sys; {claim}; print('mine', flush=True); sys.stdin.read()"
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None and process.stdout.readline() == "mine\n"
     yield process
     process.kill()
@@ -60,7 +62,9 @@ def test_a_second_server_on_the_folder_is_refused_in_one_line(
     assert str(holder.pid) in err and "--data" in err and err.count("\n") == 1
 
 
-def test_a_taken_port_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_taken_port_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AUTODUBBER_DATA", str(tmp_path))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

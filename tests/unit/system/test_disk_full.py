@@ -35,7 +35,11 @@ def test_the_kernel_says_it() -> None:
 def test_sqlite_says_it_bare_and_wrapped() -> None:
     assert is_disk_full(sqlite_full())
     assert is_disk_full(OperationalError("INSERT", {}, sqlite_full()))
-    assert is_disk_full(DubError(DISK_FULL)) and not is_disk_full(DubError(JOB_STATE)) and not is_disk_full(ValueError("disk is full"))
+    assert (
+        is_disk_full(DubError(DISK_FULL))
+        and not is_disk_full(DubError(JOB_STATE))
+        and not is_disk_full(ValueError("disk is full"))
+    )
 
 
 def test_a_file_that_cannot_be_opened_is_a_full_disk_only_where_nothing_can_be_written(tmp_path: Path) -> None:
@@ -48,7 +52,11 @@ def test_a_file_that_cannot_be_opened_is_a_full_disk_only_where_nothing_can_be_w
 
 
 def test_a_tool_says_it_in_words() -> None:
-    assert told("av_interleaved_write_frame(): No space left on device") and told("Disk quota exceeded") and not told("Invalid data found")
+    assert (
+        told("av_interleaved_write_frame(): No space left on device")
+        and told("Disk quota exceeded")
+        and not told("Invalid data found")
+    )
 
 
 def test_a_statement_a_commit_and_a_connection_that_find_no_room_raise_disk_full(tmp_path: Path) -> None:
@@ -60,7 +68,9 @@ def test_a_statement_a_commit_and_a_connection_that_find_no_room_raise_disk_full
             connection.execute(text("INSERT INTO settings (name, value, updated_at) VALUES ('n', 'v', 0)"))
         assert caught.value.problem is DISK_FULL
     with engine.begin() as connection:
-        assert connection.execute(text("SELECT count(*) FROM settings")).scalar() == 0, "and the connection is as good as before"
+        assert connection.execute(text("SELECT count(*) FROM settings")).scalar() == 0, (
+            "and the connection is as good as before"
+        )
 
 
 def test_every_handler_answers_a_full_disk_with_507() -> None:

@@ -35,7 +35,16 @@ def filled(data: Path, *names: str) -> Path:
 
 def test_what_an_earlier_version_left_open_is_closed(tmp_path: Path) -> None:
     outside = filled(tmp_path / "outside", "file")
-    data = filled(tmp_path / "data", "app.sqlite3", "app.sqlite3-wal", "blobs/uploads/ab", "models/tiny.pt", "secret.key", ".lock", "log/a.log")
+    data = filled(
+        tmp_path / "data",
+        "app.sqlite3",
+        "app.sqlite3-wal",
+        "blobs/uploads/ab",
+        "models/tiny.pt",
+        "secret.key",
+        ".lock",
+        "log/a.log",
+    )
     (data / "blobs" / "link").symlink_to(outside / "file")
     (data / "cache").symlink_to(outside)
     (data / "blobs" / "tool").write_bytes(b"x")
@@ -53,8 +62,18 @@ def test_what_an_earlier_version_left_open_is_closed(tmp_path: Path) -> None:
 def test_a_folder_with_other_things_keeps_its_mode_and_they_theirs(tmp_path: Path) -> None:
     home = filled(tmp_path / "home", "letters/one.txt", "photo.jpg", "cli/clips/ab.wav", "app.sqlite3")
     file_modes.close(home)
-    assert [mode(home / name) for name in (".", "letters", "letters/one.txt", "photo.jpg")] == [0o755, 0o755, 0o644, 0o644]
-    assert [mode(home / name) for name in ("cli", "cli/clips", "cli/clips/ab.wav", "app.sqlite3")] == [0o700, 0o700, 0o600, 0o600]
+    assert [mode(home / name) for name in (".", "letters", "letters/one.txt", "photo.jpg")] == [
+        0o755,
+        0o755,
+        0o644,
+        0o644,
+    ]
+    assert [mode(home / name) for name in ("cli", "cli/clips", "cli/clips/ab.wav", "app.sqlite3")] == [
+        0o700,
+        0o700,
+        0o600,
+        0o600,
+    ]
 
 
 def test_a_closed_folder_is_not_looked_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,4 +120,9 @@ def test_what_is_made_is_private_and_what_the_person_gets_is_not(tmp_path: Path)
         filled(tmp_path, "theirs/file")
     file_modes.private(tmp_path)  # again, as in a worker: the person's umask is still known
     assert file_modes.persons_umask() == 0o022
-    assert [mode(tmp_path / name) for name in ("ours", "ours/file", "theirs", "theirs/file")] == [0o700, 0o600, 0o755, 0o644]
+    assert [mode(tmp_path / name) for name in ("ours", "ours/file", "theirs", "theirs/file")] == [
+        0o700,
+        0o600,
+        0o755,
+        0o644,
+    ]

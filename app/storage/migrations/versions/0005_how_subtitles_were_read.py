@@ -21,6 +21,8 @@ def upgrade() -> None:
     connection = op.get_bind()
     for row in connection.execute(sa.select(jobs.c.id, jobs.c.options, jobs.c.rendered_options)).all():
         values = {
-            name: {**_NEW_OPTIONS, **old} for name, old in (("options", row.options), ("rendered_options", row.rendered_options)) if old is not None
+            name: {**_NEW_OPTIONS, **old}
+            for name, old in (("options", row.options), ("rendered_options", row.rendered_options))
+            if old is not None
         }
         connection.execute(sa.update(jobs).where(jobs.c.id == row.id).values(**values))

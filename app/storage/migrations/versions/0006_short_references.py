@@ -1,4 +1,5 @@
-"""References to blobs and outputs of stages take a third of the room; an index for the list of jobs by state; one that nothing needs goes."""
+"""References to blobs and outputs of stages take a third of the room; an index for the list of jobs by state; one that
+nothing needs goes."""
 
 from alembic import op
 

@@ -28,9 +28,17 @@ class Mixed:
 def request(folder: Path, source: Path | None, clips: list[MixClip], **changes: object) -> MixRequest:
     """12.3456 s with the source ducked, no energies from ingest, the chunks kept beside it."""
     plain = MixRequest(
-        source=str(source) if source else None, source_id=str(source), audio_track=0, duration_s=DURATION_S, clips=tuple(clips),
-        background=Background.DUCK, energies=None, chunk_cache=str(folder / "cache"), out=str(folder / "out.m4a"), threads=2,
-    )  # fmt: skip
+        source=str(source) if source else None,
+        source_id=str(source),
+        audio_track=0,
+        duration_s=DURATION_S,
+        clips=tuple(clips),
+        background=Background.DUCK,
+        energies=None,
+        chunk_cache=str(folder / "cache"),
+        out=str(folder / "out.m4a"),
+        threads=2,
+    )
     return msgspec.structs.replace(plain, **changes)
 
 

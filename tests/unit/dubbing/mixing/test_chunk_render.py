@@ -40,7 +40,9 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[ClipCache, list[Pla
     cache = ClipCache(folder)
     path = str(write_wav(folder / "clip.wav", noise(3, 24_000), 24_000))
     starts_n = (0, 333_333, CHUNK_N - 100_000, CHUNK_N - 20_000, 2 * CHUNK_N - 1, TOTAL_N - 50_000)
-    return cache, [PlacedClip(cache.clip(Cut(path, 0.0, 0.0, 140_000 + n)), start_n, n - 2.5) for n, start_n in enumerate(starts_n)]
+    return cache, [
+        PlacedClip(cache.clip(Cut(path, 0.0, 0.0, 140_000 + n)), start_n, n - 2.5) for n, start_n in enumerate(starts_n)
+    ]
 
 
 def _layers(depth_db: float = -15.0) -> tuple[Layer, ...]:
@@ -79,14 +81,23 @@ def test_the_own_parts_of_all_chunks_are_the_track_without_a_hole(clips: tuple[C
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(moved=st.integers(0, 5), by_n=st.integers(-30_000, 30_000), louder_db=st.sampled_from([0.0, 0.5]), depth_db=st.sampled_from([-15.0, -15.5]))
+@given(
+    moved=st.integers(0, 5),
+    by_n=st.integers(-30_000, 30_000),
+    louder_db=st.sampled_from([0.0, 0.5]),
+    depth_db=st.sampled_from([-15.0, -15.5]),
+)
 def test_a_chunk_keeps_its_name_exactly_when_nothing_that_it_hears_has_changed(
     clips: tuple[ClipCache, list[PlacedClip]], moved: int, by_n: int, louder_db: float, depth_db: float
 ) -> None:
     """Where the names are equal the windows' clips and gains are, and the other way round."""
     before = plan(TOTAL_N, _layers(), clips[1], GAIN_DB, CEILING)
     old = clips[1][moved]
-    changed = [*clips[1][:moved], PlacedClip(old.clip, old.start_n + by_n, old.gain_db + louder_db), *clips[1][moved + 1 :]]
+    changed = [
+        *clips[1][:moved],
+        PlacedClip(old.clip, old.start_n + by_n, old.gain_db + louder_db),
+        *clips[1][moved + 1 :],
+    ]
     layers = _layers(depth_db)
     for chunk, other in zip(before, plan(TOTAL_N, layers, changed, GAIN_DB, CEILING), strict=True):
         span = chunk.first_n, chunk.until_n - chunk.first_n
@@ -97,7 +108,11 @@ def test_a_chunk_keeps_its_name_exactly_when_nothing_that_it_hears_has_changed(
 
 def test_the_gain_the_ceiling_and_the_source_are_in_every_name() -> None:
     layers = (Layer("a", constant(0.0)),)
-    names = {chunk.name for gain_db, ceiling in ((0, -2), (1, -2), (0, -1)) for chunk in plan(TOTAL_N, layers, [], gain_db, ceiling)}
+    names = {
+        chunk.name
+        for gain_db, ceiling in ((0, -2), (1, -2), (0, -1))
+        for chunk in plan(TOTAL_N, layers, [], gain_db, ceiling)
+    }
     names |= {chunk.name for chunk in plan(TOTAL_N, (Layer("b", constant(0.0)),), [], 0, -2)}
     assert len(names) == 12
 

@@ -32,7 +32,9 @@ def _hiss(seconds: float) -> np.ndarray:
     return np.stack([noise(seconds, seed=1), noise(seconds, seed=2)], axis=1)
 
 
-def _encode(samples: np.ndarray, out: Path, cache: Path, codec: PacketCodec = AAC, *, threads: int = 2, identity: str = "a") -> Made:
+def _encode(
+    samples: np.ndarray, out: Path, cache: Path, codec: PacketCodec = AAC, *, threads: int = 2, identity: str = "a"
+) -> Made:
     """As `mix` does it, with this sound for a background."""
     cache.mkdir(exist_ok=True)
     layers = (Layer(identity, constant(0.0)),)
@@ -58,14 +60,19 @@ def _encode(samples: np.ndarray, out: Path, cache: Path, codec: PacketCodec = AA
 
 
 @CODECS
-@pytest.mark.parametrize("length_n", [1, 1_000, 1_024, 1_025, 48_023, CHUNK_N, CHUNK_N + 1, CHUNK_N + 4 * 1_024 - 1, CHUNK_N + 4 * 1_024])
-def test_a_decoder_sees_every_sample_and_not_one_more(ffmpeg: str, tmp_path: Path, length_n: int, codec: PacketCodec, extension: str) -> None:
+@pytest.mark.parametrize(
+    "length_n", [1, 1_000, 1_024, 1_025, 48_023, CHUNK_N, CHUNK_N + 1, CHUNK_N + 4 * 1_024 - 1, CHUNK_N + 4 * 1_024]
+)
+def test_a_decoder_sees_every_sample_and_not_one_more(
+    ffmpeg: str, tmp_path: Path, length_n: int, codec: PacketCodec, extension: str
+) -> None:
     samples = _music(length_n / RATE_HZ + 1)[:length_n]
     out = tmp_path / f"out.{extension}"
     _encode(samples, out, tmp_path / "cache", codec)
     heard = decode(ffmpeg, out)
     assert len(heard) == length_n
-    assert np.abs(heard - samples)[2 * codec.frame_n : -200].max(initial=0.0) < 0.02  # a codec takes two frames to settle after an abrupt start
+    # a codec takes two frames to settle after an abrupt start
+    assert np.abs(heard - samples)[2 * codec.frame_n : -200].max(initial=0.0) < 0.02
 
 
 @CODECS
@@ -89,7 +96,9 @@ def test_threads_do_not_change_the_file(tmp_path: Path, codec: PacketCodec, exte
 
 
 @CODECS
-def test_the_levels_are_those_that_a_player_hears(ffmpeg: str, tmp_path: Path, codec: PacketCodec, extension: str) -> None:
+def test_the_levels_are_those_that_a_player_hears(
+    ffmpeg: str, tmp_path: Path, codec: PacketCodec, extension: str
+) -> None:
     samples = _hiss(33)
     made = _encode(samples, tmp_path / f"out.{extension}", tmp_path / "cache", codec)
     heard = decode(ffmpeg, tmp_path / f"out.{extension}")
@@ -126,7 +135,9 @@ def test_another_source_shares_nothing(tmp_path: Path) -> None:
 
 
 @CODECS
-def test_the_same_sound_in_both_channels_takes_fewer_bits_and_loses_nothing(ffmpeg: str, tmp_path: Path, codec: PacketCodec, extension: str) -> None:
+def test_the_same_sound_in_both_channels_takes_fewer_bits_and_loses_nothing(
+    ffmpeg: str, tmp_path: Path, codec: PacketCodec, extension: str
+) -> None:
     heard = {}
     for name, right in (("mono", 1.0), ("stereo", 0.7)):
         samples = (_music(6) / (1.0, 0.7)).astype(np.float32) * np.float32([1.0, right])

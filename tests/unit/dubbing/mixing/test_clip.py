@@ -37,7 +37,9 @@ def test_what_is_no_wav_is_said_to_be_none(tmp_path: Path, data: bytes) -> None:
 
 @pytest.mark.parametrize("rate_hz", [22_050, 44_100])
 def test_silent_edges_are_found_and_a_little_of_them_is_kept(tmp_path: Path, rate_hz: int) -> None:
-    sound = np.concatenate([_quiet(0.30, rate_hz), noise(0.5, rate_hz), _quiet(0.4, rate_hz), noise(0.5, rate_hz), _quiet(0.25, rate_hz)])
+    sound = np.concatenate(
+        [_quiet(0.30, rate_hz), noise(0.5, rate_hz), _quiet(0.4, rate_hz), noise(0.5, rate_hz), _quiet(0.25, rate_hz)]
+    )
     found = edges(write_wav(tmp_path / "clip.wav", sound, rate_hz))
     assert found.duration_s == pytest.approx(1.95, abs=1e-3)
     assert 0.28 <= found.trim_start_s <= 0.30

@@ -39,7 +39,12 @@ def test_the_peaks_are_those_of_five_milliseconds_each(tmp_path: Path, cut: Cut)
 def test_another_cut_or_other_speech_is_another_clip(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "clip.wav", noise(0.5))
     cache = ClipCache(tmp_path)
-    for trim_start_s, trim_end_s, length_n in ((0.0, 0.0, 20_000), (0.1, 0.0, 20_000), (0.0, 0.1, 20_000), (0.0, 0.0, 20_001)):
+    for trim_start_s, trim_end_s, length_n in (
+        (0.0, 0.0, 20_000),
+        (0.1, 0.0, 20_000),
+        (0.0, 0.1, 20_000),
+        (0.0, 0.0, 20_001),
+    ):
         cache.clip(Cut(str(path), trim_start_s, trim_end_s, length_n))
     write_wav(path, noise(0.5, seed=1))
     cache.clip(Cut(str(path), 0.0, 0.0, 20_000))

@@ -16,7 +16,9 @@ SHAPE = Ducking()
 
 
 def _under(spans: list[tuple[float, float]], depth_db: float = DEPTH_DB, **changes: object) -> Gain:
-    return under([DuckedSpan(start_s, end_s, depth_db) for start_s, end_s in spans], msgspec.structs.replace(SHAPE, **changes))
+    return under(
+        [DuckedSpan(start_s, end_s, depth_db) for start_s, end_s in spans], msgspec.structs.replace(SHAPE, **changes)
+    )
 
 
 def _db(gain: Gain, at_s: float) -> float:

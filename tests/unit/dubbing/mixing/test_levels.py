@@ -9,13 +9,23 @@ from hypothesis import strategies as st
 from app.domain.dub_options import Background
 from app.dubbing.mixing import levels
 from app.dubbing.mixing.ducking import Gain
-from app.dubbing.mixing.levels import LEAST_ABOVE_DUCKED_LU, LEAST_ABOVE_LU, VOICE_ABOVE_DUCKED_LU, ClipLevels, Levels, MixChoices, choose
+from app.dubbing.mixing.levels import (
+    LEAST_ABOVE_DUCKED_LU,
+    LEAST_ABOVE_LU,
+    VOICE_ABOVE_DUCKED_LU,
+    ClipLevels,
+    Levels,
+    MixChoices,
+    choose,
+)
 from app.dubbing.mixing.loudness import ENERGY_N, energies_of, integrated_lufs, linear, speech_lufs
 from app.dubbing.worker.tasks import Ducking
 from tests.unit.dubbing.sounds import noise
 
 SPANS = [(5.0, 8.0), (20.0, 23.0)]
-DUCK, KEEP, REPLACE = (MixChoices(background, target_lufs=None) for background in (Background.DUCK, Background.KEEP, Background.REPLACE))
+DUCK, KEEP, REPLACE = (
+    MixChoices(background, target_lufs=None) for background in (Background.DUCK, Background.KEEP, Background.REPLACE)
+)
 CEILING = -2.0
 
 
@@ -46,7 +56,9 @@ def _once_loud() -> np.ndarray:
     return source
 
 
-def _choose(wishes: MixChoices, original: np.ndarray, voices: list[ClipLevels], stem: np.ndarray | None = None) -> Levels:
+def _choose(
+    wishes: MixChoices, original: np.ndarray, voices: list[ClipLevels], stem: np.ndarray | None = None
+) -> Levels:
     return choose(wishes, original, stem, voices, CEILING)
 
 
@@ -56,7 +68,8 @@ def _lead_lu(chosen: Levels, index: int, voices: list[ClipLevels], bed: np.ndarr
     under, factor = bed[first:last], gain.per_energy(len(bed))[first:last]
     if not (under * factor**2).sum():
         return math.inf
-    # The loudness of what was there, less what was taken: measured afterwards, its quiet parts would fall under the gate of -70 LUFS and not count.
+    # The loudness of what was there, less what was taken: measured afterwards, its quiet parts would fall under the
+    # gate of -70 LUFS and not count.
     left = speech_lufs(under) + 10 * math.log10((under * factor**2).sum() / under.sum())
     return speech_lufs(voices[index].energies) + chosen.voices_db[index] - left
 
@@ -82,7 +95,12 @@ def test_the_voice_sits_at_its_distance_over_the_ducked_original(source_lufs: fl
     with_stem=st.booleans(),
 )
 def test_every_line_leads_over_what_is_under_it(
-    loud: list[float], said: list[float], depth_db: float | None, keep_db: float, background: Background, with_stem: bool
+    loud: list[float],
+    said: list[float],
+    depth_db: float | None,
+    keep_db: float,
+    background: Background,
+    with_stem: bool,
 ) -> None:
     bed = np.concatenate([_energies(lufs, 1) for lufs in loud])
     voices = [_voice(1.0 + 10 * index, lufs) for index, lufs in enumerate(said)]
@@ -175,7 +193,9 @@ def test_the_whole_is_predicted_to_reach_the_target(background: Background, targ
     source = energies_of(np.repeat(sound[:, None], 2, axis=1))
     said = noise(3, level=0.3, seed=1)
     peaks = np.zeros(600, np.float32)  # nothing for the limiter to do
-    voices = [ClipLevels(round(start_s * 48_000) + 1_234, len(said), 2 * energies_of(said), peaks) for start_s, _ in SPANS]
+    voices = [
+        ClipLevels(round(start_s * 48_000) + 1_234, len(said), 2 * energies_of(said), peaks) for start_s, _ in SPANS
+    ]
     chosen = choose(MixChoices(background, target_lufs=target), source, None, voices, 40.0)
     shape = chosen.original.block(0, len(sound))
     mixed = np.broadcast_to(sound[:, None] * shape, (len(sound), 1)).copy()
@@ -206,7 +226,8 @@ def test_a_clip_between_two_cells_is_divided_between_them() -> None:
     voice = ClipLevels(ENERGY_N * 3 + ENERGY_N // 4, ENERGY_N * 2, np.array([1.0, 2.0]), np.zeros(40, np.float32))
     energies = levels._voice_energies([voice], [0.0], 8)
     np.testing.assert_allclose(energies, [0, 0, 0, 0.75, 0.25 + 1.5, 0.5, 0, 0])
-    np.testing.assert_allclose(levels._voice_energies([voice], [0.0], 4), [0, 0, 0, 0.75])  # the track ends before the clip
+    # the track ends before the clip
+    np.testing.assert_allclose(levels._voice_energies([voice], [0.0], 4), [0, 0, 0, 0.75])
 
 
 def test_hiss_alone_stays_hiss() -> None:

@@ -74,7 +74,8 @@ def test_the_level_comes_back_after_a_peak() -> None:
 @given(start_n=st.integers(0, RATE_HZ), loudness=st.floats(0.5, 900))
 def test_a_limiter_that_begins_late_gives_the_same_bits_after_its_memory(start_n: int, loudness: float) -> None:
     samples = _hot(4.5) * np.float32(0.5)
-    samples[RATE_HZ - 100 : RATE_HZ] *= np.float32(loudness)  # what the late one has not heard, up to the deepest reduction there is
+    # what the late one has not heard, up to the deepest reduction there is
+    samples[RATE_HZ - 100 : RATE_HZ] *= np.float32(loudness)
     whole, late = _limited(samples, []), _limited(samples[start_n:], [])
     from_n = start_n + MEMORY_N
     assert np.array_equal(late[MEMORY_N:], whole[from_n:])

@@ -1,4 +1,5 @@
-"""What the limiter takes away is foreseen in pieces: the same as in one go, in memory that hours do not need more of."""
+"""What the limiter takes away is foreseen in pieces: the same as in one go, in memory that hours do not need more
+of."""
 
 import tracemalloc
 
@@ -23,7 +24,9 @@ def test_the_gain_is_the_same_in_blocks_of_any_length(monkeypatch: pytest.Monkey
     energies, made = envelope(600)
     whole = [gain_to(target, energies, made, -2.0, max_gain_db=30.0) for target in (-23.0, -16.0, -9.0)]
     monkeypatch.setattr(limiter_estimate, "_BLOCK", block)
-    assert [gain_to(target, energies, made, -2.0, max_gain_db=30.0) for target in (-23.0, -16.0, -9.0)] == [pytest.approx(found) for found in whole]
+    assert [gain_to(target, energies, made, -2.0, max_gain_db=30.0) for target in (-23.0, -16.0, -9.0)] == [
+        pytest.approx(found) for found in whole
+    ]
     assert whole[2][0] > whole[1][0] > whole[0][0]
 
 

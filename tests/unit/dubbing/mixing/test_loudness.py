@@ -21,7 +21,9 @@ def test_a_full_scale_sine_in_one_channel_reads_minus_3_01_lufs_as_bs_1770_says(
 
 @pytest.mark.parametrize("hz", [50, 200, 3_000, 10_000])
 def test_the_meter_agrees_with_ffmpegs(ffmpeg: str, tmp_path: Path, hz: int) -> None:
-    samples = np.concatenate([_stereo(noise(4, level=0.05)), _stereo(tone(6, hz, level=0.3)), np.zeros((RATE_HZ * 5, 2), np.float32)])
+    samples = np.concatenate(
+        [_stereo(noise(4, level=0.05)), _stereo(tone(6, hz, level=0.3)), np.zeros((RATE_HZ * 5, 2), np.float32)]
+    )
     lufs, _ = measure(ffmpeg, write_wav(tmp_path / "sound.wav", samples))
     assert integrated_lufs(energies_of(samples)) == pytest.approx(lufs, abs=0.11)  # ffmpeg prints one decimal
 

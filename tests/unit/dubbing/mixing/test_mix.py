@@ -41,13 +41,17 @@ def test_a_stretched_clip_begins_and_ends_where_it_should(ffmpeg: str, tmp_path:
     for clip in clips:
         assert onset_s(heard, clip.start_s) == pytest.approx(clip.start_s, abs=0.005)
         end_s = clip.start_s + clip.duration_s
-        assert onset_s(heard[::-1], DURATION_S - end_s, before_s=0.2, after_s=0.3) == pytest.approx(DURATION_S - end_s, abs=0.03)
+        assert onset_s(heard[::-1], DURATION_S - end_s, before_s=0.2, after_s=0.3) == pytest.approx(
+            DURATION_S - end_s, abs=0.03
+        )
 
 
 def test_speech_begins_where_it_should(ffmpeg: str, tmp_path: Path) -> None:
     path = speak(tmp_path / "line.wav", "Take the left road.")
     cut = edges(path)
-    clip = MixClip(str(path), 3.0, cut.duration_s - cut.trim_start_s - cut.trim_end_s, 1.0, cut.trim_start_s, cut.trim_end_s)
+    clip = MixClip(
+        str(path), 3.0, cut.duration_s - cut.trim_start_s - cut.trim_end_s, 1.0, cut.trim_start_s, cut.trim_end_s
+    )
     heard = mix(ffmpeg, tmp_path, None, [clip]).heard
     assert np.abs(heard[: round(2.995 * RATE_HZ)]).max() < 0.002
     assert level_db(heard, 3.0, 3.1) > -40
@@ -59,7 +63,22 @@ def test_the_track_stays_in_time_when_it_is_copied_next_to_the_picture(
 ) -> None:
     mixed = mix(ffmpeg, tmp_path, film, five)
     muxed = tmp_path / f"muxed.{extension}"
-    argv = [ffmpeg, "-v", "error", "-i", str(film), "-i", str(mixed.out), "-map", "0:v", "-map", "1:a", "-c", "copy", str(muxed)]
+    argv = [
+        ffmpeg,
+        "-v",
+        "error",
+        "-i",
+        str(film),
+        "-i",
+        str(mixed.out),
+        "-map",
+        "0:v",
+        "-map",
+        "1:a",
+        "-c",
+        "copy",
+        str(muxed),
+    ]
     subprocess.run(argv, check=True)
     heard = decode(ffmpeg, muxed)
     same_n = min(len(heard), len(mixed.heard))
@@ -69,7 +88,9 @@ def test_the_track_stays_in_time_when_it_is_copied_next_to_the_picture(
 
 @pytest.mark.parametrize("duration_s", [0.3, 1.0, 12.3456, 31.00001])
 @pytest.mark.parametrize("background", [Background.DUCK, Background.REPLACE])
-def test_the_track_lasts_exactly_as_long_as_the_video(ffmpeg: str, tmp_path: Path, film: Path, duration_s: float, background: Background) -> None:
+def test_the_track_lasts_exactly_as_long_as_the_video(
+    ffmpeg: str, tmp_path: Path, film: Path, duration_s: float, background: Background
+) -> None:
     mixed = mix(ffmpeg, tmp_path, film, [], duration_s=duration_s, background=background)
     assert len(mixed.heard) == round(duration_s * RATE_HZ)
     assert mixed.report.duration_s == pytest.approx(duration_s, abs=1 / RATE_HZ)
@@ -98,7 +119,10 @@ def test_a_source_that_ends_early_goes_on_as_silence(ffmpeg: str, tmp_path: Path
 
 def test_a_source_without_sound_is_silence(ffmpeg: str, tmp_path: Path, five: list[MixClip]) -> None:
     source = tmp_path / "silent.mp4"
-    subprocess.run([ffmpeg, "-v", "error", "-f", "lavfi", "-i", "testsrc=s=64x48:r=10:d=12", "-c:v", "libx264", str(source)], check=True)
+    subprocess.run(
+        [ffmpeg, "-v", "error", "-f", "lavfi", "-i", "testsrc=s=64x48:r=10:d=12", "-c:v", "libx264", str(source)],
+        check=True,
+    )
     heard = mix(ffmpeg, tmp_path, source, five).heard
     assert np.abs(heard[round(1.2 * RATE_HZ) : round(1.9 * RATE_HZ)]).max() < 1e-3
     assert onset_s(heard, 2.0) == pytest.approx(2.0, abs=0.005)
@@ -117,7 +141,9 @@ def test_a_track_that_does_not_exist_is_said_to_be_missing(ffmpeg: str, tmp_path
     assert not (tmp_path / "out.m4a").exists()
 
 
-def test_the_energies_of_ingest_lead_to_the_same_levels(ffmpeg: str, tmp_path: Path, film: Path, five: list[MixClip]) -> None:
+def test_the_energies_of_ingest_lead_to_the_same_levels(
+    ffmpeg: str, tmp_path: Path, film: Path, five: list[MixClip]
+) -> None:
     from app.dubbing.mixing.loudness import KMeter
     from app.media.decode import audio_blocks
 

@@ -70,43 +70,63 @@ def test_what_has_not_changed_is_not_even_opened(
 ) -> None:
     first = mix(ffmpeg, tmp_path, film, five)
     for reading in ("audio_blocks", "SoundReader"):
-        monkeypatch.setattr(f"app.dubbing.mixing.window_reader.{reading}", lambda *_, **__: pytest.fail("decoded again"))
+        monkeypatch.setattr(
+            f"app.dubbing.mixing.window_reader.{reading}", lambda *_, **__: pytest.fail("decoded again")
+        )
     again = mix(ffmpeg, tmp_path, film, five)
     assert (again.report.encoded_chunks, again.report.cached_chunks) == (0, 1)
-    assert (again.report.loudness_lufs, again.report.true_peak_db) == (first.report.loudness_lufs, first.report.true_peak_db)
+    assert (again.report.loudness_lufs, again.report.true_peak_db) == (
+        first.report.loudness_lufs,
+        first.report.true_peak_db,
+    )
     assert np.array_equal(again.heard, first.heard)
 
 
 def test_a_gain_that_was_corrected_costs_an_edit_no_second_encoding_of_everything(
     ffmpeg: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.dubbing.mixing.limiter_estimate._left", lambda envelope, *_: np.ones(len(envelope)))  # nothing is foreseen
-    source = write_wav(tmp_path / "source.wav", np.stack([noise(92, level=0.02, seed=1), noise(92, level=0.02, seed=2)], axis=1))
+    # nothing is foreseen
+    monkeypatch.setattr("app.dubbing.mixing.limiter_estimate._left", lambda envelope, *_: np.ones(len(envelope)))
+    source = write_wav(
+        tmp_path / "source.wav", np.stack([noise(92, level=0.02, seed=1), noise(92, level=0.02, seed=2)], axis=1)
+    )
     clips = []
     for index, start_s in enumerate(np.arange(2, 85, 4.0)):
         sound = noise(3.5, 24_000, seed=index, level=0.12)
         sound[::8_000] = 0.9
-        clips.append(MixClip(str(write_wav(tmp_path / f"line{index}.wav", sound, 24_000)), float(start_s), 3.5, 1.0, 0.0, 0.0))
+        clips.append(
+            MixClip(str(write_wav(tmp_path / f"line{index}.wav", sound, 24_000)), float(start_s), 3.5, 1.0, 0.0, 0.0)
+        )
     changes = {"duration_s": 92.0, "target_lufs": -14.0}
     first = mix(ffmpeg, tmp_path, source, clips, **changes)
     assert first.report.loudness_lufs == pytest.approx(-14.0, abs=0.25)
-    assert len(list((tmp_path / "cache").glob("*.levels"))) > len(list((tmp_path / "cache").glob("*.packets"))) == 6  # it was corrected
+    # it was corrected
+    assert len(list((tmp_path / "cache").glob("*.levels"))) > len(list((tmp_path / "cache").glob("*.packets"))) == 6
     clips[9] = MixClip(clips[9].path, clips[9].start_s + 0.3, 3.5, 1.0, 0.0, 0.0)
     made: list[str] = []
-    monkeypatch.setattr("app.dubbing.mixing.chunk_store.coded", lambda chunk, codec, sound: made.append(chunk.name) or coded(chunk, codec, sound))
+    monkeypatch.setattr(
+        "app.dubbing.mixing.chunk_store.coded",
+        lambda chunk, codec, sound: made.append(chunk.name) or coded(chunk, codec, sound),
+    )
     edited = mix(ffmpeg, tmp_path, source, clips, **changes)
     assert edited.report.cached_chunks == 5
     assert len(made) <= 3  # the edited chunk at each gain that was tried
-    fresh = mix(ffmpeg, tmp_path, source, clips, **changes, chunk_cache=str(tmp_path / "fresh"), out=str(tmp_path / "fresh.m4a"))
+    fresh = mix(
+        ffmpeg, tmp_path, source, clips, **changes, chunk_cache=str(tmp_path / "fresh"), out=str(tmp_path / "fresh.m4a")
+    )
     assert np.array_equal(fresh.heard, edited.heard)  # the cache only saves time
 
 
 def test_what_was_made_before_a_kill_is_found(ffmpeg: str, tmp_path: Path, five: list[MixClip]) -> None:
-    source = write_wav(tmp_path / "source.wav", np.stack([noise(125, level=0.02, seed=1), noise(125, level=0.02, seed=2)], axis=1))
+    source = write_wav(
+        tmp_path / "source.wav", np.stack([noise(125, level=0.02, seed=1), noise(125, level=0.02, seed=2)], axis=1)
+    )
     changes = {"duration_s": 125.0, "threads": 1, "target_lufs": None}
     asked = request(tmp_path, source, five, **changes)
     message = msgspec.json.encode({"task": "mix", "request": asked}) + b"\n"
-    child = subprocess.Popen([sys.executable, "-m", "app.dubbing.worker.child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "app.dubbing.worker.child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     assert child.stdin is not None
     assert child.stdout is not None
     child.stdin.write(message)
@@ -127,7 +147,9 @@ def test_what_was_made_before_a_kill_is_found(ffmpeg: str, tmp_path: Path, five:
     assert not list((tmp_path / "cache").glob("*.tmp"))
 
 
-def test_an_edit_late_in_a_film_reads_what_is_heard_around_it_and_no_more(ffmpeg: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_edit_late_in_a_film_reads_what_is_heard_around_it_and_no_more(
+    ffmpeg: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is made of it is what a first run would have made."""
     source = movie(ffmpeg, tmp_path / "film.mp4", noise(92, level=0.02))
     voice = write_wav(tmp_path / "line.wav", noise(1.5, 24_000), 24_000)
@@ -147,6 +169,15 @@ def test_an_edit_late_in_a_film_reads_what_is_heard_around_it_and_no_more(ffmpeg
     edited = mix(ffmpeg, tmp_path, source, clips, duration_s=92.0, target_lufs=None)
     assert (edited.report.encoded_chunks, edited.report.cached_chunks) == (1, 5)
     assert sum(read_n) < 20 * RATE_HZ
-    fresh = mix(ffmpeg, tmp_path, source, clips, duration_s=92.0, target_lufs=None, chunk_cache=str(tmp_path / "fresh"), out=str(tmp_path / "f.m4a"))
+    fresh = mix(
+        ffmpeg,
+        tmp_path,
+        source,
+        clips,
+        duration_s=92.0,
+        target_lufs=None,
+        chunk_cache=str(tmp_path / "fresh"),
+        out=str(tmp_path / "f.m4a"),
+    )
     assert fresh.report.encoded_chunks == 6
     assert fresh.out.read_bytes() == edited.out.read_bytes()

@@ -35,10 +35,21 @@ def late(tmp_path: Path) -> list[MixClip]:
 def test_every_file_has_its_length_its_onsets_and_its_loudness(
     ffmpeg: str, tmp_path: Path, film: Path, late: list[MixClip], codec: AudioCodec, sound_format: AudioFormat
 ) -> None:
-    out, audio = tmp_path / ("track.opus" if codec == AudioCodec.OPUS else "track.m4a"), tmp_path / f"audio.{sound_format}"
+    out, audio = (
+        tmp_path / ("track.opus" if codec == AudioCodec.OPUS else "track.m4a"),
+        tmp_path / f"audio.{sound_format}",
+    )
     mixed = mix(
-        ffmpeg, tmp_path, film, late, duration_s=DURATION_S, out=str(out), codec=codec, audio_out=str(audio), audio_format=sound_format
-    )  # fmt: skip
+        ffmpeg,
+        tmp_path,
+        film,
+        late,
+        duration_s=DURATION_S,
+        out=str(out),
+        codec=codec,
+        audio_out=str(audio),
+        audio_format=sound_format,
+    )
     assert mixed.said[-1] == 1.0
     for path in (out, audio):
         heard = decode(ffmpeg, path)
@@ -54,19 +65,30 @@ def test_every_file_has_its_length_its_onsets_and_its_loudness(
 
 
 @FORMATS
-def test_the_same_request_gives_the_same_file(ffmpeg: str, tmp_path: Path, late: list[MixClip], sound_format: AudioFormat) -> None:
+def test_the_same_request_gives_the_same_file(
+    ffmpeg: str, tmp_path: Path, late: list[MixClip], sound_format: AudioFormat
+) -> None:
     files = []
     for name in ("a", "b"):
         audio = tmp_path / f"{name}.{sound_format}"
         mix(
-            ffmpeg, tmp_path, None, late, duration_s=DURATION_S, audio_out=str(audio), audio_format=sound_format, threads=1 + len(files),
+            ffmpeg,
+            tmp_path,
+            None,
+            late,
+            duration_s=DURATION_S,
+            audio_out=str(audio),
+            audio_format=sound_format,
+            threads=1 + len(files),
             chunk_cache=str(tmp_path / name),
-        )  # fmt: skip
+        )
         files.append(audio.read_bytes())
     assert files[0] == files[1]
 
 
-def test_a_second_file_costs_no_second_encoding_of_the_track(ffmpeg: str, tmp_path: Path, film: Path, late: list[MixClip]) -> None:
+def test_a_second_file_costs_no_second_encoding_of_the_track(
+    ffmpeg: str, tmp_path: Path, film: Path, late: list[MixClip]
+) -> None:
     first = mix(ffmpeg, tmp_path, film, late, duration_s=DURATION_S)
     wav = tmp_path / "audio.wav"
     second = mix(ffmpeg, tmp_path, film, late, duration_s=DURATION_S, audio_out=str(wav), audio_format=AudioFormat.WAV)
@@ -77,8 +99,19 @@ def test_a_second_file_costs_no_second_encoding_of_the_track(ffmpeg: str, tmp_pa
 def test_a_file_that_is_written_in_one_go_costs_no_second_mix_after_a_kill(
     ffmpeg: str, tmp_path: Path, film: Path, late: list[MixClip], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wav, changes = tmp_path / "audio.wav", {"duration_s": DURATION_S, "audio_format": AudioFormat.WAV, "threads": 1, "target_lufs": None}
-    mix(ffmpeg, tmp_path, film, late, audio_out=str(tmp_path / "whole.wav"), chunk_cache=str(tmp_path / "other"), **changes)
+    wav, changes = (
+        tmp_path / "audio.wav",
+        {"duration_s": DURATION_S, "audio_format": AudioFormat.WAV, "threads": 1, "target_lufs": None},
+    )
+    mix(
+        ffmpeg,
+        tmp_path,
+        film,
+        late,
+        audio_out=str(tmp_path / "whole.wav"),
+        chunk_cache=str(tmp_path / "other"),
+        **changes,
+    )
 
     class Killed(Exception):
         pass
@@ -124,7 +157,8 @@ def test_a_failure_leaves_no_sound_file(tmp_path: Path) -> None:
 
 
 def test_a_wave_file_over_four_gigabytes_says_so_in_its_header(tmp_path: Path) -> None:
-    """RF64 (EBU Tech 3306) where it must be, an ordinary WAV where it need not: room for the larger header is left in each."""
+    """RF64 (EBU Tech 3306) where it must be, an ordinary WAV where it need not: room for the larger header is left in
+    each."""
     with SoundWriter(tmp_path / "out.wav", AudioFormat.WAV) as writer:
         writer.write(np.zeros((100, 2), np.float32))
     head = (tmp_path / "out.wav").read_bytes()[:48]

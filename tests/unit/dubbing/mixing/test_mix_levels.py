@@ -34,11 +34,15 @@ def test_lines_of_different_loudness_sound_alike(ffmpeg: str, tmp_path: Path, fi
 
 @pytest.mark.parametrize("background", list(Background))
 @pytest.mark.parametrize("target", [-23.0, -16.0])
-def test_the_loudness_is_the_target_and_no_peak_passes_minus_one(ffmpeg: str, tmp_path: Path, background: Background, target: float) -> None:
+def test_the_loudness_is_the_target_and_no_peak_passes_minus_one(
+    ffmpeg: str, tmp_path: Path, background: Background, target: float
+) -> None:
     source = movie(ffmpeg, tmp_path / "film.mp4", np.concatenate([noise(6, level=0.01), tone(6.3456, 300, level=0.3)]))
     clips = []
     for index in range(4):
-        path = speak(tmp_path / f"line{index}.wav", f"Line number {index}: pop, tap, kick, and on we go!", words_per_minute=190)
+        path = speak(
+            tmp_path / f"line{index}.wav", f"Line number {index}: pop, tap, kick, and on we go!", words_per_minute=190
+        )
         cut = edges(path)
         kept_s = cut.duration_s - cut.trim_start_s - cut.trim_end_s
         clips.append(MixClip(str(path), 3.0 * index, 2.8, kept_s / 2.8, cut.trim_start_s, cut.trim_end_s))
@@ -91,11 +95,15 @@ def test_a_replaced_original_is_gone_but_for_what_is_kept(ffmpeg: str, tmp_path:
 def test_in_the_finished_file_every_line_leads_over_what_is_under_it(
     ffmpeg: str, tmp_path: Path, background: Background, changes: dict[str, object], least_lu: float
 ) -> None:
-    """Two mixes with the same gains: one whose lines are silent, one whose film is. What is loud under the third line is loud under it alone."""
+    """Two mixes with the same gains: one whose lines are silent, one whose film is. What is loud under the third line
+    is loud under it alone."""
     levels_of = np.full(round(DURATION_S * RATE_HZ), 0.03, np.float32)
     levels_of[round(7.2 * RATE_HZ) : round(7.6 * RATE_HZ)] = 0.4
     sound = noise(DURATION_S, level=0.2, seed=5) * levels_of  # nothing for the limiter to do
-    lines = [MixClip(str(speak(tmp_path / f"{n}.wav", "Put the lid back on")), 1.0 + 3 * n, 1.2, 1.0, 0.1, 0.1) for n in range(4)]
+    lines = [
+        MixClip(str(speak(tmp_path / f"{n}.wav", "Put the lid back on")), 1.0 + 3 * n, 1.2, 1.0, 0.1, 0.1)
+        for n in range(4)
+    ]
     changed = {**changes, "background": background, "target_lufs": None}
     film = movie(ffmpeg, tmp_path / "film.mp4", sound)
     with_film = mix(ffmpeg, tmp_path, film, lines, **changed).heard
@@ -120,13 +128,19 @@ def test_in_the_finished_file_every_line_leads_over_what_is_under_it(
 
 
 @pytest.mark.parametrize("target", [-23.0, -14.0])
-def test_peaky_voices_reach_the_target_although_the_limiter_takes_some(ffmpeg: str, tmp_path: Path, target: float) -> None:
+def test_peaky_voices_reach_the_target_although_the_limiter_takes_some(
+    ffmpeg: str, tmp_path: Path, target: float
+) -> None:
     clips = []
     for index in range(6):
-        spoken, rate_hz = read_wav(speak(tmp_path / f"line{index}.wav", "Pop, tap, kick, and on we go!", words_per_minute=190))
+        spoken, rate_hz = read_wav(
+            speak(tmp_path / f"line{index}.wav", "Pop, tap, kick, and on we go!", words_per_minute=190)
+        )
         spoken = spoken * 0.7
         spoken[::rate_hz] = 0.99  # a click every second
-        clips.append(MixClip(str(write_wav(tmp_path / f"line{index}.wav", spoken, rate_hz)), 2.0 * index, 1.9, 1.0, 0.0, 0.0))
+        clips.append(
+            MixClip(str(write_wav(tmp_path / f"line{index}.wav", spoken, rate_hz)), 2.0 * index, 1.9, 1.0, 0.0, 0.0)
+        )
     mixed = mix(ffmpeg, tmp_path, None, clips, target_lufs=target)
     lufs, peak_db = measure(ffmpeg, mixed.out)
     assert lufs == pytest.approx(target, abs=0.5)
@@ -134,7 +148,9 @@ def test_peaky_voices_reach_the_target_although_the_limiter_takes_some(ffmpeg: s
     assert peak_db <= -1.0
 
 
-def test_a_line_that_is_kept_is_heard_as_it_was_between_two_that_are_spoken(ffmpeg: str, tmp_path: Path, film: Path) -> None:
+def test_a_line_that_is_kept_is_heard_as_it_was_between_two_that_are_spoken(
+    ffmpeg: str, tmp_path: Path, film: Path
+) -> None:
     lines = [low_line(tmp_path, 2.0), low_line(tmp_path, 5.0)]
     heard = mix(ffmpeg, tmp_path, film, lines, kept=((4.0, 5.0),), target_lufs=None).heard
     assert tone_db(heard, 4.1, 4.9) == pytest.approx(-20, abs=0.5)
@@ -142,6 +158,8 @@ def test_a_line_that_is_kept_is_heard_as_it_was_between_two_that_are_spoken(ffmp
 
 
 def test_the_level_of_a_kept_background_is_the_wished_one(ffmpeg: str, tmp_path: Path, film: Path) -> None:
-    heard = mix(ffmpeg, tmp_path, film, [low_line(tmp_path, 5.0)], background=Background.KEEP, keep_db=-9.0, target_lufs=None).heard
+    heard = mix(
+        ffmpeg, tmp_path, film, [low_line(tmp_path, 5.0)], background=Background.KEEP, keep_db=-9.0, target_lufs=None
+    ).heard
     assert tone_db(heard, 1, 4) == pytest.approx(-29, abs=0.5)
     assert tone_db(heard, 5.1, 6.9) == pytest.approx(-29, abs=0.5)

@@ -28,8 +28,19 @@ def _stem(folder: Path, seconds: float = DURATION_S) -> Path:
     return write_wav(folder / "stem.wav", tone(seconds, STEM_HZ, level=0.1))
 
 
-def test_the_stem_is_heard_and_ducked_and_the_original_only_in_kept_lines(ffmpeg: str, tmp_path: Path, film: Path) -> None:
-    mixed = mix(ffmpeg, tmp_path, film, [low_line(tmp_path, 5.0)], stem=str(_stem(tmp_path)), stem_id="s", kept=KEPT, target_lufs=None)
+def test_the_stem_is_heard_and_ducked_and_the_original_only_in_kept_lines(
+    ffmpeg: str, tmp_path: Path, film: Path
+) -> None:
+    mixed = mix(
+        ffmpeg,
+        tmp_path,
+        film,
+        [low_line(tmp_path, 5.0)],
+        stem=str(_stem(tmp_path)),
+        stem_id="s",
+        kept=KEPT,
+        target_lufs=None,
+    )
     heard = mixed.heard
     assert tone_db(heard, 1, 4, STEM_HZ) == pytest.approx(-20, abs=0.5)
     assert tone_db(heard, 1, 4) < -60
@@ -37,13 +48,17 @@ def test_the_stem_is_heard_and_ducked_and_the_original_only_in_kept_lines(ffmpeg
     assert tone_db(heard, 9.1, 10.9) == pytest.approx(-20, abs=0.5)
     assert tone_db(heard, 9.1, 10.9, STEM_HZ) < -60
     for edge_s in KEPT[0]:  # no click: nothing but the two tones around the crossfade
-        part = heard[round((edge_s - 0.2) * RATE_HZ) : round((edge_s + 0.2) * RATE_HZ), 0] * np.hanning(round(0.4 * RATE_HZ))
+        part = heard[round((edge_s - 0.2) * RATE_HZ) : round((edge_s + 0.2) * RATE_HZ), 0] * np.hanning(
+            round(0.4 * RATE_HZ)
+        )
         spectrum = np.abs(np.fft.rfft(part))
         assert spectrum[round(8_000 * 0.4) :].max() < 0.002 * spectrum.max()
 
 
 @pytest.mark.parametrize("seconds", [4.0, 30.0])
-def test_a_stem_of_another_length_is_silent_after_its_end_or_cut(ffmpeg: str, tmp_path: Path, film: Path, seconds: float) -> None:
+def test_a_stem_of_another_length_is_silent_after_its_end_or_cut(
+    ffmpeg: str, tmp_path: Path, film: Path, seconds: float
+) -> None:
     heard = mix(ffmpeg, tmp_path, film, [], stem=str(_stem(tmp_path, seconds)), stem_id="s", target_lufs=None).heard
     assert len(heard) == round(DURATION_S * RATE_HZ)
     assert tone_db(heard, 1, 3, STEM_HZ) == pytest.approx(-20, abs=0.5)
@@ -51,13 +66,24 @@ def test_a_stem_of_another_length_is_silent_after_its_end_or_cut(ffmpeg: str, tm
 
 
 def test_a_stem_without_a_source_is_a_background_too(ffmpeg: str, tmp_path: Path) -> None:
-    heard = mix(ffmpeg, tmp_path, None, [low_line(tmp_path, 5.0)], stem=str(_stem(tmp_path)), stem_id="s", kept=KEPT, target_lufs=None).heard
+    heard = mix(
+        ffmpeg,
+        tmp_path,
+        None,
+        [low_line(tmp_path, 5.0)],
+        stem=str(_stem(tmp_path)),
+        stem_id="s",
+        kept=KEPT,
+        target_lufs=None,
+    ).heard
     assert tone_db(heard, 1, 4, STEM_HZ) == pytest.approx(-20, abs=0.5)
     assert np.abs(heard[round(9.2 * RATE_HZ) : round(10.8 * RATE_HZ)]).max() < 1e-3  # kept: an original that is silent
 
 
 def test_a_replaced_background_needs_no_stem(ffmpeg: str, tmp_path: Path, film: Path) -> None:
-    heard = mix(ffmpeg, tmp_path, film, [], stem="/nowhere", stem_id="s", background=Background.REPLACE, target_lufs=None).heard
+    heard = mix(
+        ffmpeg, tmp_path, film, [], stem="/nowhere", stem_id="s", background=Background.REPLACE, target_lufs=None
+    ).heard
     assert np.abs(heard).max() == 0.0
 
 
@@ -70,7 +96,10 @@ def test_a_stem_is_measured_once(ffmpeg: str, tmp_path: Path, film: Path, monkey
 def test_a_stem_that_is_no_sound_is_refused(ffmpeg: str, tmp_path: Path, film: Path) -> None:
     text, silent, playlist = tmp_path / "a.wav", tmp_path / "b.mp4", tmp_path / "c.wav"
     text.write_text("not media at all")
-    subprocess.run([ffmpeg, "-v", "error", "-f", "lavfi", "-i", "testsrc=s=64x48:r=10:d=2", "-c:v", "libx264", str(silent)], check=True)
+    subprocess.run(
+        [ffmpeg, "-v", "error", "-f", "lavfi", "-i", "testsrc=s=64x48:r=10:d=2", "-c:v", "libx264", str(silent)],
+        check=True,
+    )
     playlist.write_text(f"ffconcat version 1.0\nfile {film}\n")
     for path, problem in ((text, errors.NOT_MEDIA), (silent, errors.NO_AUDIO), (playlist, errors.NOT_MEDIA)):
         with pytest.raises(DubError) as raised:

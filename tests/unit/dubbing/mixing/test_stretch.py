@@ -12,7 +12,9 @@ from app.media.decode import audio_blocks
 from tests.unit.dubbing.sounds import RATE_HZ, noise, tone
 
 Engine = Callable[[np.ndarray, int], np.ndarray]
-_no_wheel = pytest.mark.skipif(importlib.util.find_spec("python_stretch") is None, reason="python-stretch has no wheel here")
+_no_wheel = pytest.mark.skipif(
+    importlib.util.find_spec("python_stretch") is None, reason="python-stretch has no wheel here"
+)
 CLIP = Path(__file__).resolve().parents[3] / "fixtures" / "clips" / "en_short.flac"
 _MOST_MS = 40
 ENGINES = [pytest.param(signalsmith, marks=_no_wheel), atempo]
@@ -89,7 +91,10 @@ def test_speech_stays_at_its_place(engine: Engine, rate: float) -> None:
     out = engine(samples, round(len(samples) / rate))
     before, after = _spectra(samples), _spectra(out)
     first = np.arange(_MOST_MS, len(before) - int(2 * _MOST_MS * max(rate, 1)))
-    distance = [np.abs(after[np.rint(first / rate).astype(int) + late_ms] - before[first]).mean() for late_ms in range(-_MOST_MS, _MOST_MS + 1)]
+    distance = [
+        np.abs(after[np.rint(first / rate).astype(int) + late_ms] - before[first]).mean()
+        for late_ms in range(-_MOST_MS, _MOST_MS + 1)
+    ]
     assert abs(int(np.argmin(distance)) - _MOST_MS) <= 8
 
 
@@ -123,7 +128,9 @@ def test_speech_of_any_rate_gets_its_length_and_keeps_its_pitch_and_level(rate_h
 def test_a_clip_of_half_the_rate_is_stretched_at_half_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half the samples are half the work."""
     stretched: list[tuple[int, int]] = []
-    monkeypatch.setattr(module, "signalsmith", lambda s, n, hz=RATE_HZ: stretched.append((len(s), hz)) or signalsmith(s, n, hz))
+    monkeypatch.setattr(
+        module, "signalsmith", lambda s, n, hz=RATE_HZ: stretched.append((len(s), hz)) or signalsmith(s, n, hz)
+    )
     for rate_hz in (22_050, 24_000, 44_100):
         fitted(noise(1, rate_hz), rate_hz, 41_000)
     fitted(noise(1, 22_050), 22_050, RATE_HZ)  # as long as it should be
@@ -133,7 +140,9 @@ def test_a_clip_of_half_the_rate_is_stretched_at_half_the_rate(monkeypatch: pyte
 @_no_wheel
 @pytest.mark.parametrize("rate", [0.85, 1.15])
 def test_speech_of_half_the_rate_sounds_as_if_it_was_stretched_at_the_full_rate(rate: float) -> None:
-    low = soxr.resample(np.concatenate([block.mean(axis=1) for block in audio_blocks(CLIP, 0)])[: 6 * RATE_HZ], RATE_HZ, 24_000)
+    low = soxr.resample(
+        np.concatenate([block.mean(axis=1) for block in audio_blocks(CLIP, 0)])[: 6 * RATE_HZ], RATE_HZ, 24_000
+    )
     full = soxr.resample(low, 24_000, RATE_HZ).astype(np.float32)
     length_n = round(len(full) / rate)
     before, after = _spectra(signalsmith(full, length_n)), _spectra(fitted(low.astype(np.float32), 24_000, length_n))

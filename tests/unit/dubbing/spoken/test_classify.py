@@ -179,7 +179,9 @@ TABLE: list[tuple[str, str, Said]] = [
 ]
 
 
-@pytest.mark.parametrize("text, said", [pytest.param(text, said, id=f"{language} {text[:24]!r}") for language, text, said in TABLE])
+@pytest.mark.parametrize(
+    "text, said", [pytest.param(text, said, id=f"{language} {text[:24]!r}") for language, text, said in TABLE]
+)
 def test_what_is_spoken_and_by_whom(text: str, said: Said) -> None:
     assert [(piece.speaker, piece.spoken) for piece in pieces(text)] == said
 
@@ -194,9 +196,12 @@ def kinds(text: str) -> list[tuple[LeftOutKind, str]]:
 
 def test_what_is_left_out_is_named_and_stands_beside() -> None:
     assert kinds("JOHN: (sighs) Look at www.example.com 😀 [soft music]") == [
-        (LeftOutKind.LABEL, "JOHN:"), (LeftOutKind.SOUND, "(sighs)"), (LeftOutKind.ADDRESS, "www.example.com"), (LeftOutKind.EMOJI, "😀"),
+        (LeftOutKind.LABEL, "JOHN:"),
+        (LeftOutKind.SOUND, "(sighs)"),
+        (LeftOutKind.ADDRESS, "www.example.com"),
+        (LeftOutKind.EMOJI, "😀"),
         (LeftOutKind.MUSIC, "[soft music]"),
-    ]  # fmt: skip
+    ]
     assert kinds("Translated by somebody") == [(LeftOutKind.CREDIT, "Translated by somebody")]
     assert kinds("- Hi.\n>> Hello.") == []  # nobody would miss a dash
 
@@ -212,7 +217,12 @@ CHINESE = ["小明：你好", "小红：你好吗", "小明：很好", "小红�
 
 
 @pytest.mark.parametrize(
-    "file, text, said", [(FILE, "Anna: Gut.", [("Anna", "Gut.")]), (CHINESE, "小红：再见", [("小红", "再见")]), (FILE, FILE[-1], [("", FILE[-1])])]
+    "file, text, said",
+    [
+        (FILE, "Anna: Gut.", [("Anna", "Gut.")]),
+        (CHINESE, "小红：再见", [("小红", "再见")]),
+        (FILE, FILE[-1], [("", FILE[-1])]),
+    ],
 )
 def test_a_name_that_a_file_uses_again_and_again_is_a_label(file: list[str], text: str, said: Said) -> None:
     names = names_in(file)
@@ -225,7 +235,13 @@ def test_once_it_is_prose() -> None:
 
 
 def test_in_a_file_of_capitals_they_tell_nothing() -> None:
-    names = names_in(["I SAID IT BEFORE AND I SAY IT AGAIN: NO.", "ONE MORE THING: GO HOME NOW.", ">> JOHN: WE ARE LEAVING IN AN HOUR."])
+    names = names_in(
+        [
+            "I SAID IT BEFORE AND I SAY IT AGAIN: NO.",
+            "ONE MORE THING: GO HOME NOW.",
+            ">> JOHN: WE ARE LEAVING IN AN HOUR.",
+        ]
+    )
     assert names.all_caps
     assert pieces("ONE MORE THING: GO HOME NOW.", names)[0].spoken == "ONE MORE THING: GO HOME NOW."
     assert [(p.speaker, p.spoken) for p in pieces(">> JOHN: WE ARE LEAVING.", names)] == [("JOHN", "WE ARE LEAVING.")]
@@ -272,8 +288,17 @@ def test_every_character_is_spoken_or_stands_beside(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text, heard",
-    [("Go 😀 home.", "Go home."), ("See www.example.com.", "See."), ("mail a.b@c.org!", "mail!"), ("the end.Com on", "the end.Com on"), ("[sighs] Fine (really).", "[sighs] Fine (really)."),
-     ("3.5 km at 20 °C", "3.5 km at 20 °C"), ("node.js and U.S. law", "node.js and U.S. law"), ("你好😀世界", "你好世界"), ("a  b", "a  b")],
-)  # fmt: skip
+    [
+        ("Go 😀 home.", "Go home."),
+        ("See www.example.com.", "See."),
+        ("mail a.b@c.org!", "mail!"),
+        ("the end.Com on", "the end.Com on"),
+        ("[sighs] Fine (really).", "[sighs] Fine (really)."),
+        ("3.5 km at 20 °C", "3.5 km at 20 °C"),
+        ("node.js and U.S. law", "node.js and U.S. law"),
+        ("你好😀世界", "你好世界"),
+        ("a  b", "a  b"),
+    ],
+)
 def test_what_a_voice_gets_has_no_emoji_and_no_address(text: str, heard: str) -> None:
     assert voiced(text) == heard

@@ -88,9 +88,13 @@ def line(text: str, words: tuple[Word, ...] = ()) -> Segment:
 def test_descriptions_are_kept_and_not_spoken() -> None:
     lines = lines_of(parse(SDH), 20.0).segments
     assert [(each.text, each.speaker, each.skip) for each in lines] == [
-        ("[door slams]", "", True), ("We should go.", "JOHN", False), ("Hi. Hello.", "", False), ("♪ ♪", "", True), ("♪ La la la ♪", "", True),
+        ("[door slams]", "", True),
+        ("We should go.", "JOHN", False),
+        ("Hi. Hello.", "", False),
+        ("♪ ♪", "", True),
+        ("♪ La la la ♪", "", True),
         ("Thank you.", "", False),
-    ]  # fmt: skip
+    ]
     assert [each.source_text for each in lines] == [" ".join(cue.text.split()) for cue in parse(SDH)]
     assert [part.kind for each in lines for part in each.left_out] == ["sound", "label", "sound", "music", "music"]
     assert [(each.start_s, each.end_s) for each in lines] == [(cue.start_s, cue.end_s) for cue in parse(SDH)]
@@ -99,7 +103,13 @@ def test_descriptions_are_kept_and_not_spoken() -> None:
 
 def test_as_wished_all_of_it_is_spoken() -> None:
     lines = lines_of(parse(SDH), 20.0, speak_sounds=True).segments
-    assert [each.text for each in speakable(lines)] == ["[door slams]", "JOHN: (sighs) We should go.", "Hi. Hello.", "La la la", "Thank you."]
+    assert [each.text for each in speakable(lines)] == [
+        "[door slams]",
+        "JOHN: (sighs) We should go.",
+        "Hi. Hello.",
+        "La la la",
+        "Thank you.",
+    ]
     assert lines[1].speaker == "JOHN"
 
 
@@ -108,7 +118,9 @@ def test_one_word_a_cue_is_one_line_with_every_words_time() -> None:
     assert made.joined == Joined(42, 1)
     (only,) = made.segments
     assert (only.start_s, only.end_s, only.text) == (0.0, 8.38, " ".join(WORDS))
-    assert only.words == tuple(Word(f" {cue.text}" if n else cue.text, cue.start_s, cue.end_s) for n, cue in enumerate(one_word_cues()))
+    assert only.words == tuple(
+        Word(f" {cue.text}" if n else cue.text, cue.start_s, cue.end_s) for n, cue in enumerate(one_word_cues())
+    )
 
 
 def test_whether_short_cues_are_joined_can_be_chosen() -> None:
@@ -142,7 +154,9 @@ def test_a_cue_too_short_for_two_stays_one_line() -> None:
     assert (only.speaker, only.text) == ("JOHN", "Going? Out.")
 
 
-@pytest.mark.parametrize("gap_s, spoken", [(0.1, ["Hello there.", "What?"]), (5.0, ["Hello there. [a very", "long crash] What?"])])
+@pytest.mark.parametrize(
+    "gap_s, spoken", [(0.1, ["Hello there.", "What?"]), (5.0, ["Hello there. [a very", "long crash] What?"])]
+)
 def test_brackets_go_on_in_the_next_cue_if_it_comes_soon(gap_s: float, spoken: list[str]) -> None:
     cues = [Cue(0, 2, "Hello there. [a very"), Cue(2 + gap_s, 4 + gap_s, "long crash] What?")]
     assert [each.text for each in lines_of(cues, 20.0).segments] == spoken
@@ -162,11 +176,23 @@ def test_what_is_not_within_the_video_is_not_a_line() -> None:
 def test_what_recognition_makes_up_is_not_spoken() -> None:
     words = (Word(" [Music]", 1.0, 2.0), Word(" Welcome.", 2.2, 3.0))
     said = recognised(
-        [line("Hello."), line("[Music]"), line("(Applause)"), line("[Music] Welcome.", words), line("Untertitel der Amara.org-Community"), line("♪♪")]
+        [
+            line("Hello."),
+            line("[Music]"),
+            line("(Applause)"),
+            line("[Music] Welcome.", words),
+            line("Untertitel der Amara.org-Community"),
+            line("♪♪"),
+        ]
     )
     assert [(each.text, each.skip) for each in said] == [
-        ("Hello.", False), ("[Music]", True), ("(Applause)", True), ("Welcome.", False), ("Untertitel der Amara.org-Community", True), ("♪♪", True),
-    ]  # fmt: skip
+        ("Hello.", False),
+        ("[Music]", True),
+        ("(Applause)", True),
+        ("Welcome.", False),
+        ("Untertitel der Amara.org-Community", True),
+        ("♪♪", True),
+    ]
     assert said[0] == line("Hello.")
     assert said[3].words == (Word("Welcome.", 2.2, 3.0),) and said[3].source_text == "[Music] Welcome."
     assert [each.text for each in recognised([line("[Music]")], speak_sounds=True)] == ["[Music]"]
@@ -209,7 +235,12 @@ def test_every_recognised_chunk_is_told_apart(tmp_path: Path) -> None:
 
 
 def test_no_emoji_and_no_address_reaches_a_voice_whoever_wrote_it() -> None:
-    lines = [line("Go 😀 to www.example.com now."), line("👍"), line("https://example.org"), line("me@example.org, you")]
+    lines = [
+        line("Go 😀 to www.example.com now."),
+        line("👍"),
+        line("https://example.org"),
+        line("me@example.org, you"),
+    ]
     requests = requests_for(lines, VoiceChoice("v:a", "", 1.0, "en"), "a")
     assert [request.text for _, request in requests] == ["Go to now.", "you"]
     assert [request.previous_text + request.next_text for _, request in requests] == ["you", "Go to now."]
@@ -251,7 +282,11 @@ def test_a_line_that_was_left_out_can_be_spoken() -> None:
 def test_a_line_joined_with_one_that_was_left_out_is_spoken() -> None:
     lines = lines_of(parse(SDH), 20.0).segments
     joined = editing.merge(lines[0].id, lines)[0]
-    assert (joined.text, joined.skip, joined.source_text) == ("We should go.", False, "[door slams] JOHN: (sighs) We should go.")
+    assert (joined.text, joined.skip, joined.source_text) == (
+        "We should go.",
+        False,
+        "[door slams] JOHN: (sighs) We should go.",
+    )
     assert [part.text for part in joined.left_out] == ["[door slams]", "JOHN:", "(sighs)"]
 
 
@@ -265,4 +300,6 @@ def test_a_line_that_was_left_out_stays_so_in_both_halves() -> None:
 def test_what_was_left_out_goes_with_the_half_that_it_stood_in() -> None:
     (whole,) = lines_of([Cue(0, 4, "(sighs) One two three four five [bang] six")], 20.0).segments
     first, second = editing.split(whole.id, whole.text.index("four"), [whole])
-    assert [part.text for part in first.left_out] == ["(sighs)"] and [part.text for part in second.left_out] == ["[bang]"]
+    assert [part.text for part in first.left_out] == ["(sighs)"] and [part.text for part in second.left_out] == [
+        "[bang]"
+    ]

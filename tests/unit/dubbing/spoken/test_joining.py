@@ -63,14 +63,22 @@ def test_where_a_line_ends_and_what_stands_between_words(words: list[str], lines
 
 
 def test_a_pause_ends_a_line_and_a_shorter_one_does_where_nothing_is_punctuated() -> None:
-    assert texts([*spread(["so", "it", "goes."]), *spread(["and", "on."], start_s=0.28 + 0.6 + 0.9)]) == ["so it goes.", "and on."]
+    assert texts([*spread(["so", "it", "goes."]), *spread(["and", "on."], start_s=0.28 + 0.6 + 0.9)]) == [
+        "so it goes.",
+        "and on.",
+    ]
     paused = [*spread(["it", "is"]), *spread(["not", "so"], start_s=0.58 + 0.6)]
     assert texts(paused) == ["it is", "not so"]
     assert texts([*paused, Cue(9, 9.5, "End.")]) == ["it is not so", "End."]
 
 
 def test_never_across_speakers_that_the_file_names() -> None:
-    cues = [Cue(0, 0.2, "I", (), "Ann"), Cue(0.2, 0.4, "go", (), "Ann"), Cue(0.4, 0.6, "you", (), "Bob"), Cue(0.6, 0.8, "stay", (), "Bob")]
+    cues = [
+        Cue(0, 0.2, "I", (), "Ann"),
+        Cue(0.2, 0.4, "go", (), "Ann"),
+        Cue(0.4, 0.6, "you", (), "Bob"),
+        Cue(0.6, 0.8, "stay", (), "Bob"),
+    ]
     assert [(joint.speaker, joint.text) for joint in join(cues, NOBODY)] == [("Ann", "I go"), ("Bob", "you stay")]
 
 
@@ -96,8 +104,11 @@ def test_a_word_has_its_own_time_or_its_share_of_the_cue() -> None:
     cues = [Cue(0.0, 1.0, "one three"), Cue(1.0, 2.0, "four five", (Word("four", 1.1, 1.3), Word("five", 1.6, 1.9)))]
     joint = next(join(cues, NOBODY))
     assert [(word.text, word.start_s, word.end_s) for word, _ in joint.words] == [
-        ("one", 0.0, 0.375), ("three", 0.375, 1.0), ("four", 1.1, 1.3), ("five", 1.6, 1.9),
-    ]  # fmt: skip
+        ("one", 0.0, 0.375),
+        ("three", 0.375, 1.0),
+        ("four", 1.1, 1.3),
+        ("five", 1.6, 1.9),
+    ]
     assert all(joint.text[start:end] == word.text for word, (start, end) in joint.words)
 
 
@@ -114,20 +125,25 @@ def test_a_file_of_single_words_looks_short() -> None:
     "cues",
     [
         spread(["Yes.", "No.", "Why?", "Come on!", "All right.", "Go."], 2.0, 1.0),  # short answers, with time between
-        spread(["He gave me the printed report in your", "notes.", "I have read all of it by now.", "Thank you."], 3.0, 2.9),
+        spread(
+            ["He gave me the printed report in your", "notes.", "I have read all of it by now.", "Thank you."], 3.0, 2.9
+        ),
         spread(["Yes", "No", "Maybe", "Never", "Always"], 3.0, 1.0),
         spread(["one", "two"]),
         spread(["今天我们去公园散步", "明天我们去看电影吧", "后天我们去吃火锅", "然后回家"], 1.2, 1.1),
         [],
     ],
-)  # fmt: skip
+)
 def test_other_files_do_not(cues: list[Cue]) -> None:
     assert not looks_short(cues)
 
 
 def test_a_real_film_does_not() -> None:
     film = "\n\n".join(
-        f"{n}\n00:{n // 20:02}:{n % 20 * 3:02},000 --> 00:{n // 20:02}:{n % 20 * 3 + 2:02},500\n{'I never thought it would end' if n % 2 else 'like this. Did you?'}"
+        (
+            f"{n}\n00:{n // 20:02}:{n % 20 * 3:02},000 --> "
+            f"00:{n // 20:02}:{n % 20 * 3 + 2:02},500\n{'I never thought it would end' if n % 2 else 'like this. Did you?'}"
+        )
         for n in range(1, 200)
     )
     assert not looks_short(parse(film.encode()))
@@ -209,7 +225,9 @@ def test_no_word_is_lost_or_doubled_and_times_stay_within_the_originals(cues: li
         assert joint.start_s <= own[0].start_s and own[-1].end_s <= joint.end_s
         assert len(joint.text) <= MAX_TEXT_CHARACTERS
         of = [cue for cue in cues if joint.start_s <= cue.start_s <= cue.end_s <= joint.end_s]
-        assert joint.end_s - joint.start_s <= LONGEST_S + 0.5 or max(cue.end_s - cue.start_s for cue in of) > LONGEST_S / 2
+        assert (
+            joint.end_s - joint.start_s <= LONGEST_S + 0.5 or max(cue.end_s - cue.start_s for cue in of) > LONGEST_S / 2
+        )
 
 
 def _groups(cues: list[Cue], sizes: list[int]) -> list[list[Cue]]:

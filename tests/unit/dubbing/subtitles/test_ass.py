@@ -48,7 +48,10 @@ def invalid(text: str) -> str:
 
 def test_dialogue_is_read_and_comments_are_not() -> None:
     text = (
-        HEAD + "Comment: 0,0:00:00.00,0:00:01.00,Default,,0,0,0,,no\n" + dialogue("Later, yes", "0:01:00.25", "1:00:00.00") + dialogue("Hello, you")
+        HEAD
+        + "Comment: 0,0:00:00.00,0:00:01.00,Default,,0,0,0,,no\n"
+        + dialogue("Later, yes", "0:01:00.25", "1:00:00.00")
+        + dialogue("Hello, you")
     )
     assert parse(text.encode()) == (Cue(1.0, 2.5, "Hello, you", (), "Ann"), Cue(60.25, 3600.0, "Later, yes", (), "Ann"))
 
@@ -56,13 +59,24 @@ def test_dialogue_is_read_and_comments_are_not() -> None:
 @pytest.mark.parametrize(
     ("written", "spoken"),
     [
-        (r"{\an8\pos(10,10)\fad(200,200)}Up {\i1}here{\i0}", "Up here"), (r"one\Ntwo\nthree", "one\ntwo\nthree"), (r"a\hb", "a\u00a0b"),
-        (r"{\k20}ka{\k30}ra{\k10}oke", "karaoke"), ("{a comment}said", "said"), (r"{\p1}m 0 0 l 100 0 100 100{\p0}", ""),
-        (r"before {\p4\an7}m 0 0 b 1 2 3 4 5 6{\p0}after", "before after"), (r"{\pos(1,2)}kept", "kept"), (r"\{braces\}", "{braces}"),
-        ("open { brace", "open { brace"), ("close } brace", "close } brace"), ("a, b, c", "a, b, c"), ("bell\x07", "bell"), ("{}x{}", "x"),
-        (r"{\pbo20}kept", "kept"), (r"C:\temp", r"C:\temp"),
+        (r"{\an8\pos(10,10)\fad(200,200)}Up {\i1}here{\i0}", "Up here"),
+        (r"one\Ntwo\nthree", "one\ntwo\nthree"),
+        (r"a\hb", "a\u00a0b"),
+        (r"{\k20}ka{\k30}ra{\k10}oke", "karaoke"),
+        ("{a comment}said", "said"),
+        (r"{\p1}m 0 0 l 100 0 100 100{\p0}", ""),
+        (r"before {\p4\an7}m 0 0 b 1 2 3 4 5 6{\p0}after", "before after"),
+        (r"{\pos(1,2)}kept", "kept"),
+        (r"\{braces\}", "{braces}"),
+        ("open { brace", "open { brace"),
+        ("close } brace", "close } brace"),
+        ("a, b, c", "a, b, c"),
+        ("bell\x07", "bell"),
+        ("{}x{}", "x"),
+        (r"{\pbo20}kept", "kept"),
+        (r"C:\temp", r"C:\temp"),
     ],
-)  # fmt: skip
+)
 def test_only_what_is_spoken_remains(written: str, spoken: str) -> None:
     cues = parse((HEAD + dialogue(written) + dialogue("last", "0:00:05.00", "0:00:06.00")).encode())
     assert [cue.text for cue in cues] == ([spoken] if spoken else []) + ["last"]
@@ -70,15 +84,31 @@ def test_only_what_is_spoken_remains(written: str, spoken: str) -> None:
 
 def test_ssa_and_other_orders_of_fields_are_read() -> None:
     ssa = (
-        "[Script Info]\nScriptType: v4.00\n[V4 Styles]\n[Events]\nFormat: Marked, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+        "[Script Info]\nScriptType: v4.00\n[V4 Styles]\n[Events]\nFormat: Marked, Start, End, Style, Name, "
+        "MarginL, MarginR, MarginV, Effect, Text\n"
     )
-    assert parse((ssa + "Dialogue: Marked=0,0:00:01.00,0:00:02.00,Default,,0,0,0,,Hi, you\n").encode()) == (Cue(1.0, 2.0, "Hi, you"),)
-    assert parse(b"[Events]\nFormat: End, Start, Text\nDialogue: 0:00:02.00,0:00:01.00,a, b") == (Cue(1.0, 2.0, "a, b"),)
-    assert parse(("[script info]\n[EVENTS]\n" + dialogue("no format line")).encode()) == (Cue(1.0, 2.5, "no format line", (), "Ann"),)
+    assert parse((ssa + "Dialogue: Marked=0,0:00:01.00,0:00:02.00,Default,,0,0,0,,Hi, you\n").encode()) == (
+        Cue(1.0, 2.0, "Hi, you"),
+    )
+    assert parse(b"[Events]\nFormat: End, Start, Text\nDialogue: 0:00:02.00,0:00:01.00,a, b") == (
+        Cue(1.0, 2.0, "a, b"),
+    )
+    assert parse(("[script info]\n[EVENTS]\n" + dialogue("no format line")).encode()) == (
+        Cue(1.0, 2.5, "no format line", (), "Ann"),
+    )
 
 
 def test_what_is_drawn_twice_is_spoken_once() -> None:
-    assert len(parse((HEAD + dialogue(r"{\blur3}glow") + dialogue("glow") + dialogue("glow", "0:00:03.00", "0:00:04.00")).encode())) == 2
+    assert (
+        len(
+            parse(
+                (
+                    HEAD + dialogue(r"{\blur3}glow") + dialogue("glow") + dialogue("glow", "0:00:03.00", "0:00:04.00")
+                ).encode()
+            )
+        )
+        == 2
+    )
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1251"])
@@ -92,13 +122,16 @@ def test_any_encoding_is_read(encoding: str) -> None:
 @pytest.mark.parametrize(
     ("line", "says", "kept"),
     [
-        (dialogue("x", "0:00:aa.00"), "the times cannot be read", False), (dialogue("x", "0:00:03.00"), "ends before it starts", True),
-        (dialogue("x", "0:00:01.00", "200:00:00.00"), "later than 100 hours", False), ("Dialogue: 0,0:00:01.00\n", "2 of 10 fields", False),
-        (dialogue("x" * 6000), "more than 5000 characters", False), (dialogue("x", "0:00:03.00", "soon"), "end cannot be read", True),
+        (dialogue("x", "0:00:aa.00"), "the times cannot be read", False),
+        (dialogue("x", "0:00:03.00"), "ends before it starts", True),
+        (dialogue("x", "0:00:01.00", "200:00:00.00"), "later than 100 hours", False),
+        ("Dialogue: 0,0:00:01.00\n", "2 of 10 fields", False),
+        (dialogue("x" * 6000), "more than 5000 characters", False),
+        (dialogue("x", "0:00:03.00", "soon"), "end cannot be read", True),
         (dialogue("x", "-0:00:01.00"), "starts before the video", True),
         (dialogue("x", "-0:00:02.00", "-0:00:01.00"), "before the video's start", False),
     ],
-)  # fmt: skip
+)
 def test_a_faulty_line_is_named_and_the_others_are_read(line: str, says: str, kept: bool) -> None:
     found = read((HEAD + dialogue("fine") + line).encode())
     (fault,) = found.faults

@@ -7,11 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.segment import Placement, Segment, Word
-from app.dubbing.subtitles.cues import MIN_SHOWN_S, Cue, cues_for, flatten, reading_speed, source_subtitles_for, subtitles_for
+from app.dubbing.subtitles.cues import (
+    MIN_SHOWN_S,
+    Cue,
+    cues_for,
+    flatten,
+    reading_speed,
+    source_subtitles_for,
+    subtitles_for,
+)
 from app.dubbing.subtitles.line_breaks import break_lines, parts
 
 LONG = (
-    "When it had rained all day long, we stayed at home and read. Then the sun came out, and everybody in the whole street went down to the river, "
+    "When it had rained all day long, we stayed at home and read. Then the sun came out, and everybody in the whole "
+    "street went down to the river, "
     "where the boats were."
 )
 
@@ -26,7 +35,10 @@ def placed(name: str, start_s: float, duration_s: float) -> Placement:
 
 
 def words(text: str, *starts_s: float, end_s: float) -> tuple[Word, ...]:
-    return tuple(Word(f" {word}", start, end) for word, start, end in zip(text.split(), starts_s, [*starts_s[1:], end_s], strict=True))
+    return tuple(
+        Word(f" {word}", start, end)
+        for word, start, end in zip(text.split(), starts_s, [*starts_s[1:], end_s], strict=True)
+    )
 
 
 def test_subtitles_follow_the_placed_clips() -> None:
@@ -72,13 +84,22 @@ def test_words_that_make_no_sense_are_not_believed() -> None:
 
 
 def test_a_short_line_stays_long_enough_to_be_read_unless_another_follows() -> None:
-    lines = (line("a", 1.0, 1.2, "Yes."), line("b", 5.0, 5.2, "No."), line("c", 5.5, 7.0, "Or yes."), line("d", 9.9, 10.0, "End."))
+    lines = (
+        line("a", 1.0, 1.2, "Yes."),
+        line("b", 5.0, 5.2, "No."),
+        line("c", 5.5, 7.0, "Or yes."),
+        line("d", 9.9, 10.0, "End."),
+    )
     shown = [(cue.start_s, round(cue.end_s, 3)) for cue in subtitles_for(lines, (), 10.0)]
     assert shown == [(1.0, round(1 + MIN_SHOWN_S, 3)), (5.0, 5.5), (5.5, 7.0), (9.9, 10.0)]
 
 
 def test_lines_of_one_speaker_never_overlap_and_those_of_two_may() -> None:
-    lines = (line("a", 1.0, 4.0, "A", speaker="x"), line("b", 3.0, 5.0, "B", speaker="x"), line("c", 3.5, 6.0, "C", speaker="y"))
+    lines = (
+        line("a", 1.0, 4.0, "A", speaker="x"),
+        line("b", 3.0, 5.0, "B", speaker="x"),
+        line("c", 3.5, 6.0, "C", speaker="y"),
+    )
     assert subtitles_for(lines, (), 10.0) == (Cue(1.0, 3.0, "A"), Cue(3.0, 5.0, "B"), Cue(3.5, 6.0, "C"))
 
 
@@ -93,11 +114,17 @@ def test_the_originals_subtitles_say_what_was_said_when_it_was_said() -> None:
 
 
 def test_overlapping_cues_are_flattened() -> None:
-    assert flatten((Cue(0, 4, "a"), Cue(1, 2, "b"), Cue(6, 7, "c"))) == (Cue(0, 1, "a"), Cue(1, 2, "a\nb"), Cue(2, 4, "a"), Cue(6, 7, "c"))
+    assert flatten((Cue(0, 4, "a"), Cue(1, 2, "b"), Cue(6, 7, "c"))) == (
+        Cue(0, 1, "a"),
+        Cue(1, 2, "a\nb"),
+        Cue(2, 4, "a"),
+        Cue(6, 7, "c"),
+    )
 
 
 @pytest.mark.parametrize(
-    ("text", "duration_s", "speed"), [("Hello there", 1.0, 11.0), ("Hello\n there", 2.0, 5.5), ("नमस्ते", 1.0, 4.0), ("", 1.0, 0.0)]
+    ("text", "duration_s", "speed"),
+    [("Hello there", 1.0, 11.0), ("Hello\n there", 2.0, 5.5), ("नमस्ते", 1.0, 4.0), ("", 1.0, 0.0)],
 )
 def test_reading_speed_counts_what_is_read(text: str, duration_s: float, speed: float) -> None:
     assert reading_speed(text, duration_s) == pytest.approx(speed)
@@ -110,7 +137,9 @@ TEXTS = st.text(st.characters(categories=["L", "N", "P", "Zs", "Mn"]), min_size=
 @settings(deadline=None)  # a busy machine is not slow code
 @given(st.lists(st.tuples(SPANS, TEXTS, st.sampled_from("xy")), min_size=1, max_size=8))
 def test_whatever_is_said_can_be_read_in_order(raw: list[tuple[tuple[int, int], str, str]]) -> None:
-    lines = [line(str(n), at / 1000, (at + long) / 1000, text, speaker=who) for n, ((at, long), text, who) in enumerate(raw)]
+    lines = [
+        line(str(n), at / 1000, (at + long) / 1000, text, speaker=who) for n, ((at, long), text, who) in enumerate(raw)
+    ]
     for who in "xy":
         cues = subtitles_for([each for each in lines if each.speaker == who], (), 100.0)
         assert all(cue.start_s < cue.end_s for cue in cues)

@@ -1,4 +1,5 @@
-"""The encoding of a subtitle file: what its bytes say, and what its language is usually written in. `bench.encodings` measures on much more."""
+"""The encoding of a subtitle file: what its bytes say, and what its language is usually written in. `bench.encodings`
+measures on much more."""
 
 from __future__ import annotations
 
@@ -16,13 +17,22 @@ from app.dubbing.subtitles.reading_report import subtitle_reading
 from app.dubbing.subtitles.srt_vtt import read
 from bench.encodings import ENCODINGS, encoded
 
-ROWS = [row.split("\t") for row in Path("tests/fixtures/declaration.txt").read_text(encoding="utf-8").splitlines() if not row.startswith("#")]
-LINES = {language: [text for name, text in ROWS if name == language] for language in dict.fromkeys(name for name, _ in ROWS)}
+ROWS = [
+    row.split("\t")
+    for row in Path("tests/fixtures/declaration.txt").read_text(encoding="utf-8").splitlines()
+    if not row.startswith("#")
+]
+LINES = {
+    language: [text for name, text in ROWS if name == language] for language in dict.fromkeys(name for name, _ in ROWS)
+}
 CASES = [(language, encoding) for language in LINES for encoding in ENCODINGS[language]]
 
 
 def srt(lines: list[bytes]) -> bytes:
-    return b"\r\n".join(b"%d\r\n00:00:%02d,000 --> 00:00:%02d,900\r\n%s\r\n" % (n, 2 * n, 2 * n, line) for n, line in enumerate(lines, 1))
+    return b"\r\n".join(
+        b"%d\r\n00:00:%02d,000 --> 00:00:%02d,900\r\n%s\r\n" % (n, 2 * n, 2 * n, line)
+        for n, line in enumerate(lines, 1)
+    )
 
 
 def old_file(language: str, encoding: str) -> bytes:
@@ -62,7 +72,14 @@ def test_the_language_that_is_given_chooses_between_code_pages() -> None:
 
 
 def test_a_language_that_is_given_wrongly_does_not_spoil_what_is_clear() -> None:
-    for language, encoding in (("ru", "cp1251"), ("ja", "cp932"), ("el", "cp1253"), ("th", "cp874"), ("ko", "cp949"), ("pl", "cp1250")):
+    for language, encoding in (
+        ("ru", "cp1251"),
+        ("ja", "cp932"),
+        ("el", "cp1253"),
+        ("th", "cp874"),
+        ("ko", "cp949"),
+        ("pl", "cp1250"),
+    ):
         data = old_file(language, encoding)
         assert read(data, language="en").cues == read(data, encoding=encoding).cues, language
 
@@ -99,11 +116,24 @@ def test_what_is_likely_begins_with_the_guess_and_the_sample_shows_it() -> None:
 @pytest.mark.parametrize(
     ("name", "ours"),
     [
-        ("windows-1250", "cp1250"), ("Latin1", "iso8859-1"), ("GBK", "gb18030"), ("Big5", "big5hkscs"), ("shift_jis", "cp932"), ("euc-kr", "cp949"),
-        ("UTF-8", "utf-8"), ("utf8-sig", None), ("rot13", None), ("unicode_escape", None), ("idna", None), ("hex", None), ("", None), ("\0", None),
-        ("no such thing", None), ("utf-7", None),
+        ("windows-1250", "cp1250"),
+        ("Latin1", "iso8859-1"),
+        ("GBK", "gb18030"),
+        ("Big5", "big5hkscs"),
+        ("shift_jis", "cp932"),
+        ("euc-kr", "cp949"),
+        ("UTF-8", "utf-8"),
+        ("utf8-sig", None),
+        ("rot13", None),
+        ("unicode_escape", None),
+        ("idna", None),
+        ("hex", None),
+        ("", None),
+        ("\0", None),
+        ("no such thing", None),
+        ("utf-7", None),
     ],
-)  # fmt: skip
+)
 def test_encodings_are_named_as_people_do_and_others_are_not_taken(name: str, ours: str | None) -> None:
     assert known(name) == ours
 
@@ -141,4 +171,6 @@ def test_the_tables_are_read_only_when_something_must_be_guessed() -> None:
         "read('1\\n00:00:01,000 --> 00:00:02,000\\nÇa va?\\n'.encode())\n"
         "print(letter_statistics._tables.cache_info().misses)"
     )
-    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip() == "0"
+    assert (
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip() == "0"
+    )

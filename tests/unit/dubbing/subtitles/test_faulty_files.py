@@ -22,7 +22,9 @@ def faults(text: str) -> list[tuple[int, str, bool]]:
 
 
 def srt(*bodies: str) -> str:
-    return "\n".join(f"{n}\n00:00:{2 * n:02},000 --> 00:00:{2 * n + 1:02},000\n{body}\n" for n, body in enumerate(bodies, 1))
+    return "\n".join(
+        f"{n}\n00:00:{2 * n:02},000 --> 00:00:{2 * n + 1:02},000\n{body}\n" for n, body in enumerate(bodies, 1)
+    )
 
 
 # ---- lines
@@ -61,10 +63,13 @@ def test_text_before_the_first_cue_is_named_and_not_spoken() -> None:
 @pytest.mark.parametrize(
     ("end", "line", "what"),
     [
-        ("\n2\n", 5, "the file ends inside a cue"), ("\n2\n00:00:04,000 --> 00:00:05,000", 6, "the file ends inside a cue"),
-        ("\n2\n00:00:04,0", 6, "the times cannot be read"), ("\n2\n00:00:04", 6, "the times cannot be read"), ("\n00:00:04,000 -->", 5, "end"),
+        ("\n2\n", 5, "the file ends inside a cue"),
+        ("\n2\n00:00:04,000 --> 00:00:05,000", 6, "the file ends inside a cue"),
+        ("\n2\n00:00:04,0", 6, "the times cannot be read"),
+        ("\n2\n00:00:04", 6, "the times cannot be read"),
+        ("\n00:00:04,000 -->", 5, "end"),
     ],
-)  # fmt: skip
+)
 def test_an_unfinished_end_is_named_and_left_out(end: str, line: int, what: str) -> None:
     text = srt("Hello there.") + end
     assert said(text) == ["Hello there."]
@@ -97,16 +102,27 @@ def test_a_cue_that_ends_before_it_starts_ends_by_its_length_before_the_next() -
     text = "1\n00:00:03,000 --> 00:00:02,900\nThis one is broken.\n\n2\n00:00:03,800 --> 00:00:05,000\nFine.\n"
     assert shown(text) == [(3.0, 3.8, "This one is broken."), (3.8, 5.0, "Fine.")]
     assert faults(text) == [(2, "the cue ends before it starts", False)]
-    assert shown(text.replace("03,800", "30,000").replace("05,000", "31,000"))[0][1] == pytest.approx(3 + len("This one is broken.") / 15, abs=0.001)
+    assert shown(text.replace("03,800", "30,000").replace("05,000", "31,000"))[0][1] == pytest.approx(
+        3 + len("This one is broken.") / 15, abs=0.001
+    )
 
 
 def test_negative_times_are_cut_at_the_start_or_left_out() -> None:
-    text = "1\n-00:00:03,000 --> -00:00:02,000\nGone\n\n2\n-00:00:01,000 --> 00:00:01,500\nCut\n\n3\n00:00:02,000 --> 00:00:03,000\nFine\n"
+    text = (
+        "1\n-00:00:03,000 --> -00:00:02,000\nGone\n\n2\n-00:00:01,000 --> 00:00:01,500\nCut\n\n3\n00:00:02,000 "
+        "--> 00:00:03,000\nFine\n"
+    )
     assert shown(text) == [(0.0, 1.5, "Cut"), (2.0, 3.0, "Fine")]
-    assert faults(text) == [(2, "the cue is before the video's start", True), (6, "the cue starts before the video", False)]
+    assert faults(text) == [
+        (2, "the cue is before the video's start", True),
+        (6, "the cue starts before the video", False),
+    ]
 
 
-@pytest.mark.parametrize("arrow", ["→", "-&gt;", "--&gt;", "-> ", " —> ", " –> ", "−−>", " - -> ", "=>", " ==> ", " ➔ ", "--->", "->", " > ", "»"])
+@pytest.mark.parametrize(
+    "arrow",
+    ["→", "-&gt;", "--&gt;", "-> ", " —> ", " –> ", "−−>", " - -> ", "=>", " ==> ", " ➔ ", "--->", "->", " > ", "»"],
+)
 def test_an_arrow_of_any_shape_is_an_arrow(arrow: str) -> None:
     text = f"1\n00:00:01,000{arrow}00:00:02,500\nHi\n"
     assert shown(text) == [(1.0, 2.5, "Hi")]
@@ -122,14 +138,20 @@ def test_a_dash_between_two_whole_clocks_is_an_arrow_and_no_other(arrow: str) ->
 @pytest.mark.parametrize(
     ("clocks", "times"),
     [
-        ("0:00:01.00,0:00:02.50", (1.0, 2.5)), ("1:02.5 --> 1:03", (62.5, 63.0)), ("00:00:01;000 --> 00:00:02;500", (1.0, 2.5)),
-        ("00.00.01,000 --> 00.00.02,500", (1.0, 2.5)), ("00：00：01，000 --> 00：00：02，500", (1.0, 2.5)), 
+        ("0:00:01.00,0:00:02.50", (1.0, 2.5)),
+        ("1:02.5 --> 1:03", (62.5, 63.0)),
+        ("00:00:01;000 --> 00:00:02;500", (1.0, 2.5)),
+        ("00.00.01,000 --> 00.00.02,500", (1.0, 2.5)),
+        ("00：00：01，000 --> 00：00：02，500", (1.0, 2.5)),
         ("00:00:01:12 --> 00:00:02:00", (1.48, 2.0)),
-        ("٠٠:٠٠:٠١,٠٠٠ --> ٠٠:٠٠:٠٢,٥٠٠", (1.0, 2.5)), ("\u200e00:00:01,000 --> 00:00:02,500\u200f", (1.0, 2.5)), ("0:0:1 --> 0:0:2", (1.0, 2.0)),
-        ("[00:00:01.000 --> 00:00:02.500]", (1.0, 2.5)), ("00:00:01,000 --> 00:00:02,500  X1:1 Y1:2", (1.0, 2.5)),
+        ("٠٠:٠٠:٠١,٠٠٠ --> ٠٠:٠٠:٠٢,٥٠٠", (1.0, 2.5)),
+        ("\u200e00:00:01,000 --> 00:00:02,500\u200f", (1.0, 2.5)),
+        ("0:0:1 --> 0:0:2", (1.0, 2.0)),
+        ("[00:00:01.000 --> 00:00:02.500]", (1.0, 2.5)),
+        ("00:00:01,000 --> 00:00:02,500  X1:1 Y1:2", (1.0, 2.5)),
         ("1:100:01 --> 1:100:02", (9601.0, 9602.0)),
     ],
-)  # fmt: skip
+)
 def test_clocks_of_other_programs_are_read(clocks: str, times: tuple[float, float]) -> None:
     ((start_s, end_s, text),) = shown(f"1\n{clocks}\nHi\n")
     assert ((start_s, end_s), text) == (pytest.approx(times), "Hi")
@@ -141,8 +163,13 @@ def test_what_whisper_prints_is_read() -> None:
 
 
 def test_sbv_and_subviewer_are_read() -> None:
-    assert shown("0:00:01.000,0:00:02.500\nHello\nthere\n\n0:00:03.000,0:00:04.000\nBye\n") == [(1.0, 2.5, "Hello\nthere"), (3.0, 4.0, "Bye")]
-    assert shown("[INFORMATION]\n[TITLE]x\n[END INFORMATION]\n00:00:01.00,00:00:02.50\nHello[br]there\n") == [(1.0, 2.5, "Hello\nthere")]
+    assert shown("0:00:01.000,0:00:02.500\nHello\nthere\n\n0:00:03.000,0:00:04.000\nBye\n") == [
+        (1.0, 2.5, "Hello\nthere"),
+        (3.0, 4.0, "Bye"),
+    ]
+    assert shown("[INFORMATION]\n[TITLE]x\n[END INFORMATION]\n00:00:01.00,00:00:02.50\nHello[br]there\n") == [
+        (1.0, 2.5, "Hello\nthere")
+    ]
 
 
 def test_times_that_cannot_be_read_cost_their_cue_alone() -> None:
@@ -152,7 +179,9 @@ def test_times_that_cannot_be_read_cost_their_cue_alone() -> None:
     assert shown(srt("a", "b").replace("00:00:03,000", "?"))[0] == (2.0, 3.0, "a")
 
 
-@pytest.mark.parametrize("text", ["He said --> look", "A -> B is 10:30", "it was 3:1 -> 4:1 for us", "It took 00:01:30."])
+@pytest.mark.parametrize(
+    "text", ["He said --> look", "A -> B is 10:30", "it was 3:1 -> 4:1 for us", "It took 00:01:30."]
+)
 def test_an_arrow_or_a_clock_in_the_text_is_text(text: str) -> None:
     assert said(srt(f"First\n{text}", "Second"))[0].startswith("First")
     assert "Second" in said(srt(f"First\n{text}", "Second"))
@@ -173,11 +202,16 @@ def test_a_file_is_refused_only_when_less_than_half_of_it_can_be_read() -> None:
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        ("{10}{50}Hello|there\n", "MicroDVD"), ("[00:12.00]La la\n", "LRC"), ('<?xml version="1.0"?>\n<tt xmlns="x">\n', "TTML"), 
+        ("{10}{50}Hello|there\n", "MicroDVD"),
+        ("[00:12.00]La la\n", "LRC"),
+        ('<?xml version="1.0"?>\n<tt xmlns="x">\n', "TTML"),
         ("<SAMI>\n", "SAMI"),
-        ('{"events": [{"tStartMs": 1}]}', "JSON"), ("<!DOCTYPE html><html>", "HTML"), ("[10][50]Hi\n", "MPL2"), ("#EXTM3U\n", "playlist"),
+        ('{"events": [{"tStartMs": 1}]}', "JSON"),
+        ("<!DOCTYPE html><html>", "HTML"),
+        ("[10][50]Hi\n", "MPL2"),
+        ("#EXTM3U\n", "playlist"),
     ],
-)  # fmt: skip
+)
 def test_a_refusal_names_the_format_that_it_is(text: str, name: str) -> None:
     with pytest.raises(DubError) as caught:
         read(text.encode())
@@ -186,12 +220,17 @@ def test_a_refusal_names_the_format_that_it_is(text: str, name: str) -> None:
 
 
 def test_text_of_no_cue_in_vtt_is_left_out_as_browsers_do_and_named() -> None:
-    text = "WEBVTT\n\n00:01.000 --> 00:02.000\nHello\n\nlost\n\n00:0x.000 --> 00:04.000\ngone\n\n00:05.000 --> 00:06.000\nBye\n"
+    text = (
+        "WEBVTT\n\n00:01.000 --> 00:02.000\nHello\n\nlost\n\n00:0x.000 --> 00:04.000\ngone\n\n00:05.000 --> "
+        "00:06.000\nBye\n"
+    )
     assert said(text) == ["Hello", "Bye"]
     assert faults(text) == [(6, "text that belongs to no cue", True), (8, "the times cannot be read", True)]
 
 
-@pytest.mark.parametrize("bomb", ["00:00:01,000 " + "-" * 380, "1:1:1" * 80, "- " * 200 + "1:1", "0:0:0" + " " * 380, "0:0:0 " + "->" * 180])
+@pytest.mark.parametrize(
+    "bomb", ["00:00:01,000 " + "-" * 380, "1:1:1" * 80, "- " * 200 + "1:1", "0:0:0" + " " * 380, "0:0:0 " + "->" * 180]
+)
 def test_hostile_lines_of_times_cost_no_time(bomb: str) -> None:
     began_s = time.process_time()
     with contextlib.suppress(DubError):
@@ -225,12 +264,18 @@ think your job is cool
 think your job is cool
 or<00:00:06.000><c> is</c><00:00:06.300><c> it</c><00:00:06.600><c> boring</c>
 """
-PHRASES = [(0.16, 2.429, "Linus, do your kids"), (2.439, 5.749, "think your job is cool"), (5.759, 8.0, "or is it boring")]
+PHRASES = [
+    (0.16, 2.429, "Linus, do your kids"),
+    (2.439, 5.749, "think your job is cool"),
+    (5.759, 8.0, "or is it boring"),
+]
 CONVERTED = [
-    (0.16, 2.429, "\r\nLinus, do your kids"), (2.429, 2.439, "Linus, do your kids\r\n "), 
+    (0.16, 2.429, "\r\nLinus, do your kids"),
+    (2.429, 2.439, "Linus, do your kids\r\n "),
     (2.439, 5.749, "Linus, do your kids\r\nthink your job is cool"),
-    (5.749, 5.759, "think your job is cool\r\n "), (5.759, 8.0, "think your job is cool\r\nor is it boring"),
-]  # fmt: skip
+    (5.749, 5.759, "think your job is cool\r\n "),
+    (5.759, 8.0, "think your job is cool\r\nor is it boring"),
+]
 
 
 def clock(seconds: float) -> str:
@@ -241,7 +286,9 @@ def converted(cues: list[tuple[float, float, str]]) -> str:
     return "\n".join(f"{n}\n{clock(start)} --> {clock(end)}\n{text}\n" for n, (start, end, text) in enumerate(cues, 1))
 
 
-@pytest.mark.parametrize("text", [YOUTUBE, YOUTUBE.replace("\n \n", "\n"), converted(CONVERTED), converted(CONVERTED).replace("\n", "\r\n")])
+@pytest.mark.parametrize(
+    "text", [YOUTUBE, YOUTUBE.replace("\n \n", "\n"), converted(CONVERTED), converted(CONVERTED).replace("\n", "\r\n")]
+)
 def test_rolling_captions_give_each_phrase_once_at_its_time(text: str) -> None:
     assert shown(text) == PHRASES
     assert read(text.encode()).rolling
@@ -250,19 +297,49 @@ def test_rolling_captions_give_each_phrase_once_at_its_time(text: str) -> None:
 
 def test_the_words_of_a_rolling_caption_have_their_own_times() -> None:
     first, _, third = read(YOUTUBE.encode()).cues
-    assert [(word.text, word.start_s) for word in first.words] == [("Linus,", 0.16), (" do", 0.96), (" your", 1.52), (" kids", 1.759)]
-    assert [(word.text, word.start_s) for word in third.words] == [("or", 5.759), (" is", 6.0), (" it", 6.3), (" boring", 6.6)]
+    assert [(word.text, word.start_s) for word in first.words] == [
+        ("Linus,", 0.16),
+        (" do", 0.96),
+        (" your", 1.52),
+        (" kids", 1.759),
+    ]
+    assert [(word.text, word.start_s) for word in third.words] == [
+        ("or", 5.759),
+        (" is", 6.0),
+        (" it", 6.3),
+        (" boring", 6.6),
+    ]
     for cue in read(YOUTUBE.encode()).cues:
         assert "".join(word.text for word in cue.words) == cue.text
         assert all(cue.start_s <= word.start_s < word.end_s <= cue.end_s for word in cue.words)
 
 
 def test_captions_that_scroll_in_three_lines_or_grow_word_by_word_are_said_once() -> None:
-    scroll = [(0, 2, "one a"), (2, 4, "one a\ntwo b"), (4, 6, "one a\ntwo b\nthree c"), (6, 8, "two b\nthree c\nfour d"), (8, 9, "three c\nfour d")]
-    assert shown(converted(scroll)) == [(0.0, 2.0, "one a"), (2.0, 4.0, "two b"), (4.0, 6.0, "three c"), (6.0, 8.0, "four d")]
-    grows = [(0, 1, "I"), (1, 2, "I think"), (2, 3, "I think so"), (3, 4, "I think so\nWell"), (4, 5, "I think so\nWell then")]
+    scroll = [
+        (0, 2, "one a"),
+        (2, 4, "one a\ntwo b"),
+        (4, 6, "one a\ntwo b\nthree c"),
+        (6, 8, "two b\nthree c\nfour d"),
+        (8, 9, "three c\nfour d"),
+    ]
+    assert shown(converted(scroll)) == [
+        (0.0, 2.0, "one a"),
+        (2.0, 4.0, "two b"),
+        (4.0, 6.0, "three c"),
+        (6.0, 8.0, "four d"),
+    ]
+    grows = [
+        (0, 1, "I"),
+        (1, 2, "I think"),
+        (2, 3, "I think so"),
+        (3, 4, "I think so\nWell"),
+        (4, 5, "I think so\nWell then"),
+    ]
     found = read(converted(grows).encode())
-    assert [(cue.start_s, cue.end_s, cue.text) for cue in found.cues] == [(0.0, 3.0, "I think so"), (3.0, 5.0, "Well then")]
+    assert [(cue.start_s, cue.end_s, cue.text) for cue in found.cues] == [
+        (0.0, 3.0, "I think so"),
+        (3.0, 5.0, "Well then"),
+    ]
     assert [(word.text, word.start_s) for word in found.cues[0].words] == [("I", 0.0), (" think", 1.0), (" so", 2.0)]
 
 
@@ -279,6 +356,8 @@ def test_what_is_said_twice_in_other_subtitles_is_heard_twice() -> None:
 
 def test_captions_that_stay_under_the_next_end_where_it_begins() -> None:
     over = [(n, n + 3, f"phrase {n}") for n in range(0, 16, 2)]
-    assert [(start, end) for start, end, _ in shown(converted(over))] == [(float(n), float(n + 2)) for n in range(0, 14, 2)] + [(14.0, 17.0)]
+    assert [(start, end) for start, end, _ in shown(converted(over))] == [
+        (float(n), float(n + 2)) for n in range(0, 14, 2)
+    ] + [(14.0, 17.0)]
     some = [(n, n + (3 if n == 4 else 1), f"phrase {n}") for n in range(0, 16, 2)]
     assert [(start, end) for start, end, _ in shown(converted(some))] == [(float(a), float(b)) for a, b, _ in some]

@@ -15,7 +15,10 @@ from app.dubbing.subtitles.line_breaks import break_lines, columns
 from app.dubbing.subtitles.srt_vtt import parse, write_srt, write_vtt
 
 SRT = "1\n00:00:01,000 --> 00:00:02,500\nHello there\nsecond line\n\n2\n00:01:00,250 --> 01:00:00,000\nBye\n"
-VTT = "WEBVTT - a title\nKind: captions\nLanguage: en\n\nNOTE a comment\nover two lines\n\nSTYLE\n::cue { color: red }\n\nREGION\nid:x\n\n"
+VTT = (
+    "WEBVTT - a title\nKind: captions\nLanguage: en\n\nNOTE a comment\nover two lines\n\nSTYLE\n::cue { color: red "
+    "}\n\nREGION\nid:x\n\n"
+)
 VTT += "intro\n00:01.000 --> 00:02.500 align:start position:10%\n<v Ann>Hello <00:01.500><b>there</b>\n\n"
 VTT += "01:00:00.000 --> 01:00:01.000\nA &amp; B &lt;C&gt;\n"
 
@@ -68,12 +71,18 @@ def test_old_encodings_are_guessed(encoding: str) -> None:
 @pytest.mark.parametrize(
     ("line", "times"),
     [
-        ("00:00:01,000 --> 00:00:02,000", (1.0, 2.0)), ("0:0:1.5 --> 0:0:2", (1.5, 2.0)), ("00:00:01,000-->00:00:02,000", (1.0, 2.0)),
-        ("00:01,000 --> 00:02,000", (1.0, 2.0)), ("00:00:01:000 --> 00:00:02:000", (1.0, 2.0)), ("00:00:01,000 -> 00:00:02,000", (1.0, 2.0)),
-        ("00:00:01,000 --> 00:00:02,000  X1:100 X2:200", (1.0, 2.0)), ("  00:00:01,000  -->  00:00:02,000  ", (1.0, 2.0)),
-        ("00: 00: 01, 000 --> 00: 00: 02, 000", (1.0, 2.0)), ("99:59:58,000 --> 99:59:59,000", (359_998.0, 359_999.0)),
+        ("00:00:01,000 --> 00:00:02,000", (1.0, 2.0)),
+        ("0:0:1.5 --> 0:0:2", (1.5, 2.0)),
+        ("00:00:01,000-->00:00:02,000", (1.0, 2.0)),
+        ("00:01,000 --> 00:02,000", (1.0, 2.0)),
+        ("00:00:01:000 --> 00:00:02:000", (1.0, 2.0)),
+        ("00:00:01,000 -> 00:00:02,000", (1.0, 2.0)),
+        ("00:00:01,000 --> 00:00:02,000  X1:100 X2:200", (1.0, 2.0)),
+        ("  00:00:01,000  -->  00:00:02,000  ", (1.0, 2.0)),
+        ("00: 00: 01, 000 --> 00: 00: 02, 000", (1.0, 2.0)),
+        ("99:59:58,000 --> 99:59:59,000", (359_998.0, 359_999.0)),
     ],
-)  # fmt: skip
+)
 def test_times_as_programs_write_them(line: str, times: tuple[float, float]) -> None:
     (cue,) = parse(f"1\n{line}\nx\n".encode())
     assert (cue.start_s, cue.end_s) == pytest.approx(times)
@@ -82,11 +91,18 @@ def test_times_as_programs_write_them(line: str, times: tuple[float, float]) -> 
 @pytest.mark.parametrize(
     ("written", "spoken"),
     [
-        ("<i>Hi</i> <font color=\"#fff\">you</font>", "Hi you"), ("{\\an8}Up {\\i1}here{\\i0}", "Up here"), ("a < b and c > d", "a < b and c > d"),
-        ("1 <2> 3", "1 <2> 3"), ("Tom &amp; Jerry", "Tom & Jerry"), ("one\\Ntwo", "one\ntwo"), ("{braces} stay", "{braces} stay"),
-        ("bell\x07 and \x1b[31mescape", "bell and [31mescape"), ("שלום \u200fרב", "שלום \u200fרב"), ("<c.yellow.bg_blue>c</c>", "c"),
+        ('<i>Hi</i> <font color="#fff">you</font>', "Hi you"),
+        ("{\\an8}Up {\\i1}here{\\i0}", "Up here"),
+        ("a < b and c > d", "a < b and c > d"),
+        ("1 <2> 3", "1 <2> 3"),
+        ("Tom &amp; Jerry", "Tom & Jerry"),
+        ("one\\Ntwo", "one\ntwo"),
+        ("{braces} stay", "{braces} stay"),
+        ("bell\x07 and \x1b[31mescape", "bell and [31mescape"),
+        ("שלום \u200fרב", "שלום \u200fרב"),
+        ("<c.yellow.bg_blue>c</c>", "c"),
     ],
-)  # fmt: skip
+)
 def test_only_what_is_spoken_remains(written: str, spoken: str) -> None:
     assert parse(f"1\n00:00:01,000 --> 00:00:02,000\n{written}\n".encode())[0].text == spoken
 
@@ -104,11 +120,17 @@ def test_a_missing_empty_line_between_cues_is_forgiven() -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("1\n00:00:aa,000 --> 00:00:02,000\nx\n", 2), ("1\n500:00:00,000 --> 501:00:00,000\nx\n", 2),
-        ("ffconcat version 1.0\nfile /etc/passwd\n", 1), ("#EXTM3U\n#EXTINF:10,\nx.ts\n", 1), ('{"segments": []}', 1), ("<html></html>", 1),
-        (f"1\n00:00:01,000 --> 00:00:02,000\n{'x' * 6000}\n", 2), ("1\n", 1), ("WEBVTT\n\nx\ny\n", 3),
+        ("1\n00:00:aa,000 --> 00:00:02,000\nx\n", 2),
+        ("1\n500:00:00,000 --> 501:00:00,000\nx\n", 2),
+        ("ffconcat version 1.0\nfile /etc/passwd\n", 1),
+        ("#EXTM3U\n#EXTINF:10,\nx.ts\n", 1),
+        ('{"segments": []}', 1),
+        ("<html></html>", 1),
+        (f"1\n00:00:01,000 --> 00:00:02,000\n{'x' * 6000}\n", 2),
+        ("1\n", 1),
+        ("WEBVTT\n\nx\ny\n", 3),
     ],
-)  # fmt: skip
+)
 def test_a_file_of_which_nothing_can_be_read_is_refused_by_line(text: str, line: int) -> None:
     assert invalid(text.encode()).startswith(f"Line {line}")
 
@@ -118,7 +140,9 @@ def test_bytes_that_are_no_text_are_refused() -> None:
     assert "larger than" in invalid(b"x" * (17 << 20))
 
 
-@pytest.mark.parametrize("data", [b"", b"\n\n", b"WEBVTT\n\n", b"WEBVTT\n\nNOTE nothing\n", b"1\n00:00:01,000 --> 00:00:02,000\n<i></i>\n"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\n\n", b"WEBVTT\n\n", b"WEBVTT\n\nNOTE nothing\n", b"1\n00:00:01,000 --> 00:00:02,000\n<i></i>\n"]
+)
 def test_a_file_without_lines_is_empty(data: bytes) -> None:
     with pytest.raises(DubError) as caught:
         parse(data)
@@ -132,7 +156,10 @@ TEXT = st.text(CHARACTERS, min_size=1, max_size=200).filter(lambda text: text.st
 @settings(deadline=None)  # a busy machine is not slow code
 @given(st.lists(st.tuples(st.integers(0, 10**7), st.integers(1, 60_000), TEXT), min_size=1, max_size=5))
 def test_vtt_says_again_what_was_written(raw: list[tuple[int, int, str]]) -> None:
-    cues = sorted((Cue(start / 1000, (start + length) / 1000, text) for start, length, text in raw), key=lambda cue: (cue.start_s, cue.end_s))
+    cues = sorted(
+        (Cue(start / 1000, (start + length) / 1000, text) for start, length, text in raw),
+        key=lambda cue: (cue.start_s, cue.end_s),
+    )
     again = parse(write_vtt(cues).encode())
     assert [cue.start_s for cue in again] == pytest.approx([cue.start_s for cue in cues])
     assert [cue.end_s for cue in again] == pytest.approx([cue.end_s for cue in cues])
@@ -179,7 +206,10 @@ def test_a_long_line_becomes_two_of_similar_length() -> None:
 
 
 def test_a_break_after_a_comma_is_liked() -> None:
-    assert break_lines("When it had rained all day long, we stayed at home and read.")[0] == "When it had rained all day long,"
+    assert (
+        break_lines("When it had rained all day long, we stayed at home and read.")[0]
+        == "When it had rained all day long,"
+    )
 
 
 def test_chinese_breaks_anywhere_but_before_closing_marks() -> None:
@@ -199,6 +229,9 @@ def test_no_line_is_too_long_and_nothing_is_lost(text: str) -> None:
 
 def test_the_server_may_import_it_lightly() -> None:
     heavy = (
-        "import sys, app.dubbing.subtitles.srt_vtt; print([m for m in ('numpy', 'av', 'scipy', 'pysubs2', 'charset_normalizer') if m in sys.modules])"
+        "import sys, app.dubbing.subtitles.srt_vtt; print([m for m in ('numpy', 'av', 'scipy', 'pysubs2', "
+        "'charset_normalizer') if m in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )

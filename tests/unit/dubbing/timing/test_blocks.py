@@ -21,7 +21,9 @@ def speech(count: int, seed: int, *, longer: float = 1.0, pause_s: float = 0.5, 
     random = np.random.default_rng(seed)
     lengths = np.round(np.exp(random.normal(np.log(2.4), 0.4, count)) / 0.02) * 0.02
     pauses = np.round(random.choice([0.0, 0.0, pause_s, 3 * pause_s], count) / 0.02) * 0.02
-    starts = np.maximum(np.cumsum(lengths + pauses) - lengths - (random.choice([0.0, 0.4], count) if voices > 1 else 0.0), 0)
+    starts = np.maximum(
+        np.cumsum(lengths + pauses) - lengths - (random.choice([0.0, 0.4], count) if voices > 1 else 0.0), 0
+    )
     natural = np.maximum(np.round(lengths * longer * random.lognormal(0, 0.2, count) / 0.02) * 0.02, 0.02)
     speakers = [f"{voice}" for voice in random.integers(0, voices, count)]
     return unlocked(starts, starts + lengths, natural, speakers, float((starts + lengths).max()) + 1)
@@ -32,7 +34,9 @@ def speech(count: int, seed: int, *, longer: float = 1.0, pause_s: float = 0.5, 
 def test_the_pieces_make_the_optimum_of_the_whole(longer: float, voices: int) -> None:
     t = speech(400, seed=voices, longer=longer, voices=voices)
     locked = np.arange(400) % 17 == 3
-    lines, _ = sorted_lines(FitLines(t.starts, t.ends, t.natural, np.zeros(400, np.int64), locked, locked[::-1], t.video_end_s), t.speakers)
+    lines, _ = sorted_lines(
+        FitLines(t.starts, t.ends, t.natural, np.zeros(400, np.int64), locked, locked[::-1], t.video_end_s), t.speakers
+    )
     tied = ties(lines, WEIGHTS)
     whole = solve(lines, tied, WEIGHTS) or solve(lines, tied, WEIGHTS, squeeze=True)
     pieces = solve_all(lines, tied, WEIGHTS)
@@ -43,7 +47,9 @@ def test_the_pieces_make_the_optimum_of_the_whole(longer: float, voices: int) ->
 
 def moved(t: Timeline, before: LineTimes, after: LineTimes) -> np.ndarray:
     """The original starts of the lines that are not exactly where and as they were."""
-    return t.starts[(before.start_s != after.start_s) | (before.duration_s != after.duration_s) | (before.rate != after.rate)]
+    return t.starts[
+        (before.start_s != after.start_s) | (before.duration_s != after.duration_s) | (before.rate != after.rate)
+    ]
 
 
 @pytest.mark.parametrize("longer", [0.8, 1.0, 1.2])
@@ -73,7 +79,9 @@ def test_a_lock_moves_only_what_is_near_it() -> None:
     t = speech(300, seed=6, pause_s=0.2)
     before = t.fitted()
     locked = np.arange(300) == 150
-    after = msgspec.structs.replace(t, start_locked=locked, locked_rate=[1.6 if here else None for here in locked]).fitted()
+    after = msgspec.structs.replace(
+        t, start_locked=locked, locked_rate=[1.6 if here else None for here in locked]
+    ).fitted()
     distant = moved(t, before, after) - t.starts[150]
     assert len(distant) and np.abs(distant).max() < _FAR_S
 
@@ -91,14 +99,30 @@ def test_ten_thousand_lines_take_seconds(pause_s: float) -> None:
     "t",
     [
         pytest.param(unlocked([5.0] * 300, [6.0] * 300, [0.5] * 300, [""] * 300, 90.0), id="all at one moment"),
-        pytest.param(unlocked(np.linspace(0, 59, 300), np.linspace(0, 59, 300), [3.0] * 300, [""] * 300, 60.0), id="slots of no length"),
-        pytest.param(unlocked(np.arange(300) * 0.2, np.arange(300) * 0.2 + 50, [3.9] * 300, [""] * 300, 61.0), id="hardly possible at all"),
         pytest.param(
-            unlocked(np.arange(300) * 1.0, np.arange(300) + 30.0, [2.0] * 300, [f"{i}" for i in range(300)], 330.0), id="300 voices at once"
+            unlocked(np.linspace(0, 59, 300), np.linspace(0, 59, 300), [3.0] * 300, [""] * 300, 60.0),
+            id="slots of no length",
         ),
-        pytest.param(unlocked(np.arange(300)[::-1] * 1.0, np.arange(300)[::-1] + 1.0, [0.9] * 300, [""] * 300, 300.0), id="last line first"),
-        pytest.param(unlocked(np.arange(300) * 1.0, np.arange(300) + 1.0, [1e-9] * 300, [""] * 300, 300.0), id="clips of no length"),
-        pytest.param(unlocked([0.0, 1.0, 700.0], [1.0, 2.0, 701.0], [0.001, 600.0, 600.0], [""] * 3, 740.0), id="clips of ten minutes"),
+        pytest.param(
+            unlocked(np.arange(300) * 0.2, np.arange(300) * 0.2 + 50, [3.9] * 300, [""] * 300, 61.0),
+            id="hardly possible at all",
+        ),
+        pytest.param(
+            unlocked(np.arange(300) * 1.0, np.arange(300) + 30.0, [2.0] * 300, [f"{i}" for i in range(300)], 330.0),
+            id="300 voices at once",
+        ),
+        pytest.param(
+            unlocked(np.arange(300)[::-1] * 1.0, np.arange(300)[::-1] + 1.0, [0.9] * 300, [""] * 300, 300.0),
+            id="last line first",
+        ),
+        pytest.param(
+            unlocked(np.arange(300) * 1.0, np.arange(300) + 1.0, [1e-9] * 300, [""] * 300, 300.0),
+            id="clips of no length",
+        ),
+        pytest.param(
+            unlocked([0.0, 1.0, 700.0], [1.0, 2.0, 701.0], [0.001, 600.0, 600.0], [""] * 3, 740.0),
+            id="clips of ten minutes",
+        ),
         pytest.param(unlocked([0.0], [36_000.0], [36_000.0], [""], 36_000.0), id="one line, ten hours"),
     ],
 )

@@ -92,13 +92,19 @@ def test_what_is_rushed_or_late_is_shown(tmp_path: Path) -> None:
     placed = place(FitRequest(lines, 6.5))
     assert any(Flag.SHORTEN in p.flags for p in placed)
     assert all((Flag.SHORTEN in p.flags) == (p.rate > 1.2501) for p in placed)
-    assert all((Flag.LATE in p.flags) == (p.start_s - line.start_s > 0.6) for p, line in zip(placed, lines, strict=True))
+    assert all(
+        (Flag.LATE in p.flags) == (p.start_s - line.start_s > 0.6) for p, line in zip(placed, lines, strict=True)
+    )
 
 
 def test_placements_come_in_the_order_of_the_lines(tmp_path: Path) -> None:
     clip = _clip(tmp_path, "a", lead_s=0, sound_s=0.5, tail_s=0)
     lines = tuple(FitLine(f"{start}", start, start + 1, "", clip, 1.0) for start in (5.0, 1.0, 3.0))
-    assert [(p.segment_id, p.start_s) for p in place(FitRequest(lines, 10.0))] == [("5.0", 5.0), ("1.0", 1.0), ("3.0", 3.0)]
+    assert [(p.segment_id, p.start_s) for p in place(FitRequest(lines, 10.0))] == [
+        ("5.0", 5.0),
+        ("1.0", 1.0),
+        ("3.0", 3.0),
+    ]
 
 
 def test_what_cannot_fit_is_named(tmp_path: Path) -> None:
@@ -120,7 +126,9 @@ def test_a_line_after_the_video_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("speed", [0.8, 1.0, 1.25])
 @pytest.mark.parametrize("rate", [0.5, 0.77, 1.0, 1.3, 2.0])
-def test_a_locked_rate_is_the_rate_that_is_played_whatever_the_wished_speed(tmp_path: Path, rate: float, speed: float) -> None:
+def test_a_locked_rate_is_the_rate_that_is_played_whatever_the_wished_speed(
+    tmp_path: Path, rate: float, speed: float
+) -> None:
     clip = _clip(tmp_path, "a", lead_s=0.2, sound_s=1.0, tail_s=0.2)
     lines = (FitLine("a", 1.0, 2.0, "", clip, speed, locked_rate=rate), FitLine("b", 2.1, 3.5, "", clip, speed))
     locked, other = place(FitRequest(lines, 10.0))
@@ -163,7 +171,10 @@ def test_a_locked_line_that_ends_after_the_video_is_named_alone(tmp_path: Path) 
 
 def test_a_line_that_has_no_time_between_two_locked_ones_is_named_with_them(tmp_path: Path) -> None:
     clip = _clip(tmp_path, "a", lead_s=0, sound_s=1.0, tail_s=0)
-    locked = [FitLine(name, start_s, start_s + 1, "", clip, 1.0, True, 1.0) for name, start_s in (("a", 1.0), ("c", 2.001), ("d", 8.0))]
+    locked = [
+        FitLine(name, start_s, start_s + 1, "", clip, 1.0, True, 1.0)
+        for name, start_s in (("a", 1.0), ("c", 2.001), ("d", 8.0))
+    ]
     with pytest.raises(DubError) as raised:
         place(FitRequest((locked[0], FitLine("b", 1.5, 2.0, "", clip, 1.0), *locked[1:]), 10.0))
     assert raised.value.extra["segments"] == ["a", "b", "c"]

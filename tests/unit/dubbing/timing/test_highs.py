@@ -1,4 +1,5 @@
-"""HiGHS by the short way gives what scipy.optimize.linprog gives, number by number, and is not imported with all of scipy."""
+"""HiGHS by the short way gives what scipy.optimize.linprog gives, number by number, and is not imported with all of
+scipy."""
 
 import subprocess
 import sys
@@ -17,7 +18,9 @@ def program(seed: int, columns: int = 60, rows: int = 40, equal: int = 5) -> Pro
     values = random.standard_normal(300)
     widths = np.where(random.random(columns) < 0.2, np.inf, random.random(columns) + 0.1)
     inside = random.random(columns) * np.minimum(widths, 1.0)
-    limits = np.bincount(at, values * inside[place], rows) + np.where(np.arange(rows) < rows - equal, random.random(rows), 0)
+    limits = np.bincount(at, values * inside[place], rows) + np.where(
+        np.arange(rows) < rows - equal, random.random(rows), 0
+    )
     return Program(random.random(columns), widths, at, place, values, limits, equal)
 
 
@@ -40,7 +43,9 @@ def test_what_has_no_solution_has_none_either_way() -> None:
 
 def test_a_program_without_rows_costs_nothing() -> None:
     none = np.zeros(0, np.intp)
-    np.testing.assert_array_equal(solve(Program(np.ones(3), np.ones(3), none, none, np.zeros(0), np.zeros(0), 0)), np.zeros(3))
+    np.testing.assert_array_equal(
+        solve(Program(np.ones(3), np.ones(3), none, none, np.zeros(0), np.zeros(0), 0)), np.zeros(3)
+    )
 
 
 def test_another_scipy_is_used_the_long_way(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,10 @@ def price(t: Timeline, at: np.ndarray, length: np.ndarray) -> np.ndarray:
     for i in range(n):
         limit_s = min(t.ends[i], t.video_end_s, t.starts[i + 1] - W.gap_s if i + 1 < n else np.inf)
         fits = base[i] <= limit_s - t.starts[i] + 1e-9
-        late, early = ([(up_to, max(each, W.moved) if fits and up_to > ON_TIME_S else each) for up_to, each in tiers] for tiers in (W.late, W.early))
+        late, early = (
+            [(up_to, max(each, W.moved) if fits and up_to > ON_TIME_S else each) for up_to, each in tiers]
+            for tiers in (W.late, W.early)
+        )
         shift_s = at[:, i] - t.starts[i]
         total += climb(late, shift_s) + climb(early, -shift_s)
         total += base[i] * climb([(1 - 1 / rate, each) for rate, each in W.fast], -stretch[:, i])
@@ -51,11 +54,16 @@ def allowed(t: Timeline, at: np.ndarray, length: np.ndarray) -> np.ndarray:
     keeps = (at > -room).all(1) & (until < t.video_end_s + room).all(1)
     keeps &= (at[:, 1:] - until[:, :-1] > W.gap_s - room).all(1)
     keeps &= ((length > base / W.fastest - room) & (length < base / W.slowest + room) | ~free).all(1)
-    return keeps & (~t.start_locked | (np.abs(at - t.starts) < room)).all(1) & (free | (np.abs(length - base) < room)).all(1)
+    return (
+        keeps
+        & (~t.start_locked | (np.abs(at - t.starts) < room)).all(1)
+        & (free | (np.abs(length - base) < room)).all(1)
+    )
 
 
 def vertices(t: Timeline) -> tuple[np.ndarray, np.ndarray]:
-    """Every point at which as many kinks of the price, or limits, meet as there are unknowns: the optimum is one of them."""
+    """Every point at which as many kinks of the price, or limits, meet as there are unknowns: the optimum is one of
+    them."""
     n = len(t.starts)
     base = [length_s / (rate or 1.0) for length_s, rate in zip(t.natural, t.locked_rate, strict=True)]
     fixed, planes = [], []  # rows over (start, length of each line), and the value that they have
@@ -72,11 +80,15 @@ def vertices(t: Timeline) -> tuple[np.ndarray, np.ndarray]:
             fixed.append(plane(t.starts[i], (start, 1.0)))
         else:
             kinks = [0.0, *(up_to for up_to, _ in W.late), *(-up_to for up_to, _ in W.early)]
-            planes += [plane(t.starts[i] + kink, (start, 1.0)) for kink in kinks if np.isfinite(kink)] + [plane(0.0, (start, 1.0))]
+            planes += [plane(t.starts[i] + kink, (start, 1.0)) for kink in kinks if np.isfinite(kink)] + [
+                plane(0.0, (start, 1.0))
+            ]
         if t.locked_rate[i] is not None:
             fixed.append(plane(base[i], (length, 1.0)))
         else:
-            planes += [plane(base[i] / rate, (length, 1.0)) for rate in [1.0, *(rate for rate, _ in (*W.fast, *W.slow))]]
+            planes += [
+                plane(base[i] / rate, (length, 1.0)) for rate in [1.0, *(rate for rate, _ in (*W.fast, *W.slow))]
+            ]
         planes += [plane(end_s, (start, 1.0), (length, 1.0)) for end_s in {float(t.ends[i]), t.video_end_s}]
         if i:
             planes.append(plane(-W.gap_s, (start - 2, 1.0), (length - 2, 1.0), (start, -1.0)))
@@ -84,8 +96,16 @@ def vertices(t: Timeline) -> tuple[np.ndarray, np.ndarray]:
                 planes.append(plane(0.0, (length - 2, 1 / base[i - 1]), (length, -1 / base[i])))
     chosen = np.array(list(itertools.combinations(range(len(planes)), 2 * n - len(fixed))))
     rows, values = np.array([row for row, _ in planes]), np.array([value for _, value in planes])
-    left = np.concatenate([rows[chosen], np.broadcast_to([row for row, _ in fixed] or np.zeros((0, 2 * n)), (len(chosen), len(fixed), 2 * n))], 1)
-    right = np.concatenate([values[chosen], np.broadcast_to([value for _, value in fixed], (len(chosen), len(fixed)))], 1)
+    left = np.concatenate(
+        [
+            rows[chosen],
+            np.broadcast_to([row for row, _ in fixed] or np.zeros((0, 2 * n)), (len(chosen), len(fixed), 2 * n)),
+        ],
+        1,
+    )
+    right = np.concatenate(
+        [values[chosen], np.broadcast_to([value for _, value in fixed], (len(chosen), len(fixed)))], 1
+    )
     regular = np.abs(np.linalg.det(left)) > 1e-9
     points = np.linalg.solve(left[regular], right[regular][..., None])[..., 0]
     return points[:, 0::2], points[:, 1::2]
@@ -96,7 +116,13 @@ def drawn(seed: int, count: int) -> Timeline:
     lengths, pauses = random.uniform(0.8, 2.5, count), random.choice([0.0, 0.1, 0.5, 1.5], count)
     starts = np.cumsum(lengths + pauses) - lengths + random.choice([0.0, 0.03, 1.0])
     natural = lengths * random.uniform(0.7, random.choice([1.2, 1.6, 3.0]), count)
-    return unlocked(starts, starts + lengths, natural, [""] * count, float(starts[-1] + lengths[-1] + random.choice([0.0, 0.2, 2.0])))
+    return unlocked(
+        starts,
+        starts + lengths,
+        natural,
+        [""] * count,
+        float(starts[-1] + lengths[-1] + random.choice([0.0, 0.2, 2.0])),
+    )
 
 
 def locked(t: Timeline, starts: list[int], rates: dict[int, float]) -> Timeline:
@@ -132,7 +158,9 @@ def test_two_lines_cost_no_more_than_at_any_vertex(seed: int) -> None:
 def test_three_lines_around_locks_cost_no_more_than_at_any_vertex(seed: int) -> None:
     t = drawn(100 + seed, 3)
     rate = [0.8, 1.0, 1.3, 1.9][seed % 4]
-    locks = [([0], {2: rate}), ([1], {1: max(rate, 1.3)}), ([0, 2], {}), ([1], {0: 2.0})][seed % 4 if seed < 12 else (seed + 1) % 4]
+    locks = [([0], {2: rate}), ([1], {1: max(rate, 1.3)}), ([0, 2], {}), ([1], {0: 2.0})][
+        seed % 4 if seed < 12 else (seed + 1) % 4
+    ]
     check_against_every_vertex(locked(t, *locks))
 
 

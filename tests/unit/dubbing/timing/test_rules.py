@@ -92,7 +92,8 @@ def test_a_line_that_fits_starts_on_time_whatever_its_neighbours_need(t: Timelin
     schedule = t.fitted()
     assume(schedule.rate.max() < 1.99)  # else a neighbour that nobody could follow: then the line makes room
     fits = t.natural <= _slots(t)
-    for i, j in following(t):  # a line that begins while the one before must still be speaking, however fast: recognised at the same moment
+    # a line that begins while the one before must still be speaking, however fast: recognised at the same moment
+    for i, j in following(t):
         if t.starts[j] - t.starts[i] < t.natural[i] / 2 + WEIGHTS.gap_s:
             fits[j] = False
     assert (np.abs(schedule.start_s - t.starts)[fits] <= ON_TIME_S + TOLERANCE_S).all()
@@ -114,7 +115,9 @@ def test_the_order_in_which_lines_are_given_does_not_matter(t: Timeline, order: 
     mixed = list(range(len(t.starts)))
     order.shuffle(mixed)  # type: ignore[attr-defined]
     arrays = (t.starts[mixed], t.ends[mixed], t.natural[mixed])
-    other = Timeline(*arrays, [t.speakers[i] for i in mixed], t.video_end_s, t.start_locked[mixed], [t.locked_rate[i] for i in mixed])
+    other = Timeline(
+        *arrays, [t.speakers[i] for i in mixed], t.video_end_s, t.start_locked[mixed], [t.locked_rate[i] for i in mixed]
+    )
     try:
         schedule = t.fitted()
     except NoSchedule as refused:

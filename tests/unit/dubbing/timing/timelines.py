@@ -26,32 +26,60 @@ class Timeline(msgspec.Struct, frozen=True):
 
     def fitted(self) -> LineTimes:
         return schedule_lines(
-            self.starts, self.ends, self.natural, self.speakers, self.video_end_s, start_locked=self.start_locked, locked_rate=self.locked_rate
+            self.starts,
+            self.ends,
+            self.natural,
+            self.speakers,
+            self.video_end_s,
+            start_locked=self.start_locked,
+            locked_rate=self.locked_rate,
         )
 
     def without(self, left_out: list[int]) -> Timeline:
         kept = [i for i in range(len(self.starts)) if i not in left_out]
         arrays = (self.starts[kept], self.ends[kept], self.natural[kept])
-        return Timeline(*arrays, [self.speakers[i] for i in kept], self.video_end_s, self.start_locked[kept], [self.locked_rate[i] for i in kept])
+        return Timeline(
+            *arrays,
+            [self.speakers[i] for i in kept],
+            self.video_end_s,
+            self.start_locked[kept],
+            [self.locked_rate[i] for i in kept],
+        )
 
 
 def unlocked(starts: Any, ends: Any, natural: Any, speakers: list[str], video_end_s: float) -> Timeline:
     count = len(starts)
-    return Timeline(np.array(starts), np.array(ends), np.array(natural), speakers, video_end_s, np.zeros(count, bool), [None] * count)
+    return Timeline(
+        np.array(starts),
+        np.array(ends),
+        np.array(natural),
+        speakers,
+        video_end_s,
+        np.zeros(count, bool),
+        [None] * count,
+    )
 
 
 @st.composite
 def timelines(draw: st.DrawFn, speakers: int = 1, *, locks: bool = False, most: int = 12) -> Timeline:
-    """Recognised lines, in any order, with clips from short to far too long. With several speakers some of them interrupt each other."""
+    """Recognised lines, in any order, with clips from short to far too long. With several speakers some of them
+    interrupt each other."""
     count = draw(st.integers(1, most))
     starts, ends, at_s = [], [], draw(st.floats(0, 1))
     for _ in range(count):
         length_s = draw(st.one_of(st.floats(0.2, 4), st.sampled_from([0.0, 0.01, 1.0, 2.0, 2.5])))
         starts.append(at_s)
         ends.append(at_s + length_s)
-        at_s = max(0.0, at_s + length_s + draw(st.sampled_from([0.0, 0.02, 0.3, 2.0, 4.0]) if speakers == 1 else st.floats(-1.5, 2)))
+        at_s = max(
+            0.0,
+            at_s
+            + length_s
+            + draw(st.sampled_from([0.0, 0.02, 0.3, 2.0, 4.0]) if speakers == 1 else st.floats(-1.5, 2)),
+        )
     longer = draw(st.sampled_from([0.5, 1.0, 1.2, 3.0, 9.0]))
-    natural = [max(end - start, 0.1) * longer * draw(st.floats(0.3, 1.7)) for start, end in zip(starts, ends, strict=True)]
+    natural = [
+        max(end - start, 0.1) * longer * draw(st.floats(0.3, 1.7)) for start, end in zip(starts, ends, strict=True)
+    ]
     names = [draw(st.sampled_from(["", "anna", "ben"][:speakers])) for _ in range(count)]
     order = draw(st.permutations(range(count)))
     video_end_s = max(max(ends), max(starts) + 0.01, sum(natural) / 15) + draw(st.sampled_from([0.0, 0.1, 3.0]))

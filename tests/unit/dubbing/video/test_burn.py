@@ -17,30 +17,55 @@ from app.media.decode import audio_blocks
 from tests.unit.media.samples import DURATION_S, lag_ms, make, picture_times, sample, track_of
 
 SCRIPTS = {
-    "Latin": "Hello, wörld! Łódź, ça va?", "Arabic": "مرحبا بالعالم", "Hebrew": "שלום עולם", "Hindi": "नमस्ते दुनिया", "Thai": "สวัสดีชาวโลก",
-    "Chinese": "你好世界。字幕", "Japanese": "こんにちは世界カタカナ", "Korean": "안녕하세요 세계", "Russian": "Привет, мир",
-}  # fmt: skip
+    "Latin": "Hello, wörld! Łódź, ça va?",
+    "Arabic": "مرحبا بالعالم",
+    "Hebrew": "שלום עולם",
+    "Hindi": "नमस्ते दुनिया",
+    "Thai": "สวัสดีชาวโลก",
+    "Chinese": "你好世界。字幕",
+    "Japanese": "こんにちは世界カタカナ",
+    "Korean": "안녕하세요 세계",
+    "Russian": "Привет, мир",
+}
 OTHERS = {
-    "Bengali": "হ্যালো বিশ্ব", "Tamil": "வணக்கம் உலகம்", "Telugu": "హలో ప్రపంచం", "Georgian": "გამარჯობა", "Amharic": "ሰላም ልዑል", "Burmese": "မင်္ဂလာပါ",
-    "Khmer": "សួស្តី", "Lao": "ສະບາຍດີ",
-}  # fmt: skip
+    "Bengali": "হ্যালো বিশ্ব",
+    "Tamil": "வணக்கம் உலகம்",
+    "Telugu": "హలో ప్రపంచం",
+    "Georgian": "გამარჯობა",
+    "Amharic": "ሰላም ልዑል",
+    "Burmese": "မင်္ဂလာပါ",
+    "Khmer": "សួស្តី",
+    "Lao": "ສະບາຍດີ",
+}
 
 
 def request_for(source: Path, folder: Path, cues: tuple[Cue, ...], duration_s: float = DURATION_S) -> BurnRequest:
     work = folder / "work"
     work.mkdir(exist_ok=True)
-    return BurnRequest(source=source, out=folder / "burned.mp4", info=probe(source), duration_s=duration_s, cues=cues, work=work, threads=1)
+    return BurnRequest(
+        source=source,
+        out=folder / "burned.mp4",
+        info=probe(source),
+        duration_s=duration_s,
+        cues=cues,
+        work=work,
+        threads=1,
+    )
 
 
 def frames(path: Path) -> dict[float, np.ndarray]:
     """Every picture by the second it is shown at, as grey float."""
     with av.open(str(path)) as container:
-        return {round(frame.time, 3): frame.to_ndarray(format="gray").astype(float) for frame in container.decode(video=0)}
+        return {
+            round(frame.time, 3): frame.to_ndarray(format="gray").astype(float) for frame in container.decode(video=0)
+        }
 
 
 async def drawn(folder: Path, texts: dict[str, str]) -> dict[str, np.ndarray]:
     """Each text in the middle of its own second, over plain blue."""
-    plain = make(folder / "plain.mp4", "-f", "lavfi", "-i", f"color=0x103050:s=640x360:r=2:d={len(texts)}", "-c:v", "libx264")
+    plain = make(
+        folder / "plain.mp4", "-f", "lavfi", "-i", f"color=0x103050:s=640x360:r=2:d={len(texts)}", "-c:v", "libx264"
+    )
     cues = tuple(Cue(float(at), at + 0.9, text) for at, text in enumerate(texts.values()))
     await burn(request_for(plain, folder, cues, len(texts)), lambda _: None)
     shown = frames(folder / "burned.mp4")
@@ -48,7 +73,9 @@ async def drawn(folder: Path, texts: dict[str, str]) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("texts", [SCRIPTS, OTHERS], ids=["widespread", "others"])
-async def test_every_script_is_drawn_with_letters_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, texts: dict[str, str]) -> None:
+async def test_every_script_is_drawn_with_letters_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, texts: dict[str, str]
+) -> None:
     ours, boxed = tmp_path / "ours", tmp_path / "boxed"
     ours.mkdir()
     boxed.mkdir()
@@ -90,7 +117,9 @@ async def test_text_is_there_for_its_time_and_no_longer(tmp_path: Path) -> None:
     assert lit == [round(n / 10, 1) for n in (*range(10, 20), *range(30, 40))]
 
 
-@pytest.mark.parametrize("text", ["{\\pos(10,10)}moved", "{\\alpha&HFF&}gone", "{\\fs1}tiny", "a\\Nb", "{\\p1}m 0 0 l 100 0 100 100{\\p0}"])
+@pytest.mark.parametrize(
+    "text", ["{\\pos(10,10)}moved", "{\\alpha&HFF&}gone", "{\\fs1}tiny", "a\\Nb", "{\\p1}m 0 0 l 100 0 100 100{\\p0}"]
+)
 async def test_what_looks_like_markup_is_drawn_as_text(tmp_path: Path, text: str) -> None:
     picture = (await drawn(tmp_path, {"x": text}))["x"]
     bright = np.argwhere(picture > 200)
@@ -98,7 +127,9 @@ async def test_what_looks_like_markup_is_drawn_as_text(tmp_path: Path, text: str
     assert bright[:, 0].min() > 250  # one line, at the bottom
 
 
-@pytest.mark.parametrize("name", ["plain.mp4", "vfr.mp4", "late_picture.mp4", "late_picture.ts", "offset.ts", "plain.webm", "silent.mp4"])
+@pytest.mark.parametrize(
+    "name", ["plain.mp4", "vfr.mp4", "late_picture.mp4", "late_picture.ts", "offset.ts", "plain.webm", "silent.mp4"]
+)
 async def test_pictures_keep_their_times_through_burning_and_muxing(tmp_path: Path, name: str) -> None:
     source = sample(name)
     request = request_for(source, tmp_path, (Cue(1.0, 2.0, "HERE"),))
@@ -108,9 +139,14 @@ async def test_pictures_keep_their_times_through_burning_and_muxing(tmp_path: Pa
     sound = np.concatenate(list(audio_blocks(source if request.info.audio else sample("plain.flac"), 0)))
     dub = DubbedTrack(track_of(sound, tmp_path / "track.m4a"), "aac", None)
     asked = MuxRequest(
-        source=source, out=tmp_path / "out.mp4", info=request.info, duration_s=len(sound) / 48_000, dubs=(dub,), work=request.work,
+        source=source,
+        out=tmp_path / "out.mp4",
+        info=request.info,
+        duration_s=len(sound) / 48_000,
+        dubs=(dub,),
+        work=request.work,
         burned=request.out,
-    )  # fmt: skip
+    )
     await mux(asked, lambda _: None)
     before, after = picture_times(source), picture_times(asked.out)
     assert len(before) == len(after)
@@ -148,14 +184,19 @@ def combed(path: Path) -> tuple[int, int]:
 
 
 def teeth(path: Path, moment_s: float = 1.0) -> float:
-    """How much a line differs from the mean of its neighbours, against how much the neighbours differ: far above 1 where two moments are combed."""
+    """How much a line differs from the mean of its neighbours, against how much the neighbours differ: far above 1
+    where two moments are combed."""
     picture = frames(path)[moment_s]
     between = np.abs(picture[1:-1] - (picture[:-2] + picture[2:]) / 2).mean()
     return float(between / (np.abs(picture[2:] - picture[:-2]).mean() + 0.5))
 
 
-_BAR = "color=black:s=320x240:r=50:d=2[b];color=white:s=24x240:r=50:d=2[w];[b][w]overlay=x='mod(160*t\\,300)':y=0,format=yuv420p"
-_TWO_FIELDS = {"top": "tinterlace=interleave_top,fieldorder=tff", "bottom": "tinterlace=interleave_bottom,fieldorder=bff"}
+_BAR = "color=black:s=320x240:r=50:d=2[b];color=white:s=24x240:r=50:d=2[w];"
+_BAR += "[b][w]overlay=x='mod(160*t\\,300)':y=0,format=yuv420p"
+_TWO_FIELDS = {
+    "top": "tinterlace=interleave_top,fieldorder=tff",
+    "bottom": "tinterlace=interleave_bottom,fieldorder=bff",
+}
 
 
 @pytest.mark.parametrize("first", _TWO_FIELDS)
@@ -169,14 +210,17 @@ async def test_interlaced_pictures_are_deinterlaced_by_their_own_field_order(tmp
     assert (count, flagged) == (combed(source)[0], 0)
     assert teeth(request.out) < 0.8, "no tooth is left"
     seen = [
-        float((frame[:160].mean(axis=0) * np.arange(320)).sum() / frame[:160].mean(axis=0).sum()) for _, frame in sorted(frames(request.out).items())
+        float((frame[:160].mean(axis=0) * np.arange(320)).sum() / frame[:160].mean(axis=0).sum())
+        for _, frame in sorted(frames(request.out).items())
     ]
     steps = np.diff(seen[5:40])
     assert steps.min() > 0, "the bar goes one way: with the wrong field first it would go back at every picture"
 
 
 async def test_progressive_pictures_are_left_as_they_are(tmp_path: Path) -> None:
-    lossless = make(tmp_path / "film.mkv", "-f", "lavfi", "-i", "testsrc=s=320x240:r=25:d=1", "-c:v", "ffv1", "-pix_fmt", "yuv420p")
+    lossless = make(
+        tmp_path / "film.mkv", "-f", "lavfi", "-i", "testsrc=s=320x240:r=25:d=1", "-c:v", "ffv1", "-pix_fmt", "yuv420p"
+    )
     request = request_for(lossless, tmp_path, (), 1.0)
     await burn(request, lambda _: None)
     before, after = frames(lossless), frames(request.out)

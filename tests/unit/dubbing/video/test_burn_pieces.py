@@ -1,4 +1,5 @@
-"""A burned picture is kept in pieces: what a killed run has encoded is found again, and nobody sees where it was killed."""
+"""A burned picture is kept in pieces: what a killed run has encoded is found again, and nobody sees where it was
+killed."""
 
 from __future__ import annotations
 
@@ -59,8 +60,12 @@ def killed_after(folder: Path, count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 4])
-@pytest.mark.parametrize("name", ["plain.mp4", "vfr.mp4", "late_picture.mp4", "late_picture.ts", "offset.ts", "plain.webm"])
-async def test_a_killed_run_goes_on_behind_the_last_piece_with_every_picture_at_its_time(tmp_path: Path, name: str, count: int) -> None:
+@pytest.mark.parametrize(
+    "name", ["plain.mp4", "vfr.mp4", "late_picture.mp4", "late_picture.ts", "offset.ts", "plain.webm"]
+)
+async def test_a_killed_run_goes_on_behind_the_last_piece_with_every_picture_at_its_time(
+    tmp_path: Path, name: str, count: int
+) -> None:
     source = sample(name)
     whole, again = request(source, tmp_path / "whole"), request(source, tmp_path / "again")
     await burn(whole, lambda _: None)
@@ -74,7 +79,8 @@ async def test_a_killed_run_goes_on_behind_the_last_piece_with_every_picture_at_
     assert picture_times(again.out) == pytest.approx(picture_times(whole.out), abs=1e-6)
     before, after = frames(whole.out), frames(again.out)
     assert before.keys() == after.keys()
-    assert max(np.abs(before[at] - after[at]).mean() for at in before) < 2.0  # the encoder begins anew there: another rounding, no other picture
+    # the encoder begins anew there: another rounding, no other picture
+    assert max(np.abs(before[at] - after[at]).mean() for at in before) < 2.0
 
 
 async def test_what_is_whole_is_not_encoded_again(tmp_path: Path, encoded: list[ffmpeg.Command]) -> None:
@@ -87,7 +93,9 @@ async def test_what_is_whole_is_not_encoded_again(tmp_path: Path, encoded: list[
 
 
 @pytest.mark.parametrize("damage", [b"", b"short", None], ids=["empty", "cut", "one bit"])
-async def test_a_damaged_piece_and_those_behind_it_are_made_again(tmp_path: Path, damage: bytes | None, encoded: list[ffmpeg.Command]) -> None:
+async def test_a_damaged_piece_and_those_behind_it_are_made_again(
+    tmp_path: Path, damage: bytes | None, encoded: list[ffmpeg.Command]
+) -> None:
     asked = request(sample("plain.mp4"), tmp_path)
     await burn(asked, lambda _: None)
     times = picture_times(asked.out)
@@ -99,7 +107,9 @@ async def test_a_damaged_piece_and_those_behind_it_are_made_again(tmp_path: Path
     assert picture_times(asked.out) == pytest.approx(times, abs=1e-6)
 
 
-async def test_another_text_or_film_shares_nothing_and_leaves_nothing_of_the_old(tmp_path: Path, encoded: list[ffmpeg.Command]) -> None:
+async def test_another_text_or_film_shares_nothing_and_leaves_nothing_of_the_old(
+    tmp_path: Path, encoded: list[ffmpeg.Command]
+) -> None:
     asked = request(sample("plain.mp4"), tmp_path)
     await burn(asked, lambda _: None)
     for changes in ({"cues": (Cue(1.0, 2.0, "OTHER"),)}, {"source_id": "other bytes"}):
@@ -118,7 +128,9 @@ async def test_a_picture_without_sound_of_one_frame_is_burned(tmp_path: Path) ->
     assert len(frames(asked.out)) == 1
 
 
-async def test_damage_that_is_seen_only_at_the_end_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoded: list[ffmpeg.Command]) -> None:
+async def test_damage_that_is_seen_only_at_the_end_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoded: list[ffmpeg.Command]
+) -> None:
     monkeypatch.setattr(burn_pieces, "_CHECKED", 1)
     asked = request(sample("plain.mp4"), tmp_path)
     await burn(asked, lambda _: None)
@@ -157,7 +169,9 @@ async def test_pieces_of_the_machines_own_encoder_are_kept_too(tmp_path: Path, m
     assert len(encoding) == 2 and all("-forced-idr" in words for words in encoding)
 
 
-async def test_an_encoder_that_failed_before_the_kill_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_encoder_that_failed_before_the_kill_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fake(tmp_path, monkeypatch, listed=[NVENC], works=[NVENC], breaks=True)
     asked = request(sample("plain.mp4"), tmp_path, hardware=True)
     assert await burn(asked, lambda _: None) == "libx264"

@@ -25,7 +25,9 @@ TEXT = "Two lines of text that are long enough to be broken, as they should be."
 async def look(folder: Path, style: Style, size: str = "640x360") -> np.ndarray:
     """A blue picture with two lines of text, as grey."""
     plain = make(folder / "plain.mp4", "-f", "lavfi", "-i", f"color=0x2060a0:s={size}:r=2:d=1", "-c:v", "libx264")
-    await burn(msgspec.structs.replace(request_for(plain, folder, (Cue(0.0, 1.0, TEXT),), 1.0), style=style), lambda _: None)
+    await burn(
+        msgspec.structs.replace(request_for(plain, folder, (Cue(0.0, 1.0, TEXT),), 1.0), style=style), lambda _: None
+    )
     return frames(folder / "burned.mp4")[0.5]
 
 
@@ -35,7 +37,10 @@ def rows(picture: np.ndarray) -> np.ndarray:
 
 
 async def test_letters_are_small_medium_or_large(tmp_path: Path) -> None:
-    heights = [np.ptp(rows(await look(tmp_path, Style(size=size)))) for size in (BurnSize.SMALL, BurnSize.MEDIUM, BurnSize.LARGE)]
+    heights = [
+        np.ptp(rows(await look(tmp_path, Style(size=size))))
+        for size in (BurnSize.SMALL, BurnSize.MEDIUM, BurnSize.LARGE)
+    ]
     assert heights[0] * 1.15 < heights[1] and heights[1] * 1.15 < heights[2]
 
 
@@ -67,29 +72,47 @@ async def test_the_encoder_that_drew_is_named(tmp_path: Path, monkeypatch: pytes
 async def test_an_encoder_that_fails_is_followed_by_libx264(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It passed its trial and finds no session left when it is needed."""
     fake(tmp_path, monkeypatch, listed=[NVENC], works=[NVENC], breaks=True)
-    request = msgspec.structs.replace(request_for(sample("plain.mp4"), tmp_path, (Cue(0.0, 4.0, "HERE"),)), hardware=True)
+    request = msgspec.structs.replace(
+        request_for(sample("plain.mp4"), tmp_path, (Cue(0.0, 4.0, "HERE"),)), hardware=True
+    )
     heard: list[float] = []
     assert await burn(request, heard.append) == "libx264"
     assert heard == sorted(heard) and heard[-1] == 1.0
     assert len(frames(request.out)) == 100
 
 
-async def test_a_file_that_no_encoder_can_draw_fails_once_and_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_file_that_no_encoder_can_draw_fails_once_and_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fake(tmp_path, monkeypatch, listed=[NVENC], works=[NVENC])
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"x" * 5000)
     info = probe(sample("plain.mp4"))
     work = tmp_path / "work"
     work.mkdir()
-    request = BurnRequest(source=broken, out=tmp_path / "b.mp4", info=info, duration_s=4.0, cues=(), work=work, threads=1, hardware=True)
+    request = BurnRequest(
+        source=broken, out=tmp_path / "b.mp4", info=info, duration_s=4.0, cues=(), work=work, threads=1, hardware=True
+    )
     with pytest.raises(DubError) as caught:
         await burn(request, lambda _: None)
     assert caught.value.problem is MEDIA_TOOL_FAILED
     assert not request.out.exists()
 
 
-async def test_cancelling_ends_ffmpeg_and_leaves_nothing(tmp_path: Path, own_children: Callable[[], list[psutil.Process]]) -> None:
-    long = make(tmp_path / "long.mp4", "-f", "lavfi", "-i", "testsrc2=s=1280x720:r=30:d=30", "-c:v", "libx264", "-preset", "ultrafast")
+async def test_cancelling_ends_ffmpeg_and_leaves_nothing(
+    tmp_path: Path, own_children: Callable[[], list[psutil.Process]]
+) -> None:
+    long = make(
+        tmp_path / "long.mp4",
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=s=1280x720:r=30:d=30",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+    )
     request = request_for(long, tmp_path, (Cue(0.0, 30.0, "HERE"),), 30.0)
     running = asyncio.Event()
     task = asyncio.create_task(burn(request, lambda done: running.set() if done < 0.5 else None))
@@ -116,7 +139,9 @@ async def test_an_hdr_film_keeps_its_colours(tmp_path: Path, kind: str) -> None:
     tagged = "format=yuv444p,setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
     plain = make(tmp_path / "plain.mkv", *bars, f"{tagged},format=yuv420p", "-c:v", "libx264")
     to_hdr = f"zscale=t={HDR[kind]}:m=bt2020nc:p=bt2020:r=tv:npl=203,format=yuv420p10le"
-    bright = make(tmp_path / "bright.mkv", *bars, f"{tagged},{to_hdr}", "-c:v", "libx265", "-x265-params", "log-level=error")
+    bright = make(
+        tmp_path / "bright.mkv", *bars, f"{tagged},{to_hdr}", "-c:v", "libx265", "-x265-params", "log-level=error"
+    )
     request = request_for(bright, tmp_path, (), 1.0)
     assert request.info.video is not None
     assert await is_hdr(bright, request.info.video)
@@ -140,7 +165,15 @@ def colours(path: Path) -> np.ndarray:
 
 async def test_an_ordinary_film_is_not_taken_for_hdr(tmp_path: Path) -> None:
     named = make(
-        tmp_path / "s.mkv", "-i", str(sample("plain.mp4")), "-c", "copy", "-metadata:s:v", "title=smpte2084", "-metadata", "title=arib-std-b67"
+        tmp_path / "s.mkv",
+        "-i",
+        str(sample("plain.mp4")),
+        "-c",
+        "copy",
+        "-metadata:s:v",
+        "title=smpte2084",
+        "-metadata",
+        "title=arib-std-b67",
     )
     info = probe(named)
     assert info.video is not None

@@ -1,4 +1,5 @@
-"""What is shown stays what is shown: cut, trimmed and changing pictures, copied where a copy can say so, else encoded."""
+"""What is shown stays what is shown: cut, trimmed and changing pictures, copied where a copy can say so, else
+encoded."""
 
 from __future__ import annotations
 
@@ -36,7 +37,12 @@ def shown(path: Path) -> list[tuple[float, tuple[int, int], float]]:
         start_s = (container.start_time or 0) / 1e6
         frames = list(container.decode(video=0))
         return [
-            (round(f.time - start_s, 3), (f.width, f.height), float(f.to_ndarray(format="gray").astype(float)[:, : f.width].mean())) for f in frames
+            (
+                round(f.time - start_s, 3),
+                (f.width, f.height),
+                float(f.to_ndarray(format="gray").astype(float)[:, : f.width].mean()),
+            )
+            for f in frames
         ]
 
 
@@ -53,12 +59,23 @@ async def finished(source: Path, info: MediaInfo, out: Path, *, encode: bool) ->
     burned = None
     if encode:
         burned = work / "picture.mp4"
-        await burn(BurnRequest(source=source, out=burned, info=info, duration_s=info.duration_s, cues=(), work=work, threads=1), lambda _: None)
+        await burn(
+            BurnRequest(
+                source=source, out=burned, info=info, duration_s=info.duration_s, cues=(), work=work, threads=1
+            ),
+            lambda _: None,
+        )
     track = make(work / "track.m4a", "-f", "lavfi", "-i", f"sine=d={info.duration_s}:r=48000", "-c:a", "aac")
     request = MuxRequest(
-        source=source, out=out, info=info, duration_s=info.duration_s, dubs=(DubbedTrack(track, "aac", "es"),), work=work, burned=burned,
+        source=source,
+        out=out,
+        info=info,
+        duration_s=info.duration_s,
+        dubs=(DubbedTrack(track, "aac", "es"),),
+        work=work,
+        burned=burned,
         lines=(CueTrack(CUES, "es", "Dub"),),
-    )  # fmt: skip
+    )
     await mux(request, lambda _: None)
     return out
 
@@ -70,15 +87,20 @@ def header_s(path: Path) -> tuple[float, float]:
         return (container.duration or 0) / 1e6, float((picture.duration or 0) * (picture.time_base or Fraction(0)))
 
 
-def same_pictures(before: list[tuple[float, tuple[int, int], float]], after: list[tuple[float, tuple[int, int], float]]) -> None:
-    """The same ones in the same order; where a cut leaves less than a picture's time to one, half of that may be given to it."""
+def same_pictures(
+    before: list[tuple[float, tuple[int, int], float]], after: list[tuple[float, tuple[int, int], float]]
+) -> None:
+    """The same ones in the same order; where a cut leaves less than a picture's time to one, half of that may be given
+    to it."""
     assert len(before) == len(after)
     late_s = np.abs(np.subtract([at for at, _, _ in before], [at for at, _, _ in after]))
     assert late_s.max() <= 0.021 and (late_s > 0.002).sum() <= 2
     assert np.abs(np.subtract([grey for _, _, grey in before], [grey for _, _, grey in after])).max() < 1.0
 
 
-@pytest.mark.parametrize("edits", [CUT, ((0.0, 1.0), (0.4, 1.0)), ((2.0, 1.0), (0.5, 1.0)), ((1.3, 0.7), (3.0, 0.5), (0.2, 0.6))])
+@pytest.mark.parametrize(
+    "edits", [CUT, ((0.0, 1.0), (0.4, 1.0)), ((2.0, 1.0), (0.5, 1.0)), ((1.3, 0.7), (3.0, 0.5), (0.2, 0.6))]
+)
 async def test_what_was_cut_out_stays_out(tmp_path: Path, edits: tuple) -> None:
     source = edited(counting(tmp_path / "whole.mp4"), tmp_path / "film.mp4", edits)
     info = read(source)
@@ -113,7 +135,10 @@ async def test_a_film_that_changes_its_size_is_copied_with_what_a_decoder_needs(
     assert info.video is not None and info.video.obstacle is Obstacle.SIZES
     assert not containers.must_encode(info.video, Container.AUTO, is_opus=False)
     before, after = shown(source), shown(await finished(source, info, tmp_path / name, encode=False))
-    assert [size for _, size, _ in after] == [size for _, size, _ in before] and {size for _, size, _ in after} == {(160, 120), (90, 160)}
+    assert [size for _, size, _ in after] == [size for _, size, _ in before] and {size for _, size, _ in after} == {
+        (160, 120),
+        (90, 160),
+    }
     same_pictures(before, after)
 
 
@@ -133,7 +158,8 @@ def test_a_container_for_a_picture_that_must_be_encoded_takes_h264(tmp_path: Pat
         containers.output_extension(info, options(container=Container.WEBM))
     assert (
         caught.value.problem is CONTAINER_UNSUITABLE
-        and "has to be encoded (burned subtitles, cuts, or a size that changes), which makes the picture H.264" in caught.value.message
+        and "has to be encoded (burned subtitles, cuts, or a size that changes), which makes the picture H.264"
+        in caught.value.message
     )
 
 

@@ -14,10 +14,31 @@ from tests.unit.dubbing.video.muxing import dubbed, sound_of
 from tests.unit.media.samples import DURATION_S, lag_ms, make, picture_times, sample
 
 SOURCES = [
-    "plain.mp4", "fragmented.mp4", "plain.mkv", "pcm.mov", "plain.webm", "vp9.webm", "plain.avi", "h264.avi", "offset.ts", "vfr.mp4", "turned.mp4",
-    "late_sound.mp4", "late_sound.mkv", "late_sound.ts", "late_picture.mp4", "late_picture.ts", "hole.mkv", "covered.mp4", "timecode.mov",
-    "magicyuv.mkv", "hevc.mkv", "plain.wmv", "plain.flv", "plain.mpg",
-]  # fmt: skip
+    "plain.mp4",
+    "fragmented.mp4",
+    "plain.mkv",
+    "pcm.mov",
+    "plain.webm",
+    "vp9.webm",
+    "plain.avi",
+    "h264.avi",
+    "offset.ts",
+    "vfr.mp4",
+    "turned.mp4",
+    "late_sound.mp4",
+    "late_sound.mkv",
+    "late_sound.ts",
+    "late_picture.mp4",
+    "late_picture.ts",
+    "hole.mkv",
+    "covered.mp4",
+    "timecode.mov",
+    "magicyuv.mkv",
+    "hevc.mkv",
+    "plain.wmv",
+    "plain.flv",
+    "plain.mpg",
+]
 # Without the original's packets ffmpeg would start these clocks elsewhere.
 ALONE = ["plain.mp4", "plain.webm", "offset.ts", "late_sound.ts", "late_picture.ts"]
 
@@ -44,7 +65,11 @@ async def test_tracks_are_labelled_and_the_dub_comes_first(tmp_path: Path, name:
         dub, original = container.streams.audio
         (lines,) = container.streams.subtitles
         default = av.stream.Disposition.default
-        assert (dub.metadata["language"], original.metadata["language"], lines.metadata["language"]) == ("spa", "eng", "spa")
+        assert (dub.metadata["language"], original.metadata["language"], lines.metadata["language"]) == (
+            "spa",
+            "eng",
+            "spa",
+        )
         titles = [stream.metadata.get("title") or stream.metadata.get("handler_name") for stream in (dub, original)]
         assert titles == ["Dub", "Original"]
         assert dub.disposition & default and not original.disposition & default
@@ -70,9 +95,21 @@ async def test_the_track_that_was_dubbed_is_the_one_that_is_kept(tmp_path: Path)
 
 
 async def test_chapters_are_kept(tmp_path: Path) -> None:
-    (tmp_path / "chapters.txt").write_text(";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=2000\ntitle=One\n[CHAPTER]\nTIMEBASE=1/1000\n"
-                                           "START=2000\nEND=4000\ntitle=Zwei é\n")  # fmt: skip
-    source = make(tmp_path / "s.mp4", "-i", str(sample("plain.mp4")), "-i", str(tmp_path / "chapters.txt"), "-map_metadata", "1", "-c", "copy")
+    (tmp_path / "chapters.txt").write_text(
+        ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=2000\ntitle=One\n[CHAPTER]\nTIMEBASE=1/1000\n"
+        "START=2000\nEND=4000\ntitle=Zwei é\n"
+    )
+    source = make(
+        tmp_path / "s.mp4",
+        "-i",
+        str(sample("plain.mp4")),
+        "-i",
+        str(tmp_path / "chapters.txt"),
+        "-map_metadata",
+        "1",
+        "-c",
+        "copy",
+    )
     out, _, _ = await dubbed(source, tmp_path)
     with av.open(str(out)) as container:
         found = container.chapters()
@@ -106,8 +143,12 @@ async def test_hevc_is_tagged_as_apple_players_want_it(tmp_path: Path) -> None:
         assert container.streams.video[0].codec_tag == "hvc1"
 
 
-@pytest.mark.parametrize(("container", "index", "media"), [(Container.MP4, b"moov", b"mdat"), (Container.MKV, b"\x1cS\xbbk", b"\x1fC\xb6u")])
-async def test_the_index_comes_first_so_that_playing_starts_at_once(tmp_path: Path, container: Container, index: bytes, media: bytes) -> None:
+@pytest.mark.parametrize(
+    ("container", "index", "media"), [(Container.MP4, b"moov", b"mdat"), (Container.MKV, b"\x1cS\xbbk", b"\x1fC\xb6u")]
+)
+async def test_the_index_comes_first_so_that_playing_starts_at_once(
+    tmp_path: Path, container: Container, index: bytes, media: bytes
+) -> None:
     out, _, _ = await dubbed(sample("plain.mp4"), tmp_path, container=container)
     data = out.read_bytes()
     if container is Container.MKV:  # after the list of where everything is, which names both

@@ -29,7 +29,19 @@ async def run(made_of: Context, folder: Path, name: str = "inputs") -> Finished:
     track = track_of(sound_of(sample("plain.flac")), folder / "track.m4a")
     cache = made_of.cache / "job"
     return await finish(
-        made_of, source, probe(source), sound, track, LINES, PLACED, options(), "en", lambda *_: None, cache=cache, source_id="bytes", name=name
+        made_of,
+        source,
+        probe(source),
+        sound,
+        track,
+        LINES,
+        PLACED,
+        options(),
+        "en",
+        lambda *_: None,
+        cache=cache,
+        source_id="bytes",
+        name=name,
     )
 
 
@@ -61,7 +73,9 @@ def muxed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 @pytest.mark.parametrize("where", ["run_task", "keep_artifact"])
-async def test_a_kill_behind_the_mux_costs_no_second_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, muxed: list[Path], where: str) -> None:
+async def test_a_kill_behind_the_mux_costs_no_second_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, muxed: list[Path], where: str
+) -> None:
     made_of = context(tmp_path)
     await killed(made_of, tmp_path, monkeypatch, where)
     done = await run(made_of, tmp_path)
@@ -74,7 +88,9 @@ async def test_a_kill_behind_the_mux_costs_no_second_one(tmp_path: Path, monkeyp
     assert list((made_of.cache / "job").iterdir()) == []
 
 
-async def test_a_video_of_other_inputs_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, muxed: list[Path]) -> None:
+async def test_a_video_of_other_inputs_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, muxed: list[Path]
+) -> None:
     made_of = context(tmp_path)
     await killed(made_of, tmp_path, monkeypatch, "run_task")
     await run(made_of, tmp_path, name="others")

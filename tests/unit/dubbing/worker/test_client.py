@@ -25,9 +25,17 @@ from app.server.engines import limits_of
 from app.system.children import Limits
 
 MIX = MixRequest(
-    source="x", source_id="tone", audio_track=0, duration_s=2.0, clips=(), background=Background.KEEP, energies=None, chunk_cache="y",
-    out="out.m4a", threads=1,
-)  # fmt: skip
+    source="x",
+    source_id="tone",
+    audio_track=0,
+    duration_s=2.0,
+    clips=(),
+    background=Background.KEEP,
+    energies=None,
+    chunk_cache="y",
+    out="out.m4a",
+    threads=1,
+)
 
 
 def silent(_: float) -> None:
@@ -64,9 +72,17 @@ async def test_progress_is_reported_and_a_cancelled_task_is_gone_at_once(
     subprocess.run([ffmpeg, "-v", "error", "-f", "lavfi", "-i", "anoisesrc=d=900:r=8000", str(long)], check=True)
     started = asyncio.Event()
     loop = asyncio.get_running_loop()
-    request = IngestRequest(path=str(long), out=str(tmp_path), audio_track=0, max_duration_s=3600, size_bytes=long.stat().st_size)
+    request = IngestRequest(
+        path=str(long), out=str(tmp_path), audio_track=0, max_duration_s=3600, size_bytes=long.stat().st_size
+    )
     task = asyncio.create_task(
-        run_task("ingest", request, Ingested, report=lambda done: loop.call_soon_threadsafe(started.set) if done > 0 else None, limits=Limits())
+        run_task(
+            "ingest",
+            request,
+            Ingested,
+            report=lambda done: loop.call_soon_threadsafe(started.set) if done > 0 else None,
+            limits=Limits(),
+        )
     )
     await asyncio.wait_for(started.wait(), 30)
     at_work = own_children()
@@ -88,7 +104,9 @@ async def test_a_file_that_grows_beyond_its_limit_is_told(tone: Path, tmp_path: 
 async def test_a_task_that_computes_for_ever_is_ended(tone: Path, tmp_path: Path, ffmpeg: str) -> None:
     long = tmp_path / "long.flac"
     subprocess.run([ffmpeg, "-v", "error", "-f", "lavfi", "-i", "anoisesrc=d=3000:r=8000", str(long)], check=True)
-    request = IngestRequest(path=str(long), out=str(tmp_path), audio_track=0, max_duration_s=3600, size_bytes=long.stat().st_size)
+    request = IngestRequest(
+        path=str(long), out=str(tmp_path), audio_track=0, max_duration_s=3600, size_bytes=long.stat().st_size
+    )
     with pytest.raises(DubError) as caught:
         await run_task("ingest", request, Ingested, report=silent, limits=Limits(cpu_s=2))
     assert caught.value.problem is errors.MEDIA_LIMIT

@@ -17,7 +17,16 @@ VOICE = "EnglishMale000000002"
 
 
 def line(text: str = "Welcome to the workshop.", **changes: object) -> SpeechRequest:
-    given = {"voice": VOICE, "model": "", "text": text, "language": "en", "speed": 1.0, "previous_text": "", "next_text": "", "key": None}
+    given = {
+        "voice": VOICE,
+        "model": "",
+        "text": text,
+        "language": "en",
+        "speed": 1.0,
+        "previous_text": "",
+        "next_text": "",
+        "key": None,
+    }
     return SpeechRequest(**(given | changes))  # type: ignore[arg-type]
 
 
@@ -51,7 +60,9 @@ async def test_speed_goes_to_models_that_honour_it_and_only_to_those(voice: Elev
     assert "voice_settings" not in double.calls[1].body
 
 
-async def test_neighbours_go_to_models_that_stitch_and_do_not_change_the_fingerprint(voice: ElevenLabsVoice, double: Double) -> None:
+async def test_neighbours_go_to_models_that_stitch_and_do_not_change_the_fingerprint(
+    voice: ElevenLabsVoice, double: Double
+) -> None:
     request = line(previous_text="Hello.", next_text="Goodbye.")
     await voice.speak(request)
     await voice.speak(line(previous_text="Hello.", model="eleven_v3"))
@@ -69,13 +80,29 @@ async def test_language_goes_to_models_that_take_it(voice: ElevenLabsVoice, doub
     assert [call.body.get("language_code") for call in double.calls] == ["en", None, None]
 
 
-@pytest.mark.parametrize("fault", [
-    Fault("status", times=2, status=500), Fault("status", times=1, status=503, body="<html>Bad gateway</html>"),
-    Fault("status", times=3, status=429, body={"detail": {"status": "system_busy"}}),
-    Fault("status", times=3, status=429, body={"detail": {"code": "concurrent_limit_exceeded", "status": "too_many_concurrent_requests"}}),
-    Fault("status", times=1, status=429, headers={"retry-after": "0"}),
-    Fault("truncated"), Fault("disconnect"), Fault("odd"), Fault("json"), Fault("html"), Fault("empty"), Fault("silence"),
-], ids=lambda fault: f"{fault.kind}{fault.status if fault.kind == 'status' else ''}x{fault.times}")  # fmt: skip
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("status", times=2, status=500),
+        Fault("status", times=1, status=503, body="<html>Bad gateway</html>"),
+        Fault("status", times=3, status=429, body={"detail": {"status": "system_busy"}}),
+        Fault(
+            "status",
+            times=3,
+            status=429,
+            body={"detail": {"code": "concurrent_limit_exceeded", "status": "too_many_concurrent_requests"}},
+        ),
+        Fault("status", times=1, status=429, headers={"retry-after": "0"}),
+        Fault("truncated"),
+        Fault("disconnect"),
+        Fault("odd"),
+        Fault("json"),
+        Fault("html"),
+        Fault("empty"),
+        Fault("silence"),
+    ],
+    ids=lambda fault: f"{fault.kind}{fault.status if fault.kind == 'status' else ''}x{fault.times}",
+)
 async def test_what_passes_is_tried_again(voice: ElevenLabsVoice, double: Double, fault: Fault) -> None:
     double.faults.append(copy.copy(fault))
     assert len((await voice.speak(line())).pcm) > 0
@@ -122,26 +149,35 @@ def refusal(code: str, status: str = "") -> dict[str, object]:
     return {"detail": {"type": "x", "code": code, "message": "Sorry", "status": status or code}}
 
 
-@pytest.mark.parametrize(("status", "body", "problem"), [
-    (401, refusal("unauthorized", "invalid_api_key"), errors.KEY_INVALID),
-    (401, refusal("unauthorized", "needs_authorization"), errors.KEY_INVALID),
-    (401, refusal("unauthorized", "missing_permissions"), errors.KEY_INVALID),
-    (401, refusal("quota_exceeded"), errors.QUOTA_EXCEEDED),
-    (401, {"detail": {"status": "quota_exceeded", "message": "older form"}}, errors.QUOTA_EXCEEDED),
-    (402, refusal("insufficient_credits"), errors.QUOTA_EXCEEDED),
-    (402, refusal("paid_plan_required"), errors.PLAN_REQUIRED),
-    (401, refusal("detected_unusual_activity"), errors.PLAN_REQUIRED),
-    (403, refusal("subscription_required", "output_format_not_allowed"), errors.PLAN_REQUIRED),
-    (404, refusal("voice_not_found"), errors.VOICE_UNKNOWN),
-    (400, {"detail": {"status": "model_not_found"}}, errors.VOICE_MODEL_UNKNOWN),
-    (400, refusal("text_too_long", "max_character_limit_exceeded"), errors.TEXT_TOO_LONG),
-    (400, refusal("input_text_empty"), errors.TEXT_INVALID),
-    (400, refusal("unsupported_model"), errors.SPEECH_REFUSED),
-    (404, {"detail": "Not Found"}, errors.SPEECH_REFUSED),
-    (422, {"detail": [{"loc": ["body", "text"], "msg": "field required", "type": "missing"}]}, errors.SPEECH_REFUSED),
-    (401, "<html>proxy</html>", errors.KEY_INVALID),
-])  # fmt: skip
-async def test_a_refusal_is_named_and_never_tried_again(voice: ElevenLabsVoice, double: Double, status: int, body: object, problem: Problem) -> None:
+@pytest.mark.parametrize(
+    ("status", "body", "problem"),
+    [
+        (401, refusal("unauthorized", "invalid_api_key"), errors.KEY_INVALID),
+        (401, refusal("unauthorized", "needs_authorization"), errors.KEY_INVALID),
+        (401, refusal("unauthorized", "missing_permissions"), errors.KEY_INVALID),
+        (401, refusal("quota_exceeded"), errors.QUOTA_EXCEEDED),
+        (401, {"detail": {"status": "quota_exceeded", "message": "older form"}}, errors.QUOTA_EXCEEDED),
+        (402, refusal("insufficient_credits"), errors.QUOTA_EXCEEDED),
+        (402, refusal("paid_plan_required"), errors.PLAN_REQUIRED),
+        (401, refusal("detected_unusual_activity"), errors.PLAN_REQUIRED),
+        (403, refusal("subscription_required", "output_format_not_allowed"), errors.PLAN_REQUIRED),
+        (404, refusal("voice_not_found"), errors.VOICE_UNKNOWN),
+        (400, {"detail": {"status": "model_not_found"}}, errors.VOICE_MODEL_UNKNOWN),
+        (400, refusal("text_too_long", "max_character_limit_exceeded"), errors.TEXT_TOO_LONG),
+        (400, refusal("input_text_empty"), errors.TEXT_INVALID),
+        (400, refusal("unsupported_model"), errors.SPEECH_REFUSED),
+        (404, {"detail": "Not Found"}, errors.SPEECH_REFUSED),
+        (
+            422,
+            {"detail": [{"loc": ["body", "text"], "msg": "field required", "type": "missing"}]},
+            errors.SPEECH_REFUSED,
+        ),
+        (401, "<html>proxy</html>", errors.KEY_INVALID),
+    ],
+)
+async def test_a_refusal_is_named_and_never_tried_again(
+    voice: ElevenLabsVoice, double: Double, status: int, body: object, problem: Problem
+) -> None:
     await voice.limit(line())
     double.faults.append(Fault("status", times=9, status=status, body=body))
     with pytest.raises(DubError) as caught:
@@ -151,7 +187,9 @@ async def test_a_refusal_is_named_and_never_tried_again(voice: ElevenLabsVoice, 
     assert "<" not in caught.value.message
 
 
-async def test_the_double_refuses_a_spent_quota_a_wrong_voice_and_a_wrong_key(voice: ElevenLabsVoice, double: Double) -> None:
+async def test_the_double_refuses_a_spent_quota_a_wrong_voice_and_a_wrong_key(
+    voice: ElevenLabsVoice, double: Double
+) -> None:
     double.limit = 30
     await voice.speak(line())
     for request, problem in (
@@ -174,7 +212,9 @@ async def test_the_key_stands_in_no_error(voice: ElevenLabsVoice, double: Double
 
 
 @pytest.mark.parametrize("key", ["sk with spaces", "schlüssel", "sk\nnewline", "x" * 300])
-async def test_a_key_that_cannot_be_one_is_refused_without_a_call(voice: ElevenLabsVoice, double: Double, key: str) -> None:
+async def test_a_key_that_cannot_be_one_is_refused_without_a_call(
+    voice: ElevenLabsVoice, double: Double, key: str
+) -> None:
     with pytest.raises(DubError) as caught:
         await voice.speak(line(key=key))
     assert caught.value.problem is errors.KEY_INVALID
@@ -195,7 +235,9 @@ async def test_without_a_key_the_engine_says_so(double: Double) -> None:
 
 
 @pytest.mark.parametrize("voice_id", ["../voices/add", "a b", "", "x/y", "é"])
-async def test_a_voice_id_that_would_reach_another_route_is_refused(voice: ElevenLabsVoice, double: Double, voice_id: str) -> None:
+async def test_a_voice_id_that_would_reach_another_route_is_refused(
+    voice: ElevenLabsVoice, double: Double, voice_id: str
+) -> None:
     with pytest.raises(DubError) as caught:
         await voice.speak(line(voice=voice_id))
     assert caught.value.problem is errors.VOICE_UNKNOWN and double.calls == []
@@ -235,10 +277,18 @@ async def test_a_key_that_may_only_speak_is_enough(voice: ElevenLabsVoice, doubl
     assert (await voice.info()).availability.available
 
 
-@pytest.mark.parametrize(("tier", "model", "width"), [
-    ("free", "eleven_multilingual_v2", 2), ("creator", "eleven_flash_v2_5", 10), ("pro", "eleven_multilingual_v2", 10), ("scale", "eleven_v3", 15),
-])  # fmt: skip
-async def test_the_plan_decides_how_many_lines_are_spoken_at_once(voice: ElevenLabsVoice, double: Double, tier: str, model: str, width: int) -> None:
+@pytest.mark.parametrize(
+    ("tier", "model", "width"),
+    [
+        ("free", "eleven_multilingual_v2", 2),
+        ("creator", "eleven_flash_v2_5", 10),
+        ("pro", "eleven_multilingual_v2", 10),
+        ("scale", "eleven_v3", 15),
+    ],
+)
+async def test_the_plan_decides_how_many_lines_are_spoken_at_once(
+    voice: ElevenLabsVoice, double: Double, tier: str, model: str, width: int
+) -> None:
     double.tier = tier
     assert await voice.limit(line(model=model)) == width
 
@@ -293,7 +343,9 @@ async def test_no_network_is_said_in_plain_words_and_at_once() -> None:
 
 
 @pytest.mark.parametrize("kind", ["html", "status"])
-async def test_a_page_instead_of_a_list_is_an_error_and_no_crash(voice: ElevenLabsVoice, double: Double, kind: str) -> None:
+async def test_a_page_instead_of_a_list_is_an_error_and_no_crash(
+    voice: ElevenLabsVoice, double: Double, kind: str
+) -> None:
     double.faults.append(Fault(kind, route="", times=99, status=200, body={"unexpected": 1}))
     for work in (voice.voices(), voice.limit(line())):
         with pytest.raises(DubError) as caught:

@@ -16,7 +16,16 @@ from app.speech.ports import SpeechRequest
 
 
 def line(text: str = "Welcome to the workshop.", voice: str = "auto", **changes: object) -> SpeechRequest:
-    given = {"voice": voice, "model": "", "text": text, "language": None, "speed": 1.0, "previous_text": "", "next_text": "", "key": None}
+    given = {
+        "voice": voice,
+        "model": "",
+        "text": text,
+        "language": None,
+        "speed": 1.0,
+        "previous_text": "",
+        "next_text": "",
+        "key": None,
+    }
     return SpeechRequest(**(given | changes))  # type: ignore[arg-type]
 
 
@@ -38,10 +47,23 @@ async def test_there_are_voices_for_a_hundred_languages_and_all_can_be_chosen(en
         await engine.check(line(voice=voice.id))
 
 
-@pytest.mark.parametrize(("language", "text"), [
-    ("en", "Hello"), ("es", "Hola"), ("fr", "Bonjour"), ("zh", "你好"), ("ar", "مرحبا"), ("hi", "नमस्ते"), ("ru", "Привет"),
-    ("pt-BR", "Olá"), ("no", "Hei"), ("ja", "こんにちは"), ("he", "שלום"), (None, "Hello"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "Hello"),
+        ("es", "Hola"),
+        ("fr", "Bonjour"),
+        ("zh", "你好"),
+        ("ar", "مرحبا"),
+        ("hi", "नमस्ते"),
+        ("ru", "Привет"),
+        ("pt-BR", "Olá"),
+        ("no", "Hei"),
+        ("ja", "こんにちは"),
+        ("he", "שלום"),
+        (None, "Hello"),
+    ],
+)
 async def test_auto_speaks_the_requests_language(engine: EspeakVoice, language: str | None, text: str) -> None:
     spoken = await engine.speak(line(text, language=language))
     assert seconds(spoken.pcm, spoken.sample_rate_hz) > 0.2
@@ -49,7 +71,9 @@ async def test_auto_speaks_the_requests_language(engine: EspeakVoice, language: 
 
 
 async def test_speed_is_the_engines_own(engine: EspeakVoice) -> None:
-    slow, usual, fast = [await engine.speak(line("Do not hurry, take your time. " * 3, speed=speed)) for speed in (0.7, 1.0, 1.2)]
+    slow, usual, fast = [
+        await engine.speak(line("Do not hurry, take your time. " * 3, speed=speed)) for speed in (0.7, 1.0, 1.2)
+    ]
     assert len(slow.pcm) / len(usual.pcm) == pytest.approx(1 / 0.7, rel=0.12)
     assert len(fast.pcm) / len(usual.pcm) == pytest.approx(1 / 1.2, rel=0.12)
     assert (slow.speed, fast.speed, fast.cost_credits) == (0.7, 1.2, 0.0)
@@ -61,9 +85,16 @@ async def test_variants_and_languages_sound_different(engine: EspeakVoice) -> No
     assert (await engine.speak(line(voice="en-us"))).pcm == sounds[0]
 
 
-@pytest.mark.parametrize("text", [
-    "<break time='60s'/> hi", "<speak><prosody rate='x-slow'>hi</prosody></speak>", "[[h@l'oU]] hi", "\x01999s hi", "a\x00b",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<break time='60s'/> hi",
+        "<speak><prosody rate='x-slow'>hi</prosody></speak>",
+        "[[h@l'oU]] hi",
+        "\x01999s hi",
+        "a\x00b",
+    ],
+)
 async def test_markup_and_control_characters_are_never_obeyed(engine: EspeakVoice, text: str) -> None:
     visible = "".join(c for c in text if c.isprintable())
     spoken = await engine.speak(line(text))
@@ -101,7 +132,11 @@ async def test_a_line_that_is_too_long_is_an_error(engine: EspeakVoice) -> None:
 
 async def test_a_fingerprint_says_what_decides_the_sound(engine: EspeakVoice) -> None:
     base = engine.fingerprint(line())
-    assert base == engine.fingerprint(line(previous_text="x", key="k")) == engine.fingerprint(line("Welcome  to the workshop. "))
+    assert (
+        base
+        == engine.fingerprint(line(previous_text="x", key="k"))
+        == engine.fingerprint(line("Welcome  to the workshop. "))
+    )
     others = (line("Other."), line(speed=1.1), line(voice="es"), line(language="es"))
     assert len({base, *(engine.fingerprint(other) for other in others)}) == 5
     assert engine.fingerprint(line(voice="es", language="fr")) == engine.fingerprint(line(voice="es"))
@@ -110,7 +145,11 @@ async def test_a_fingerprint_says_what_decides_the_sound(engine: EspeakVoice) ->
 async def test_without_a_library_the_engine_says_so_and_how_to_help() -> None:
     engine = EspeakVoice(libraries=[("/nowhere/libespeak-ng.so", "")])
     info = await engine.info()
-    assert not info.availability.available and "espeak" in info.availability.reason and "make setup" in info.availability.remedy
+    assert (
+        not info.availability.available
+        and "espeak" in info.availability.reason
+        and "make setup" in info.availability.remedy
+    )
     with pytest.raises(DubError) as caught:
         await engine.speak(line())
     assert caught.value.problem is errors.ENGINE_UNAVAILABLE
@@ -134,7 +173,9 @@ async def test_a_data_folder_with_spaces_or_a_very_long_path_works(tmp_path: Pat
         assert seconds(spoken.pcm, spoken.sample_rate_hz) > 0.5
 
 
-async def test_cancelling_leaves_no_process(engine: EspeakVoice, own_children: Callable[[], list[psutil.Process]]) -> None:
+async def test_cancelling_leaves_no_process(
+    engine: EspeakVoice, own_children: Callable[[], list[psutil.Process]]
+) -> None:
     await engine.voices()
     task = asyncio.create_task(engine.speak(line("Do not hurry, take your time. " * 150)))
     while not (children := own_children()):

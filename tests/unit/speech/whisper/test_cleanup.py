@@ -24,7 +24,9 @@ def shifted(second: float, *, end: bool = False) -> float:
 
 
 def test_times_move_to_the_recordings_timeline_and_to_the_edges_of_speech() -> None:
-    lines = settle([said(0.0, 2.3, " Hello there."), said(2.3, 5.0, " Goodbye.")], shifted, [(100.4, 102.0), (103.0, 104.8)])
+    lines = settle(
+        [said(0.0, 2.3, " Hello there."), said(2.3, 5.0, " Goodbye.")], shifted, [(100.4, 102.0), (103.0, 104.8)]
+    )
     assert lines == [RecognisedLine(100.4, 102.0, "Hello there."), RecognisedLine(103.0, 104.8, "Goodbye.")]
 
 
@@ -40,10 +42,17 @@ def test_a_line_just_beside_its_speech_is_kept_there() -> None:
     assert line.start_s == 3.5 and 3.5 < line.end_s <= 3.9
 
 
-@pytest.mark.parametrize("made_up", [
-    said(0.0, 1.0, "  "), said(0.0, 1.0, "..."), said(0.0, 1.0, "♪♪"), said(6.0, 8.0, "Thanks for watching!"),
-    said(0.0, 1.0, "you", no_speech_prob=0.9, avg_logprob=-1.0), said(1.0, 1.0, "Gone."),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "made_up",
+    [
+        said(0.0, 1.0, "  "),
+        said(0.0, 1.0, "..."),
+        said(0.0, 1.0, "♪♪"),
+        said(6.0, 8.0, "Thanks for watching!"),
+        said(0.0, 1.0, "you", no_speech_prob=0.9, avg_logprob=-1.0),
+        said(1.0, 1.0, "Gone."),
+    ],
+)
 def test_what_is_made_up_goes(made_up: dict[str, Any]) -> None:
     assert settle([made_up], same, [(0.0, 4.0)]) == []
 
@@ -57,7 +66,9 @@ def test_a_loop_is_said_once() -> None:
 
 
 def test_what_people_repeat_stays() -> None:
-    lines = settle([said(0.0, 1.0, "No, no, no, no, no!"), said(1.0, 2.0, "Stop."), said(2.0, 3.0, "Stop.")], same, [(0.0, 4.0)])
+    lines = settle(
+        [said(0.0, 1.0, "No, no, no, no, no!"), said(1.0, 2.0, "Stop."), said(2.0, 3.0, "Stop.")], same, [(0.0, 4.0)]
+    )
     assert [line.text for line in lines] == ["No, no, no, no, no!", "Stop.", "Stop."]
 
 
@@ -68,8 +79,13 @@ def test_text_is_one_line_without_control_characters() -> None:
 times = st.floats(0, 30, allow_nan=False)
 
 
-@given(st.lists(st.tuples(times, times), max_size=12), st.lists(st.tuples(times, st.floats(0.1, 5)), min_size=1, max_size=6))
-def test_lines_are_always_in_order_inside_the_speech_and_never_overlap(pairs: list[tuple[float, float]], spans: list[tuple[float, float]]) -> None:
+@given(
+    st.lists(st.tuples(times, times), max_size=12),
+    st.lists(st.tuples(times, st.floats(0.1, 5)), min_size=1, max_size=6),
+)
+def test_lines_are_always_in_order_inside_the_speech_and_never_overlap(
+    pairs: list[tuple[float, float]], spans: list[tuple[float, float]]
+) -> None:
     speech, at = [], 0.0
     for gap, length in spans:
         speech.append((at + gap, at + gap + length))

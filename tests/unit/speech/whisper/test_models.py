@@ -83,7 +83,9 @@ async def test_a_cancelled_download_goes_on_next_time(server: ModelServer, tmp_p
 
 
 @pytest.mark.parametrize("faults", [["cut 1000", "ignore-range"], ["cut 1000", "shifted"]])
-async def test_a_server_that_cannot_resume_still_gives_the_right_file(server: ModelServer, tmp_path: Path, faults: list[str]) -> None:
+async def test_a_server_that_cannot_resume_still_gives_the_right_file(
+    server: ModelServer, tmp_path: Path, faults: list[str]
+) -> None:
     server.faults = faults
     assert (await store(tmp_path, server.template).fetch("tiny", silent)).read_bytes() == CONTENT
 
@@ -121,13 +123,18 @@ async def test_a_server_that_never_gets_further_is_given_up(server: ModelServer,
     assert told.retryable and len(server.ranges) == 4
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9/{file}", "http://no-such-host.invalid/{file}", "not an address/{file}", "http://[/{file}"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:9/{file}", "http://no-such-host.invalid/{file}", "not an address/{file}", "http://[/{file}"],
+)
 async def test_without_network_the_remedy_is_named(server: ModelServer, tmp_path: Path, url: str) -> None:
     told = await fails(store(tmp_path, url), errors.MODEL_DOWNLOAD)
     assert "put tiny.pt into" in told.message or "AUTODUBBER_MODEL_URL" in told.message
 
 
-async def test_a_full_disk_is_told_as_that(server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_is_told_as_that(
+    server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(_handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -156,7 +163,9 @@ async def test_many_tasks_and_processes_share_one_download(server: ModelServer, 
     await server.stalled.wait()
     waited = asyncio.Event()
     others = [asyncio.create_task(models.fetch("tiny", lambda _done, _total: waited.set())) for _ in range(2)]
-    other = await asyncio.create_subprocess_exec(sys.executable, "-c", PROCESS, str(tmp_path), server.template, stdout=subprocess.PIPE)
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROCESS, str(tmp_path), server.template, stdout=subprocess.PIPE
+    )
     assert other.stdout is not None
     assert (await other.stdout.readline()).strip() == b"waiting"
     await waited.wait()
@@ -170,7 +179,8 @@ PROCESS = f"""
 import asyncio, sys
 from pathlib import Path
 from app.speech.whisper.models import Checkpoint, ModelStore
-models = ModelStore(Path(sys.argv[1]), sys.argv[2], checkpoints=(Checkpoint("tiny", "tiny.pt", "{TINY.sha256}", {TINY.size_bytes}),))
+tiny = Checkpoint("tiny", "tiny.pt", "{TINY.sha256}", {TINY.size_bytes})
+models = ModelStore(Path(sys.argv[1]), sys.argv[2], checkpoints=(tiny,))
 asyncio.run(models.fetch("tiny", lambda done, total: print("waiting", flush=True)))
 """
 

@@ -1,4 +1,5 @@
-"""Which files may be named as a model: the folder's own by their names, the operator's choice, and no other file of the machine."""
+"""Which files may be named as a model: the folder's own by their names, the operator's choice, and no other file of the
+machine."""
 
 from __future__ import annotations
 
@@ -51,9 +52,24 @@ def test_the_folders_own_checkpoints_are_listed_and_found_by_name(folder: Path) 
 
 def test_every_other_text_is_answered_alike_and_nothing_is_opened(folder: Path) -> None:
     there = [
-        str(folder / "mine.pt"), str(folder.parents[1] / "upload.pt"), "../../upload.pt", "./mine.pt", "deeper/below.pt", "leads-out.pt",
-        "far-out.pt",         "pipe.pt", ".hidden.pt", "base.pt.part", "notes.txt", "/proc/kmsg", "/etc/passwd", "/dev/stdin", "~/.bashrc", "..", "/",
-    ]  # fmt: skip
+        str(folder / "mine.pt"),
+        str(folder.parents[1] / "upload.pt"),
+        "../../upload.pt",
+        "./mine.pt",
+        "deeper/below.pt",
+        "leads-out.pt",
+        "far-out.pt",
+        "pipe.pt",
+        ".hidden.pt",
+        "base.pt.part",
+        "notes.txt",
+        "/proc/kmsg",
+        "/etc/passwd",
+        "/dev/stdin",
+        "~/.bashrc",
+        "..",
+        "/",
+    ]
     absent = ["/nowhere/mine.pt", "nowhere.pt", "", "mine.pt\x00", "mine", "MINE.PT", "\ud800.pt", "x" * 5000]
     opened: list[Any] = []
     watching = True

@@ -51,7 +51,12 @@ def engine(tmp_path: Path) -> OpenAIWhisper:
 
 
 def request(recording: Recording, model: Path, **changes: object) -> RecognitionRequest:
-    given: dict[str, object] = {"speech": recording.path, "model": str(model), "language": None, "task": Task.TRANSCRIBE}
+    given: dict[str, object] = {
+        "speech": recording.path,
+        "model": str(model),
+        "language": None,
+        "task": Task.TRANSCRIBE,
+    }
     given["duration_s"] = recording.duration_s
     return RecognitionRequest(**(given | {"resume_at_s": 0.0} | changes))  # type: ignore[arg-type]
 
@@ -77,7 +82,9 @@ async def test_a_clip_gives_its_words_its_times_and_its_language(
     assert all(segment.source_text == segment.text for segment in heard.segments)
 
 
-def test_long_pauses_and_a_late_start_do_not_move_the_lines(engine: OpenAIWhisper, whisper_checkpoint: Path, compose: Compose) -> None:
+def test_long_pauses_and_a_late_start_do_not_move_the_lines(
+    engine: OpenAIWhisper, whisper_checkpoint: Path, compose: Compose
+) -> None:
     recording = compose(
         [
             (6.2, "Welcome to the workshop.", "en-us"),
@@ -104,7 +111,10 @@ async def test_chunks_arrive_while_the_rest_is_still_being_heard(
 
 
 async def test_cancelling_ends_the_child_within_a_second(
-    engine: OpenAIWhisper, whisper_checkpoint: Path, clips: dict[str, Recording], own_children: Callable[[], list[psutil.Process]]
+    engine: OpenAIWhisper,
+    whisper_checkpoint: Path,
+    clips: dict[str, Recording],
+    own_children: Callable[[], list[psutil.Process]],
 ) -> None:
     heard = Listener()
     task = asyncio.create_task(engine.transcribe(request(clips["en_60s"], whisper_checkpoint), heard))
@@ -118,7 +128,10 @@ async def test_cancelling_ends_the_child_within_a_second(
 
 
 async def test_a_killed_child_is_an_error_and_the_next_run_goes_on_where_it_stopped(
-    engine: OpenAIWhisper, whisper_checkpoint: Path, clips: dict[str, Recording], own_children: Callable[[], list[psutil.Process]]
+    engine: OpenAIWhisper,
+    whisper_checkpoint: Path,
+    clips: dict[str, Recording],
+    own_children: Callable[[], list[psutil.Process]],
 ) -> None:
     recording = clips["en_60s"]
     first = Listener()
@@ -159,7 +172,9 @@ async def test_a_given_language_and_the_translate_task_reach_whisper(
     engine: OpenAIWhisper, whisper_checkpoint: Path, clips: dict[str, Recording]
 ) -> None:
     heard = Listener()
-    language = await engine.transcribe(request(clips["en_short"], whisper_checkpoint, language="es-419", task=Task.TRANSLATE), heard)
+    language = await engine.transcribe(
+        request(clips["en_short"], whisper_checkpoint, language="es-419", task=Task.TRANSLATE), heard
+    )
     assert language == "es"
 
 
@@ -184,7 +199,9 @@ async def test_a_rest_without_speech_is_fine_when_resumed(
     assert heard.segments == []
 
 
-async def test_a_file_that_is_no_checkpoint_is_named_damaged(engine: OpenAIWhisper, clips: dict[str, Recording], tmp_path: Path) -> None:
+async def test_a_file_that_is_no_checkpoint_is_named_damaged(
+    engine: OpenAIWhisper, clips: dict[str, Recording], tmp_path: Path
+) -> None:
     wrong = tmp_path / "wrong.pt"
     wrong.write_bytes(b"<html>not a model</html>")
     with pytest.raises(DubError) as caught:
@@ -193,22 +210,33 @@ async def test_a_file_that_is_no_checkpoint_is_named_damaged(engine: OpenAIWhisp
     assert "wrong.pt" in caught.value.message and str(tmp_path) not in caught.value.message
 
 
-@pytest.mark.parametrize(("changes", "problem"), [
-    ({"model": "huge"}, errors.MODEL_UNKNOWN),
-    ({"model": "/nowhere/x.pt"}, errors.MODEL_UNKNOWN),
-    ({"language": "klingon"}, errors.LANGUAGE_UNKNOWN),
-    ({"model": "tiny.en", "language": "es"}, errors.LANGUAGE_UNKNOWN),
-    ({"model": "turbo", "task": Task.TRANSLATE}, errors.CANNOT_TRANSLATE),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"model": "huge"}, errors.MODEL_UNKNOWN),
+        ({"model": "/nowhere/x.pt"}, errors.MODEL_UNKNOWN),
+        ({"language": "klingon"}, errors.LANGUAGE_UNKNOWN),
+        ({"model": "tiny.en", "language": "es"}, errors.LANGUAGE_UNKNOWN),
+        ({"model": "turbo", "task": Task.TRANSLATE}, errors.CANNOT_TRANSLATE),
+    ],
+)
 async def test_what_cannot_work_is_refused_before_anything_starts(
-    engine: OpenAIWhisper, whisper_checkpoint: Path, clips: dict[str, Recording], changes: dict[str, object], problem: errors.Problem
+    engine: OpenAIWhisper,
+    whisper_checkpoint: Path,
+    clips: dict[str, Recording],
+    changes: dict[str, object],
+    problem: errors.Problem,
 ) -> None:
     with pytest.raises(DubError) as caught:
-        await engine.transcribe(msgspec.structs.replace(request(clips["en_short"], whisper_checkpoint), **changes), Listener())
+        await engine.transcribe(
+            msgspec.structs.replace(request(clips["en_short"], whisper_checkpoint), **changes), Listener()
+        )
     assert caught.value.problem is problem
 
 
-async def test_a_recording_that_cannot_be_read_is_an_error_without_paths(engine: OpenAIWhisper, whisper_checkpoint: Path, tmp_path: Path) -> None:
+async def test_a_recording_that_cannot_be_read_is_an_error_without_paths(
+    engine: OpenAIWhisper, whisper_checkpoint: Path, tmp_path: Path
+) -> None:
     missing = Recording(tmp_path / "secret-folder" / "speech.wav", (), 5.0)
     with pytest.raises(DubError) as caught:
         await engine.transcribe(request(missing, whisper_checkpoint), Listener())
@@ -216,7 +244,9 @@ async def test_a_recording_that_cannot_be_read_is_an_error_without_paths(engine:
     assert "secret-folder" not in caught.value.message
 
 
-async def test_cuda_that_is_not_there_is_said(whisper_checkpoint: Path, clips: dict[str, Recording], tmp_path: Path) -> None:
+async def test_cuda_that_is_not_there_is_said(
+    whisper_checkpoint: Path, clips: dict[str, Recording], tmp_path: Path
+) -> None:
     import torch
 
     if torch.cuda.is_available():
@@ -227,7 +257,9 @@ async def test_cuda_that_is_not_there_is_said(whisper_checkpoint: Path, clips: d
     assert caught.value.problem is errors.ENGINE_UNAVAILABLE
 
 
-async def test_info_lists_models_and_says_what_is_missing(engine: OpenAIWhisper, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_info_lists_models_and_says_what_is_missing(
+    engine: OpenAIWhisper, monkeypatch: pytest.MonkeyPatch
+) -> None:
     info = await engine.info()
     assert info.availability.available and {"tiny", "base", "turbo"} <= {model.id for model in info.models}
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "torch" else sys)

@@ -13,7 +13,12 @@ import pytest
 from app.speech.whisper.vad import RATE_HZ, SpeechChunk, chunks, silero_path, wav_blocks
 from tests.unit.speech.conftest import Compose, Recording, read, write
 
-SENTENCES = ("Welcome to the workshop.", "Cut the board with a sharp saw.", "Do not hurry, take your time.", "See you again next week.")
+SENTENCES = (
+    "Welcome to the workshop.",
+    "Cut the board with a sharp saw.",
+    "Do not hurry, take your time.",
+    "See you again next week.",
+)
 
 
 def cut(path: Path, start_s: float = 0.0) -> list[SpeechChunk]:
@@ -28,7 +33,9 @@ def test_the_edges_of_speech_are_found(clips: dict[str, Recording]) -> None:
     assert all(any(first - 0.15 < start_s < last for first, last in found) for start_s in lines)
 
 
-def test_chunks_are_at_most_29_s_follow_one_another_and_are_cut_in_pauses(clips: dict[str, Recording], tmp_path: Path) -> None:
+def test_chunks_are_at_most_29_s_follow_one_another_and_are_cut_in_pauses(
+    clips: dict[str, Recording], tmp_path: Path
+) -> None:
     samples = np.concatenate([read(clips[name].path) for name in ("en_60s", "fr_30s", "es_30s")])
     found = cut(write(tmp_path / "all.wav", samples))
     assert len(found) >= 4
@@ -44,14 +51,18 @@ def test_chunks_are_at_most_29_s_follow_one_another_and_are_cut_in_pauses(clips:
 
 def test_talk_without_any_pause_is_still_cut(clips: dict[str, Recording], tmp_path: Path) -> None:
     samples = read(clips["en_60s"].path)
-    loud = np.concatenate([samples[round(a * RATE_HZ) : round(b * RATE_HZ)] for a, b in ((0.25, 1.8), (2.6, 4.3), (4.7, 6.1))])
+    loud = np.concatenate(
+        [samples[round(a * RATE_HZ) : round(b * RATE_HZ)] for a, b in ((0.25, 1.8), (2.6, 4.3), (4.7, 6.1))]
+    )
     found = cut(write(tmp_path / "endless.wav", np.tile(loud, 20)))
     assert all(len(chunk.samples) <= 29 * RATE_HZ for chunk in found)
     assert sum(len(chunk.samples) for chunk in found) > 0.95 * len(loud) * 20
 
 
 def test_a_long_pause_is_shortened_and_the_times_stay_true(compose: Compose) -> None:
-    recording = compose([(1.0, SENTENCES[0], "en-us"), (4.8, SENTENCES[1], "en-us"), (12.0, SENTENCES[2], "en-us")], 16.0)
+    recording = compose(
+        [(1.0, SENTENCES[0], "en-us"), (4.8, SENTENCES[1], "en-us"), (12.0, SENTENCES[2], "en-us")], 16.0
+    )
     first, second = (chunk for chunk in cut(recording.path) if chunk.speech)
     assert len(first.samples) / RATE_HZ < 7.0 - 1.0  # 2.4 s of pause became 0.8 s
     samples = read(recording.path).astype(np.float32) / 32768
@@ -106,7 +117,9 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
 
 def test_memory_stays_flat_over_twenty_minutes(clips: dict[str, Recording]) -> None:
     """Twenty minutes of talk are 77 MB as float32; the process may grow by 15 MB."""
-    grown = subprocess.run([sys.executable, "-c", TWENTY_MINUTES, str(clips["en_60s"].path)], capture_output=True, text=True, check=True).stdout
+    grown = subprocess.run(
+        [sys.executable, "-c", TWENTY_MINUTES, str(clips["en_60s"].path)], capture_output=True, text=True, check=True
+    ).stdout
     assert float(grown) < 15.0
 
 
@@ -128,7 +141,10 @@ print(peak_mb() - before)
 def test_the_model_file_is_found_without_importing_its_package() -> None:
     assert silero_path().is_file()
     code = "import sys; from app.speech.whisper import vad; vad.silero_path(); print('faster_whisper' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+        == "False"
+    )
 
 
 def test_blocks_are_read_as_they_are_needed(clips: dict[str, Recording]) -> None:

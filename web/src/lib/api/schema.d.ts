@@ -33,13 +33,15 @@ export interface paths {
         };
         /**
          * ListJobs
-         * @description A page of jobs, newest first, each as a summary; `GET /api/jobs/{job_id}` has the whole. The ETag answers an unchanged page with 304.
+         * @description A page of jobs, newest first, each as a summary; `GET /api/jobs/{job_id}` has the whole. The ETag answers an
+         *     unchanged page with 304.
          */
         get: operations["listJobs"];
         put?: never;
         /**
          * CreateJob
-         * @description Create a job from a finished upload. With `multipart/form-data` (`file`, `subtitles`, `stem`, options as fields) the uploads come along.
+         * @description Create a job from a finished upload. With `multipart/form-data` (`file`, `subtitles`, `stem`, options as fields)
+         *     the uploads come along.
          */
         post: operations["createJob"];
         delete?: never;
@@ -165,7 +167,8 @@ export interface paths {
         };
         /**
          * ExportJob
-         * @description One job with its history and files as a tar archive for `autodubber import`; its README.txt explains the contents.
+         * @description One job with its history and files as a tar archive for `autodubber import`; its README.txt explains the
+         *     contents.
          */
         get: operations["exportJob"];
         put?: never;
@@ -537,7 +540,8 @@ export interface paths {
         };
         /**
          * Download
-         * @description The video, audio, srt, vtt, ass, source_srt or report (JSON) of a job, as an attachment; ranges, ETag and HEAD as HTTP has them.
+         * @description The video, audio, srt, vtt, ass, source_srt or report (JSON) of a job, as an attachment; ranges, ETag and HEAD as
+         *     HTTP has them.
          */
         get: operations["getDownload"];
         put?: never;
@@ -546,7 +550,8 @@ export interface paths {
         options?: never;
         /**
          * Download
-         * @description The video, audio, srt, vtt, ass, source_srt or report (JSON) of a job, as an attachment; ranges, ETag and HEAD as HTTP has them.
+         * @description The video, audio, srt, vtt, ass, source_srt or report (JSON) of a job, as an attachment; ranges, ETag and HEAD as
+         *     HTTP has them.
          */
         head: operations["headDownload"];
         patch?: never;
@@ -645,7 +650,8 @@ export interface paths {
         };
         /**
          * Metrics
-         * @description Figures for Prometheus: 404 unless AUTODUBBER_METRICS is on; with AUTODUBBER_METRICS_TOKEN, 401 without it as bearer token.
+         * @description Figures for Prometheus: 404 unless AUTODUBBER_METRICS is on; with AUTODUBBER_METRICS_TOKEN, 401 without it as
+         *     bearer token.
          */
         get: operations["metrics"];
         put?: never;
@@ -685,7 +691,8 @@ export interface paths {
         };
         /**
          * JobEventsOverHttp
-         * @description A WebSocket: the job's snapshot first, then its events, a heartbeat every 5 s. Close code 4404: there is no such job.
+         * @description A WebSocket: the job's snapshot first, then its events, a heartbeat every 5 s. Close code 4404: there is no such
+         *     job.
          *
          *     Close code 1013, after one message `refused`: too many are open.
          */
@@ -763,18 +770,6 @@ export interface components {
          * @enum {string}
          */
         Background: "duck" | "keep" | "replace";
-        /** BroughtSubtitles */
-        BroughtSubtitles: {
-            cues: number;
-            encoding: string;
-            faults: components["schemas"]["Fault"][];
-            format: string;
-            guessed: boolean;
-            left_out: number;
-            repaired: number;
-            rolling: boolean;
-            sample: string;
-        };
         /**
          * BurnPosition
          * @default bottom
@@ -810,7 +805,8 @@ export interface components {
         };
         /**
          * Container
-         * @description What the video comes in. `auto` is MP4 where the picture may be copied into it, else MKV. WebM takes VP8, VP9 and AV1 and speaks Opus.
+         * @description What the video comes in. `auto` is MP4 where the picture may be copied into it, else MKV. WebM takes VP8, VP9 and
+         *         AV1 and speaks Opus.
          * @default auto
          * @enum {string}
          */
@@ -952,7 +948,7 @@ export interface components {
             stage_progress: number;
             stale: boolean;
             state: components["schemas"]["JobState"];
-            subtitles?: components["schemas"]["BroughtSubtitles"] | null;
+            subtitles?: components["schemas"]["SubtitleReading"] | null;
             title: string;
             updated_at: number;
         };
@@ -976,6 +972,15 @@ export interface components {
             options?: components["schemas"]["OptionsPatch"];
             stem_upload_id?: string | null;
             title?: string;
+        };
+        /** JobSnapshot */
+        JobSnapshot: {
+            job: components["schemas"]["Job"];
+            job_id: string;
+            segments: components["schemas"]["Segment"][];
+            seq: number;
+            /** @constant */
+            type: "snapshot";
         };
         /**
          * JobState
@@ -1007,7 +1012,8 @@ export interface components {
         };
         /**
          * JoinShortCues
-         * @description Whether subtitles of a word or two are joined to sentences before they are spoken; `auto`: where the file looks like it.
+         * @description Whether subtitles of a word or two are joined to sentences before they are spoken; `auto`: where the file looks
+         *         like it.
          * @default auto
          * @enum {string}
          */
@@ -1383,7 +1389,7 @@ export interface components {
             picture: string | null;
             share_over_125: number;
             source_duration_s: number;
-            subtitles?: components["schemas"]["BroughtSubtitles"] | null;
+            subtitles?: components["schemas"]["SubtitleReading"] | null;
             target_lufs: number | null;
             to_shorten: number;
             true_peak_db: number | null;
@@ -1475,15 +1481,6 @@ export interface components {
             subtitle_encodings: components["schemas"]["Encoding"][];
             version: string;
         };
-        /** Snapshot */
-        Snapshot: {
-            job: components["schemas"]["Job"];
-            job_id: string;
-            segments: components["schemas"]["Segment"][];
-            seq: number;
-            /** @constant */
-            type: "snapshot";
-        };
         /** SpeedLimits */
         SpeedLimits: {
             max: number;
@@ -1524,7 +1521,19 @@ export interface components {
         /** SubtitlePreview */
         SubtitlePreview: {
             encodings: components["schemas"]["Encoding"][];
-            subtitles: components["schemas"]["BroughtSubtitles"];
+            subtitles: components["schemas"]["SubtitleReading"];
+        };
+        /** SubtitleReading */
+        SubtitleReading: {
+            cues: number;
+            encoding: string;
+            faults: components["schemas"]["Fault"][];
+            format: string;
+            guessed: boolean;
+            left_out: number;
+            repaired: number;
+            rolling: boolean;
+            sample: string;
         };
         /**
          * Task
@@ -4384,7 +4393,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Snapshot"] | components["schemas"]["StateChanged"] | components["schemas"]["Progress"] | components["schemas"]["SegmentsChanged"] | components["schemas"]["Deleted"] | components["schemas"]["Heartbeat"] | components["schemas"]["Refused"];
+                    "application/json": components["schemas"]["JobSnapshot"] | components["schemas"]["StateChanged"] | components["schemas"]["Progress"] | components["schemas"]["SegmentsChanged"] | components["schemas"]["Deleted"] | components["schemas"]["Heartbeat"] | components["schemas"]["Refused"];
                 };
             };
             /** @description A problem. */
