@@ -42,9 +42,10 @@ def module(*names):
         except ModuleNotFoundError:
             continue
 mux, probe = module("app.dubbing.video.mux", "app.dubbing.mux"), module("app.dubbing.probe")
+track = getattr(mux, "DubbedTrack", None) or mux.Dub
 source, work = Path(asked["source"]), Path(asked["work"])
 request = mux.MuxRequest(source=source, out=Path(asked["out"]), info=probe.probe(source),
-                         duration_s=asked["duration_s"], work=work, dubs=(mux.Dub(Path(asked["track"]), "aac", "en"),))
+                         duration_s=asked["duration_s"], work=work, dubs=(track(Path(asked["track"]), "aac", "en"),))
 asyncio.run(mux.mux(request, lambda _: None))
 """
 

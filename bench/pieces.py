@@ -1,5 +1,6 @@
-"""The longest transaction of a deletion, a duplicate and an import of a long job, in pieces and in one: `python -m
-bench.pieces`.
+"""The longest transaction of a deletion, a duplicate and an import of a long job, in pieces and in one.
+
+    python -m bench.pieces
 
 What holds the database holds up every other writer. Milliseconds of this thread's processor, which other work on the
 machine does not change much, and of the clock, from the beginning of a transaction to the end of its commit; `in one`

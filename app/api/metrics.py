@@ -100,7 +100,7 @@ class Metrics:
         )
         oldest: dict[tuple[str, ...], float] = {(name,): waits_s.get(name, 0.0) for name in sorted(queues)}
         kept: dict[tuple[str, ...], float] = {(kind,): size for kind, size in self._standing.blob_bytes().items()}
-        yield _gauge("blob_bytes", "What is on the disk, by kind.", kept, "kind")
+        yield _gauge("kept_bytes", "What is on the disk, by kind.", kept, "kind")
         yield _gauge(
             "queue_oldest_seconds", "How long the oldest of them has waited; 0 when none waits.", oldest, "queue"
         )

@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 class SecretStore:
     """Named secrets in the settings table (Fernet: AES-128-CBC with HMAC). The key file is made at first use; raises
-    `secret_key.Unusable`."""
+    `secret_key.SecretKeyUnusable`."""
 
     def __init__(self, engine: Engine, key_file: Path) -> None:
         from cryptography.fernet import Fernet

@@ -21,8 +21,8 @@ _LOCK: Final = "lock"
 
 
 class SharedLedger:
-    """One disk's, for this process; see `app.storage.disk_floor.Others`. `folder` is in the data folder, whose owner
-    gets what root makes.
+    """One disk's, for this process; see `app.storage.disk_floor.OtherProcesses`. `folder` is in the data folder, whose
+    owner gets what root makes.
 
     Where no block is free nothing is told: then nothing is promised either. What belongs to another user cannot be
     asked, and does not count.

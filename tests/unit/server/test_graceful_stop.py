@@ -72,31 +72,31 @@ def test_other_signals_are_not_postponed(loop: StoppingLoop) -> None:
 
 RINGING = """
 import signal, sys, time
-from app.server.graceful_stop import Bell
+from app.server.graceful_stop import SignalEvent
 from threading import Event
-bell = {"Bell": Bell, "Event": Event}[sys.argv[1]]()
-signal.signal(signal.SIGALRM, lambda *_: bell.set())
+event = {"SignalEvent": SignalEvent, "Event": Event}[sys.argv[1]]()
+signal.signal(signal.SIGALRM, lambda *_: event.set())
 signal.setitimer(signal.ITIMER_REAL, 1e-5, 1e-5)
 until = time.monotonic() + 2
 while time.monotonic() < until:
-    bell.wait()
-    bell.clear()
+    event.wait()
+    event.clear()
 signal.setitimer(signal.ITIMER_REAL, 0)
 signal.signal(signal.SIGALRM, signal.SIG_IGN)  # one may be under way
 """
 
 
-def test_a_bell_may_be_rung_by_a_signal_at_any_moment() -> None:
+def test_the_event_may_be_set_by_a_signal_at_any_moment() -> None:
     """With `threading.Event` in its place the handlers wait for one another, and it ends in a RecursionError."""
-    subprocess.run([sys.executable, "-c", RINGING, "Bell"], timeout=30, check=True)
+    subprocess.run([sys.executable, "-c", RINGING, "SignalEvent"], timeout=30, check=True)
 
 
-def test_a_bell_is_an_event() -> None:
-    bell = SignalEvent()
-    assert not bell.is_set() and not bell.wait(0.01)
-    ringing = threading.Timer(0.01, bell.set)
+def test_it_is_an_event() -> None:
+    event = SignalEvent()
+    assert not event.is_set() and not event.wait(0.01)
+    ringing = threading.Timer(0.01, event.set)
     ringing.start()
-    assert bell.wait(10) and bell.is_set() and bell.wait()
-    bell.clear()
-    assert not bell.is_set() and not bell.wait(0.01)
+    assert event.wait(10) and event.is_set() and event.wait()
+    event.clear()
+    assert not event.is_set() and not event.wait(0.01)
     ringing.join()
