@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from app.config.settings import Variable, variables
-from app.domain.errors import catalogue
+from app.domain.catalogue import catalogue
 
 HERE = Path(__file__).resolve().parent
 _MADE = "<!-- Made by `make docs`. Do not edit. -->\n"

@@ -11,8 +11,9 @@ from typing import Any, Final
 from litestar import Request
 from litestar.exceptions import InternalServerException
 
-from app.domain.errors import INVALID_REQUEST, DubError
+from app.domain.errors import DubError
 from app.domain.json_decoding import Malformed, malformed
+from app.domain.problems.requests import INVALID_REQUEST
 
 # the server hands over up to 400 kB at once: those are written as they are, not joined first
 BLOCK_BYTES: Final = 256 << 10

@@ -10,8 +10,9 @@ from litestar.di import NamedDependency as Given  # a parameter that is one of `
 from litestar.di import Provide
 from litestar.types import Scope
 
-from app.domain.errors import DISK_FULL, DubError
+from app.domain.errors import DubError
 from app.domain.principal import ANYONE, Principal
+from app.domain.problems.uploads import DISK_FULL
 
 __all__ = ["Given", "OperatorLimits", "acting", "principal_of", "providers"]
 

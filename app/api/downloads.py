@@ -12,9 +12,9 @@ from litestar.response import Response
 from app.api.depends import Given
 from app.api.problems import refuses
 from app.api.ranges import disposition, send_file
-from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.media import NAMED, ArtifactKind
+from app.domain.problems.requests import NOT_FOUND
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService
@@ -50,7 +50,7 @@ _INERT: Final = {
 
 def _kind(name: str, among: frozenset[ArtifactKind]) -> ArtifactKind:
     if name not in among:
-        raise DubError(errors.NOT_FOUND)
+        raise DubError(NOT_FOUND)
     return ArtifactKind(name)
 
 

@@ -18,10 +18,11 @@ from litestar.params import FromPath
 from app.api.depends import Given
 from app.api.prefix import Scope
 from app.api.problems import ProblemDetails, details, refuses
-from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.events import Deleted, Heartbeat, JobEvent, JobSnapshot, Progress, SegmentsChanged, StateChanged
 from app.domain.job import Job
+from app.domain.problems.jobs import JOB_NOT_FOUND
+from app.domain.problems.requests import TOO_MANY_SOCKETS, UPGRADE_REQUIRED
 from app.domain.summary import JobSummary
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ async def _turn_away(socket: WebSocket[Any, Any, Any], most: int) -> None:
     """Send the reason and close. A status of the handshake would be cheaper, but browsers hide it from pages."""
     scope = cast(Scope, socket.scope)
     problem = details(
-        errors.TOO_MANY_SOCKETS,
+        TOO_MANY_SOCKETS,
         f"{most} are open.",
         scope=scope,
         request_id=scope.get("state", {}).get("request_id", ""),
@@ -169,7 +170,7 @@ async def _turn_away(socket: WebSocket[Any, Any, Any], most: int) -> None:
         async with asyncio.timeout(_REFUSAL_S):
             await socket.accept()
             await socket.send_data(_text(Refused(problem)), "text")
-            await socket.close(TRY_AGAIN, errors.TOO_MANY_SOCKETS.code)
+            await socket.close(TRY_AGAIN, TOO_MANY_SOCKETS.code)
 
 
 async def _until_over(socket: WebSocket[Any, Any, Any], talking: Coroutine[Any, Any, int], closing: Shutdown) -> None:
@@ -228,7 +229,7 @@ async def _talk(
                 try:
                     await _send(socket, await asyncio.to_thread(lambda at: _text(snapshot(at)), seq))
                 except DubError as error:
-                    if error.problem is not errors.JOB_NOT_FOUND:
+                    if error.problem is not JOB_NOT_FOUND:
                         raise
                     return UNKNOWN_JOB
                 fresh, beat_at = True, clock() + HEARTBEAT_S
@@ -270,13 +271,13 @@ def job_events_over_http(job_id: FromPath[str]) -> None:
 
     Close code 1013, after one message `refused`: too many are open.
     """
-    raise DubError(errors.UPGRADE_REQUIRED, headers={"Upgrade": "websocket"})
+    raise DubError(UPGRADE_REQUIRED, headers={"Upgrade": "websocket"})
 
 
 @get("/ws", tags=["events"], responses=_talks(LibraryMessage), sync_to_thread=False)
 def library_events_over_http() -> None:
     """A WebSocket: the newest jobs first, then every change of state and progress of any job, a heartbeat every 5 s."""
-    raise DubError(errors.UPGRADE_REQUIRED, headers={"Upgrade": "websocket"})
+    raise DubError(UPGRADE_REQUIRED, headers={"Upgrade": "websocket"})
 
 
 handlers: Final = [job_events, library_events, job_events_over_http, library_events_over_http]

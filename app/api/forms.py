@@ -15,9 +15,10 @@ from app.api.depends import OperatorLimits
 from app.api.leases import Leases
 from app.api.upload_headers import clean_filename
 from app.api.uploads import check_length
-from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import Job
+from app.domain.problems.media import FILE_EMPTY
+from app.domain.problems.requests import BODY_TOO_LARGE, INVALID_REQUEST
 from app.domain.secret_names import Keys
 from app.domain.upload import Upload
 from app.jobs.schemas import CreateJob, OptionsPatch
@@ -57,12 +58,12 @@ class _Form:
         else:
             self._text += part
             if len(self._text) > _FIELD_BYTES:
-                raise DubError(errors.BODY_TOO_LARGE, f"The field {self._name} is too long.")
+                raise DubError(BODY_TOO_LARGE, f"The field {self._name} is too long.")
 
     async def _begin(self, part: MultipartSegment) -> None:
         self._name, self._text = part.name, bytearray()
         if self._name in self.fields or self._name in self.files:
-            raise DubError(errors.INVALID_REQUEST, f"The field {self._name} comes twice.")
+            raise DubError(INVALID_REQUEST, f"The field {self._name} comes twice.")
         if self._name not in _FILES:
             return
         upload = await asyncio.to_thread(
@@ -84,7 +85,7 @@ class _Form:
         length = writer.offset_bytes
         await asyncio.to_thread(writer.settle, whole=True)
         if length == 0:
-            raise DubError(errors.FILE_EMPTY, f"The field {self._name} has no content.")
+            raise DubError(FILE_EMPTY, f"The field {self._name} has no content.")
         self.files[self._name] = await asyncio.to_thread(self._uploads.finish, upload.id, length)
 
     async def discard(self) -> None:
@@ -111,7 +112,7 @@ async def create_from_form(
     """
     boundary = request.content_type[1].get("boundary")
     if not boundary:
-        raise DubError(errors.INVALID_REQUEST, "The multipart body has no boundary.")
+        raise DubError(INVALID_REQUEST, "The multipart body has no boundary.")
     announced = max(0, (request.content_length or 0) - _OVERHEAD_BYTES)
     # a video and a background; each file is held to the limit as it arrives
     if announced <= 2 * limits.max_upload_bytes:
@@ -127,7 +128,7 @@ async def create_from_form(
                         for part in parser.parse(block):
                             await form.take(part)
         except MultipartError as error:
-            raise DubError(errors.INVALID_REQUEST, f"The multipart body: {error}.") from None
+            raise DubError(INVALID_REQUEST, f"The multipart body: {error}.") from None
         asked = _request(form)
         return await asyncio.to_thread(service.create, asked, keys=keys), asked.options
     except BaseException:
@@ -139,7 +140,7 @@ async def create_from_form(
 
 def _request(form: _Form) -> CreateJob:
     if "file" not in form.files:
-        raise DubError(errors.INVALID_REQUEST, "The field file is missing.")
+        raise DubError(INVALID_REQUEST, "The field file is missing.")
     fields = dict(form.fields)
     title = fields.pop("title", msgspec.UNSET)
     chosen: dict[str, Any] = {}
@@ -156,4 +157,4 @@ def _request(form: _Form) -> CreateJob:
         titled = {} if title is msgspec.UNSET else {"title": title}
         return msgspec.convert({"upload_id": form.files["file"].id, "options": options} | attached | titled, CreateJob)
     except msgspec.ValidationError as error:
-        raise DubError(errors.INVALID_REQUEST, str(error)) from None
+        raise DubError(INVALID_REQUEST, str(error)) from None

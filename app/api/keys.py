@@ -10,7 +10,8 @@ from litestar.datastructures import Headers, State
 from litestar.di import Provide
 from litestar.params import HeaderParameter
 
-from app.domain.errors import INVALID_REQUEST, DubError
+from app.domain.errors import DubError
+from app.domain.problems.requests import INVALID_REQUEST
 from app.domain.secret_names import ELEVENLABS, Keys
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from app.api.bodies import BodyReader
-from app.domain.errors import UPLOAD_LOCKED, DubError
+from app.domain.errors import DubError
+from app.domain.problems.uploads import UPLOAD_LOCKED
 
 _SILENT_S: Final = 2.0
 _PATIENCE_S: Final = 10.0  # time for an interrupted writer to sync its bytes

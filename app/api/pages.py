@@ -20,8 +20,8 @@ from litestar.response import Response
 from app.api.depends import Given
 from app.api.ranges import tags
 from app.api.security import STRICT_POLICY, content_security_policy
-from app.domain import errors
 from app.domain.errors import DubError
+from app.domain.problems.requests import NOT_FOUND
 
 _SCRIPT: Final = re.compile(rb"<script(?:\s[^>]*)?>(.*?)</script>", re.DOTALL | re.IGNORECASE)
 # The addresses in the built index.html: of its tags, of the first modules, and the router's base.
@@ -142,7 +142,7 @@ async def page(request: Request[Any, Any, Any], pages: Given[Pages], file_path: 
         return await _send_asset(request, asset)
     parts = name.split("/")
     if parts[0] in _RESERVED or ".." in parts or "." in parts[-1]:
-        raise DubError(errors.NOT_FOUND, f"/{name[:200]}")
+        raise DubError(NOT_FOUND, f"/{name[:200]}")
     shown = pages.page
     headers = {"ETag": shown.etag, "Cache-Control": "no-cache", "Content-Security-Policy": shown.policy}
     if shown.etag in tags(request.headers.get("if-none-match")):

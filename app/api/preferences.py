@@ -13,8 +13,9 @@ from app.api.depends import Given, OperatorLimits
 from app.api.problems import refuses
 from app.api.subtitle_preview import Encoding
 from app.domain.dub_options import LOUDNESS_TARGETS, DubOptions
-from app.domain.errors import ENGINE_UNKNOWN, DubError
+from app.domain.errors import DubError
 from app.domain.media import MAX_TEXT_CHARACTERS
+from app.domain.problems.voices import ENGINE_UNKNOWN
 from app.domain.secret_names import ELEVENLABS, Keys, engine_key
 from app.domain.segment import MAX_RATE, MIN_RATE
 from app.dubbing.subtitles.code_pages import NAMES

@@ -13,8 +13,9 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.response import Response
 
 from app.api.prefix import Scope, shown
-from app.domain import errors
-from app.domain.errors import DubError
+from app.domain.errors import DubError, Problem
+from app.domain.problems.requests import BODY_TOO_LARGE, INTERNAL, INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND
+from app.domain.problems.uploads import DISK_FULL
 from app.observability import metrics
 from app.system.disk_full import is_disk_full
 
@@ -36,7 +37,7 @@ class ProblemDetails(msgspec.Struct, frozen=True):
     request_id: str
 
 
-def details(problem: errors.Problem, detail: str, *, scope: Scope, request_id: str) -> ProblemDetails:
+def details(problem: Problem, detail: str, *, scope: Scope, request_id: str) -> ProblemDetails:
     """Make the body of a refusal and count it. Its addresses are as the client of `scope` sees them."""
     metrics.ERRORS.add(problem.code)
     kind = f"{scope.get('root_path', '')}/schema#{problem.code}"
@@ -64,24 +65,24 @@ def as_dub_error(error: Exception) -> DubError | None:
         case DubError():
             return error
         case NotFoundException():
-            return DubError(errors.NOT_FOUND)
+            return DubError(NOT_FOUND)
         case MethodNotAllowedException():
-            return DubError(errors.METHOD_NOT_ALLOWED, headers=dict(error.headers or {}))
+            return DubError(METHOD_NOT_ALLOWED, headers=dict(error.headers or {}))
         case RequestEntityTooLarge():
-            return DubError(errors.BODY_TOO_LARGE)
+            return DubError(BODY_TOO_LARGE)
         case ValidationException() if isinstance(error.extra, list):
             named = [
                 f"{item.get('key') or 'body'}: {item['message']}"
                 for item in error.extra
                 if isinstance(item, dict) and "message" in item
             ]
-            return DubError(errors.INVALID_REQUEST, "; ".join(named) or error.detail)
+            return DubError(INVALID_REQUEST, "; ".join(named) or error.detail)
         case msgspec.MsgspecError():
-            return DubError(errors.INVALID_REQUEST, str(error))
+            return DubError(INVALID_REQUEST, str(error))
         case HTTPException() if error.status_code < 500:
-            return DubError(errors.INVALID_REQUEST, error.detail)
+            return DubError(INVALID_REQUEST, error.detail)
         case _ if is_disk_full(error):
-            return DubError(errors.DISK_FULL)
+            return DubError(DISK_FULL)
     return None
 
 
@@ -91,6 +92,6 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
     known = as_dub_error(error)
     if known is None:
         _log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
-        known = DubError(errors.INTERNAL)
+        known = DubError(INTERNAL)
     body = details(known.problem, known.detail, scope=cast(Scope, request.scope), request_id=request_id)
     return Response(body, status_code=known.problem.status, media_type=MEDIA_TYPE, headers=known.headers)

@@ -17,7 +17,8 @@ import msgspec
 from litestar import Request
 from litestar.response import Response, Stream
 
-from app.domain.errors import ARTIFACT_NOT_READY, DubError
+from app.domain.errors import DubError
+from app.domain.problems.jobs import ARTIFACT_NOT_READY
 
 _BLOCK_BYTES: Final = 256 << 10  # it stays in the processor's cache between the copies
 _NOT_AT_ONCE: Final = (errno.EAGAIN, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)

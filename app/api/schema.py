@@ -15,8 +15,10 @@ from litestar.openapi.spec import Server
 from litestar.response import Response
 
 from app.api.upload_headers import describe
+from app.domain.catalogue import catalogue
 from app.domain.dub_options import GROUP_OF, GROUPS, DubOptions
-from app.domain.errors import NOT_FOUND, DubError, catalogue
+from app.domain.errors import DubError
+from app.domain.problems.requests import NOT_FOUND
 
 _FORM: Final = {
     "type": "object",

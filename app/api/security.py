@@ -19,8 +19,8 @@ from app.api.problems import MEDIA_TYPE, details
 from app.api.unknown_host import UnknownHosts, page, wants_page
 from app.config.hosts import Hosts, split
 from app.config.trusted_proxies import Trusted
-from app.domain import errors
 from app.domain.errors import DubError
+from app.domain.problems.requests import FORBIDDEN_ORIGIN, HEADERS_TOO_LARGE, HOST_UNKNOWN, INVALID_REQUEST
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -122,7 +122,7 @@ class RequestGate:
             try:
                 check(scope, headers, self._allowed, self._hosts)
             except DubError as error:
-                if error.problem is errors.HOST_UNKNOWN:
+                if error.problem is HOST_UNKNOWN:
                     self._strangers.came(headers["host"])
                 await _refuse(scope, take, answer, error, request_id)
             else:
@@ -172,22 +172,22 @@ def check(scope: Scope, headers: dict[str, str], allowed: frozenset[str], hosts:
     least one of them with every request that is not plain reading.
     """
     if weight(scope) > HEAD_BYTES:
-        raise DubError(errors.HEADERS_TOO_LARGE)
+        raise DubError(HEADERS_TOO_LARGE)
     if sum(name == b"host" for name, _ in scope.get("headers", ())) > 1:
-        raise DubError(errors.INVALID_REQUEST, "There are two Host headers.")
+        raise DubError(INVALID_REQUEST, "There are two Host headers.")
     host = headers.get("host", "")
     if split(host) is None:
-        raise DubError(errors.INVALID_REQUEST, "The Host header is missing or malformed.")
+        raise DubError(INVALID_REQUEST, "The Host header is missing or malformed.")
     if not hosts.knows(host):
-        raise DubError(errors.HOST_UNKNOWN, f"It is {host}.")
+        raise DubError(HOST_UNKNOWN, f"It is {host}.")
     if scope["type"] == "http" and scope["method"] in _SAFE:
         return
     origin = headers.get("origin")
     if origin is not None:
         if origin.rstrip("/") not in allowed and not _same_host(origin, host):
-            raise DubError(errors.FORBIDDEN_ORIGIN)
+            raise DubError(FORBIDDEN_ORIGIN)
     elif headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-        raise DubError(errors.FORBIDDEN_ORIGIN)
+        raise DubError(FORBIDDEN_ORIGIN)
 
 
 def _same_host(origin: str, host: str) -> bool:
@@ -212,7 +212,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, error: DubError, r
     fault = details(error.problem, error.detail, scope=scope, request_id=request_id)
     body, media_type = msgspec.json.encode(fault), MEDIA_TYPE
     headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-    if error.problem is errors.HOST_UNKNOWN and wants_page(headers.get(b"accept", "")):
+    if error.problem is HOST_UNKNOWN and wants_page(headers.get(b"accept", "")):
         body, media_type = page(headers[b"host"]), "text/html; charset=utf-8"
     start = {
         "type": "http.response.start",

@@ -12,8 +12,8 @@ from litestar.response import Response
 
 from app.api.depends import Given
 from app.api.problems import refuses
-from app.domain import errors
 from app.domain.errors import DubError
+from app.domain.problems.lines import EDIT_CONFLICT, PRECONDITION_REQUIRED
 from app.domain.secret_names import Keys
 from app.jobs.schemas import SegmentChanges, Segments, SplitSegment
 
@@ -34,10 +34,10 @@ def revision_of(if_match: str | None) -> int:
     """The revision in If-Match. Raises precondition_required without the header, edit_conflict for a tag that is no
     revision."""
     if if_match is None:
-        raise DubError(errors.PRECONDITION_REQUIRED)
+        raise DubError(PRECONDITION_REQUIRED)
     match = _TAG.fullmatch(if_match.strip())
     if match is None:
-        raise DubError(errors.EDIT_CONFLICT)
+        raise DubError(EDIT_CONFLICT)
     return int(match[1])
 
 

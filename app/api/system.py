@@ -12,9 +12,10 @@ from app.api.depends import Given, OperatorLimits
 from app.api.health import Health, HealthReport
 from app.api.metrics import CONTENT_TYPE, Metrics, may_read
 from app.api.problems import refuses
-from app.domain import errors, stages
+from app.domain import stages
 from app.domain.errors import DubError
 from app.domain.job import Phase
+from app.domain.problems.requests import METRICS_TOKEN, NOT_FOUND
 
 _FRESH: Final = {"Cache-Control": "no-store"}
 
@@ -62,9 +63,9 @@ def metrics(request: Request[Any, Any, Any], limits: Given[OperatorLimits], metr
     bearer token."""
     if limits.metrics_token:
         if not may_read(limits.metrics_token, request.headers.get("authorization")):
-            raise DubError(errors.METRICS_TOKEN, headers={"WWW-Authenticate": 'Bearer realm="metrics"'})
+            raise DubError(METRICS_TOKEN, headers={"WWW-Authenticate": 'Bearer realm="metrics"'})
     elif not limits.metrics:
-        raise DubError(errors.NOT_FOUND)
+        raise DubError(NOT_FOUND)
     return Response(metrics.text(), media_type=CONTENT_TYPE, headers=_FRESH)
 
 

@@ -9,9 +9,10 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.plain_text import plain
+from app.domain.problems.requests import INVALID_REQUEST
+from app.domain.problems.uploads import METADATA_TOO_LARGE, UPLOAD_CHECKSUM_ALGORITHM
 from app.domain.upload import CHECKSUMS, MAX_PARTS, PARTIAL, Checksum, Upload
 
 if TYPE_CHECKING:
@@ -60,19 +61,19 @@ def parse_metadata(header: str | None) -> dict[str, str]:
     """Upload-Metadata: `key base64(value)` pairs, separated by commas. Raises invalid_request, metadata_too_large."""
     found: dict[str, str] = {}
     if len(header or "") > METADATA_BYTES or (header or "").count(",") >= METADATA_PAIRS:
-        raise DubError(errors.METADATA_TOO_LARGE)
+        raise DubError(METADATA_TOO_LARGE)
     for pair in (header or "").split(","):
         name, _, value = pair.strip().partition(" ")
         if not name:
             continue
         if name in found:
-            raise DubError(errors.INVALID_REQUEST, f"Upload-Metadata: {name[:40]} comes twice.")
+            raise DubError(INVALID_REQUEST, f"Upload-Metadata: {name[:40]} comes twice.")
         try:
             found[name] = base64.b64decode(value.strip(), validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
-            raise DubError(errors.INVALID_REQUEST, f"Upload-Metadata: {name[:40]} is not Base64 of UTF-8.") from None
+            raise DubError(INVALID_REQUEST, f"Upload-Metadata: {name[:40]} is not Base64 of UTF-8.") from None
         if len(name) > METADATA_KEY_CHARACTERS or len(value) > METADATA_VALUE_BYTES * 4 // 3 + 4:
-            raise DubError(errors.METADATA_TOO_LARGE, f"It is {name[:40]}.")
+            raise DubError(METADATA_TOO_LARGE, f"It is {name[:40]}.")
     return found
 
 
@@ -82,17 +83,17 @@ def parse_checksum(header: str | None) -> Checksum | None:
         return None
     algorithm, _, value = header.strip().partition(" ")
     if algorithm not in CHECKSUMS:
-        raise DubError(errors.UPLOAD_CHECKSUM_ALGORITHM)
+        raise DubError(UPLOAD_CHECKSUM_ALGORITHM)
     try:
         return Checksum(algorithm, base64.b64decode(value.strip(), validate=True))
     except binascii.Error:
-        raise DubError(errors.INVALID_REQUEST, "Upload-Checksum: the digest is not Base64.") from None
+        raise DubError(INVALID_REQUEST, "Upload-Checksum: the digest is not Base64.") from None
 
 
 def parse_number(headers: Mapping[str, str], name: str) -> int:
     value = headers.get(name, "")
     if not _NUMBER.fullmatch(value):
-        raise DubError(errors.INVALID_REQUEST, f"{name}: a number of bytes is needed.")
+        raise DubError(INVALID_REQUEST, f"{name}: a number of bytes is needed.")
     return int(value)
 
 
@@ -101,9 +102,9 @@ def parse_length(headers: Mapping[str, str]) -> int | None:
     if (deferred := headers.get("upload-defer-length")) is None:
         return parse_number(headers, "upload-length")
     if deferred != "1":
-        raise DubError(errors.INVALID_REQUEST, "Upload-Defer-Length: only 1 has a meaning.")
+        raise DubError(INVALID_REQUEST, "Upload-Defer-Length: only 1 has a meaning.")
     if "upload-length" in headers:
-        raise DubError(errors.INVALID_REQUEST, "Upload-Length and Upload-Defer-Length exclude each other.")
+        raise DubError(INVALID_REQUEST, "Upload-Length and Upload-Defer-Length exclude each other.")
     return None
 
 
@@ -114,9 +115,7 @@ def parse_parts(concat: str | None) -> list[str] | None:
         return None
     kind, semicolon, addresses = concat.partition(";")
     if kind != "final" or not semicolon:
-        raise DubError(
-            errors.INVALID_REQUEST, "Upload-Concat: it is `partial`, or `final;` and the addresses of the parts."
-        )
+        raise DubError(INVALID_REQUEST, "Upload-Concat: it is `partial`, or `final;` and the addresses of the parts.")
     found = []
     for address in addresses.split():
         try:
@@ -124,10 +123,10 @@ def parse_parts(concat: str | None) -> list[str] | None:
         except ValueError:
             match = None
         if match is None:
-            raise DubError(errors.INVALID_REQUEST, f"Upload-Concat: {address[:80]!r} is not the address of an upload.")
+            raise DubError(INVALID_REQUEST, f"Upload-Concat: {address[:80]!r} is not the address of an upload.")
         found.append(match[1])
     if not found or len(found) > MAX_PARTS or len(set(found)) != len(found):
-        raise DubError(errors.INVALID_REQUEST, f"Upload-Concat: 1 to {MAX_PARTS} parts, each named once.")
+        raise DubError(INVALID_REQUEST, f"Upload-Concat: 1 to {MAX_PARTS} parts, each named once.")
     return found
 
 

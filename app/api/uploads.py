@@ -29,8 +29,16 @@ from app.api.upload_headers import (
     parse_parts,
     upload_headers,
 )
-from app.domain import errors
 from app.domain.errors import DubError
+from app.domain.problems.requests import INVALID_REQUEST, METHOD_NOT_ALLOWED
+from app.domain.problems.uploads import (
+    TUS_VERSION,
+    UPLOAD_CHECKSUM,
+    UPLOAD_CONTENT_TYPE,
+    UPLOAD_FINAL,
+    UPLOAD_OFFSET,
+    UPLOAD_TOO_LARGE,
+)
 from app.domain.upload import CHECKSUMS, Checksum, Upload
 
 if TYPE_CHECKING:
@@ -41,14 +49,14 @@ _TOO_MANY: Final = "More bytes come than were announced."
 
 def _speaks_tus(request: Request[Any, Any, Any]) -> None:
     if request.headers.get("tus-resumable") != VERSION:
-        raise DubError(errors.TUS_VERSION, headers={"Tus-Version": VERSION})
+        raise DubError(TUS_VERSION, headers={"Tus-Version": VERSION})
 
 
 def check_length(limits: OperatorLimits, length_bytes: int) -> None:
     """Raises upload_too_large."""
     if length_bytes > limits.max_upload_bytes:
         headers = {"Tus-Max-Size": str(limits.max_upload_bytes)}
-        raise DubError(errors.UPLOAD_TOO_LARGE, f"The limit is {limits.max_upload_bytes} bytes.", headers=headers)
+        raise DubError(UPLOAD_TOO_LARGE, f"The limit is {limits.max_upload_bytes} bytes.", headers=headers)
 
 
 async def receive(request: Request[Any, Any, Any], writer: Writer, pace: BodyReader) -> Upload:
@@ -101,12 +109,10 @@ async def create_upload(
     )
     with_bytes = request.content_type[0] == CHUNK_TYPE
     if not with_bytes and await _has_body(request):
-        raise DubError(errors.UPLOAD_CONTENT_TYPE)
+        raise DubError(UPLOAD_CONTENT_TYPE)
     if concat is not None and part_ids is not None:
         if with_bytes or "upload-length" in request.headers or "upload-defer-length" in request.headers:
-            raise DubError(
-                errors.INVALID_REQUEST, "Upload-Concat: a final upload has the length and the bytes of its parts."
-            )
+            raise DubError(INVALID_REQUEST, "Upload-Concat: a final upload has the length and the bytes of its parts.")
         joining = asyncio.to_thread(
             uploads.create_final,
             filename=name,
@@ -133,7 +139,7 @@ async def create_upload(
             try:
                 upload = await _receive_more(request, uploads, upload, checksum, pace)
             except DubError as error:
-                if error.problem is errors.UPLOAD_CHECKSUM:  # the client would never learn this upload's address
+                if error.problem is UPLOAD_CHECKSUM:  # the client would never learn this upload's address
                     await asyncio.to_thread(uploads.delete, upload.id)
                 raise
     return _created(request, upload, limits)
@@ -177,7 +183,7 @@ async def _append(
 ) -> Response[None]:
     _speaks_tus(request)
     if request.content_type[0] != CHUNK_TYPE:
-        raise DubError(errors.UPLOAD_CONTENT_TYPE)
+        raise DubError(UPLOAD_CONTENT_TYPE)
     offset, checksum = (
         parse_number(request.headers, "upload-offset"),
         parse_checksum(request.headers.get("upload-checksum")),
@@ -186,21 +192,19 @@ async def _append(
     async with leases.hold(upload_id) as pace:
         upload = await asyncio.to_thread(uploads.get, upload_id)
         if upload.final:
-            raise DubError(errors.UPLOAD_FINAL)
+            raise DubError(UPLOAD_FINAL)
         if offset != upload.offset_bytes:
             raise DubError(
-                errors.UPLOAD_OFFSET,
+                UPLOAD_OFFSET,
                 f"It is at {upload.offset_bytes}.",
                 headers={"Upload-Offset": str(upload.offset_bytes)},
             )
         if length is not None and length != upload.length_bytes and not upload.deferred:
-            raise DubError(
-                errors.INVALID_REQUEST, f"Upload-Length: it is known to be {upload.length_bytes}, and stays so."
-            )
+            raise DubError(INVALID_REQUEST, f"Upload-Length: it is known to be {upload.length_bytes}, and stays so.")
         check_length(limits, length or 0)
         expected = upload.length_bytes if length is None else length
         if offset + (request.content_length or 0) > expected:
-            raise DubError(errors.UPLOAD_TOO_LARGE, _TOO_MANY)
+            raise DubError(UPLOAD_TOO_LARGE, _TOO_MANY)
         if upload.deferred and length is not None:
             upload = await asyncio.to_thread(uploads.declare, upload_id, length)
         upload = await _receive_more(request, uploads, upload, checksum, pace)
@@ -213,7 +217,7 @@ async def _receive_more(
     """Receive the body of an incomplete upload. A complete upload refuses further bytes."""
     if upload.received and (upload.complete or upload.partial):
         async for _ in blocks(request, pace):
-            raise DubError(errors.UPLOAD_TOO_LARGE, _TOO_MANY)
+            raise DubError(UPLOAD_TOO_LARGE, _TOO_MANY)
         return upload
     return await receive(request, await asyncio.to_thread(uploads.writer, upload, checksum), pace)
 
@@ -271,7 +275,7 @@ async def override_method(
             return await _terminate(request, upload_id, uploads, leases)
         case "HEAD":
             return await _tell(request, upload_id, uploads, leases)
-    raise DubError(errors.METHOD_NOT_ALLOWED, headers={"Allow": "DELETE, HEAD, OPTIONS, PATCH"})
+    raise DubError(METHOD_NOT_ALLOWED, headers={"Allow": "DELETE, HEAD, OPTIONS, PATCH"})
 
 
 def _answer(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:

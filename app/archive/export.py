@@ -18,10 +18,11 @@ from typing import IO, Annotated, Any, Final
 import msgspec
 from sqlalchemy import Engine, select
 
-from app.domain.errors import JOB_NOT_FOUND, DubError
+from app.domain.errors import DubError
 from app.domain.job import JobError, JobState, Joined, Phase
 from app.domain.json_decoding import Count, Moment
 from app.domain.media import Artifact, MediaInfo
+from app.domain.problems.jobs import JOB_NOT_FOUND
 from app.domain.segment import Segment
 from app.domain.subtitle_file import SubtitleReading
 from app.storage import rows, tar_stream

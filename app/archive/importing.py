@@ -20,9 +20,12 @@ from app.archive import validation
 from app.archive.export import MANIFEST, README, SUMS, FileEntry, PortableJob, StageEntry
 from app.domain import stages
 from app.domain.dub_options import from_row, to_row
-from app.domain.errors import ARCHIVE_INVALID, DATABASE_BUSY, DISK_FULL, DubError
+from app.domain.errors import DubError
 from app.domain.job import ACTIVE, JobState
 from app.domain.media import ArtifactKind
+from app.domain.problems.jobs import ARCHIVE_INVALID
+from app.domain.problems.requests import DATABASE_BUSY
+from app.domain.problems.uploads import DISK_FULL
 from app.domain.retention import Kind
 from app.storage import batches, hidden, rows, tar_stream
 from app.storage import tables as t

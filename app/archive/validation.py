@@ -11,10 +11,12 @@ import msgspec
 
 from app.archive.export import FORMAT, MANIFEST, Manifest, PortableJob
 from app.domain.dub_options import DubOptions, readable
-from app.domain.errors import ARCHIVE_INVALID, ARCHIVE_NEWER, TOO_MANY_LINES, DubError
+from app.domain.errors import DubError
 from app.domain.json_decoding import LARGEST, Malformed, converted, decoded
 from app.domain.media import MAX_TEXT_CHARACTERS, Artifact
 from app.domain.plain_text import one_line, plain
+from app.domain.problems.jobs import ARCHIVE_INVALID, ARCHIVE_NEWER
+from app.domain.problems.lines import TOO_MANY_LINES
 from app.domain.segment import MAX_LINES, MAX_RATE, MIN_RATE, Segment
 
 MAX_JOBS: Final = 1_000_000

@@ -19,7 +19,9 @@ from typing import Final, Protocol
 
 import msgspec
 
-from app.domain.errors import BACKUP_BUSY, BACKUP_NOT_FOUND, BACKUP_PLACE, DISK_FULL, DubError
+from app.domain.errors import DubError
+from app.domain.problems.backups import BACKUP_BUSY, BACKUP_NOT_FOUND, BACKUP_PLACE
+from app.domain.problems.uploads import DISK_FULL
 from app.storage.blobs import sync_folder
 from app.storage.disk_floor import Floor
 from app.system.disk_full import is_disk_full

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from app.backup.manifest import Encryption
-from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_PASSWORD, DubError
+from app.domain.errors import DubError
+from app.domain.problems.backups import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_PASSWORD
 
 CHUNK_BYTES: Final = 1 << 20
 _TAG_BYTES: Final = 16

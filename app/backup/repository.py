@@ -20,8 +20,9 @@ from app.backup import manifest
 from app.backup.backend import Backend, StoredObject
 from app.backup.encryption import Cipher, new_key, sealed_bytes, unlock
 from app.backup.manifest import FORMAT, File, Header, Snapshot
-from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_NOT_FOUND, BACKUP_PASSWORD, DubError
+from app.domain.errors import DubError
 from app.domain.json_decoding import Malformed, decoded
+from app.domain.problems.backups import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_NOT_FOUND, BACKUP_PASSWORD
 
 T = TypeVar("T")
 R = TypeVar("R")

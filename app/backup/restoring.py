@@ -16,7 +16,9 @@ import msgspec
 from app.backup import swap
 from app.backup.manifest import APP_DATABASE, ENGINE_DATABASE, SECRET_KEY, File, Snapshot
 from app.backup.repository import Repository, spread
-from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_NOT_FOUND, DATA_USED, DISK_FULL, DubError
+from app.domain.errors import DubError
+from app.domain.problems.backups import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_NOT_FOUND, DATA_USED
+from app.domain.problems.uploads import DISK_FULL
 from app.storage.database import HEAD
 from app.system.disk_full import is_disk_full
 

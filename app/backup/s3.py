@@ -17,7 +17,8 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from app.backup.backend import Check, StoredObject
-from app.domain.errors import BACKUP_BUSY, BACKUP_NOT_FOUND, BACKUP_PLACE, DubError
+from app.domain.errors import DubError
+from app.domain.problems.backups import BACKUP_BUSY, BACKUP_NOT_FOUND, BACKUP_PLACE
 
 T = TypeVar("T")
 _PART_BYTES: Final = 8 << 20  # S3 requires at least 5 MiB a part and at most 10,000 parts

@@ -23,7 +23,8 @@ from app.backup import sqlite_copy
 from app.backup.backend import Check
 from app.backup.manifest import APP_DATABASE, BLOBS, CLI_CLIPS, FORMAT, SECRET_KEY, File, Missing, Snapshot, lines
 from app.backup.repository import Repository, new_id, spread
-from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_NOT_FOUND, DubError
+from app.domain.errors import DubError
+from app.domain.problems.backups import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_NOT_FOUND
 
 Report = Callable[[int, int], None]  # files looked at so far, bytes read so far
 log = structlog.get_logger(__name__)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from app.backup.manifest import APP_DATABASE, ENGINE_DATABASE
-from app.domain.errors import DATA_DAMAGED, DISK_FULL, DubError
+from app.domain.errors import DubError
+from app.domain.problems.backups import DATA_DAMAGED
+from app.domain.problems.uploads import DISK_FULL
 from app.storage.compact import long_key, short_key
 from app.system.disk_full import is_disk_full
 

@@ -12,7 +12,8 @@ import msgspec
 from app.backup import sqlite_copy
 from app.backup.manifest import APP_DATABASE, BLOBS, ENGINE_DATABASE, File, Missing, Snapshot
 from app.backup.repository import Repository, spread
-from app.domain.errors import BACKUP_DAMAGED, BACKUP_NOT_FOUND, DubError
+from app.domain.errors import DubError
+from app.domain.problems.backups import BACKUP_DAMAGED, BACKUP_NOT_FOUND
 
 Report = Callable[[int, int], None]  # objects read so far, bytes so far
 _DATABASES: Final = (ENGINE_DATABASE, APP_DATABASE)

@@ -24,7 +24,8 @@ from app.backup.snapshot import back_up
 from app.cli import backup_place
 from app.cli.failures import failed
 from app.config.settings import Settings
-from app.domain.errors import BACKUP_NOT_FOUND, BACKUP_PLACE, DubError
+from app.domain.errors import DubError
+from app.domain.problems.backups import BACKUP_NOT_FOUND, BACKUP_PLACE
 from app.system import data_lock
 from app.system.console import say, say_json
 from app.system.exit_status import INTERRUPTED, OK, UsageError

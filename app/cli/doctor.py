@@ -25,8 +25,9 @@ import msgspec
 from app.config import hosts
 from app.config.address import url_of
 from app.config.settings import Settings
-from app.domain.errors import HOST_UNKNOWN, DubError
+from app.domain.errors import DubError
 from app.domain.plain_text import visible
+from app.domain.problems.requests import HOST_UNKNOWN
 from app.system import data_lock
 from app.system.console import say_json
 from app.system.exit_status import INTERNAL, OK

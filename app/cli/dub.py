@@ -21,8 +21,9 @@ from app.cli.dub_progress import Display, display
 from app.cli.failures import failed, interrupted, interruptible
 from app.config.settings import Settings
 from app.domain.dub_options import GROUP_OF, Background, DubOptions, Task, changed, in_groups
-from app.domain.errors import DISK_FULL, DubError
+from app.domain.errors import DubError
 from app.domain.media import ArtifactKind, MediaInfo
+from app.domain.problems.uploads import DISK_FULL
 from app.domain.report import Report
 from app.domain.segment import Clip, Flag
 from app.observability import logs

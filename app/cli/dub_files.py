@@ -15,8 +15,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from app.domain.errors import DISK_FULL, DubError
+from app.domain.errors import DubError
 from app.domain.media import NAMED, Artifact, ArtifactKind
+from app.domain.problems.uploads import DISK_FULL
 from app.system import file_modes
 from app.system.disk_full import is_disk_full
 from app.system.exit_status import UsageError

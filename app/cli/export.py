@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from app import __version__
 from app.cli.failures import failed
-from app.domain.errors import DISK_FULL, DubError
+from app.domain.errors import DubError
+from app.domain.problems.uploads import DISK_FULL
 from app.observability import logs
 from app.system.console import say, say_json
 from app.system.disk_full import is_disk_full

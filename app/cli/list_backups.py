@@ -13,7 +13,8 @@ from app.backup.repository import open_repository
 from app.cli import backup_place
 from app.cli.failures import failed
 from app.config.settings import Settings
-from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, DubError
+from app.domain.errors import DubError
+from app.domain.problems.backups import BACKUP_DAMAGED, BACKUP_NEWER
 from app.system.console import say, say_json
 from app.system.exit_status import OK
 

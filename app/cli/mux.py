@@ -18,8 +18,10 @@ from app.cli.dub_report import fault_lines
 from app.cli.failures import failed, interrupted, interruptible
 from app.config.settings import Settings
 from app.domain.dub_options import Container
-from app.domain.errors import AUDIO_TRACK_MISSING, LANGUAGE_UNKNOWN, NO_AUDIO, NOT_MEDIA, TRACK_LENGTH, DubError
+from app.domain.errors import DubError
 from app.domain.media import MediaInfo
+from app.domain.problems.media import AUDIO_TRACK_MISSING, NO_AUDIO, NOT_MEDIA, TRACK_LENGTH
+from app.domain.problems.recognition import LANGUAGE_UNKNOWN
 from app.domain.stages import MUX
 from app.dubbing import audio_tracks
 from app.dubbing.subtitles.cues import Cue

@@ -15,7 +15,8 @@ from app.backup.restoring import Restored, restore
 from app.cli import backup_place
 from app.cli.failures import failed
 from app.config.settings import Settings
-from app.domain.errors import DATA_IN_USE, DubError
+from app.domain.errors import DubError
+from app.domain.problems.backups import DATA_IN_USE
 from app.system import data_lock
 from app.system.console import say, say_json
 from app.system.exit_status import INTERRUPTED, OK

@@ -13,7 +13,8 @@ from app.backup.verifying import verify
 from app.cli import backup_place
 from app.cli.failures import failed
 from app.config.settings import Settings
-from app.domain.errors import BACKUP_NOT_FOUND, DubError
+from app.domain.errors import DubError
+from app.domain.problems.backups import BACKUP_NOT_FOUND
 from app.system.console import say, say_json
 from app.system.exit_status import ENVIRONMENT, OK
 

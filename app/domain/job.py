@@ -51,7 +51,7 @@ class Joined(msgspec.Struct, frozen=True):
 
 
 class JobError(msgspec.Struct, frozen=True):
-    """Why a job failed, in the catalogue's words (`app.domain.errors`). `stage` is the name of the stage that failed.
+    """Why a job failed, in the words of `app.domain.catalogue`. `stage` is the name of the stage that failed.
     `segments` are the ids of the lines that are to blame, where some are.
     """
 

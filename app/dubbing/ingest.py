@@ -9,7 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from app.domain.errors import MEDIA_DAMAGED, MEDIA_TOO_LONG, DubError
+from app.domain.errors import DubError
+from app.domain.problems.media import MEDIA_DAMAGED, MEDIA_TOO_LONG
 from app.dubbing.ingest_files import PEAK_N, RATIO, PeaksFile, SpeechFile
 from app.dubbing.ingest_minutes import Minute, Minutes
 from app.dubbing.mixing.loudness import ENERGY_N, KMeter, integrated_lufs

@@ -17,8 +17,9 @@ from typing import Final
 import msgspec
 
 from app.domain.dub_options import AudioCodec, AudioFormat, Background, Container, DubOptions, Task
-from app.domain.errors import AUDIO_TRACK_MISSING, FILE_EMPTY, MEDIA_TOO_LONG, NO_AUDIO, STEM_INVALID, DubError
+from app.domain.errors import DubError
 from app.domain.media import ArtifactKind, MediaInfo
+from app.domain.problems.media import AUDIO_TRACK_MISSING, FILE_EMPTY, MEDIA_TOO_LONG, NO_AUDIO, STEM_INVALID
 from app.domain.segment import Clip, Placement, Segment
 from app.domain.stage_outputs import Mixed as Mixed
 from app.domain.stage_outputs import Sound as Sound

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from app.domain.errors import FILE_EMPTY, PLAYLIST, DubError
+from app.domain.errors import DubError
 from app.domain.media import MediaInfo
+from app.domain.problems.media import FILE_EMPTY, PLAYLIST
 from app.dubbing.video.containers import measured
 from app.dubbing.worker.tasks import ProbeRequest
 from app.media.describe import describe

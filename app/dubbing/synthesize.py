@@ -18,7 +18,8 @@ from typing import Final
 
 import msgspec
 
-from app.domain.errors import NOTHING_TO_SPEAK, DubError
+from app.domain.errors import DubError
+from app.domain.problems.lines import NOTHING_TO_SPEAK
 from app.domain.segment import Clip, Segment
 from app.dubbing.context import Context, Report, fingerprint
 from app.dubbing.disk_estimate import line_bytes

@@ -8,9 +8,10 @@ from pathlib import Path
 import msgspec
 
 from app.domain.dub_options import DubOptions
-from app.domain.errors import NO_SPEECH, SUBTITLES_EMPTY, TOO_MANY_LINES, DubError
+from app.domain.errors import DubError
 from app.domain.job import Joined
 from app.domain.media import MediaInfo
+from app.domain.problems.lines import NO_SPEECH, SUBTITLES_EMPTY, TOO_MANY_LINES
 from app.domain.segment import MAX_LINES, Segment
 from app.domain.subtitle_file import SubtitleReading
 from app.dubbing import audio_tracks

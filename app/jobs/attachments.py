@@ -8,14 +8,10 @@ import math
 from typing import Final
 
 from app.domain.dub_options import DubOptions
-from app.domain.errors import (
-    ENCODING_UNKNOWN,
-    FILE_EMPTY,
-    SUBTITLES_INVALID,
-    TOO_MANY_LINES,
-    UPLOAD_INCOMPLETE,
-    DubError,
-)
+from app.domain.errors import DubError
+from app.domain.problems.lines import ENCODING_UNKNOWN, SUBTITLES_INVALID, TOO_MANY_LINES
+from app.domain.problems.media import FILE_EMPTY
+from app.domain.problems.uploads import UPLOAD_INCOMPLETE
 from app.domain.segment import MAX_LINES
 from app.domain.subtitle_file import SubtitleReading
 from app.domain.upload import Upload

@@ -9,17 +9,11 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET
 
-from app.domain.errors import (
-    INVALID_REQUEST,
-    SEGMENT_NOT_FOUND,
-    TEXT_INVALID,
-    TEXT_TOO_LONG,
-    TIMES_INVALID,
-    TOO_MANY_LINES,
-    DubError,
-)
+from app.domain.errors import DubError
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.plain_text import plain
+from app.domain.problems.lines import SEGMENT_NOT_FOUND, TEXT_INVALID, TEXT_TOO_LONG, TIMES_INVALID, TOO_MANY_LINES
+from app.domain.problems.requests import INVALID_REQUEST
 from app.domain.segment import MAX_CHANGES, MAX_LINES, LeftOut, Segment, Word
 from app.jobs.schemas import SegmentChanges
 

@@ -8,8 +8,11 @@ from typing import Final
 
 from app.domain import stages
 from app.domain.dub_options import DubOptions, changed
-from app.domain.errors import ENCODING_UNKNOWN, ENGINE_UNKNOWN, LANGUAGE_UNKNOWN, SPEED_RANGE, DubError
+from app.domain.errors import DubError
 from app.domain.media import MediaInfo
+from app.domain.problems.lines import ENCODING_UNKNOWN
+from app.domain.problems.recognition import LANGUAGE_UNKNOWN
+from app.domain.problems.voices import ENGINE_UNKNOWN, SPEED_RANGE
 from app.dubbing.pipeline import check_media
 from app.dubbing.subtitles.code_pages import known
 from app.dubbing.transcribe import SUBTITLES

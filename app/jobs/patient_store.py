@@ -7,7 +7,8 @@ from typing import Any, Final, TypeVar, cast
 
 import structlog
 
-from app.domain.errors import DATABASE_BUSY, DubError
+from app.domain.errors import DubError
+from app.domain.problems.requests import DATABASE_BUSY
 
 T = TypeVar("T")
 PATIENCE_S: Final = 600.0

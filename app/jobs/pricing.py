@@ -7,8 +7,9 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from app.domain import stages
-from app.domain.errors import SEGMENT_NOT_FOUND, TEXT_INVALID, DubError
+from app.domain.errors import DubError
 from app.domain.job import Job, Phase
+from app.domain.problems.lines import SEGMENT_NOT_FOUND, TEXT_INVALID
 from app.domain.secret_names import Keys
 from app.domain.segment import Segment
 from app.dubbing.context import Context

@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
-from app.domain.errors import DISK_FULL, INTERNAL, DubError, Problem
+from app.domain.errors import DubError, Problem
 from app.domain.job import JobError, Phase
+from app.domain.problems.requests import INTERNAL
+from app.domain.problems.uploads import DISK_FULL
 from app.jobs.failures import Failures
 from app.storage.active_jobs import ActiveJob, ActiveJobs
 

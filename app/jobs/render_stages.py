@@ -10,8 +10,9 @@ import msgspec
 
 from app.domain import stages
 from app.domain.dub_options import changed, effective
-from app.domain.errors import JOB_NOT_FOUND, DubError
+from app.domain.errors import DubError
 from app.domain.job import Job
+from app.domain.problems.jobs import JOB_NOT_FOUND
 from app.domain.secret_names import NO_KEYS
 from app.domain.segment import Clip
 from app.domain.stages import Stage

@@ -13,9 +13,11 @@ from typing import Any
 
 import structlog
 
-from app.domain.errors import DISK_FULL, JOB_NOT_FOUND, JOB_STATE, DubError
+from app.domain.errors import DubError
 from app.domain.events import StateChanged
 from app.domain.job import JobError, JobState, Phase
+from app.domain.problems.jobs import JOB_NOT_FOUND, JOB_STATE
+from app.domain.problems.uploads import DISK_FULL
 from app.domain.stages import named
 from app.dubbing.context import Context
 from app.jobs.failures import Failures, over

@@ -10,9 +10,12 @@ from typing import Final
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from app.domain.errors import DISK_FULL, INTERNAL, JOB_NOT_FOUND, SOURCE_GONE, DubError, Problem
+from app.domain.errors import DubError, Problem
 from app.domain.events import Progress, StateChanged
 from app.domain.job import Job, JobError, JobState, Phase
+from app.domain.problems.jobs import JOB_NOT_FOUND, SOURCE_GONE
+from app.domain.problems.requests import INTERNAL
+from app.domain.problems.uploads import DISK_FULL
 from app.dubbing.context import Report
 from app.jobs.failures import Failures
 from app.jobs.pricing import stage_costs

@@ -16,20 +16,15 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from app.domain.dub_options import DubOptions, changed
-from app.domain.errors import (
-    ARTIFACT_NOT_READY,
-    DATABASE_BUSY,
-    INVALID_REQUEST,
-    JOB_STATE,
-    NOTHING_TO_SPEAK,
-    SOURCE_GONE,
-    DubError,
-)
+from app.domain.errors import DubError
 from app.domain.events import Deleted, SegmentsChanged, StateChanged
 from app.domain.job import ACTIVE, EDITABLE, Job, JobState, Phase
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.plain_text import plain
 from app.domain.principal import ANYONE, Principal
+from app.domain.problems.jobs import ARTIFACT_NOT_READY, JOB_STATE, SOURCE_GONE
+from app.domain.problems.lines import NOTHING_TO_SPEAK
+from app.domain.problems.requests import DATABASE_BUSY, INVALID_REQUEST
 from app.domain.report import Report
 from app.domain.secret_names import NO_KEYS, Keys
 from app.domain.segment import Segment

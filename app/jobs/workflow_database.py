@@ -18,7 +18,8 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, ExceptionContext, create_engine, event
 
-from app.domain.errors import DISK_FULL, DubError
+from app.domain.errors import DubError
+from app.domain.problems.uploads import DISK_FULL
 from app.storage.disk_reserve import Reserve
 from app.system.disk_full import has_room, is_disk_full
 

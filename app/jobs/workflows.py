@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from app import __version__
-from app.domain.errors import DISK_FULL, DubError
+from app.domain.errors import DubError
 from app.domain.job import Phase
+from app.domain.problems.uploads import DISK_FULL
 from app.domain.stages import names
 from app.jobs.failures import Failures
 from app.jobs.reconciling import Reconciler

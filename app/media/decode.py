@@ -15,7 +15,8 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from app.domain.errors import AUDIO_TRACK_MISSING, MEDIA_DAMAGED, DubError
+from app.domain.errors import DubError
+from app.domain.problems.media import AUDIO_TRACK_MISSING, MEDIA_DAMAGED
 from app.media.channel_choice import Listener, Listening
 from app.media.picture_stream import PictureEnd, moving_picture
 from app.media.safe_open import RESTART_S, latest_s, open_input, packets, restarts, restrict, unreadable

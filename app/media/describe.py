@@ -14,8 +14,8 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream as AvVideoStream
 
-from app.domain.errors import NOT_MEDIA
 from app.domain.media import AudioStream, MediaInfo, VideoStream
+from app.domain.problems.media import NOT_MEDIA
 from app.media.completeness import missing
 from app.media.picture_stream import moving_picture
 from app.media.safe_open import open_input, packets, restrict, unreadable

@@ -19,8 +19,10 @@ from typing import Final
 
 import msgspec
 
-from app.domain.errors import DISK_FULL, MEDIA_LIMIT, MEDIA_TOOL_FAILED, DubError
+from app.domain.errors import DubError
 from app.domain.media import FORMAT_WHITELIST
+from app.domain.problems.media import MEDIA_LIMIT, MEDIA_TOOL_FAILED
+from app.domain.problems.uploads import DISK_FULL
 from app.media.codecs import CODEC_WHITELIST
 from app.system import children, disk_full
 from app.system.children import NO_LIMITS, Limits

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
-from app.domain.errors import MEDIA_TOOL_FAILED, DubError
+from app.domain.errors import DubError
+from app.domain.problems.media import MEDIA_TOOL_FAILED
 
 SAMPLE_RATE_HZ: Final = 48_000
 TICK: Final = Fraction(1, SAMPLE_RATE_HZ)

@@ -15,7 +15,8 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-from app.domain.errors import MEDIA_TOOL_FAILED, DubError
+from app.domain.errors import DubError
+from app.domain.problems.media import MEDIA_TOOL_FAILED
 from app.media.packets import AAC, SAMPLE_RATE_HZ, TICK, encode
 
 _CLOCK_N: Final = SAMPLE_RATE_HZ // 10

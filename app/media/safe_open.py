@@ -11,8 +11,9 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
 
-from app.domain.errors import MEDIA_DAMAGED, MEDIA_INCOMPLETE, NOT_MEDIA, DubError
+from app.domain.errors import DubError
 from app.domain.media import FORMAT_WHITELIST
+from app.domain.problems.media import MEDIA_DAMAGED, MEDIA_INCOMPLETE, NOT_MEDIA
 from app.media.codecs import CODEC_WHITELIST
 from app.media.completeness import missing
 

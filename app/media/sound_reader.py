@@ -22,7 +22,8 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard
 
-from app.domain.errors import AUDIO_TRACK_MISSING, MEDIA_DAMAGED, DubError
+from app.domain.errors import DubError
+from app.domain.problems.media import AUDIO_TRACK_MISSING, MEDIA_DAMAGED
 from app.media.decode import SAMPLE_RATE_HZ, Block, SeekPoint, Trail, on_timeline
 from app.media.safe_open import open_input, packets, restrict, unreadable
 from app.media.seeking import Mark, Start, mark_of, sought

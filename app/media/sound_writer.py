@@ -16,7 +16,8 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
 from app.domain.dub_options import AudioFormat
-from app.domain.errors import MEDIA_TOOL_FAILED, DubError
+from app.domain.errors import DubError
+from app.domain.problems.media import MEDIA_TOOL_FAILED
 from app.media.packets import SAMPLE_RATE_HZ, TICK, Samples
 
 

@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 import structlog
 
-from app.domain.errors import DISK_FULL, DubError
+from app.domain.errors import DubError
+from app.domain.problems.uploads import DISK_FULL
 from app.system.disk_full import is_disk_full
 
 HOUR_S: Final = 3600.0

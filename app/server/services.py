@@ -20,9 +20,10 @@ from app.backup.schedule import BackupSchedule
 from app.config.retention_rules import rules_of
 from app.config.settings import Settings
 from app.domain.dub_options import DubOptions, changed
-from app.domain.errors import DISK_FULL, DubError
+from app.domain.errors import DubError
 from app.domain.events import Deleted, StateChanged
 from app.domain.job import Phase
+from app.domain.problems.uploads import DISK_FULL
 from app.domain.secret_names import engine_key
 from app.dubbing.context import Context
 from app.jobs.failures import Failures

@@ -7,7 +7,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.domain.errors import ENGINE_UNKNOWN, VOICE_UNKNOWN, DubError
+from app.domain.errors import DubError
+from app.domain.problems.voices import ENGINE_UNKNOWN, VOICE_UNKNOWN
 from app.domain.secret_names import NO_KEYS, Keys
 from app.speech.elevenlabs.voice import ElevenLabsVoice
 from app.speech.espeak.voice import EspeakVoice

@@ -17,7 +17,9 @@ from typing import Final
 import msgspec
 from sqlalchemy import Engine, delete, insert, select
 
-from app.domain.errors import INVALID_REQUEST, UPLOAD_NOT_FOUND, UPLOAD_TOO_LARGE, DubError
+from app.domain.errors import DubError
+from app.domain.problems.requests import INVALID_REQUEST
+from app.domain.problems.uploads import UPLOAD_NOT_FOUND, UPLOAD_TOO_LARGE
 from app.domain.upload import Upload
 from app.storage import tables as t
 from app.storage.blobs import sync_folder

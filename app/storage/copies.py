@@ -10,8 +10,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, insert, literal, select
 
 from app.domain.dub_options import DubOptions, to_row
-from app.domain.errors import DATABASE_BUSY, JOB_NOT_FOUND, DubError
+from app.domain.errors import DubError
 from app.domain.job import JobState, Phase
+from app.domain.problems.jobs import JOB_NOT_FOUND
+from app.domain.problems.requests import DATABASE_BUSY
 from app.domain.stages import named
 from app.storage import rows
 from app.storage import tables as t

@@ -12,7 +12,9 @@ from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, inspect
 
-from app.domain.errors import DATABASE_BUSY, DISK_FULL, DubError
+from app.domain.errors import DubError
+from app.domain.problems.requests import DATABASE_BUSY
+from app.domain.problems.uploads import DISK_FULL
 from app.storage import compaction
 from app.storage.disk_reserve import Reserve
 from app.storage.revision import HEAD, NewerDatabase, copy_before

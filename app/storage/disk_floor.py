@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Final, Protocol
 
-from app.domain.errors import DISK_FULL, DubError
+from app.domain.errors import DubError
+from app.domain.problems.uploads import DISK_FULL
 
 PIECE_BYTES: Final = 16 << 20  # by which a reservation grows whose end nobody knows
 SETTLES_S: Final = 10.0  # a disk that takes longer to write a block has no room to promise

@@ -17,7 +17,9 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
-from app.domain.errors import DATABASE_BUSY, JOB_NOT_FOUND, DubError
+from app.domain.errors import DubError
+from app.domain.problems.jobs import JOB_NOT_FOUND
+from app.domain.problems.requests import DATABASE_BUSY
 from app.domain.secret_names import job_keys
 from app.storage import batches, references
 from app.storage import tables as t

@@ -10,9 +10,11 @@ import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from app.domain.dub_options import DubOptions, to_row
-from app.domain.errors import EDIT_CONFLICT, JOB_STATE, TOO_MANY_LINES, DubError
+from app.domain.errors import DubError
 from app.domain.job import ACTIVE, TRANSITIONS, Job, JobState, Phase
 from app.domain.media import Artifact, ArtifactKind
+from app.domain.problems.jobs import JOB_STATE
+from app.domain.problems.lines import EDIT_CONFLICT, TOO_MANY_LINES
 from app.domain.segment import MAX_LINES, Segment
 from app.domain.summary import JobSummary
 from app.storage import batches, copies, hidden, library, rows

@@ -10,7 +10,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from app.domain.errors import TOO_MANY_UPLOADS, DubError
+from app.domain.errors import DubError
+from app.domain.problems.uploads import TOO_MANY_UPLOADS
 from app.storage.disk_floor import Floor
 from app.storage.disk_floors import Reservation, reserve_on
 

@@ -10,10 +10,11 @@ import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from app.domain.dub_options import DubOptions, from_row, same_dub, to_row
-from app.domain.errors import JOB_NOT_FOUND, DubError
+from app.domain.errors import DubError
 from app.domain.job import Job, JobError, JobState, Joined, Phase
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
 from app.domain.plain_text import plain
+from app.domain.problems.jobs import JOB_NOT_FOUND
 from app.domain.segment import LeftOut, Segment, Word
 from app.domain.subtitle_file import SubtitleReading
 from app.storage import tables as t

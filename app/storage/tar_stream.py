@@ -12,7 +12,8 @@ import tarfile
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-from app.domain.errors import ARCHIVE_INVALID, DubError
+from app.domain.errors import DubError
+from app.domain.problems.jobs import ARCHIVE_INVALID
 
 BLOCK_BYTES: Final = 1 << 20
 _UNIT: Final = 512

@@ -24,7 +24,8 @@ import msgspec
 from sqlalchemy import Engine, Row, insert, select, update
 from sqlalchemy.exc import OperationalError
 
-from app.domain.errors import DISK_FULL, UPLOAD_CHECKSUM, UPLOAD_NOT_FOUND, UPLOAD_TOO_LARGE, DubError
+from app.domain.errors import DubError
+from app.domain.problems.uploads import DISK_FULL, UPLOAD_CHECKSUM, UPLOAD_NOT_FOUND, UPLOAD_TOO_LARGE
 from app.domain.upload import PARTIAL, Checksum, Upload
 from app.storage import concatenation
 from app.storage import tables as t

@@ -100,7 +100,7 @@ from app.cli.dub import options_of
 from app.cli.main import parser
 from app.config.settings import load
 from app.domain.dub_options import DubOptions
-from app.domain.errors import catalogue
+from app.domain.catalogue import catalogue
 from app.domain import stages
 from app.api.system import list_stages
 from app.jobs.options import patched

@@ -25,8 +25,9 @@ import app.dubbing.ingest
 import app.dubbing.mixing.mix
 import app.dubbing.probe
 from app.domain.dub_options import Background, Container
-from app.domain.errors import MEDIA_TOO_LONG, DubError
+from app.domain.errors import DubError
 from app.domain.media import MediaInfo
+from app.domain.problems.media import MEDIA_TOO_LONG
 from app.dubbing.subtitles.srt_vtt import Cue
 from app.dubbing.video.burn import BurnRequest, burn
 from app.dubbing.video.containers import choose

@@ -12,16 +12,10 @@ from pathlib import Path
 import pytest
 
 from app.domain.dub_options import Background
-from app.domain.errors import (
-    MEDIA_DAMAGED,
-    MEDIA_TOOL_FAILED,
-    NOT_MEDIA,
-    PLAYLIST,
-    SUBTITLES_EMPTY,
-    SUBTITLES_INVALID,
-    DubError,
-)
+from app.domain.errors import DubError
 from app.domain.media import FORMAT_WHITELIST, MediaInfo
+from app.domain.problems.lines import SUBTITLES_EMPTY, SUBTITLES_INVALID
+from app.domain.problems.media import MEDIA_DAMAGED, MEDIA_TOOL_FAILED, NOT_MEDIA, PLAYLIST
 from app.dubbing.ingest import ingest
 from app.dubbing.mixing.mix import mixdown
 from app.dubbing.probe import probe

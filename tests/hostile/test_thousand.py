@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from app.config.settings import Settings
-from app.domain.errors import INTERNAL, DubError, catalogue
+from app.domain.catalogue import catalogue
+from app.domain.errors import DubError
 from app.domain.media import MediaInfo
+from app.domain.problems.requests import INTERNAL
 from app.dubbing.worker.client import run_task
 from app.dubbing.worker.tasks import Ingested, IngestRequest, ProbeRequest
 from app.server.engines import limits_of

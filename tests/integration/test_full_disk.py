@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.errors import DISK_FULL
+from app.domain.problems.uploads import DISK_FULL
 from tests.integration.running import Running
 
 TUS = {"Tus-Resumable": "1.0.0"}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from app.domain.errors import INTERNAL, catalogue
+from app.domain.catalogue import catalogue
+from app.domain.problems.requests import INTERNAL
 from tests.hostile.attacks import MEDIA, SCRIPTS, Trap
 from tests.hostile.thousand import damaged
 from tests.integration.running import Running

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.domain.errors import catalogue
+from app.domain.catalogue import catalogue
 from tests.integration.running import Running
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from app.cli.main import parser
 from app.config.settings import load, variables
+from app.domain.catalogue import catalogue
 from app.domain.dub_options import GROUP_OF
-from app.domain.errors import catalogue
 from app.domain.segment import Segment
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,7 +17,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from app.domain.errors import INTERNAL, DubError
+from app.domain.errors import DubError
+from app.domain.problems.requests import INTERNAL
 from app.dubbing.mixing.cache_file import load, store
 from app.dubbing.mixing.chunk_encode import ChunkLevels, coded
 from app.dubbing.mixing.chunk_plan import Chunk, Layer

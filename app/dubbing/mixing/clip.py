@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from app.domain.errors import SPEECH_FAILED, DubError
+from app.domain.errors import DubError
+from app.domain.problems.voices import SPEECH_FAILED
 from app.dubbing.mixing.loudness import SAMPLE_RATE_HZ, Doubles, Floats, energies_of
 from app.dubbing.mixing.stretch import fitted
 

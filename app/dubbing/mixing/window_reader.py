@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from app.domain.errors import NO_AUDIO, DubError
+from app.domain.errors import DubError
+from app.domain.problems.media import NO_AUDIO
 from app.dubbing.mixing.cache_file import load, store
 from app.dubbing.mixing.loudness import Doubles, Floats, KMeter
 from app.media.decode import audio_blocks

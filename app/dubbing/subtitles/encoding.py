@@ -13,7 +13,8 @@ from typing import Final
 
 import msgspec
 
-from app.domain.errors import SUBTITLES_INVALID, DubError
+from app.domain.errors import DubError
+from app.domain.problems.lines import SUBTITLES_INVALID
 from app.dubbing.subtitles import letter_statistics
 from app.dubbing.subtitles.code_pages import pages_of
 

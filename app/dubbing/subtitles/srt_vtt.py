@@ -16,7 +16,8 @@ from typing import Final
 
 import msgspec
 
-from app.domain.errors import SUBTITLES_EMPTY, SUBTITLES_INVALID, DubError
+from app.domain.errors import DubError
+from app.domain.problems.lines import SUBTITLES_EMPTY, SUBTITLES_INVALID
 from app.domain.subtitle_file import Fault
 from app.dubbing.subtitles import ass_reader, srt_reader, vtt_reader
 from app.dubbing.subtitles.code_pages import known

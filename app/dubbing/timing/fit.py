@@ -15,7 +15,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from app.domain.errors import DOES_NOT_FIT, DubError
+from app.domain.errors import DubError
+from app.domain.problems.lines import DOES_NOT_FIT
 from app.domain.segment import Flag, Placement
 from app.dubbing.mixing.clip import edges
 from app.dubbing.timing.blocks import solve_all

@@ -14,8 +14,9 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
-from app.domain.errors import MEDIA_LIMIT, MEDIA_TOOL_FAILED, DubError
+from app.domain.errors import DubError
 from app.domain.media import MediaInfo, Obstacle, VideoStream
+from app.domain.problems.media import MEDIA_LIMIT, MEDIA_TOOL_FAILED
 from app.dubbing.context import fingerprint
 from app.dubbing.subtitles.ass_writer import Style, upright_size, write_ass
 from app.dubbing.subtitles.cues import Cue

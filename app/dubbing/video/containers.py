@@ -7,8 +7,9 @@ from typing import Final
 import msgspec
 
 from app.domain.dub_options import AudioCodec, Container, DubOptions
-from app.domain.errors import CONTAINER_UNSUITABLE, DubError
+from app.domain.errors import DubError
 from app.domain.media import MediaInfo, Obstacle, VideoStream
+from app.domain.problems.media import CONTAINER_UNSUITABLE
 
 # What players expect inside MP4. VP8 cannot be put there at all; ProRes, DNxHD and raw pictures are safer in Matroska.
 _MP4_VIDEO: Final = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video"})

@@ -11,8 +11,9 @@ from typing import Final
 import msgspec
 
 from app.domain.dub_options import Container
-from app.domain.errors import DISK_FULL, DubError
+from app.domain.errors import DubError
 from app.domain.media import FORMAT_WHITELIST, AudioStream, MediaInfo, Obstacle
+from app.domain.problems.uploads import DISK_FULL
 from app.dubbing.subtitles.cues import flatten
 from app.dubbing.subtitles.srt_vtt import Cue, write_srt, write_vtt
 from app.dubbing.video import containers

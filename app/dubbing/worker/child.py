@@ -21,7 +21,10 @@ from typing import Any, Final
 
 import msgspec
 
-from app.domain.errors import DISK_FULL, INTERNAL, MEDIA_LIMIT, DubError
+from app.domain.errors import DubError
+from app.domain.problems.media import MEDIA_LIMIT
+from app.domain.problems.requests import INTERNAL
+from app.domain.problems.uploads import DISK_FULL
 from app.system.disk_full import is_disk_full
 
 # task -> module, function, request type. A function takes (request, report) and returns a Struct or a tuple of them.

@@ -9,7 +9,11 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from app.domain.errors import INTERNAL, MEDIA_DAMAGED, MEDIA_LIMIT, OUT_OF_MEMORY, DubError, catalogue
+from app.domain.catalogue import catalogue
+from app.domain.errors import DubError
+from app.domain.problems.media import MEDIA_DAMAGED, MEDIA_LIMIT
+from app.domain.problems.recognition import OUT_OF_MEMORY
+from app.domain.problems.requests import INTERNAL
 from app.dubbing.worker.tasks import IngestRequest, MixRequest, ProbeRequest
 from app.system import children
 from app.system.children import Limits

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from app.domain import errors
+from app.domain.problems.voices import SPEECH_FAILED
 from app.speech.elevenlabs.errors import CallFailure, Retry
 from app.speech.elevenlabs.models import SpeechModel
 
@@ -44,14 +44,12 @@ def sound(pcm: bytes, headers: Mapping[str, str], text: str, rate_hz: int) -> by
     """The PCM, if it is plausible. Raises Trouble: the call may have been billed, so there is only one more try."""
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if not media_type.startswith("audio/"):
-        raise CallFailure(
-            errors.SPEECH_FAILED, f"It sent {media_type[:60] or 'something'} instead of sound.", Retry.ANSWER
-        )
+        raise CallFailure(SPEECH_FAILED, f"It sent {media_type[:60] or 'something'} instead of sound.", Retry.ANSWER)
     if len(pcm) % 2:
-        raise CallFailure(errors.SPEECH_FAILED, "The sound was cut in the middle of a sample.", Retry.ANSWER)
+        raise CallFailure(SPEECH_FAILED, "The sound was cut in the middle of a sample.", Retry.ANSWER)
     letters = sum(c.isalnum() for c in text)
     if len(pcm) / 2 / rate_hz < letters / _FASTEST or not any(pcm):
-        raise CallFailure(errors.SPEECH_FAILED, "There was no sound, or too little for the line.", Retry.ANSWER)
+        raise CallFailure(SPEECH_FAILED, "There was no sound, or too little for the line.", Retry.ANSWER)
     return pcm
 
 

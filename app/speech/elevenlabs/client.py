@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from app.domain import errors
+from app.domain.problems.voices import SPEECH_BUSY, SPEECH_FAILED
 from app.observability import metrics
 from app.speech.elevenlabs.errors import CallFailure, Retry, trouble
 
@@ -143,13 +143,13 @@ async def _attempt(
     except ApiError as error:
         return trouble(error.status_code, error.body, error.headers, key)
     except ParsingError:
-        return CallFailure(errors.SPEECH_FAILED, "Its answer was not understood.", Retry.ANSWER)
+        return CallFailure(SPEECH_FAILED, "Its answer was not understood.", Retry.ANSWER)
     except (TimeoutError, httpx.TimeoutException):
-        return CallFailure(errors.SPEECH_BUSY, "It did not answer in time.", Retry.BUSY)
+        return CallFailure(SPEECH_BUSY, "It did not answer in time.", Retry.BUSY)
     except (httpx.ConnectError, httpx.UnsupportedProtocol):
-        return CallFailure(errors.SPEECH_BUSY, "It cannot be reached.", Retry.BUSY)
+        return CallFailure(SPEECH_BUSY, "It cannot be reached.", Retry.BUSY)
     except (httpx.TransportError, httpx.StreamError, httpx.DecodingError):
-        return CallFailure(errors.SPEECH_FAILED, "The connection was cut.", Retry.BUSY)
+        return CallFailure(SPEECH_FAILED, "The connection was cut.", Retry.BUSY)
 
 
 async def sdk_module(name: str) -> Any:

@@ -9,8 +9,18 @@ from typing import Any, Final
 
 import msgspec
 
-from app.domain import errors
 from app.domain.errors import DubError, Problem
+from app.domain.problems.lines import TEXT_INVALID, TEXT_TOO_LONG
+from app.domain.problems.voices import (
+    KEY_INVALID,
+    PLAN_REQUIRED,
+    QUOTA_EXCEEDED,
+    SPEECH_BUSY,
+    SPEECH_FAILED,
+    SPEECH_REFUSED,
+    VOICE_MODEL_UNKNOWN,
+    VOICE_UNKNOWN,
+)
 
 MOST_TRIES: Final = 5
 _MOST_PAUSE_S: Final = 30.0
@@ -64,9 +74,9 @@ class CallFailure(Exception):
 # code or status of the body -> problem; checked before the HTTP status, because 401 and 400 stand for many things
 _BY_CODE: Final[dict[str, Problem]] = {
     **dict.fromkeys(
-        ("invalid_api_key", "needs_authorization", "missing_permissions", "api_key_not_found"), errors.KEY_INVALID
+        ("invalid_api_key", "needs_authorization", "missing_permissions", "api_key_not_found"), KEY_INVALID
     ),
-    **dict.fromkeys(("quota_exceeded", "insufficient_credits"), errors.QUOTA_EXCEEDED),
+    **dict.fromkeys(("quota_exceeded", "insufficient_credits"), QUOTA_EXCEEDED),
     **dict.fromkeys(
         (
             "paid_plan_required",
@@ -75,16 +85,16 @@ _BY_CODE: Final[dict[str, Problem]] = {
             "output_format_not_allowed",
             "detected_unusual_activity",
         ),
-        errors.PLAN_REQUIRED,
+        PLAN_REQUIRED,
     ),
-    **dict.fromkeys(("voice_not_found", "voice_does_not_exist"), errors.VOICE_UNKNOWN),
-    **dict.fromkeys(("model_not_found", "invalid_model_id"), errors.VOICE_MODEL_UNKNOWN),
-    **dict.fromkeys(("text_too_long", "max_character_limit_exceeded"), errors.TEXT_TOO_LONG),
-    "input_text_empty": errors.TEXT_INVALID,
+    **dict.fromkeys(("voice_not_found", "voice_does_not_exist"), VOICE_UNKNOWN),
+    **dict.fromkeys(("model_not_found", "invalid_model_id"), VOICE_MODEL_UNKNOWN),
+    **dict.fromkeys(("text_too_long", "max_character_limit_exceeded"), TEXT_TOO_LONG),
+    "input_text_empty": TEXT_INVALID,
 }
 _PLACE: Final = frozenset({"concurrent_limit_exceeded", "too_many_concurrent_requests"})
 _BUSY: Final = frozenset({"system_busy", "rate_limit_exceeded"})
-_BY_STATUS: Final[dict[int, Problem]] = {401: errors.KEY_INVALID, 402: errors.PLAN_REQUIRED, 413: errors.TEXT_TOO_LONG}
+_BY_STATUS: Final[dict[int, Problem]] = {401: KEY_INVALID, 402: PLAN_REQUIRED, 413: TEXT_TOO_LONG}
 
 
 class _Detail(msgspec.Struct, frozen=True):
@@ -98,14 +108,14 @@ def trouble(status: int | None, body: Any, headers: Mapping[str, str] | None, ke
     message = _shown(found.message, key)
     after_s = _seconds((headers or {}).get("retry-after", ""))
     if found.words & _PLACE:
-        return CallFailure(errors.SPEECH_BUSY, "Too many lines at once for the plan.", Retry.PLACE, after_s)
+        return CallFailure(SPEECH_BUSY, "Too many lines at once for the plan.", Retry.PLACE, after_s)
     for word in sorted(found.words & _BY_CODE.keys()):
         return CallFailure(_BY_CODE[word], message, scope=word == "missing_permissions")
     if found.words & _BUSY or status in (408, 425, 429) or (status or 0) >= 500:
-        return CallFailure(errors.SPEECH_BUSY, message or f"It answered {status}.", Retry.BUSY, after_s)
+        return CallFailure(SPEECH_BUSY, message or f"It answered {status}.", Retry.BUSY, after_s)
     if status is None or status < 400:
-        return CallFailure(errors.SPEECH_FAILED, "Its answer was not understood.", Retry.ANSWER)
-    return CallFailure(_BY_STATUS.get(status, errors.SPEECH_REFUSED), message or f"It answered {status}.")
+        return CallFailure(SPEECH_FAILED, "Its answer was not understood.", Retry.ANSWER)
+    return CallFailure(_BY_STATUS.get(status, SPEECH_REFUSED), message or f"It answered {status}.")
 
 
 def _detail(body: Any) -> _Detail:

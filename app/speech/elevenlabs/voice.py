@@ -11,8 +11,16 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from app.domain import errors
 from app.domain.errors import DubError
+from app.domain.problems.lines import TEXT_INVALID, TEXT_TOO_LONG
+from app.domain.problems.voices import (
+    ENGINE_UNAVAILABLE,
+    KEY_INVALID,
+    KEY_MISSING,
+    SPEECH_FAILED,
+    VOICE_MODEL_UNKNOWN,
+    VOICE_UNKNOWN,
+)
 from app.domain.secret_names import ELEVENLABS
 from app.speech.concurrency import Gate
 from app.speech.elevenlabs.audio import Received, cost_credits, most_bytes, sound
@@ -65,7 +73,7 @@ class ElevenLabsVoice:
         availability, models = Availability(True, "", ""), known_models()
         try:
             if importlib.util.find_spec("elevenlabs") is None:
-                raise DubError(errors.ENGINE_UNAVAILABLE, "The elevenlabs package is not installed.")
+                raise DubError(ENGINE_UNAVAILABLE, "The elevenlabs package is not installed.")
             own = self._key(key)
             if (trouble := await self._trouble(own)) is not None:
                 raise DubError(trouble.problem, trouble.detail)
@@ -146,9 +154,7 @@ class ElevenLabsVoice:
                 async for block in response.data:
                     pcm += block
                     if len(pcm) > most_bytes(text, RATE_HZ):
-                        raise CallFailure(
-                            errors.SPEECH_FAILED, "It sent far more sound than the line has.", Retry.ANSWER
-                        )
+                        raise CallFailure(SPEECH_FAILED, "It sent far more sound than the line has.", Retry.ANSWER)
                 received = Received.of(response.headers, bytes(pcm))
                 # first of all: from here on neither a kill nor a cancelled job pays for it again
                 if answer is not None:
@@ -202,7 +208,7 @@ class ElevenLabsVoice:
             )
             page = await self._service.call(key, lambda client, asked=asked: client.voices.search(**asked))  # type: ignore[misc]
             if not isinstance(getattr(page, "voices", None), list):
-                raise DubError(errors.SPEECH_FAILED, "Its list of voices was not understood.", retryable=True)
+                raise DubError(SPEECH_FAILED, "Its list of voices was not understood.", retryable=True)
             found |= {voice.id: voice for one in page.voices if (voice := _voice(one)) is not None}
             following = page.next_page_token if page.has_more else None
             if not following or following == token:
@@ -228,7 +234,7 @@ class ElevenLabsVoice:
                 model for one in (listed if isinstance(listed, list) else []) if (model := read_model(one)) is not None
             ]
             if not models:
-                raise DubError(errors.SPEECH_FAILED, "Its list of models was not understood.", retryable=True)
+                raise DubError(SPEECH_FAILED, "Its list of models was not understood.", retryable=True)
             return tuple(models)
 
         found: tuple[SpeechModel, ...] = await self._service.cached("models", key, _ACCOUNT_S, fetch)
@@ -241,7 +247,7 @@ class ElevenLabsVoice:
             if model.id == model_id:
                 return model
         raise DubError(
-            errors.VOICE_MODEL_UNKNOWN, f'"{model_id[:60]}" is not one of {", ".join(model.id for model in models)}.'
+            VOICE_MODEL_UNKNOWN, f'"{model_id[:60]}" is not one of {", ".join(model.id for model in models)}.'
         )
 
     async def _gate(self, key: str, model: SpeechModel) -> Gate:
@@ -273,22 +279,20 @@ class ElevenLabsVoice:
     def _key(self, given: str | None) -> str:
         key = (given or self._own_key() or "").strip()
         if not key:
-            raise DubError(errors.KEY_MISSING)
+            raise DubError(KEY_MISSING)
         if not key.isascii() or not key.isprintable() or " " in key or len(key) > 200:
-            raise DubError(errors.KEY_INVALID, "It has characters that no key has.")
+            raise DubError(KEY_INVALID, "It has characters that no key has.")
         return key
 
     def _ready(self, request: SpeechRequest, model: SpeechModel) -> str:
         """The text as it is sent; raises what can be told without asking the service."""
         if not _VOICE_ID.fullmatch(request.voice):
-            raise DubError(errors.VOICE_UNKNOWN, f'"{_clean(request.voice)[:60]}" is no voice id.')
+            raise DubError(VOICE_UNKNOWN, f'"{_clean(request.voice)[:60]}" is no voice id.')
         text = _clean(request.text)
         if not any(c.isalnum() for c in text):
-            raise DubError(errors.TEXT_INVALID, "There is nothing to speak in it.")
+            raise DubError(TEXT_INVALID, "There is nothing to speak in it.")
         if len(text) > model.max_characters:
-            raise DubError(
-                errors.TEXT_TOO_LONG, f"It has {len(text)} characters; {model.id} takes {model.max_characters}."
-            )
+            raise DubError(TEXT_TOO_LONG, f"It has {len(text)} characters; {model.id} takes {model.max_characters}.")
         return text
 
 

@@ -12,8 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
-from app.domain.errors import ENGINE_UNAVAILABLE, SPEECH_FAILED, TEXT_INVALID, TEXT_TOO_LONG, VOICE_UNKNOWN, DubError
+from app.domain.errors import DubError
 from app.domain.media import MAX_TEXT_CHARACTERS
+from app.domain.problems.lines import TEXT_INVALID, TEXT_TOO_LONG
+from app.domain.problems.voices import ENGINE_UNAVAILABLE, SPEECH_FAILED, VOICE_UNKNOWN
 from app.speech.concurrency import Gate
 from app.speech.ports import (
     Answer,

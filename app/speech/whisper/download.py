@@ -11,7 +11,9 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from app.domain.errors import DISK_FULL, MODEL_DAMAGED, MODEL_DOWNLOAD, DubError
+from app.domain.errors import DubError
+from app.domain.problems.recognition import MODEL_DAMAGED, MODEL_DOWNLOAD
+from app.domain.problems.uploads import DISK_FULL
 from app.system.disk_full import is_disk_full
 
 if TYPE_CHECKING:

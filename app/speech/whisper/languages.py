@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.domain.errors import LANGUAGE_UNKNOWN, DubError
+from app.domain.errors import DubError
+from app.domain.problems.recognition import LANGUAGE_UNKNOWN
 
 _CODES: Final = """
 en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur hr bg lt la mi ml cy

@@ -18,7 +18,8 @@ from typing import Final
 
 import msgspec
 
-from app.domain.errors import MODEL_DAMAGED, MODEL_UNKNOWN, DubError
+from app.domain.errors import DubError
+from app.domain.problems.recognition import MODEL_DAMAGED, MODEL_UNKNOWN
 from app.speech.ports import ModelInfo, Place, Reserve
 from app.speech.whisper import languages
 from app.speech.whisper.download import download, file_size, hash_file

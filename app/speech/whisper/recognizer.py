@@ -12,9 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from app.domain import errors
+from app.domain.catalogue import catalogue
 from app.domain.dub_options import Task
 from app.domain.errors import DubError
+from app.domain.problems.lines import NO_SPEECH
+from app.domain.problems.recognition import (
+    CANNOT_TRANSLATE,
+    LANGUAGE_UNKNOWN,
+    MODEL_DAMAGED,
+    OUT_OF_MEMORY,
+    RECOGNITION_FAILED,
+)
 from app.domain.segment import Segment
 from app.observability import metrics
 from app.speech.ports import Availability, EngineInfo, Recognised, RecognitionProgress, RecognitionRequest
@@ -121,8 +129,8 @@ class _Recognition:
             case "done":
                 self._done = True
             case "failed":
-                problem = errors.catalogue().get(event["code"], errors.RECOGNITION_FAILED)
-                detail = _model_detail(self._request.model) if problem is errors.MODEL_DAMAGED else event["detail"]
+                problem = catalogue().get(event["code"], RECOGNITION_FAILED)
+                detail = _model_detail(self._request.model) if problem is MODEL_DAMAGED else event["detail"]
                 self._failure = DubError(problem, detail)
 
     def _chunk(self, event: dict[str, Any]) -> None:
@@ -152,17 +160,17 @@ class _Recognition:
             raise self._failure
         if not self._done or end.code != 0:
             if oom_killed and end.code in (-9, 137):
-                raise DubError(errors.OUT_OF_MEMORY)
-            raise DubError(errors.RECOGNITION_FAILED, _last_line(end))
+                raise DubError(OUT_OF_MEMORY)
+            raise DubError(RECOGNITION_FAILED, _last_line(end))
         if not self._heard:
-            raise DubError(errors.NO_SPEECH)
+            raise DubError(NO_SPEECH)
 
 
 def _check(checkpoint: Checkpoint, language: str | None, task: Task) -> None:
     if not checkpoint.multilingual and language not in (None, "en"):
-        raise DubError(errors.LANGUAGE_UNKNOWN, f"The model {checkpoint.name} knows English only.")
+        raise DubError(LANGUAGE_UNKNOWN, f"The model {checkpoint.name} knows English only.")
     if task is Task.TRANSLATE and not checkpoint.translates:
-        raise DubError(errors.CANNOT_TRANSLATE, f"The model is {checkpoint.name}.")
+        raise DubError(CANNOT_TRANSLATE, f"The model is {checkpoint.name}.")
 
 
 def _segment(line: dict[str, Any]) -> Segment:

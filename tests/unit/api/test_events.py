@@ -22,10 +22,11 @@ from app.api import routes
 from app.api.depends import OperatorLimits
 from app.api.events import Shutdown
 from app.config.hosts import Hosts
-from app.domain.errors import JOB_NOT_FOUND, DubError
+from app.domain.errors import DubError
 from app.domain.events import Deleted, Progress
 from app.domain.job import Job, JobState, Phase
 from app.domain.principal import Principal
+from app.domain.problems.jobs import JOB_NOT_FOUND
 from app.jobs.progress import Hub
 from app.jobs.schemas import JobPage, Segments, WholeJobPage
 from tests.unit.api.conftest import Seeded

@@ -13,7 +13,9 @@ from litestar.testing import AsyncTestClient
 from app.api import problems
 from app.api.security import RequestGate, check, content_security_policy
 from app.config.hosts import Hosts
-from app.domain.errors import INTERNAL, DubError, catalogue
+from app.domain.catalogue import catalogue
+from app.domain.errors import DubError
+from app.domain.problems.requests import INTERNAL
 from tests.unit.api.conftest import Seeded
 
 HOST = "127.0.0.1:8000"

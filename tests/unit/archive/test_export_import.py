@@ -16,9 +16,10 @@ from sqlalchemy import select
 
 from app.archive import export
 from app.archive.importing import Imported, Outcome, import_archive
-from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import JobState, Joined
+from app.domain.problems.jobs import ARCHIVE_INVALID, ARCHIVE_NEWER, JOB_NOT_FOUND
+from app.domain.problems.uploads import DISK_FULL
 from app.domain.retention import Kind
 from app.domain.segment import LeftOut, LeftOutKind, Segment
 from app.storage import tables as t
@@ -143,7 +144,7 @@ def test_only_the_named_jobs_are_exported(shelf: Shelf, other: Shelf) -> None:
     assert other.store.ids(list(JobState)) == [job_id]
     with pytest.raises(DubError) as refused:
         export.titles(shelf.database, ["f" * 32])
-    assert refused.value.problem is errors.JOB_NOT_FOUND
+    assert refused.value.problem is JOB_NOT_FOUND
 
 
 def test_the_same_archive_again_changes_nothing(shelf: Shelf, other: Shelf) -> None:
@@ -207,7 +208,7 @@ def test_an_import_needs_room_for_what_is_new(shelf: Shelf, other: Shelf) -> Non
     needed = sum(shelf.blobs.size_bytes(key) for key in shelf.files())
     with pytest.raises(DubError) as refused:
         take(other, archive, Floor(lambda: 5_000, 5_000 - needed + 1))
-    assert refused.value.problem is errors.DISK_FULL
+    assert refused.value.problem is DISK_FULL
     assert other.files() == set()
     take(other, archive, Floor(lambda: 5_000, 5_000 - needed))
     take(other, archive, Floor(lambda: 5_000, 5_000))  # all of it is here
@@ -313,7 +314,7 @@ def test_a_hostile_archive_is_refused_and_leaves_nothing(what: str, shelf: Shelf
     archive = rebuilt(exported(shelf), HOSTILE[what])
     with pytest.raises(DubError) as refused:
         take(other, archive)
-    assert refused.value.problem is errors.ARCHIVE_INVALID
+    assert refused.value.problem is ARCHIVE_INVALID
     assert (other.files(), other.store.ids(list(JobState))) == (set(), [])
 
 
@@ -332,7 +333,7 @@ def test_an_archive_that_was_cut_off_is_refused(share: float, shelf: Shelf, othe
     archive.write_bytes(data[: int(len(data) * share)])
     with pytest.raises(DubError) as refused:
         take(other, archive)
-    assert refused.value.problem is errors.ARCHIVE_INVALID
+    assert refused.value.problem is ARCHIVE_INVALID
     assert other.files() == set()
 
 
@@ -350,7 +351,7 @@ def test_an_archive_of_a_newer_format_is_refused_by_name(shelf: Shelf, other: Sh
     archive = rebuilt(exported(shelf), edit("manifest", lambda told: told.update(format=2, jobs="another shape")))
     with pytest.raises(DubError) as refused:
         take(other, archive)
-    assert refused.value.problem is errors.ARCHIVE_NEWER
+    assert refused.value.problem is ARCHIVE_NEWER
 
 
 def test_a_file_here_is_never_overwritten_by_one_of_an_archive(shelf: Shelf, other: Shelf) -> None:
@@ -359,7 +360,7 @@ def test_a_file_here_is_never_overwritten_by_one_of_an_archive(shelf: Shelf, oth
     other.blobs.put(f"uploads/{job_id}", b"another video")
     with pytest.raises(DubError) as refused:
         take(other, archive)
-    assert refused.value.problem is errors.ARCHIVE_INVALID
+    assert refused.value.problem is ARCHIVE_INVALID
     assert bytes_of(other.blobs, f"uploads/{job_id}") == b"another video"
 
 

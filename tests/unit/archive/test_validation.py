@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from app.cli import main as cli
-from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import JobState
+from app.domain.problems.jobs import ARCHIVE_INVALID
 from tests.unit.archive.test_export_import import edit, exported, member, rebuilt, take
 from tests.unit.retention.shelf import Shelf
 
@@ -91,7 +91,7 @@ def test_what_cannot_be_is_refused_with_one_line_and_leaves_nothing(what: str, s
     archive = rebuilt(exported(shelf), IMPOSSIBLE[what])
     with pytest.raises(DubError) as refused:
         take(other, archive)
-    assert refused.value.problem is errors.ARCHIVE_INVALID and "\n" not in refused.value.message
+    assert refused.value.problem is ARCHIVE_INVALID and "\n" not in refused.value.message
     assert (other.files(), other.store.ids(list(JobState))) == (set(), [])
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from app.backup import encryption, manifest
 from app.backup.encryption import CHUNK_BYTES, Cipher, new_key, rechunk, sealed_bytes, unlock
-from app.domain.errors import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_PASSWORD, DubError
+from app.domain.errors import DubError
+from app.domain.problems.backups import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_PASSWORD
 
 SEAL = Cipher(bytes(range(32)))
 HEAD = 4 + 32

@@ -13,7 +13,8 @@ from app.backup.pruning import DAY_S, Pruned, prune
 from app.backup.repository import Repository, new_id, open_or_make, taken_at
 from app.backup.snapshot import back_up
 from app.backup.verifying import verify
-from app.domain.errors import BACKUP_BUSY, BACKUP_DAMAGED, DubError
+from app.domain.errors import DubError
+from app.domain.problems.backups import BACKUP_BUSY, BACKUP_DAMAGED
 from tests.unit.backup.folders import DataFolder
 
 NOW = 1_790_000_000.0

@@ -15,14 +15,14 @@ from app.backup.backend import FolderBackend
 from app.backup.repository import open_repository
 from app.backup.restoring import restore
 from app.backup.verifying import verify
-from app.domain.errors import (
+from app.domain.errors import DubError
+from app.domain.problems.backups import (
     BACKUP_BUSY,
     BACKUP_DAMAGED,
     BACKUP_NOT_FOUND,
     BACKUP_PASSWORD,
     BACKUP_PLACE,
     DATA_DAMAGED,
-    DubError,
 )
 from tests.unit.backup.folders import DataFolder, blobs_of, raises, rows_of, take
 

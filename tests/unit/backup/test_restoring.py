@@ -13,7 +13,8 @@ import pytest
 from app.backup import restoring, swap
 from app.backup.backend import FolderBackend
 from app.backup.restoring import restore
-from app.domain.errors import BACKUP_NEWER, DATA_USED, DubError
+from app.domain.errors import DubError
+from app.domain.problems.backups import BACKUP_NEWER, DATA_USED
 from tests.unit.backup.folders import DataFolder, blobs_of, raises, rows_of, take
 
 PASSWORD = "correct horse"

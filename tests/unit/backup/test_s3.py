@@ -14,7 +14,7 @@ from app.backup.restoring import restore
 from app.backup.s3 import S3, S3Backend
 from app.backup.snapshot import back_up
 from app.backup.verifying import verify
-from app.domain.errors import BACKUP_BUSY, BACKUP_NOT_FOUND, BACKUP_PLACE
+from app.domain.problems.backups import BACKUP_BUSY, BACKUP_NOT_FOUND, BACKUP_PLACE
 from tests.doubles import s3 as double
 from tests.doubles.s3 import Bucket, Fault
 from tests.unit.backup.folders import DataFolder, blobs_of, raises, rows_of, take

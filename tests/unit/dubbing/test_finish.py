@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from app.domain.dub_options import AudioCodec, BurnPosition, Container, Task
-from app.domain.errors import CONTAINER_UNSUITABLE, DubError
+from app.domain.errors import DubError
 from app.domain.media import ArtifactKind
+from app.domain.problems.media import CONTAINER_UNSUITABLE
 from app.domain.segment import Placement, Segment
 from app.dubbing.context import Context
 from app.dubbing.finish import Finished, finish, has_source_subtitles

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.domain.errors import MEDIA_DAMAGED, MEDIA_TOO_LONG, DubError
+from app.domain.errors import DubError
+from app.domain.problems.media import MEDIA_DAMAGED, MEDIA_TOO_LONG
 from app.dubbing.ingest import ingest
 from app.dubbing.mixing.loudness import energies_of
 from app.dubbing.worker.tasks import Ingested, IngestRequest

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.errors import FILE_EMPTY, MEDIA_DAMAGED, NOT_MEDIA, PLAYLIST, DubError
+from app.domain.errors import DubError
+from app.domain.problems.media import FILE_EMPTY, MEDIA_DAMAGED, NOT_MEDIA, PLAYLIST
 from app.dubbing.probe import probe
 from tests.unit.media.samples import DURATION_S, make, sample
 

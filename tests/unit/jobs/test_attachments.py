@@ -7,10 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app.domain import errors
 from app.domain.dub_options import Container, changed
 from app.domain.job import JobState
 from app.domain.media import VideoStream
+from app.domain.problems.jobs import JOB_STATE
+from app.domain.problems.media import AUDIO_TRACK_MISSING, CONTAINER_UNSUITABLE, STEM_INVALID
+from app.domain.problems.uploads import UPLOAD_INCOMPLETE, UPLOAD_NOT_FOUND
 from app.jobs.schemas import CreateJob, JobPatch, OptionsPatch
 from tests.unit.jobs.test_service import MEDIA, House, refused
 from tests.unit.media.samples import sample
@@ -45,22 +47,22 @@ def test_a_stem_belongs_to_its_job_and_goes_with_it(house: House) -> None:
 )
 def test_what_is_no_sound_is_no_stem(house: House, name: str, data: bytes) -> None:
     bad = house.uploaded(data, name)
-    refused(errors.STEM_INVALID, lambda: house.service.create(CreateJob(house.uploaded(), stem_upload_id=bad)))
+    refused(STEM_INVALID, lambda: house.service.create(CreateJob(house.uploaded(), stem_upload_id=bad)))
     assert house.service.page().total == 0
     job = house.reviewed()
-    refused(errors.STEM_INVALID, lambda: house.service.update(job.id, JobPatch(stem_upload_id=bad)))
+    refused(STEM_INVALID, lambda: house.service.update(job.id, JobPatch(stem_upload_id=bad)))
     assert not house.service.get(job.id).has_stem
 
 
 def test_a_silent_video_and_an_unfinished_upload_are_no_stem(house: House) -> None:
     job = house.reviewed()
     told = refused(
-        errors.STEM_INVALID, lambda: house.service.update(job.id, JobPatch(stem_upload_id=brought(house, "silent.mp4")))
+        STEM_INVALID, lambda: house.service.update(job.id, JobPatch(stem_upload_id=brought(house, "silent.mp4")))
     )
     assert told.detail == "It has no sound."
     part = house.uploads.create(filename="x", media_type="", length_bytes=9, metadata={})
-    refused(errors.UPLOAD_INCOMPLETE, lambda: house.service.update(job.id, JobPatch(stem_upload_id=part.id)))
-    refused(errors.UPLOAD_NOT_FOUND, lambda: house.service.update(job.id, JobPatch(stem_upload_id="0" * 32)))
+    refused(UPLOAD_INCOMPLETE, lambda: house.service.update(job.id, JobPatch(stem_upload_id=part.id)))
+    refused(UPLOAD_NOT_FOUND, lambda: house.service.update(job.id, JobPatch(stem_upload_id="0" * 32)))
 
 
 def test_a_stem_that_comes_or_goes_makes_a_rendered_job_stale(house: House) -> None:
@@ -73,7 +75,7 @@ def test_a_stem_that_comes_or_goes_makes_a_rendered_job_stale(house: House) -> N
 def test_a_stem_is_replaced_only_while_nothing_runs(house: House) -> None:
     running = house.service.approve(house.reviewed().id)
     stem = brought(house)
-    refused(errors.JOB_STATE, lambda: house.service.update(running.id, JobPatch(stem_upload_id=stem)))
+    refused(JOB_STATE, lambda: house.service.update(running.id, JobPatch(stem_upload_id=stem)))
     assert not house.service.get(running.id).has_stem and house.blobs.exists(key_of(stem))
 
 
@@ -112,7 +114,7 @@ def test_a_container_that_cannot_hold_the_picture_is_refused_before_anything_is_
     job = house.reviewed()
     house.store.update(job.id, media=msgspec.structs.replace(MEDIA, video=VideoStream(0, "h264", 640, 360, 25.0, 0)))
     told = refused(
-        errors.CONTAINER_UNSUITABLE,
+        CONTAINER_UNSUITABLE,
         lambda: house.service.update(job.id, JobPatch(options=OptionsPatch(container=Container.WEBM))),
     )
     assert "H264" in told.detail and "mkv" in told.detail
@@ -120,14 +122,14 @@ def test_a_container_that_cannot_hold_the_picture_is_refused_before_anything_is_
     house.store.transition(failed.id, JobState.PREPARING, media=house.store.get(job.id).media)
     house.store.transition(failed.id, JobState.FAILED)
     refused(
-        errors.CONTAINER_UNSUITABLE,
+        CONTAINER_UNSUITABLE,
         lambda: house.service.update(failed.id, JobPatch(options=OptionsPatch(container=Container.WEBM))),
     )
     refused(
-        errors.AUDIO_TRACK_MISSING,
+        AUDIO_TRACK_MISSING,
         lambda: house.service.update(failed.id, JobPatch(options=OptionsPatch(audio_track=1))),
     )
     house.store.update(job.id, options=changed(job.options, container=Container.WEBM))  # an older server let it through
-    refused(errors.CONTAINER_UNSUITABLE, lambda: house.service.approve(job.id))
-    refused(errors.CONTAINER_UNSUITABLE, lambda: house.service.duplicate(job.id, JobPatch()))
+    refused(CONTAINER_UNSUITABLE, lambda: house.service.approve(job.id))
+    refused(CONTAINER_UNSUITABLE, lambda: house.service.duplicate(job.id, JobPatch()))
     assert house.service.get(job.id).state is JobState.REVIEW

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.errors import INVALID_REQUEST, SEGMENT_NOT_FOUND, TEXT_INVALID, TIMES_INVALID, DubError
+from app.domain.errors import DubError
+from app.domain.problems.lines import SEGMENT_NOT_FOUND, TEXT_INVALID, TIMES_INVALID
+from app.domain.problems.requests import INVALID_REQUEST
 from app.domain.segment import Segment, Word
 from app.jobs import editing
 from app.jobs.schemas import SegmentChanges, SegmentEdit, SegmentNew

@@ -15,10 +15,12 @@ from sqlalchemy import event
 
 from app.api.problems import as_dub_error
 from app.api.schema import document
-from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import Job, JobState, Phase
 from app.domain.media import MAX_TEXT_CHARACTERS
+from app.domain.problems.jobs import JOB_NOT_FOUND
+from app.domain.problems.lines import EDIT_CONFLICT, TEXT_TOO_LONG, TOO_MANY_LINES
+from app.domain.problems.requests import DATABASE_BUSY
 from app.domain.segment import MAX_CHANGES, MAX_LINES, Segment
 from app.domain.stages import names
 from app.jobs import editing
@@ -83,20 +85,20 @@ def test_more_changes_than_a_request_may_have_are_refused_and_change_nothing(hou
     changes = SegmentChanges(
         add=(SegmentNew("a", 0.1, 0.2),) * half, edit=tuple(SegmentEdit(each, skip=True) for each in ids[:half])
     )
-    refused(errors.TOO_MANY_LINES, lambda: house.service.edit(job.id, job.revision, changes))
+    refused(TOO_MANY_LINES, lambda: house.service.edit(job.id, job.revision, changes))
     assert [line.skip for line in house.service.segments(job.id).segments] == [False] * 1500
 
 
 def test_a_job_has_a_most_of_lines_and_one_that_has_more_may_lose_some(house: House) -> None:
     job = long_job(house, MAX_LINES)
     refused(
-        errors.TOO_MANY_LINES,
+        TOO_MANY_LINES,
         lambda: house.service.edit(job.id, job.revision, SegmentChanges(add=(SegmentNew("a", 0.1, 0.2),))),
     )
     first = house.service.segments(job.id).segments[0]
-    refused(errors.TOO_MANY_LINES, lambda: house.service.split(job.id, first.id, job.revision, SplitSegment(2)))
+    refused(TOO_MANY_LINES, lambda: house.service.split(job.id, first.id, job.revision, SplitSegment(2)))
     told: Any = {"stage": "transcribe", "fingerprint": "f", "output": {}}
-    refused(errors.TOO_MANY_LINES, lambda: house.store.append_segments(job.id, lines(1), **told))
+    refused(TOO_MANY_LINES, lambda: house.store.append_segments(job.id, lines(1), **told))
     assert (house.store.get(job.id).revision, house.store.get(job.id).segment_count) == (job.revision, MAX_LINES)
     more = lines(MAX_LINES + 5)
     assert len(editing.apply(SegmentChanges(remove=(more[0].id,)), more, 1e6)) == MAX_LINES + 4
@@ -109,13 +111,13 @@ def test_a_merged_line_is_not_longer_than_a_line_may_be(house: House) -> None:
     job_now = house.service.edit(
         job.id, job.revision, SegmentChanges(edit=(SegmentEdit(first, text=text), SegmentEdit(second, text=text)))
     )
-    refused(errors.TEXT_TOO_LONG, lambda: house.service.merge(job.id, first, job_now.revision))
+    refused(TEXT_TOO_LONG, lambda: house.service.merge(job.id, first, job_now.revision))
 
 
 def test_subtitles_with_more_lines_than_a_job_may_have_are_no_job(house: House) -> None:
     cues = "".join(f"{n}\n00:00:01,000 --> 00:00:02,000\nHi {n}\n\n" for n in range(1, MAX_LINES + 2))
     error = refused(
-        errors.TOO_MANY_LINES,
+        TOO_MANY_LINES,
         lambda: house.service.create(CreateJob(house.uploaded(), subtitles_upload_id=house.uploaded(cues.encode()))),
     )
     assert str(MAX_LINES + 1) in error.detail and house.service.page().total == 0
@@ -157,9 +159,7 @@ def test_an_edit_that_was_overtaken_while_it_was_made_is_refused(house: House) -
         house.service.edit(job.id, job.revision, SegmentChanges(add=(SegmentNew("faster", 0.1, 0.2),)))
         return list(before[1:])
 
-    refused(
-        errors.EDIT_CONFLICT, lambda: house.store.edit_segments(job.id, job.revision, frozenset(JobState), overtaken)
-    )
+    refused(EDIT_CONFLICT, lambda: house.store.edit_segments(job.id, job.revision, frozenset(JobState), overtaken))
     assert len(house.service.segments(job.id).segments) == 4
 
 
@@ -206,7 +206,7 @@ def store(tmp_path: Path) -> JobStore:
 def test_a_writer_that_waited_in_vain_says_when_to_come_again(store: JobStore, tmp_path: Path) -> None:
     with locked(tmp_path / "app.sqlite3"):
         assert store.get("a" * 32).title == "x"  # readers do not wait
-        error = as_dub_error(refused(errors.DATABASE_BUSY, lambda: store.update("a" * 32, title="y")))
+        error = as_dub_error(refused(DATABASE_BUSY, lambda: store.update("a" * 32, title="y")))
     assert error is not None and error.problem.status == 503 and int(error.headers["Retry-After"]) > 0
     assert store.update("a" * 32, title="z").title == "z"
 
@@ -234,9 +234,9 @@ def test_the_work_of_a_job_waits_as_long_as_it_takes(store: JobStore, tmp_path: 
 
 
 def test_patience_ends_and_other_errors_end_it_at_once(store: JobStore, tmp_path: Path) -> None:
-    refused(errors.JOB_NOT_FOUND, lambda: patient(store).update("b" * 32, title="y"))
+    refused(JOB_NOT_FOUND, lambda: patient(store).update("b" * 32, title="y"))
     with locked(tmp_path / "app.sqlite3"):
-        refused(errors.DATABASE_BUSY, lambda: patient(store, 0.0).update("a" * 32, title="y"))
+        refused(DATABASE_BUSY, lambda: patient(store, 0.0).update("a" * 32, title="y"))
 
 
 def test_the_limits_stand_in_the_description() -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from app.domain.dub_options import Task, changed
-from app.domain.errors import MODEL_UNKNOWN, DubError
+from app.domain.errors import DubError
 from app.domain.job import JobState
+from app.domain.problems.recognition import MODEL_UNKNOWN
 from app.jobs.schemas import CreateJob, JobPatch, OptionsPatch
 from app.speech.ports import RecognitionRequest
 from tests.unit.jobs.test_service import House

@@ -22,7 +22,9 @@ from app.domain.dub_options import (
     in_groups,
     same_dub,
 )
-from app.domain.errors import LANGUAGE_UNKNOWN, SPEED_RANGE, DubError
+from app.domain.errors import DubError
+from app.domain.problems.recognition import LANGUAGE_UNKNOWN
+from app.domain.problems.voices import SPEED_RANGE
 from app.jobs import options as job_options
 from app.jobs.schemas import OptionsPatch
 from app.speech.espeak.voice import EspeakVoice

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.errors import DISK_FULL, NO_SPEECH
 from app.domain.job import JobError, JobState, Phase
+from app.domain.problems.lines import NO_SPEECH
+from app.domain.problems.uploads import DISK_FULL
 from app.jobs import reconciling
 from app.jobs.failures import Failures
 from app.jobs.reconciling import MOST_AGAIN, Reconciler

@@ -12,12 +12,22 @@ from typing import Any
 
 import pytest
 
-from app.domain import errors
 from app.domain.dub_options import DubOptions, changed
-from app.domain.errors import DubError
+from app.domain.errors import DubError, Problem
 from app.domain.events import Deleted, SegmentsChanged, StateChanged
 from app.domain.job import Job, JobState, Phase
 from app.domain.media import Artifact, ArtifactKind, AudioStream, MediaInfo
+from app.domain.problems.jobs import JOB_STATE
+from app.domain.problems.lines import (
+    EDIT_CONFLICT,
+    ENCODING_UNKNOWN,
+    NOTHING_TO_SPEAK,
+    SUBTITLES_INVALID,
+    TIMES_INVALID,
+)
+from app.domain.problems.requests import INVALID_REQUEST
+from app.domain.problems.uploads import UPLOAD_INCOMPLETE, UPLOAD_NOT_FOUND
+from app.domain.problems.voices import ENGINE_UNKNOWN, SPEED_RANGE
 from app.domain.secret_names import Keys
 from app.domain.segment import Segment
 from app.domain.stage_outputs import Transcribed
@@ -121,7 +131,7 @@ def house(tmp_path: Path) -> House:
     return House(tmp_path)
 
 
-def refused(problem: errors.Problem, act: Callable[[], object]) -> DubError:
+def refused(problem: Problem, act: Callable[[], object]) -> DubError:
     with pytest.raises(DubError) as caught:
         act()
     assert caught.value.problem is problem
@@ -142,19 +152,17 @@ def test_a_new_job_takes_its_name_from_the_file_and_is_queued(house: House) -> N
 
 def test_a_job_needs_a_whole_upload_and_sensible_options(house: House) -> None:
     part = house.uploads.create(filename="x", media_type="", length_bytes=9, metadata={})
-    refused(errors.UPLOAD_INCOMPLETE, lambda: house.service.create(CreateJob(part.id)))
-    refused(errors.UPLOAD_NOT_FOUND, lambda: house.service.create(CreateJob("0" * 32)))
-    refused(errors.SPEED_RANGE, lambda: house.created(speed=0.5))
-    refused(errors.ENGINE_UNKNOWN, lambda: house.created(voice="nobody:x"))
-    refused(errors.INVALID_REQUEST, lambda: house.created(recognizer="subtitles"))
+    refused(UPLOAD_INCOMPLETE, lambda: house.service.create(CreateJob(part.id)))
+    refused(UPLOAD_NOT_FOUND, lambda: house.service.create(CreateJob("0" * 32)))
+    refused(SPEED_RANGE, lambda: house.created(speed=0.5))
+    refused(ENGINE_UNKNOWN, lambda: house.created(voice="nobody:x"))
+    refused(INVALID_REQUEST, lambda: house.created(recognizer="subtitles"))
     assert house.service.page().total == 0
 
 
 def test_brought_subtitles_are_read_before_the_job_is_made(house: House) -> None:
     bad = house.uploaded(b"no cues here", "x.srt")
-    refused(
-        errors.SUBTITLES_INVALID, lambda: house.service.create(CreateJob(house.uploaded(), subtitles_upload_id=bad))
-    )
+    refused(SUBTITLES_INVALID, lambda: house.service.create(CreateJob(house.uploaded(), subtitles_upload_id=bad)))
     good = house.uploaded(b"1\n00:00:01,000 --> 00:00:02,000\nHi\n", "x.srt")
     assert (
         house.service.create(CreateJob(house.uploaded(), subtitles_upload_id=good)).options.recognition.recognizer
@@ -173,16 +181,16 @@ def test_subtitles_are_read_in_the_encoding_that_is_chosen_and_in_no_unknown_one
 
     assert created("windows-1250").options.recognition.subtitle_encoding == "windows-1250"
     assert created(None).options.recognition.subtitle_encoding is None
-    refused(errors.ENCODING_UNKNOWN, lambda: created("rot13"))
-    refused(errors.SUBTITLES_INVALID, lambda: created("utf-16"))
+    refused(ENCODING_UNKNOWN, lambda: created("rot13"))
+    refused(SUBTITLES_INVALID, lambda: created("utf-16"))
 
 
 def test_only_a_reviewed_job_is_approved_and_only_once(house: House) -> None:
     job = house.created()
-    refused(errors.JOB_STATE, lambda: house.service.approve(job.id))
+    refused(JOB_STATE, lambda: house.service.approve(job.id))
     job = house.reviewed()
     assert house.service.approve(job.id).phase is Phase.RENDER
-    refused(errors.JOB_STATE, lambda: house.service.approve(job.id))
+    refused(JOB_STATE, lambda: house.service.approve(job.id))
     assert [phase for phase, job_id, _ in house.queue.queued if job_id == job.id] == [Phase.PREPARE, Phase.RENDER]
 
 
@@ -190,7 +198,7 @@ def test_a_job_without_a_word_is_not_rendered(house: House) -> None:
     job = house.reviewed()
     changes = SegmentChanges(edit=tuple(SegmentEdit(line.id, skip=True) for line in LINES))
     house.service.edit(job.id, house.service.segments(job.id).revision, changes)
-    refused(errors.NOTHING_TO_SPEAK, lambda: house.service.approve(job.id))
+    refused(NOTHING_TO_SPEAK, lambda: house.service.approve(job.id))
 
 
 def test_cancel_stops_the_workflow_and_retry_goes_on_in_the_same_phase(house: House) -> None:
@@ -198,7 +206,7 @@ def test_cancel_stops_the_workflow_and_retry_goes_on_in_the_same_phase(house: Ho
     workflow_id = house.queue.queued[-1][2]
     assert house.service.cancel(job.id).state is JobState.CANCELLED
     assert house.queue.cancelled == [workflow_id]
-    refused(errors.JOB_STATE, lambda: house.service.cancel(job.id))
+    refused(JOB_STATE, lambda: house.service.cancel(job.id))
     assert house.service.retry(job.id).phase is Phase.RENDER
     assert house.queue.queued[-1][2] != workflow_id
 
@@ -208,7 +216,7 @@ def test_a_workflow_that_lost_its_job_changes_nothing(house: House) -> None:
     old = house.queue.queued[-1][2]
     house.service.cancel(job.id)
     house.service.retry(job.id)
-    refused(errors.JOB_STATE, lambda: house.store.transition(job.id, JobState.RENDERING, owner=old))
+    refused(JOB_STATE, lambda: house.store.transition(job.id, JobState.RENDERING, owner=old))
     assert house.service.get(job.id).state is JobState.QUEUED
 
 
@@ -229,9 +237,9 @@ def test_lines_and_options_make_a_rendered_job_stale_until_they_are_as_they_were
 
 def test_what_recognition_depended_on_cannot_change_afterwards(house: House) -> None:
     job = house.reviewed()
-    refused(errors.JOB_STATE, lambda: house.service.update(job.id, JobPatch(options=OptionsPatch(language="fr"))))
+    refused(JOB_STATE, lambda: house.service.update(job.id, JobPatch(options=OptionsPatch(language="fr"))))
     running = house.service.approve(job.id)
-    refused(errors.JOB_STATE, lambda: house.service.update(running.id, JobPatch(options=OptionsPatch(speed=1.1))))
+    refused(JOB_STATE, lambda: house.service.update(running.id, JobPatch(options=OptionsPatch(speed=1.1))))
     assert (
         house.service.update(running.id, JobPatch(title="A name may change at any time")).title
         == "A name may change at any time"
@@ -269,10 +277,10 @@ def test_two_editors_do_not_overwrite_each_other(house: House) -> None:
     revision = house.service.segments(job.id).revision
     house.service.edit(job.id, revision, SegmentChanges(edit=(SegmentEdit(LINES[0].id, text="Mine."),)))
     refused(
-        errors.EDIT_CONFLICT,
+        EDIT_CONFLICT,
         lambda: house.service.edit(job.id, revision, SegmentChanges(edit=(SegmentEdit(LINES[0].id, text="Yours."),))),
     )
-    refused(errors.EDIT_CONFLICT, lambda: house.service.merge(job.id, LINES[0].id, revision))
+    refused(EDIT_CONFLICT, lambda: house.service.merge(job.id, LINES[0].id, revision))
     assert house.service.segments(job.id).segments[0].text == "Mine."
 
 
@@ -282,7 +290,7 @@ def test_an_edit_that_fails_half_way_changes_nothing(house: House) -> None:
     changes = SegmentChanges(
         edit=(SegmentEdit(LINES[0].id, text="New."), SegmentEdit(LINES[1].id, start_s=99.0, end_s=100.0))
     )
-    refused(errors.TIMES_INVALID, lambda: house.service.edit(job.id, before.revision, changes))
+    refused(TIMES_INVALID, lambda: house.service.edit(job.id, before.revision, changes))
     assert house.service.segments(job.id) == before
 
 
@@ -337,7 +345,7 @@ def test_recognition_that_was_stopped_half_way_is_neither_rendered_nor_shared(ho
         job.id, LINES[:1], stage="transcribe", fingerprint=f"{PARTIAL}f", output=Transcribed("en", 3.0)
     )
     house.service.cancel(job.id)
-    refused(errors.JOB_STATE, lambda: house.service.render(job.id))
+    refused(JOB_STATE, lambda: house.service.render(job.id))
     twin = house.service.duplicate(job.id, JobPatch())
     assert (twin.state, twin.segment_count) == (JobState.QUEUED, 0)
 
@@ -358,7 +366,7 @@ def test_pages_are_newest_first_filtered_and_whole(house: House) -> None:
     house.service.update(jobs[1].id, JobPatch(title="100% Ananas"))
     assert [job.id for job in house.service.page(query="100% a").jobs] == [jobs[1].id]
     assert house.service.page(query="%").total == 1
-    refused(errors.INVALID_REQUEST, lambda: house.service.page(cursor="yesterday"))
+    refused(INVALID_REQUEST, lambda: house.service.page(cursor="yesterday"))
 
 
 def test_a_key_of_the_request_is_kept_only_as_long_as_the_job(house: House) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from app.domain.errors import DISK_FULL, DubError
+from app.domain.errors import DubError
 from app.domain.job import JobState, Phase
+from app.domain.problems.uploads import DISK_FULL
 from app.domain.stages import STAGES, Stage, names
 from app.jobs.failures import Failures
 from app.jobs.workflows import Engine, workflow_version

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.errors import MEDIA_INCOMPLETE, DubError
+from app.domain.errors import DubError
+from app.domain.problems.media import MEDIA_INCOMPLETE
 from app.dubbing.probe import probe
 from app.media.completeness import missing
 from tests.unit.media.samples import sample

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.domain.errors import AUDIO_TRACK_MISSING, MEDIA_DAMAGED, MEDIA_INCOMPLETE, NOT_MEDIA, DubError
+from app.domain.errors import DubError
+from app.domain.problems.media import AUDIO_TRACK_MISSING, MEDIA_DAMAGED, MEDIA_INCOMPLETE, NOT_MEDIA
 from app.media.decode import audio_blocks
 from app.media.picture_stream import PictureEnd, watch
 from app.media.safe_open import open_input, packets, restrict

@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.domain.errors import MEDIA_LIMIT, MEDIA_TOOL_FAILED, DubError
+from app.domain.errors import DubError
+from app.domain.problems.media import MEDIA_LIMIT, MEDIA_TOOL_FAILED
 from app.media import ffmpeg
 from app.media.ffmpeg import Command, Input
 from app.system.children import Limits

@@ -12,7 +12,8 @@ import av
 import pytest
 
 from app.domain.dub_options import Container
-from app.domain.errors import DISK_FULL, DubError
+from app.domain.errors import DubError
+from app.domain.problems.uploads import DISK_FULL
 from app.media import mp4_index
 from app.media.mp4_index import index_to_front
 from tests.unit.dubbing.video.muxing import dubbed, picture_hash, sound_of

@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from app.domain.errors import AUDIO_TRACK_MISSING, DubError
+from app.domain.errors import DubError
+from app.domain.problems.media import AUDIO_TRACK_MISSING
 from app.media import sound_reader
 from app.media.decode import SAMPLE_RATE_HZ, audio_blocks
 from app.media.sound_reader import SoundReader, Spans

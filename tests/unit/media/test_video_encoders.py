@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.errors import MEDIA_LIMIT, DubError
+from app.domain.errors import DubError
+from app.domain.problems.media import MEDIA_LIMIT
 from app.media import ffmpeg, video_encoders
 from tests.unit.media.samples import FFMPEG
 

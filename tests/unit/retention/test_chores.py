@@ -8,7 +8,8 @@ import errno
 import pytest
 from structlog.testing import capture_logs
 
-from app.domain.errors import DISK_FULL, DubError
+from app.domain.errors import DubError
+from app.domain.problems.uploads import DISK_FULL
 from app.retention import periodic_tasks
 from app.retention.periodic_tasks import PeriodicTask
 

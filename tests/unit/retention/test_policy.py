@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import JobState
 from app.domain.media import ArtifactKind
+from app.domain.problems.jobs import JOB_NOT_FOUND
 from app.domain.retention import Held, Kind, Why
 from app.retention.policy import LooseFile, plan
 from app.storage import references
@@ -261,7 +261,7 @@ def test_the_rows_of_a_deleted_job_and_its_key_are_gone(shelf: Shelf) -> None:
     shelf.cleaner(rule(Kind.JOBS, 30)).clean()
     with pytest.raises(DubError) as gone:
         shelf.store.get(job_id)
-    assert gone.value.problem is errors.JOB_NOT_FOUND
+    assert gone.value.problem is JOB_NOT_FOUND
     assert (keys.get(f"job:{job_id}:key"), shelf.files(), shelf.told) == (None, set(), [(job_id, True)])
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.domain import errors
 from app.domain.errors import DubError
+from app.domain.problems.voices import ENGINE_UNKNOWN, VOICE_UNKNOWN
 from app.domain.secret_names import Keys
 from app.speech.registry import Registry, build_registry
 from tests.doubles.elevenlabs import KEY, Double
@@ -43,16 +43,16 @@ def test_names_that_are_none_are_refused(registry: Registry) -> None:
     voice, voice_id = registry.voice("espeak:en-us+f3")
     assert (voice.name, voice_id) == ("espeak", "en-us+f3")
     for name, problem in (
-        ("espeak", errors.VOICE_UNKNOWN),
-        ("espeak:", errors.VOICE_UNKNOWN),
-        ("nobody:x", errors.ENGINE_UNKNOWN),
+        ("espeak", VOICE_UNKNOWN),
+        ("espeak:", VOICE_UNKNOWN),
+        ("nobody:x", ENGINE_UNKNOWN),
     ):
         with pytest.raises(DubError) as caught:
             registry.voice(name)
         assert caught.value.problem is problem
     with pytest.raises(DubError) as caught:
         registry.recognizer("nobody")
-    assert caught.value.problem is errors.ENGINE_UNKNOWN
+    assert caught.value.problem is ENGINE_UNKNOWN
     assert registry.recognizer("openai-whisper").name == "openai-whisper"
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.errors import DISK_FULL, DubError
+from app.domain.errors import DubError
+from app.domain.problems.uploads import DISK_FULL
 from app.storage.blobs import BlobStore, FolderBlobs, bytes_of, sha256_of, sha256_of_blob
 from app.storage.workspace import Workspace
 from tests.doubles.blobs import MemoryBlobs

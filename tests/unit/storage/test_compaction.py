@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, event, insert, select, text
 
 from app.backup import sqlite_copy
-from app.domain import errors
 from app.domain.errors import DubError
 from app.domain.job import JobState
+from app.domain.problems.uploads import DISK_FULL
 from app.storage import compaction, database
 from app.storage import tables as t
 from app.storage.blobs import FolderBlobs
@@ -210,7 +210,7 @@ def test_a_full_disk_leaves_the_database_as_it_was(tmp_path: Path) -> None:
         old.dispose()
         with pytest.raises(DubError) as full:
             database.migrate(old)
-        assert full.value.problem is errors.DISK_FULL
+        assert full.value.problem is DISK_FULL
         assert contents(old) == before
     limit[0] = 0
     old.dispose()

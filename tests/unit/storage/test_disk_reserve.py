@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.domain.errors import DISK_FULL, DubError
+from app.domain.errors import DubError
 from app.domain.job import JobState
+from app.domain.problems.uploads import DISK_FULL
 from app.storage import disk_reserve as reserves
 from app.storage.disk_reserve import PIECE_BYTES, SIZE_BYTES, Reserve
 from tests.doubles.full_disk import full_disk

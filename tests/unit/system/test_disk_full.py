@@ -11,7 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from app.api.problems import as_dub_error
-from app.domain.errors import DISK_FULL, JOB_STATE, DubError
+from app.domain.errors import DubError
+from app.domain.problems.jobs import JOB_STATE
+from app.domain.problems.uploads import DISK_FULL
 from app.storage.database import migrate, open_database
 from app.system.disk_full import has_room, is_disk_full, told
 from tests.doubles.full_disk import full_disk

@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.domain.errors import SPEECH_FAILED, DubError
+from app.domain.errors import DubError
+from app.domain.problems.voices import SPEECH_FAILED
 from app.dubbing.mixing.clip import edges, prepare, read_wav
 from app.dubbing.mixing.loudness import speech_lufs
 from tests.unit.dubbing.sounds import RATE_HZ, level_db, noise, speak, write_wav

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from app.domain.dub_options import Background
-from app.domain.errors import AUDIO_TRACK_MISSING, DubError
+from app.domain.errors import DubError
+from app.domain.problems.media import AUDIO_TRACK_MISSING
 from app.dubbing.mixing.clip import edges
 from app.dubbing.worker.tasks import MixClip
 from tests.unit.dubbing.mixing.mixes import DURATION_S, STARTS_S, burst, bursts, mix

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.domain import errors
 from app.domain.dub_options import Background
 from app.domain.errors import DubError
+from app.domain.problems.media import NO_AUDIO, NOT_MEDIA
 from tests.unit.dubbing.mixing.mixes import DURATION_S, low_line, mix, tone_db
 from tests.unit.dubbing.sounds import RATE_HZ, movie, tone, write_wav
 
@@ -101,7 +101,7 @@ def test_a_stem_that_is_no_sound_is_refused(ffmpeg: str, tmp_path: Path, film: P
         check=True,
     )
     playlist.write_text(f"ffconcat version 1.0\nfile {film}\n")
-    for path, problem in ((text, errors.NOT_MEDIA), (silent, errors.NO_AUDIO), (playlist, errors.NOT_MEDIA)):
+    for path, problem in ((text, NOT_MEDIA), (silent, NO_AUDIO), (playlist, NOT_MEDIA)):
         with pytest.raises(DubError) as raised:
             mix(ffmpeg, tmp_path, film, [], stem=str(path), stem_id=path.name)
         assert raised.value.problem is problem

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.dub_options import BurnPosition, BurnSize
-from app.domain.errors import SUBTITLES_INVALID, DubError
+from app.domain.errors import DubError
+from app.domain.problems.lines import SUBTITLES_INVALID
 from app.dubbing.subtitles.ass_writer import Style, write_ass
 from app.dubbing.subtitles.cues import Cue
 from app.dubbing.subtitles.line_breaks import break_lines

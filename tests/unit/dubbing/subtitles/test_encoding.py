@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.errors import SUBTITLES_INVALID, DubError
+from app.domain.errors import DubError
+from app.domain.problems.lines import SUBTITLES_INVALID
 from app.dubbing.subtitles import letter_statistics
 from app.dubbing.subtitles.code_pages import NAMES, known, pages_of
 from app.dubbing.subtitles.encoding import decode

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from app.domain.errors import SUBTITLES_INVALID, DubError
+from app.domain.errors import DubError
+from app.domain.problems.lines import SUBTITLES_INVALID
 from app.dubbing.subtitles.srt_vtt import read
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.errors import SUBTITLES_EMPTY, SUBTITLES_INVALID, DubError
+from app.domain.errors import DubError
+from app.domain.problems.lines import SUBTITLES_EMPTY, SUBTITLES_INVALID
 from app.domain.segment import Word
 from app.dubbing.subtitles.ass_writer import escape_ass, write_ass
 from app.dubbing.subtitles.cues import Cue

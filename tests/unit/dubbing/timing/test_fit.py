@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.domain.errors import DOES_NOT_FIT, DubError
+from app.domain.errors import DubError
+from app.domain.problems.lines import DOES_NOT_FIT
 from app.domain.segment import Flag
 from app.dubbing.timing.fit import place, place_task, schedule_lines
 from app.dubbing.timing.weights import WEIGHTS

@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from app.domain.dub_options import BurnPosition, BurnSize
-from app.domain.errors import MEDIA_TOOL_FAILED, DubError
+from app.domain.errors import DubError
+from app.domain.problems.media import MEDIA_TOOL_FAILED
 from app.dubbing.probe import probe
 from app.dubbing.subtitles.ass_writer import Style
 from app.dubbing.subtitles.cues import Cue

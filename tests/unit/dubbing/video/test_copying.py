@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from app.domain.dub_options import Container
-from app.domain.errors import CONTAINER_UNSUITABLE, DubError
+from app.domain.errors import DubError
 from app.domain.media import MediaInfo, Obstacle
+from app.domain.problems.media import CONTAINER_UNSUITABLE
 from app.dubbing.probe import probe_task
 from app.dubbing.video import containers
 from app.dubbing.video.burn import BurnRequest, burn

@@ -6,8 +6,9 @@ import av
 import pytest
 
 from app.domain.dub_options import AudioCodec, AudioFormat, Container
-from app.domain.errors import CONTAINER_UNSUITABLE, DubError
+from app.domain.errors import DubError
 from app.domain.media import MediaInfo, VideoStream
+from app.domain.problems.media import CONTAINER_UNSUITABLE
 from app.dubbing.probe import probe
 from app.dubbing.subtitles.cues import Cue
 from app.dubbing.video.containers import choose

@@ -14,10 +14,10 @@ import psutil
 import pytest
 
 from app.config.settings import Settings
-from app.domain import errors
 from app.domain.dub_options import Background
 from app.domain.errors import DubError
 from app.domain.media import MediaInfo
+from app.domain.problems.media import MEDIA_LIMIT, NOT_MEDIA
 from app.dubbing.worker.client import limits_of as limits_for
 from app.dubbing.worker.client import run_task
 from app.dubbing.worker.tasks import Ingested, IngestRequest, MixReport, MixRequest, ProbeRequest
@@ -62,7 +62,7 @@ async def test_an_error_comes_back_as_it_was_raised(tmp_path: Path) -> None:
     (tmp_path / "x.mp4").write_bytes(b"no media at all")
     with pytest.raises(DubError) as caught:
         await run_task("probe", ProbeRequest(str(tmp_path / "x.mp4")), MediaInfo, report=silent, limits=Limits())
-    assert caught.value.problem is errors.NOT_MEDIA
+    assert caught.value.problem is NOT_MEDIA
 
 
 async def test_progress_is_reported_and_a_cancelled_task_is_gone_at_once(
@@ -98,7 +98,7 @@ async def test_a_file_that_grows_beyond_its_limit_is_told(tone: Path, tmp_path: 
     request = msgspec.structs.replace(MIX, source=str(tone), chunk_cache=str(tmp_path), out=str(tmp_path / "out.m4a"))
     with pytest.raises(DubError) as caught:
         await run_task("mix", request, MixReport, report=silent, limits=Limits(output_bytes=1000))
-    assert caught.value.problem is errors.MEDIA_LIMIT
+    assert caught.value.problem is MEDIA_LIMIT
 
 
 async def test_a_task_that_computes_for_ever_is_ended(tone: Path, tmp_path: Path, ffmpeg: str) -> None:
@@ -109,7 +109,7 @@ async def test_a_task_that_computes_for_ever_is_ended(tone: Path, tmp_path: Path
     )
     with pytest.raises(DubError) as caught:
         await run_task("ingest", request, Ingested, report=silent, limits=Limits(cpu_s=2))
-    assert caught.value.problem is errors.MEDIA_LIMIT
+    assert caught.value.problem is MEDIA_LIMIT
 
 
 @pytest.mark.parametrize("given", [Limits(), Limits(memory_bytes=8 << 30), limits_of(Settings())])

@@ -7,8 +7,19 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.domain import errors
 from app.domain.errors import DubError, Problem
+from app.domain.problems.lines import TEXT_INVALID, TEXT_TOO_LONG
+from app.domain.problems.voices import (
+    KEY_INVALID,
+    KEY_MISSING,
+    PLAN_REQUIRED,
+    QUOTA_EXCEEDED,
+    SPEECH_BUSY,
+    SPEECH_FAILED,
+    SPEECH_REFUSED,
+    VOICE_MODEL_UNKNOWN,
+    VOICE_UNKNOWN,
+)
 from app.speech.elevenlabs.voice import ElevenLabsVoice
 from app.speech.ports import SpeechRequest
 from tests.doubles.elevenlabs import KEY, LIBRARY_VOICE, VOICES_IN_ALL, Double, Fault
@@ -114,7 +125,7 @@ async def test_an_unusable_answer_is_bought_at_most_twice(voice: ElevenLabsVoice
     double.faults.append(Fault(kind, times=9))
     with pytest.raises(DubError) as caught:
         await voice.speak(line())
-    assert caught.value.problem is errors.SPEECH_FAILED
+    assert caught.value.problem is SPEECH_FAILED
     assert len(double.calls) == 2
 
 
@@ -122,7 +133,7 @@ async def test_a_service_that_stays_busy_is_given_up_after_five_tries(voice: Ele
     double.faults.append(Fault("status", times=99, status=503))
     with pytest.raises(DubError) as caught:
         await voice.speak(line())
-    assert caught.value.problem is errors.SPEECH_BUSY and caught.value.retryable
+    assert caught.value.problem is SPEECH_BUSY and caught.value.retryable
     assert len(double.calls) == 5
 
 
@@ -140,7 +151,7 @@ async def test_a_slow_drip_ends_at_the_deadline(double: Double) -> None:
     double.faults.append(Fault("drip", times=99, delay_s=0.02))
     with pytest.raises(DubError) as caught:
         await engine.speak(line("A. " * 3))
-    assert caught.value.problem is errors.SPEECH_BUSY
+    assert caught.value.problem is SPEECH_BUSY
     assert "in time" in caught.value.detail
     await engine.close()
 
@@ -152,27 +163,27 @@ def refusal(code: str, status: str = "") -> dict[str, object]:
 @pytest.mark.parametrize(
     ("status", "body", "problem"),
     [
-        (401, refusal("unauthorized", "invalid_api_key"), errors.KEY_INVALID),
-        (401, refusal("unauthorized", "needs_authorization"), errors.KEY_INVALID),
-        (401, refusal("unauthorized", "missing_permissions"), errors.KEY_INVALID),
-        (401, refusal("quota_exceeded"), errors.QUOTA_EXCEEDED),
-        (401, {"detail": {"status": "quota_exceeded", "message": "older form"}}, errors.QUOTA_EXCEEDED),
-        (402, refusal("insufficient_credits"), errors.QUOTA_EXCEEDED),
-        (402, refusal("paid_plan_required"), errors.PLAN_REQUIRED),
-        (401, refusal("detected_unusual_activity"), errors.PLAN_REQUIRED),
-        (403, refusal("subscription_required", "output_format_not_allowed"), errors.PLAN_REQUIRED),
-        (404, refusal("voice_not_found"), errors.VOICE_UNKNOWN),
-        (400, {"detail": {"status": "model_not_found"}}, errors.VOICE_MODEL_UNKNOWN),
-        (400, refusal("text_too_long", "max_character_limit_exceeded"), errors.TEXT_TOO_LONG),
-        (400, refusal("input_text_empty"), errors.TEXT_INVALID),
-        (400, refusal("unsupported_model"), errors.SPEECH_REFUSED),
-        (404, {"detail": "Not Found"}, errors.SPEECH_REFUSED),
+        (401, refusal("unauthorized", "invalid_api_key"), KEY_INVALID),
+        (401, refusal("unauthorized", "needs_authorization"), KEY_INVALID),
+        (401, refusal("unauthorized", "missing_permissions"), KEY_INVALID),
+        (401, refusal("quota_exceeded"), QUOTA_EXCEEDED),
+        (401, {"detail": {"status": "quota_exceeded", "message": "older form"}}, QUOTA_EXCEEDED),
+        (402, refusal("insufficient_credits"), QUOTA_EXCEEDED),
+        (402, refusal("paid_plan_required"), PLAN_REQUIRED),
+        (401, refusal("detected_unusual_activity"), PLAN_REQUIRED),
+        (403, refusal("subscription_required", "output_format_not_allowed"), PLAN_REQUIRED),
+        (404, refusal("voice_not_found"), VOICE_UNKNOWN),
+        (400, {"detail": {"status": "model_not_found"}}, VOICE_MODEL_UNKNOWN),
+        (400, refusal("text_too_long", "max_character_limit_exceeded"), TEXT_TOO_LONG),
+        (400, refusal("input_text_empty"), TEXT_INVALID),
+        (400, refusal("unsupported_model"), SPEECH_REFUSED),
+        (404, {"detail": "Not Found"}, SPEECH_REFUSED),
         (
             422,
             {"detail": [{"loc": ["body", "text"], "msg": "field required", "type": "missing"}]},
-            errors.SPEECH_REFUSED,
+            SPEECH_REFUSED,
         ),
-        (401, "<html>proxy</html>", errors.KEY_INVALID),
+        (401, "<html>proxy</html>", KEY_INVALID),
     ],
 )
 async def test_a_refusal_is_named_and_never_tried_again(
@@ -193,9 +204,9 @@ async def test_the_double_refuses_a_spent_quota_a_wrong_voice_and_a_wrong_key(
     double.limit = 30
     await voice.speak(line())
     for request, problem in (
-        (line(), errors.QUOTA_EXCEEDED),
-        (line(voice="NoSuchVoice"), errors.VOICE_UNKNOWN),
-        (line(key="sk_wrong_key_123"), errors.KEY_INVALID),
+        (line(), QUOTA_EXCEEDED),
+        (line(voice="NoSuchVoice"), VOICE_UNKNOWN),
+        (line(key="sk_wrong_key_123"), KEY_INVALID),
     ):
         with pytest.raises(DubError) as caught:
             await voice.speak(request)
@@ -217,7 +228,7 @@ async def test_a_key_that_cannot_be_one_is_refused_without_a_call(
 ) -> None:
     with pytest.raises(DubError) as caught:
         await voice.speak(line(key=key))
-    assert caught.value.problem is errors.KEY_INVALID
+    assert caught.value.problem is KEY_INVALID
     assert key not in str(caught.value) and double.calls == []
 
 
@@ -231,7 +242,7 @@ async def test_without_a_key_the_engine_says_so(double: Double) -> None:
     assert not info.availability.available and info.models and "key" in info.availability.remedy
     with pytest.raises(DubError) as caught:
         await engine.speak(line())
-    assert caught.value.problem is errors.KEY_MISSING
+    assert caught.value.problem is KEY_MISSING
 
 
 @pytest.mark.parametrize("voice_id", ["../voices/add", "a b", "", "x/y", "é"])
@@ -240,7 +251,7 @@ async def test_a_voice_id_that_would_reach_another_route_is_refused(
 ) -> None:
     with pytest.raises(DubError) as caught:
         await voice.speak(line(voice=voice_id))
-    assert caught.value.problem is errors.VOICE_UNKNOWN and double.calls == []
+    assert caught.value.problem is VOICE_UNKNOWN and double.calls == []
 
 
 async def test_voices_are_listed_to_the_last_page_once(voice: ElevenLabsVoice, double: Double) -> None:
@@ -256,10 +267,10 @@ async def test_check_finds_problems_before_money_is_spent(voice: ElevenLabsVoice
     await voice.check(line())
     await voice.check(line(voice=LIBRARY_VOICE))
     for request, problem in (
-        (line(voice="NoSuchVoice"), errors.VOICE_UNKNOWN),
-        (line(model="eleven_v99"), errors.VOICE_MODEL_UNKNOWN),
-        (line("a" * 5001, model="eleven_v3"), errors.TEXT_TOO_LONG),
-        (line(" ... "), errors.TEXT_INVALID),
+        (line(voice="NoSuchVoice"), VOICE_UNKNOWN),
+        (line(model="eleven_v99"), VOICE_MODEL_UNKNOWN),
+        (line("a" * 5001, model="eleven_v3"), TEXT_TOO_LONG),
+        (line(" ... "), TEXT_INVALID),
     ):
         with pytest.raises(DubError) as caught:
             await voice.check(request)
@@ -338,7 +349,7 @@ async def test_no_network_is_said_in_plain_words_and_at_once() -> None:
         with pytest.raises(DubError) as caught:
             await engine.voices()
     assert not info.availability.available and "cannot be reached" in info.availability.reason
-    assert caught.value.problem is errors.SPEECH_BUSY
+    assert caught.value.problem is SPEECH_BUSY
     await engine.close()
 
 
@@ -350,7 +361,7 @@ async def test_a_page_instead_of_a_list_is_an_error_and_no_crash(
     for work in (voice.voices(), voice.limit(line())):
         with pytest.raises(DubError) as caught:
             await work
-        assert caught.value.problem is errors.SPEECH_FAILED
+        assert caught.value.problem is SPEECH_FAILED
 
 
 async def test_the_limit_that_the_service_tells_replaces_the_plans(voice: ElevenLabsVoice, double: Double) -> None:

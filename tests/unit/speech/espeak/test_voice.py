@@ -9,8 +9,9 @@ import numpy as np
 import psutil
 import pytest
 
-from app.domain import errors
 from app.domain.errors import DubError
+from app.domain.problems.lines import TEXT_INVALID, TEXT_TOO_LONG
+from app.domain.problems.voices import ENGINE_UNAVAILABLE, VOICE_UNKNOWN
 from app.speech.espeak.voice import EspeakVoice, found_libraries
 from app.speech.ports import SpeechRequest
 
@@ -108,14 +109,14 @@ async def test_a_line_with_nothing_to_speak_is_an_error(engine: EspeakVoice, tex
     for work in (engine.check(line(text)), engine.speak(line(text))):
         with pytest.raises(DubError) as caught:
             await work
-        assert caught.value.problem is errors.TEXT_INVALID
+        assert caught.value.problem is TEXT_INVALID
 
 
 @pytest.mark.parametrize("voice", ["xx", "en-us+nobody", "../../etc/passwd", "", "+f3", "en-us+../x"])
 async def test_an_unknown_voice_is_named(engine: EspeakVoice, voice: str) -> None:
     with pytest.raises(DubError) as caught:
         await engine.check(line(voice=voice))
-    assert caught.value.problem is errors.VOICE_UNKNOWN
+    assert caught.value.problem is VOICE_UNKNOWN
 
 
 async def test_a_language_it_does_not_speak_is_named(engine: EspeakVoice) -> None:
@@ -127,7 +128,7 @@ async def test_a_language_it_does_not_speak_is_named(engine: EspeakVoice) -> Non
 async def test_a_line_that_is_too_long_is_an_error(engine: EspeakVoice) -> None:
     with pytest.raises(DubError) as caught:
         await engine.check(line("a " * 3000))
-    assert caught.value.problem is errors.TEXT_TOO_LONG
+    assert caught.value.problem is TEXT_TOO_LONG
 
 
 async def test_a_fingerprint_says_what_decides_the_sound(engine: EspeakVoice) -> None:
@@ -152,7 +153,7 @@ async def test_without_a_library_the_engine_says_so_and_how_to_help() -> None:
     )
     with pytest.raises(DubError) as caught:
         await engine.speak(line())
-    assert caught.value.problem is errors.ENGINE_UNAVAILABLE
+    assert caught.value.problem is ENGINE_UNAVAILABLE
 
 
 async def test_a_library_that_cannot_be_loaded_is_passed_over(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from app.domain import errors
-from app.domain.errors import DubError
+from app.domain.errors import DubError, Problem
+from app.domain.problems.recognition import MODEL_DAMAGED, MODEL_DOWNLOAD
+from app.domain.problems.uploads import DISK_FULL
 from app.speech.whisper import download
 from app.speech.whisper.child import leave_numba_out
 from app.speech.whisper.models import CHECKPOINTS, Checkpoint, ModelStore
@@ -39,7 +40,7 @@ def silent(_done_bytes: int, _total_bytes: int) -> None:
     return None
 
 
-async def fails(models: ModelStore, problem: errors.Problem) -> DubError:
+async def fails(models: ModelStore, problem: Problem) -> DubError:
     with pytest.raises(DubError) as caught:
         await models.fetch("tiny", silent)
     assert caught.value.problem is problem
@@ -105,21 +106,21 @@ async def test_a_wrong_part_is_thrown_away_and_fetched_anew(server: ModelServer,
 @pytest.mark.parametrize("fault", ["wrong", "html"])
 async def test_other_bytes_than_expected_never_become_a_model(server: ModelServer, tmp_path: Path, fault: str) -> None:
     server.faults = [fault]
-    told = await fails(store(tmp_path, server.template), errors.MODEL_DAMAGED)
+    told = await fails(store(tmp_path, server.template), MODEL_DAMAGED)
     assert "127.0.0.1" in told.message and "tiny.pt" in told.message and str(tmp_path) in told.message
     assert not list(tmp_path.glob("tiny*"))
 
 
 async def test_a_missing_file_is_told_at_once_with_the_remedy(server: ModelServer, tmp_path: Path) -> None:
     server.faults = ["status 404"]
-    told = await fails(store(tmp_path, server.template), errors.MODEL_DOWNLOAD)
+    told = await fails(store(tmp_path, server.template), MODEL_DOWNLOAD)
     assert "404" in told.message and f"put tiny.pt into {tmp_path}" in told.message
     assert len(server.ranges) == 1
 
 
 async def test_a_server_that_never_gets_further_is_given_up(server: ModelServer, tmp_path: Path) -> None:
     server.faults = ["status 500"] * 99
-    told = await fails(store(tmp_path, server.template), errors.MODEL_DOWNLOAD)
+    told = await fails(store(tmp_path, server.template), MODEL_DOWNLOAD)
     assert told.retryable and len(server.ranges) == 4
 
 
@@ -128,7 +129,7 @@ async def test_a_server_that_never_gets_further_is_given_up(server: ModelServer,
     ["http://127.0.0.1:9/{file}", "http://no-such-host.invalid/{file}", "not an address/{file}", "http://[/{file}"],
 )
 async def test_without_network_the_remedy_is_named(server: ModelServer, tmp_path: Path, url: str) -> None:
-    told = await fails(store(tmp_path, url), errors.MODEL_DOWNLOAD)
+    told = await fails(store(tmp_path, url), MODEL_DOWNLOAD)
     assert "put tiny.pt into" in told.message or "AUTODUBBER_MODEL_URL" in told.message
 
 
@@ -139,14 +140,14 @@ async def test_a_full_disk_is_told_as_that(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    await fails(store(tmp_path, server.template), errors.DISK_FULL)
+    await fails(store(tmp_path, server.template), DISK_FULL)
 
 
 async def test_a_file_put_there_by_hand_is_checked(server: ModelServer, tmp_path: Path) -> None:
     (tmp_path / "tiny.pt").write_bytes(CONTENT)
     assert await store(tmp_path, server.template).fetch("tiny", silent) == tmp_path / "tiny.pt"
     (tmp_path / "tiny.pt").write_bytes(CONTENT[:-1] + b"x")
-    await fails(store(tmp_path, server.template), errors.MODEL_DAMAGED)
+    await fails(store(tmp_path, server.template), MODEL_DAMAGED)
     assert server.ranges == []
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from app.domain.errors import MODEL_UNKNOWN, DubError
+from app.domain.errors import DubError
+from app.domain.problems.recognition import MODEL_UNKNOWN
 from app.speech.whisper.models import Checkpoint, ModelStore
 
 

@@ -12,9 +12,18 @@ import msgspec
 import psutil
 import pytest
 
-from app.domain import errors
 from app.domain.dub_options import Task
-from app.domain.errors import DubError
+from app.domain.errors import DubError, Problem
+from app.domain.problems.lines import NO_SPEECH
+from app.domain.problems.recognition import (
+    CANNOT_TRANSLATE,
+    LANGUAGE_UNKNOWN,
+    MODEL_DAMAGED,
+    MODEL_UNKNOWN,
+    OUT_OF_MEMORY,
+    RECOGNITION_FAILED,
+)
+from app.domain.problems.voices import ENGINE_UNAVAILABLE
 from app.domain.segment import Segment
 from app.speech.ports import Recognised, RecognitionProgress, RecognitionRequest
 from app.speech.whisper.models import ModelStore
@@ -141,7 +150,7 @@ async def test_a_killed_child_is_an_error_and_the_next_run_goes_on_where_it_stop
     os.kill(child.pid, signal.SIGKILL)
     with pytest.raises(DubError) as caught:
         await task
-    assert caught.value.problem is errors.RECOGNITION_FAILED
+    assert caught.value.problem is RECOGNITION_FAILED
     second = Listener()
     resume_at_s = first.chunks[-1].done_s
     language = await engine.transcribe(request(recording, whisper_checkpoint, resume_at_s=resume_at_s), second)
@@ -165,7 +174,7 @@ async def test_a_kill_for_memory_is_told_as_that(
     os.kill(own_children()[0].pid, signal.SIGKILL)
     with pytest.raises(DubError) as caught:
         await task
-    assert caught.value.problem is errors.OUT_OF_MEMORY
+    assert caught.value.problem is OUT_OF_MEMORY
 
 
 async def test_a_given_language_and_the_translate_task_reach_whisper(
@@ -184,7 +193,7 @@ async def test_silence_is_no_speech(engine: OpenAIWhisper, whisper_checkpoint: P
     path = write(tmp_path / "silence.wav", np.random.default_rng(1).normal(0, 20, 16_000 * 12))
     with pytest.raises(DubError) as caught:
         await engine.transcribe(request(Recording(path, (), 12.0), whisper_checkpoint), Listener())
-    assert caught.value.problem is errors.NO_SPEECH
+    assert caught.value.problem is NO_SPEECH
 
 
 async def test_a_rest_without_speech_is_fine_when_resumed(
@@ -206,18 +215,18 @@ async def test_a_file_that_is_no_checkpoint_is_named_damaged(
     wrong.write_bytes(b"<html>not a model</html>")
     with pytest.raises(DubError) as caught:
         await engine.transcribe(request(clips["en_short"], wrong), Listener())
-    assert caught.value.problem is errors.MODEL_DAMAGED
+    assert caught.value.problem is MODEL_DAMAGED
     assert "wrong.pt" in caught.value.message and str(tmp_path) not in caught.value.message
 
 
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"model": "huge"}, errors.MODEL_UNKNOWN),
-        ({"model": "/nowhere/x.pt"}, errors.MODEL_UNKNOWN),
-        ({"language": "klingon"}, errors.LANGUAGE_UNKNOWN),
-        ({"model": "tiny.en", "language": "es"}, errors.LANGUAGE_UNKNOWN),
-        ({"model": "turbo", "task": Task.TRANSLATE}, errors.CANNOT_TRANSLATE),
+        ({"model": "huge"}, MODEL_UNKNOWN),
+        ({"model": "/nowhere/x.pt"}, MODEL_UNKNOWN),
+        ({"language": "klingon"}, LANGUAGE_UNKNOWN),
+        ({"model": "tiny.en", "language": "es"}, LANGUAGE_UNKNOWN),
+        ({"model": "turbo", "task": Task.TRANSLATE}, CANNOT_TRANSLATE),
     ],
 )
 async def test_what_cannot_work_is_refused_before_anything_starts(
@@ -225,7 +234,7 @@ async def test_what_cannot_work_is_refused_before_anything_starts(
     whisper_checkpoint: Path,
     clips: dict[str, Recording],
     changes: dict[str, object],
-    problem: errors.Problem,
+    problem: Problem,
 ) -> None:
     with pytest.raises(DubError) as caught:
         await engine.transcribe(
@@ -240,7 +249,7 @@ async def test_a_recording_that_cannot_be_read_is_an_error_without_paths(
     missing = Recording(tmp_path / "secret-folder" / "speech.wav", (), 5.0)
     with pytest.raises(DubError) as caught:
         await engine.transcribe(request(missing, whisper_checkpoint), Listener())
-    assert caught.value.problem is errors.RECOGNITION_FAILED
+    assert caught.value.problem is RECOGNITION_FAILED
     assert "secret-folder" not in caught.value.message
 
 
@@ -254,7 +263,7 @@ async def test_cuda_that_is_not_there_is_said(
     engine = OpenAIWhisper(ModelStore(tmp_path, paths=True), threads=1, device="cuda")
     with pytest.raises(DubError) as caught:
         await engine.transcribe(request(clips["en_short"], whisper_checkpoint), Listener())
-    assert caught.value.problem is errors.ENGINE_UNAVAILABLE
+    assert caught.value.problem is ENGINE_UNAVAILABLE
 
 
 async def test_info_lists_models_and_says_what_is_missing(

@@ -1,0 +1,16 @@
+"""The error catalogue: every error a person can meet, with its code, HTTP status, message and what to do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.domain.errors import Problem
+from app.domain.problems import backups, jobs, lines, media, recognition, requests, uploads, voices
+
+_SUBJECTS: Final = (requests, uploads, media, lines, jobs, recognition, voices, backups)
+
+
+def catalogue() -> dict[str, Problem]:
+    """Every problem by its code, in the order of the subjects; the documentation and a test read it."""
+    entries = (entry for subject in _SUBJECTS for entry in vars(subject).values())
+    return {entry.code: entry for entry in entries if isinstance(entry, Problem)}

@@ -1,0 +1,47 @@
+"""What keeps a recogniser from working."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.domain.errors import Problem
+
+MODEL_UNKNOWN: Final = Problem(
+    "model_unknown",
+    422,
+    "There is no such recognition model.",
+    (
+        "Choose one of GET /api/engines; a checkpoint of your own goes into the models folder. On the command line its "
+        "path is accepted too."
+    ),
+)
+MODEL_DOWNLOAD: Final = Problem(
+    "model_download",
+    502,
+    "The recognition model could not be downloaded.",
+    "Check the network, or put the file into the models folder; the download goes on where it stopped.",
+)
+MODEL_DAMAGED: Final = Problem(
+    "model_damaged",
+    500,
+    "The recognition model's file is damaged.",
+    "Delete it from the models folder; it is downloaded again.",
+)
+RECOGNITION_FAILED: Final = Problem(
+    "recognition_failed",
+    500,
+    "Recognition failed.",
+    "Retry; if it fails again, choose a smaller model or look into the log.",
+)
+OUT_OF_MEMORY: Final = Problem(
+    "out_of_memory", 507, "The machine ran out of memory.", "Choose a smaller model or give the machine more memory."
+)
+CANNOT_TRANSLATE: Final = Problem(
+    "cannot_translate",
+    422,
+    "This recognition model cannot translate.",
+    "Choose tiny, base, small, medium or large-v3, or transcribe without translating.",
+)
+LANGUAGE_UNKNOWN: Final = Problem(
+    "language_unknown", 422, "This language is not known.", "Use an ISO 639-1 code such as en, es or fr."
+)
