@@ -11,7 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from app.config.settings import Variable, variables
+from app.config.settings import variables
+from app.config.variables import Variable
 from app.domain.catalogue import catalogue
 
 HERE = Path(__file__).resolve().parent

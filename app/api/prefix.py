@@ -13,7 +13,7 @@ class Prefix:
     """The ASGI middleware that removes `base` from paths and puts it into `root_path`.
 
     A proxy may remove the prefix itself: the path shows it, as no route of ours begins with `base`
-    (`app.config.settings` checks that). X-Forwarded-Prefix is ignored: any client can send it.
+    (`app.config.environment` checks that). X-Forwarded-Prefix is ignored: any client can send it.
     """
 
     def __init__(self, app: App, base: str) -> None:

@@ -275,15 +275,16 @@ def _add_data(command: argparse.ArgumentParser) -> None:
 def load_settings(arguments: argparse.Namespace) -> Settings:
     """The settings, overridden by arguments. Arguments are put into the environment, where a worker process reads
     them."""
-    from app.config import settings
+    from app.config import environment
+    from app.config.variables import PREFIX
 
     for option in ("host", "port", "data"):
         value = getattr(arguments, option, None)
         if value is not None:
-            os.environ[settings.PREFIX + option.upper()] = str(value)
+            os.environ[PREFIX + option.upper()] = str(value)
     try:
-        return settings.load()
-    except settings.SettingsError as error:
+        return environment.load()
+    except environment.SettingsError as error:
         raise UsageError(str(error)) from None
 
 

@@ -21,7 +21,8 @@ from app.api.events import Shutdown
 from app.api.leases import Leases
 from app.api.pages import Pages
 from app.config import hosts
-from app.config.settings import Settings, load
+from app.config.environment import load
+from app.config.settings import Settings
 from app.observability import log_file, logs, tracing
 from app.server.graceful_stop import StoppingLoop
 from app.server.lifespan import Lifespan

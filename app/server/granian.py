@@ -65,9 +65,9 @@ def load(failed: Event, parent: int, stopped: Callable[[], bool], _target: str) 
         raise SystemExit(0)
     gc.disable()  # until everything is loaded; `app.server.lifespan` enables it again
     try:
-        from app.config import settings
+        from app.config import environment
 
-        _claim(settings.load().data)
+        _claim(environment.load().data)
         from app.server.app import app_from_env
 
         return app_from_env()

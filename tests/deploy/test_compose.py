@@ -14,7 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from app.config.settings import Settings, load, variables
+from app.config.environment import load
+from app.config.settings import Settings, variables
 from tests.deploy.manifests import DEPLOY, ROOT, document, filled
 
 FILES = sorted(DEPLOY.glob("compose*.yaml"))

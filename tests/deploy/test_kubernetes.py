@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from app.config.settings import load, variables
+from app.config.environment import load
+from app.config.settings import variables
 from tests.deploy.manifests import DEPLOY, ROOT, document, documents
 
 HERE = DEPLOY / "kubernetes"
@@ -127,7 +128,7 @@ def test_the_pod_writes_nothing_but_data_and_tmp_and_knows_nothing_of_the_cluste
 
 
 def test_what_service_links_would_set_stops_the_start() -> None:
-    from app.config.settings import SettingsError
+    from app.config.environment import SettingsError
 
     with pytest.raises(SettingsError, match="AUTODUBBER_"):
         load({"AUTODUBBER_SERVICE_HOST": "10.0.0.1"})

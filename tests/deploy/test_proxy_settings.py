@@ -15,7 +15,7 @@ import pytest
 import yaml
 from granian.http import HTTP1Settings
 
-from app.config.settings import load
+from app.config.environment import load
 from tests.deploy.proxies import (
     FILLED,
     SHIPPED,

@@ -98,7 +98,7 @@ def test_the_stage_is_declared_and_the_option_and_the_error_are_known_everywhere
 import msgspec
 from app.cli.dub import options_of
 from app.cli.main import parser
-from app.config.settings import load
+from app.config.environment import load
 from app.domain.dub_options import DubOptions
 from app.domain.catalogue import catalogue
 from app.domain import stages

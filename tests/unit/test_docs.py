@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from app.cli.main import parser
-from app.config.settings import load, variables
+from app.config.environment import load
+from app.config.settings import variables
 from app.domain.catalogue import catalogue
 from app.domain.dub_options import GROUP_OF
 from app.domain.segment import Segment

@@ -19,8 +19,8 @@ from app.api import routes
 from app.api.depends import OperatorLimits
 from app.api.pages import Pages, script_hashes, under
 from app.api.prefix import Prefix
+from app.config.environment import RESERVED, SettingsError, load
 from app.config.hosts import Hosts
-from app.config.settings import RESERVED, SettingsError, load
 from app.server.app import create_app, page_folder
 from tests.unit.api.serving import Server
 

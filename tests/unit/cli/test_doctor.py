@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from app.cli.doctor import check_names
-from app.config.settings import load
+from app.config.environment import load
 from tests.unit.api.serving import Server, free_port
 
 NOBODY = {"AUTODUBBER_PORT": str(free_port())}

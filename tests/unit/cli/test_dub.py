@@ -20,7 +20,7 @@ import pytest
 
 from app.cli import dub_files, dub_progress, failures
 from app.cli import main as cli
-from app.config.settings import load
+from app.config.environment import load
 from app.domain.catalogue import catalogue
 from app.domain.secret_names import engine_key
 from app.domain.stages import MIX

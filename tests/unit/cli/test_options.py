@@ -12,7 +12,7 @@ import pytest
 
 from app.cli import dub
 from app.cli import main as cli
-from app.config.settings import load
+from app.config.environment import load
 from app.domain.dub_options import (
     AudioCodec,
     AudioFormat,

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.config import hosts
+from app.config.environment import SettingsError, load
 from app.config.hosts import Hosts, known, own_names, parse
-from app.config.settings import SettingsError, load
 
 
 @pytest.mark.parametrize(

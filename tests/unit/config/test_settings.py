@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app.config.settings import Settings, SettingsError, load, variables
+from app.config.environment import SettingsError, load
+from app.config.settings import Settings, variables
 
 
 def test_an_empty_environment_gives_the_defaults_with_an_absolute_data_folder() -> None:
