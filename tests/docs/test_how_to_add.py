@@ -133,7 +133,7 @@ def test_the_api_schema_has_the_option(copy: Path) -> None:
 
 
 def test_the_setting_is_read_from_the_environment(copy: Path) -> None:
-    code = "from app.config.settings import load\nprint(load().max_waiting_jobs)"
+    code = "from app.config.environment import load\nprint(load().max_waiting_jobs)"
     assert (told(copy, code), told(copy, code, AUTODUBBER_MAX_WAITING_JOBS="7")) == (500, 7)
 
 
