@@ -1,4 +1,5 @@
-"""Compresses answers in JSON and text from 1 kB on (gzip). Files, media, archives and WebSockets are never compressed.
+"""Compresses answers in JSON and text from 1 kB on (gzip). Files, media, archives and WebSockets are never compressed,
+and no answer that asks for that with `Cache-Control: no-transform`.
 
 The BREACH attack (https://breachattack.com) needs answers that hold a secret together with text chosen by the attacker.
 There are none here: keys are never sent, there is no token and no cookie, and text from a request returns only in
@@ -56,6 +57,8 @@ class Compression(CompressionMiddleware):
 
 def _shrinks(start: Any) -> bool:
     headers = Headers(start["headers"])
+    if "no-transform" in headers.get("cache-control", ""):
+        return False
     return headers.get("content-type", "").partition(";")[0] in _KINDS and "content-encoding" not in headers
 
 

@@ -11,6 +11,7 @@ from litestar.response import Response
 
 from app.api.depends import Given, acting
 from app.api.forms import create_from_form
+from app.api.job_tags import CHANGED, ETAG, UNCHANGED, IfMatch, IfNoneMatch, seen_revision, tagged
 from app.api.keys import read_keys
 from app.api.problems import refuses
 from app.api.validation import validated
@@ -39,7 +40,7 @@ async def _accept_form(request: Request[Any, Any, Any]) -> Response[Job] | None:
 
 def _answer(job: Job, asked: OptionsPatch, *, status_code: int = 200) -> Response[Job]:
     """The job; with a Deprecation header where options came by the names that they had before there were groups."""
-    return Response(job, status_code=status_code, headers={"Deprecation": _DEPRECATED} if deprecated(asked) else {})
+    return tagged(job, status_code=status_code, headers={"Deprecation": _DEPRECATED} if deprecated(asked) else {})
 
 
 @post("/", before_request=_accept_form, sync_to_thread=True, responses=refuses(401, 404, 409, 413, 422, 429, 507))
@@ -71,16 +72,19 @@ def list_jobs(
     return validated(request, page)
 
 
-@get("/{job_id:str}", sync_to_thread=True, responses=refuses(404))
-def get_job(service: Given[JobService], job_id: FromPath[str]) -> Job:
-    """One job."""
-    return service.get(job_id)
+@get("/{job_id:str}", sync_to_thread=True, response_headers=ETAG, responses=refuses(404) | UNCHANGED)
+def get_job(service: Given[JobService], job_id: FromPath[str], if_none_match: IfNoneMatch = None) -> Response[Job]:
+    """One job. The ETag answers an unchanged job with 304, and is what a change names in If-Match."""
+    return tagged(service.get(job_id), if_none_match=if_none_match)
 
 
-@patch("/{job_id:str}", sync_to_thread=True, responses=refuses(404, 409, 422))
-def update_job(service: Given[JobService], job_id: FromPath[str], data: JSONBody[JobPatch]) -> Response[Job]:
-    """Change the title, options or stem."""
-    return _answer(service.update(job_id, data), data.options)
+@patch("/{job_id:str}", sync_to_thread=True, response_headers=ETAG, responses=refuses(404, 409, 422, 503) | CHANGED)
+def update_job(
+    service: Given[JobService], job_id: FromPath[str], data: JSONBody[JobPatch], if_match: IfMatch = None
+) -> Response[Job]:
+    """Change the title, options or stem. With If-Match, a field that others have changed since is not overwritten:
+    412, and nothing is changed. Changes of other fields are merged."""
+    return _answer(service.update(job_id, data, seen=seen_revision(if_match)), data.options)
 
 
 @delete("/{job_id:str}", sync_to_thread=True, responses=refuses(404))
@@ -89,16 +93,26 @@ def delete_job(service: Given[JobService], job_id: FromPath[str]) -> None:
     service.delete(job_id)
 
 
-@post("/{job_id:str}/approve", status_code=200, sync_to_thread=True, responses=refuses(401, 402, 404, 409, 422, 507))
-def approve_job(service: Given[JobService], job_id: FromPath[str], keys: Given[Keys]) -> Job:
-    """Approve the lines and start the render."""
-    return service.approve(job_id, keys=keys)
+@post(
+    "/{job_id:str}/approve",
+    status_code=200,
+    sync_to_thread=True,
+    responses=refuses(401, 402, 404, 409, 422, 507) | CHANGED,
+)
+def approve_job(service: Given[JobService], job_id: FromPath[str], keys: Given[Keys], if_match: IfMatch = None) -> Job:
+    """Approve the lines and start the render. With If-Match, only while options and stem are as they were seen."""
+    return service.approve(job_id, keys=keys, seen=seen_revision(if_match))
 
 
-@post("/{job_id:str}/render", status_code=200, sync_to_thread=True, responses=refuses(401, 402, 404, 409, 422, 507))
-def render_job(service: Given[JobService], job_id: FromPath[str], keys: Given[Keys]) -> Job:
-    """Render again; only what changed is spoken again."""
-    return service.render(job_id, keys=keys)
+@post(
+    "/{job_id:str}/render",
+    status_code=200,
+    sync_to_thread=True,
+    responses=refuses(401, 402, 404, 409, 422, 507) | CHANGED,
+)
+def render_job(service: Given[JobService], job_id: FromPath[str], keys: Given[Keys], if_match: IfMatch = None) -> Job:
+    """Render again; only what changed is spoken again. If-Match as for approve."""
+    return service.render(job_id, keys=keys, seen=seen_revision(if_match))
 
 
 @post("/{job_id:str}/cancel", status_code=200, sync_to_thread=True, responses=refuses(404, 409))
@@ -107,10 +121,10 @@ def cancel_job(service: Given[JobService], job_id: FromPath[str]) -> Job:
     return service.cancel(job_id)
 
 
-@post("/{job_id:str}/retry", status_code=200, sync_to_thread=True, responses=refuses(401, 402, 404, 409, 507))
-def retry_job(service: Given[JobService], job_id: FromPath[str], keys: Given[Keys]) -> Job:
-    """Continue from the stage that failed or was cancelled."""
-    return service.retry(job_id, keys=keys)
+@post("/{job_id:str}/retry", status_code=200, sync_to_thread=True, responses=refuses(401, 402, 404, 409, 507) | CHANGED)
+def retry_job(service: Given[JobService], job_id: FromPath[str], keys: Given[Keys], if_match: IfMatch = None) -> Job:
+    """Continue from the stage that failed or was cancelled. If-Match as for approve."""
+    return service.retry(job_id, keys=keys, seen=seen_revision(if_match))
 
 
 @post("/{job_id:str}/duplicate", sync_to_thread=True, responses=refuses(404, 409, 422, 507))

@@ -13,7 +13,9 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.response import Response
 
 from app.api.prefix import Scope, shown
+from app.domain.choices import ChangedField
 from app.domain.errors import DubError, Problem
+from app.domain.problems.jobs import JOB_CHANGED
 from app.domain.problems.requests import BODY_TOO_LARGE, INTERNAL, INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND
 from app.domain.problems.uploads import DISK_FULL
 from app.observability import metrics
@@ -35,6 +37,14 @@ class ProblemDetails(msgspec.Struct, frozen=True):
     hint: str
     instance: str
     request_id: str
+
+
+class JobChangedDetails(ProblemDetails, frozen=True):
+    """The body of `job_changed`. `changed` are the fields that others have changed, each with its value now;
+    `choices_revision` is the revision to name in If-Match when they are to be changed all the same."""
+
+    changed: tuple[ChangedField, ...]
+    choices_revision: int
 
 
 def details(problem: Problem, detail: str, *, scope: Scope, request_id: str) -> ProblemDetails:
@@ -94,4 +104,6 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
         _log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
         known = DubError(INTERNAL)
     body = details(known.problem, known.detail, scope=cast(Scope, request.scope), request_id=request_id)
+    if known.problem is JOB_CHANGED:
+        body = JobChangedDetails(*msgspec.structs.astuple(body), **known.extra)
     return Response(body, status_code=known.problem.status, media_type=MEDIA_TYPE, headers=known.headers)

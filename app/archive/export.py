@@ -18,6 +18,7 @@ from typing import IO, Annotated, Any, Final
 import msgspec
 from sqlalchemy import Engine, select
 
+from app.domain.choices import FIRST_REVISION
 from app.domain.errors import DubError
 from app.domain.job import JobError, JobState, Joined, Phase
 from app.domain.json_decoding import Count, Moment
@@ -40,6 +41,7 @@ Key = Annotated[
 ]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 Revision = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+_FIELDS: Final = msgspec.Meta(max_length=1000)
 
 _README: Final = """This is an archive of dubbing jobs, made by AutoDubber (`autodubber export`).
 
@@ -104,6 +106,8 @@ class PortableJob(msgspec.Struct, frozen=True):
     stages: tuple[StageEntry, ...]
     artifacts: tuple[Artifact, ...]
     files: tuple[FileEntry, ...]
+    choices_revision: Revision = FIRST_REVISION
+    choices_changed: Annotated[dict[Annotated[str, msgspec.Meta(max_length=64)], Revision], _FIELDS] = {}
     joined: Joined | None = None
     subtitles: SubtitleReading | None = None
 

@@ -42,6 +42,7 @@ _BLOB: Final = re.compile(
     r"blobs/((?:uploads|ingest|clips|artifacts)(?:/[A-Za-z0-9_-]{1,128}){1,3}(?:\.[a-z0-9]{1,8})?)"
 )
 _JOB: Final = re.compile(r"jobs/([0-9a-f]{32})/job\.json")
+_OURS: Final = ("choices_revision", "choices_changed")  # of a job that is here: open pages name them
 _Work = Callable[[Connection, str, Sequence[str]], object]
 
 
@@ -238,7 +239,7 @@ def _complete(job: PortableJob, other: set[str], engine: Engine, blobs: BlobStor
             c.execute(delete(table).where(table.c.job_id == job.id))
             fill(table, job.id)(c, listed)
         rows.refer(c, job.id, few & there)
-        rows.update_job(c, job.id, _values(job))
+        rows.update_job(c, job.id, {name: value for name, value in _values(job).items() if name not in _OURS})
 
     _refer(
         job, job.id, blobs, lambda keys, work: batches.write(engine, batches.split(keys), rows.seen_first(job.id, work))

@@ -69,8 +69,9 @@ class Job(msgspec.Struct, frozen=True):
     `has_stem`: a background without voices was brought. `progress` and `stage_progress` are 0..1; `eta_s` is None until
     it can be told. `revision` grows with every edit of the segments and is their ETag. `rendered_revision` is the
     revision that the artifacts were made from (None: not yet); `stale` says that lines, options or the stem changed
-    since. `joined`: short subtitles were joined. `subtitles`: how the file that was brought was read. `source_gone`,
-    `outputs_gone`: retention has deleted the original, the finished files. Times are Unix seconds.
+    since. `choices_revision` grows with every change of the title, the options or the stem. `joined`: short subtitles
+    were joined. `subtitles`: how the file that was brought was read. `source_gone`, `outputs_gone`: retention has
+    deleted the original, the finished files. Times are Unix seconds.
     """
 
     id: str
@@ -89,6 +90,7 @@ class Job(msgspec.Struct, frozen=True):
     has_stem: bool
     revision: int
     rendered_revision: int | None
+    choices_revision: int
     stale: bool
     error: JobError | None
     artifacts: tuple[Artifact, ...]

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from app.domain.choices import FIRST_REVISION
 from app.domain.dub_options import DubOptions
 from app.domain.job import Job, JobState, Phase
 from app.domain.media import Artifact, ArtifactKind
@@ -44,6 +45,7 @@ class MemoryStore:
             has_stem=stem_key is not None,
             revision=1,
             rendered_revision=None,
+            choices_revision=FIRST_REVISION,
             stale=False,
             error=None,
             artifacts=(),
@@ -68,7 +70,7 @@ class MemoryStore:
     # ---------------------------------------------------------------- used by the stages
 
     def row(self, job_id: str) -> JobRow:
-        return JobRow(self._job, *self._keys, workflow_id=None, rendered_options=None)
+        return JobRow(self._job, *self._keys, workflow_id=None, rendered_options=None, choices_changed={})
 
     def update(self, job_id: str, **fields: Any) -> Job:
         known = {name: value for name, value in fields.items() if name in Job.__struct_fields__}

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from app.domain.choices import Choices, differing
 from app.domain.dub_options import DubOptions, changed
 from app.domain.errors import DubError
 from app.domain.events import Deleted, SegmentsChanged, StateChanged
@@ -33,7 +34,7 @@ from app.domain.summary import JobSummary
 from app.dubbing.context import Context
 from app.dubbing.synthesize import speakable
 from app.dubbing.transcribe import SUBTITLES
-from app.jobs import attachments, editing, pricing
+from app.jobs import attachments, conflicts, editing, pricing
 from app.jobs import options as job_options
 from app.jobs.progress import Hub
 from app.jobs.schemas import (
@@ -194,63 +195,69 @@ class JobService:
         )
         return self._start_new(job_id, keys=keys)
 
-    def update(self, job_id: str, patch: JobPatch) -> Job:
+    def update(self, job_id: str, patch: JobPatch, *, seen: int | None = None) -> Job:
         """Change the title, the options or the stem. What only matters to recognition can be changed while the job has
         not been prepared.
 
-        Two changes at the same time are merged: the fields of each are set, one after the other. Raises database_busy
-        when others change the same job without end.
+        Two changes at the same time are merged: the fields of each are set, one after the other. With `seen`, the
+        revision of the choices that the change was made for, a field that others have changed since to another value is
+        not overwritten: job_changed is raised and nothing is set. Raises database_busy when others change the same job
+        without end.
         """
+        row = self._store.row(job_id)
+        stem_key = patch.stem_upload_id if patch.stem_upload_id is UNSET else self._stem(patch.stem_upload_id)
         for _ in range(_MERGES):
-            changed_job = self._update(job_id, patch)
-            if changed_job is not None:
-                return changed_job
+            updated = self._updated(row, patch, stem_key, seen)
+            if updated is not None:
+                return updated
+            row = self._store.row(job_id)
         raise DubError(DATABASE_BUSY, "The job is being changed again and again.")
 
-    def _update(self, job_id: str, patch: JobPatch) -> Job | None:
-        """Apply the patch to the job as it is now; None when somebody has changed its options or background in
-        between."""
-        row = self._store.row(job_id)
+    def _updated(self, row: JobRow, patch: JobPatch, stem_key: str | UnsetType | None, seen: int | None) -> Job | None:
+        """Apply the patch to the job as it was read; None when somebody has changed its choices in between."""
         job = row.job
-        fields: dict[str, Any] = {}
-        if isinstance(patch.title, str):
-            fields["title"] = editing.title(patch.title) or job.title
+        title = (editing.title(patch.title) if isinstance(patch.title, str) else "") or job.title
         options = job_options.patched(job.options, patch.options)
-        stem_key = row.stem_key if patch.stem_upload_id is UNSET else self._stem(patch.stem_upload_id)
-        if options != job.options or stem_key != row.stem_key:
-            if job.state not in EDITABLE:
-                raise DubError(JOB_STATE, f"The job is {job.state.value}.")
+        chosen = Choices(title, options, row.stem_key if stem_key is UNSET else stem_key)
+        fields = differing(row.choices, chosen)
+        if not fields:
+            return self._fresh(job)
+        rendered = not conflicts.only_title(fields)
+        if rendered and job.state not in EDITABLE:
+            raise DubError(JOB_STATE, f"The job is {job.state.value}.")
+        conflicts.check_seen(row, fields, seen)
+        if rendered:
             prepared = job.phase is Phase.RENDER or job.state is JobState.REVIEW
             if prepared and not job_options.same_preparation(options, job.options):
                 raise DubError(JOB_STATE, "Recognition is done; duplicate the job to recognise it anew.")
             job_options.check(options, self._context.engines, job.media)
             job_options.check_model(options, self._context.engines, job.options)
-            fields |= {"options": options, "stem_key": stem_key}
-        if not fields:
-            return self._fresh(job)
-        revised = self._store.revise(
-            job_id, EDITABLE if "options" in fields else _ANY, row if "options" in fields else None, **fields
-        )
+        revised = self._store.revise(job.id, EDITABLE if rendered else _ANY, row, chosen)
         if revised is None:
             return None
         job, unneeded = revised
         self.discard(unneeded)
         return self._changed(job)
 
-    def approve(self, job_id: str, *, keys: Keys = NO_KEYS) -> Job:
-        """Approve the lines and render."""
-        return self._render(job_id, frozenset({JobState.REVIEW}), keys)
+    def approve(self, job_id: str, *, keys: Keys = NO_KEYS, seen: int | None = None) -> Job:
+        """Approve the lines and render. With `seen`, only while options and background are those of that revision of
+        the choices; else job_changed is raised."""
+        return self._render(job_id, frozenset({JobState.REVIEW}), keys, seen)
 
-    def render(self, job_id: str, *, keys: Keys = NO_KEYS) -> Job:
-        """Render, or render again: only changes are repeated."""
-        return self._render(job_id, _RENDERABLE, keys)
+    def render(self, job_id: str, *, keys: Keys = NO_KEYS, seen: int | None = None) -> Job:
+        """Render, or render again: only changes are repeated. `seen` as for `approve`."""
+        return self._render(job_id, _RENDERABLE, keys, seen)
 
-    def retry(self, job_id: str, *, keys: Keys = NO_KEYS) -> Job:
-        """Continue from the stage that failed or was cancelled."""
+    def retry(self, job_id: str, *, keys: Keys = NO_KEYS, seen: int | None = None) -> Job:
+        """Continue from the stage that failed or was cancelled. `seen` as for `approve`."""
         row = self._store.row(job_id)
+        stopped = frozenset({JobState.FAILED, JobState.CANCELLED})
+        check = conflicts.render_seen(seen)
+        if row.job.state in stopped:
+            check(row)
         self._check_original(row)
         self._floor.check()
-        return self._start(job_id, row.job.phase, only_from={JobState.FAILED, JobState.CANCELLED}, keys=keys)
+        return self._start(job_id, row.job.phase, only_from=stopped, keys=keys, check=check)
 
     def cancel(self, job_id: str) -> Job:
         """Stop within two seconds. Finished work is kept for a retry."""
@@ -339,24 +346,34 @@ class JobService:
             self._changed(self._store.get(job_id))
         return Segments(now, lines)
 
-    def _render(self, job_id: str, only_from: Collection[JobState], keys: Keys) -> Job:
+    def _render(self, job_id: str, only_from: Collection[JobState], keys: Keys, seen: int | None) -> Job:
         if not self._transcribed(job_id):
             raise DubError(JOB_STATE, "The lines are not there yet.")
         if not speakable(self._store.segments(job_id)[1]):
             raise DubError(NOTHING_TO_SPEAK)
         row = self._store.row(job_id)
+        check = conflicts.render_seen(seen)
         if row.job.state in only_from:
+            check(row)
             self._check_original(row)
         job_options.check(row.job.options, self._context.engines, row.job.media)
         self._floor.check()
-        return self._start(job_id, Phase.RENDER, only_from=only_from, keys=keys)
+        return self._start(job_id, Phase.RENDER, only_from=only_from, keys=keys, check=check)
 
     def _transcribed(self, job_id: str) -> bool:
         """Whether recognition is complete."""
         found = self._store.stage(job_id, TRANSCRIBE.name)
         return found is not None and found.finished
 
-    def _start(self, job_id: str, phase: Phase, *, only_from: Collection[JobState] = (), keys: Keys = NO_KEYS) -> Job:
+    def _start(
+        self,
+        job_id: str,
+        phase: Phase,
+        *,
+        only_from: Collection[JobState] = (),
+        keys: Keys = NO_KEYS,
+        check: Callable[[JobRow], None] | None = None,
+    ) -> Job:
         """Queue a phase, from one of those states (none: the row is new and queued already).
 
         The row comes first: an engine that is not up yet, or that dies here, finds the job by its row.
@@ -375,7 +392,7 @@ class JobService:
         if not only_from:
             job = self._store.update(job_id, **fields)
         else:
-            job = self._store.transition(job_id, JobState.QUEUED, only_from=only_from, **fields)
+            job = self._store.transition(job_id, JobState.QUEUED, only_from=only_from, check=check, **fields)
         self._hub.forget(job_id)
         job = self._changed(job)
         log.info("phase queued", extra={"job_id": job_id, "phase": phase.value})

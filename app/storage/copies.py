@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, insert, literal, select
 
+from app.domain.choices import FIRST_REVISION
 from app.domain.dub_options import DubOptions, to_row
 from app.domain.errors import DubError
 from app.domain.job import JobState, Phase
@@ -72,6 +73,8 @@ def copy(
             "rendered_revision": None,
             "rendered_options": None,
             "rendered_stem_key": None,
+            "choices_revision": FIRST_REVISION,
+            "choices_changed": {},
             "error": None,
             "created_at": now,
         }

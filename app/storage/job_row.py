@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from app.domain.choices import Choices
 from app.domain.dub_options import DubOptions
 from app.domain.job import Job
 
@@ -21,6 +22,11 @@ class JobRow(msgspec.Struct, frozen=True):
     stem_key: str | None
     workflow_id: str | None
     rendered_options: DubOptions | None
+    choices_changed: dict[str, int]  # by field of `app.domain.choices`: the choices' revision of its last change
+
+    @property
+    def choices(self) -> Choices:
+        return Choices(self.job.title, self.job.options, self.stem_key)
 
 
 class StageRow(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from app.domain.choices import FIRST_REVISION, Choices, differing
 from app.domain.dub_options import DubOptions, to_row
 from app.domain.errors import DubError
 from app.domain.job import ACTIVE, TRANSITIONS, Job, JobState, Phase
@@ -64,6 +65,8 @@ class JobStore(ActiveJobs):
                     revision=1,
                     rendered_revision=None,
                     rendered_options=None,
+                    choices_revision=FIRST_REVISION,
+                    choices_changed={},
                     error=None,
                     workflow_id=None,
                     created_at=now,
@@ -137,10 +140,11 @@ class JobStore(ActiveJobs):
         *,
         only_from: Collection[JobState] = (),
         owner: str | None = None,
+        check: Callable[[JobRow], None] | None = None,
         **fields: Any,
     ) -> Job:
         """Move the job to another state, if the rules allow it, and set columns. `owner`: only while that workflow owns
-        the job.
+        the job. `check` refuses by what it raises; nothing changes the job between it and the move.
 
         What ends a job is written on a full disk too. Raises job_not_found, or job_state when the job is elsewhere by
         now.
@@ -156,6 +160,8 @@ class JobStore(ActiveJobs):
                     or (owner is not None and row.workflow_id != owner)
                 ):
                     raise DubError(JOB_STATE, f"The job is {state.value}.")
+                if check is not None:
+                    check(row)
                 rows.update_job(c, job_id, {"state": to, **fields})
                 return rows.job_row(c, job_id).job
 
@@ -169,24 +175,29 @@ class JobStore(ActiveJobs):
 
     @urgently
     def revise(
-        self, job_id: str, allowed: Collection[JobState], seen: JobRow | None, /, **fields: Any
+        self, job_id: str, allowed: Collection[JobState], seen: JobRow, chosen: Choices
     ) -> tuple[Job, list[str]] | None:
-        """Set what the person chose (title, options, stem_key) while the job is in one of the allowed states.
+        """Set what the person chose while the job is in one of the allowed states; its revision grows.
 
-        None when `seen`, from which the fields were made, has other options or another background than the job has now:
-        nothing is set then. Returns the job and the keys of blobs that nobody needs any more. Raises job_not_found,
-        job_state.
+        None when the choices are no longer those of `seen`, from which `chosen` was made: nothing is set then. Returns
+        the job and the keys of blobs that nobody needs any more. Raises job_not_found, job_state.
         """
         with self._engine.begin() as c:
             row = rows.job_row(c, job_id)
             if row.job.state not in allowed:
                 raise DubError(JOB_STATE, f"The job is {row.job.state.value}.")
-            if seen is not None and (row.job.options, row.stem_key) != (seen.job.options, seen.stem_key):
+            if row.job.choices_revision != seen.job.choices_revision:
                 return None
-            rows.update_job(c, job_id, fields)
+            revision = row.job.choices_revision + 1
+            values = {
+                **msgspec.structs.asdict(chosen),
+                "choices_revision": revision,
+                "choices_changed": row.choices_changed | dict.fromkeys(differing(row.choices, chosen), revision),
+            }
+            rows.update_job(c, job_id, values)
             old, gone = row.stem_key, []
-            if "stem_key" in fields and old != fields["stem_key"]:
-                rows.refer(c, job_id, [key for key in (fields["stem_key"],) if key])
+            if old != chosen.stem_key:
+                rows.refer(c, job_id, [key for key in (chosen.stem_key,) if key])
                 if old and old not in (row.source_key, row.subtitles_key):
                     c.execute(
                         delete(t.blob_references).where(

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-HEAD: Final = "0006"  # the newest migration; a test compares it with the folder
+HEAD: Final = "0007"  # the newest migration; a test compares it with the folder
 COPIES: Final = 5  # copies; older ones are deleted
 
 

@@ -107,6 +107,7 @@ def to_job(row: Row[Any], segment_count: int, owned: list[Artifact], *, has_sour
         has_stem=row.stem_key is not None,
         revision=row.revision,
         rendered_revision=row.rendered_revision,
+        choices_revision=row.choices_revision,
         stale=stale,
         error=None if row.error is None else msgspec.convert(row.error, JobError),
         artifacts=tuple(sorted(owned, key=lambda a: list(ArtifactKind).index(a.kind))),
@@ -117,7 +118,7 @@ def to_job(row: Row[Any], segment_count: int, owned: list[Artifact], *, has_sour
         joined=None if row.joined is None else msgspec.convert(row.joined, Joined),
         subtitles=None if row.subtitles is None else msgspec.convert(row.subtitles, SubtitleReading),
     )
-    return JobRow(job, row.source_key, row.subtitles_key, row.stem_key, row.workflow_id, rendered)
+    return JobRow(job, row.source_key, row.subtitles_key, row.stem_key, row.workflow_id, rendered, row.choices_changed)
 
 
 def to_artifact(row: Row[Any]) -> Artifact:

@@ -67,6 +67,8 @@ jobs = Table(
     Column("rendered_revision", Integer),
     Column("rendered_options", JSON),
     Column("rendered_stem_key", Text),
+    Column("choices_revision", Integer, nullable=False, server_default="1"),  # of title, options and stem_key
+    Column("choices_changed", JSON, nullable=False, server_default="{}"),  # the revision of each one's last change
     Column("subtitles", JSON),  # how the brought file was read
     Column("joined", JSON),  # what was made of short subtitles
     Column("error", JSON),

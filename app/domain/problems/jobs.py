@@ -12,6 +12,13 @@ JOB_NOT_FOUND: Final = Problem(
 JOB_STATE: Final = Problem(
     "job_state", 409, "The job's state does not allow this.", "Wait for the running work, or cancel it first."
 )
+JOB_CHANGED: Final = Problem(
+    "job_changed",
+    412,
+    "The job was changed in the meantime.",
+    "`changed` names the fields and their values now. To change them all the same, send the change again with "
+    "`choices_revision` in If-Match.",
+)
 ARTIFACT_NOT_READY: Final = Problem("artifact_not_ready", 404, "This file does not exist yet.", "Render the job first.")
 SOURCE_GONE: Final = Problem(
     "source_gone",

@@ -49,6 +49,7 @@ JOB = Job(
     has_stem=False,
     revision=1,
     rendered_revision=None,
+    choices_revision=1,
     stale=False,
     error=None,
     artifacts=(),

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.archive import export
 from app.archive.importing import Imported, Outcome, import_archive
@@ -99,6 +100,27 @@ def test_what_was_left_out_and_what_was_joined_comes_over_too(shelf: Shelf, othe
     take(other, exported(shelf))
     assert other.store.get(job_id).joined == joined
     assert [line.left_out for line in other.store.segments(job_id)[1] if line.id == "x"] == [left_out]
+
+
+def test_the_revision_of_the_choices_comes_over_and_never_steps_back_here(shelf: Shelf, other: Shelf) -> None:
+    job_id = shelf.job(stem="uploads/stem")
+
+    def titled(title: str) -> None:
+        row = shelf.store.row(job_id)
+        shelf.store.revise(job_id, list(JobState), row, msgspec.structs.replace(row.choices, title=title))
+
+    titled("Once")
+    archive = exported(shelf)
+    take(other, archive)
+    there = other.store.row(job_id)
+    assert (there.job.choices_revision, there.choices_changed) == (2, {"title": 2})
+    titled("Twice")
+    titled("Once")
+    with shelf.database.begin() as c:
+        c.execute(update(t.jobs).values(updated_at=0.0))
+    shelf.cleaner(rule(Kind.SOURCES, 30)).clean()
+    assert [one.outcome for one in take(shelf, archive)] == [Outcome.COMPLETED]
+    assert shelf.store.get(job_id).choices_revision == 4
 
 
 def test_an_archive_is_a_plain_tar_that_sha256sum_checks(shelf: Shelf, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from app.domain.choices import Choices
 from app.domain.errors import DubError
 from app.domain.job import JobState
 from app.domain.problems.uploads import DISK_FULL
@@ -90,13 +91,14 @@ def test_what_ends_deletes_or_cancels_is_given_the_reserve_and_what_begins_is_no
         assert caught.value.problem is DISK_FULL
         return SIZE_BYTES - reserve.bytes()
 
+    row = house.store.row(job.id)
     assert spent(lambda: house.store.transition(job.id, JobState.PREPARING)) == 0
     assert spent(lambda: house.uploads.create(filename="f", media_type="", length_bytes=1, metadata={})) == 0
     for work in (
         lambda: house.store.transition(job.id, JobState.CANCELLED),
         lambda: house.store.transition(job.id, JobState.FAILED),
         lambda: house.store.delete(job.id, house.blobs),
-        lambda: house.store.revise(job.id, list(JobState), None, title="x"),
+        lambda: house.store.revise(job.id, list(JobState), row, Choices("x", row.job.options, None)),
         lambda: house.keys.set("k", "v"),
         lambda: house.keys.delete("k"),
         lambda: house.uploads.delete(upload),

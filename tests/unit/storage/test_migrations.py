@@ -116,6 +116,7 @@ def test_old_jobs_keep_their_options_and_get_the_new_ones(old: Engine) -> None:
         )
         assert job.options == from_row(OLD_OPTIONS), "what came later has its default"
         assert job.has_stem is False and job.joined is None
+        assert (job.choices_revision, store.row(job_id).choices_changed) == (1, {})
         assert [line.left_out for line in store.segments(job_id)[1]] == [()]
         assert job.error is not None and job.error.segments == ()
     assert database.migrate(old) is False

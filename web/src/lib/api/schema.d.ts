@@ -59,7 +59,7 @@ export interface paths {
         };
         /**
          * GetJob
-         * @description One job.
+         * @description One job. The ETag answers an unchanged job with 304, and is what a change names in If-Match.
          */
         get: operations["getJob"];
         put?: never;
@@ -73,7 +73,8 @@ export interface paths {
         head?: never;
         /**
          * UpdateJob
-         * @description Change the title, options or stem.
+         * @description Change the title, options or stem. With If-Match, a field that others have changed since is not overwritten:
+         *     412, and nothing is changed. Changes of other fields are merged.
          */
         patch: operations["updateJob"];
         trace?: never;
@@ -89,7 +90,7 @@ export interface paths {
         put?: never;
         /**
          * ApproveJob
-         * @description Approve the lines and start the render.
+         * @description Approve the lines and start the render. With If-Match, only while options and stem are as they were seen.
          */
         post: operations["approveJob"];
         delete?: never;
@@ -190,7 +191,7 @@ export interface paths {
         put?: never;
         /**
          * RenderJob
-         * @description Render again; only what changed is spoken again.
+         * @description Render again; only what changed is spoken again. If-Match as for approve.
          */
         post: operations["renderJob"];
         delete?: never;
@@ -230,7 +231,7 @@ export interface paths {
         put?: never;
         /**
          * RetryJob
-         * @description Continue from the stage that failed or was cancelled.
+         * @description Continue from the stage that failed or was cancelled. If-Match as for approve.
          */
         post: operations["retryJob"];
         delete?: never;
@@ -782,6 +783,11 @@ export interface components {
          * @enum {string}
          */
         BurnSize: "small" | "medium" | "large";
+        /** ChangedField */
+        ChangedField: {
+            field: string;
+            now: unknown;
+        };
         /** Check */
         Check: {
             detail: string;
@@ -925,6 +931,7 @@ export interface components {
         /** Job */
         Job: {
             artifacts: components["schemas"]["Artifact"][];
+            choices_revision: number;
             created_at: number;
             error: components["schemas"]["JobError"] | null;
             eta_s: number | null;
@@ -951,6 +958,19 @@ export interface components {
             subtitles?: components["schemas"]["SubtitleReading"] | null;
             title: string;
             updated_at: number;
+        };
+        /** JobChangedDetails */
+        JobChangedDetails: {
+            changed: components["schemas"]["ChangedField"][];
+            choices_revision: number;
+            code: string;
+            detail: string;
+            hint: string;
+            instance: string;
+            request_id: string;
+            status: number;
+            title: string;
+            type: string;
         };
         /** JobError */
         JobError: {
@@ -1839,7 +1859,10 @@ export interface operations {
     getJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the job that the client has. */
+                "If-None-Match"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -1850,11 +1873,20 @@ export interface operations {
             /** @description Request fulfilled, document follows */
             200: {
                 headers: {
+                    /** @description `"REVISION-HASH"`: the revision of the choices, and a hash of the whole job. Strong. */
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
                 };
+            };
+            /** @description The job is as the client has it. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem. */
             400: {
@@ -1917,7 +1949,10 @@ export interface operations {
     updateJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the job that was seen, or its `choices_revision` in quotes. Optional. */
+                "If-Match"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -1932,6 +1967,8 @@ export interface operations {
             /** @description Request fulfilled, document follows */
             200: {
                 headers: {
+                    /** @description `"REVISION-HASH"`: the revision of the choices, and a hash of the whole job. Strong. */
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1965,8 +2002,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description Others have changed the same fields since; nothing was changed. `job_changed` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["JobChangedDetails"];
+                };
+            };
             /** @description A problem. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1984,6 +2039,8 @@ export interface operations {
                 "X-Autodubber-Key"?: string | null;
                 /** @description The same for ElevenLabs alone, as its own API names it. */
                 "xi-api-key"?: string | null;
+                /** @description The ETag of the job that was seen, or its `choices_revision` in quotes. Optional. */
+                "If-Match"?: string | null;
             };
             path: {
                 job_id: string;
@@ -2044,6 +2101,15 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Others have changed the same fields since; nothing was changed. `job_changed` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["JobChangedDetails"];
                 };
             };
             /** @description A problem. */
@@ -2315,6 +2381,8 @@ export interface operations {
                 "X-Autodubber-Key"?: string | null;
                 /** @description The same for ElevenLabs alone, as its own API names it. */
                 "xi-api-key"?: string | null;
+                /** @description The ETag of the job that was seen, or its `choices_revision` in quotes. Optional. */
+                "If-Match"?: string | null;
             };
             path: {
                 job_id: string;
@@ -2375,6 +2443,15 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Others have changed the same fields since; nothing was changed. `job_changed` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["JobChangedDetails"];
                 };
             };
             /** @description A problem. */
@@ -2445,6 +2522,8 @@ export interface operations {
                 "X-Autodubber-Key"?: string | null;
                 /** @description The same for ElevenLabs alone, as its own API names it. */
                 "xi-api-key"?: string | null;
+                /** @description The ETag of the job that was seen, or its `choices_revision` in quotes. Optional. */
+                "If-Match"?: string | null;
             };
             path: {
                 job_id: string;
@@ -2505,6 +2584,15 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Others have changed the same fields since; nothing was changed. `job_changed` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["JobChangedDetails"];
                 };
             };
             /** @description A problem. */
