@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from app.domain.choices import FIRST_REVISION, Choices, differing
 from app.domain.dub_options import DubOptions, to_row
@@ -15,20 +15,18 @@ from app.domain.errors import DubError
 from app.domain.job import ACTIVE, TRANSITIONS, Job, JobState, Phase
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.problems.jobs import JOB_STATE
-from app.domain.problems.lines import EDIT_CONFLICT, TOO_MANY_LINES
-from app.domain.segment import MAX_LINES, Segment
 from app.domain.summary import JobSummary
 from app.storage import batches, copies, hidden, library, rows
 from app.storage import references as blob_references
 from app.storage import tables as t
-from app.storage.active_jobs import ActiveJobs
 from app.storage.blobs import BlobStore
 from app.storage.database import reading, urgent, urgently
+from app.storage.job_lines import JobLines
 from app.storage.job_row import PARTIAL as PARTIAL
 from app.storage.job_row import JobRow, StageRow
 
 
-class JobStore(ActiveJobs):
+class JobStore(JobLines):
     # ---------------------------------------------------------------- jobs
 
     def insert(
@@ -220,76 +218,6 @@ class JobStore(ActiveJobs):
         everybody at once. Raises job_not_found."""
         hidden.hide(self._engine, job_id)
         return hidden.bury_or_leave(self._engine, blobs, job_id)
-
-    # ---------------------------------------------------------------- segments
-
-    def segments(self, job_id: str) -> tuple[int, tuple[Segment, ...]]:
-        """The revision and the lines by start. Raises job_not_found."""
-        with reading(self._engine) as c:
-            return rows.job_row(c, job_id).job.revision, rows.segments_of(c, job_id)
-
-    def append_segments(
-        self, job_id: str, added: Iterable[Segment], *, stage: str, fingerprint: str, output: Any
-    ) -> int:
-        """Add recognised lines and, in the same transaction, remember how far recognition is; returns the new revision.
-
-        Of very many lines only the last are in that transaction: killed before it, they are to be cleared. Raises
-        too_many_lines.
-        """
-        *first, last = batches.split(list(added))
-        batches.write(self._engine, first, rows.seen_first(job_id, rows.write_segments))
-        with self._engine.begin() as c:
-            rows.check_seen(c, job_id)
-            rows.write_segments(c, job_id, last)
-            if rows.job_row(c, job_id).job.segment_count > MAX_LINES:
-                raise DubError(TOO_MANY_LINES, f"A job may have {MAX_LINES}.")
-            rows.put_stage(c, job_id, stage, fingerprint, output, 0.0)
-            return rows.next_revision(c, job_id)
-
-    def clear_segments(self, job_id: str) -> tuple[int, tuple[str, ...]]:
-        """Delete all lines of a job at work, in pieces; returns the new revision and their ids."""
-        with reading(self._engine) as c:
-            gone = tuple(c.execute(select(t.segments.c.id).where(t.segments.c.job_id == job_id)).scalars())
-        batches.write(self._engine, batches.split(gone), lambda c, some: rows.delete_segments(c, job_id, some))
-        with self._engine.begin() as c:
-            return rows.next_revision(c, job_id), gone
-
-    def edit_segments(
-        self,
-        job_id: str,
-        revision: int,
-        allowed: Collection[JobState],
-        change: Callable[[Job, tuple[Segment, ...]], Sequence[Segment]],
-    ) -> tuple[int, tuple[Segment, ...], tuple[Segment, ...], tuple[str, ...]]:
-        """Replace the lines by what `change` makes of them, all or nothing.
-
-        Returns the new revision, all lines, those that are new or changed, and the ids of those that are gone. Raises
-        edit_conflict when `revision` is not the current one, job_state, job_not_found, and whatever `change` raises.
-        """
-        # the lines of a revision never change: they are read and changed while others write
-        with reading(self._engine) as c:
-            job = self._editable(c, job_id, revision, allowed)
-            before = rows.segments_of(c, job_id)
-        known = {segment.id: segment for segment in before}
-        after = {segment.id: segment for segment in change(job, before)}
-        changed = tuple(segment for segment in after.values() if known.get(segment.id) != segment)
-        gone = tuple(known.keys() - after.keys())
-        if changed or gone:
-            with self._engine.begin() as c:
-                self._editable(c, job_id, revision, allowed)
-                rows.delete_segments(c, job_id, [*gone, *(segment.id for segment in changed if segment.id in known)])
-                rows.write_segments(c, job_id, changed)
-                revision = rows.next_revision(c, job_id)
-        lines = tuple(sorted(after.values(), key=lambda line: (line.start_s, line.end_s, line.id)))
-        return revision, lines, changed, gone
-
-    def _editable(self, c: Connection, job_id: str, revision: int, allowed: Collection[JobState]) -> Job:
-        job = rows.job_row(c, job_id).job
-        if job.state not in allowed:
-            raise DubError(JOB_STATE, f"The job is {job.state.value}.")
-        if job.revision != revision:
-            raise DubError(EDIT_CONFLICT, revision=job.revision)
-        return job
 
     # ---------------------------------------------------------------- stages, artifacts, blobs
 
