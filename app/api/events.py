@@ -26,7 +26,7 @@ from app.domain.problems.requests import TOO_MANY_SOCKETS, UPGRADE_REQUIRED
 from app.domain.summary import JobSummary
 
 if TYPE_CHECKING:
-    from app.jobs.progress import Hub
+    from app.jobs.events import Hub
     from app.jobs.service import JobService
 
 HEARTBEAT_S: Final = 5.0

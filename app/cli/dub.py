@@ -244,8 +244,8 @@ async def _stages(
     person's files are linked."""
     from app.domain.job import Phase
     from app.domain.stages import in_phase
+    from app.jobs.events import Hub
     from app.jobs.memory_store import JOB_ID, MemoryStore, NoKeys
-    from app.jobs.progress import Hub
     from app.jobs.stage_hooks import InnerHooks, StageRun, run_stage
     from app.jobs.stages import StageWork
 

@@ -13,7 +13,7 @@ from app.domain.errors import DubError
 from app.domain.events import StateChanged
 from app.domain.job import JobError, JobState, Phase
 from app.domain.problems.jobs import JOB_NOT_FOUND, JOB_STATE
-from app.jobs.progress import Hub
+from app.jobs.events import Hub
 from app.observability import metrics, tracing
 from app.storage.jobs import JobStore
 

@@ -1,4 +1,4 @@
-"""Completes and checks the options of a job."""
+"""Completes and checks the options of a job, and says which voice they choose."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from typing import Final
 from app.domain import stages
 from app.domain.dub_options import DubOptions, changed
 from app.domain.errors import DubError
+from app.domain.job import Job
 from app.domain.media import MediaInfo
 from app.domain.problems.lines import ENCODING_UNKNOWN
 from app.domain.problems.recognition import LANGUAGE_UNKNOWN
 from app.domain.problems.voices import ENGINE_UNKNOWN, SPEED_RANGE
-from app.dubbing.pipeline import check_media
+from app.domain.secret_names import Keys
+from app.dubbing.pipeline import check_media, spoken_language
 from app.dubbing.subtitles.code_pages import known
+from app.dubbing.synthesize import VoiceChoice
 from app.dubbing.transcribe import SUBTITLES
 from app.jobs.schemas import OptionsPatch, asked
-from app.speech.registry import Registry
+from app.speech.registry import Registry, engine_of
 
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
@@ -71,3 +74,15 @@ def check(options: DubOptions, engines: Registry, media: MediaInfo | None = None
         )
     if media is not None:
         check_media(media, options)
+
+
+def choice_of(job: Job, keys: Keys) -> VoiceChoice:
+    """The voice and its parameters for the job's lines."""
+    options = job.options
+    return VoiceChoice(
+        options.voices.voice,
+        options.voices.voice_model,
+        options.voices.speed,
+        spoken_language(options, job.language),
+        keys.of(engine_of(options.voices.voice)),
+    )

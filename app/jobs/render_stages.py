@@ -23,7 +23,7 @@ from app.dubbing.report import keep_report, report_of
 from app.dubbing.synthesize import VoiceChoice, clip_files, requests_for, synthesize
 from app.dubbing.video.burn_pieces import forget_burned
 from app.dubbing.video.mux_cache import forget_muxed
-from app.jobs.pricing import choice_of
+from app.jobs.options import choice_of
 from app.jobs.stages import Done, StageBody, body_of, media_of
 from app.storage.job_row import JobRow
 

@@ -20,8 +20,8 @@ from app.domain.problems.jobs import JOB_NOT_FOUND, JOB_STATE
 from app.domain.problems.uploads import DISK_FULL
 from app.domain.stages import named
 from app.dubbing.context import Context
+from app.jobs.events import Hub
 from app.jobs.failures import Failures, over
-from app.jobs.progress import Hub
 from app.jobs.server_hooks import RUNNING, ServerHooks
 from app.jobs.stage_hooks import InnerHooks, StageRun, run_stage
 from app.jobs.stages import StageWork

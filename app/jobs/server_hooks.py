@@ -17,9 +17,9 @@ from app.domain.problems.jobs import JOB_NOT_FOUND, SOURCE_GONE
 from app.domain.problems.requests import INTERNAL
 from app.domain.problems.uploads import DISK_FULL
 from app.dubbing.context import Report
+from app.jobs.eta import StageClock, stage_costs
+from app.jobs.events import Hub
 from app.jobs.failures import Failures
-from app.jobs.pricing import stage_costs
-from app.jobs.progress import Hub, StageClock
 from app.jobs.stage_hooks import Go, Hook, InnerHooks, StageRun
 from app.observability import metrics, tracing
 from app.storage.blobs import BlobStore

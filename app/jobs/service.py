@@ -34,9 +34,9 @@ from app.domain.summary import JobSummary
 from app.dubbing.context import Context
 from app.dubbing.synthesize import speakable
 from app.dubbing.transcribe import SUBTITLES
-from app.jobs import attachments, conflicts, editing, pricing
+from app.jobs import attachments, conflicts, editing, estimate, preview
 from app.jobs import options as job_options
-from app.jobs.progress import Hub
+from app.jobs.events import Hub
 from app.jobs.schemas import (
     CreateJob,
     Estimate,
@@ -330,10 +330,10 @@ class JobService:
 
     async def preview(self, job_id: str, segment_id: str, *, keys: Keys = NO_KEYS) -> bytes:
         await asyncio.to_thread(self._floor.check)
-        return await pricing.preview(self._context, self._store, job_id, segment_id, keys=keys)
+        return await preview.preview_line(self._context, self._store, job_id, segment_id, keys=keys)
 
     async def estimate(self, job_id: str, *, keys: Keys = NO_KEYS) -> Estimate:
-        return await pricing.estimate(self._context, self._store, job_id, keys=keys)
+        return await estimate.estimate_render(self._context, self._store, job_id, keys=keys)
 
     # ---------------------------------------------------------------- inside
 

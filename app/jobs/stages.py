@@ -18,7 +18,7 @@ from app.domain.segment import Clip, Placement, Segment
 from app.domain.stage_outputs import Mixed, Sound
 from app.domain.stages import Stage
 from app.dubbing.context import Context, Report, local_copies
-from app.jobs.progress import Hub
+from app.jobs.events import Hub
 from app.storage.hashing import sha256_in_steps
 from app.storage.job_row import JobRow, StageRow
 

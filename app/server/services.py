@@ -26,9 +26,9 @@ from app.domain.job import Phase
 from app.domain.problems.uploads import DISK_FULL
 from app.domain.secret_names import engine_key
 from app.dubbing.context import Context
+from app.jobs.events import Hub
 from app.jobs.failures import Failures
 from app.jobs.patient_store import patient
-from app.jobs.progress import Hub
 from app.jobs.runner import StageRunner
 from app.jobs.service import JobService
 from app.jobs.workflows import Engine

@@ -27,7 +27,7 @@ from app.domain.events import Deleted, Progress
 from app.domain.job import Job, JobState, Phase
 from app.domain.principal import Principal
 from app.domain.problems.jobs import JOB_NOT_FOUND
-from app.jobs.progress import Hub
+from app.jobs.events import Hub
 from app.jobs.schemas import JobPage, Segments, WholeJobPage
 from tests.unit.api.conftest import Seeded
 from tests.unit.api.serving import OPTIONS, Server, seed_job

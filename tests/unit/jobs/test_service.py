@@ -32,7 +32,7 @@ from app.domain.secret_names import Keys
 from app.domain.segment import Segment
 from app.domain.stage_outputs import Transcribed
 from app.dubbing.context import Context
-from app.jobs.progress import Hub
+from app.jobs.events import Hub
 from app.jobs.schemas import CreateJob, JobPatch, OptionsPatch, SegmentChanges, SegmentEdit, SplitSegment
 from app.jobs.service import JobService
 from app.speech.registry import build_registry

@@ -28,8 +28,8 @@ from app.domain.segment import Clip, Placement, Segment
 from app.domain.stage_outputs import Finished, Mixed, Sound, Transcribed
 from app.domain.stages import STAGES
 from app.dubbing.context import Context
+from app.jobs.events import Hub
 from app.jobs.memory_store import MemoryStore, NoKeys
-from app.jobs.progress import Hub
 from app.jobs.stages import BODIES, StageWork
 from app.speech.registry import build_registry
 from app.storage.blobs import FolderBlobs

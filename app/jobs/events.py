@@ -1,18 +1,16 @@
-"""Publish and subscribe for job events, and how long things will take. In memory; the database has what must last."""
+"""Publish and subscribe for job events. In memory; the database has what must last."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import threading
-import time
 from collections.abc import AsyncIterator
 from typing import Final
 
 import msgspec
 
 from app.domain.events import JobEvent, Progress
-from app.domain.stages import Stage, in_phase
 from app.observability import metrics
 
 _QUEUE_SIZE: Final = 1000
@@ -89,37 +87,3 @@ class Hub:
                 self._subscriptions[job_id].discard(subscription)
                 if not self._subscriptions[job_id]:
                     del self._subscriptions[job_id]
-
-
-class StageClock:
-    """Progress and ETA of one running stage. `costs` are seconds per media second as measured here (or the first
-    guess)."""
-
-    def __init__(self, stage: Stage, media_s: float, costs: dict[str, float]) -> None:
-        stages = in_phase(stage.phase)
-        at = stages.index(stage)
-        whole = sum(s.weight for s in stages)
-        self._done = sum(s.weight for s in stages[:at]) / whole
-        self._weight = stage.weight / whole
-        self._expected_s = costs[stage.name] * media_s
-        self._later_s = sum(costs[s.name] * media_s for s in stages[at + 1 :])
-        self._started = time.monotonic()
-        self._base = 0.0
-
-    def begin_at(self, fraction: float) -> None:
-        """Work up to `fraction` was done in an earlier run: the pace is that of the work from now on."""
-        self._base, self._started = fraction, time.monotonic()
-
-    def overall(self, fraction: float) -> float:
-        return min(self._done + self._weight * fraction, 1.0)
-
-    def eta_s(self, fraction: float) -> float:
-        """Remaining seconds of the phase: what this stage's own pace says, weighed in as it has proven itself."""
-        elapsed_s = time.monotonic() - self._started
-        done = fraction - self._base
-        expected_left_s = max(self._expected_s * (1 - fraction), 0.0)
-        if done <= 0.01 or elapsed_s < 1.0:
-            return expected_left_s + self._later_s
-        paced_left_s = elapsed_s / done * (1 - fraction)
-        trust = min(done * 4, 1.0)
-        return trust * paced_left_s + (1 - trust) * expected_left_s + self._later_s

@@ -10,9 +10,9 @@ import pytest
 
 from app.domain import stages
 from app.domain.job import JobState, Phase
-from app.jobs import progress, server_hooks
+from app.jobs import eta, server_hooks
+from app.jobs.eta import StageClock
 from app.jobs.failures import Failures
-from app.jobs.progress import StageClock
 from app.jobs.runner import StageRunner
 from app.jobs.stages import Done
 from tests.unit.jobs.test_service import House
@@ -24,7 +24,7 @@ def test_after_a_restart_the_pace_is_that_of_the_work_since_then(monkeypatch: py
     """An hour of film, half of it recognised before a kill: a minute later 54 % are done, so that 46 % take eleven and
     a half minutes."""
     now_s = 1000.0
-    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now_s))
+    monkeypatch.setattr(eta, "time", SimpleNamespace(monotonic=lambda: now_s))
     costs = {each.name: 0.0 for each in stages.in_phase(Phase.PREPARE)} | {"transcribe": 0.4}
     clock = StageClock(stages.TRANSCRIBE, HOUR_S, costs)
     now_s += 3.0  # the model is loaded
@@ -36,7 +36,7 @@ def test_after_a_restart_the_pace_is_that_of_the_work_since_then(monkeypatch: py
 
 def test_without_a_restart_the_pace_is_that_of_all_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = 0.0
-    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now_s))
+    monkeypatch.setattr(eta, "time", SimpleNamespace(monotonic=lambda: now_s))
     clock = StageClock(
         stages.TRANSCRIBE, HOUR_S, {each.name: 0.0 for each in stages.in_phase(Phase.PREPARE)} | {"transcribe": 0.4}
     )
@@ -50,7 +50,7 @@ async def test_a_stage_that_goes_on_is_told_by_its_pace_since_its_first_word(
     """200 s to get ready, half of the work found, then 400 s for 40 % of it: the last tenth takes 100 s."""
     now_s = 1000.0
     clock = SimpleNamespace(monotonic=lambda: now_s, time=lambda: now_s)
-    monkeypatch.setattr(progress, "time", clock)
+    monkeypatch.setattr(eta, "time", clock)
     monkeypatch.setattr(server_hooks, "time", clock)
     house = House(tmp_path)
     failures = Failures(house.store, house.hub)
