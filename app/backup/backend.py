@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -22,9 +21,9 @@ import msgspec
 from app.domain.errors import DubError
 from app.domain.problems.backups import BACKUP_BUSY, BACKUP_NOT_FOUND, BACKUP_PLACE
 from app.domain.problems.uploads import DISK_FULL
-from app.storage.blobs import sync_folder
 from app.storage.disk_floor import Floor
 from app.system.disk_full import is_disk_full
+from app.system.durable_files import Durable, give, writing
 
 BLOCK_BYTES: Final = 1 << 20
 BUCKET: Final = "s3://"
@@ -104,24 +103,17 @@ class FolderBackend:
             _make(target.parent)
             litter = self._root / _LITTER
             _make(litter)
-            temporary = litter / f"{secrets.token_hex(8)}.part"
             room = self._floor.reserve(size_bytes) if self._floor else None
             try:
-                with os.fdopen(
-                    os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0
-                ) as file:
+                with writing(target, durable=Durable.NAME, owner_of=litter, temporary_in=litter) as file:
                     for block in blocks:
                         with room.writing(len(block)) if room else contextlib.nullcontext(lambda _: None) as landed:
-                            _write(file.fileno(), block)
+                            file.write(block)
+                            file.flush()
                             landed(len(block))
-                    os.fsync(file.fileno())
-                    _give(file.fileno(), litter)
-                temporary.replace(target)
             finally:
-                temporary.unlink(missing_ok=True)
                 if room is not None:
                     room.release()
-            sync_folder(target.parent)
 
     def get(self, name: str) -> Iterator[bytes]:
         with _said(self.where):
@@ -173,7 +165,7 @@ class FolderBackend:
             except BlockingIOError:
                 raise DubError(BACKUP_BUSY, f"It is {self.where}.") from None
             if alone:
-                _give(descriptor, path.parent)
+                give(descriptor, path.parent)
                 # left by killed writers: nothing else writes under this lock
                 for litter in _walk(self._root / _LITTER, _LITTER):
                     (self._root / litter.name).unlink(missing_ok=True)
@@ -196,12 +188,6 @@ def _walk(folder: Path, prefix: str) -> Iterator[StoredObject]:
                     yield StoredObject(f"{prefix}/{entry.name}", stat.st_size, stat.st_mtime)
 
 
-def _write(descriptor: int, block: bytes) -> None:
-    left = memoryview(block)
-    while left:
-        left = left[os.write(descriptor, left) :]
-
-
 _making: Final = threading.RLock()
 
 
@@ -214,14 +200,6 @@ def _make(folder: Path) -> None:
             if os.geteuid() == 0:
                 above = folder.parent.stat()
                 os.chown(folder, above.st_uid, above.st_gid)
-
-
-def _give(descriptor: int, like: Path) -> None:
-    """Run as root (docker exec), give the file its folder's owner, so that the server, which is not root, can use
-    it."""
-    if os.geteuid() == 0:
-        stat = like.stat()
-        os.fchown(descriptor, stat.st_uid, stat.st_gid)
 
 
 @contextlib.contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import time
 from pathlib import Path
 from typing import Final
@@ -11,6 +9,8 @@ from typing import Final
 import msgspec
 
 from app.domain.json_decoding import Malformed, decoded
+from app.system import durable_files
+from app.system.durable_files import Durable
 
 _RECORD: Final = "backup.json"
 
@@ -64,15 +64,5 @@ def failure(data: Path, to: str, error: str, seconds: float) -> Record:
 
 def write(data: Path, record: Record) -> None:
     """Keep it; with the owner of the data folder, when root does."""
-    temporary = data / f".{_RECORD}.{secrets.token_hex(4)}.part"
-    try:
-        with temporary.open("wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(record), indent=1))
-            file.flush()
-            os.fsync(file.fileno())
-            if os.geteuid() == 0:
-                owner = data.stat()
-                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-        temporary.replace(data / _RECORD)
-    finally:
-        temporary.unlink(missing_ok=True)
+    text = msgspec.json.format(msgspec.json.encode(record), indent=1)
+    durable_files.write(data / _RECORD, text, durable=Durable.CONTENT, owner_of=data)

@@ -21,6 +21,7 @@ from app.domain.problems.backups import BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_NOT
 from app.domain.problems.uploads import DISK_FULL
 from app.storage.database import HEAD
 from app.system.disk_full import is_disk_full
+from app.system.durable_files import Durable, writing
 
 Report = Callable[[int, int], None]  # files so far, bytes so far
 _SPARE_BYTES: Final = 64 << 20
@@ -125,21 +126,17 @@ class _Stage:
         target = self._root / file.path
         if not self._has(target, file):
             self._make(target.parent)
-            temporary = target.with_name(f".{target.name}.part")
             try:
-                with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+                # `restore` syncs them all at once
+                with writing(target, durable=Durable.NO, owner_of=self._data) as out:
                     out.writelines(repository.read(file))
+                    out.flush()
                     os.fchmod(out.fileno(), file.mode & 0o700)
-                    if self._owner is not None:
-                        os.fchown(out.fileno(), *self._owner)
-                os.utime(temporary, ns=(file.mtime_ns, file.mtime_ns))
-                temporary.replace(target)
+                    os.utime(out.fileno(), ns=(file.mtime_ns, file.mtime_ns))
             except OSError as error:
                 if is_disk_full(error):
                     raise DubError(DISK_FULL, f"It is the disk of {self._data}.") from error
                 raise
-            finally:
-                temporary.unlink(missing_ok=True)
 
     def _has(self, target: Path, file: File) -> bool:
         try:

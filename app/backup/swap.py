@@ -12,6 +12,8 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from app.system.durable_files import Durable, sync_folder, write
+
 STAGE: Final = ".restore-"
 _NEW: Final = "new"
 _READY: Final = "READY"
@@ -62,30 +64,16 @@ def _finish(data: Path, stage: Path) -> Path:
         for name in _STATE:
             if os.path.lexists(data / name):
                 (data / name).rename(aside / name)
-        _sync(aside)
-        _sync(data)
+        sync_folder(aside)
+        sync_folder(data)
         _mark(stage / _CLEARED, "")
     for path in sorted((stage / _NEW).iterdir()):
         path.rename(data / path.name)
-    _sync(data)
+    sync_folder(data)
     (stage / _READY).unlink()
     shutil.rmtree(stage)
     return aside
 
 
 def _mark(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".part")
-    with temporary.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    write(path, text.encode(), durable=Durable.NAME)

@@ -7,7 +7,6 @@ import errno
 import fcntl
 import hashlib
 import os
-import secrets
 import shutil
 import tempfile
 import time
@@ -20,6 +19,7 @@ from app.domain.media import NAMED, Artifact, ArtifactKind
 from app.domain.problems.uploads import DISK_FULL
 from app.system import file_modes
 from app.system.disk_full import is_disk_full
+from app.system.durable_files import Durable, replacing
 from app.system.exit_status import UsageError
 
 if TYPE_CHECKING:
@@ -112,15 +112,14 @@ def _hand_over(
         number += 1
     for artifact in artifacts:
         target = targets[artifact.kind]
-        partial = folder / f".autodubber-{secrets.token_hex(6)}.part"  # a fixed length, whatever the result's name
         try:
-            with context.blobs.local_copy(artifact.key) as path:
+            with (
+                context.blobs.local_copy(artifact.key) as path,
+                replacing(target, durable=Durable.NO) as partial,
+            ):
                 shutil.copyfile(path, partial)
-            partial.replace(target)
         except OSError as error:
             raise _unwritable(error, folder) from error
-        finally:
-            partial.unlink(missing_ok=True)
     order = list(ArtifactKind)
     return {kind.value: str(targets[kind]) for kind in sorted(targets, key=order.index)}
 

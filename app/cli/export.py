@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from app.domain.problems.uploads import DISK_FULL
 from app.observability import logs
 from app.system.console import say, say_json
 from app.system.disk_full import is_disk_full
+from app.system.durable_files import Durable, writing
 from app.system.exit_status import OK, UsageError
 
 if TYPE_CHECKING:
@@ -65,30 +65,18 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _write(target: Path, room: Reservation | None, blocks: Iterator[bytes]) -> int:
     """Write the archive. It appears under its name only when it is complete."""
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     written = 0
     try:
-        with partial.open("xb") as file:
-            os.fchmod(file.fileno(), 0o600)  # only the owner may read it: it holds people's words
+        with writing(target, durable=Durable.NAME) as file:  # only the owner may read it: it holds people's words
             for block in blocks:
                 with room.writing(len(block)) if room else contextlib.nullcontext(lambda _: None) as landed:
                     file.write(block)
                     file.flush()
                     landed(len(block))
                 written += len(block)
-            os.fsync(file.fileno())
-        partial.replace(target)
-        descriptor = os.open(target.parent, os.O_RDONLY)
-        try:
-            with contextlib.suppress(OSError):  # some network file systems cannot sync a folder
-                os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
     except OSError as error:
         if is_disk_full(error):
             raise DubError(DISK_FULL, str(target.parent)) from error
         say(f"autodubber: {target}: {error.strerror}", to=sys.stderr)
         raise
-    finally:
-        partial.unlink(missing_ok=True)
     return written

@@ -26,6 +26,7 @@ from app.domain.problems.uploads import DISK_FULL
 from app.media.codecs import CODEC_WHITELIST
 from app.system import children, disk_full
 from app.system.children import NO_LIMITS, Limits
+from app.system.durable_files import Durable, replacing
 
 Report = Callable[[float], None]
 
@@ -141,27 +142,18 @@ async def run(
     partial = command.output if command.pieces else command.output.with_name(command.output.name + ".part")
     if len(os.fsencode(partial.name)) > _LONGEST_NAME:
         partial = partial.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        with _open_all(command.inputs) as fds:
-            done = await _watch(
-                argv(msgspec.structs.replace(command, output=partial), fds),
-                command,
-                report,
-                limits,
-                env,
-                cwd,
-                fds,
-                stall_s,
-            )
+    with (
+        contextlib.nullcontext()
+        if command.pieces
+        else replacing(command.output, durable=Durable.NO, temporary=partial),
+        _open_all(command.inputs) as fds,
+    ):
+        line = argv(msgspec.structs.replace(command, output=partial), fds)
+        done = await _watch(line, command, report, limits, env, cwd, fds, stall_s)
         if done.code != 0:
             raise _failure(done, partial)
         if finish is not None:
             await asyncio.to_thread(finish, partial)
-        if not command.pieces:
-            partial.replace(command.output)
-    finally:
-        if not command.pieces:
-            partial.unlink(missing_ok=True)
     report(1.0)
 
 

@@ -3,11 +3,10 @@ numpy."""
 
 from __future__ import annotations
 
-import os
+import contextlib
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import av
@@ -19,6 +18,7 @@ from av.audio.stream import AudioStream
 
 from app.domain.errors import DubError
 from app.domain.problems.media import MEDIA_TOOL_FAILED
+from app.system.durable_files import Durable, replacing
 
 SAMPLE_RATE_HZ: Final = 48_000
 TICK: Final = Fraction(1, SAMPLE_RATE_HZ)
@@ -144,28 +144,31 @@ def is_mono(samples: Samples) -> bool:
     return side <= _MONO * 2 * whole
 
 
-class PacketWriter:
-    """Writes packets of one codec to a file that plays exactly `duration_n` samples from the first one at position 0.
+@contextlib.contextmanager
+def packet_file(codec: PacketCodec, path: Path, duration_n: int) -> Iterator[PacketWriter]:
+    """A file of packets of one codec that plays exactly `duration_n` samples from the first one at position 0.
 
-    The file appears under its name when the `with` block ends without an error; before that, and after an error, it is
-    absent. Packets come in order, from position -priming_n on; the container tells a decoder to drop that silence, and
-    what lies after the end.
+    It appears under its name, on disk, when the block ends without an error; before that, and after an error, it is
+    absent.
     """
+    with replacing(path, durable=Durable.CONTENT) as written:
+        writer = PacketWriter(codec, written, duration_n)
+        yield writer
+        writer.close()
+
+
+class PacketWriter:
+    """Writes packets to an open file. They come in order, from position -priming_n on; the container tells a decoder to
+    drop that silence, and what lies after the end."""
 
     def __init__(self, codec: PacketCodec, path: Path, duration_n: int) -> None:
-        self._codec, self._path, self._duration_n = codec, path, duration_n
-        self._written = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        self._container = av.open(
-            str(self._written), "w", format=codec.container, container_options=codec.container_options
-        )
+        self._codec, self._duration_n = codec, duration_n
+        self._container = av.open(str(path), "w", format=codec.container, container_options=codec.container_options)
         stream = self._container.add_stream(codec.encoder, rate=SAMPLE_RATE_HZ)
         if not isinstance(stream, AudioStream):
             raise DubError(MEDIA_TOOL_FAILED, f"There is no {codec.encoder} encoder.")
         stream.layout, stream.bit_rate = "stereo", codec.bit_rate
         self._stream = stream
-
-    def __enter__(self) -> PacketWriter:
-        return self
 
     def write(self, packets: Iterable[tuple[int, bytes]]) -> None:
         """Append packets; what lies wholly after the end is left out, the last one counts only up to the end."""
@@ -179,14 +182,6 @@ class PacketWriter:
             packet.is_keyframe = True
             self._container.mux(packet)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                self._container.close()
-                with self._written.open("rb+") as written:
-                    os.fsync(written.fileno())
-                self._written.replace(self._path)
-        finally:
-            self._written.unlink(missing_ok=True)
+    def close(self) -> None:
+        """Write the container's end."""
+        self._container.close()

@@ -4,7 +4,6 @@ av and numpy."""
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +17,7 @@ from av.packet import Packet
 from app.domain.errors import DubError
 from app.domain.problems.media import MEDIA_TOOL_FAILED
 from app.media.packets import AAC, SAMPLE_RATE_HZ, TICK, encode
+from app.system.durable_files import Durable, replacing
 
 _CLOCK_N: Final = SAMPLE_RATE_HZ // 10
 # else libavformat decodes pictures of each piece to describe it: 30 ms instead of 0.2 for 4K
@@ -32,33 +32,27 @@ def join(pieces: Sequence[Callable[[], bytes]], out: Path) -> None:
     clock. It is on disk when this returns.
     """
     order = _Order(packet.pts for packet in _packets(pieces))
-    written = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        with (
-            av.open(io.BytesIO(pieces[0]()), "r", format="nut") as first,
-            av.open(str(written), "w", format="mp4") as container,
-        ):
-            picture = container.add_stream_from_template(first.streams.video[0])
-            picture.time_base = first.streams.video[0].time_base
-            clock = container.add_stream("aac", rate=SAMPLE_RATE_HZ)
-            if not isinstance(clock, AudioStream):
-                raise DubError(MEDIA_TOOL_FAILED, "There is no aac encoder.")
-            clock.layout = "stereo"
-            container.start_encoding()
-            for at_n, data in encode(AAC, np.zeros((_CLOCK_N, 2), np.float32), 0).packets:
-                silence = Packet(data)
-                silence.stream, silence.time_base, silence.pts, silence.dts = clock, TICK, at_n, at_n
-                silence.duration, silence.is_keyframe = AAC.frame_n, True
-                container.mux(silence)
-            for packet in _packets(pieces):
-                packet.dts = order.next()
-                packet.stream = picture
-                container.mux(packet)
-        with written.open("rb") as file:
-            os.fsync(file.fileno())
-        written.replace(out)
-    finally:
-        written.unlink(missing_ok=True)
+    with (
+        replacing(out, durable=Durable.CONTENT) as written,
+        av.open(io.BytesIO(pieces[0]()), "r", format="nut") as first,
+        av.open(str(written), "w", format="mp4") as container,
+    ):
+        picture = container.add_stream_from_template(first.streams.video[0])
+        picture.time_base = first.streams.video[0].time_base
+        clock = container.add_stream("aac", rate=SAMPLE_RATE_HZ)
+        if not isinstance(clock, AudioStream):
+            raise DubError(MEDIA_TOOL_FAILED, "There is no aac encoder.")
+        clock.layout = "stereo"
+        container.start_encoding()
+        for at_n, data in encode(AAC, np.zeros((_CLOCK_N, 2), np.float32), 0).packets:
+            silence = Packet(data)
+            silence.stream, silence.time_base, silence.pts, silence.dts = clock, TICK, at_n, at_n
+            silence.duration, silence.is_keyframe = AAC.frame_n, True
+            container.mux(silence)
+        for packet in _packets(pieces):
+            packet.dts = order.next()
+            packet.stream = picture
+            container.mux(packet)
 
 
 def _packets(pieces: Sequence[Callable[[], bytes]]) -> Iterator[Packet[Any]]:

@@ -3,9 +3,9 @@ numpy."""
 
 from __future__ import annotations
 
-import os
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import av
@@ -19,6 +19,7 @@ from app.domain.dub_options import AudioFormat
 from app.domain.errors import DubError
 from app.domain.problems.media import MEDIA_TOOL_FAILED
 from app.media.packets import SAMPLE_RATE_HZ, TICK, Samples
+from app.system.durable_files import Durable, replacing
 
 
 class _Kind(msgspec.Struct, frozen=True):
@@ -41,15 +42,23 @@ _SEED: Final = 0x16B17  # the same sound gives the same file
 _FULL: Final = 32_767
 
 
+@contextlib.contextmanager
+def sound_file(path: Path, sound_format: AudioFormat) -> Iterator[SoundWriter]:
+    """A file of samples. It appears under its name, on disk, when the block ends without an error, and else is
+    absent."""
+    with replacing(path, durable=Durable.CONTENT) as written:
+        writer = SoundWriter(written, sound_format)
+        yield writer
+        writer.close()
+
+
 class SoundWriter:
-    """Writes samples one after the other; the file appears under its name when the `with` block ends without an error,
-    and else is absent."""
+    """Writes samples one after the other to an open file."""
 
     def __init__(self, path: Path, sound_format: AudioFormat) -> None:
-        self._path, self._kind = path, _KINDS[sound_format]
-        self._written = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        self._kind = _KINDS[sound_format]
         self._container = av.open(
-            str(self._written), "w", format=self._kind.container, container_options=self._kind.container_options
+            str(path), "w", format=self._kind.container, container_options=self._kind.container_options
         )
         stream = self._container.add_stream(self._kind.encoder, rate=SAMPLE_RATE_HZ)
         if not isinstance(stream, AudioStream):
@@ -60,9 +69,6 @@ class SoundWriter:
         self._stream = stream
         self._random = np.random.Generator(np.random.SFC64(_SEED))
         self._at_n = 0
-
-    def __enter__(self) -> SoundWriter:
-        return self
 
     def write(self, samples: Samples) -> None:
         """Append float32 (n, 2)."""
@@ -83,15 +89,7 @@ class SoundWriter:
         noise -= self._random.random(samples.shape, np.float32)
         return np.asarray(np.rint(samples * np.float32(_FULL) + noise).clip(-_FULL - 1, _FULL), np.int16)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                self._container.mux(self._stream.encode(None))
-                self._container.close()
-                with self._written.open("rb+") as written:
-                    os.fsync(written.fileno())
-                self._written.replace(self._path)
-        finally:
-            self._written.unlink(missing_ok=True)
+    def close(self) -> None:
+        """Write what the encoder still has, and the container's end."""
+        self._container.mux(self._stream.encode(None))
+        self._container.close()

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import os
 import re
-import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -22,7 +21,8 @@ from typing import Final, Protocol
 
 import msgspec
 
-from app.system import disk_full
+from app.system import disk_full, durable_files
+from app.system.durable_files import Durable
 
 _KEY: Final = re.compile(r"[a-z]+(/[A-Za-z0-9_-]{1,128}){1,3}(\.[a-z0-9]{1,8})?")
 
@@ -104,7 +104,7 @@ def sha256_of_blob(blobs: BlobStore, key: str) -> str:
 
 
 class FolderBlobs:
-    """A folder of blobs: bytes go to a temporary name, are synced, then renamed, and the folder is synced."""
+    """A folder of blobs, each a file that is written by `app.system.durable_files`."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -127,42 +127,17 @@ class FolderBlobs:
 
     def put(self, key: str, data: bytes, *, synced: bool = True) -> None:
         target = self._target(key)
-        temporary = target.with_name(f".{secrets.token_hex(8)}.part")
         try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                if synced:
-                    file.flush()
-                    os.fsync(file.fileno())
-            temporary.replace(target)
+            durable_files.write(target, data, durable=Durable.NAME if synced else Durable.NO)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise disk_full.said(error) from error
-        if synced:
-            sync_folder(target.parent)
 
     def adopt(self, source: Path, key: str) -> None:
         target = self._target(key)
         try:
-            with source.open("rb") as file:
-                os.fsync(file.fileno())
-            try:
-                source.replace(target)
-            except OSError as error:
-                if error.errno != 18:  # EXDEV: another file system
-                    raise
-                temporary = target.with_name(f".{secrets.token_hex(8)}.part")
-                try:
-                    shutil.copyfile(source, temporary)
-                    with temporary.open("rb") as file:
-                        os.fsync(file.fileno())
-                    temporary.replace(target)
-                finally:
-                    temporary.unlink(missing_ok=True)
-                source.unlink()
+            durable_files.move(source, target, durable=Durable.NAME)
         except OSError as error:
             raise disk_full.said(error) from error
-        sync_folder(target.parent)
 
     def delete(self, key: str) -> None:
         """The folders that it leaves empty go too."""
@@ -224,14 +199,3 @@ def sha256_of(path: Path) -> str:
     """The hash of a file's bytes, in flat memory (about 1 GB/s); releases the GIL."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sync_folder(folder: Path) -> None:
-    """The names in a folder are on disk when this returns, where its file system can do that."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        # some network file systems cannot sync a folder; the rename itself is still whole
-        with contextlib.suppress(OSError):
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -22,9 +22,9 @@ from app.domain.problems.requests import INVALID_REQUEST
 from app.domain.problems.uploads import UPLOAD_NOT_FOUND, UPLOAD_TOO_LARGE
 from app.domain.upload import Upload
 from app.storage import tables as t
-from app.storage.blobs import sync_folder
 from app.storage.database import urgently
 from app.storage.disk_floors import Reservation
+from app.system.durable_files import sync_folder
 
 _BLOCK_BYTES: Final = 8 << 20
 _CANNOT: Final = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from app.storage.blobs import sha256_of
+from app.system.durable_files import Durable, write
 
 STEP_BYTES: Final = 256 << 20  # 0.14 s of work; 0.6 s where the processor has no instructions for it
 _BLOCK_BYTES: Final = 1 << 20
@@ -68,9 +69,7 @@ def sha256_in_steps(path: Path, kept: Path, *, step_bytes: int = STEP_BYTES) -> 
 
 def _store(kept: Path, step: _Step) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
-    written = kept.with_name(f"{kept.name}.tmp")
-    written.write_bytes(msgspec.msgpack.encode(step))
-    written.replace(kept)
+    write(kept, msgspec.msgpack.encode(step), durable=Durable.NO)
 
 
 class _Hashing:

@@ -1,14 +1,15 @@
-"""Which schema the database file has, and the copy of it that is made before it is changed. Needs sqlite3 alone: it
-runs at every start."""
+"""Which schema the database file has, and the copy of it that is made before it is changed. Needs the standard
+library alone: it runs at every start."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import time
 from pathlib import Path
 from typing import Final
+
+from app.system.durable_files import Durable, replacing
 
 HEAD: Final = "0007"  # the newest migration; a test compares it with the folder
 COPIES: Final = 5  # copies; older ones are deleted
@@ -50,25 +51,13 @@ def copy_before(database: Path, folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     copy = folder / f"before-{HEAD}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.sqlite3"
-    part = copy.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    try:
-        with (
-            contextlib.closing(sqlite3.connect(database, timeout=30)) as source,
-            contextlib.closing(sqlite3.connect(part)) as target,
-        ):
-            source.backup(target, pages=4096)
-            target.execute("PRAGMA journal_mode=DELETE")  # one file, with no log beside it
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.rename(copy)
-    finally:
-        part.unlink(missing_ok=True)
-    made = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(made)
-    finally:
-        os.close(made)
+    with (
+        replacing(copy, durable=Durable.NAME, temporary=copy.with_suffix(".part")) as part,
+        contextlib.closing(sqlite3.connect(database, timeout=30)) as source,
+        contextlib.closing(sqlite3.connect(part)) as target,
+    ):
+        source.backup(target, pages=4096)
+        target.execute("PRAGMA journal_mode=DELETE")  # one file, with no log beside it
     for old in sorted(folder.glob("before-*.sqlite3"), key=lambda path: path.name.rpartition("-")[2])[:-COPIES]:
         old.unlink()
     return copy

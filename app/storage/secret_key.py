@@ -7,11 +7,10 @@ import base64
 import binascii
 import contextlib
 import os
-import secrets
 import sqlite3
 from pathlib import Path
 
-from app.storage.blobs import sync_folder
+from app.system.durable_files import Durable, create
 
 
 class SecretKeyUnusable(Exception):
@@ -39,22 +38,9 @@ def read_or_make(path: Path) -> tuple[bytes, bool]:
     """The key, and whether it was made now: then it is on disk, complete, under its name. Raises Unusable."""
     if (known := read(path)) is not None:
         return known, False
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     key = base64.urlsafe_b64encode(os.urandom(32))
-    try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)  # where another process was faster, its key stays
-        except FileExistsError:
-            return read_or_make(path)
-        except OSError:  # a file system without links
-            temporary.rename(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    if not create(path, key, durable=Durable.NAME):  # another process was faster
+        return read_or_make(path)
     return key, True
 
 

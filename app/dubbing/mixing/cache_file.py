@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import threading
 from pathlib import Path
 from typing import Final
+
+from app.system.durable_files import Durable, write
 
 _CHECK_BYTES: Final = 16
 
 
 def store(file: Path, data: bytes) -> None:
     """Store a file atomically. Several threads and processes may store the same one."""
-    written = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    written.write_bytes(sealed(data))
-    written.replace(file)
+    write(file, sealed(data), durable=Durable.NO)
 
 
 def load(file: Path) -> bytes | None:

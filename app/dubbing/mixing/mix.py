@@ -26,16 +26,16 @@ from app.dubbing.mixing.levels import ClipLevels, Levels, MixChoices
 from app.dubbing.mixing.loudness import ENERGY_N, SAMPLE_RATE_HZ, SILENT_LUFS, integrated_lufs
 from app.dubbing.mixing.true_peak import dbtp
 from app.dubbing.worker.tasks import MixReport, MixRequest
-from app.media.packets import AAC, OPUS, PacketCodec, PacketWriter
-from app.media.sound_writer import SoundWriter
+from app.media.packets import AAC, OPUS, PacketCodec, packet_file
+from app.media.sound_writer import sound_file
 
 _PREPARING: Final = 0.2  # the share of the work that is done when every clip is ready
 _MIXED: Final = 0.98  # and when every chunk is
 _PACKETS_OF: Final = {AudioFormat.M4A: AAC, AudioFormat.OPUS: OPUS}
 _MISSED_LU: Final = 0.2  # from here on the gain is corrected
 _CORRECTIONS: Final = 3
-# the last two: of an earlier version
-_OWN: Final = (".clip", ".levels", ".packets", ".sound", ".energies", ".spans", ".tmp", ".aac", ".clip.npz")
+# the last three: of an earlier version
+_OWN: Final = (".clip", ".levels", ".packets", ".sound", ".energies", ".spans", ".part", ".tmp", ".aac", ".clip.npz")
 
 Report = Callable[[float], None]
 
@@ -59,7 +59,7 @@ def mixdown(request: MixRequest, report: Report) -> MixReport:
         track = _Track(request, total_n, chosen, clips, sources, clip_cache, chunk_store)
         chunks, made = track.at_target(lambda done: report(_PREPARING + (_MIXED - _PREPARING) * done))
     for path, codec in _packet_files(request):
-        with PacketWriter(codec, path, total_n) as writer:
+        with packet_file(codec, path, total_n) as writer:
             for chunk in chunks:
                 writer.write(chunk_store.packets(chunk, codec) or [])
     _forget(folder, clip_cache.used | chunk_store.used | sources.used)
@@ -130,7 +130,7 @@ class _Track:
             return make(chunks, mix, self._codecs[:1], *everything, measure_only=True, report=report)
         if path is None or wished in _PACKETS_OF:
             return make(chunks, mix, self._codecs, *everything, report=report)
-        with SoundWriter(Path(path), wished) as writer:
+        with sound_file(Path(path), wished) as writer:
             return make(chunks, mix, self._codecs, *everything, sink=writer.write, report=report)
 
 

@@ -5,7 +5,6 @@ A mux is one pass of ffmpeg and cannot be cut; what comes after it (the video is
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Final
@@ -13,6 +12,7 @@ from typing import Final
 import msgspec
 
 from app.dubbing.mixing.cache_file import load, store
+from app.system.durable_files import Durable, move
 
 _FACTS: Final = "made"
 _STEPS: Final = "sha256"
@@ -50,9 +50,7 @@ class MuxCache:
         source = Path(made.path)
         kept = msgspec.structs.replace(made, path=str(self._folder / source.name))
         self._folder.mkdir(parents=True, exist_ok=True)
-        with source.open("rb") as file:
-            os.fsync(file.fileno())
-        source.replace(kept.path)
+        move(source, Path(kept.path), durable=Durable.CONTENT)
         store(self._folder / _FACTS, msgspec.json.encode(kept))
         return kept
 

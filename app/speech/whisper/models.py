@@ -23,6 +23,7 @@ from app.domain.problems.recognition import MODEL_DAMAGED, MODEL_UNKNOWN
 from app.speech.ports import ModelInfo, Place, Reserve
 from app.speech.whisper import languages
 from app.speech.whisper.download import download, file_size, hash_file
+from app.system.durable_files import Durable, move
 
 OPENAI: Final = "https://openaipublic.azureedge.net/main/whisper/models/{sha256}/{file}"
 
@@ -218,13 +219,8 @@ def _mark(path: Path, sha256: str) -> str:
 
 
 def _adopt(part: Path, path: Path, sha256: str) -> None:
-    part.replace(path)
+    move(part, path, durable=Durable.NAME)
     _stamp(path).write_text(_mark(path, sha256))
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 async def _checked(path: Path, sha256: str) -> bool:

@@ -14,6 +14,7 @@ from app.domain.problems.uploads import DISK_FULL
 from app.storage.blobs import BlobStore, FolderBlobs, bytes_of, sha256_of, sha256_of_blob
 from app.storage.workspace import Workspace
 from tests.doubles.blobs import MemoryBlobs
+from tests.doubles.full_disk import full_disk
 
 KEY = "clips/abc.wav"
 
@@ -146,23 +147,11 @@ def test_an_adopted_file_moves_across_file_systems(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
-    full = Path("/dev/full")
     blobs = FolderBlobs(tmp_path)
-    target = tmp_path / "clips" / "abc.wav"
-    target.parent.mkdir(parents=True)
-    import app.storage.blobs as module
-
-    names = iter(["deadbeef"])
-    (target.parent / ".deadbeef.part").symlink_to(full)  # writing there gives ENOSPC, as a full disk does
-    original = module.secrets.token_hex
-    module.secrets.token_hex = lambda _n=None: next(names)  # type: ignore[assignment]
-    try:
-        with pytest.raises(DubError) as caught:
-            blobs.put("clips/abc.wav", b"x" * 100_000)
-    finally:
-        module.secrets.token_hex = original
+    with full_disk(), pytest.raises(DubError) as caught:
+        blobs.put("clips/abc.wav", b"x" * 100_000)
     assert caught.value.problem is DISK_FULL
-    assert list(target.parent.iterdir()) == []
+    assert list((tmp_path / "clips").iterdir()) == []
 
 
 def test_the_litter_of_a_killed_writer_is_swept(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from app.dubbing.mixing.clip_cache import ClipCache
 from app.dubbing.mixing.ducking import constant
 from app.dubbing.mixing.loudness import energies_of, integrated_lufs
 from app.dubbing.mixing.true_peak import dbtp, true_peak
-from app.media.packets import AAC, OPUS, PacketCodec, PacketWriter, encode
+from app.media.packets import AAC, OPUS, PacketCodec, encode, packet_file
 from tests.unit.dubbing.sounds import RATE_HZ, decode, noise, tone
 
 CODECS = pytest.mark.parametrize(("codec", "extension"), [(AAC, "m4a"), (OPUS, "opus")], ids=["aac", "opus"])
@@ -53,7 +53,7 @@ def _encode(
         hear,
         threads,
     )
-    with PacketWriter(codec, out, len(samples)) as writer:
+    with packet_file(codec, out, len(samples)) as writer:
         for chunk in chunks:
             writer.write(store.packets(chunk, codec) or [])
     return made
@@ -148,7 +148,7 @@ def test_the_same_sound_in_both_channels_takes_fewer_bits_and_loses_nothing(
 
 
 def test_a_failure_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="stop"), PacketWriter(AAC, tmp_path / "out.m4a", RATE_HZ) as writer:
+    with pytest.raises(RuntimeError, match="stop"), packet_file(AAC, tmp_path / "out.m4a", RATE_HZ) as writer:
         writer.write(encode(AAC, _music(1), 0).packets)
         raise RuntimeError("stop")
     assert list(tmp_path.iterdir()) == []
@@ -157,7 +157,7 @@ def test_a_failure_leaves_no_file(tmp_path: Path) -> None:
 def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
     out = tmp_path / "out.m4a"
     out.write_bytes(b"old")
-    with PacketWriter(AAC, out, RATE_HZ) as writer:
+    with packet_file(AAC, out, RATE_HZ) as writer:
         writer.write(encode(AAC, _music(1), 0).packets)
         assert out.read_bytes() == b"old"
     assert out.read_bytes() != b"old"

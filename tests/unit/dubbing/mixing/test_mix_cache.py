@@ -49,7 +49,8 @@ def test_an_edited_line_encodes_its_chunk_again_and_no_other(ffmpeg: str, tmp_pa
 def test_what_a_run_does_not_use_is_forgotten(ffmpeg: str, tmp_path: Path, five: list[MixClip]) -> None:
     mix(ffmpeg, tmp_path, None, five)
     stale = {path.name for path in (tmp_path / "cache").iterdir()}
-    (tmp_path / "cache" / "killed.1.tmp").write_bytes(b"half")
+    (tmp_path / "cache" / "killed.1.tmp").write_bytes(b"half")  # of an earlier version
+    (tmp_path / "cache" / ".autodubber-01.part").write_bytes(b"half")
     (tmp_path / "cache" / "notes.txt").write_text("not ours")
     mix(ffmpeg, tmp_path, None, five[:2])
     left = {path.name for path in (tmp_path / "cache").iterdir()}
@@ -144,7 +145,7 @@ def test_what_was_made_before_a_kill_is_found(ffmpeg: str, tmp_path: Path, five:
     mixed = mix(ffmpeg, tmp_path, source, five, **changes)
     assert mixed.report.cached_chunks >= done
     assert len(mixed.heard) == 125 * RATE_HZ
-    assert not list((tmp_path / "cache").glob("*.tmp"))
+    assert not list((tmp_path / "cache").glob(".*.part"))
 
 
 def test_an_edit_late_in_a_film_reads_what_is_heard_around_it_and_no_more(

@@ -11,7 +11,7 @@ import pytest
 from app.domain.dub_options import AudioCodec, AudioFormat
 from app.dubbing.mixing import chunk_store
 from app.dubbing.worker.tasks import MixClip
-from app.media.sound_writer import SoundWriter
+from app.media.sound_writer import SoundWriter, sound_file
 from tests.unit.dubbing.mixing.mixes import STARTS_S, bursts, mix
 from tests.unit.dubbing.sounds import RATE_HZ, decode, level_db, measure, movie, noise, onset_s
 
@@ -61,7 +61,7 @@ def test_every_file_has_its_length_its_onsets_and_its_loudness(
             -16, abs=0.5 if path is out else 1.5
         )  # bursts of white noise lose a decibel in AAC: other files are that much louder
         assert peak_db <= -1.0
-    assert not list(tmp_path.glob(".*.tmp"))
+    assert not list(tmp_path.glob(".*.part"))
 
 
 @FORMATS
@@ -139,7 +139,7 @@ def test_sixteen_bits_are_dithered(ffmpeg: str, tmp_path: Path) -> None:
     """A tone of half a step survives as a tone, with noise instead of harmonics."""
     t = np.arange(4 * RATE_HZ) / RATE_HZ
     faint = np.repeat((np.sin(2 * np.pi * 1_000 * t) * 0.5 / 32_768).astype(np.float32)[:, None], 2, axis=1)
-    with SoundWriter(tmp_path / "out.wav", AudioFormat.WAV) as writer:
+    with sound_file(tmp_path / "out.wav", AudioFormat.WAV) as writer:
         writer.write(faint)
     spectrum = np.abs(np.fft.rfft(decode(ffmpeg, tmp_path / "out.wav")[:, 0] * np.hanning(len(t))))
     at = 1_000 * 4
@@ -150,7 +150,7 @@ def test_sixteen_bits_are_dithered(ffmpeg: str, tmp_path: Path) -> None:
 
 
 def test_a_failure_leaves_no_sound_file(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="stop"), SoundWriter(tmp_path / "out.flac", AudioFormat.FLAC) as writer:
+    with pytest.raises(RuntimeError, match="stop"), sound_file(tmp_path / "out.flac", AudioFormat.FLAC) as writer:
         writer.write(np.zeros((100, 2), np.float32))
         raise RuntimeError("stop")
     assert list(tmp_path.iterdir()) == []
@@ -159,7 +159,7 @@ def test_a_failure_leaves_no_sound_file(tmp_path: Path) -> None:
 def test_a_wave_file_over_four_gigabytes_says_so_in_its_header(tmp_path: Path) -> None:
     """RF64 (EBU Tech 3306) where it must be, an ordinary WAV where it need not: room for the larger header is left in
     each."""
-    with SoundWriter(tmp_path / "out.wav", AudioFormat.WAV) as writer:
+    with sound_file(tmp_path / "out.wav", AudioFormat.WAV) as writer:
         writer.write(np.zeros((100, 2), np.float32))
     head = (tmp_path / "out.wav").read_bytes()[:48]
     assert head[:4] == b"RIFF"
