@@ -29,7 +29,9 @@ def open_umask() -> Iterator[None]:
 
 def open_to_others(folder: Path) -> dict[str, str]:
     """What others may do anything with, below the folder and the folder itself."""
-    paths = [path for path in (folder, *folder.rglob("*")) if not path.is_symlink()]
+    walk = os.walk(folder)  # which passes over a folder that is deleted meanwhile
+    below = [Path(parent, name) for parent, folders, files in walk for name in (*folders, *files)]
+    paths = [path for path in (folder, *below) if not path.is_symlink()]
     assert len(paths) >= 5
     found: dict[str, int] = {}
     for path in paths:
