@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from app.speech.whisper.child import leave_numba_out
+from app.speech.whisper.child_process import leave_numba_out
 
 WINDOW_S: Final = 30.0
 TOKENS: Final = 100

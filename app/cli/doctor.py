@@ -270,7 +270,7 @@ def check_whisper(device: str) -> list[Finding]:
     if importlib.util.find_spec("whisper") is None:
         return [Finding("Whisper", False, True, "openai-whisper is not installed", "Run `make setup`.")]
     gpu_name = "torch.cuda.is_available() and torch.cuda.get_device_name()"
-    first = "from app.speech.whisper.child import leave_numba_out; leave_numba_out(); "
+    first = "from app.speech.whisper.child_process import leave_numba_out; leave_numba_out(); "
     code = (
         first + f"import json, torch, whisper; print(json.dumps([whisper.__version__, torch.__version__, {gpu_name}]))"
     )
@@ -381,13 +381,15 @@ def _answers(settings: Settings, name: str) -> int:
 async def check_engines(settings: Settings) -> list[Finding]:
     """Check every recogniser and voice, the ElevenLabs key if one is set, and the downloaded models."""
     from app.server.engines import engines_of, known_key
+    from app.speech.registry import recognizer_by_default
 
     engines = engines_of(settings)
+    recognizer = recognizer_by_default(settings.recognizer)
     try:
         checks = []
         for info in await engines.infos():
             state = info.availability
-            needed = info.name in (settings.recognizer, settings.voice.split(":", 1)[0])
+            needed = info.name in (recognizer, settings.voice.split(":", 1)[0])
             checks.append(
                 Finding(
                     f"{info.kind} {info.name}",
@@ -397,7 +399,7 @@ async def check_engines(settings: Settings) -> list[Finding]:
                     "" if state.available else state.remedy,
                 )
             )
-            if info.kind == "recognizer" and info.models:
+            if info.name == recognizer and info.models:
                 here = [model.id for model in info.models if model.ready]
                 text = (
                     f"{', '.join(here)} in {settings.models}"

@@ -41,6 +41,7 @@ _GIVEN: Final = frozenset(
     {
         "language",
         "task",
+        "recognizer",
         "model",
         "voice",
         "voice_model",
@@ -158,7 +159,9 @@ def options_of(arguments: argparse.Namespace, settings: Settings) -> DubOptions:
     """The options from the arguments, else from the settings. Raises UsageError for a value out of range."""
     from app.jobs.options import patched
     from app.jobs.schemas import OptionsPatch
+    from app.speech.registry import recognizer_by_default
 
+    recognizer = arguments.recognizer or recognizer_by_default(settings.recognizer)
     typed = {
         name: value for name in GROUP_OF if (value := getattr(arguments, name, None)) is not None and name not in _GIVEN
     }
@@ -174,7 +177,7 @@ def options_of(arguments: argparse.Namespace, settings: Settings) -> DubOptions:
         DubOptions(),
         language=arguments.language,
         task=Task(arguments.task),
-        recognizer="subtitles" if arguments.subtitles else settings.recognizer,
+        recognizer="subtitles" if arguments.subtitles else recognizer,
         model=arguments.model or settings.model,
         voice=arguments.voice or settings.voice,
         voice_model=arguments.voice_model,

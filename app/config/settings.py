@@ -61,7 +61,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     threads: Annotated[int, _doc("Processor threads for recognition and encoding; 0: as many as the machine has.")] = 0
     child_memory_bytes: Annotated[Bytes, _doc("Address-space limit of each media child process; 0: none.")] = 8 << 30
 
-    recognizer: Annotated[str, _doc("Default recognition engine.")] = "openai-whisper"
+    recognizer: Annotated[
+        str,
+        _doc("Default recognition engine: faster-whisper, openai-whisper, or auto (the first of them installed)."),
+    ] = "auto"
     model: Annotated[
         str,
         _doc(

@@ -37,6 +37,7 @@ from app.retention.cleaner import Cleaner
 from app.retention.periodic_tasks import PeriodicTask
 from app.retention.usage import StorageUsage
 from app.server.engines import engines_of, environment_keys, limits_of
+from app.speech.registry import recognizer_by_default
 from app.storage import counts, hidden
 from app.storage.blobs import BlobStore, FolderBlobs
 from app.storage.database import migrate, open_database, urgent
@@ -260,5 +261,9 @@ def schedule_of(settings: Settings) -> BackupSchedule | None:
 def defaults(settings: Settings) -> DubOptions:
     """The options of a job that names none."""
     return changed(
-        DubOptions(), recognizer=settings.recognizer, model=settings.model, voice=settings.voice, review=settings.review
+        DubOptions(),
+        recognizer=recognizer_by_default(settings.recognizer),
+        model=settings.model,
+        voice=settings.voice,
+        review=settings.review,
     )

@@ -87,7 +87,11 @@ Reserve = Callable[[int, Path], AbstractAsyncContextManager[Place]]
 
 
 class RecognitionRequest(msgspec.Struct, frozen=True):
-    """`speech` is a 16 kHz mono s16 WAV; `resume_at_s` skips what an earlier run had finished (0: from the start)."""
+    """`speech` is a 16 kHz mono s16 WAV; `resume_at_s` skips what an earlier run had finished (0: from the start).
+
+    `prompt` is text that is taken to have come before, "" for none; `hotwords` are names and terms as they are written,
+    which are likely to be said.
+    """
 
     speech: Path
     model: str
@@ -95,6 +99,8 @@ class RecognitionRequest(msgspec.Struct, frozen=True):
     task: Task
     duration_s: float
     resume_at_s: float
+    prompt: str = ""
+    hotwords: tuple[str, ...] = ()
 
 
 class RecognitionProgress(msgspec.Struct, frozen=True):

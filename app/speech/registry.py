@@ -14,7 +14,7 @@ from app.speech.elevenlabs.voice import ElevenLabsVoice
 from app.speech.espeak.voice import EspeakVoice
 from app.speech.ports import EngineInfo, Recognizer, Reserve, Voice, VoiceInfo
 from app.speech.whisper.models import ModelStore
-from app.speech.whisper.recognizer import OpenAIWhisper
+from app.speech.whisper.recognizer import FasterWhisper, OpenAIWhisper
 
 T = TypeVar("T")
 
@@ -22,6 +22,13 @@ T = TypeVar("T")
 def engine_of(voice: str) -> str:
     """The name of the engine in "ENGINE:VOICE"."""
     return voice.partition(":")[0]
+
+
+def recognizer_by_default(wanted: str) -> str:
+    """The recogniser of a job that names none: what the operator wants, "auto" the fastest that is installed."""
+    if wanted != "auto":
+        return wanted
+    return OpenAIWhisper.name if FasterWhisper.missing() else FasterWhisper.name
 
 
 class Registry:
@@ -92,8 +99,10 @@ def build_registry(
     `own_key` gives the server's own key for an engine, by its name; `reserve` is asked for the room of what is
     downloaded.
     """
-    whisper = OpenAIWhisper(
-        ModelStore(models, model_url, default=model, paths=model_paths, reserve=reserve), threads=threads, device=device
+    checkpoints = ModelStore(models, model_url, default=model, paths=model_paths, reserve=reserve)
+    recognizers = (
+        FasterWhisper(checkpoints, threads=threads, device=device),
+        OpenAIWhisper(checkpoints, threads=threads, device=device),
     )
     espeak = EspeakVoice(at_once=threads)
     elevenlabs = ElevenLabsVoice(
@@ -102,4 +111,4 @@ def build_registry(
         model=elevenlabs_model,
         most_at_once=elevenlabs_at_once,
     )
-    return Registry((whisper,), (espeak, elevenlabs))
+    return Registry(recognizers, (espeak, elevenlabs))

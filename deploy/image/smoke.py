@@ -100,7 +100,7 @@ def recognition() -> None:
     import onnxruntime
     import torch
 
-    # as app/speech/whisper/child.py leaves it out
+    # as app/speech/whisper/child_process.py leaves it out
     sys.modules["numba"] = types.SimpleNamespace(jit=lambda **_: lambda function: function)
     import whisper
     from whisper.model import ModelDimensions, Whisper
@@ -132,6 +132,23 @@ def recognition() -> None:
     mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(sound))
     language, _ = model.detect_language(mel)
     assert language is not None
+
+
+def fast_recognition() -> None:
+    import ctranslate2
+    import ctranslate2.converters.utils
+    import ctranslate2.specs.whisper_spec
+    import numpy as np
+    import tokenizers
+
+    # as app/speech/whisper/ctranslate_model.py leaves it out
+    sys.modules["huggingface_hub"] = types.ModuleType("huggingface_hub")
+    from faster_whisper import WhisperModel
+    from faster_whisper.feature_extractor import FeatureExtractor
+
+    assert "int8" in ctranslate2.get_supported_compute_types("cpu")
+    assert WhisperModel is not None and FeatureExtractor()(np.zeros(SPEECH_HZ, np.float32)).shape[0] == 80
+    assert tokenizers.Tokenizer(tokenizers.models.BPE(vocab={"a": 0}, merges=[])).encode("a").ids == [0]
 
 
 def media() -> None:
@@ -190,6 +207,6 @@ def bytecode() -> None:
 
 
 if __name__ == "__main__":
-    for use in (services, arithmetic, recognition, media, voice, bytecode):
+    for use in (services, arithmetic, recognition, fast_recognition, media, voice, bytecode):
         use()
         sys.stdout.write(f"works: {use.__name__}\n")

@@ -68,7 +68,6 @@ def test_every_dependency_is_bounded_above_and_locked_within_its_bounds() -> Non
 # Used by name or as data, not by an import statement.
 BY_NAME = {
     "espeakng-loader": "app/speech/espeak/voice.py finds its library",
-    "faster-whisper": "app/speech/whisper/vad.py takes its Silero model",
 }
 
 

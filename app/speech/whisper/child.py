@@ -1,24 +1,25 @@
 """The recognition child: `python -m app.speech.whisper.child`. A request comes on stdin, events leave on stdout, one
 JSON object a line.
 
-Events: {"event": "loaded"}, {"event": "chunk", "lines", "language", "done_s"}, {"event": "done", "language"},
-{"event": "failed", "code", "detail"}. Killing the process is how it is cancelled; its memory goes with it.
+Events: {"event": "loaded", "device"}, {"event": "hearing", "done_s"}, {"event": "chunk", "lines", "language",
+"done_s"}, {"event": "done", "language"}, {"event": "failed", "code", "detail"}. Killing the process is how it is
+cancelled; its memory goes with it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import types
 import warnings
-import wave
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from app.speech.whisper.child_process import WhisperFailure, answering, emit
 from app.speech.whisper.cleanup import RecognisedLine, settle
+from app.speech.whisper.heard import Model
+from app.speech.whisper.pace import Pace
 from app.speech.whisper.vad import SpeechChunk, chunks, wav_blocks
 
 _ENOUGH_S: Final = 3.0  # speech that is enough to tell the language by
@@ -26,8 +27,11 @@ _MOST_HELD: Final = 8  # chunks held back while the language is not known
 
 
 class Request(msgspec.Struct, frozen=True):
-    """`model` is a checkpoint's path, `language` Whisper's code or None, `device` cpu, cuda or auto."""
+    """`engine` is openai or ctranslate, `model` the path of its form of the checkpoint, `language` Whisper's code or
+    None, `device` cpu, cuda or auto. `prompt` is text that is taken to have come before, `hotwords` are likely words.
+    """
 
+    engine: str
     speech: str
     model: str
     language: str | None
@@ -35,109 +39,56 @@ class Request(msgspec.Struct, frozen=True):
     resume_at_s: float
     threads: int
     device: str
-
-
-class WhisperFailure(Exception):
-    """A catalogue code and its detail, for the parent."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
-
-
-def emit(**event: Any) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(event) + b"\n")
-    sys.stdout.buffer.flush()
+    prompt: str = ""
+    hotwords: tuple[str, ...] = ()
 
 
 def main() -> None:
     request = msgspec.json.decode(sys.stdin.buffer.readline(), type=Request)
-    # not on every system: under memory pressure the kernel kills this process before the server
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
-    try:
+    with answering():
         run(request)
-    except WhisperFailure as failure:
-        emit(event="failed", code=failure.code, detail=failure.detail)
-    except MemoryError:
-        emit(event="failed", code="out_of_memory", detail="")
-    except (wave.Error, EOFError) as error:
-        emit(event="failed", code="recognition_failed", detail=f"The recognition track cannot be read: {error}.")
-    except RuntimeError as error:
-        if not _is_memory(error):
-            raise
-        emit(event="failed", code="out_of_memory", detail="On the graphics card." if "CUDA" in str(error) else "")
 
 
 def run(request: Request) -> None:
     warnings.filterwarnings("ignore")
-    import torch
-
-    torch.set_num_threads(request.threads)
-    device = _device(request.device)
-    model = _load(request.model, device)
-    if request.language is not None and not model.is_multilingual and request.language != "en":
+    model = _load(request)
+    if request.language is not None and not model.multilingual and request.language != "en":
         raise WhisperFailure("language_unknown", "This model knows English only.")
-    emit(event="loaded", device=device)
+    emit(event="loaded", device=model.device)
     start_s = request.resume_at_s
-    for language, chunk in _with_language(
-        model, chunks(wav_blocks(Path(request.speech), start_s), start_s), request.language
-    ):
-        lines = _transcribe(model, chunk, language or "en", request.task) if chunk.speech else []
-        emit(event="chunk", lines=lines, language=language, done_s=round(chunk.end_s, 3))
-        request = msgspec.structs.replace(request, language=language)
+    pace = Pace(start_s, lambda done_s: emit(event="hearing", done_s=round(done_s, 3)))
+    with pace.told():
+        for language, chunk in _with_language(
+            model, pace, chunks(wav_blocks(Path(request.speech), start_s), start_s), request.language
+        ):
+            lines: list[RecognisedLine] = []
+            if chunk.speech:
+                with pace.over(chunk.end_s):
+                    heard = model.transcribe(
+                        chunk.samples, language or "en", request.task, request.prompt, chunk.speech_end_s
+                    )
+                    lines = settle(heard, chunk.at, chunk.speech)
+            pace.done(chunk.end_s)
+            emit(event="chunk", lines=lines, language=language, done_s=round(chunk.end_s, 3))
+            request = msgspec.structs.replace(request, language=language)
     emit(event="done", language=request.language)
 
 
-def _device(wanted: str) -> str:
-    import torch
+def _load(request: Request) -> Model:
+    if request.engine == "ctranslate":
+        from app.speech.whisper.ctranslate_model import CTranslateModel
 
-    if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
-        return "cpu"
-    if not torch.cuda.is_available():
-        raise WhisperFailure("engine_unavailable", "AUTODUBBER_DEVICE is cuda, but no CUDA device can be used here.")
-    return "cuda"
+        return CTranslateModel(request.model, request.device, request.threads, request.hotwords)
+    from app.speech.whisper.openai_model import OpenAIModel
 
-
-def leave_numba_out() -> None:
-    """Before `import whisper`: it compiles two functions for word times, which are not asked for here, with numba,
-    which is 200 MB with LLVM.
-
-    They stay uncompiled; one that is called says so.
-    """
-
-    def jit(**_: Any) -> Any:
-        def refuse(function: Any) -> Any:
-            def missing(*_arguments: Any) -> Any:
-                raise NotImplementedError(f"whisper.timing.{function.__name__} needs numba")
-
-            return missing
-
-        return refuse
-
-    sys.modules.setdefault("numba", types.SimpleNamespace(jit=jit))  # type: ignore[arg-type]  # all that whisper takes of it
-
-
-def _load(path: str, device: str) -> Any:
-    leave_numba_out()
-    import whisper  # type: ignore[import-untyped]
-
-    try:
-        return whisper.load_model(path, device=device)
-    except (RuntimeError, MemoryError) as error:
-        if isinstance(error, MemoryError) or _is_memory(error):
-            raise
-        raise WhisperFailure("model_damaged", Path(path).name) from error
-    except Exception as error:  # pickle, zipfile, KeyError, TypeError: whatever a wrong file makes torch.load raise
-        raise WhisperFailure("model_damaged", Path(path).name) from error
+    return OpenAIModel(request.model, request.device, request.threads, request.hotwords)
 
 
 def _with_language(
-    model: Any, source: Iterator[SpeechChunk], language: str | None
+    model: Model, pace: Pace, source: Iterator[SpeechChunk], language: str | None
 ) -> Iterator[tuple[str | None, SpeechChunk]]:
     """Each chunk with the language: the given one, or detected once, on the first chunks that hold enough speech."""
-    language = language if model.is_multilingual else "en"
+    language = language if model.multilingual else "en"
     held: list[SpeechChunk] = []
     for chunk in source:
         if language is not None:
@@ -148,44 +99,22 @@ def _with_language(
         else:
             yield None, chunk
         if sum(one.speech_s for one in held) >= _ENOUGH_S or len(held) >= _MOST_HELD:
-            language = _detect(model, held)
+            language = _detect(model, pace, held)
             yield from ((language, one) for one in held)
             held = []
     if held:
-        language = _detect(model, held)
+        language = _detect(model, pace, held)
         yield from ((language, one) for one in held)
 
 
-def _detect(model: Any, held: list[SpeechChunk]) -> str:
-    import whisper
-
+def _detect(model: Model, pace: Pace, held: list[SpeechChunk]) -> str:
     total: dict[str, float] = {}
     for chunk in held:
         if chunk.speech:
-            mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(chunk.samples), model.dims.n_mels).to(model.device)
-            _, probabilities = model.detect_language(mel.to(next(model.parameters()).dtype))
-            for code, probability in probabilities.items():
-                total[code] = total.get(code, 0.0) + probability * chunk.speech_s
+            with pace.over(chunk.end_s, share=0.1):
+                for code, probability in model.languages(chunk.samples).items():
+                    total[code] = total.get(code, 0.0) + probability * chunk.speech_s
     return max(total, key=total.__getitem__)
-
-
-def _transcribe(model: Any, chunk: SpeechChunk, language: str, task: str) -> list[RecognisedLine]:
-    import torch
-
-    torch.manual_seed(0)  # the fallback temperatures sample: the same chunk always gives the same text
-    result = model.transcribe(
-        chunk.samples,
-        language=language,
-        task=task,
-        condition_on_previous_text=False,
-        fp16=model.device.type == "cuda",
-        verbose=None,
-    )
-    return settle(result["segments"], chunk.at, chunk.speech)
-
-
-def _is_memory(error: BaseException) -> bool:
-    return any(sign in str(error).lower() for sign in ("out of memory", "not enough memory", "can't allocate memory"))
 
 
 if __name__ == "__main__":

@@ -4,12 +4,15 @@ imports."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 
-_REACH_S: Final = 0.35  # an edge this close to a speech edge is that edge: Whisper's own times are about this exact
+from app.speech.whisper import word_times
+from app.speech.whisper.heard import Heard
+from app.speech.whisper.word_times import Regions, TimedWord
+
 _TOUCH_S: Final = 0.1  # less speech than this under a line counts as none
 _DRIFT_S: Final = 0.2  # a line may lie this far beside its speech
 _SHORTEST_S: Final = 0.02
@@ -19,69 +22,62 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffd]+")
 
 
 class RecognisedLine(msgspec.Struct, frozen=True):
-    """A recognised line; times are seconds of the recording."""
+    """A recognised line; times are seconds of the recording. `words` together are the text, or there are none."""
 
     start_s: float
     end_s: float
     text: str
+    words: tuple[TimedWord, ...] = ()
 
 
-def settle(
-    said: Sequence[Mapping[str, Any]], at: Callable[..., float], speech: Sequence[tuple[float, float]]
-) -> list[RecognisedLine]:
+def settle(said: Sequence[Heard], at: Callable[..., float], speech: Regions) -> list[RecognisedLine]:
     """Whisper's segments of one chunk as lines within its speech.
 
-        `at` maps a second of the chunk to the recording's (`Chunk.at`), `speech` are the regions with speech in the
-        recording. Starts and ends move to the edges of speech, lines never overlap, and hallucinated lines are removed:
-        those without text, without speech under
-    them, with low confidence, or that repeat one phrase.
+    `at` maps a second of the chunk to the recording's (`SpeechChunk.at`), `speech` are the regions with speech in the
+    recording. Starts and ends move to the edges of speech, lines never overlap, and hallucinated lines are removed:
+    those without text, without speech under them, with low confidence, or that repeat one phrase.
     """
     lines: list[RecognisedLine] = []
     for segment in said:
         text = _text(segment)
         if not any(character.isalnum() for character in text):
             continue
-        start_s, end_s = at(segment["start"]), at(segment["end"], end=True)
+        words = word_times.believed(segment)
+        start_s, end_s = at(segment.start_s), at(segment.end_s, end=True)
+        if words:
+            start_s, end_s = at(words[0].start_s), at(words[-1].end_s, end=True)
         under_s = sum(max(0.0, min(end_s, last + _DRIFT_S) - max(start_s, first - _DRIFT_S)) for first, last in speech)
-        unsure = segment["no_speech_prob"] > 0.6 and segment["avg_logprob"] < -0.7
-        looping = (
-            segment["compression_ratio"] > _LOOP_RATIO and bool(lines) and lines[-1].text.casefold() == text.casefold()
-        )
+        unsure = segment.no_speech > 0.6 and segment.log_probability < -0.7
+        looping = segment.compression > _LOOP_RATIO and bool(lines) and lines[-1].text.casefold() == text.casefold()
         if unsure or looping or under_s < _TOUCH_S:
             continue
-        start_s, end_s = max(_start(start_s, speech), lines[-1].end_s if lines else 0.0), _end(end_s, speech)
+        start_s = max(word_times.start(start_s, speech), lines[-1].end_s if lines else 0.0)
+        end_s = word_times.end(end_s, speech)
         # the line lies just beside its speech: it lasts to the end of that speech, but not for longer than it did
         if end_s <= start_s:
             end_s = min(
-                start_s + max(0.3, segment["end"] - segment["start"]),
+                start_s + max(0.3, segment.end_s - segment.start_s),
                 next((last for _, last in speech if last > start_s), start_s),
             )
         if end_s - start_s < _SHORTEST_S:
             continue
-        lines.append(RecognisedLine(round(start_s, 3), round(end_s, 3), text))
+        start_s, end_s = round(start_s, 3), round(end_s, 3)
+        within = _within(word_times.placed(words, at, speech), start_s, end_s)
+        same = "".join("".join(word.text for word in within).split()) == "".join(text.split())
+        lines.append(RecognisedLine(start_s, end_s, text, tuple(within) if same else ()))
     return lines
 
 
-def _text(segment: Mapping[str, Any]) -> str:
-    text = " ".join(_CONTROL.sub(" ", segment["text"]).split())
-    return _LOOP.sub(r"\1", text) if segment["compression_ratio"] > _LOOP_RATIO else text
+def _text(segment: Heard) -> str:
+    text = " ".join(_CONTROL.sub(" ", segment.text).split())
+    return _LOOP.sub(r"\1", text) if segment.compression > _LOOP_RATIO else text
 
 
-def _start(second: float, speech: Sequence[tuple[float, float]]) -> float:
-    """A start in a pause moves on to the next speech; one just after an edge moves back to it."""
-    for first, last in speech:
-        if second < first or second - first <= _REACH_S:
-            return first
-        if second < last - _TOUCH_S:
-            return second
-    return second
-
-
-def _end(second: float, speech: Sequence[tuple[float, float]]) -> float:
-    """An end in a pause moves back to the last speech; one just before an edge moves on to it."""
-    for first, last in reversed(speech):
-        if second > last or last - second <= _REACH_S:
-            return last
-        if second > first + _TOUCH_S:
-            return second
-    return second
+def _within(words: Sequence[TimedWord], start_s: float, end_s: float) -> list[TimedWord]:
+    """The words between the line's edges: the first begins with it, the last ends with it."""
+    found = []
+    for number, word in enumerate(words):
+        first_s = start_s if number == 0 else min(max(word.start_s, start_s), end_s)
+        last_s = end_s if number + 1 == len(words) else min(max(word.end_s, first_s), end_s)
+        found.append(TimedWord(word.text.strip() if number == 0 else word.text, first_s, last_s))
+    return found

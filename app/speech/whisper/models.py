@@ -78,7 +78,7 @@ class _Anywhere:
 
 
 @contextlib.asynccontextmanager
-async def _unbounded(_size_bytes: int, _folder: Path) -> AsyncIterator[Place]:
+async def unbounded(_size_bytes: int, _folder: Path) -> AsyncIterator[Place]:
     yield _Anywhere()
 
 
@@ -101,12 +101,12 @@ class ModelStore:
         stall_s: float = 30.0,
         reserve: Reserve | None = None,
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         self._default = default
         self._paths = paths
         self._url = url or OPENAI
         self._stall_s = stall_s
-        self._reserve = reserve or _unbounded
+        self.reserve = reserve or unbounded
         self._checkpoints: Mapping[str, Checkpoint] = {one.name: one for one in checkpoints}
 
     def infos(self) -> tuple[ModelInfo, ...]:
@@ -129,7 +129,7 @@ class ModelStore:
             ModelInfo(
                 id=one.name,
                 name=f"Whisper {one.name}",
-                ready=(self._folder / one.file).is_file(),
+                ready=(self.folder / one.file).is_file(),
                 size_bytes=one.size_bytes,
                 max_characters=0,
                 languages=languages.ISO if one.multilingual else ("en",),
@@ -166,11 +166,11 @@ class ModelStore:
         """The checkpoints in the folder by name. A link that leads out of it is none."""
         try:
             entries = [
-                entry for entry in self._folder.iterdir() if entry.suffix == ".pt" and not entry.name.startswith(".")
+                entry for entry in self.folder.iterdir() if entry.suffix == ".pt" and not entry.name.startswith(".")
             ]
         except OSError:
             return {}
-        home = self._folder.resolve()
+        home = self.folder.resolve()
         real = {entry.name: entry.resolve() for entry in entries if entry.name.isprintable()}
         return {name: path for name, path in real.items() if path.is_relative_to(home) and path.is_file()}
 
@@ -183,12 +183,12 @@ class ModelStore:
         found = await asyncio.to_thread(self.find, model)
         if isinstance(found, Path):
             return found
-        path = self._folder / found.file
+        path = self.folder / found.file
         if await _checked(path, found.sha256):
             return path
-        await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
-        async with _alone(path.with_name(f".{path.name}.lock"), lambda: on_progress(file_size(part), found.size_bytes)):
+        async with alone(path.with_name(f".{path.name}.lock"), lambda: on_progress(file_size(part), found.size_bytes)):
             if not await _checked(path, found.sha256):  # another task may have downloaded it in the meantime
                 url = self._url.replace("{sha256}", found.sha256).replace("{file}", found.file)
                 await self._download(url, part, found, on_progress)
@@ -198,7 +198,7 @@ class ModelStore:
     async def _download(self, url: str, part: Path, found: Checkpoint, on_progress: Callable[[int, int], None]) -> None:
         """`download`, in room of its own."""
         there = file_size(part)
-        async with self._reserve(max(0, found.size_bytes - there), self._folder) as place:
+        async with self.reserve(max(0, found.size_bytes - there), self.folder) as place:
 
             def took(done_bytes: int, total_bytes: int) -> None:
                 nonlocal there
@@ -249,7 +249,7 @@ def _check(path: Path, sha256: str, stop: threading.Event) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def _alone(lock: Path, while_waiting: Callable[[], None]) -> AsyncIterator[None]:
+async def alone(lock: Path, while_waiting: Callable[[], None]) -> AsyncIterator[None]:
     """Hold the lock file; while another task or process has it, call `while_waiting` twice a second."""
     handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -55,6 +55,12 @@ class SpeechChunk(msgspec.Struct, frozen=True):
     def speech_s(self) -> float:
         return sum(end - start for start, end in self.speech)
 
+    @property
+    def speech_end_s(self) -> float:
+        """Where the last speech ends, in seconds of the chunk."""
+        begin, second = self.pieces[-1]
+        return begin * FRAME_S + self.speech[-1][1] - second
+
     def at(self, chunk_s: float, *, end: bool = False) -> float:
         """Where a moment of the chunk lies in the recording. On a seam a start belongs to the later piece, an end to
         the earlier."""

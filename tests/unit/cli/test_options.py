@@ -68,7 +68,7 @@ def test_the_command_line_offers_what_there_is(option: str, kind: type[StrEnum])
 
 def test_nothing_typed_means_the_defaults(tmp_path: Path) -> None:
     made = options(tmp_path)
-    assert changed(made, model="", review=True) == DubOptions()
+    assert changed(made, model="", review=True, recognizer="openai-whisper") == DubOptions()
     assert (made.recognition.model, made.recognition.review) == (load({}).model, False)
 
 

@@ -22,7 +22,7 @@ def registry(tmp_path: Path) -> Registry:
 
 async def test_every_engine_is_told_and_why_it_is_not_available(registry: Registry) -> None:
     infos = {info.name: info for info in await registry.infos()}
-    assert set(infos) == {"openai-whisper", "espeak", "elevenlabs"}
+    assert set(infos) == {"faster-whisper", "openai-whisper", "espeak", "elevenlabs"}
     assert infos["openai-whisper"].kind == "recognizer" and infos["espeak"].availability.available
     assert not infos["elevenlabs"].availability.available and infos["elevenlabs"].availability.remedy
     await registry.close()
@@ -64,6 +64,8 @@ def test_nothing_heavy_is_imported_with_the_registry() -> None:
     assert not loaded & {
         "torch",
         "whisper",
+        "ctranslate2",
+        "tokenizers",
         "numpy",
         "elevenlabs",
         "onnxruntime",

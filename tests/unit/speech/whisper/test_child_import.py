@@ -7,7 +7,7 @@ import sys
 
 _PROGRAM = """
 import sys
-from app.speech.whisper.child import leave_numba_out
+from app.speech.whisper.child_process import leave_numba_out
 leave_numba_out()
 import whisper
 import whisper.timing

@@ -1,18 +1,18 @@
 """What Whisper says becomes lines within the speech, without what it makes up."""
 
 import itertools
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.speech.whisper.cleanup import RecognisedLine, settle
+from app.speech.whisper.heard import Heard
 
 
-def said(start: float, end: float, text: str, **changes: float) -> dict[str, Any]:
-    usual = {"seek": 0, "no_speech_prob": 0.01, "avg_logprob": -0.2, "compression_ratio": 1.2}
-    return {"start": start, "end": end, "text": text} | usual | changes
+def said(start_s: float, end_s: float, text: str, **changes: float) -> Heard:
+    usual = {"no_speech": 0.01, "log_probability": -0.2, "compression": 1.2}
+    return Heard(start_s=start_s, end_s=end_s, text=text, words=(), **(usual | changes))
 
 
 def same(second: float, *, end: bool = False) -> float:
@@ -49,19 +49,19 @@ def test_a_line_just_beside_its_speech_is_kept_there() -> None:
         said(0.0, 1.0, "..."),
         said(0.0, 1.0, "♪♪"),
         said(6.0, 8.0, "Thanks for watching!"),
-        said(0.0, 1.0, "you", no_speech_prob=0.9, avg_logprob=-1.0),
+        said(0.0, 1.0, "you", no_speech=0.9, log_probability=-1.0),
         said(1.0, 1.0, "Gone."),
     ],
 )
-def test_what_is_made_up_goes(made_up: dict[str, Any]) -> None:
+def test_what_is_made_up_goes(made_up: Heard) -> None:
     assert settle([made_up], same, [(0.0, 4.0)]) == []
 
 
 def test_a_loop_is_said_once() -> None:
     loop = " ".join(["Thank you."] * 12)
-    (line,) = settle([said(0.0, 4.0, loop, compression_ratio=9.0)], same, [(0.0, 4.0)])
+    (line,) = settle([said(0.0, 4.0, loop, compression=9.0)], same, [(0.0, 4.0)])
     assert line.text == "Thank you."
-    lines = settle([said(i, i + 1, "Okay.", compression_ratio=9.0) for i in range(4)], same, [(0.0, 4.0)])
+    lines = settle([said(i, i + 1, "Okay.", compression=9.0) for i in range(4)], same, [(0.0, 4.0)])
     assert [line.text for line in lines] == ["Okay."]
 
 

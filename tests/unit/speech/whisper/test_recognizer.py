@@ -1,4 +1,5 @@
-"""The real openai-whisper on a small trained checkpoint: words, times, streaming, cancelling, failing."""
+"""The real faster-whisper and openai-whisper on a small trained checkpoint: words, times, streaming, cancelling,
+failing."""
 
 import asyncio
 import itertools
@@ -27,7 +28,7 @@ from app.domain.problems.voices import ENGINE_UNAVAILABLE
 from app.domain.segment import Segment
 from app.speech.ports import Recognised, RecognitionProgress, RecognitionRequest
 from app.speech.whisper.models import ModelStore
-from app.speech.whisper.recognizer import OpenAIWhisper
+from app.speech.whisper.recognizer import FasterWhisper, OpenAIWhisper, WhisperRecognizer
 from tests.unit.speech.conftest import Compose, Recording, read, write
 
 Event = Recognised | RecognitionProgress
@@ -54,9 +55,10 @@ class Listener:
         return [segment for chunk in self.chunks for segment in chunk.segments]
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> OpenAIWhisper:
-    return OpenAIWhisper(ModelStore(tmp_path / "models", paths=True), threads=1, device="cpu")
+@pytest.fixture(params=[FasterWhisper, OpenAIWhisper], ids=lambda kind: kind.name)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> WhisperRecognizer:
+    kind: type[WhisperRecognizer] = request.param
+    return kind(ModelStore(tmp_path / "models", paths=True), threads=1, device="cpu")
 
 
 def request(recording: Recording, model: Path, **changes: object) -> RecognitionRequest:
@@ -80,7 +82,7 @@ def assert_says(segments: list[Segment], lines: tuple[tuple[float, str], ...]) -
 
 @pytest.mark.parametrize("name", ["en_short", "en_60s", "es_30s", "fr_30s"])
 async def test_a_clip_gives_its_words_its_times_and_its_language(
-    engine: OpenAIWhisper, whisper_checkpoint: Path, clips: dict[str, Recording], name: str
+    engine: WhisperRecognizer, whisper_checkpoint: Path, clips: dict[str, Recording], name: str
 ) -> None:
     heard = Listener()
     language = await engine.transcribe(request(clips[name], whisper_checkpoint), heard)
@@ -92,7 +94,7 @@ async def test_a_clip_gives_its_words_its_times_and_its_language(
 
 
 def test_long_pauses_and_a_late_start_do_not_move_the_lines(
-    engine: OpenAIWhisper, whisper_checkpoint: Path, compose: Compose
+    engine: WhisperRecognizer, whisper_checkpoint: Path, compose: Compose
 ) -> None:
     recording = compose(
         [
@@ -108,7 +110,7 @@ def test_long_pauses_and_a_late_start_do_not_move_the_lines(
 
 
 async def test_chunks_arrive_while_the_rest_is_still_being_heard(
-    engine: OpenAIWhisper, whisper_checkpoint: Path, clips: dict[str, Recording]
+    engine: WhisperRecognizer, whisper_checkpoint: Path, clips: dict[str, Recording]
 ) -> None:
     heard = Listener()
     task = asyncio.create_task(engine.transcribe(request(clips["en_60s"], whisper_checkpoint), heard))
@@ -120,7 +122,7 @@ async def test_chunks_arrive_while_the_rest_is_still_being_heard(
 
 
 async def test_cancelling_ends_the_child_within_a_second(
-    engine: OpenAIWhisper,
+    engine: WhisperRecognizer,
     whisper_checkpoint: Path,
     clips: dict[str, Recording],
     own_children: Callable[[], list[psutil.Process]],
@@ -137,7 +139,7 @@ async def test_cancelling_ends_the_child_within_a_second(
 
 
 async def test_a_killed_child_is_an_error_and_the_next_run_goes_on_where_it_stopped(
-    engine: OpenAIWhisper,
+    engine: WhisperRecognizer,
     whisper_checkpoint: Path,
     clips: dict[str, Recording],
     own_children: Callable[[], list[psutil.Process]],
@@ -160,7 +162,7 @@ async def test_a_killed_child_is_an_error_and_the_next_run_goes_on_where_it_stop
 
 
 async def test_a_kill_for_memory_is_told_as_that(
-    engine: OpenAIWhisper,
+    engine: WhisperRecognizer,
     whisper_checkpoint: Path,
     clips: dict[str, Recording],
     monkeypatch: pytest.MonkeyPatch,
@@ -178,7 +180,7 @@ async def test_a_kill_for_memory_is_told_as_that(
 
 
 async def test_a_given_language_and_the_translate_task_reach_whisper(
-    engine: OpenAIWhisper, whisper_checkpoint: Path, clips: dict[str, Recording]
+    engine: WhisperRecognizer, whisper_checkpoint: Path, clips: dict[str, Recording]
 ) -> None:
     heard = Listener()
     language = await engine.transcribe(
@@ -187,7 +189,7 @@ async def test_a_given_language_and_the_translate_task_reach_whisper(
     assert language == "es"
 
 
-async def test_silence_is_no_speech(engine: OpenAIWhisper, whisper_checkpoint: Path, tmp_path: Path) -> None:
+async def test_silence_is_no_speech(engine: WhisperRecognizer, whisper_checkpoint: Path, tmp_path: Path) -> None:
     import numpy as np
 
     path = write(tmp_path / "silence.wav", np.random.default_rng(1).normal(0, 20, 16_000 * 12))
@@ -197,7 +199,7 @@ async def test_silence_is_no_speech(engine: OpenAIWhisper, whisper_checkpoint: P
 
 
 async def test_a_rest_without_speech_is_fine_when_resumed(
-    engine: OpenAIWhisper, whisper_checkpoint: Path, clips: dict[str, Recording], tmp_path: Path
+    engine: WhisperRecognizer, whisper_checkpoint: Path, clips: dict[str, Recording], tmp_path: Path
 ) -> None:
     import numpy as np
 
@@ -209,7 +211,7 @@ async def test_a_rest_without_speech_is_fine_when_resumed(
 
 
 async def test_a_file_that_is_no_checkpoint_is_named_damaged(
-    engine: OpenAIWhisper, clips: dict[str, Recording], tmp_path: Path
+    engine: WhisperRecognizer, clips: dict[str, Recording], tmp_path: Path
 ) -> None:
     wrong = tmp_path / "wrong.pt"
     wrong.write_bytes(b"<html>not a model</html>")
@@ -230,7 +232,7 @@ async def test_a_file_that_is_no_checkpoint_is_named_damaged(
     ],
 )
 async def test_what_cannot_work_is_refused_before_anything_starts(
-    engine: OpenAIWhisper,
+    engine: WhisperRecognizer,
     whisper_checkpoint: Path,
     clips: dict[str, Recording],
     changes: dict[str, object],
@@ -244,7 +246,7 @@ async def test_what_cannot_work_is_refused_before_anything_starts(
 
 
 async def test_a_recording_that_cannot_be_read_is_an_error_without_paths(
-    engine: OpenAIWhisper, whisper_checkpoint: Path, tmp_path: Path
+    engine: WhisperRecognizer, whisper_checkpoint: Path, tmp_path: Path
 ) -> None:
     missing = Recording(tmp_path / "secret-folder" / "speech.wav", (), 5.0)
     with pytest.raises(DubError) as caught:
@@ -260,14 +262,15 @@ async def test_cuda_that_is_not_there_is_said(
 
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device")
-    engine = OpenAIWhisper(ModelStore(tmp_path, paths=True), threads=1, device="cuda")
-    with pytest.raises(DubError) as caught:
-        await engine.transcribe(request(clips["en_short"], whisper_checkpoint), Listener())
-    assert caught.value.problem is ENGINE_UNAVAILABLE
+    for kind in (FasterWhisper, OpenAIWhisper):
+        engine = kind(ModelStore(tmp_path, paths=True), threads=1, device="cuda")
+        with pytest.raises(DubError) as caught:
+            await engine.transcribe(request(clips["en_short"], whisper_checkpoint), Listener())
+        assert caught.value.problem is ENGINE_UNAVAILABLE
 
 
 async def test_info_lists_models_and_says_what_is_missing(
-    engine: OpenAIWhisper, monkeypatch: pytest.MonkeyPatch
+    engine: WhisperRecognizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     info = await engine.info()
     assert info.availability.available and {"tiny", "base", "turbo"} <= {model.id for model in info.models}
