@@ -21,8 +21,11 @@ export async function createJob(body: CreateJob): Promise<Job> {
 	return unwrap(await client.POST('/api/jobs', { body }));
 }
 
-export async function updateJob(job_id: string, body: JobPatch): Promise<Job> {
-	return unwrap(await client.PATCH('/api/jobs/{job_id}', { params: { path: { job_id } }, body }));
+const seen = (choices_revision: number) => ({ 'If-Match': `"${choices_revision}"` });
+
+/** Throws JobChangedError when others have changed the same fields since that revision; nothing is changed then. */
+export async function updateJob(job_id: string, body: JobPatch, choices_revision: number): Promise<Job> {
+	return unwrap(await client.PATCH('/api/jobs/{job_id}', { params: { path: { job_id }, header: seen(choices_revision) }, body }));
 }
 
 export async function deleteJob(job_id: string): Promise<void> {
@@ -31,8 +34,9 @@ export async function deleteJob(job_id: string): Promise<void> {
 
 export type JobAction = 'approve' | 'render' | 'cancel' | 'retry';
 
-export async function steerJob(job_id: string, action: JobAction): Promise<Job> {
-	return unwrap(await client.POST(`/api/jobs/{job_id}/${action}`, { params: { path: { job_id } } }));
+/** Throws JobChangedError when what is to be rendered was changed since that revision; nothing is started then. */
+export async function steerJob(job_id: string, action: JobAction, choices_revision: number): Promise<Job> {
+	return unwrap(await client.POST(`/api/jobs/{job_id}/${action}`, { params: { path: { job_id }, header: seen(choices_revision) } }));
 }
 
 export async function duplicateJob(job_id: string, body: JobPatch): Promise<Job> {

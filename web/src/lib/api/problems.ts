@@ -1,4 +1,4 @@
-import type { ProblemDetails } from './types';
+import type { ChangedField, JobChangedDetails, ProblemDetails } from './types';
 
 /** An error from the catalogue: `code` is stable, `hint` says what to do. */
 export class ApiError extends Error {
@@ -10,6 +10,18 @@ export class ApiError extends Error {
 	) {
 		super(message);
 		this.name = 'ApiError';
+	}
+}
+
+/** Others have changed the same fields of a job: each with its value now, and the revision that a change has to name. */
+export class JobChangedError extends ApiError {
+	readonly changed: readonly ChangedField[];
+	readonly choices_revision: number;
+
+	constructor({ code, status, title, hint, changed, choices_revision }: JobChangedDetails) {
+		super(code, status, title, hint);
+		this.changed = changed;
+		this.choices_revision = choices_revision;
 	}
 }
 
@@ -28,6 +40,7 @@ export function toApiError(body: unknown, status: number): ApiError {
 	if (!isProblem(body)) {
 		return new ApiError('unknown', status, `The server answered with status ${status}.`, 'A proxy in between may have refused it; try again.');
 	}
+	if (body.code === 'job_changed') return new JobChangedError(body as JobChangedDetails);
 	const said = body.title === body.detail || !body.detail ? body.title : `${body.title} ${body.detail}`;
 	return new ApiError(body.code, body.status, said, body.hint);
 }

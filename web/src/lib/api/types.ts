@@ -41,6 +41,8 @@ export type LastBackup = Schemas['LastBackup'];
 export type CleanReport = Schemas['CleanReport'];
 export type Deletion = Schemas['Deletion'];
 export type ProblemDetails = Schemas['ProblemDetails'];
+export type JobChangedDetails = Schemas['JobChangedDetails'];
+export type ChangedField = Schemas['ChangedField'];
 
 type Messages<Path extends '/ws' | '/ws/{job_id}'> = paths[Path]['get']['responses'][101]['content']['application/json'];
 

@@ -1,10 +1,11 @@
-import { deleteJob, duplicateJob, estimateJob, getJob, steerJob, updateJob, type JobAction } from '$lib/api/jobs';
-import { asApiError, type ApiError } from '$lib/api/problems';
+import { deleteJob, duplicateJob, estimateJob, getJob, steerJob, type JobAction } from '$lib/api/jobs';
+import { ApiError, asApiError, JobChangedError } from '$lib/api/problems';
 import { getSegments } from '$lib/api/segments';
 import { LiveSocket, type Connection } from '$lib/api/socket';
-import type { Estimate, Job, JobMessage, JobPatch, OptionsPatch } from '$lib/api/types';
-import { merged } from '$lib/format/options';
+import type { Estimate, Job, JobMessage, JobPatch } from '$lib/api/types';
+import { fieldLabel, fieldValue } from '$lib/format/changes';
 import { isRunning, steps } from '$lib/format/stages';
+import { JobChanges } from './changes.svelte';
 import { LinesStore } from './lines.svelte';
 import { ReportStore } from './report.svelte';
 import { server } from './server.svelte';
@@ -13,21 +14,16 @@ import { server } from './server.svelte';
 export class JobStore {
 	readonly lines: LinesStore;
 	readonly report: ReportStore;
+	readonly changes: JobChanges;
 	#job = $state.raw<Job | null>(null);
 	#gone = $state(false);
 	#message = $state('');
 	#connection = $state<Connection>('connecting');
 	#estimate = $state.raw<Estimate | null>(null);
 	#estimateError = $state.raw<ApiError | null>(null);
-	/** Options on their way to the server. */
-	#unsaved = $state.raw<OptionsPatch[]>([]);
-	#updates: Promise<unknown> = Promise.resolve();
 	#socket: LiveSocket<JobMessage> | null = null;
 
-	readonly #shown = $derived.by(() => {
-		if (!this.#job || !this.#unsaved.length) return this.#job;
-		return { ...this.#job, options: merged(this.#job.options, ...this.#unsaved) };
-	});
+	readonly #shown = $derived.by(() => this.#job && this.changes.over(this.#job));
 	readonly running = $derived.by(() => this.#job !== null && isRunning(this.#job));
 	readonly steps = $derived.by(() => (this.#job ? steps(this.#job, server.stages) : []));
 	/** Lines can be changed: nothing is working on them. */
@@ -39,6 +35,13 @@ export class JobStore {
 	constructor(readonly id: string) {
 		this.lines = new LinesStore(id);
 		this.report = new ReportStore(id);
+		this.changes = new JobChanges(id, {
+			saved: (job) => {
+				this.#take(job);
+				void this.refreshEstimate();
+			},
+			conflicted: () => void this.#read()
+		});
 	}
 
 	get job(): Job | null {
@@ -81,7 +84,7 @@ export class JobStore {
 				this.lines.reconnected();
 				return;
 			case 'state':
-				this.#job = message.job;
+				this.#take(message.job);
 				if (!isRunning(message.job)) this.#message = '';
 				return;
 			case 'progress': {
@@ -98,19 +101,26 @@ export class JobStore {
 		}
 	}
 
-	/** Approve, render, cancel or retry; unsaved lines are saved first. */
+	/** Approve, render, cancel or retry; unsaved changes are saved first. It starts only with the options that are shown. */
 	async steer(action: JobAction): Promise<void> {
 		if (this.lines.dirty) await this.lines.flush();
-		this.#job = await steerJob(this.id, action);
+		await this.changes.sent;
+		try {
+			this.#take(await steerJob(this.id, action, this.#job?.choices_revision ?? 0));
+		} catch (thrown) {
+			if (!(thrown instanceof JobChangedError)) throw thrown;
+			void this.#read();
+			const now = thrown.changed.map(({ field, now }) => `${fieldLabel(field)}: ${fieldValue(field, now, (voice) => server.voiceName(voice))}`);
+			throw new ApiError(thrown.code, thrown.status, `This was changed elsewhere just now. ${now.join(', ')}.`, 'Look at it, then start again.');
+		}
 	}
 
-	/** Changes the title, options or background, one after the other. Options are shown at once, and as they were when the server refuses. */
-	update(patch: JobPatch): Promise<void> {
-		const options = patch.options ?? {};
-		this.#unsaved = [...this.#unsaved, options];
-		const turn = this.#updates.then(() => this.#update(patch, options));
-		this.#updates = turn.catch(() => undefined);
-		return turn;
+	/**
+	 * Changes the title, options or background, one after the other. Options are shown at once, and as they were when the server refuses.
+	 * `seen` is the job as it was shown when the person began. False when the change gave way to another's (`changes.conflicts`).
+	 */
+	async update(patch: JobPatch, seen = this.job): Promise<boolean> {
+		return seen !== null && (await this.changes.save(patch, seen));
 	}
 
 	/** A new job from the same upload; its id. */
@@ -133,13 +143,11 @@ export class JobStore {
 		}
 	}
 
-	async #update(patch: JobPatch, options: OptionsPatch): Promise<void> {
-		try {
-			this.#job = await updateJob(this.id, patch);
-		} finally {
-			this.#unsaved = this.#unsaved.filter((other) => other !== options);
-		}
-		void this.refreshEstimate();
+	/** A newer row of the job. What a person chose never steps back: answers and events may overtake each other. */
+	#take(job: Job): void {
+		const last = this.#job;
+		const { title, options, has_stem, choices_revision } = last && last.choices_revision > job.choices_revision ? last : job;
+		this.#job = { ...job, title, options, has_stem, choices_revision };
 	}
 
 	#connected(connection: Connection): void {
@@ -152,7 +160,7 @@ export class JobStore {
 	async #read(): Promise<void> {
 		try {
 			const [job, segments] = await Promise.all([getJob(this.id), getSegments(this.id)]);
-			this.#job = job;
+			this.#take(job);
 			this.lines.take(segments);
 			this.lines.reconnected();
 		} catch (thrown) {

@@ -3,7 +3,7 @@ import type { Job, JobPatch } from '$lib/api/types';
 import { merged } from '$lib/format/options';
 import { JobStore } from './job.svelte';
 
-const row = (options: Partial<Job['options']>) => ({ id: 'job', state: 'review', revision: 1, artifacts: [], options }) as unknown as Job;
+const row = (options: Partial<Job['options']>) => ({ id: 'job', state: 'review', revision: 1, choices_revision: 1, artifacts: [], options }) as unknown as Job;
 
 describe('the options of a job', () => {
 	let store: JobStore;
