@@ -20,7 +20,7 @@ from app.domain.principal import ANYONE, Principal
 from app.jobs.service import JobService
 from app.retention.cleaner import Cleaner
 from app.retention.usage import StorageUsage
-from tests.unit.jobs.test_service import House
+from tests.unit.jobs.house import House
 
 MIA = Principal("mia")
 

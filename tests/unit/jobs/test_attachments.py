@@ -14,7 +14,7 @@ from app.domain.problems.jobs import JOB_STATE
 from app.domain.problems.media import AUDIO_TRACK_MISSING, CONTAINER_UNSUITABLE, STEM_INVALID
 from app.domain.problems.uploads import UPLOAD_INCOMPLETE, UPLOAD_NOT_FOUND
 from app.jobs.schemas import CreateJob, JobPatch, OptionsPatch
-from tests.unit.jobs.test_service import MEDIA, House, refused
+from tests.unit.jobs.house import MEDIA, House, refused
 from tests.unit.media.samples import sample
 
 

@@ -20,7 +20,7 @@ from app.storage import references
 from app.storage.blobs import bytes_of
 from app.storage.disk_floor import Floor
 from tests.doubles.blobs import MemoryBlobs
-from tests.unit.jobs.test_service import House
+from tests.unit.jobs.house import House
 from tests.unit.media.samples import sample
 
 APP = Path(__file__).parents[3] / "app"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -14,13 +13,8 @@ from app.domain.errors import DubError
 from app.domain.job import Job, JobState
 from app.domain.problems.jobs import JOB_CHANGED
 from app.jobs.schemas import JobPatch, OptionsPatch, SegmentChanges, SegmentEdit
+from tests.unit.jobs.house import LINES, House, refused
 from tests.unit.jobs.test_attachments import brought
-from tests.unit.jobs.test_service import LINES, House, refused
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path)
 
 
 def voice(**fields: float) -> JobPatch:

@@ -15,7 +15,7 @@ from app.jobs.eta import StageClock
 from app.jobs.failures import Failures
 from app.jobs.runner import StageRunner
 from app.jobs.stages import Done
-from tests.unit.jobs.test_service import House
+from tests.unit.jobs.house import House
 
 HOUR_S = 3600.0
 

@@ -29,7 +29,7 @@ from app.jobs.schemas import CreateJob, JobPatch, SegmentChanges, SegmentEdit, S
 from app.storage import batches
 from app.storage.database import migrate, open_database
 from app.storage.jobs import JobStore
-from tests.unit.jobs.test_service import OPTIONS, House, refused
+from tests.unit.jobs.house import OPTIONS, House, refused
 
 
 def lines(count: int) -> list[Segment]:

@@ -14,7 +14,7 @@ from app.domain.job import JobState
 from app.domain.problems.recognition import MODEL_UNKNOWN
 from app.jobs.schemas import CreateJob, JobPatch, OptionsPatch
 from app.speech.ports import RecognitionRequest
-from tests.unit.jobs.test_service import House
+from tests.unit.jobs.house import House
 
 SRT = b"1\n00:00:01,000 --> 00:00:02,000\nHello.\n"
 

@@ -27,7 +27,7 @@ from app.jobs.stages import BODIES, Done, StageBody, body_of
 from app.jobs.workflows import Engine
 from app.storage.disk_floor import Floor
 from app.storage.job_row import JobRow
-from tests.unit.jobs.test_service import House
+from tests.unit.jobs.house import House
 
 LINES = b"1\n00:00:00,200 --> 00:00:01,800\nNow turn the table.\n"
 

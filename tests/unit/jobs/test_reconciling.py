@@ -16,7 +16,7 @@ from app.jobs.failures import Failures
 from app.jobs.reconciling import MOST_AGAIN, Reconciler
 from app.storage.disk_reserve import Reserve
 from tests.doubles.full_disk import full_disk
-from tests.unit.jobs.test_service import House
+from tests.unit.jobs.house import House
 
 FAILURE = JobError(NO_SPEECH.code, NO_SPEECH.message, NO_SPEECH.hint, "transcribe")
 

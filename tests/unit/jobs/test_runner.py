@@ -18,7 +18,7 @@ from app.jobs.stages import Done
 from app.speech.registry import build_registry
 from app.storage.workspace import Workspace
 from app.system.children import Limits
-from tests.unit.jobs.test_service import House
+from tests.unit.jobs.house import House
 
 
 def made(house: House) -> Done:

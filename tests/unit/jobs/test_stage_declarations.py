@@ -35,7 +35,7 @@ from app.speech.registry import build_registry
 from app.storage.blobs import FolderBlobs
 from app.storage.workspace import Workspace
 from app.system.children import Limits
-from tests.unit.jobs.test_service import OPTIONS
+from tests.unit.jobs.house import OPTIONS
 
 OTHER: dict[type, Any] = {bool: True, str: "other", float: 0.9, int: 1, type(None): None}
 VALUES: dict[str, Any] = {

@@ -13,7 +13,7 @@ from app.jobs.stages import StageWork
 from app.speech.registry import build_registry
 from app.storage.workspace import Workspace
 from app.system.children import Limits
-from tests.unit.jobs.test_service import House
+from tests.unit.jobs.house import House
 
 WORDS = ["One", "word", "in", "every", "cue.", "This", "is", "no", "way", "to", "speak."]
 ONE_WORD = "\n\n".join(

@@ -20,7 +20,7 @@ from app.domain.stages import STAGES, Stage, names
 from app.jobs.failures import Failures
 from app.jobs.workflows import Engine, workflow_version
 from tests.doubles.full_disk import full_disk
-from tests.unit.jobs.test_service import House
+from tests.unit.jobs.house import House
 
 
 class Scripted:

@@ -21,7 +21,7 @@ from app.storage import tables as t
 from app.storage.blobs import FolderBlobs, bytes_of
 from app.storage.database import migrate, open_database
 from app.storage.jobs import JobStore
-from tests.unit.jobs.test_service import MEDIA, OPTIONS
+from tests.unit.jobs.house import MEDIA, OPTIONS
 
 DAY_S = 24 * 3600.0
 

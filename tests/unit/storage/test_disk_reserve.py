@@ -15,7 +15,7 @@ from app.domain.problems.uploads import DISK_FULL
 from app.storage import disk_reserve as reserves
 from app.storage.disk_reserve import PIECE_BYTES, SIZE_BYTES, Reserve
 from tests.doubles.full_disk import full_disk
-from tests.unit.jobs.test_service import House
+from tests.unit.jobs.house import House
 
 
 @pytest.fixture

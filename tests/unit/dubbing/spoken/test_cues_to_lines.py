@@ -24,8 +24,8 @@ from app.dubbing.transcribe import transcribe
 from app.jobs import editing
 from app.jobs.schemas import SegmentChanges, SegmentEdit
 from app.speech.ports import Recognised
+from tests.unit.jobs.house import MEDIA
 from tests.unit.jobs.test_options import OPTIONS
-from tests.unit.jobs.test_service import MEDIA
 
 SDH = b"""1
 00:00:01,000 --> 00:00:02,000
