@@ -10,10 +10,12 @@ import httpx
 import msgspec
 import pytest
 
+from app.domain.job import JobState
 from app.domain.media import ArtifactKind
 from app.domain.report import LineReport, Report
 from app.domain.segment import Flag
 from tests.unit.api.serving import Server, seed_job
+from tests.unit.api.studio import Studio
 
 VIDEO = secrets.token_bytes(3 * (1 << 20) + 12345)
 LINE = LineReport("s0", "Line 0.", 0.0, 0.1, 0.1, 0.8, 1.3, 8.75, (Flag.SHORTEN,))
@@ -53,4 +55,22 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeded]:
 @pytest.fixture
 def client(seeded: Seeded) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=seeded.url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A server of the file's own: its tests may change the jobs."""
+    data: Path = tmp_path_factory.mktemp("studio") / "data"
+    ids = [
+        seed_job(data, {ArtifactKind.VIDEO: (b"v", "video/mp4", "mp4")}, title=f"Film {i}", lines=3) for i in range(5)
+    ]
+    ids.append(seed_job(data, {}, title="Straße 100%", state=JobState.REVIEW, phase="prepare"))
+    with Server(data) as server:
+        yield Studio(server, ids)
+
+
+@pytest.fixture
+def api(studio: Studio) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=studio.server.url, timeout=30) as client:
         yield client

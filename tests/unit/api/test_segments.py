@@ -1,0 +1,93 @@
+"""The lines of a job over a real server."""
+
+from __future__ import annotations
+
+import io
+import wave
+from typing import Any
+
+import httpx
+
+from tests.unit.api.studio import Studio, refused
+
+
+def test_a_line_is_locked_and_unlocked(studio: Studio, api: httpx.Client) -> None:
+    path = f"/api/jobs/{studio.ids[3]}/segments"
+
+    def edited(**change: Any) -> httpx.Response:
+        return api.patch(
+            path, json={"edit": [{"id": "s1", **change}]}, headers={"If-Match": api.get(path).headers["etag"]}
+        )
+
+    line = edited(start_locked=True, locked_rate=1.1).json()["segments"][1]
+    assert (line["start_locked"], line["locked_rate"]) == (True, 1.1)
+    assert edited(text="Other words.").json()["segments"][1]["locked_rate"] == 1.1
+    line = edited(start_locked=False, locked_rate=None, text="Line 1.").json()["segments"][1]
+    assert (line["start_locked"], line["locked_rate"]) == (False, None)
+    refused(edited(locked_rate=5), 400, "invalid_request")
+
+
+def test_no_edit_of_the_lines_is_lost(studio: Studio, api: httpx.Client) -> None:
+    path = f"/api/jobs/{studio.ids[1]}/segments"
+    first = api.get(path)
+    tag = first.headers["etag"]
+    assert tag == f'"{first.json()["revision"]}"'
+    edit = {"edit": [{"id": "s0", "text": "Mine."}]}
+    refused(api.patch(path, json=edit), 428, "precondition_required")
+    for stale in ('"0"', '"x"', "*", "7"):
+        refused(api.patch(path, json=edit, headers={"If-Match": stale}), 412, "edit_conflict")
+    mine = api.patch(path, json=edit, headers={"If-Match": tag})
+    assert mine.status_code == 200
+    assert mine.json()["segments"][0]["text"] == "Mine."
+    refused(
+        api.patch(path, json={"edit": [{"id": "s0", "text": "Theirs."}]}, headers={"If-Match": tag}),
+        412,
+        "edit_conflict",
+    )
+    newer = mine.headers["etag"]
+    changes = {"add": [{"text": "New.", "start_s": 5, "end_s": 6}], "remove": ["s2"]}
+    after = api.patch(path, json=changes, headers={"If-Match": newer}).json()
+    assert [line["text"] for line in after["segments"]] == ["Mine.", "Line 1.", "New."]
+    assert api.get(f"/api/jobs/{studio.ids[1]}").json()["segment_count"] == 3
+
+
+def test_an_edit_happens_wholly_or_not_at_all(studio: Studio, api: httpx.Client) -> None:
+    path = f"/api/jobs/{studio.ids[2]}/segments"
+    before = api.get(path)
+    tag = {"If-Match": before.headers["etag"]}
+    refused(
+        api.patch(path, json={"edit": [{"id": "s0", "text": "x"}, {"id": "none", "text": "y"}]}, headers=tag),
+        404,
+        "segment_not_found",
+    )
+    refused(
+        api.patch(
+            path, json={"edit": [{"id": "s0", "text": "x"}, {"id": "s1", "start_s": 9, "end_s": 1}]}, headers=tag
+        ),
+        422,
+        "times_invalid",
+    )
+    refused(api.patch(path, json={"edit": [{"id": "s0", "text": "x" * 5001}]}, headers=tag), 400, "invalid_request")
+    assert api.get(path).json() == before.json()
+
+
+def test_a_line_is_split_and_merged(studio: Studio, api: httpx.Client) -> None:
+    path = f"/api/jobs/{studio.ids[3]}/segments"
+    tag = api.get(path).headers["etag"]
+    split = api.post(f"{path}/s0/split", json={"at": 5}, headers={"If-Match": tag})
+    texts = [line["text"] for line in split.json()["segments"]]
+    assert texts == ["Line", "0.", "Line 1.", "Line 2."]
+    refused(api.post(f"{path}/s0/merge", headers={"If-Match": tag}), 412, "edit_conflict")
+    refused(api.post(f"{path}/s0/merge"), 428, "precondition_required")
+    merged = api.post(f"{path}/{split.json()['segments'][0]['id']}/merge", headers={"If-Match": split.headers["etag"]})
+    assert [line["text"] for line in merged.json()["segments"]] == ["Line 0.", "Line 1.", "Line 2."]
+
+
+def test_a_line_can_be_heard(studio: Studio, api: httpx.Client) -> None:
+    response = api.post(f"/api/jobs/{studio.ids[4]}/segments/s1/preview")
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == "audio/wav"
+    with wave.open(io.BytesIO(response.content)) as sound:
+        assert sound.getnchannels() == 1
+        assert sound.getnframes() / sound.getframerate() > 0.2
+    refused(api.post(f"/api/jobs/{studio.ids[4]}/segments/none/preview"), 404, "segment_not_found")
