@@ -3,8 +3,6 @@ all."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 import secrets
 import shutil
 import uuid
@@ -17,7 +15,8 @@ import msgspec
 from sqlalchemy import Connection, Engine, delete, select
 
 from app.archive import validation
-from app.archive.export import MANIFEST, README, SUMS, FileEntry, PortableJob, StageEntry
+from app.archive.examining import BLOB, JOB, MAX_JSON_BYTES, examine
+from app.archive.export import FileEntry, PortableJob, StageEntry
 from app.domain import stages
 from app.domain.dub_options import from_row, to_row
 from app.domain.errors import DubError
@@ -37,11 +36,6 @@ from app.storage.hidden import Coming, fill
 from app.storage.references import kind_of_key
 from app.system.disk_full import is_disk_full
 
-_MAX_JSON_BYTES: Final = 256 << 20  # of one job: its lines, and what its stages gave
-_BLOB: Final = re.compile(
-    r"blobs/((?:uploads|ingest|clips|artifacts)(?:/[A-Za-z0-9_-]{1,128}){1,3}(?:\.[a-z0-9]{1,8})?)"
-)
-_JOB: Final = re.compile(r"jobs/([0-9a-f]{32})/job\.json")
 _OURS: Final = ("choices_revision", "choices_changed")  # of a job that is here: open pages name them
 _Work = Callable[[Connection, str, Sequence[str]], object]
 
@@ -77,7 +71,7 @@ def import_archive(
     Raises archive_invalid, archive_newer, disk_full; then nothing was taken, unless the file changes while it is read.
     """
     with path.open("rb") as file:
-        wanted = _examine(file, blobs, lambda job_id: hidden.clear(engine, blobs, job_id))
+        wanted = examine(file, blobs, lambda job_id: hidden.clear(engine, blobs, job_id))
         room = reserve_on(floors, wanted)
         file.seek(0)
         folder = staging / secrets.token_hex(8)
@@ -95,81 +89,13 @@ def import_archive(
     return tuple(taken)
 
 
-# ---------------------------------------------------------------- the first pass: verify
-
-
-def _examine(file: BinaryIO, blobs: BlobStore, on_id: Callable[[str], None]) -> int:
-    """Read and check the whole archive; returns the bytes that the import would write. Needs memory for one job's list
-    of files.
-
-    `on_id` is called for every job before its files are looked up.
-    """
-    sums, pending, shared = hashlib.sha256(), dict[str, tuple[str, int]](), dict[str, tuple[str, int]]()
-    expected: list[str] | None = None
-    wanted, ended = 0, False
-    for member in tar_stream.members(file):
-        if ended:
-            raise DubError(ARCHIVE_INVALID, f"Something follows {SUMS}.")
-        if member.name == SUMS:
-            if expected is None or pending:  # jobs that were deleted while the archive was written are missing
-                raise DubError(ARCHIVE_INVALID, "A job is missing in it.")
-            if member.skip() != sums.hexdigest():
-                raise DubError(ARCHIVE_INVALID, f"{SUMS} does not fit what is in it.")
-            ended = True
-            continue
-        if blob := _BLOB.fullmatch(member.name):
-            key = blob[1]
-            if key in pending or key in shared or not expected:
-                raise DubError(ARCHIVE_INVALID, f"{member.name} is not where it belongs.")
-            digest = member.skip()
-            pending[key] = digest, member.size_bytes
-            wanted += 0 if blobs.exists(key) else member.size_bytes
-        elif member.name == README and expected is None:
-            digest = member.skip()
-        elif member.name == MANIFEST and expected is None:
-            manifest = validation.manifest(member.whole(_MAX_JSON_BYTES))
-            expected, digest = [job.id for job in reversed(manifest.jobs)], member.skip()
-            for job_id in expected:
-                on_id(job_id)
-        elif (named := _JOB.fullmatch(member.name)) and expected:
-            job = validation.job(member.whole(_MAX_JSON_BYTES))
-            digest = member.skip()
-            while expected and expected[-1] != job.id:  # deleted while the archive was written
-                expected.pop()
-            if named[1] != job.id or not expected:
-                raise DubError(ARCHIVE_INVALID, f"{member.name} is not where it belongs.")
-            expected.pop()
-            _check_files(job, pending, shared)
-            shared |= {entry.key: (entry.sha256, entry.size_bytes) for entry in job.files if entry.shared}
-            pending = {}
-        else:
-            raise DubError(ARCHIVE_INVALID, f"{member.name[:100]!r} does not belong into it.")
-        sums.update(f"{digest}  {member.name}\n".encode())
-    if not ended:
-        raise DubError(ARCHIVE_INVALID, "Its end is missing.")
-    return wanted
-
-
-def _check_files(job: PortableJob, pending: dict[str, tuple[str, int]], shared: dict[str, tuple[str, int]]) -> None:
-    """Check that exactly the files that the job lists are there, with their hashes."""
-    listed = {entry.key: entry for entry in job.files}
-    if len(listed) != len(job.files) or {key for key, entry in listed.items() if entry.here} != pending.keys():
-        raise DubError(ARCHIVE_INVALID, f"The files of {job.id} are not those that it lists.")
-    for key, entry in listed.items():
-        if (pending if entry.here else shared).get(key) != (entry.sha256, entry.size_bytes):
-            raise DubError(ARCHIVE_INVALID, f"blobs/{key} has been changed.")
-
-
-# ---------------------------------------------------------------- the second pass: import
-
-
 def _second_reading(
     file: BinaryIO, blobs: BlobStore, folder: Path, room: Reservation
 ) -> Iterator[tuple[PortableJob, dict[str, Path], set[str]]]:
     """Each job with its files that are not in the store yet, and the keys under which other bytes lie there already."""
     staged: dict[str, Path] = {}
     for number, member in enumerate(tar_stream.members(file)):
-        if blob := _BLOB.fullmatch(member.name):
+        if blob := BLOB.fullmatch(member.name):
             if not blobs.exists(blob[1]):
                 staged[blob[1]] = folder / str(number)
                 with staged[blob[1]].open("wb") as out:
@@ -178,8 +104,8 @@ def _second_reading(
                             out.write(block)
                             out.flush()
                             landed(len(block))
-        elif _JOB.fullmatch(member.name):
-            job = validation.job(member.whole(_MAX_JSON_BYTES))
+        elif JOB.fullmatch(member.name):
+            job = validation.job(member.whole(MAX_JSON_BYTES))
             other: set[str] = set()
             for entry in job.files:
                 if not _is_the_same(entry, staged.get(entry.key), blobs):

@@ -1,13 +1,11 @@
-"""Jobs in an archive: out whole, in whole, and nothing of what is hostile."""
+"""Jobs in an archive: out whole, in whole."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import subprocess
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,10 @@ import pytest
 from sqlalchemy import select, update
 
 from app.archive import export
-from app.archive.importing import Imported, Outcome, import_archive
+from app.archive.importing import Outcome
 from app.domain.errors import DubError
 from app.domain.job import JobState, Joined
-from app.domain.problems.jobs import ARCHIVE_INVALID, ARCHIVE_NEWER, JOB_NOT_FOUND
+from app.domain.problems.jobs import JOB_NOT_FOUND
 from app.domain.problems.uploads import DISK_FULL
 from app.domain.retention import Kind
 from app.domain.segment import LeftOut, LeftOutKind, Segment
@@ -28,41 +26,8 @@ from app.storage.blobs import bytes_of
 from app.storage.database import reading
 from app.storage.disk_floor import Floor
 from app.storage.secrets import SecretStore
+from tests.unit.archive.archives import exported, take
 from tests.unit.retention.shelf import Shelf, rule
-
-
-@pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path / "here")
-
-
-@pytest.fixture
-def other(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path / "there")
-
-
-def exported(shelf: Shelf, *job_ids: str) -> Path:
-    path = shelf.data / "jobs.tar"
-    with path.open("wb") as file:
-        for block in export.archive(shelf.database, shelf.blobs, export.titles(shelf.database, job_ids), "1.0"):
-            file.write(block)
-    return path
-
-
-def take(shelf: Shelf, archive: Path, floor: Floor | None = None) -> list[Imported]:
-    told: list[Imported] = []
-    floor = floor or Floor(shelf.blobs.free_bytes, 0)
-    found = import_archive(
-        archive,
-        engine=shelf.database,
-        blobs=shelf.blobs,
-        staging=shelf.data / "imports",
-        floors=[floor],
-        on_job=told.append,
-    )
-    assert list(found) == told
-    assert list((shelf.data / "imports").iterdir()) == []
-    return told
 
 
 def everything(shelf: Shelf, job_id: str) -> dict[str, Any]:
@@ -234,156 +199,6 @@ def test_an_import_needs_room_for_what_is_new(shelf: Shelf, other: Shelf) -> Non
     assert other.files() == set()
     take(other, archive, Floor(lambda: 5_000, 5_000 - needed))
     take(other, archive, Floor(lambda: 5_000, 5_000))  # all of it is here
-
-
-# ---------------------------------------------------------------- hostile archives
-
-
-def rebuilt(archive: Path, change: Callable[[list[tuple[tarfile.TarInfo, bytes]]], None], *, sums: bool = True) -> Path:
-    """The archive with its members changed; with `sums` the hashes are made to fit again."""
-    with tarfile.open(archive) as tar:
-        members = [(info, tar.extractfile(info).read()) for info in tar.getmembers()]  # type: ignore[union-attr]
-    change(members)
-    if sums:
-        text = "".join(
-            f"{hashlib.sha256(data).hexdigest()}  {info.name}\n" for info, data in members if info.name != "SHA256SUMS"
-        )
-        members = [(info, text.encode() if info.name == "SHA256SUMS" else data) for info, data in members]
-    out = archive.with_name("hostile.tar")
-    with out.open("wb") as file:
-        for info, data in members:
-            info.size = len(data)
-            file.write(info.tobuf(tarfile.GNU_FORMAT) + data + bytes(-len(data) % 512))
-        file.write(bytes(1024))
-    return out
-
-
-def member(members: list[tuple[tarfile.TarInfo, bytes]], start: str) -> int:
-    return next(i for i, (info, _) in enumerate(members) if info.name.startswith(start))
-
-
-def edit(start: str, change: Callable[[dict[str, Any]], None]) -> Callable[[list[tuple[tarfile.TarInfo, bytes]]], None]:
-    def act(members: list[tuple[tarfile.TarInfo, bytes]]) -> None:
-        at = member(members, start)
-        told = json.loads(members[at][1])
-        change(told)
-        members[at] = (members[at][0], json.dumps(told).encode())
-
-    return act
-
-
-def named(
-    start: str, name: str, kind: bytes = tarfile.REGTYPE, link: str = ""
-) -> Callable[[list[tuple[tarfile.TarInfo, bytes]]], None]:
-    def act(members: list[tuple[tarfile.TarInfo, bytes]]) -> None:
-        info, data = members[member(members, start)]
-        info.name, info.type, info.linkname = name, kind, link
-        members[member(members, name)] = (info, data if kind == tarfile.REGTYPE else b"")
-
-    return act
-
-
-def flipped(members: list[tuple[tarfile.TarInfo, bytes]]) -> None:
-    at = member(members, "blobs/uploads")
-    members[at] = (members[at][0], b"X" + members[at][1][1:])
-
-
-def doubled(members: list[tuple[tarfile.TarInfo, bytes]]) -> None:
-    at = member(members, "blobs/")
-    members.insert(at, members[at])
-
-
-def added(members: list[tuple[tarfile.TarInfo, bytes]]) -> None:
-    members.insert(member(members, "jobs/"), (tarfile.TarInfo("blobs/clips/" + "a" * 64 + ".wav"), b"unlisted"))
-
-
-HOSTILE: dict[str, Callable[[list[tuple[tarfile.TarInfo, bytes]]], None]] = {
-    "a path out of the folder": named("blobs/uploads", "blobs/uploads/../../../etc/passwd"),
-    "an absolute path": named("blobs/uploads", "/etc/passwd"),
-    "a folder that is none of ours": named("blobs/uploads", "blobs/secret/" + "a" * 32),
-    "a symbolic link": named("blobs/uploads", "blobs/uploads/" + "a" * 32, tarfile.SYMTYPE, "/etc/passwd"),
-    "a hard link": named("blobs/uploads", "blobs/uploads/" + "a" * 32, tarfile.LNKTYPE, "manifest.json"),
-    "a device": named("blobs/uploads", "blobs/uploads/" + "a" * 32, tarfile.CHRTYPE),
-    "an extension header": named("blobs/uploads", "././@LongLink", tarfile.GNUTYPE_LONGNAME),
-    "a sparse file": named("blobs/uploads", "blobs/uploads/" + "a" * 32, tarfile.GNUTYPE_SPARSE),
-    "changed bytes": flipped,
-    "a file twice": doubled,
-    "a file that no job lists": added,
-    "a missing file": lambda members: members.pop(member(members, "blobs/uploads")) and None,
-    "a missing job": lambda members: members.pop(member(members, "jobs/")) and None,
-    "no manifest": lambda members: members.pop(member(members, "manifest")) and None,
-    "no hashes": lambda members: members.pop(member(members, "SHA256SUMS")) and None,
-    "JSON that is none": lambda members: members.__setitem__(
-        member(members, "jobs/"), (members[member(members, "jobs/")][0], b"{" * 100_000)
-    ),
-    "a job's id that is a path": edit("jobs/", lambda job: job.update(id="../../../../etc/passwd")),
-    "another job's id": edit("jobs/", lambda job: job.update(id="f" * 32)),
-    "an unknown state": edit("jobs/", lambda job: job.update(state="owned")),
-    "a source elsewhere": edit("jobs/", lambda job: job.update(source_key="../../etc/passwd")),
-    "options of the wrong kind": edit("jobs/", lambda job: job["options"]["voices"].update(speed="fast")),
-    "a line that ends before it starts": edit("jobs/", lambda job: job["segments"][0].update(end_s=-1.0)),
-    "a line with control characters": edit("jobs/", lambda job: job["segments"][0].update(text="a\u0000b")),
-    "a line twice": edit("jobs/", lambda job: job["segments"].append(job["segments"][0])),
-    "a number that is none": edit("jobs/", lambda job: job.update(created_at=float("inf"))),
-    "a wrong hash": edit("jobs/", lambda job: job["files"][0].update(sha256="0" * 64)),
-    "a job twice": edit("manifest", lambda told: told["jobs"].append(told["jobs"][0])),
-}
-
-
-@pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_archive_is_refused_and_leaves_nothing(what: str, shelf: Shelf, other: Shelf) -> None:
-    shelf.job()
-    archive = rebuilt(exported(shelf), HOSTILE[what])
-    with pytest.raises(DubError) as refused:
-        take(other, archive)
-    assert refused.value.problem is ARCHIVE_INVALID
-    assert (other.files(), other.store.ids(list(JobState))) == (set(), [])
-
-
-def test_hashes_that_do_not_fit_are_refused(shelf: Shelf, other: Shelf) -> None:
-    shelf.job(title="Mine")
-    archive = rebuilt(exported(shelf), edit("jobs/", lambda job: job.update(title="Yours")), sums=False)
-    with pytest.raises(DubError, match="does not fit"):
-        take(other, archive)
-
-
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
-def test_an_archive_that_was_cut_off_is_refused(share: float, shelf: Shelf, other: Shelf) -> None:
-    shelf.job()
-    archive = exported(shelf)
-    data = archive.read_bytes()
-    archive.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(DubError) as refused:
-        take(other, archive)
-    assert refused.value.problem is ARCHIVE_INVALID
-    assert other.files() == set()
-
-
-def test_a_header_that_promises_more_than_there_is_takes_no_memory(other: Shelf) -> None:
-    info = tarfile.TarInfo("manifest.json")
-    info.size = 1 << 50
-    archive = other.data / "huge.tar"
-    archive.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + b"{}")
-    with pytest.raises(DubError, match="too large"):
-        take(other, archive)
-
-
-def test_an_archive_of_a_newer_format_is_refused_by_name(shelf: Shelf, other: Shelf) -> None:
-    shelf.job()
-    archive = rebuilt(exported(shelf), edit("manifest", lambda told: told.update(format=2, jobs="another shape")))
-    with pytest.raises(DubError) as refused:
-        take(other, archive)
-    assert refused.value.problem is ARCHIVE_NEWER
-
-
-def test_a_file_here_is_never_overwritten_by_one_of_an_archive(shelf: Shelf, other: Shelf) -> None:
-    job_id = shelf.job()
-    archive = exported(shelf)
-    other.blobs.put(f"uploads/{job_id}", b"another video")
-    with pytest.raises(DubError) as refused:
-        take(other, archive)
-    assert refused.value.problem is ARCHIVE_INVALID
-    assert bytes_of(other.blobs, f"uploads/{job_id}") == b"another video"
 
 
 def test_an_export_holds_blocks_not_files(shelf: Shelf) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,20 +14,10 @@ from app.cli import main as cli
 from app.domain.errors import DubError
 from app.domain.job import JobState
 from app.domain.problems.jobs import ARCHIVE_INVALID
-from tests.unit.archive.test_export_import import edit, exported, member, rebuilt, take
+from tests.unit.archive.archives import edit, exported, member, rebuilt, take
 from tests.unit.retention.shelf import Shelf
 
 Members = list[tuple[tarfile.TarInfo, bytes]]
-
-
-@pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path / "here")
-
-
-@pytest.fixture
-def other(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path / "there")
 
 
 def raw(start: str, change: Callable[[bytes], bytes]) -> Callable[[Members], None]:
@@ -58,6 +47,8 @@ IMPOSSIBLE: dict[str, Callable[[Members], None]] = {
     "a revision beyond the database": job(revision=10**30),
     "a revision beyond 32 bits": job(revision=2**31),
     "a rendered revision beyond the database": job(rendered_revision=10**30),
+    "a revision of a field beyond the database": job(choices_changed={"title": 10**30}),
+    "revisions of too many fields": job(choices_changed={str(field): 1 for field in range(1001)}),
     "a size beyond the database": job(size_bytes=2**63),
     "a file's size beyond the database": edit("jobs/", lambda told: told["artifacts"][0].update(size_bytes=10**30)),
     "a picture of 10^30 lines": edit("jobs/", lambda told: told["media"].update(size_bytes=10**30)),
