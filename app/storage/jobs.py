@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Engine, delete, func, insert, select, update
 
 from app.domain.choices import FIRST_REVISION, Choices, differing
 from app.domain.dub_options import DubOptions, to_row
@@ -24,9 +24,14 @@ from app.storage.database import reading, urgent, urgently
 from app.storage.job_lines import JobLines
 from app.storage.job_row import PARTIAL as PARTIAL
 from app.storage.job_row import JobRow, StageRow
+from app.storage.unchanged import Unchanged
 
 
 class JobStore(JobLines):
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._unchanged = Unchanged(engine)
+
     # ---------------------------------------------------------------- jobs
 
     def insert(
@@ -111,8 +116,11 @@ class JobStore(JobLines):
         self, *, states: Collection[JobState], query: str, limit: int, before: tuple[float, str] | None
     ) -> tuple[list[JobSummary], int]:
         """Up to `limit` jobs that match, newest first, older than `before` (created_at, id); and how many match in
-        all."""
-        return library.page(self._engine, states=states, query=query, limit=limit, before=before)
+        all. The list is shared with whoever asks the same."""
+        question = (frozenset(states), query, limit, before)
+        return self._unchanged.get(
+            question, lambda: library.page(self._engine, states=states, query=query, limit=limit, before=before)
+        )
 
     def jobs(self, ids: Sequence[str]) -> list[Job]:
         """The whole jobs with these ids, in this order; those that are gone are left out."""
