@@ -35,14 +35,16 @@ class StageClock:
         return min(self._done + self._weight * fraction, 1.0)
 
     def eta_s(self, fraction: float) -> float:
-        """Remaining seconds of the phase: what this stage's own pace says, weighed in as it has proven itself."""
+        """Remaining seconds of the phase: what this stage's own pace says, weighed in as it has proven itself over a
+        quarter of what this run has to do."""
         elapsed_s = time.monotonic() - self._started
         done = fraction - self._base
+        share = done / max(1 - self._base, 1e-9)  # of this run's work
         expected_left_s = max(self._expected_s * (1 - fraction), 0.0)
-        if done <= 0.01 or elapsed_s < 1.0:
+        if share <= 0.01 or elapsed_s < 1.0:
             return expected_left_s + self._later_s
         paced_left_s = elapsed_s / done * (1 - fraction)
-        trust = min(done * 4, 1.0)
+        trust = min(share * 4, 1.0)
         return trust * paced_left_s + (1 - trust) * expected_left_s + self._later_s
 
 

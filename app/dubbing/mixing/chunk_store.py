@@ -78,6 +78,10 @@ class ChunkStore:
         data = load(self._folder / f"{chunk.name}{SOUND_SUFFIX}")
         return None if data is None else np.frombuffer(data, np.float32).reshape(-1, 2)
 
+    def has_sound(self, chunk: Chunk) -> bool:
+        """Whether its samples are there; they may be damaged."""
+        return (self._folder / f"{chunk.name}{SOUND_SUFFIX}").exists()
+
     def keep_sound(self, chunk: Chunk, samples: Floats) -> None:
         """For a file that is written in one go: killed meanwhile, it is written again without mixing again."""
         store(self._folder / f"{chunk.name}{SOUND_SUFFIX}", samples.tobytes())
@@ -125,10 +129,21 @@ def make(
     `measure_only`: the levels will do. `sink` gets the samples of every chunk, in order: those that no killed run has
     kept are then mixed again. The levels that come back are those of the first codec. Holds about `threads` + 1 chunks
     of sound at most.
+
+    `report` hears first, in one word, which share is there already, then of every chunk that is made; nothing when
+    there is nothing to make.
     """
     levels: dict[int, ChunkLevels] = {}
     running: deque[tuple[Chunk, Future[Floats | None]]] = deque()
-    made = 0
+    made, begun = 0, False
+
+    def lacking(chunk: Chunk) -> list[PacketCodec]:
+        return [codec for codec in codecs if _lacks(chunk_store, chunk, codec, measure_only=measure_only)]
+
+    ahead = {
+        chunk.index for chunk in chunks if lacking(chunk) or (sink is not None and not chunk_store.has_sound(chunk))
+    }
+    done = len(chunks) - len(ahead)
 
     def known(chunk: Chunk) -> ChunkLevels:
         found = chunk_store.levels(chunk, codecs[0])
@@ -141,29 +156,34 @@ def make(
         samples = future.result()
         if sink is not None and samples is not None:
             sink(samples)
+        tell(chunk)
+
+    def tell(chunk: Chunk) -> None:
+        nonlocal done
         levels[chunk.index] = known(chunk)
-        report(len(levels) / len(chunks))
+        if chunk.index in ahead:
+            done += 1
+            report(done / len(chunks))
 
     with ThreadPoolExecutor(max(1, threads)) as pool:
         try:
             for chunk in chunks:
-                lacking = [codec for codec in codecs if _lacks(chunk_store, chunk, codec, measure_only=measure_only)]
-                made += bool(lacking)
-                if not lacking and sink is None:
-                    levels[chunk.index] = known(chunk)
-                    report(len(levels) / len(chunks))
+                # again: one that sounds the same, silence for example, may have been made since
+                missing = lacking(chunk) if chunk.index in ahead else []
+                made += bool(missing)
+                if not missing and sink is None:
+                    tell(chunk)
                     continue
-                if not lacking and (kept := chunk_store.sound(chunk)) is not None:
-                    done: Future[Floats | None] = Future()
-                    done.set_result(kept)
-                    running.append((chunk, done))
+                if not missing and (kept := chunk_store.sound(chunk)) is not None:
+                    found: Future[Floats | None] = Future()
+                    found.set_result(kept)
+                    running.append((chunk, found))
                 else:
-                    running.append(
-                        (
-                            chunk,
-                            pool.submit(_make, chunk, mix, lacking, chunk_store, clips, hear(chunk), sink is not None),
-                        )
-                    )
+                    if not begun:
+                        begun = True
+                        report(done / len(chunks))
+                    job = pool.submit(_make, chunk, mix, missing, chunk_store, clips, hear(chunk), sink is not None)
+                    running.append((chunk, job))
                 while len(running) > threads:
                     collect()
             while running:

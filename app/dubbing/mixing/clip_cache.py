@@ -51,10 +51,18 @@ class ClipCache:
         self._folder = folder
         self.used: set[str] = set()
 
-    def clip(self, cut: Cut) -> StoredClip:
-        """The clip, prepared if it is not there or damaged. Raises speech_failed."""
+    def name(self, cut: Cut) -> str:
+        """The name of the clip's file. Reads the clip, and nothing of the cache."""
         facts = f"{cut.trim_start_s!r} {cut.trim_end_s!r} {cut.length_n}\0".encode()
-        name = hashlib.blake2b(_VERSION + facts + Path(cut.path).read_bytes(), digest_size=16).hexdigest() + SUFFIX
+        return hashlib.blake2b(_VERSION + facts + Path(cut.path).read_bytes(), digest_size=16).hexdigest() + SUFFIX
+
+    def has(self, name: str) -> bool:
+        """Whether the file is there; it may be damaged."""
+        return (self._folder / name).exists()
+
+    def clip(self, cut: Cut, name: str = "") -> StoredClip:
+        """The clip, prepared if it is not there or damaged; `name` as from `name`, if known. Raises speech_failed."""
+        name = name or self.name(cut)
         _, energies, peaks, _ = self._read(name, cut)
         self.used.add(name)
         # copies: a view would hold the samples in memory for as long as the mix runs

@@ -42,7 +42,7 @@ Report = Callable[[float], None]
 
 def mixdown(request: MixRequest, report: Report) -> MixReport:
     """Mix and encode; when it returns, `out` and `audio_out` are complete and last `duration_s` to the sample. `report`
-    gets 0..1.
+    gets 0..1: first, in one word, what an earlier run has left, then what is made.
 
     A source that ends early, has no sound or is None is silence from there on, and so is a stem; without `energies` the
     source is measured first. Raises speech_failed, not_media, audio_track_missing, media_damaged, no_audio.
@@ -139,16 +139,24 @@ def _wishes(request: MixRequest) -> MixChoices:
 
 
 def _clips(request: MixRequest, cache: ClipCache, report: Report) -> list[StoredClip]:
-    """Every clip made ready and measured, several at once."""
+    """Every clip made ready and measured, several at once. `report` hears first how many an earlier run has left, and
+    nothing when that is all."""
     cuts = [
         Cut(clip.path, clip.trim_start_s, clip.trim_end_s, max(1, round(clip.duration_s * SAMPLE_RATE_HZ)))
         for clip in request.clips
     ]
     ready = []
     with ThreadPoolExecutor(max(1, request.threads)) as pool:
-        for clip in pool.map(cache.clip, cuts):
+        names = list(pool.map(cache.name, cuts))
+        lacking = [not cache.has(name) for name in names]
+        done = len(cuts) - sum(lacking)
+        if done and any(lacking):
+            report(done / len(cuts))
+        for clip, is_new in zip(pool.map(cache.clip, cuts, names), lacking, strict=True):
             ready.append(clip)
-            report(len(ready) / len(cuts))
+            if is_new:
+                done += 1
+                report(done / len(cuts))
     return ready
 
 

@@ -169,10 +169,17 @@ async def _in_pieces(
 async def _encode(
     request: BurnRequest, video: VideoStream, encoder: Encoder, to_sdr: str, report: ffmpeg.Report, pieces: BurnPieces
 ) -> None:
-    """What is missing behind the last piece."""
+    """What is missing behind the last piece. `report` hears first where that is, once the first picture behind it is
+    encoded."""
     work = request.work / "pieces"
     await asyncio.to_thread(_emptied, work)
     after_s = await end_s(await asyncio.to_thread(pieces.last), request.work) if pieces.count else None
+    found = float(after_s or 0) / request.duration_s
+
+    def onwards(fraction: float) -> None:
+        if fraction or not found:  # ffmpeg counts from the first picture that it encodes
+            report(min(found + fraction, 1.0))
+
     command = ffmpeg.Command(
         inputs=(ffmpeg.Input(request.source, options=(*encoder.before, *_skipping(request, after_s))),),
         options=(
@@ -204,7 +211,11 @@ async def _encode(
     )
     async with pieces.arriving(work):
         await ffmpeg.run(
-            command, report, limits=encoder.within(request.limits), env=font_environment(request.work), cwd=request.work
+            command,
+            onwards,
+            limits=encoder.within(request.limits),
+            env=font_environment(request.work),
+            cwd=request.work,
         )
 
 

@@ -83,6 +83,27 @@ async def test_a_killed_run_goes_on_behind_the_last_piece_with_every_picture_at_
     assert max(np.abs(before[at] - after[at]).mean() for at in before) < 2.0
 
 
+@pytest.mark.parametrize("name", ["plain.mp4", "offset.ts"])
+async def test_progress_goes_on_where_the_killed_run_stood(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run(command: ffmpeg.Command, *arguments: object, _run: object = ffmpeg.run, **more: object) -> None:
+        slowly = tuple(msgspec.structs.replace(i, options=("-readrate", "4", *i.options)) for i in command.inputs)
+        often = ("-stats_period", "0.01", *command.options)
+        await _run(msgspec.structs.replace(command, inputs=slowly, options=often), *arguments, **more)  # type: ignore[operator]
+
+    monkeypatch.setattr(burning.ffmpeg, "run", run)
+    asked, said = request(sample(name), tmp_path), []
+    await burn(asked, said.append)
+    assert said[0] < 0.5 and said[-1] == 1.0
+    count = len(pieces(tmp_path)) * 3 // 4
+    killed_after(tmp_path, count)
+    said.clear()
+    await burn(asked, said.append)
+    assert min(said) >= (count - 1) * 0.5 / asked.duration_s
+    assert said[0] < 1.0 and said[-1] == 1.0
+
+
 async def test_what_is_whole_is_not_encoded_again(tmp_path: Path, encoded: list[ffmpeg.Command]) -> None:
     asked = request(sample("plain.mp4"), tmp_path)
     await burn(asked, lambda _: None)
