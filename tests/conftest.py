@@ -38,6 +38,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         for name in kinds.marks_of(item):
             item.add_marker(name)
+    if not os.environ.get("AUTODUBBER_TEST_WEIGHTS"):
+        real = [item for item in items if item.get_closest_marker("real")]
+        config.hook.pytest_deselected(items=real)
+        items[:] = [item for item in items if item not in set(real)]
     if config.getoption("--quick"):
         seconds = ordering.durations(ordering.TABLE.read_text())
         slow = {file for file, took in seconds.items() if took > kinds.SLOW_FILE_S}
@@ -76,6 +80,12 @@ def whisper_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "micro.pt"
     path.write_bytes(lzma.decompress((FIXTURES / "whisper-micro.pt.xz").read_bytes()))
     return path
+
+
+@pytest.fixture(scope="session")
+def weights() -> Path:
+    """The folder of real model weights, for tests marked `real`."""
+    return Path(os.environ["AUTODUBBER_TEST_WEIGHTS"])
 
 
 @pytest.fixture(scope="session")

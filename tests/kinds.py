@@ -20,6 +20,7 @@ MARKERS = {
     "browser": "drives a browser",
     "media": "starts FFmpeg, or decodes and codes sound and pictures",
     "slow": "seconds of work although it is none of those",
+    "real": "uses real model weights: runs where AUTODUBBER_TEST_WEIGHTS names a folder with them",
 }
 # By marker: fixtures, and what a file of tests has in it when it uses them: classes, functions and modules by name.
 FIXTURES = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -17,9 +18,11 @@ from app.domain.subtitle_file import SubtitleReading
 from app.dubbing import audio_tracks
 from app.dubbing.context import Context, Report
 from app.dubbing.spoken.cues_to_lines import lines_of, recognised
+from app.dubbing.spoken.sentences import recut, unfinished
 from app.dubbing.subtitles.reading_report import read_subtitle_file, subtitle_reading
 from app.speech.ports import Recognised, RecognitionProgress, RecognitionRequest
 
+_LEAD_S: Final = 0.3  # of silence before a sentence that is recognised again
 SUBTITLES = "subtitles"  # the recognizer of a job whose lines the person brought
 
 
@@ -44,10 +47,15 @@ async def transcribe(
     """
     recognizer = context.engines.recognizer(options.recognition.recognizer)
 
+    sentences = Sentences(resume_at_s)
+
+    def keep(chunk: Recognised) -> None:
+        segments = recognised(chunk.segments, speak_sounds=options.recognition.speak_sounds)
+        on_chunk(msgspec.structs.replace(chunk, segments=segments))
+
     def on_event(event: RecognitionProgress | Recognised) -> None:
         if isinstance(event, Recognised):
-            segments = recognised(event.segments, speak_sounds=options.recognition.speak_sounds)
-            on_chunk(msgspec.structs.replace(event, segments=segments))
+            keep(sentences.take(event))
             report(event.done_s / max(duration_s, 0.001), "")
         else:
             report(event.done_s / max(duration_s, 0.001), event.message)
@@ -61,11 +69,40 @@ async def transcribe(
         resume_at_s=resume_at_s,
     )
     try:
-        return await recognizer.transcribe(request, on_event)
+        found = await recognizer.transcribe(request, on_event)
     except DubError as error:
         if error.problem is NO_SPEECH:
             raise no_speech(info, options) from error
         raise
+    if (rest := sentences.rest()) is not None:
+        keep(rest)
+    return found
+
+
+class Sentences:
+    """Recognised chunks as lines that are sentences. The last sentence of a chunk waits for the next one: a chunk may
+    end anywhere."""
+
+    def __init__(self, done_s: float = 0.0) -> None:
+        self._waiting: Recognised | None = None
+        self._done_s = done_s
+
+    def take(self, chunk: Recognised) -> Recognised:
+        """The lines that are whole. `done_s` is where recognition would go on, so that nothing that waits is lost."""
+        before = self._waiting.segments if self._waiting is not None else ()
+        lines = recut((*before, *chunk.segments), chunk.language)
+        if not unfinished(lines, chunk.done_s, chunk.language):
+            self._waiting, self._done_s = None, chunk.done_s
+            return msgspec.structs.replace(chunk, segments=lines)
+        self._waiting = msgspec.structs.replace(chunk, segments=lines[-1:])
+        before_s = max(self._done_s, lines[-2].end_s if len(lines) > 1 else 0.0)
+        self._done_s = min(max(lines[-1].start_s - _LEAD_S, before_s), chunk.done_s)
+        return msgspec.structs.replace(chunk, segments=lines[:-1], done_s=self._done_s)
+
+    def rest(self) -> Recognised | None:
+        """What still waits, at the end."""
+        waiting, self._waiting = self._waiting, None
+        return waiting
 
 
 def no_speech(info: MediaInfo, options: DubOptions) -> DubError:
