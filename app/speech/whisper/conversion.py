@@ -21,9 +21,9 @@ import msgspec
 from app.domain.catalogue import catalogue
 from app.domain.errors import DubError
 from app.domain.problems.recognition import MODEL_DAMAGED, RECOGNITION_FAILED
+from app.speech.download import hash_file
+from app.speech.model_files import alone
 from app.speech.ports import Reserve
-from app.speech.whisper.download import hash_file
-from app.speech.whisper.models import alone
 from app.system.children import run_python
 
 CHILD: Final = "app.speech.whisper.convert_child"

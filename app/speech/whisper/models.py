@@ -1,29 +1,19 @@
-"""Whisper's checkpoints: known models, downloaded files, and downloading.
-
-A download goes to `NAME.part`, resumes where it stopped, fails on a stall, is checked against the sha256 in OpenAI's
-own addresses, and only then gets its name. A lock file makes one download serve every task and process that waits for
-it.
-"""
+"""Whisper's checkpoints: known models, and files in the models folder. `app.speech.model_files` downloads them."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
-import os
-import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from app.domain.errors import DubError
-from app.domain.problems.recognition import MODEL_DAMAGED, MODEL_UNKNOWN
-from app.speech.ports import ModelInfo, Place, Reserve
+from app.domain.problems.recognition import MODEL_UNKNOWN
+from app.speech.model_files import ModelFile, ModelFiles
+from app.speech.ports import ModelInfo, Reserve
 from app.speech.whisper import languages
-from app.speech.whisper.download import download, file_size, hash_file
-from app.system.durable_files import Durable, move
 
 OPENAI: Final = "https://openaipublic.azureedge.net/main/whisper/models/{sha256}/{file}"
 
@@ -72,21 +62,11 @@ CHECKPOINTS: Final = (
 )
 
 
-class _Anywhere:
-    def landed(self, size_bytes: int) -> None:
-        """Nobody counts."""
-
-
-@contextlib.asynccontextmanager
-async def unbounded(_size_bytes: int, _folder: Path) -> AsyncIterator[Place]:
-    yield _Anywhere()
-
-
 class ModelStore:
     """The models folder. `url` may be a mirror's, with {sha256} and {file} in it; empty means OpenAI's.
 
-        `default` is the operator's choice and may be the path of a checkpoint. `paths`: any file may be named, as on
-        the command line.
+    `default` is the operator's choice and may be the path of a checkpoint. `paths`: any file may be named, as on the
+    command line.
     `reserve` reserves disk space for a download.
     """
 
@@ -105,8 +85,8 @@ class ModelStore:
         self._default = default
         self._paths = paths
         self._url = url or OPENAI
-        self._stall_s = stall_s
-        self.reserve = reserve or unbounded
+        self._store = ModelFiles(folder, stall_s=stall_s, reserve=reserve)
+        self.reserve = self._store.reserve
         self._checkpoints: Mapping[str, Checkpoint] = {one.name: one for one in checkpoints}
 
     def infos(self) -> tuple[ModelInfo, ...]:
@@ -175,91 +155,10 @@ class ModelStore:
         return {name: path for name, path in real.items() if path.is_relative_to(home) and path.is_file()}
 
     async def fetch(self, model: str, on_progress: Callable[[int, int], None]) -> Path:
-        """The model's file, whole and checked; downloads it if need be.
-
-        `on_progress(done_bytes, total_bytes)` is called a few times a second while downloading. Cancelling keeps what
-        has come. Raises model_unknown, model_download, model_damaged, disk_full.
-        """
+        """The model's file, whole and checked; downloads it if need be, see `ModelFiles.fetch`. Raises model_unknown,
+        too."""
         found = await asyncio.to_thread(self.find, model)
         if isinstance(found, Path):
             return found
-        path = self.folder / found.file
-        if await _checked(path, found.sha256):
-            return path
-        await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        async with alone(path.with_name(f".{path.name}.lock"), lambda: on_progress(file_size(part), found.size_bytes)):
-            if not await _checked(path, found.sha256):  # another task may have downloaded it in the meantime
-                url = self._url.replace("{sha256}", found.sha256).replace("{file}", found.file)
-                await self._download(url, part, found, on_progress)
-                await asyncio.to_thread(_adopt, part, path, found.sha256)
-        return path
-
-    async def _download(self, url: str, part: Path, found: Checkpoint, on_progress: Callable[[int, int], None]) -> None:
-        """`download`, in room of its own."""
-        there = file_size(part)
-        async with self.reserve(max(0, found.size_bytes - there), self.folder) as place:
-
-            def took(done_bytes: int, total_bytes: int) -> None:
-                nonlocal there
-                place.landed(done_bytes - there)
-                there = done_bytes
-                on_progress(done_bytes, total_bytes)
-
-            await download(url, part, found.sha256, stall_s=self._stall_s, on_progress=took)
-
-
-def _stamp(path: Path) -> Path:
-    return path.with_name(f".{path.name}.checked")
-
-
-def _mark(path: Path, sha256: str) -> str:
-    status = path.stat()
-    return f"{sha256} {status.st_size} {status.st_mtime_ns}"
-
-
-def _adopt(part: Path, path: Path, sha256: str) -> None:
-    move(part, path, durable=Durable.NAME)
-    _stamp(path).write_text(_mark(path, sha256))
-
-
-async def _checked(path: Path, sha256: str) -> bool:
-    """Whether the file is there and right. A file is hashed once, and again when its size or time changes. Raises
-    model_damaged."""
-    stop = threading.Event()
-    try:
-        return await asyncio.to_thread(_check, path, sha256, stop)
-    finally:
-        stop.set()
-
-
-def _check(path: Path, sha256: str, stop: threading.Event) -> bool:
-    if not path.is_file():
-        return False
-    stamp = _stamp(path)
-    mark = _mark(path, sha256)
-    if stamp.is_file() and stamp.read_text() == mark:
-        return True
-    digest = hash_file(path, path.stat().st_size, stop)
-    if digest.hexdigest() != sha256 and not stop.is_set():
-        raise DubError(MODEL_DAMAGED, f"{path.name} in {path.parent}.")
-    with contextlib.suppress(OSError):  # a read-only models folder works too; it is only hashed each time
-        stamp.write_text(mark if not stop.is_set() else "")
-    return True
-
-
-@contextlib.asynccontextmanager
-async def alone(lock: Path, while_waiting: Callable[[], None]) -> AsyncIterator[None]:
-    """Hold the lock file; while another task or process has it, call `while_waiting` twice a second."""
-    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                while_waiting()
-                await asyncio.sleep(0.5)
-        yield
-    finally:
-        os.close(handle)
+        url = self._url.replace("{sha256}", found.sha256).replace("{file}", found.file)
+        return await self._store.fetch(ModelFile(found.file, url, found.sha256, found.size_bytes), on_progress)

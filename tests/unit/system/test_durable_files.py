@@ -31,7 +31,7 @@ ALLOWED = {
     ("app/backup/swap.py", "rename"),  # whole folders change places
     ("app/observability/log_file.py", "replace"),  # rotation: the log is written to all the time
     ("app/retention/cleaner.py", "rename"),  # a folder leaves its name before it is deleted
-    ("app/speech/whisper/download.py", "os.fsync"),  # the part that the next attempt goes on from
+    ("app/speech/download.py", "os.fsync"),  # the part that the next attempt goes on from
     ("app/storage/concatenation.py", "os.fsync"),  # appended to a file that has its name
     ("app/storage/concatenation.py", "rename"),  # the first part becomes that file
     ("app/storage/disk_reserve.py", "os.fsync"),  # space, not content

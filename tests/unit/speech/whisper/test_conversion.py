@@ -14,9 +14,9 @@ import pytest
 from app.domain.errors import DubError
 from app.domain.problems.recognition import MODEL_DAMAGED
 from app.domain.problems.uploads import DISK_FULL
+from app.speech.model_files import unbounded
 from app.speech.ports import Place
 from app.speech.whisper.conversion import FLOAT16, INT8, Converter
-from app.speech.whisper.models import unbounded
 
 
 @pytest.fixture

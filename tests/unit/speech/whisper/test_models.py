@@ -15,7 +15,7 @@ import pytest
 from app.domain.errors import DubError, Problem
 from app.domain.problems.recognition import MODEL_DAMAGED, MODEL_DOWNLOAD
 from app.domain.problems.uploads import DISK_FULL
-from app.speech.whisper import download
+from app.speech import download
 from app.speech.whisper.child_process import leave_numba_out
 from app.speech.whisper.models import CHECKPOINTS, Checkpoint, ModelStore
 from tests.doubles.models import ModelServer
