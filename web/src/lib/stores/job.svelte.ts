@@ -104,7 +104,7 @@ export class JobStore {
 	/** Approve, render, cancel or retry; unsaved changes are saved first. It starts only with the options that are shown. */
 	async steer(action: JobAction): Promise<void> {
 		if (this.lines.dirty) await this.lines.flush();
-		await this.changes.sent;
+		if (action !== 'cancel') await this.changes.sent;
 		try {
 			this.#take(await steerJob(this.id, action, this.#job?.choices_revision ?? 0));
 		} catch (thrown) {
