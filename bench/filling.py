@@ -51,7 +51,17 @@ def _options() -> dict[str, Any]:
     return to_row(changed(DubOptions(), **chosen))
 
 
+def _clip_rows() -> tuple[str, ...]:
+    """The files of a clip that have a row of their own."""
+    try:
+        import app.storage.clip_files  # noqa: F401
+    except ImportError:
+        return ("wav", "json")
+    return ("wav",)
+
+
 _OPTIONS = _options()
+_CLIP_ROWS = _clip_rows()
 
 
 def rows(number: int, lines: int, dice: random.Random) -> dict[str, list[dict[str, Any]]]:
@@ -148,7 +158,7 @@ def rows(number: int, lines: int, dice: random.Random) -> dict[str, list[dict[st
         uploaded["key"],
         *ingested,
         *(file["key"] for file in made.values()),
-        *(f"{clip}.{ending}" for clip in clips for ending in ("wav", "json")),
+        *(f"{clip}.{ending}" for clip in clips for ending in _CLIP_ROWS),
     ]
     job = {
         "id": job_id,

@@ -20,6 +20,7 @@ from app.retention.cleaner import Cleaner
 from app.retention.usage import FRESH_S, StorageUsage
 from app.storage import tables as t
 from app.storage.blobs import FolderBlobs
+from app.storage.clip_files import row_of
 from app.storage.database import migrate, open_database
 from app.storage.disk_floor import Floor
 
@@ -93,7 +94,7 @@ def _fill(database: object, folder: Path, jobs: int, lines: int) -> int:
                 "updated_at": time.time() - number,
             }
         )
-        references += [{"job_id": job_id, "key": key} for key in keys]
+        references += [{"job_id": job_id, "key": key} for key in sorted({row_of(key) for key in keys})]
     with database.begin() as c:  # type: ignore[attr-defined]
         c.execute(insert(t.jobs), rows)
         c.execute(insert(t.blob_references), references)

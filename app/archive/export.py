@@ -29,6 +29,7 @@ from app.domain.subtitle_file import SubtitleReading
 from app.storage import rows, tar_stream
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
+from app.storage.clip_files import files_of
 from app.storage.database import reading
 
 FORMAT: Final = 1
@@ -142,7 +143,8 @@ def size_bytes(engine: Engine, blobs: BlobStore, jobs: Sequence[Titled]) -> int:
     total = 0
     with reading(engine) as c:
         for job in jobs:
-            for key in c.execute(select(t.blob_references.c.key).where(t.blob_references.c.job_id == job.id)).scalars():
+            asked = select(t.blob_references.c.key).where(t.blob_references.c.job_id == job.id)
+            for key in files_of(c.execute(asked).scalars()):
                 with contextlib.suppress(FileNotFoundError):
                     total += blobs.size_bytes(key)
     return total
@@ -218,11 +220,11 @@ def _read(engine: Engine, job_id: str) -> tuple[PortableJob, list[str], set[str]
         if row is None:
             raise DubError(JOB_NOT_FOUND)
         mine = select(t.blob_references.c.key).where(t.blob_references.c.job_id == job_id)
-        keys = sorted(c.execute(mine).scalars())
+        keys = sorted(files_of(c.execute(mine).scalars()))
         others = select(t.blob_references.c.key).where(
             t.blob_references.c.key.in_(mine), t.blob_references.c.job_id != job_id
         )
-        shared = set(c.execute(others).scalars())
+        shared = set(files_of(c.execute(others).scalars()))
         stages = tuple(
             StageEntry(found.stage, found.fingerprint, found.output, found.seconds, found.finished_at)
             for found in c.execute(select(t.stages).where(t.stages.c.job_id == job_id))

@@ -29,6 +29,7 @@ from app.domain.retention import Kind
 from app.storage import batches, hidden, rows, tar_stream
 from app.storage import tables as t
 from app.storage.blobs import BlobStore, sha256_of, sha256_of_blob
+from app.storage.clip_files import files_of, row_of
 from app.storage.database import reading
 from app.storage.disk_floor import Floor
 from app.storage.disk_floors import Reservation, reserve_on
@@ -183,7 +184,7 @@ def _refer(job: PortableJob, job_id: str, blobs: BlobStore, write: Callable[[Seq
 
     def refer(c: Connection, _job_id: str, keys: Sequence[str]) -> None:
         found = [key for key in keys if blobs.exists(key)]
-        rows.refer(c, job_id, found)
+        rows.refer(c, job_id, [key for key in found if blobs.exists(row_of(key))])
         there.update(found)
 
     write([entry.key for entry in job.files], refer)
@@ -211,7 +212,8 @@ def _outcome(c: Connection, job: PortableJob) -> Outcome:
         validation.options(job.options),
     ):
         return Outcome.RENAMED
-    keys = set(c.execute(select(t.blob_references.c.key).where(t.blob_references.c.job_id == job.id)).scalars())
+    mine = select(t.blob_references.c.key).where(t.blob_references.c.job_id == job.id)
+    keys = set(files_of(c.execute(mine).scalars()))
     lacking = {entry.key for entry in job.files} - keys
     return Outcome.SKIPPED if not lacking or JobState(row.state) in ACTIVE else Outcome.COMPLETED
 

@@ -13,6 +13,7 @@ from app.backup.manifest import APP_DATABASE, ENGINE_DATABASE
 from app.domain.errors import DubError
 from app.domain.problems.backups import DATA_DAMAGED
 from app.domain.problems.uploads import DISK_FULL
+from app.storage.clip_files import files_of, row_of
 from app.storage.compact import long_key, short_key
 from app.system.disk_full import is_disk_full
 
@@ -68,15 +69,19 @@ def opened(copy: Path) -> Iterator[sqlite3.Connection]:
 def referred(app: sqlite3.Connection) -> Iterator[str]:
     """The keys of all blobs that it needs, in order."""
     app.create_function("long_key", 1, long_key, deterministic=True)
-    for (key,) in app.execute(_REFERRED):
-        yield str(key)
+    last = ""
+    for (row,) in app.execute(_REFERRED):
+        for key in files_of([str(row)]):
+            if key > last:  # a copy of an older version has rows of both
+                yield key
+                last = key
 
 
 def jobs_of(app: sqlite3.Connection, key: str) -> tuple[str, ...]:
     """The jobs that need a blob."""
     # a copy of an older version has it as it is
-    query = "SELECT job_id FROM blob_references WHERE key IN (?, ?) ORDER BY job_id"
-    return tuple(str(row[0]) for row in app.execute(query, (key, short_key(key))))
+    query = "SELECT DISTINCT job_id FROM blob_references WHERE key IN (?, ?, ?) ORDER BY job_id"
+    return tuple(str(row[0]) for row in app.execute(query, (key, short_key(key), short_key(row_of(key)))))
 
 
 def job_count(app: sqlite3.Connection) -> int:

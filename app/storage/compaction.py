@@ -1,5 +1,5 @@
-"""Migration 0006 in pieces: references to blobs and outputs of stages are written anew, short, beside the old tables,
-which then give way at once.
+"""Migrations 0006 and 0008 in pieces: references to blobs and outputs of stages are written anew, short, beside the old
+tables, which then give way at once.
 
 Until the last, short transaction nothing that was there is changed: killed before it, or out of room, the database is
 as it was, an older version can go on with it, and the next attempt begins anew. Whether somebody else wrote meanwhile
@@ -18,12 +18,15 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine
 
-from app.storage.compact import packed, short_key
+from app.storage.clip_files import row_of
+from app.storage.compact import long_key, packed, short_key
 
 _PIECE_ROWS: Final = 5_000  # 50 to 100 ms of one processor
+LAST: Final = "0008"  # from here on there is nothing to do
+DONE: Final = "compacted"  # in a connection's info: an earlier migration of the same upgrade has swapped
 _READY: Final = "compacted_at"  # in a connection's info: the database's version when the new tables were whole
 _PATIENCE_MS: Final = 1_000
-_SPARE_SHARE: Final = 0.4  # of the file: from there on it is worth its writing anew
+_SPARE_SHARE: Final = 0.2  # of the file: from there on it is worth its writing anew
 _SPARE_BYTES: Final = 64 << 20
 _NEW: Final = (
     "CREATE TABLE new_references (job_id VARCHAR(32) NOT NULL, key TEXT NOT NULL, PRIMARY KEY (job_id, key), "
@@ -53,7 +56,9 @@ def prepare(connection: Connection) -> None:
 
 def swap(connection: Connection) -> None:
     """In the migration's transaction: the new tables take the place of the old ones. Builds them here where they are
-    not whole or out of date."""
+    not whole or out of date. Once is enough for an upgrade."""
+    if connection.info.get(DONE):
+        return
     if connection.info.pop(_READY, None) != _version(connection):
         _begin(connection)
         for _ in _fill(connection):
@@ -66,6 +71,16 @@ def swap(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE new_{table} RENAME TO {old}")
     connection.exec_driver_sql("CREATE INDEX blob_references_key ON blob_references (key)")
     connection.exec_driver_sql(f"PRAGMA secure_delete = {int(zeroed)}")
+    connection.info[DONE] = True
+
+
+def pack_options(connection: Connection) -> None:
+    """In the migration's transaction: what was chosen of each job is compressed, and what it was rendered with."""
+    for column in ("options", "rendered_options"):
+        query = f"SELECT id, {column} FROM jobs WHERE typeof({column}) = 'text'"  # noqa: S608
+        rows = [(packed(row[1]), row[0]) for row in connection.exec_driver_sql(query)]
+        if rows:
+            connection.exec_driver_sql(f"UPDATE jobs SET {column} = ? WHERE id = ?", rows)  # noqa: S608
 
 
 def shrink(engine: Engine) -> bool:
@@ -120,7 +135,8 @@ def _fill(connection: Connection) -> Iterator[int]:
             .all()
         ):
             found = connection.exec_driver_sql("SELECT key FROM blob_references WHERE job_id = ?", (job_id,)).scalars()
-            rows += [(job_id, short_key(key)) for key in found]
+            keys = {row_of(key if isinstance(key, str) else long_key(key)) for key in found}
+            rows += [(job_id, short_key(key)) for key in sorted(keys)]
             job_ids.append(job_id)
             if len(rows) >= _PIECE_ROWS:
                 break

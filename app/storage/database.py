@@ -128,7 +128,8 @@ def migrate(engine: Engine) -> bool:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     with engine.connect() as connection:
-        if found is not None:
+        connection.info.pop(compaction.DONE, None)
+        if found is not None and found < compaction.LAST:
             compaction.prepare(connection)
         with connection.begin():
             config.attributes["connection"] = connection

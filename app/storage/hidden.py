@@ -24,6 +24,7 @@ from app.domain.secret_names import job_keys
 from app.storage import batches, references
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
+from app.storage.clip_files import files_of
 from app.storage.database import reading, urgent
 from app.storage.rows import COMING, GONE, HIDDEN, seen
 
@@ -64,9 +65,9 @@ def bury(engine: Engine, blobs: BlobStore, job_id: str) -> tuple[list[str], int]
             if c.execute(delete(t.segments).where(t.segments.c.job_id == job_id, t.segments.c.id.in_(lines))).rowcount:
                 return True
             mine = t.blob_references.c.job_id == job_id
-            if some := list(c.execute(select(t.blob_references.c.key).where(mine).limit(_FILES)).scalars()):
+            if some := list(c.execute(select(t.blob_references.c.key).where(mine).limit(_FILES // 2)).scalars()):
                 c.execute(delete(t.blob_references).where(mine, t.blob_references.c.key.in_(some)))
-                unneeded, size = references.delete_unneeded(c, blobs, some, uploads_too=True)
+                unneeded, size = references.delete_unneeded(c, blobs, files_of(some), uploads_too=True)
                 keys.extend(unneeded)
                 freed += size
                 return True

@@ -14,6 +14,7 @@ from app.domain.dub_options import RecognitionOptions, from_row, same_dub
 from app.domain.job import JobError, JobState, Phase
 from app.domain.plain_text import plain
 from app.domain.summary import JobSummary, Length
+from app.storage.compact import unpacked
 from app.storage.database import reading
 from app.storage.rows import HIDDEN
 
@@ -33,15 +34,13 @@ class _Recognizer(msgspec.Struct, frozen=True):
         return self.recognition.recognizer or self.recognizer or RecognitionOptions().recognizer
 
 
-# JSON is read as the text that it is: most of it is only compared. The page is cut before anything is looked up for its
-# rows.
+# JSON is read as it is kept: most of it is only compared. The page is cut before anything is looked up for its rows.
 _COUNT: Final = "SELECT count(*) FROM jobs"
 _PAGE: Final = """
-SELECT j.id, j.title, j.state, j.phase, j.stage, j.stage_progress, j.progress, j.eta_s, CAST(j.options AS TEXT),
-j.language,
+SELECT j.id, j.title, j.state, j.phase, j.stage, j.stage_progress, j.progress, j.eta_s, {options}, j.language,
     CAST(j.media AS TEXT), j.size_bytes, (SELECT count(*) FROM segments s WHERE s.job_id = j.id), j.revision,
     j.rendered_revision,
-    CAST(j.rendered_options AS TEXT), coalesce(j.stem_key, '') = coalesce(j.rendered_stem_key, ''), CAST(j.error AS
+    {rendered}, coalesce(j.stem_key, '') = coalesce(j.rendered_stem_key, ''), CAST(j.error AS
     TEXT),
     (SELECT a.sha256 FROM artifacts a WHERE a.job_id = j.id AND a.kind = 'thumbnail'), j.created_at, j.updated_at,
     EXISTS (SELECT 1 FROM blob_references b WHERE b.job_id = j.id AND b.key = j.source_key),
@@ -52,6 +51,7 @@ _BEFORE: Final = "created_at <= :at AND (created_at < :at OR id < :id)"
 _SEEN: Final = f"state NOT IN ({', '.join(map(repr, HIDDEN))})"
 _TITLED: Final = "lower(title) LIKE '%' || lower(:query) || '%' ESCAPE '/'"
 
+_CHOICES: Final = 256  # many jobs have the same options
 _recognizer: Final = msgspec.json.Decoder(_Recognizer)
 _length: Final = msgspec.json.Decoder(Length | None)
 _error: Final = msgspec.json.Decoder(JobError | None)
@@ -64,7 +64,7 @@ def page(
     given: dict[str, Any] = {f"state{number}": state.value for number, state in enumerate(states)}
     if query:
         given["query"] = query.replace("/", "//").replace("%", "/%").replace("_", "/_")
-    counting, listing = _statements(len(states), bool(query), before is not None)
+    counting, listing = _statements(engine.dialect.name, len(states), bool(query), before is not None)
     with reading(engine) as c:
         total = c.execute(counting, given).scalar_one()
         if before is not None:
@@ -73,11 +73,16 @@ def page(
 
 
 @functools.cache
-def _statements(states: int, titled: bool, further: bool) -> tuple[TextClause, TextClause]:
+def _statements(dialect: str, states: int, titled: bool, further: bool) -> tuple[TextClause, TextClause]:
     """The count and the page for so many states, with or without a text to look for and a place to go on from."""
     where = [f"state IN ({', '.join(f':state{number}' for number in range(states))})"] if states else [_SEEN]
     where += [_TITLED] if titled else []
-    return text(_COUNT + _where(where)), text(_PAGE.format(where=_where([*where, _BEFORE] if further else where)))
+    chosen = {
+        name: f"j.{column}" if dialect == "sqlite" else f"CAST(j.{column} AS TEXT)"
+        for name, column in (("options", "options"), ("rendered", "rendered_options"))
+    }
+    listing = _PAGE.format(where=_where([*where, _BEFORE] if further else where), **chosen)
+    return text(_COUNT + _where(where)), text(listing)
 
 
 def _where(conditions: list[str]) -> str:
@@ -121,7 +126,7 @@ def _summary(row: Any) -> JobSummary:
         stage_progress=stage_progress,
         progress=progress,
         eta_s=eta_s,
-        recognizer=_recognizer.decode(options).name,
+        recognizer=_recognizer_of(options),
         language=language,
         media=_length.decode(media or "null"),
         size_bytes=size_bytes,
@@ -136,7 +141,12 @@ def _summary(row: Any) -> JobSummary:
     )
 
 
-def _same(rendered: str | None, options: str) -> bool:
+@functools.lru_cache(_CHOICES)
+def _recognizer_of(options: str | bytes) -> str:
+    return _recognizer.decode(unpacked(options)).name
+
+
+def _same(rendered: str | bytes | None, options: str | bytes) -> bool:
     """Whether the options of the last render would give what the job's options give. Most are the same text: those are
     not read."""
     if rendered == options:
@@ -144,5 +154,5 @@ def _same(rendered: str | None, options: str) -> bool:
     return (
         rendered is not None
         and rendered != "null"
-        and same_dub(*(from_row(msgspec.json.decode(row)) for row in (rendered, options)))
+        and same_dub(*(from_row(msgspec.json.decode(unpacked(row))) for row in (rendered, options)))
     )

@@ -22,6 +22,7 @@ from app.domain.stages import making
 from app.storage import batches
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
+from app.storage.clip_files import files_of, row_of
 from app.storage.compact import in_folder
 from app.storage.database import reading, urgent, urgently
 from app.storage.rows import GONE, seen
@@ -70,10 +71,11 @@ def held(
         for job_id, key in c.execute(select(t.blob_references.c.job_id, t.blob_references.c.key)):
             if job_id not in jobs:
                 continue
-            if key not in sizes:
-                sizes[key] = size_of(key)
-            if (size := sizes[key]) is not None:
-                files[job_id].setdefault(kind_of(key, jobs[job_id]), []).append((key, size))
+            for file in files_of([key]):
+                if file not in sizes:
+                    sizes[file] = size_of(file)
+                if (size := sizes[file]) is not None:
+                    files[job_id].setdefault(kind_of(file, jobs[job_id]), []).append((file, size))
     found = []
     for job_id, row in jobs.items():
         own = files[job_id]
@@ -115,7 +117,7 @@ def retire(
             else:
                 keys = [] if kind is Kind.CLIPS else _of_kind(c, row, kind)
                 _take(c, row.id, kind, keys)
-                gone += keys
+                gone += files_of(keys)
         meanwhile()
         return gone
 
@@ -131,11 +133,11 @@ def take_clips(engine: Engine, blobs: BlobStore, job_id: str, before: float) -> 
             row = c.execute(select(t.jobs).where(t.jobs.c.id == job_id, seen)).first()
             if row is None or JobState(row.state) not in ENDED or row.updated_at > before:
                 return False
-            keys = _of_kind(c, row, Kind.CLIPS, _BATCH)
+            keys = _of_kind(c, row, Kind.CLIPS, _BATCH // 2)
             c.execute(
                 delete(t.blob_references).where(t.blob_references.c.job_id == job_id, t.blob_references.c.key.in_(keys))
             )
-            freed += delete_unneeded(c, blobs, keys, uploads_too=True)[1]
+            freed += delete_unneeded(c, blobs, files_of(keys), uploads_too=True)[1]
             return bool(keys)
 
     batches.repeat(lambda: urgent(engine, piece))
@@ -143,7 +145,7 @@ def take_clips(engine: Engine, blobs: BlobStore, job_id: str, before: float) -> 
 
 
 def _of_kind(c: Connection, row: Any, kind: Kind, limit: int | None = None) -> list[str]:
-    """What a job needs of that kind."""
+    """The rows of what a job needs of that kind."""
     key = t.blob_references.c.key
     sources = or_(key.in_([name for name in (row.source_key, row.stem_key) if name]), in_folder(key, "ingest"))
     wanted = {Kind.CLIPS: in_folder(key, "clips"), Kind.OUTPUTS: in_folder(key, "artifacts")}.get(kind, sources)
@@ -209,8 +211,9 @@ def delete_unneeded(
 
 
 def _unneeded(c: Connection, keys: Sequence[str], *, uploads_too: bool) -> list[str]:
-    needed = set(c.execute(select(t.blob_references.c.key).where(t.blob_references.c.key.in_(keys))).scalars())
-    free = [key for key in keys if key not in needed]
+    asked = select(t.blob_references.c.key).where(t.blob_references.c.key.in_({row_of(key) for key in keys}))
+    needed = set(c.execute(asked).scalars())
+    free = [key for key in keys if row_of(key) not in needed]
     if uploads_too:
         c.execute(delete(t.uploads).where(t.uploads.c.key.in_(free), t.uploads.c.complete))
         return free

@@ -19,6 +19,7 @@ from app.domain.segment import LeftOut, Segment, Word
 from app.domain.subtitle_file import SubtitleReading
 from app.storage import tables as t
 from app.storage.batches import split
+from app.storage.clip_files import row_of
 from app.storage.job_row import JobRow as JobRow
 
 T = TypeVar("T")
@@ -195,13 +196,14 @@ def delete_segments(c: Connection, job_id: str, ids: Sequence[str]) -> None:
 
 
 def refer(c: Connection, job_id: str, keys: Collection[str]) -> None:
+    keys = {row_of(key) for key in keys}
     mine = select(t.blob_references.c.key).where(t.blob_references.c.job_id == job_id)
     known = {
         key
         for some in split(list(keys), _ASKED)
         for key in c.execute(mine.where(t.blob_references.c.key.in_(some))).scalars()
     }
-    fresh = sorted(set(keys) - known)
+    fresh = sorted(keys - known)
     if fresh:
         c.execute(insert(t.blob_references), [{"job_id": job_id, "key": key} for key in fresh])
 
@@ -210,7 +212,7 @@ def unreferenced(c: Connection, keys: Collection[str]) -> list[str]:
     asked = select(t.blob_references.c.key)
     needed = {
         key
-        for some in split(list(keys), _ASKED)
+        for some in split(list({row_of(key) for key in keys}), _ASKED)
         for key in c.execute(asked.where(t.blob_references.c.key.in_(some))).scalars()
     }
-    return [key for key in keys if key not in needed]
+    return [key for key in keys if row_of(key) not in needed]

@@ -56,7 +56,7 @@ jobs = Table(
     Column("stage_progress", Float, nullable=False),
     Column("progress", Float, nullable=False),
     Column("eta_s", Float),
-    Column("options", JSON, nullable=False),
+    Column("options", PackedJson, nullable=False),
     Column("language", String(16)),
     Column("media", JSON),
     Column("source_key", Text, nullable=False),
@@ -65,7 +65,7 @@ jobs = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("rendered_revision", Integer),
-    Column("rendered_options", JSON),
+    Column("rendered_options", PackedJson),
     Column("rendered_stem_key", Text),
     Column("choices_revision", Integer, nullable=False, server_default="1"),  # of title, options and stem_key
     Column("choices_changed", JSON, nullable=False, server_default="{}"),  # the revision of each one's last change
@@ -124,7 +124,7 @@ blob_references = Table(  # which job needs which blob; a blob without a row her
     "blob_references",
     metadata,
     Column("job_id", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
-    Column("key", BlobKey, primary_key=True),
+    Column("key", BlobKey, primary_key=True),  # a clip's two files have one row (`clip_files`)
     Index("blob_references_key", "key"),
     sqlite_with_rowid=False,
 )

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import httpx
 
+from app.storage.clip_files import files_of
 from app.storage.compact import long_key
 from tests.integration.running import Running
 from tests.integration.speech import duration_s
@@ -64,13 +65,11 @@ class Verdict:
         with closing(sqlite3.connect(data / "app.sqlite3")) as database:
             self._sound(database, "app.sqlite3")
             database.create_function("long_key", 1, long_key)
-            wanted = {
-                row[0]
-                for row in database.execute(
-                    "SELECT long_key(key) FROM blob_references UNION SELECT key FROM artifacts UNION "
-                    "SELECT key FROM uploads WHERE complete"
-                )
-            }
+            rows = database.execute(
+                "SELECT long_key(key) FROM blob_references UNION SELECT key FROM artifacts UNION "
+                "SELECT key FROM uploads WHERE complete"
+            )
+            wanted = set(files_of(row[0] for row in rows))
             uploads = {row[0] for row in database.execute("SELECT id FROM uploads")}
         with closing(sqlite3.connect(data / "engine.sqlite3")) as database:
             self._sound(database, "engine.sqlite3")

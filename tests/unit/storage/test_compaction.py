@@ -23,6 +23,7 @@ from app.domain.problems.uploads import DISK_FULL
 from app.storage import compaction, database
 from app.storage import tables as t
 from app.storage.blobs import FolderBlobs
+from app.storage.clip_files import files_of
 from app.storage.compact import in_folder, long_key, packed, short_key
 from app.storage.jobs import JobStore
 from bench.filling import rows
@@ -85,7 +86,10 @@ def old_rows(engine: Engine, jobs: int = 6, lines: int = 4) -> dict[str, list[tu
             filled = rows(number, lines, dice)
             filled["stages"][0]["output"] = [None, "é日", {"a": [1.5, "x" * 300]}]
             filled["stages"][1]["output"] = None
-            filled["blob_references"].append({"job_id": filled["jobs"][0]["id"], "key": f"subtitles/odd-{number}.srt"})
+            job_id, references = filled["jobs"][0]["id"], filled["blob_references"]
+            sounds = [row["key"] for row in references if row["key"].startswith("clips/")]
+            references += [{"job_id": job_id, "key": key.removesuffix(".wav") + ".json"} for key in sounds]
+            references.append({"job_id": job_id, "key": f"subtitles/odd-{number}.srt"})
             for table in TABLES:
                 for row in filled[table]:
                     values = {
@@ -101,10 +105,18 @@ def old_rows(engine: Engine, jobs: int = 6, lines: int = 4) -> dict[str, list[tu
 
 
 def contents(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows as the program reads them, without the columns that later migrations add."""
+    """All rows as the program reads them, without the columns that later migrations add; for a reference the files that
+    it stands for."""
     columns = {name: [c for c in t.metadata.tables[name].columns if c.name not in LATER] for name in TABLES}
     with database.reading(engine) as c:
-        return {name: sorted(map(tuple, c.execute(select(*columns[name]))), key=repr) for name in TABLES}
+        found = {name: [tuple(row) for row in c.execute(select(*columns[name]))] for name in TABLES}
+    needed = {(job_id, file) for job_id, key in found["blob_references"] for file in files_of([key])}
+    return {name: sorted(listed, key=repr) for name, listed in (found | {"blob_references": list(needed)}).items()}
+
+
+def clip_of(job_id: str) -> list[tuple[str, str]]:
+    """What the job needs of a clip that only it has."""
+    return [(job_id, f"clips/{HASH}.json"), (job_id, f"clips/{HASH}.wav")]
 
 
 @pytest.fixture
@@ -125,6 +137,11 @@ def test_the_migration_loses_nothing_and_takes_less_room(
     with old.connect() as c:
         assert c.execute(text("PRAGMA page_count")).scalar_one() < 0.6 * size
         assert c.execute(text("PRAGMA foreign_key_check")).all() == []
+        # a job's line was two rows, and is one; its options take less room
+        assert c.execute(text("SELECT count(*) FROM blob_references")).scalar_one() == 60 * (30 + 12)
+        assert set(c.execute(text("SELECT typeof(options) || typeof(rendered_options) FROM jobs")).scalars()) == {
+            "blobblob"
+        }
         assert {row[0] for row in c.execute(text("SELECT name FROM sqlite_master WHERE name LIKE 'new_%'"))} == set()
     old.dispose()
     assert sqlite_copy.troubles(tmp_path / "app.sqlite3") == []
@@ -170,9 +187,7 @@ def test_a_migration_that_is_killed_has_changed_nothing_and_begins_anew(
     place = {"jobs": 0, "segments": 0, "stages": 0, "artifacts": 0, "blob_references": 0}
     for table in TABLES:
         kept = [row for row in before[table] if row[place[table]] != gone]
-        assert after[table] == sorted(
-            [*kept, *([(stays, f"clips/{HASH}.wav")] if table == "blob_references" else [])], key=repr
-        ), table
+        assert after[table] == sorted([*kept, *(clip_of(stays) if table == "blob_references" else [])], key=repr), table
 
 
 def test_what_is_written_meanwhile_is_not_lost(old: Engine) -> None:
@@ -190,9 +205,7 @@ def test_what_is_written_meanwhile_is_not_lost(old: Engine) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compaction, "prepare", prepared)
         database.migrate(old)
-    assert contents(old)["blob_references"] == sorted(
-        [*before["blob_references"], (job_id, f"clips/{HASH}.wav")], key=repr
-    )
+    assert contents(old)["blob_references"] == sorted([*before["blob_references"], *clip_of(job_id)], key=repr)
 
 
 def test_a_full_disk_leaves_the_database_as_it_was(tmp_path: Path) -> None:

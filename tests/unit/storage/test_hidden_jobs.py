@@ -25,6 +25,7 @@ from app.domain.segment import MAX_LINES, Segment
 from app.domain.stages import STAGES, names
 from app.storage import batches, hidden, references
 from app.storage import tables as t
+from app.storage.clip_files import files_of
 from app.storage.database import reading
 from app.storage.hidden import Coming
 from tests.unit.archive.test_export_import import everything, exported, take
@@ -134,7 +135,7 @@ def test_a_killed_deletion_is_gone_at_once_and_wholly_after_the_start(tmp_path: 
         hidden.sweep(shelf.database, shelf.blobs)
         assert all_rows(shelf) == set(seen(shelf)) == {other}
         with reading(shelf.database) as c:
-            assert shelf.files() == set(c.execute(select(t.blob_references.c.key)).scalars()), (
+            assert shelf.files() == set(files_of(c.execute(select(t.blob_references.c.key)).scalars())), (
                 "no file is left, and none is missing"
             )
         assert hidden.sweep(shelf.database, shelf.blobs) == 0
