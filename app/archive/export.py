@@ -111,6 +111,7 @@ class PortableJob(msgspec.Struct, frozen=True):
     choices_changed: Annotated[dict[Annotated[str, msgspec.Meta(max_length=64)], Revision], _FIELDS] = {}
     joined: Joined | None = None
     subtitles: SubtitleReading | None = None
+    language_certainty: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
 
 
 class Titled(msgspec.Struct, frozen=True):

@@ -28,7 +28,7 @@ from app.domain.report import Report
 from app.domain.segment import Clip, Flag
 from app.observability import logs
 from app.system import file_modes
-from app.system.console import say_json, say_path
+from app.system.console import say, say_json, say_path
 from app.system.exit_status import OK, UsageError, track_of
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ _GIVEN: Final = frozenset(
         "review",
     }
 )
+_SURE: Final = 0.8  # of the language that was found
 # Arguments whose name differs from that of their option.
 OPTION_OF: Final = {
     "duck_db": "--duck-db",
@@ -74,14 +75,15 @@ class Flagged(msgspec.Struct, frozen=True):
 
 class Dubbed(msgspec.Struct, frozen=True):
     """What `--json` prints. `audio_track` was heard, of those that `audio_tracks` names.
-    `flagged` are lines that the fit could not place well; `stages_s` is the wall time of each stage; `report` is
-    None where nothing was rendered (`--review`).
+    `language_certainty` is 0..1 where recognition found the language. `flagged` are lines that the fit could not place
+    well; `stages_s` is the wall time of each stage; `report` is None where nothing was rendered (`--review`).
     """
 
     ok: bool
     input: str
     duration_s: float
     language: str | None
+    language_certainty: float | None
     audio_track: int | None
     audio_tracks: tuple[str, ...]
     lines: int
@@ -120,6 +122,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.json:
         say_json(dubbed)
         return OK
+    if dubbed.language_certainty is not None:
+        told = "" if dubbed.language_certainty >= _SURE else "; --language CODE tells it"
+        say(f"language: {dubbed.language}, {dubbed.language_certainty:.0%} certain{told}", to=sys.stderr)
     if dubbed.report is not None:
         from app.cli import dub_report
         from app.dubbing.report import needs_a_look
@@ -384,6 +389,7 @@ def _result(
         input=str(arguments.input),
         duration_s=round(store.output(stages.INGEST).duration_s, 3),
         language=job.language,
+        language_certainty=job.language_certainty,
         audio_track=audio_tracks.heard(info, job.options) if info and info.audio else None,
         audio_tracks=tuple(map(audio_tracks.named, info.audio)) if info else (),
         lines=len(segments),

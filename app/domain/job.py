@@ -71,7 +71,8 @@ class Job(msgspec.Struct, frozen=True):
     revision that the artifacts were made from (None: not yet); `stale` says that lines, options or the stem changed
     since. `choices_revision` grows with every change of the title, the options or the stem. `joined`: short subtitles
     were joined. `subtitles`: how the file that was brought was read. `source_gone`, `outputs_gone`: retention has
-    deleted the original, the finished files. Times are Unix seconds.
+    deleted the original, the finished files. `language_certainty` is 0..1, the share of the speech heard that sounds
+    like `language`; None where the person told it. Times are Unix seconds.
     """
 
     id: str
@@ -100,3 +101,4 @@ class Job(msgspec.Struct, frozen=True):
     outputs_gone: bool = False
     joined: Joined | None = None
     subtitles: SubtitleReading | None = None
+    language_certainty: float | None = None

@@ -31,6 +31,7 @@ class Transcribed(msgspec.Struct, frozen=True):
 
     language: str | None
     done_s: float
+    language_certainty: float | None = None
 
 
 class Mixed(msgspec.Struct, frozen=True):

@@ -110,15 +110,19 @@ class Transcribe(StageBody):
                 )
             fields = {
                 "language": job.options.recognition.language,
+                "language_certainty": None,
                 "joined": lines.joined,
                 "subtitles": lines.subtitles,
             }
             return Done(Transcribed(job.options.recognition.language, sound.duration_s), fields=fields)
         chunks: asyncio.Queue[Recognised | None] = asyncio.Queue()
+        certainty = at.language_certainty
 
         async def keep_all() -> None:
+            nonlocal certainty
             while (chunk := await chunks.get()) is not None:
-                await self._keep_chunk(job_id, partial, chunk)
+                certainty = chunk.certainty if chunk.certainty is not None else certainty
+                await self._keep_chunk(job_id, partial, msgspec.structs.replace(chunk, certainty=certainty))
 
         keeper = asyncio.create_task(keep_all())
         try:
@@ -139,12 +143,11 @@ class Transcribe(StageBody):
             await keeper
         if not (await asyncio.to_thread(self._store.segments, job_id))[1]:
             raise no_speech(media_of(job), job.options)
-        return Done(
-            Transcribed(language, sound.duration_s), fields={"language": language, "joined": None, "subtitles": None}
-        )
+        found = {"language": language, "language_certainty": certainty, "joined": None, "subtitles": None}
+        return Done(Transcribed(language, sound.duration_s, certainty), fields=found)
 
     async def _keep_chunk(self, job_id: str, partial: str, chunk: Recognised) -> None:
-        output = Transcribed(chunk.language or None, chunk.done_s)
+        output = Transcribed(chunk.language or None, chunk.done_s, chunk.certainty)
         revision = await asyncio.to_thread(
             lambda: self._store.append_segments(
                 job_id, chunk.segments, stage=self.stage.name, fingerprint=partial, output=output

@@ -112,11 +112,15 @@ class RecognitionProgress(msgspec.Struct, frozen=True):
 
 
 class Recognised(msgspec.Struct, frozen=True):
-    """A finished chunk: everything up to `done_s` is final, so that a later run can go on from there."""
+    """A finished chunk: everything up to `done_s` is final, so that a later run can go on from there.
+
+    `certainty` of the language is 0..1, the share of the speech heard that sounds like it; None where it was given.
+    """
 
     segments: tuple[Segment, ...]
     language: str
     done_s: float
+    certainty: float | None = None
 
 
 class Recognizer(Protocol):

@@ -118,6 +118,7 @@ def to_job(row: Row[Any], segment_count: int, owned: list[Artifact], *, has_sour
         outputs_gone=row.rendered_revision is not None and not any(file.key.startswith("artifacts/") for file in owned),
         joined=None if row.joined is None else msgspec.convert(row.joined, Joined),
         subtitles=None if row.subtitles is None else msgspec.convert(row.subtitles, SubtitleReading),
+        language_certainty=row.language_certainty,
     )
     return JobRow(job, row.source_key, row.subtitles_key, row.stem_key, row.workflow_id, rendered, row.choices_changed)
 

@@ -71,6 +71,7 @@ jobs = Table(
     Column("choices_changed", JSON, nullable=False, server_default="{}"),  # the revision of each one's last change
     Column("subtitles", JSON),  # how the brought file was read
     Column("joined", JSON),  # what was made of short subtitles
+    Column("language_certainty", Float),
     Column("error", JSON),
     Column("workflow_id", String(96)),
     Column("created_at", Float, nullable=False),

@@ -23,6 +23,7 @@ def test_a_video_is_uploaded_transcribed_corrected_rendered_and_says_the_correct
     assert [s["text"] for s in segments] == [s.text for s in SPOKEN]
     assert [s["start_s"] for s in segments] == pytest.approx([s.start_s for s in SPOKEN], abs=0.3)
     assert job["language"] == "en"
+    assert 0.9 < job["language_certainty"] <= 1.0
 
     server.edit(job["id"], edit=[{"id": segments[1]["id"], "text": CORRECTED}])
     server.act(job["id"], "approve")

@@ -1,9 +1,9 @@
 """The recognition child: `python -m app.speech.whisper.child`. A request comes on stdin, events leave on stdout, one
 JSON object a line.
 
-Events: {"event": "loaded", "device"}, {"event": "hearing", "done_s"}, {"event": "chunk", "lines", "language",
-"done_s"}, {"event": "done", "language"}, {"event": "failed", "code", "detail"}. Killing the process is how it is
-cancelled; its memory goes with it.
+Events: {"event": "loaded", "device"}, {"event": "language", "place", "places"}, {"event": "hearing", "done_s"},
+{"event": "chunk", "lines", "language", "certainty", "done_s"}, {"event": "done", "language"}, {"event": "failed",
+"code", "detail"}. Killing the process is how it is cancelled; its memory goes with it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import msgspec
 from app.speech.whisper.child_process import WhisperFailure, answering, emit
 from app.speech.whisper.cleanup import RecognisedLine, settle
 from app.speech.whisper.heard import Model
+from app.speech.whisper.language import ENOUGH_S, Tally, listen
 from app.speech.whisper.pace import Pace
 from app.speech.whisper.vad import SpeechChunk, chunks, wav_blocks
 
-_ENOUGH_S: Final = 3.0  # speech that is enough to tell the language by
 _MOST_HELD: Final = 8  # chunks held back while the language is not known
 
 
@@ -55,23 +55,26 @@ def run(request: Request) -> None:
     if request.language is not None and not model.multilingual and request.language != "en":
         raise WhisperFailure("language_unknown", "This model knows English only.")
     emit(event="loaded", device=model.device)
-    start_s = request.resume_at_s
+    start_s, language = request.resume_at_s, request.language
+    known: tuple[str | None, float | None] = language, None
+    if model.multilingual and language is None:
+        known = listen(
+            model, Path(request.speech), start_s, lambda n, of: emit(event="language", place=n, places=of)
+        ) or (None, None)
     pace = Pace(start_s, lambda done_s: emit(event="hearing", done_s=round(done_s, 3)))
     with pace.told():
-        for language, chunk in _with_language(
-            model, pace, chunks(wav_blocks(Path(request.speech), start_s), start_s), request.language
-        ):
+        source = chunks(wav_blocks(Path(request.speech), start_s), start_s)
+        for language, certainty, chunk in _with_language(model, pace, source, *known):
             lines: list[RecognisedLine] = []
             if chunk.speech:
                 with pace.over(chunk.end_s):
-                    heard = model.transcribe(
+                    said = model.transcribe(
                         chunk.samples, language or "en", request.task, request.prompt, chunk.speech_end_s
                     )
-                    lines = settle(heard, chunk.at, chunk.speech)
+                    lines = settle(said, chunk.at, chunk.speech)
             pace.done(chunk.end_s)
-            emit(event="chunk", lines=lines, language=language, done_s=round(chunk.end_s, 3))
-            request = msgspec.structs.replace(request, language=language)
-    emit(event="done", language=request.language)
+            emit(event="chunk", lines=lines, language=language, certainty=certainty, done_s=round(chunk.end_s, 3))
+    emit(event="done", language=language)
 
 
 def _load(request: Request) -> Model:
@@ -85,36 +88,36 @@ def _load(request: Request) -> Model:
 
 
 def _with_language(
-    model: Model, pace: Pace, source: Iterator[SpeechChunk], language: str | None
-) -> Iterator[tuple[str | None, SpeechChunk]]:
-    """Each chunk with the language: the given one, or detected once, on the first chunks that hold enough speech."""
+    model: Model, pace: Pace, source: Iterator[SpeechChunk], language: str | None, certainty: float | None
+) -> Iterator[tuple[str | None, float | None, SpeechChunk]]:
+    """Each chunk with the language and its certainty: the known one, or detected once, on the first chunks that hold
+    enough speech."""
     language = language if model.multilingual else "en"
     held: list[SpeechChunk] = []
     for chunk in source:
         if language is not None:
-            yield language, chunk
+            yield language, certainty, chunk
             continue
         if chunk.speech or held:
             held.append(chunk)
         else:
-            yield None, chunk
-        if sum(one.speech_s for one in held) >= _ENOUGH_S or len(held) >= _MOST_HELD:
-            language = _detect(model, pace, held)
-            yield from ((language, one) for one in held)
+            yield None, None, chunk
+        if sum(one.speech_s for one in held) >= ENOUGH_S or len(held) >= _MOST_HELD:
+            language, certainty = _detect(model, pace, held)
+            yield from ((language, certainty, one) for one in held)
             held = []
     if held:
-        language = _detect(model, pace, held)
-        yield from ((language, one) for one in held)
+        language, certainty = _detect(model, pace, held)
+        yield from ((language, certainty, one) for one in held)
 
 
-def _detect(model: Model, pace: Pace, held: list[SpeechChunk]) -> str:
-    total: dict[str, float] = {}
+def _detect(model: Model, pace: Pace, held: list[SpeechChunk]) -> tuple[str, float]:
+    tally = Tally()
     for chunk in held:
         if chunk.speech:
             with pace.over(chunk.end_s, share=0.1):
-                for code, probability in model.languages(chunk.samples).items():
-                    total[code] = total.get(code, 0.0) + probability * chunk.speech_s
-    return max(total, key=total.__getitem__)
+                tally.add(model, chunk)
+    return tally.best()
 
 
 if __name__ == "__main__":

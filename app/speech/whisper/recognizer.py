@@ -192,6 +192,9 @@ class _Recognition:
             case "loaded":
                 self._device = event.get("device", "")
                 self._on_event(RecognitionProgress(self._request.resume_at_s, ""))
+            case "language":
+                shown = f"finding the language: place {event['place']} of {event['places']}"
+                self._on_event(RecognitionProgress(self._request.resume_at_s, shown))
             case "hearing":
                 self._on_event(RecognitionProgress(self._known(event["done_s"]), ""))
             case "chunk":
@@ -212,7 +215,7 @@ class _Recognition:
         self.language = languages.from_whisper(event["language"])
         segments = tuple(_segment(line) for line in event["lines"])
         self._heard = self._heard or bool(segments)
-        self._on_event(Recognised(segments, self.language, done_s))
+        self._on_event(Recognised(segments, self.language, done_s, event["certainty"]))
 
     def _known(self, second: float) -> float:
         return min(second, self._request.duration_s) if self._request.duration_s > 0 else float(second)

@@ -184,6 +184,7 @@ def test_lines_are_written_corrected_and_passed_back(talk: Path, whisper_checkpo
     assert first.returncode == exit_status.OK, first.stderr
     said = json.loads(first.stdout)
     assert said["language"] == "en" and said["outputs"] == {"review": str(lines)}
+    assert 0.9 < said["language_certainty"] <= 1.0
     assert "This is how it looks from above." in lines.read_text()
     lines.write_text(lines.read_text().replace("above", "below"))
     before = lines.read_bytes()

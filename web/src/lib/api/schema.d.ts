@@ -939,6 +939,7 @@ export interface components {
             id: string;
             joined?: components["schemas"]["Joined"] | null;
             language: string | null;
+            language_certainty?: number | null;
             media: components["schemas"]["MediaInfo"] | null;
             options: components["schemas"]["DubOptions"];
             /** @default false */

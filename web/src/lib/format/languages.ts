@@ -16,6 +16,12 @@ export function languageName(code: string | null): string {
 	}
 }
 
+/** The language of a job, with how certain recognition is of it where it found it. */
+export function languageFound(code: string | null, certainty: number | null | undefined): string {
+	const name = languageName(code);
+	return certainty === null || certainty === undefined ? name : `${name} (${Math.round(certainty * 100)} % certain)`;
+}
+
 /** Languages by name. */
 export function languageChoices(codes: readonly string[]): { code: string; name: string }[] {
 	return codes.map((code) => ({ code, name: languageName(code) })).sort((a, b) => a.name.localeCompare(b.name, 'en'));
