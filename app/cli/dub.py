@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from app.cli.dub_files import clip_folder, hand_over, longest_name, run_folder
+from app.cli.dub_hooks import AroundStages
+from app.cli.dub_parsing import check_speed, options_of
 from app.cli.dub_progress import Display, display
 from app.cli.failures import failed, interrupted, interruptible
 from app.config.settings import Settings
-from app.domain.dub_options import GROUP_OF, Background, DubOptions, Task, changed, in_groups
+from app.domain.dub_options import DubOptions
 from app.domain.errors import DubError
-from app.domain.media import ArtifactKind, MediaInfo
+from app.domain.media import ArtifactKind
 from app.domain.problems.uploads import DISK_FULL
 from app.domain.report import Report
 from app.domain.segment import Clip, Flag
@@ -34,34 +36,8 @@ from app.system.exit_status import OK, UsageError, track_of
 if TYPE_CHECKING:
     from app.dubbing.context import Context
     from app.jobs.memory_store import MemoryStore
-    from app.jobs.stage_hooks import Go, StageRun
 
-# Options that have a default on the command line, or another type there.
-_GIVEN: Final = frozenset(
-    {
-        "language",
-        "task",
-        "recognizer",
-        "model",
-        "voice",
-        "voice_model",
-        "speed",
-        "background",
-        "keep_original_track",
-        "audio_track",
-        "review",
-    }
-)
 _SURE: Final = 0.8  # of the language that was found
-# Arguments whose name differs from that of their option.
-OPTION_OF: Final = {
-    "duck_db": "--duck-db",
-    "duck_attack_s": "--duck-attack",
-    "duck_hold_s": "--duck-hold",
-    "duck_release_s": "--duck-release",
-    "keep_db": "--keep-db",
-    "loudness_lufs": "--loudness",
-}
 
 
 class Flagged(msgspec.Struct, frozen=True):
@@ -110,7 +86,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         raise UsageError("--review would overwrite the input")
     track_of(arguments.audio_track)
     options = options_of(arguments, settings)
-    _check_speed(options, settings)
+    check_speed(options, settings)
     logs.configure("warning", "console")
     with display(sys.stderr) as shown:
         try:
@@ -144,63 +120,9 @@ def _check_review(path: Path) -> None:
         raise UsageError(f"--review: the name is longer than the {longest_name(folder)} bytes that its folder takes")
 
 
-def _check_speed(options: DubOptions, settings: Settings) -> None:
-    """Refuse a speed outside the limits of the voice's engine. An unknown engine is reported with the other options."""
-    from app.server.engines import engines_of
-    from app.speech.registry import engine_of
-
-    engine = engine_of(options.voices.voice)
-    voice = engines_of(settings).voices.get(engine)
-    if voice is not None and not voice.speeds.allow(options.voices.speed):
-        raise UsageError(f"--speed is {voice.speeds.min:g} to {voice.speeds.max:g} with {engine}")
-
-
 def inputs_of(arguments: argparse.Namespace) -> list[Path]:
     """Every input file: none of them is ever overwritten."""
     return [path for path in (arguments.input, arguments.subtitles, arguments.stem) if path is not None]
-
-
-def options_of(arguments: argparse.Namespace, settings: Settings) -> DubOptions:
-    """The options from the arguments, else from the settings. Raises UsageError for a value out of range."""
-    from app.jobs.options import patched
-    from app.jobs.schemas import OptionsPatch
-    from app.speech.registry import recognizer_by_default
-
-    recognizer = arguments.recognizer or recognizer_by_default(settings.recognizer)
-    typed = {
-        name: value for name in GROUP_OF if (value := getattr(arguments, name, None)) is not None and name not in _GIVEN
-    }
-    if "loudness_lufs" in typed:
-        typed["loudness_lufs"] = _loudness(typed["loudness_lufs"])
-    try:
-        patch = msgspec.convert(in_groups(typed), OptionsPatch)
-    except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `$.")
-        name = where.rstrip("`").rpartition(".")[2]
-        raise UsageError(f"{OPTION_OF.get(name, name)}: {what}") from None
-    options = changed(
-        DubOptions(),
-        language=arguments.language,
-        task=Task(arguments.task),
-        recognizer="subtitles" if arguments.subtitles else recognizer,
-        model=arguments.model or settings.model,
-        voice=arguments.voice or settings.voice,
-        voice_model=arguments.voice_model,
-        speed=arguments.speed,
-        background=Background(arguments.background),
-        keep_original_track=arguments.keep_original_track,
-        burn_subtitles=arguments.burn,
-        audio_track=track_of(arguments.audio_track),
-        review=arguments.review is not None,
-    )
-    return patched(options, patch)
-
-
-def _loudness(text: str) -> float | None:
-    try:
-        return None if text == "off" else float(text)
-    except ValueError:
-        raise UsageError("--loudness is a number of LUFS, or off") from None
 
 
 async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Settings, shown: Display) -> Dubbed:
@@ -270,7 +192,7 @@ async def _stages(
     inner = InnerHooks(
         store, StageWork(store=store, keys=NoKeys(), context=context, hub=Hub(), digest=lambda source, kept: JOB_ID)
     )
-    around = _Around(context, store, shown, reviews=arguments.review is not None)
+    around = AroundStages(context, store, shown, reviews=arguments.review is not None)
     hooks = (around.checked, around.shown, around.read, inner.named, inner.tidied, inner.worked, inner.recorded)
     for phase in Phase:
         for stage in in_phase(phase):
@@ -278,65 +200,6 @@ async def _stages(
         if phase is Phase.PREPARE and arguments.review is not None:
             return _reviewed(arguments, store, shown)
     return _rendered(context, arguments, store, shown)
-
-
-class _Around:
-    """What the command line puts around every stage: its display, and checks that tell early what would fail late."""
-
-    def __init__(self, context: Context, store: MemoryStore, shown: Display, *, reviews: bool) -> None:
-        self._context, self._store, self._shown, self._reviews = context, store, shown, reviews
-
-    async def checked(self, run: StageRun, go: Go) -> None:
-        """After the file has been read: what it is, and whether the voice can speak, before an hour of recognition.
-        After it has been decoded: whether the video can be written as it is wished."""
-        from app.domain import stages
-        from app.dubbing import pipeline
-        from app.speech.ports import SpeechRequest
-
-        await go()
-        options, info = self._store.job.options, self._store.job.media
-        if run.stage is stages.PROBE and info is not None:
-            self._tell(info, options)
-            if not self._reviews:
-                voice, voice_id = self._context.engines.voice(options.voices.voice)
-                language = pipeline.spoken_language(options, None)
-                await voice.check(
-                    SpeechRequest(
-                        voice_id, options.voices.voice_model, "a", language, options.voices.speed, "", "", None
-                    )
-                )
-        if run.stage is stages.INGEST and info is not None:
-            pipeline.check_media(info, options)
-
-    def _tell(self, info: MediaInfo, options: DubOptions) -> None:
-        from app.dubbing import audio_tracks
-
-        if info.incomplete:
-            self._shown.note(f"the file is incomplete and is dubbed as far as it goes: {info.incomplete}")
-        if len(info.audio) > 1:
-            told = [
-                f"{'*' if stream.track == audio_tracks.heard(info, options) else ' '} {audio_tracks.named(stream)}"
-                for stream in info.audio
-            ]
-            self._shown.note("audio tracks (* is heard; --audio-track N takes another):", *told)
-
-    async def shown(self, run: StageRun, go: Go) -> None:
-        """Around: the stage's bar or line, and the time that it took."""
-        with self._shown.stage(run.stage) as report:
-            run.report = report
-            await go()
-
-    async def read(self, run: StageRun, go: Go) -> None:
-        """Before: the job as the stages before have left it. Once the file has been read, a background that was
-        attached is looked at, too."""
-        from app.domain import stages
-        from app.dubbing import pipeline
-
-        run.row = self._store.row(run.job_id)
-        await go()
-        if run.stage is stages.PROBE and run.row.stem_key is not None:
-            with self._context.blobs.local_copy(run.row.stem_key) as path:
-                await pipeline.check_stem(self._context, path)
 
 
 def _reviewed(arguments: argparse.Namespace, store: MemoryStore, shown: Display) -> Dubbed:

@@ -96,7 +96,7 @@ print(json.dumps([[one.name, one.kind, one.availability.available] for one in in
 def test_the_stage_is_declared_and_the_option_and_the_error_are_known_everywhere(copy: Path) -> None:
     code = """
 import msgspec
-from app.cli.dub import options_of
+from app.cli.dub_parsing import options_of
 from app.cli.main import parser
 from app.config.environment import load
 from app.domain.dub_options import DubOptions

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from app.cli.doctor import check_names
+from app.cli.server_checks import check_names
 from app.config.environment import load
 from tests.unit.api.serving import Server, free_port
 

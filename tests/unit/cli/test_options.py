@@ -10,8 +10,8 @@ from pathlib import Path
 import av
 import pytest
 
-from app.cli import dub
 from app.cli import main as cli
+from app.cli.dub_parsing import options_of
 from app.config.environment import load
 from app.domain.dub_options import (
     AudioCodec,
@@ -43,7 +43,7 @@ def parsed(*typed: str) -> argparse.Namespace:
 
 
 def options(tmp_path: Path, *typed: str) -> DubOptions:
-    return dub.options_of(parsed(*typed), load({"AUTODUBBER_DATA": str(tmp_path)}))
+    return options_of(parsed(*typed), load({"AUTODUBBER_DATA": str(tmp_path)}))
 
 
 @pytest.mark.parametrize(

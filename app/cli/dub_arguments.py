@@ -1,0 +1,155 @@
+"""The arguments of `autodubber dub`. `app.cli.dub_parsing` makes options of them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add(dub: argparse.ArgumentParser) -> None:
+    """Add every option, in its group."""
+    heard = dub.add_argument_group("recognition and subtitles")
+    heard.add_argument(
+        "--audio-track",
+        default="auto",
+        metavar="N",
+        help="number of the file's audio track, counted from 0 (default: auto)",
+    )
+    heard.add_argument("--language", metavar="CODE", help="language spoken, ISO 639-1 (default: detected)")
+    heard.add_argument(
+        "--task",
+        choices=("transcribe", "translate"),
+        default="transcribe",
+        help="with translate, Whisper writes English",
+    )
+    heard.add_argument(
+        "--recognizer", metavar="NAME", help="faster-whisper or openai-whisper (default: AUTODUBBER_RECOGNIZER)"
+    )
+    heard.add_argument(
+        "--model", metavar="M", help="Whisper model's name, or the path of a checkpoint (default: AUTODUBBER_MODEL)"
+    )
+    heard.add_argument(
+        "--subtitles", type=Path, metavar="FILE", help="SRT, WebVTT or ASS file to speak; nothing is recognised then"
+    )
+    heard.add_argument(
+        "--speak-sounds",
+        action="store_true",
+        default=None,
+        help="speak sound descriptions, lyrics, speakers' names and credits too",
+    )
+    heard.add_argument(
+        "--join-short-cues",
+        choices=("auto", "on", "off"),
+        help="join subtitle cues of a word or two into sentences (default: auto)",
+    )
+    heard.add_argument(
+        "--subtitle-encoding",
+        metavar="E",
+        help="encoding of --subtitles, such as windows-1250 (default: guessed from language and text)",
+    )
+    heard.add_argument(
+        "--review",
+        type=Path,
+        metavar="FILE",
+        help="stop after recognition and write an SRT to edit; pass it back with --subtitles",
+    )
+    voice = dub.add_argument_group("voice")
+    voice.add_argument(
+        "--voice", metavar="ENGINE:VOICE", help="such as espeak:es or elevenlabs:VOICE_ID (default: AUTODUBBER_VOICE)"
+    )
+    voice.add_argument(
+        "--voice-model", metavar="M", default="", help="the voice engine's model (default: the engine's)"
+    )
+    voice.add_argument(
+        "--target-language",
+        metavar="CODE",
+        help="language of the lines from --subtitles, if it is not the language spoken in the video",
+    )
+    voice.add_argument(
+        "--speed",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="speed of the voice, within its engine's limits; 0.7 to 1.2 for both engines",
+    )
+    mix = dub.add_argument_group("mix")
+    mix.add_argument(
+        "--background",
+        choices=("duck", "keep", "replace"),
+        default="duck",
+        help="original sound: lowered under the voice, kept, or removed",
+    )
+    mix.add_argument(
+        "--stem", type=Path, metavar="FILE", help="music and effects track (no voices) that replaces the original sound"
+    )
+    mix.add_argument(
+        "--duck-db",
+        type=float,
+        metavar="DB",
+        help="how far the original is lowered, -60 to 0 (default: as far as the voice needs)",
+    )
+    mix.add_argument(
+        "--duck-attack",
+        dest="duck_attack_s",
+        type=float,
+        metavar="S",
+        help="time in which it is lowered, before the voice begins (0.12)",
+    )
+    mix.add_argument(
+        "--duck-hold",
+        dest="duck_hold_s",
+        type=float,
+        metavar="S",
+        help="it stays lowered in pauses up to this long (0.8)",
+    )
+    mix.add_argument(
+        "--duck-release",
+        dest="duck_release_s",
+        type=float,
+        metavar="S",
+        help="time in which it returns to its level (0.45)",
+    )
+    mix.add_argument(
+        "--keep-db", type=float, metavar="DB", help="level of the original with --background keep, -60 to 12 (0)"
+    )
+    mix.add_argument(
+        "--loudness",
+        dest="loudness_lufs",
+        metavar="LUFS",
+        help="loudness target: -16 (default), -14, -23, another from -36 to -8, or off",
+    )
+    files = dub.add_argument_group("output files")
+    files.add_argument(
+        "--audio-format",
+        choices=("m4a", "opus", "mp3", "wav", "flac"),
+        help="format of the separate sound file (default: m4a)",
+    )
+    files.add_argument(
+        "--container",
+        choices=("auto", "mp4", "mkv", "webm"),
+        help="container of the video (default: auto: MP4 if it supports the picture)",
+    )
+    files.add_argument(
+        "--audio-codec", choices=("aac", "opus"), help="codec of the video's sound (default: aac; opus in WebM)"
+    )
+    files.add_argument("--keep-original-track", action="store_true", help="add the original sound as a second track")
+    files.add_argument(
+        "--burn", action="store_true", help="burn the subtitles into the picture (encodes the video again)"
+    )
+    files.add_argument(
+        "--burn-size", choices=("small", "medium", "large"), help="size of burned subtitles (default: medium)"
+    )
+    files.add_argument(
+        "--burn-position", choices=("bottom", "top"), help="position of burned subtitles (default: bottom)"
+    )
+    files.add_argument("--burn-box", action="store_true", default=None, help="put burned subtitles on a dark box")
+    files.add_argument(
+        "--hardware-encoder",
+        action="store_true",
+        default=None,
+        help="burn with the machine's video encoder, if it has one",
+    )
+    files.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder for the results (default: the input's)")
+    files.add_argument(
+        "--json", action="store_true", help="print one JSON object on standard output, with the whole report"
+    )
