@@ -26,7 +26,8 @@ from app.jobs.schemas import CreateJob, OptionsPatch
 if TYPE_CHECKING:
     from app.jobs.service import JobService
     from app.storage.disk_floors import Reservation
-    from app.storage.uploads import UploadStore, Writer
+    from app.storage.upload_writer import Writer
+    from app.storage.uploads import UploadStore
 
 _FILES: Final = frozenset({"file", "subtitles", "stem"})
 _NULLABLE: Final = frozenset({"language", "target_language", "audio_track", "duck_db", "loudness_lufs"})

@@ -42,7 +42,8 @@ from app.domain.problems.uploads import (
 from app.domain.upload import CHECKSUMS, Checksum, Upload
 
 if TYPE_CHECKING:
-    from app.storage.uploads import UploadStore, Writer
+    from app.storage.upload_writer import Writer
+    from app.storage.uploads import UploadStore
 
 _TOO_MANY: Final = "More bytes come than were announced."
 

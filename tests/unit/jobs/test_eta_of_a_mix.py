@@ -20,7 +20,7 @@ from app.jobs.eta import StageClock
 from app.jobs.failures import Failures
 from app.jobs.server_hooks import ServerHooks
 from tests.unit.dubbing.sounds import noise, write_wav
-from tests.unit.jobs.test_service import House
+from tests.unit.jobs.house import House
 
 CHUNKS, KILLED_AFTER = 20, 12
 CHUNK_S, CHUNK_TAKES_S = 16.0, 10.0

@@ -36,7 +36,7 @@ ALLOWED = {
     ("app/storage/concatenation.py", "rename"),  # the first part becomes that file
     ("app/storage/disk_reserve.py", "os.fsync"),  # space, not content
     ("app/storage/shared_reservations.py", "rename"),  # a lock, which is held open from before it has its name
-    ("app/storage/uploads.py", "os.fdatasync"),  # appended to a file that has its name
+    ("app/storage/upload_writer.py", "os.fdatasync"),  # appended to a file that has its name
 }
 
 
