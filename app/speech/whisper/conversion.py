@@ -25,6 +25,7 @@ from app.speech.download import hash_file
 from app.speech.model_files import alone
 from app.speech.ports import Reserve
 from app.system.children import run_python
+from app.system.durable_files import sync_file, sync_folder
 
 CHILD: Final = "app.speech.whisper.convert_child"
 INT8: Final = "int8"
@@ -133,18 +134,13 @@ def _adopt(part: Path, final: Path, source: Source) -> None:
     """Give the conversion its name, in place of one of a checkpoint that was there before."""
     (part / _SOURCE).write_bytes(msgspec.json.encode(source))
     for path in part.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+        sync_file(path)
     quantization = final.name.removesuffix(".ct2").rpartition(".")[2]
     stem = final.name.rpartition("-")[0]
     for old in final.parent.glob(f"{_literal(stem)}-{'[0-9a-f]' * 12}.{quantization}.ct2"):
         shutil.rmtree(old, ignore_errors=True)
     part.rename(final)
-    folder = os.open(final.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(final.parent)
 
 
 @contextlib.asynccontextmanager
