@@ -43,6 +43,9 @@ BUNDLED = (
     ("libsoxr", "soxr", "LGPL-2.1-or-later", True),
     ("Signalsmith Stretch", "python-stretch", "MIT", False),
     ("Silero VAD, the model", "faster-whisper", "MIT", False),
+    ("oneDNN", "ctranslate2", "Apache-2.0", False),
+    ("Intel oneMKL, on x86-64", "ctranslate2", "Intel Simplified Software License", False),
+    ("libgomp", "ctranslate2", "GPL-3.0 with GCC Runtime Library Exception", False),
     (
         "Frequencies of letters, of lingua-language-detector",
         "app/dubbing/subtitles/letter_statistics.txt",

@@ -73,7 +73,7 @@ class CTranslateModel:
             initial_prompt=prompt or None,
             hotwords=self._hotwords or None,
             condition_on_previous_text=False,
-            word_timestamps=True,
+            word_timestamps=task == "transcribe",  # a translation's words follow no sound
             beam_size=5,
         )
         found: list[Heard] = []

@@ -49,7 +49,7 @@ class OpenAIModel:
             task=task,
             initial_prompt=". ".join(part for part in (self._hotwords, prompt) if part) or None,
             condition_on_previous_text=False,
-            word_timestamps=True,
+            word_timestamps=task == "transcribe",  # a translation's words follow no sound
             fp16=self._model.device.type == "cuda",
             verbose=None,
         )

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.domain.dub_options import Task
+from app.speech.ports import Recognised, RecognitionProgress, RecognitionRequest
+from app.speech.whisper.models import ModelStore
+from app.speech.whisper.recognizer import FasterWhisper, OpenAIWhisper, WhisperRecognizer
 from bench.recognition import apart, applause, level, melody, words_of, write, wrong_words
-from tests.unit.speech.conftest import Recording
+from tests.unit.speech.conftest import Compose, Recording
 
 pytestmark = pytest.mark.real
 
@@ -43,3 +48,27 @@ def test_applause_and_a_fiddle_give_no_lines(weights: Path, tmp_path: Path) -> N
     for make in (applause, melody):
         path = write(tmp_path / "sound.wav", level(make(30 * 16_000, 1)))
         assert apart(asked_for(weights), "faster-whisper", path)["texts"] == []
+
+
+@pytest.mark.parametrize("kind", [FasterWhisper, OpenAIWhisper], ids=lambda kind: kind.name)
+def test_likely_words_are_written_as_they_were_given(
+    kind: type[WhisperRecognizer], weights: Path, compose: Compose
+) -> None:
+    said = compose([(0.5, "We use auto dubber every day, and Kaycia likes it very much.", "en-us")], 6.0)
+
+    async def texts(*hotwords: str) -> str:
+        found: list[str] = []
+
+        def on_event(event: Recognised | RecognitionProgress) -> None:
+            if isinstance(event, Recognised):
+                found.extend(line.text for line in event.segments)
+
+        engine = kind(ModelStore(weights, paths=True), threads=1, device="cpu")
+        asked = RecognitionRequest(
+            said.path, str(weights / "whisper-base.pt"), "en", Task.TRANSCRIBE, 6.0, 0.0, hotwords=hotwords
+        )
+        await engine.transcribe(asked, on_event)
+        return " ".join(found)
+
+    assert "AutoDubber" not in asyncio.run(texts())
+    assert "AutoDubber" in asyncio.run(texts("AutoDubber", "Kasia"))

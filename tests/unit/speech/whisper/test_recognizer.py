@@ -189,6 +189,34 @@ async def test_a_given_language_and_the_translate_task_reach_whisper(
     assert language == "es"
 
 
+async def test_a_transcript_has_the_times_of_words_and_a_translation_has_none(
+    engine: WhisperRecognizer, whisper_checkpoint: Path, clips: dict[str, Recording]
+) -> None:
+    for task, timed in ((Task.TRANSCRIBE, True), (Task.TRANSLATE, False)):
+        heard = Listener()
+        await engine.transcribe(request(clips["en_short"], whisper_checkpoint, language="en", task=task), heard)
+        assert heard.segments
+        for line in heard.segments:
+            assert "".join(word.text for word in line.words) == (line.text if timed else "")
+            times = [time_s for word in line.words for time_s in (word.start_s, word.end_s)]
+            assert times == sorted(times)
+
+
+async def test_a_prompt_and_likely_words_are_taken_and_do_no_harm(
+    engine: WhisperRecognizer, whisper_checkpoint: Path, clips: dict[str, Recording]
+) -> None:
+    heard = Listener()
+    asked = request(
+        clips["en_short"],
+        whisper_checkpoint,
+        language="en",
+        prompt="Welcome to the workshop.",
+        hotwords=("saw", "glue"),
+    )
+    await engine.transcribe(asked, heard)
+    assert_says(heard.segments, clips["en_short"].lines)
+
+
 async def test_silence_is_no_speech(engine: WhisperRecognizer, whisper_checkpoint: Path, tmp_path: Path) -> None:
     import numpy as np
 
