@@ -26,6 +26,7 @@ import msgspec
 
 from app.domain.media import Artifact, ArtifactKind
 from tests.doubles import s3 as double
+from tests.doubles.s3_signature import ACCESS_KEY, REGION, SECRET_KEY
 from tests.unit.backup.folders import OPTIONS, DataFolder
 
 GOAL_BYTES: Final = 200e9
@@ -76,9 +77,9 @@ def main() -> None:
         for password in passwords if arguments.s3_gigabytes else ():
             with double.running(root / "s3") as (url, _):
                 keys = {
-                    "AWS_ACCESS_KEY_ID": double.ACCESS_KEY,
-                    "AWS_SECRET_ACCESS_KEY": double.SECRET_KEY,
-                    "AWS_REGION": double.REGION,
+                    "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+                    "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+                    "AWS_REGION": REGION,
                 }
                 rates.append(
                     measure(root, job, "S3", arguments.s3_gigabytes, password, keys | {"AWS_ENDPOINT_URL": url})

@@ -30,89 +30,16 @@ from typing import Any
 
 import msgspec
 
+from tests.doubles.elevenlabs_calls import Call, Fault
+from tests.doubles.elevenlabs_catalogue import LIBRARY_VOICE, MODELS, VOICES, VOICES_IN_ALL, listed, model
+from tests.doubles.elevenlabs_refusals import BODY_KEYS, SETTING_KEYS, Refused, json_object, schema_refused
+from tests.doubles.elevenlabs_sound import espeak, tone
 from tests.doubles.http import Reply, Request, Server
 
 KEY = "sk_double_0123456789abcdef"
-RATE_HZ = 24_000
 
-# id -> (name, language, gender, the espeak voice that speaks for it)
-VOICES = {
-    "EnglishFemale0000001": ("Rachel", "en", "female", "en-us+f2"),
-    "EnglishMale000000002": ("Adam", "en", "male", "en-us"),
-    "SpanishFemale0000003": ("Lucia", "es", "female", "es+f2"),
-    "FrenchMale0000000004": ("Henri", "fr", "male", "fr"),
-}
-LIBRARY_VOICE = "LibraryVoice00000005"  # usable on a paid plan, listed nowhere
-VOICES_IN_ALL = 134
-
-# id -> (characters a request, credits a character, concurrency group)
-MODELS = {
-    "eleven_multilingual_v2": (10_000, 1.0, "standard"),
-    "eleven_flash_v2_5": (40_000, 0.5, "turbo"),
-    "eleven_v3": (5_000, 1.0, "standard"),
-    "eleven_v4": (10_000, 1.0, "standard"),
-}
 SPEED_IGNORED = ("eleven_v3", "eleven_v4")
 AT_ONCE = {"free": (2, 4), "starter": (3, 6), "creator": (5, 10), "pro": (10, 20), "scale": (15, 30)}
-BODY_KEYS = {
-    "text": str,
-    "model_id": str,
-    "voice_settings": dict,
-    "language_code": str,
-    "seed": int,
-    "previous_text": str,
-    "next_text": str,
-}
-SETTING_KEYS = {"stability", "similarity_boost", "style", "use_speaker_boost", "speed"}
-
-
-class Fault(msgspec.Struct):
-    """Something to go wrong `times` times, on a route ("speech", "voices", "models", "plan", "" any), for lines that
-    contain `text`.
-
-    kind: "status" (with `status`, `body` (str: HTML, else JSON; None: the service's form) and `headers`), "delay"
-    (`delay_s` before the answer), "drip" (a few bytes every `delay_s`), "truncated" (ends early), "odd" (a byte
-    missing), "disconnect" (mid-stream), "json" (200 with JSON), "html" (200 with a page), "empty" (200 with nothing),
-    "silence" (200 with zeros).
-    """
-
-    kind: str
-    times: int = 1
-    route: str = "speech"
-    text: str = ""
-    status: int = 500
-    body: Any = None
-    headers: dict[str, str] = {}
-    delay_s: float = 0.05
-
-
-class Call(msgspec.Struct):
-    """One speech call. `charged`: credits booked; `delivered`: the whole sound was handed over."""
-
-    number: int
-    at: float
-    voice: str
-    model: str
-    text: str
-    body: dict[str, Any]
-    status: int = 0
-    fault: str = ""
-    charged: float = 0.0
-    delivered: bool = False
-
-
-class Refused(Exception):
-    def __init__(self, status: int, code: str, message: str = "", word: str = "") -> None:
-        self.status = status
-        self.body = {
-            "detail": {
-                "type": "error",
-                "code": code,
-                "message": message or code,
-                "status": word or code,
-                "request_id": "r",
-            }
-        }
 
 
 class Double(Server):
@@ -182,7 +109,7 @@ class Double(Server):
                     raise Refused(400, "voice_not_found")
                 await reply.whole(200, {"voice_id": voice_id, "name": "One voice"})
             case "models":
-                await reply.whole(200, [_model(model_id) for model_id in MODELS])
+                await reply.whole(200, [model(model_id) for model_id in MODELS])
             case "plan":
                 await reply.whole(
                     200, {"tier": self.tier, "character_count": round(self.used), "character_limit": self.limit}
@@ -224,7 +151,7 @@ class Double(Server):
             )
 
     def _journal(self, request: Request) -> Call:
-        body = _json_object(request)
+        body = json_object(request)
         voice = request.path.removeprefix("/v1/text-to-speech/")
         model = body.get("model_id", "eleven_multilingual_v2")
         call = Call(next(self._numbers), time.time(), voice, str(model), str(body.get("text", "")), body)
@@ -247,32 +174,32 @@ class Double(Server):
         wrong = [name for name, kind in BODY_KEYS.items() if name in body and not isinstance(body[name], kind)]
         if not isinstance(body.get("text"), str) or wrong:
             name = wrong[0] if wrong else "text"
-            raise _schema_refused(name)
+            raise schema_refused(name)
 
     def _check(self, request: Request, call: Call) -> None:
-        body, model = call.body, call.model
+        body, model_id = call.body, call.model
         self._schema(request, body)
         self._authorize(request, "speech")
         if call.voice == LIBRARY_VOICE and self.tier == "free":
             raise Refused(402, "paid_plan_required")
         if call.voice not in VOICES and call.voice != LIBRARY_VOICE:
             raise Refused(404, "voice_not_found", f"A voice with voice_id {call.voice} was not found.")
-        if model not in MODELS:
-            raise Refused(400, "", f"A model with model ID {model} does not exist", "model_not_found")
+        if model_id not in MODELS:
+            raise Refused(400, "", f"A model with model ID {model_id} does not exist", "model_not_found")
         if request.query.get("output_format") in ("pcm_44100", "pcm_48000") and self.tier not in ("pro", "scale"):
             raise Refused(403, "subscription_required", word="output_format_not_allowed")
         speed = (body.get("voice_settings") or {}).get("speed", 1.0)
-        if model in SPEED_IGNORED and "speed" in (body.get("voice_settings") or {}):
-            self.violations.append(f"speed sent to {model}")
-        if model not in SPEED_IGNORED and not 0.7 <= speed <= 1.2:
+        if model_id in SPEED_IGNORED and "speed" in (body.get("voice_settings") or {}):
+            self.violations.append(f"speed sent to {model_id}")
+        if model_id not in SPEED_IGNORED and not 0.7 <= speed <= 1.2:
             raise Refused(400, "invalid_voice_settings")
-        if model == "eleven_v3" and body.keys() & {"previous_text", "next_text"}:
+        if model_id == "eleven_v3" and body.keys() & {"previous_text", "next_text"}:
             raise Refused(400, "unsupported_model")
-        if model == "eleven_multilingual_v2" and "language_code" in body:
+        if model_id == "eleven_multilingual_v2" and "language_code" in body:
             self.violations.append("language_code sent to eleven_multilingual_v2")
-        if len(call.text) > math.floor(1.1 * MODELS[model][0]):
+        if len(call.text) > math.floor(1.1 * MODELS[model_id][0]):
             raise Refused(400, "text_too_long", word="max_character_limit_exceeded")
-        if not call.text and model in SPEED_IGNORED:
+        if not call.text and model_id in SPEED_IGNORED:
             raise Refused(400, "input_text_empty")
         if self.used + _cost(call) > self.limit:
             raise Refused(401, "quota_exceeded", f"This request exceeds your quota of {self.limit}.")
@@ -330,7 +257,7 @@ class Double(Server):
         spoken = VOICES.get(call.voice, ("", "", "", "en-us"))[3]
         if self._tones or not any(c.isalnum() for c in call.text):
             return await asyncio.to_thread(tone, call.text, speed)
-        return await _espeak(call.text, spoken, speed)
+        return await espeak(call.text, spoken, speed)
 
     def _voices(self, request: Request) -> dict[str, Any]:
         self.violations += [
@@ -339,9 +266,9 @@ class Double(Server):
         ]
         size = int(request.query.get("page_size", 10))
         if size > 100:
-            raise _schema_refused("page_size")
+            raise schema_refused("page_size")
         first = int(request.query.get("next_page_token", 0))
-        page = [_listed(number) for number in range(first, min(first + size, VOICES_IN_ALL))]
+        page = [listed(number) for number in range(first, min(first + size, VOICES_IN_ALL))]
         more = first + size < VOICES_IN_ALL
         return {
             "voices": page,
@@ -351,74 +278,8 @@ class Double(Server):
         }
 
 
-def _json_object(request: Request) -> dict[str, Any]:
-    try:
-        body = request.json()
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        raise _schema_refused("body")
-    return body
-
-
-def _schema_refused(name: str) -> Refused:
-    refused = Refused(422, "")
-    refused.body = {"detail": [{"type": "type", "loc": ["body", name], "msg": f"{name} is wrong", "input": None}]}  # type: ignore[dict-item]
-    return refused
-
-
 def _cost(call: Call) -> float:
     return math.ceil(len(call.text) * MODELS[call.model][1])
-
-
-def _model(model_id: str) -> dict[str, Any]:
-    limit, multiplier, group = MODELS[model_id]
-    return {
-        "model_id": model_id,
-        "name": model_id.replace("_", " ").title(),
-        "can_do_text_to_speech": True,
-        "maximum_text_length_per_request": limit,
-        "languages": [{"language_id": code, "name": code} for code in ("en", "es", "fr", "de")],
-        "model_rates": {"character_cost_multiplier": multiplier},
-        "concurrency_group": group,
-    }
-
-
-def _listed(number: int) -> dict[str, Any]:
-    if number < len(VOICES):
-        voice_id, (name, language, gender, _) = list(VOICES.items())[number]
-    else:
-        voice_id, name, language, gender = f"Extra{number:015d}", f"Extra {number}", "en", "male"
-    labels = {"language": language, "gender": gender, "accent": "plain"}
-    return {
-        "voice_id": voice_id,
-        "name": name,
-        "labels": labels,
-        "preview_url": f"https://example.com/{voice_id}.mp3",
-        "category": "premade",
-    }
-
-
-def tone(text: str, speed: float) -> bytes:
-    """A tone of (code points / 15 / speed) seconds, silent on spaces."""
-    import numpy as np
-
-    each = round(RATE_HZ / 15 / speed)
-    wave = (np.sin(np.arange(each) * 2 * np.pi * 440 / RATE_HZ) * 8000).astype("<i2").tobytes()
-    return b"".join(bytes(len(wave)) if c.isspace() else wave for c in text)
-
-
-async def _espeak(text: str, voice: str, speed: float) -> bytes:
-    """Spoken words, so that a recogniser can read back what was bought."""
-    import numpy as np
-    import soxr
-
-    from app.speech.espeak.voice import EspeakVoice
-    from app.speech.ports import SpeechRequest
-
-    spoken = await EspeakVoice().speak(SpeechRequest(voice, "", text, None, speed, "", "", None))
-    samples = np.frombuffer(spoken.pcm, "<i2")
-    return bytes(soxr.resample(samples, spoken.sample_rate_hz, RATE_HZ).astype("<i2").tobytes())
 
 
 @contextlib.contextmanager

@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import hmac
 import re
 import secrets
 import shutil
@@ -21,68 +20,19 @@ import threading
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 from xml.sax.saxutils import escape, unescape
 
-ACCESS_KEY = "AKIADOUBLE"
-SECRET_KEY = "a secret/of the double+"
-BUCKET = "backups"
-REGION = "eu-test-1"
-_SKEW_S = 900
-_PAGE = 1000
+from tests.doubles.s3_bucket import BUCKET, Bucket
+from tests.doubles.s3_signature import ACCESS_KEY, Refused, SignedHandler
+
 _LEAST_PART = 5 << 20
 
 
-class Fault:
-    """What goes wrong with the next `times` requests whose "METHOD /path" contains `on`.
-
-    `kind`: "500", "503", "slow" (waits `delay_s`), "cut" (half of the answer's body, then the connection is dropped),
-    "drop" (no answer at all).
-    """
-
-    def __init__(self, kind: str, on: str = "", times: int = 1, delay_s: float = 0.0) -> None:
-        self.kind, self.on, self.times, self.delay_s = kind, on, times, delay_s
-
-
-class Bucket:
-    """What the server holds and what it was asked. `violations` are requests that AWS would refuse."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.lock = threading.Lock()
-        self.objects: dict[str, tuple[Path, str, float]] = {}  # key to file, ETag, time
-        self.uploads: dict[str, dict[int, tuple[Path, str]]] = {}
-        self.requests: list[str] = []
-        self.violations: list[str] = []
-        self.faults: list[Fault] = []
-        self.denied: set[str] = set()  # methods that the key may not use
-        self.page = _PAGE
-        self.ahead_s = 0.0  # its clock against ours
-
-    def fault(self, line: str) -> Fault | None:
-        with self.lock:
-            for fault in self.faults:
-                if fault.on in line and fault.times > 0:
-                    fault.times -= 1
-                    return fault
-        return None
-
-    def store(self, key: str, file: Path, etag: str) -> None:
-        with self.lock:
-            self.objects[key] = (file, etag, time.time() + self.ahead_s)
-
-
-class _Refused(Exception):
-    def __init__(self, status: int, code: str, message: str = "") -> None:
-        super().__init__(code)
-        self.status, self.code, self.message = status, code, message
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(SignedHandler):
     protocol_version = "HTTP/1.1"
-    bucket: Bucket
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Quiet."""
@@ -122,11 +72,11 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 self._check(body)
                 if self._fault and self._fault.kind in ("500", "503"):
-                    raise _Refused(int(self._fault.kind), {"500": "InternalError", "503": "SlowDown"}[self._fault.kind])
+                    raise Refused(int(self._fault.kind), {"500": "InternalError", "503": "SlowDown"}[self._fault.kind])
                 if self.command in self.bucket.denied:
-                    raise _Refused(403, "AccessDenied", "Access Denied")
+                    raise Refused(403, "AccessDenied", "Access Denied")
                 work(body)  # type: ignore[operator]
-            except _Refused as refused:
+            except Refused as refused:
                 said = f"<Code>{refused.code}</Code><Message>{escape(refused.message)}</Message>"
                 said += f"<AWSAccessKeyId>{ACCESS_KEY}</AWSAccessKeyId>"
                 self._answer(refused.status, f'<?xml version="1.0"?><Error>{said}</Error>'.encode())
@@ -175,76 +125,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             self.close_connection = True
 
-    # ---------------------------------------------------------------- the signature
-
-    def _refuse(self, status: int, code: str, message: str) -> _Refused:
-        self.bucket.violations.append(f"{self.command} {self.path}: {code}: {message}")
-        return _Refused(status, code, message)
-
-    def _check(self, body: Path) -> None:
-        """Recompute the signature from what arrived. Raises what S3 answers when it is not right."""
-        given = re.fullmatch(
-            (
-                r"AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([^/]+)/s3/aws4_request, ?SignedHeaders=([a-z0-9;-]+), "
-                r"?Signature=([0-9a-f]{64})"
-            ),
-            self.headers.get("Authorization", ""),
-        )
-        if given is None:
-            raise self._refuse(403, "AccessDenied", "no signature")
-        access_key, day, region, signed, signature = given.groups()
-        if access_key != ACCESS_KEY:
-            raise self._refuse(
-                403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."
-            )
-        if region != REGION:
-            raise self._refuse(
-                400, "AuthorizationHeaderMalformed", f"the region '{region}' is wrong; expecting '{REGION}'"
-            )
-        stamp = self.headers.get("x-amz-date", "")
-        try:
-            at = time.mktime(time.strptime(stamp, "%Y%m%dT%H%M%SZ")) - time.timezone
-        except ValueError:
-            raise self._refuse(403, "AccessDenied", "no date") from None
-        if not stamp.startswith(day) or abs(at - time.time()) > _SKEW_S:
-            raise self._refuse(403, "RequestTimeTooSkewed", stamp)
-        names = signed.split(";")
-        if names != sorted(names) or not {"host", "x-amz-date", "x-amz-content-sha256"} <= set(names):
-            raise self._refuse(403, "AccessDenied", f"headers {signed}")
-        unsigned = [
-            name.lower() for name in self.headers if name.lower().startswith("x-amz-") and name.lower() not in names
-        ]
-        if unsigned:
-            raise self._refuse(403, "AccessDenied", f"not signed: {unsigned}")
-        told = self.headers["x-amz-content-sha256"]
-        with body.open("rb") as file:
-            if told not in ("UNSIGNED-PAYLOAD", hashlib.file_digest(file, "sha256").hexdigest()):
-                raise self._refuse(400, "XAmzContentSHA256Mismatch", told)
-        parts = urlsplit(self.path)
-        query = sorted(parse_qsl(parts.query, keep_blank_values=True))
-        canonical = "\n".join(
-            [
-                self.command,
-                quote(unquote(parts.path), safe="/-_.~"),
-                "&".join(f"{quote(name, safe='-_.~')}={quote(value, safe='-_.~')}" for name, value in query),
-                *(f"{name}:{' '.join(self.headers[name].split())}" for name in names),
-                "",
-                signed,
-                told,
-            ]
-        )
-        scope = f"{day}/{region}/s3/aws4_request"
-        text = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
-        key = f"AWS4{SECRET_KEY}".encode()
-        for word in (day, region, "s3", "aws4_request"):
-            key = hmac.new(key, word.encode(), hashlib.sha256).digest()
-        if not hmac.compare_digest(hmac.new(key, text.encode(), hashlib.sha256).hexdigest(), signature):
-            raise self._refuse(
-                403,
-                "SignatureDoesNotMatch",
-                "The request signature we calculated does not match the signature you provided.",
-            )
-
     # ---------------------------------------------------------------- what it does
 
     def _where(self) -> tuple[str, dict[str, str]]:
@@ -252,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         name, _, key = unquote(parts.path).removeprefix("/").partition("/")
         if name != BUCKET:
-            raise _Refused(404, "NoSuchBucket", "The specified bucket does not exist")
+            raise Refused(404, "NoSuchBucket", "The specified bucket does not exist")
         return key, dict(parse_qsl(parts.query, keep_blank_values=True))
 
     def _get(self, body: Path) -> None:
@@ -262,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         with self.bucket.lock:
             found = self.bucket.objects.get(key)
         if found is None:
-            raise _Refused(404, "NoSuchKey", "The specified key does not exist.")
+            raise Refused(404, "NoSuchKey", "The specified key does not exist.")
         file, etag, at = found
         headers = {"ETag": etag, "Last-Modified": formatdate(at, usegmt=True), "Accept-Ranges": "bytes"}
         size = file.stat().st_size
@@ -271,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(200, file, headers)
         start, end = int(wanted[1]), min(size, int(wanted[2]) + 1 if wanted[2] else size)
         if start >= size:
-            raise _Refused(416, "InvalidRange")
+            raise Refused(416, "InvalidRange")
         return self._answer(206, file, headers | {"Content-Range": f"bytes {start}-{end - 1}/{size}"}, (start, end))
 
     def _list(self, query: dict[str, str]) -> None:
@@ -304,13 +184,13 @@ class _Handler(BaseHTTPRequestHandler):
         body.rename(kept)
         if "uploadId" in query:
             if query["uploadId"] not in self.bucket.uploads:
-                raise _Refused(404, "NoSuchUpload")
+                raise Refused(404, "NoSuchUpload")
             self.bucket.uploads[query["uploadId"]][int(query["partNumber"])] = (kept, etag)
             return self._answer(200, b"", {"ETag": etag})
         with self.bucket.lock:
             exists = key in self.bucket.objects
         if exists and self.headers.get("If-None-Match") == "*":
-            raise _Refused(412, "PreconditionFailed")
+            raise Refused(412, "PreconditionFailed")
         self.bucket.store(key, kept, etag)
         return self._answer(200, b"", {"ETag": etag})
 
@@ -325,7 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(200, f"<InitiateMultipartUploadResult>{told}</InitiateMultipartUploadResult>".encode())
         parts = self.bucket.uploads.get(query.get("uploadId", ""))
         if parts is None:
-            raise _Refused(404, "NoSuchUpload")
+            raise Refused(404, "NoSuchUpload")
         named = re.findall(r"<PartNumber>(\d+)</PartNumber>", body.read_text())
         numbers = [int(number) for number in named]
         if not numbers or numbers != sorted(numbers) or set(numbers) != set(parts):
@@ -364,7 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not given or any(sums[name] != value for name, value in given.items()):
             raise self._refuse(400, "InvalidRequest", f"the checksum of a body is missing or wrong: {given}")
         if "DELETE" in self.bucket.denied:
-            raise _Refused(403, "AccessDenied", "Access Denied")
+            raise Refused(403, "AccessDenied", "Access Denied")
         keys = [unescape(key) for key in re.findall(r"<Key>(.*?)</Key>", body.decode())]
         for key in keys:
             self._remove(key)

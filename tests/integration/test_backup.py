@@ -15,6 +15,7 @@ from typing import Any
 
 from app.system import exit_status
 from tests.doubles import s3 as double
+from tests.doubles.s3_signature import ACCESS_KEY, REGION, SECRET_KEY
 from tests.integration.conftest import SPOKEN
 from tests.integration.running import Running
 
@@ -165,9 +166,9 @@ def test_backups_go_to_a_bucket_and_come_back_with_no_secret_shown(
     with double.running(tmp_path / "s3") as (url, bucket):
         environ = {
             "AWS_ENDPOINT_URL": url,
-            "AWS_REGION": double.REGION,
-            "AWS_ACCESS_KEY_ID": double.ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": double.SECRET_KEY,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         }
         environ |= {"AUTODUBBER_BACKUP_TO": "s3://backups/dub", "AUTODUBBER_BACKUP_PASSWORD": PASSWORD}
         done(autodubber("backup", "--json", data=server.data, **environ))
@@ -175,9 +176,7 @@ def test_backups_go_to_a_bucket_and_come_back_with_no_secret_shown(
         result = autodubber("backup", data=server.data, **wrong)
         failed(result, exit_status.ENVIRONMENT, "The secret key is not right.")
         said = result.stdout + result.stderr + (server.data / "backup.json").read_text() + server.logged()
-        assert not any(
-            secret in said for secret in ("wrong-and-secret", double.ACCESS_KEY, double.SECRET_KEY, PASSWORD)
-        )
+        assert not any(secret in said for secret in ("wrong-and-secret", ACCESS_KEY, SECRET_KEY, PASSWORD))
         failed(
             autodubber("verify", data=server.data, **environ | {"AUTODUBBER_BACKUP_PASSWORD": "wrong"}),
             exit_status.ENVIRONMENT,

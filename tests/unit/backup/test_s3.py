@@ -16,7 +16,8 @@ from app.backup.snapshot import back_up
 from app.backup.verifying import verify
 from app.domain.problems.backups import BACKUP_BUSY, BACKUP_NOT_FOUND, BACKUP_PLACE
 from tests.doubles import s3 as double
-from tests.doubles.s3 import Bucket, Fault
+from tests.doubles.s3_bucket import BUCKET, Bucket, Fault
+from tests.doubles.s3_signature import ACCESS_KEY, REGION, SECRET_KEY
 from tests.unit.backup.folders import DataFolder, blobs_of, raises, rows_of, take
 
 
@@ -37,8 +38,8 @@ def data(tmp_path: Path) -> Iterator[DataFolder]:
 
 
 def place_of(url: str, prefix: str = "home/dub", **changed: str) -> S3Backend:
-    keys = {"access_key": double.ACCESS_KEY, "secret_key": double.SECRET_KEY, "region": double.REGION} | changed
-    return S3Backend(keys.pop("bucket", double.BUCKET), prefix, S3(endpoint=url, patience_s=10.0, **keys))
+    keys = {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY, "region": REGION} | changed
+    return S3Backend(keys.pop("bucket", BUCKET), prefix, S3(endpoint=url, patience_s=10.0, **keys))
 
 
 @pytest.mark.parametrize("password", ["", "correct horse"], ids=["plain", "encrypted"])

@@ -22,7 +22,9 @@ from app.domain.problems.voices import (
 )
 from app.speech.elevenlabs.voice import ElevenLabsVoice
 from app.speech.ports import SpeechRequest
-from tests.doubles.elevenlabs import KEY, LIBRARY_VOICE, VOICES_IN_ALL, Double, Fault
+from tests.doubles.elevenlabs import KEY, Double
+from tests.doubles.elevenlabs_calls import Fault
+from tests.doubles.elevenlabs_catalogue import LIBRARY_VOICE, VOICES_IN_ALL
 
 VOICE = "EnglishMale000000002"
 
