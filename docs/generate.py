@@ -55,6 +55,15 @@ SUBJECTS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
         "AUTODUBBER_VOICE=espeak:en-gb\nELEVENLABS_API_KEY_FILE=/run/secrets/elevenlabs_key",
     ),
     (
+        "Translation",
+        "[Translation](translation.md) says how the lines are translated, and what each translator needs.",
+        (
+            *("chat_url", "chat_model", "chat_key", "chat_context_tokens", "ollama_url", "ollama_model"),
+            *("libretranslate_url", "libretranslate_key", "deepl_key", "deepl_url"),
+        ),
+        "AUTODUBBER_OLLAMA_URL=http://127.0.0.1:11434\nAUTODUBBER_OLLAMA_MODEL=gemma3:12b",
+    ),
+    (
         "Log",
         "[Monitoring](monitoring.md) says what is in it.",
         ("log_level", "log_format", "access_log", "log_file", "log_file_bytes", "log_file_keep"),

@@ -26,13 +26,12 @@ _KEY: Final = re.compile(r"([a-z0-9-]{1,40})=([\x21-\x2b\x2d-\x7e]{1,255})")
 def read_keys(headers: Headers, registry: Registry) -> Keys:
     """The keys in a request's headers. Raises invalid_request; its message repeats nothing from the header."""
     found: dict[str, str] = {}
+    engines = tuple(dict.fromkeys((*registry.voices, *registry.keyed)))
     for header in headers.getall(HEADER, []):
         for part in filter(None, map(str.strip, header.split(","))):
             match = _KEY.fullmatch(part)
-            if match is None or match[1] not in registry.voices:
-                raise DubError(
-                    INVALID_REQUEST, f"{HEADER} is ENGINE=KEY; the engines are {', '.join(registry.voices)}."
-                )
+            if match is None or match[1] not in engines:
+                raise DubError(INVALID_REQUEST, f"{HEADER} is ENGINE=KEY; the engines are {', '.join(engines)}.")
             if match[1] in found:
                 raise DubError(INVALID_REQUEST, f"{HEADER} has two keys for {match[1]}.")
             found[match[1]] = match[2]

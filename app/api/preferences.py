@@ -50,7 +50,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
     """Limits and defaults. Sizes are bytes; browsers should upload in chunks of `chunk_bytes`. Speeds are those of
     the default voice (`speeds` of an engine has each engine's own), rates a locked line's;
     `loudness_targets` (LUFS) are the usual ones, others are taken too; `subtitle_encodings` can be chosen for a
-    subtitle file. `keys` has every engine that needs one; `elevenlabs_key` is ElevenLabs' again.
+    subtitle file. `keys` has every engine that takes one; `elevenlabs_key` is ElevenLabs' again.
     """
 
     version: str
@@ -79,9 +79,8 @@ def _status(secrets: SecretStore, environment_keys: Keys, engine: str) -> KeySta
 
 def _keyed(registry: Registry, engine: str) -> str:
     """The engine's name. Raises engine_unknown when it takes no key."""
-    keyed = [voice.name for voice in registry.voices.values() if voice.needs_key]
-    if engine not in keyed:
-        raise DubError(ENGINE_UNKNOWN, f"The engines with a key are {', '.join(keyed)}.")
+    if engine not in registry.keyed:
+        raise DubError(ENGINE_UNKNOWN, f"The engines with a key are {', '.join(registry.keyed)}.")
     return engine
 
 
@@ -95,11 +94,7 @@ def get_settings(
 ) -> ServerSettings:
     """Limits, and the default options of a job."""
     speeds = registry.voice(service.default_options().voices.voice)[0].speeds
-    keys = {
-        voice.name: _status(secrets, environment_keys, voice.name)
-        for voice in registry.voices.values()
-        if voice.needs_key
-    }
+    keys = {engine: _status(secrets, environment_keys, engine) for engine in registry.keyed}
     return ServerSettings(
         limits.version,
         limits.max_upload_bytes,

@@ -69,7 +69,12 @@ def job(data: bytes) -> PortableJob:
     ):
         raise DubError(ARCHIVE_INVALID, f"The files of {found.id} are not valid.")
     lines = tuple(
-        msgspec.structs.replace(line, speaker=plain(line.speaker)[:255], source_text=one_line(line.source_text))
+        msgspec.structs.replace(
+            line,
+            speaker=plain(line.speaker)[:255],
+            source_text=one_line(line.source_text),
+            original=one_line(line.original),
+        )
         for line in found.segments
     )
     return msgspec.structs.replace(found, title=title(found.title), segments=lines)

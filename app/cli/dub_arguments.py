@@ -62,8 +62,14 @@ def add(dub: argparse.ArgumentParser) -> None:
     )
     voice.add_argument(
         "--target-language",
+        "--to",
         metavar="CODE",
-        help="language of the lines from --subtitles, if it is not the language spoken in the video",
+        help="language to translate into with --translator, or that of the lines from --subtitles",
+    )
+    voice.add_argument(
+        "--translator",
+        metavar="NAME",
+        help="translate the lines: chat, ollama, libretranslate or deepl (default: none)",
     )
     voice.add_argument(
         "--speed",

@@ -91,6 +91,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     elevenlabs_model: Annotated[str, _doc("Default ElevenLabs model.")] = "eleven_multilingual_v2"
     elevenlabs_at_once: Annotated[int, _doc("Lines spoken at once; 0: what the plan allows.")] = 0
 
+    chat_url: Annotated[
+        str,
+        _doc(
+            "Address of an OpenAI-compatible chat service that translates (OpenAI, vLLM, LocalAI, Groq), up to /v1: "
+            "https://api.openai.com/v1. Empty: none."
+        ),
+    ] = ""
+    chat_model: Annotated[str, _doc("Its model.")] = ""
+    chat_key: Annotated[str, _doc("Its API key, if it needs one.", secret=True)] = ""
+    ollama_url: Annotated[
+        str, _doc("Address of an Ollama that translates, such as http://127.0.0.1:11434. Empty: none.")
+    ] = ""
+    ollama_model: Annotated[str, _doc("Its model.")] = ""
+    chat_context_tokens: Annotated[
+        Annotated[int, msgspec.Meta(ge=2048, le=1_000_000)],
+        _doc(
+            "Context of the chat models in tokens. Ollama is asked for it, and no request has more text than it holds."
+        ),
+    ] = 8192
+    libretranslate_url: Annotated[
+        str, _doc("Address of a LibreTranslate server, such as http://127.0.0.1:5000. Empty: none.")
+    ] = ""
+    libretranslate_key: Annotated[str, _doc("Its API key, if it needs one.", secret=True)] = ""
+    deepl_key: Annotated[str, _doc("DeepL API key.", name="DEEPL_API_KEY", secret=True)] = ""
+    deepl_url: Annotated[str, _doc("DeepL's address. Empty: that of the key, free or paid.")] = ""
+
     base_path: Annotated[
         str, _doc("Path under which a proxy serves AutoDubber, such as /dub; empty: it has its own host name.")
     ] = ""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from app.domain.errors import Problem
-from app.domain.problems import backups, jobs, lines, media, recognition, requests, uploads, voices
+from app.domain.problems import backups, jobs, lines, media, recognition, requests, translation, uploads, voices
 
-_SUBJECTS: Final = (requests, uploads, media, lines, jobs, recognition, voices, backups)
+_SUBJECTS: Final = (requests, uploads, media, lines, jobs, recognition, voices, translation, backups)
 
 
 def catalogue() -> dict[str, Problem]:

@@ -108,11 +108,12 @@ class RecognitionOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TranslationOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`target_language` is the language of the lines when it is another one than the video's (translated by hand, or
-    brought), else None."""
+    """`target_language` is the language of the lines when it is another one than the video's, else None. `translator`
+    is the engine that translates them into it; "" when they are translated by hand, or brought."""
 
     version: Version = 1
     target_language: str | None = None
+    translator: str = ""
     later: Later = UNSET
 
 

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 ELEVENLABS: Final = "elevenlabs"
+CHAT: Final = "chat"
+LIBRETRANSLATE: Final = "libretranslate"
+DEEPL: Final = "deepl"
 
 
 class Keys:

@@ -39,10 +39,21 @@ class LeftOut(msgspec.Struct, frozen=True):
     text: str
 
 
+class Translation(StrEnum):
+    """What a line's text is to its `original`: nothing (the line was not translated), its translation, still the same
+    because the translator gave no usable one, or the translation of an earlier `original`."""
+
+    NONE = ""
+    DONE = "done"
+    FAILED = "failed"
+    STALE = "stale"
+
+
 class Segment(msgspec.Struct, frozen=True):
     """One line to be spoken: when, by whom, what.
 
     `text` is what will be spoken; `source_text` is what was recognised (or brought as a subtitle) and never changes.
+    `original` is what was translated, in the language of the video ("" where nothing was), and can be corrected.
     `left_out` are the parts of `source_text` that are not in `text`. A line with nothing to speak has the whole source
     as its `text` and is skipped. `skip`: not spoken; the original sound is kept for this line if the person said so (a
     line that was left out keeps none). `start_locked`: the voice starts at `start_s` exactly; `locked_rate`: it is
@@ -61,6 +72,8 @@ class Segment(msgspec.Struct, frozen=True):
     start_locked: bool = False
     locked_rate: float | None = None
     left_out: tuple[LeftOut, ...] = ()
+    original: str = ""
+    translation: Translation = Translation.NONE
 
     @property
     def unspoken(self) -> bool:

@@ -34,6 +34,14 @@ class Transcribed(msgspec.Struct, frozen=True):
     language_certainty: float | None = None
 
 
+class Translated(msgspec.Struct, frozen=True):
+    """How many lines were translated, and how many of them stay in the source language because no usable answer
+    came."""
+
+    lines: int
+    failed: int
+
+
 class Mixed(msgspec.Struct, frozen=True):
     """The dubbed track as the video carries it, the sound alone as the person wants it (often the same file), and what
     was measured while they were made. LUFS and dBTP; None where the sound is silent.

@@ -16,7 +16,7 @@ import msgspec
 from app.domain.job import Phase
 from app.domain.media import ArtifactKind
 from app.domain.segment import Clip, Placement
-from app.domain.stage_outputs import Finished, Mixed, Sound, Transcribed
+from app.domain.stage_outputs import Finished, Mixed, Sound, Transcribed, Translated
 
 
 def _none(output: Any) -> tuple[str, ...]:
@@ -73,6 +73,7 @@ _MUX_OPTIONS: Final = (
     "recognition.task",
     "recognition.language",
     "translation.target_language",
+    "translation.translator",
     "recognition.recognizer",
     "recognition.audio_track",
     "mix.loudness_lufs",
@@ -132,6 +133,22 @@ TRANSCRIBE: Final = Stage(
     weight=0.85,
     first_cost=0.4,
     needs_original=True,
+)
+TRANSLATE: Final = Stage(
+    name="translate",
+    phase=Phase.PREPARE,
+    title="Translate",
+    doing="translating",
+    options=(
+        "translation.translator",
+        "translation.target_language",
+        "recognition.language",
+        "recognition.task",
+    ),
+    reads=("transcribe",),
+    output=Translated,
+    weight=0.1,
+    first_cost=0.0,
 )
 SYNTHESIZE: Final = Stage(
     name="synthesize",
@@ -193,7 +210,16 @@ MUX: Final = Stage(
     needs_original=True,
 )
 
-STAGES: tuple[Stage, ...] = (PROBE, INGEST, TRANSCRIBE, SYNTHESIZE, FIT, MIX, MUX)  # in the order in which they run
+STAGES: tuple[Stage, ...] = (
+    PROBE,
+    INGEST,
+    TRANSCRIBE,
+    TRANSLATE,
+    SYNTHESIZE,
+    FIT,
+    MIX,
+    MUX,
+)  # in the order in which they run
 DECIDES_NOTHING: Final = frozenset({"recognition.review"})  # options that are no stage's input
 
 

@@ -17,11 +17,12 @@ from app.dubbing import audio_tracks
 from app.dubbing.artifacts import keep_artifact
 from app.dubbing.context import Context, Report
 from app.dubbing.disk_estimate import finish_bytes, scratch
-from app.dubbing.pipeline import source_language, spoken_language, track_codec
+from app.dubbing.pipeline import source_language, spoken_language, track_codec, written_language
 from app.dubbing.subtitles.ass_writer import style_of, upright_size, write_ass
 from app.dubbing.subtitles.cues import Cue, source_subtitles_for, subtitles_for
 from app.dubbing.subtitles.cues import cues_for as cues_for
 from app.dubbing.subtitles.srt_vtt import write_srt, write_vtt
+from app.dubbing.translate import same_language
 from app.dubbing.video.containers import must_encode, output_extension
 from app.dubbing.video.mux_cache import MuxCache, Muxed
 from app.dubbing.worker.client import run_task
@@ -96,9 +97,13 @@ async def finish(
 
 
 def has_source_subtitles(options: DubOptions, language: str | None) -> bool:
-    """True when what was recognised is in another language than what is spoken now. Brought lines are what is spoken;
-    Whisper's own translation has never seen the original's words.
+    """True when what was recognised is in another language than what is spoken now. What was translated here has its
+    original; brought lines are what is spoken; Whisper's own translation has never seen the original's words.
     """
+    if options.translation.translator and not same_language(
+        written_language(options, language), options.translation.target_language
+    ):
+        return True
     if options.recognition.recognizer == "subtitles" or options.recognition.task is Task.TRANSLATE:
         return False
     return spoken_language(options, language) != source_language(options, language)
@@ -164,7 +169,8 @@ async def _video(
             source_id=source_id,
         )
         picture = await burning.burn(burn, lambda fraction: report(fraction * _BURNING, _BUSY[reason == "subtitles"]))
-    target, original = spoken_language(options, language), source_language(options, language)
+    original = (written_language if options.translation.translator else source_language)(options, language)
+    target = spoken_language(options, language)
     lines = [muxing.CueTrack(texts.spoken, target, "Dub"), muxing.CueTrack(texts.original, original, "Original")]
     heard = audio_tracks.heard(info, options)
     keeps = options.output.keep_original_track and heard < len(info.audio)

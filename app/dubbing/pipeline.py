@@ -52,6 +52,11 @@ def spoken_language(options: DubOptions, language: str | None) -> str | None:
     )
 
 
+def written_language(options: DubOptions, language: str | None) -> str | None:
+    """The language of the lines as recognition (or the brought file) has them."""
+    return "en" if options.recognition.task is Task.TRANSLATE else source_language(options, language)
+
+
 def source_language(options: DubOptions, language: str | None) -> str | None:
     """The language that is spoken in the original; `language` is what recognition found."""
     return options.recognition.language or language

@@ -14,7 +14,7 @@ from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.plain_text import plain
 from app.domain.problems.lines import SEGMENT_NOT_FOUND, TEXT_INVALID, TEXT_TOO_LONG, TIMES_INVALID, TOO_MANY_LINES
 from app.domain.problems.requests import INVALID_REQUEST
-from app.domain.segment import MAX_CHANGES, MAX_LINES, LeftOut, Segment, Word
+from app.domain.segment import MAX_CHANGES, MAX_LINES, LeftOut, Segment, Translation, Word
 from app.jobs.schemas import SegmentChanges
 
 _SHORTEST_S = 0.05
@@ -41,6 +41,15 @@ def apply(changes: SegmentChanges, segments: Sequence[Segment], duration_s: floa
             fields["text"] = clean(fields["text"])
             if fields["text"] != line.text:
                 fields["words"] = ()  # word times belong to the recognised words
+        if "original" in fields:
+            fields["original"] = clean(fields["original"])
+            if not line.translation:
+                raise DubError(INVALID_REQUEST, f"Line {edit.id} is not translated: it has no original.")
+        if line.translation:
+            if fields.get("text", line.text) != line.text:
+                fields["translation"] = Translation.DONE
+            elif fields.get("original", line.original) != line.original:
+                fields["translation"] = Translation.STALE
         if line.unspoken and fields.get("skip") is False:
             fields["left_out"] = ()  # from now on it is spoken, or skipped by the person's choice
         lines[line.id] = _checked(msgspec.structs.replace(line, **fields), duration_s)
@@ -78,9 +87,16 @@ def split(segment_id: str, at: int, segments: Sequence[Segment]) -> list[Segment
     source_at = at if line.source_text == line.text else round(len(line.source_text) * len(left) / len(line.text))
     sources = (line.source_text[:source_at].strip(), line.source_text[source_at:].strip())
     left_out = _left_out(line, sources)
+    originals = _originals(line, len(left) / len(line.text))
     halves = [
         msgspec.structs.replace(
-            line, end_s=cut_s, text=left, source_text=sources[0], words=first, left_out=left_out[0]
+            line,
+            end_s=cut_s,
+            text=left,
+            source_text=sources[0],
+            words=first,
+            left_out=left_out[0],
+            original=originals[0],
         ),
         msgspec.structs.replace(
             line,
@@ -91,6 +107,7 @@ def split(segment_id: str, at: int, segments: Sequence[Segment]) -> list[Segment
             words=second,
             start_locked=False,
             left_out=left_out[1],
+            original=originals[1],
         ),
     ]
     check_count(len(segments) + 1)
@@ -109,6 +126,8 @@ def merge(segment_id: str, segments: Sequence[Segment]) -> list[Segment]:
         raise DubError(SEGMENT_NOT_FOUND, "No line follows it.")
     after = segments[at + 1]
     spoken = [each for each in (line, after) if not each.unspoken] or [line, after]
+    translated = any(each.translation for each in spoken)
+    same = all(each.translation is spoken[0].translation for each in spoken)
     timed = all(each.words for each in spoken)
     joined = msgspec.structs.replace(
         line,
@@ -119,6 +138,8 @@ def merge(segment_id: str, segments: Sequence[Segment]) -> list[Segment]:
         skip=spoken[0].skip,
         words=tuple(word for each in spoken for word in each.words) if timed else (),
         left_out=line.left_out + after.left_out,
+        original=" ".join(each.original or each.text for each in spoken).strip() if translated else "",
+        translation=Translation.STALE if translated and not same else spoken[0].translation,
         locked_rate=line.locked_rate if line.locked_rate == after.locked_rate else None,
     )
     _check_length(joined)
@@ -137,6 +158,13 @@ def clean(text: str) -> str:
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
         raise DubError(TEXT_INVALID)
     return text
+
+
+def _originals(line: Segment, share: float) -> tuple[str, str]:
+    """The source of a translated line in two, at the space that is nearest to this share of it."""
+    spaces = [at for at, character in enumerate(line.original) if character == " "]
+    cut = min(spaces, key=lambda at: abs(at - share * len(line.original)), default=len(line.original))
+    return line.original[:cut].strip(), line.original[cut:].strip()
 
 
 def _left_out(line: Segment, sources: tuple[str, str]) -> tuple[tuple[LeftOut, ...], tuple[LeftOut, ...]]:
@@ -158,7 +186,7 @@ def _checked(line: Segment, duration_s: float) -> Segment:
 
 
 def _check_length(line: Segment) -> None:
-    if len(line.text) > MAX_TEXT_CHARACTERS:
+    if max(len(line.text), len(line.original)) > MAX_TEXT_CHARACTERS:
         raise DubError(
             TEXT_TOO_LONG, f"Line {line.id} would have {len(line.text)} characters; at most {MAX_TEXT_CHARACTERS}."
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -112,6 +112,11 @@ class MemoryStore:
         gone = tuple(line.id for line in self._lines)
         self._lines = []
         return self._job.revision, gone
+
+    def replace_segments(self, job_id: str, changed: Sequence[Segment]) -> int:
+        new = {line.id: line for line in changed}
+        self._lines = [new.get(line.id, line) for line in self._lines]
+        return self._job.revision
 
     def refer(self, job_id: str, keys: Collection[str]) -> None:
         """Does nothing: the run's folder keeps all blobs until it ends."""

@@ -13,6 +13,7 @@ from app.domain.job import Job
 from app.domain.media import MediaInfo
 from app.domain.problems.lines import ENCODING_UNKNOWN
 from app.domain.problems.recognition import LANGUAGE_UNKNOWN
+from app.domain.problems.translation import TARGET_LANGUAGE_MISSING
 from app.domain.problems.voices import ENGINE_UNKNOWN, SPEED_RANGE
 from app.domain.secret_names import Keys
 from app.dubbing.pipeline import check_media, spoken_language
@@ -28,7 +29,10 @@ _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 def same_preparation(a: DubOptions, b: DubOptions) -> bool:
     """Whether preparation with one finds the lines that it finds with the other. Once they are there, what it depends
     on is not changed."""
-    return all(attrgetter(name)(a) == attrgetter(name)(b) for name in stages.prepare_options())
+    names = stages.prepare_options()
+    if not a.translation.translator and not b.translation.translator:
+        names -= {"translation.target_language"}  # by hand: what the voice speaks, and nothing more
+    return all(attrgetter(name)(a) == attrgetter(name)(b) for name in names)
 
 
 def patched(options: DubOptions, patch: OptionsPatch) -> DubOptions:
@@ -53,7 +57,8 @@ def check_model(options: DubOptions, engines: Registry, before: DubOptions | Non
 
 
 def check(options: DubOptions, engines: Registry, media: MediaInfo | None = None) -> None:
-    """Check the options without calling any service. Raises speed_range, language_unknown, engine_unknown; once the
+    """Check the options without calling any service. Raises speed_range, language_unknown, target_language_missing,
+    engine_unknown; once the
     file has been read (`media`), also audio_track_missing and container_unsuitable.
     """
     for language in (options.recognition.language, options.translation.target_language):
@@ -63,6 +68,10 @@ def check(options: DubOptions, engines: Registry, media: MediaInfo | None = None
         raise DubError(ENCODING_UNKNOWN, f"“{options.recognition.subtitle_encoding[:40]}” is not one.")
     if options.recognition.recognizer != SUBTITLES:
         engines.recognizer(options.recognition.recognizer)
+    if options.translation.translator:
+        engines.translator(options.translation.translator)
+        if options.translation.target_language is None:
+            raise DubError(TARGET_LANGUAGE_MISSING)
     engine, separator, _ = options.voices.voice.partition(":")
     if not separator:
         raise DubError(ENGINE_UNKNOWN, f"A voice is ENGINE:VOICE, not “{engine[:40]}”.")

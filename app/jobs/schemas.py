@@ -53,6 +53,7 @@ class TranslationPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
     """Changes to `TranslationOptions`."""
 
     target_language: Short | UnsetType | None = UNSET
+    translator: Short | UnsetType = UNSET
 
 
 class VoicesPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
@@ -158,10 +159,12 @@ class JobPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SegmentEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Changes to one line. An unknown or absent `id` is an error; new lines are `SegmentNew`."""
+    """Changes to one line. `original` is the source of a line that was translated. An unknown or absent
+    `id` is an error; new lines are `SegmentNew`."""
 
     id: str
     text: Text | UnsetType = UNSET
+    original: Text | UnsetType = UNSET
     start_s: float | UnsetType = UNSET
     end_s: float | UnsetType = UNSET
     speaker: Short | UnsetType = UNSET

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol, TypeVar
 
@@ -68,6 +68,8 @@ class WorkStore(Protocol):
     ) -> int: ...
 
     def clear_segments(self, job_id: str) -> tuple[int, tuple[str, ...]]: ...
+
+    def replace_segments(self, job_id: str, changed: Sequence[Segment]) -> int: ...
 
     def refer(self, job_id: str, keys: Collection[str]) -> None: ...
 
@@ -165,7 +167,7 @@ class StageWork:
         hub: Hub,
         digest: Callable[[Path, Path], str] = sha256_in_steps,
     ) -> None:
-        from app.jobs import prepare_stages, render_stages  # noqa: F401 - they register the bodies
+        from app.jobs import prepare_stages, render_stages, translate_stage  # noqa: F401 - they register the bodies
 
         self._bodies = {
             name: body(store=store, keys=keys, context=context, hub=hub, digest=digest) for name, body in BODIES.items()

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from app.config.settings import Settings
-from app.domain.secret_names import ELEVENLABS, Keys, engine_key
+from app.domain.secret_names import CHAT, DEEPL, ELEVENLABS, LIBRETRANSLATE, Keys, engine_key
 from app.system.children import Limits
 from app.system.console import say
 
 if TYPE_CHECKING:
     from app.speech.registry import Registry
     from app.storage.disk_floors import Disks
+    from app.translation.ports import Translator
 
 _SLOWEST: Final = 10  # processor seconds for a second of film
 _ENDLESS_S: Final = 1e8  # a setting may say "inf"
@@ -23,7 +24,14 @@ _ENDLESS_S: Final = 1e8  # a setting may say "inf"
 
 def environment_keys(settings: Settings) -> Keys:
     """The keys in the environment, by engine. An engine that has a key adds its setting here."""
-    return Keys({ELEVENLABS: settings.elevenlabs_key})
+    return Keys(
+        {
+            ELEVENLABS: settings.elevenlabs_key,
+            CHAT: settings.chat_key,
+            LIBRETRANSLATE: settings.libretranslate_key,
+            DEEPL: settings.deepl_key,
+        }
+    )
 
 
 def known_key(settings: Settings, engine_name: str) -> str | None:
@@ -64,6 +72,7 @@ def engines_of(
     from app.speech.registry import build_registry
     from app.storage.disk_floors import reserved
 
+    own_key = own_key or functools.cache(lambda engine: known_key(settings, engine))
     return build_registry(
         models=settings.models,
         model=settings.model,
@@ -71,11 +80,27 @@ def engines_of(
         model_url=settings.model_url,
         threads=settings.thread_count,
         device=settings.device,
-        own_key=own_key or functools.cache(lambda engine: known_key(settings, engine)),
+        own_key=own_key,
         elevenlabs_url=settings.elevenlabs_url,
         elevenlabs_model=settings.elevenlabs_model,
         elevenlabs_at_once=settings.elevenlabs_at_once,
         reserve=(lambda size_bytes, folder: reserved(disks, size_bytes, folder)) if disks else None,
+        translators=translators_of(settings, own_key),
+    )
+
+
+def translators_of(settings: Settings, own_key: Callable[[str], str | None]) -> tuple[Translator, ...]:
+    """The translators at the operator's addresses; loads nothing heavy."""
+    from app.translation.chat import OllamaChat, OpenAIChat
+    from app.translation.deepl import DeepL
+    from app.translation.libretranslate import LibreTranslate
+
+    context = settings.chat_context_tokens
+    return (
+        OpenAIChat(settings.chat_url, settings.chat_model, key=lambda: own_key(CHAT), context_tokens=context),
+        OllamaChat(settings.ollama_url, settings.ollama_model, context_tokens=context),
+        LibreTranslate(settings.libretranslate_url, key=lambda: own_key(LIBRETRANSLATE)),
+        DeepL(settings.deepl_url, key=lambda: own_key(DEEPL)),
     )
 
 

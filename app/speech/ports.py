@@ -60,7 +60,8 @@ class CostUnit(msgspec.Struct, frozen=True):
 
 
 class EngineInfo(msgspec.Struct, frozen=True):
-    """`kind` is "recognizer" or "voice". Of a voice: the speeds that it takes, and what it costs (None: nothing)."""
+    """`kind` is "recognizer", "voice" or "translator". Of a voice: the speeds that it takes, and what it costs
+    (None: nothing)."""
 
     name: str
     kind: str

@@ -12,9 +12,10 @@ from app.domain.problems.voices import ENGINE_UNKNOWN, VOICE_UNKNOWN
 from app.domain.secret_names import NO_KEYS, Keys
 from app.speech.elevenlabs.voice import ElevenLabsVoice
 from app.speech.espeak.voice import EspeakVoice
-from app.speech.ports import EngineInfo, Recognizer, Reserve, Voice, VoiceInfo
+from app.speech.ports import Availability, EngineInfo, Recognizer, Reserve, Voice, VoiceInfo
 from app.speech.whisper.models import ModelStore
 from app.speech.whisper.recognizer import FasterWhisper, OpenAIWhisper
+from app.translation.ports import Translator
 
 T = TypeVar("T")
 
@@ -34,15 +35,30 @@ def recognizer_by_default(wanted: str) -> str:
 class Registry:
     """The engines of this process."""
 
-    def __init__(self, recognizers: tuple[Recognizer, ...], voices: tuple[Voice, ...]) -> None:
+    def __init__(
+        self, recognizers: tuple[Recognizer, ...], voices: tuple[Voice, ...], translators: tuple[Translator, ...] = ()
+    ) -> None:
         self.recognizers: dict[str, Recognizer] = {one.name: one for one in recognizers}
         self.voices: dict[str, Voice] = {one.name: one for one in voices}
+        self.translators: dict[str, Translator] = {one.name: one for one in translators}
 
     def recognizer(self, name: str) -> Recognizer:
         """Raises engine_unknown."""
         if name not in self.recognizers:
             raise DubError(ENGINE_UNKNOWN, f'"{name[:60]}" is not one of {", ".join(self.recognizers)}.')
         return self.recognizers[name]
+
+    def translator(self, name: str) -> Translator:
+        """Raises engine_unknown."""
+        if name not in self.translators:
+            raise DubError(ENGINE_UNKNOWN, f'"{name[:60]}" is not one of {", ".join(self.translators)}.')
+        return self.translators[name]
+
+    @property
+    def keyed(self) -> tuple[str, ...]:
+        """The names of the engines that take a key."""
+        voices = [voice.name for voice in self.voices.values() if voice.needs_key]
+        return (*voices, *(one.name for one in self.translators.values() if one.takes_key))
 
     def voice(self, name: str) -> tuple[Voice, str]:
         """The engine and the engine's own voice id for "ENGINE:ID". Raises engine_unknown, voice_unknown."""
@@ -58,7 +74,7 @@ class Registry:
         asked = [one.info() for one in self.recognizers.values()] + [
             one.info(keys.of(one.name)) for one in self.voices.values()
         ]
-        return tuple(await _together(asked))
+        return (*await _together(asked), *(_info(one, keys) for one in self.translators.values()))
 
     async def all_voices(self, keys: Keys = NO_KEYS) -> tuple[VoiceInfo, ...]:
         """The voices of all available engines. An engine without a key, or that cannot be reached, has none: `infos`
@@ -72,6 +88,12 @@ class Registry:
 
 async def _together(work: list[Coroutine[Any, Any, T]]) -> list[T]:
     return list(await asyncio.gather(*work))
+
+
+def _info(translator: Translator, keys: Keys) -> EngineInfo:
+    state = translator.state(keys.of(translator.name))
+    available = Availability(state.available, state.reason, state.remedy)
+    return EngineInfo(translator.name, "translator", translator.title, translator.needs_key, available, ())
 
 
 async def _voices(engine: Voice, key: str | None) -> tuple[VoiceInfo, ...]:
@@ -94,6 +116,7 @@ def build_registry(
     elevenlabs_model: str = "eleven_multilingual_v2",
     elevenlabs_at_once: int = 0,
     reserve: Reserve | None = None,
+    translators: tuple[Translator, ...] = (),
 ) -> Registry:
     """The engines with the operator's values; loads nothing heavy. `model_paths`: any file may be named as a model.
     `own_key` gives the server's own key for an engine, by its name; `reserve` is asked for the room of what is
@@ -111,4 +134,4 @@ def build_registry(
         model=elevenlabs_model,
         most_at_once=elevenlabs_at_once,
     )
-    return Registry(recognizers, (espeak, elevenlabs))
+    return Registry(recognizers, (espeak, elevenlabs), translators)

@@ -52,6 +52,15 @@ class JobLines(ActiveJobs):
         with self._engine.begin() as c:
             return rows.next_revision(c, job_id), gone
 
+    def replace_segments(self, job_id: str, changed: Sequence[Segment]) -> int:
+        """Put these lines in place of those with the same ids, all or nothing; returns the new revision. Raises
+        job_not_found."""
+        with self._engine.begin() as c:
+            rows.check_seen(c, job_id)
+            rows.delete_segments(c, job_id, [line.id for line in changed])
+            rows.write_segments(c, job_id, changed)
+            return rows.next_revision(c, job_id)
+
     def edit_segments(
         self,
         job_id: str,

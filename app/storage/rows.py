@@ -15,7 +15,7 @@ from app.domain.job import Job, JobError, JobState, Joined, Phase
 from app.domain.media import Artifact, ArtifactKind, MediaInfo
 from app.domain.plain_text import plain
 from app.domain.problems.jobs import JOB_NOT_FOUND
-from app.domain.segment import LeftOut, Segment, Word
+from app.domain.segment import LeftOut, Segment, Translation, Word
 from app.domain.subtitle_file import SubtitleReading
 from app.storage import tables as t
 from app.storage.batches import split
@@ -176,6 +176,8 @@ def segments_of(c: Connection, job_id: str) -> tuple[Segment, ...]:
             r.start_locked,
             r.locked_rate,
             msgspec.convert(r.left_out, tuple[LeftOut, ...]),
+            r.original,
+            Translation(r.translation),
         )
         for r in found
     )

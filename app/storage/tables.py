@@ -96,6 +96,8 @@ segments = Table(
     Column("start_locked", Boolean, nullable=False, server_default=false()),
     Column("locked_rate", Float),
     Column("left_out", JSON, nullable=False, server_default="[]"),
+    Column("original", Text, nullable=False, server_default=""),  # what was translated
+    Column("translation", String(16), nullable=False, server_default=""),
 )
 
 stages = Table(  # finished stages: the output and the hash of the inputs that made it

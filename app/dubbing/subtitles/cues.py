@@ -66,11 +66,11 @@ def subtitles_for(segments: Sequence[Segment], placements: Sequence[Placement], 
 
 
 def source_subtitles_for(segments: Sequence[Segment], end_s: float) -> tuple[Cue, ...]:
-    """What was said in the original, when it was said."""
+    """What was said in the original, when it was said; of a translated line, what it was translated from."""
     lines = [
-        _Spoken(s.start_s, s.end_s, s.source_text.strip(), s.speaker, s.words)
+        _Spoken(s.start_s, s.end_s, text, s.speaker, s.words)
         for s in segments
-        if s.source_text.strip()
+        if (text := (s.original or s.source_text).strip())
     ]
     return _readable(lines, end_s)
 

@@ -32,7 +32,7 @@ from tests.unit.media.samples import sample
 TYPED = (
     "--stem s.wav --duck-db -12 --duck-attack 0.2 --duck-hold 1 --duck-release 0.5 --keep-db -3 --loudness -23 "
     "--audio-format flac --container mkv "
-    "--audio-codec opus --target-language de --burn --burn-size large --burn-position top --burn-box "
+    "--audio-codec opus --to de --translator chat --burn --burn-size large --burn-position top --burn-box "
     "--hardware-encoder --audio-track 1 "
     "--speak-sounds --join-short-cues on --subtitle-encoding windows-1250"
 )
@@ -76,6 +76,7 @@ def test_everything_typed_arrives(tmp_path: Path) -> None:
     made = options(tmp_path, *TYPED.split())
     typed = {
         "target_language": "de",
+        "translator": "chat",
         "duck_db": -12.0,
         "duck_attack_s": 0.2,
         "duck_hold_s": 1.0,

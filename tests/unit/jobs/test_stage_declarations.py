@@ -25,7 +25,7 @@ from app.domain.dub_options import (
 from app.domain.job import Phase
 from app.domain.media import Artifact, ArtifactKind, AudioStream, MediaInfo
 from app.domain.segment import Clip, Placement, Segment
-from app.domain.stage_outputs import Finished, Mixed, Sound, Transcribed
+from app.domain.stage_outputs import Finished, Mixed, Sound, Transcribed, Translated
 from app.domain.stages import STAGES
 from app.dubbing.context import Context
 from app.jobs.events import Hub
@@ -42,6 +42,7 @@ VALUES: dict[str, Any] = {
     "voice": "elevenlabs:other",
     "language": "fr",
     "target_language": "de",
+    "translator": "chat",
     "task": Task.TRANSLATE,
     "background": Background.REPLACE,
     "speed": 1.1,
@@ -59,6 +60,7 @@ VALUES: dict[str, Any] = {
 # Options that decide something only where another one lets them.
 BASES: list[dict[str, Any]] = [
     {"voice": "elevenlabs:one", "audio_track": None, "burn_subtitles": True},
+    {"translator": "ollama", "target_language": "fr"},
     {"voice": "espeak:auto", "background": Background.KEEP, "audio_track": None},
 ]
 MEDIA = MediaInfo(
@@ -70,6 +72,7 @@ OUTPUTS: dict[str, Any] = {
     "probe": "digest",
     "ingest": Sound(20.0, "ingest/a/speech.wav", "ingest/a/peaks.dat", "ingest/a/energies.f32", None),
     "transcribe": Transcribed("es", 20.0),
+    "translate": Translated(3, 1),
     "synthesize": (Clip("a", "clips/aa", 1.0, 22050, 1.0, 6, 0.0),),
     "fit": (Placement("a", 1.0, 0.9, 1.0, 0.0, 0.0, ()),),
     "mix": Mixed(FILE, FILE, -16.0, -1.0),

@@ -1,0 +1,199 @@
+"""Translates lines in batches, checks every answer, and keeps it by content, so that no line is bought twice.
+
+A batch is on disk before the next is asked for. A line whose answer is wrong is asked for again, with the reason where
+the translator reads one; after the last try it stays in the source language and is marked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from app.domain.segment import Segment, Translation
+from app.dubbing.context import Report, fingerprint
+from app.system.durable_files import Durable, write
+from app.translation.checking import FASTEST, best, budget, fault, pace
+from app.translation.ports import LineToTranslate, TranslationRequest, Translator
+
+_TRIES: Final = 3
+_NEIGHBOURS: Final = 3  # lines before and after a batch, as context
+_VERSION: Final = 1  # not the pipeline's: raising it would have every line bought again
+
+
+class TranslationChoice(msgspec.Struct, frozen=True):
+    """From which language into which (`source` None: not known), for a voice of this speed. `key` is the person's own
+    API key, if one came with the request."""
+
+    source: str | None
+    target: str
+    speed: float = 1.0
+    key: str | None = None
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A translation that passed the checks."""
+
+    text: str
+
+
+def source_of(line: Segment) -> str:
+    """The text that is translated: the line's own in the source language."""
+    return line.original if line.translation else line.text
+
+
+def translatable(lines: Sequence[Segment]) -> tuple[Segment, ...]:
+    """The lines that are spoken and have words."""
+    return tuple(line for line in lines if not line.skip and any(map(str.isalpha, source_of(line))))
+
+
+def same_language(one: str | None, other: str | None) -> bool:
+    """Whether nothing has to be translated between them: the same language, in whatever region."""
+    return one is not None and other is not None and one.partition("-")[0].lower() == other.partition("-")[0].lower()
+
+
+async def translate(
+    translator: Translator,
+    lines: Sequence[Segment],
+    choice: TranslationChoice,
+    cache: Path,
+    report: Report,
+    *,
+    among: Sequence[Segment] = (),
+) -> tuple[Segment, ...]:
+    """The translatable ones of the lines, with their translations. `among` are all lines, for context (empty: these).
+    Raises the translator's errors; what was translated before is in `cache`."""
+    wanted = translatable(lines)
+    around = [source_of(line) for line in (among or lines)]
+    places = {line.id: at for at, line in enumerate(among or lines)}
+    keys = {line.id: _key(translator, line, choice) for line in wanted}
+    texts = await asyncio.to_thread(_known, cache, keys)
+    missing = [line for line in wanted if line.id not in texts]
+
+    def tell() -> None:
+        done = len(wanted) - len(missing) + asked_n
+        report(done / len(wanted) if wanted else 1.0, f"{done} of {len(wanted)} lines")
+
+    asked_n = 0
+    tell()
+    for batch in batches(missing, translator):
+        first, last = places[batch[0].id], places[batch[-1].id]
+        before = tuple(around[max(0, first - _NEIGHBOURS) : first])
+        after = tuple(around[last + 1 : last + 1 + _NEIGHBOURS])
+        found = await _batch(translator, batch, choice, before, after)
+        fresh = {keys[line_id]: text for line_id, text in found.items()}
+        await asyncio.shield(asyncio.to_thread(_keep, cache, fresh))
+        texts |= found
+        asked_n += len(batch)
+        tell()
+    return tuple(_translated(line, texts.get(line.id)) for line in wanted)
+
+
+def batches(lines: Sequence[Segment], translator: Translator) -> Iterator[list[Segment]]:
+    """The lines in their order, as many at once as the translator takes; one that is too long alone is a batch."""
+    batch: list[Segment] = []
+    size = 0
+    for line in lines:
+        own = len(source_of(line).encode())
+        if batch and (len(batch) == translator.most_lines or size + own > translator.most_bytes):
+            yield batch
+            batch, size = [], 0
+        batch.append(line)
+        size += own
+    if batch:
+        yield batch
+
+
+async def _batch(
+    translator: Translator,
+    batch: Sequence[Segment],
+    choice: TranslationChoice,
+    before: tuple[str, ...],
+    after: tuple[str, ...],
+) -> dict[str, str]:
+    """The translations of a batch by the lines' ids, without those that no try gave."""
+    found: dict[str, str] = {}
+    complaints = {line.id: "" for line in batch}
+    for attempt in range(_TRIES if translator.instructed else 1):
+        asked = [line for line in batch if line.id in complaints]
+        for some in _parts(asked, attempt):
+            request = TranslationRequest(
+                tuple(
+                    LineToTranslate(number, source_of(line), _budget(line, choice), complaints[line.id])
+                    for number, line in enumerate(some, 1)
+                ),
+                before,
+                after,
+                choice.source,
+                choice.target,
+                choice.key,
+            )
+            answer = await translator.translate(request)
+            for number, line in enumerate(some, 1):
+                complaints[line.id] = _take(found, line, answer.get(number, ()), choice)
+        # a text that is right but long is asked for once more, if that may help
+        complaints = {
+            line_id: said for line_id, said in complaints.items() if said and (line_id not in found or attempt == 0)
+        }
+        if not complaints:
+            break
+    return found
+
+
+def _parts(lines: Sequence[Segment], attempt: int) -> Iterator[Sequence[Segment]]:
+    """All at once; what is asked for again, in smaller parts: an answer may have been cut for its length."""
+    each = max(1, len(lines) if attempt == 0 else -(-len(lines) // 2))
+    for at in range(0, len(lines), each):
+        yield lines[at : at + each]
+
+
+def _take(found: dict[str, str], line: Segment, wordings: Sequence[str], choice: TranslationChoice) -> str:
+    """Keep the best of the usable wordings, if it is better than what is there. Returns what to complain about."""
+    most = _budget(line, choice)
+    wrong = {text: fault(source_of(line), text, choice.source, choice.target) for text in wordings}
+    usable = [text.strip() for text, said in wrong.items() if not said]
+    if not usable and line.id not in found:
+        return next(iter(wrong.values()), "It is missing, or was given twice.")
+    found[line.id] = best([*([found[line.id]] if line.id in found else []), *usable], most)
+    return f"It is too long to be spoken; at most {most} characters." if pace(found[line.id], most) > FASTEST else ""
+
+
+def _budget(line: Segment, choice: TranslationChoice) -> int:
+    return budget(line.end_s - line.start_s, choice.target, choice.speed)
+
+
+def _translated(line: Segment, text: str | None) -> Segment:
+    source = source_of(line)
+    return msgspec.structs.replace(
+        line,
+        original=source,
+        text=text or source,
+        words=line.words if text is None else (),
+        translation=Translation.FAILED if text is None else Translation.DONE,
+    )
+
+
+def _key(translator: Translator, line: Segment, choice: TranslationChoice) -> str:
+    parts = (translator.name, translator.model, choice.source, choice.target, source_of(line))
+    return fingerprint(*parts, version=_VERSION)
+
+
+def _known(cache: Path, keys: dict[str, str]) -> dict[str, str]:
+    """Of the lines' ids and keys, the ids whose translation is there."""
+    return {line_id: text for line_id, key in keys.items() if (text := _kept(cache, key))}
+
+
+def _kept(cache: Path, key: str) -> str | None:
+    try:
+        return msgspec.json.decode((cache / f"{key}.json").read_bytes(), type=Kept).text
+    except (FileNotFoundError, msgspec.DecodeError):  # a damaged one is asked for again
+        return None
+
+
+def _keep(cache: Path, texts: dict[str, str]) -> None:
+    cache.mkdir(parents=True, exist_ok=True)
+    for key, text in texts.items():
+        write(cache / f"{key}.json", msgspec.json.encode(Kept(text)), durable=Durable.CONTENT)

@@ -1,0 +1,54 @@
+"""The stage that translates the lines, where a translator was chosen."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from app.domain import stages
+from app.domain.events import SegmentsChanged
+from app.domain.segment import Translation
+from app.domain.stage_outputs import Translated
+from app.dubbing.context import Report
+from app.dubbing.pipeline import written_language
+from app.dubbing.translate import TranslationChoice, same_language, source_of, translate
+from app.jobs.stages import Done, StageBody, body_of
+from app.storage.job_row import JobRow
+
+
+@body_of(stages.TRANSLATE)
+class Translate(StageBody):
+    """Each answer is in the job's cache before the next is asked for; the lines are changed all at once at the end."""
+
+    def inputs(self, row: JobRow) -> Any:
+        options = row.job.options.translation
+        source = written_language(row.job.options, row.job.language)
+        if not options.translator or options.target_language is None or same_language(source, options.target_language):
+            return []
+        return [
+            options.translator,
+            options.target_language,
+            source,
+            [[line.id, line.skip, source_of(line)] for line in self.lines(row)],
+        ]
+
+    async def work(self, row: JobRow, name: str, report: Report) -> Done:
+        job_id, options = row.job.id, row.job.options
+        if not await asyncio.to_thread(self.inputs, row):
+            return Done(Translated(0, 0))
+        translator = self._context.engines.translator(options.translation.translator)
+        keys = await asyncio.to_thread(self._keys.job_keys, job_id)
+        choice = TranslationChoice(
+            written_language(options, row.job.language),
+            options.translation.target_language or "",
+            options.voices.speed,
+            keys.of(translator.name),
+        )
+        lines = await asyncio.to_thread(self.lines, row)
+        done = await translate(translator, lines, choice, self._context.cache / job_id / "translations", report)
+        revision = await asyncio.to_thread(self._store.replace_segments, job_id, done)
+        self._hub.publish(SegmentsChanged(job_id, 0, revision, done, ()))
+        return Done(Translated(len(done), sum(line.translation is Translation.FAILED for line in done)))
+
+    def tidy(self, job_id: str) -> None:
+        """What was bought stays: a line that is translated again asks only for itself."""

@@ -1,0 +1,1 @@
+"""Translation of lines: the protocol, the engines that speak to services, and the checks of what they answer."""

@@ -1,0 +1,56 @@
+"""LibreTranslate: `POST /translate` with several texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from app.domain.errors import DubError
+from app.domain.problems.translation import TRANSLATION_FAILED, TRANSLATOR_UNAVAILABLE
+from app.translation.ports import TranslationRequest, TranslatorState, Wordings
+from app.translation.service import Refusal, Service
+
+_DEADLINE_S: Final = 120.0
+
+
+class LibreTranslate:
+    """A server of one's own needs no key; a public one may."""
+
+    name = "libretranslate"
+    title = "LibreTranslate"
+    needs_key = False
+    takes_key = True
+    instructed = False
+    most_lines = 25
+    most_bytes = 20_000
+    model = ""
+
+    def __init__(self, url: str, *, key: Callable[[], str | None] = lambda: None, pause_s: float = 1.0) -> None:
+        self._url, self._key = url.rstrip("/"), key
+        self._service = Service(self.title, deadline_s=_DEADLINE_S, pause_s=pause_s)
+
+    def state(self, key: str | None = None) -> TranslatorState:
+        if self._url:
+            return TranslatorState(True)
+        return TranslatorState(False, "Its address is not set.", "Set AUTODUBBER_LIBRETRANSLATE_URL.")
+
+    async def translate(self, request: TranslationRequest) -> Wordings:
+        if not (state := self.state()).available:
+            raise DubError(TRANSLATOR_UNAVAILABLE, f"{state.reason} {state.remedy}")
+        key = request.key or self._key()
+        body: dict[str, Any] = {
+            "q": [line.text for line in request.lines],
+            "source": request.source.partition("-")[0] if request.source else "auto",
+            "target": request.target.partition("-")[0],
+            "format": "text",
+        }
+        if key:
+            body["api_key"] = key
+        try:
+            answer = await self._service.post(f"{self._url}/translate", body, {}, key)
+        except Refusal as refusal:
+            raise refusal.error from None
+        texts = answer.get("translatedText") if isinstance(answer, dict) else None
+        if not isinstance(texts, list) or len(texts) != len(request.lines):
+            raise DubError(TRANSLATION_FAILED, "Its answer was not understood.", retryable=True)
+        return {line.number: (text,) for line, text in zip(request.lines, texts, strict=True) if isinstance(text, str)}

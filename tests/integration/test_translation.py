@@ -1,0 +1,140 @@
+"""A whole job that is translated on its way, by a server that talks to a strict double of a chat service."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.doubles import translators as double
+from tests.integration.conftest import SPOKEN
+from tests.integration.running import Running
+
+COUNT = 60
+TEXTS = [f"This is line number {number} of the film." for number in range(10, 10 + COUNT)]
+
+
+@pytest.fixture(scope="module")
+def service() -> Any:
+    with double.running() as url:
+        yield url
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> Path:
+    path = tmp_path / "lines.srt"
+    path.write_text(
+        "\n".join(
+            f"{n + 1}\n00:00:{n // 5:02},{200 * (n % 5):03} --> 00:00:{n // 5:02},{200 * (n % 5) + 190:03}\n{text}\n"
+            for n, text in enumerate(TEXTS)
+        )
+    )
+    return path
+
+
+def environ(service: str) -> dict[str, str]:
+    return {
+        "AUTODUBBER_CHAT_URL": f"{service}/v1",
+        "AUTODUBBER_CHAT_MODEL": double.MODEL,
+        "AUTODUBBER_CHAT_KEY": double.KEY,
+        "AUTODUBBER_LIBRETRANSLATE_URL": service,
+    }
+
+
+def journal(service: str) -> dict[str, Any]:
+    return dict(httpx.get(f"{service}/_journal").json())
+
+
+def test_a_film_is_translated_and_the_files_have_both_languages(
+    serve: Callable[..., Running], spoken_mp4: Path, service: str
+) -> None:
+    server = serve(**environ(service))
+    job = server.create(
+        server.upload(spoken_mp4), language="en", target_language="es", translator="chat", voice="espeak:auto"
+    )
+    server.wait(job["id"], "review")
+    found = server.ok(server.client.get(f"/api/jobs/{job['id']}/segments"))["segments"]
+    assert found and all(line["translation"] == "done" for line in found)
+    assert [line["text"] for line in found] == [double.word_by_word(line["original"]) for line in found]
+    assert len(found) == len(SPOKEN)
+    path = f"/api/jobs/{job['id']}/segments"
+    answer = server.client.get(path)
+    edit = {"edit": [{"id": found[0]["id"], "original": "Something else."}]}
+    changed = server.ok(server.client.patch(path, json=edit, headers={"If-Match": answer.headers["ETag"]}))
+    assert (changed["segments"][0]["translation"], changed["segments"][0]["text"]) == ("stale", found[0]["text"])
+    server.ok(server.client.post(f"/api/jobs/{job['id']}/approve"))
+    server.wait(job["id"], "completed")
+    spoken, original = (server.client.get(f"/download/{kind}/{job['id']}").text for kind in ("srt", "source_srt"))
+    assert "Something else." in original and found[1]["original"][:20] in original
+    assert found[1]["text"][:20] in spoken
+    assert double.KEY not in server.logged()
+
+
+def test_a_server_killed_while_it_translates_buys_no_batch_twice(
+    serve: Callable[..., Running], spoken_mp4: Path, lines: Path, service: str
+) -> None:
+    server = serve(**environ(service))
+    before = len(journal(service)["calls"])
+    httpx.post(f"{service}/_faults", json=[{"match": TEXTS[-1], "delay_s": 60}])  # the third batch hangs
+    job = server.create(
+        server.upload(spoken_mp4),
+        subtitles=server.upload(lines),
+        language="en",
+        target_language="es",
+        translator="libretranslate",
+        join_short_cues="off",
+    )
+    server.until(job["id"], lambda event: event["type"] == "progress" and event["message"] == f"50 of {COUNT} lines")
+    server.kill()
+    server.start()
+    server.wait(job["id"], "review")
+    told = journal(service)
+    answered = [call for call in told["calls"][before:] if call["answered"]]
+    assert Counter(text for call in answered for text in call["texts"]) == Counter(TEXTS)
+    assert told["violations"] == []
+
+
+def test_a_translation_is_cancelled_within_two_seconds_and_goes_on_at_a_retry(
+    serve: Callable[..., Running], spoken_mp4: Path, lines: Path, service: str
+) -> None:
+    server = serve(**environ(service))
+    before = len(journal(service)["calls"])
+    httpx.post(f"{service}/_faults", json=[{"match": TEXTS[30], "delay_s": 60}])
+    job = server.create(
+        server.upload(spoken_mp4),
+        subtitles=server.upload(lines),
+        language="en",
+        target_language="de",
+        translator="libretranslate",
+        join_short_cues="off",
+    )
+    server.until(job["id"], lambda event: event["type"] == "progress" and event["message"] == f"25 of {COUNT} lines")
+    began_s = time.monotonic()
+    server.ok(server.client.post(f"/api/jobs/{job['id']}/cancel"))
+    server.wait(job["id"], "cancelled")
+    assert time.monotonic() - began_s < 2
+    server.ok(server.client.post(f"/api/jobs/{job['id']}/retry"))
+    server.wait(job["id"], "review")
+    answered = [call for call in journal(service)["calls"][before:] if call["answered"]]
+    assert Counter(text for call in answered for text in call["texts"]) == Counter(TEXTS)
+
+
+def test_a_translator_without_a_language_or_that_is_none_is_refused(
+    serve: Callable[..., Running], spoken_mp4: Path
+) -> None:
+    server = serve()
+    upload = server.upload(spoken_mp4)
+    for options, code in (
+        ({"translator": "chat"}, "target_language_missing"),
+        ({"translator": "babelfish", "target_language": "es"}, "engine_unknown"),
+    ):
+        answer = server.client.post("/api/jobs", json={"upload_id": upload, "options": {"translation": options}})
+        assert (answer.status_code, answer.json()["code"]) == (422, code)
+    job = server.create(upload, translator="chat", target_language="es", language="en", review=False)
+    found = server.until(job["id"], lambda e: "job" in e and e["job"]["state"] == "failed")["job"]
+    assert (found["error"]["code"], found["error"]["stage"]) == ("translator_unavailable", "translate")
