@@ -1259,6 +1259,8 @@ export interface components {
             timing?: components["schemas"]["TimingPatch"];
             translation?: components["schemas"]["TranslationPatch"];
             /** @deprecated */
+            translator?: string;
+            /** @deprecated */
             voice?: string;
             /** @deprecated */
             voice_model?: string;
@@ -1431,6 +1433,8 @@ export interface components {
             /** @default [] */
             left_out?: components["schemas"]["LeftOut"][];
             locked_rate?: number | null;
+            /** @default  */
+            original?: string;
             skip: boolean;
             source_text: string;
             speaker: string;
@@ -1438,6 +1442,7 @@ export interface components {
             start_locked?: boolean;
             start_s: number;
             text: string;
+            translation?: components["schemas"]["Translation"];
             words: components["schemas"]["Word"][];
         };
         /** SegmentChanges */
@@ -1454,6 +1459,7 @@ export interface components {
             end_s?: number;
             id: string;
             locked_rate?: number | null;
+            original?: string;
             skip?: boolean;
             speaker?: string;
             start_locked?: boolean;
@@ -1581,9 +1587,18 @@ export interface components {
             version?: 1;
         };
         /**
+         * Translation
+         * @description What a line's text is to its `original`: nothing (the line was not translated), its translation, still the same
+         *         because the translator gave no usable one, or the translation of an earlier `original`.
+         * @default
+         * @enum {string}
+         */
+        Translation: "" | "done" | "failed" | "stale";
+        /**
          * TranslationOptions
          * @default {
          *       "target_language": null,
+         *       "translator": "",
          *       "version": 1
          *     }
          */
@@ -1592,12 +1607,15 @@ export interface components {
                 [key: string]: unknown;
             };
             target_language: string | null;
+            /** @default  */
+            translator: string;
             /** @default 1 */
             version: number;
         };
         /** TranslationPatch */
         TranslationPatch: {
             target_language?: string | null;
+            translator?: string;
             version?: 1;
         };
         /** VideoStream */
