@@ -43,10 +43,11 @@ class Said(msgspec.Struct, frozen=True):
 
 
 def recut(segments: Sequence[Segment], language: str) -> tuple[Segment, ...]:
-    """The recognised segments (in order) as lines. What is described ("[Music]") stays as it came."""
+    """The recognised segments (in order) as lines. What is described ("[Music]") stays as it came, and so do short
+    segments without times of words and without punctuation."""
     lines: list[Segment] = []
     for alike in _alike(segments):
-        if _is_sound(alike[0]):
+        if _is_sound(alike[0]) or _tells_nothing(alike):
             lines += alike
             continue
         words = _words(alike)
@@ -64,6 +65,14 @@ def unfinished(lines: Sequence[Segment], done_s: float, language: str) -> bool:
     if done_s - last.end_s >= PAUSE_S:
         return False
     return last.end_s - last.start_s < LONGEST_S / 2 or not sentence_ends(last.text, "", 0.0, language)
+
+
+def _tells_nothing(segments: Sequence[Segment]) -> bool:
+    """Whether there are neither times of words nor ends of sentences to cut by, and nothing is too long: the segments
+    are all that is known."""
+    return not any(
+        one.words or one.end_s - one.start_s > LONGEST_S or sentence_ends(one.text, "", 0.0, "") for one in segments
+    )
 
 
 def _is_sound(segment: Segment) -> bool:

@@ -151,6 +151,11 @@ def test_what_is_described_stays_a_line_of_its_own() -> None:
     assert texts(recut(raw, "en")) == ["So we went home", "[Music]", "and slept."]
 
 
+def test_segments_that_tell_nothing_of_words_and_sentences_stay_as_they_came() -> None:
+    raw = [Segment(str(n), float(n), n + 1.0, f"Beat {n}", f"Beat {n}", "", False, ()) for n in range(3)]
+    assert recut(raw, "en") == tuple(raw)
+
+
 def test_speakers_are_never_joined() -> None:
     first, second = segments("Where are", "you going?")
     lines = recut([first, Segment(**{**_fields(second), "speaker": "Ann"})], "en")
