@@ -56,6 +56,13 @@ export class Line {
 	get left_out(): readonly LeftOut[] {
 		return this.#saved.left_out ?? [];
 	}
+	/** What it was translated from; "" where it was not translated. */
+	get original(): string {
+		return this.#saved.original ?? '';
+	}
+	get translation(): '' | 'done' | 'failed' | 'stale' {
+		return this.#saved.translation ?? '';
+	}
 	/** Nothing of it is spoken because it has no speech, not because the user skipped it. */
 	get unspoken(): boolean {
 		return this.skip && this.left_out.length > 0 && same(this.text, this.#saved.source_text);

@@ -12,6 +12,7 @@ export class ServerStore {
 	#loading: Promise<void> | null = null;
 
 	readonly models = $derived(this.#engines.find((e) => e.kind === 'recognizer')?.models ?? []);
+	readonly translators = $derived(this.#engines.filter((e) => e.kind === 'translator'));
 	readonly voiceEngines = $derived(this.#engines.filter((e) => e.kind === 'voice'));
 
 	get settings(): ServerSettings | null {
