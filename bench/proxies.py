@@ -29,7 +29,8 @@ import psutil
 
 from app.domain.media import ArtifactKind
 from bench.server import Server, serving
-from tests.deploy.proxies import NAMES, Authority, Proxy, proxy
+from tests.deploy.authority import Authority
+from tests.deploy.proxies import NAMES, Proxy, proxy
 from tests.unit.api.serving import seed_job
 
 CHUNK_BYTES = 50_000_000

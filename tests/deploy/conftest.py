@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from app.domain.media import ArtifactKind
-from tests.deploy.proxies import NAMES, Authority, Proxy, proxy
+from tests.deploy.authority import Authority
+from tests.deploy.proxies import NAMES, Proxy, proxy
 from tests.unit.api.serving import Server, seed_job
 
 VIDEO = secrets.token_bytes(3 * (1 << 20) + 12345)

@@ -11,7 +11,8 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.deploy.proxies import NAMES, Authority, Proxy, proxy
+from tests.deploy.authority import Authority
+from tests.deploy.proxies import NAMES, Proxy, proxy
 from tests.unit.api.serving import Server
 
 TUS = {"Tus-Resumable": "1.0.0"}

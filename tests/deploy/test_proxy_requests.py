@@ -16,8 +16,9 @@ import httpx
 import pytest
 
 from app.server.app import page_folder
+from tests.deploy.authority import Authority
 from tests.deploy.conftest import VIDEO, Behind
-from tests.deploy.proxies import Authority, Proxy, proxy
+from tests.deploy.proxies import Proxy, proxy
 from tests.unit.api.serving import Server
 
 TUS = {"Tus-Resumable": "1.0.0"}

@@ -16,10 +16,10 @@ import yaml
 from granian.http import HTTP1Settings
 
 from app.config.environment import load
+from tests.deploy.authority import Authority
 from tests.deploy.proxies import (
     FILLED,
     SHIPPED,
-    Authority,
     compose_file,
     free_port,
     nginx,

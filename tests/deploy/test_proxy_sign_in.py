@@ -12,8 +12,9 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from tests.deploy.authority import Authority
 from tests.deploy.conftest import Behind
-from tests.deploy.proxies import NAMES, PASSWORD, USER, Authority, Proxy, proxy
+from tests.deploy.proxies import NAMES, PASSWORD, USER, Proxy, proxy
 
 
 @pytest.fixture(scope="module", params=NAMES)

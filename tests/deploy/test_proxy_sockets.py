@@ -18,8 +18,9 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tests.deploy.authority import Authority
 from tests.deploy.conftest import Behind
-from tests.deploy.proxies import NAMES, Authority, Proxy, proxy
+from tests.deploy.proxies import NAMES, Proxy, proxy
 from tests.unit.api.serving import Server
 
 WITHIN_S = 20

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.deploy.proxies import PASSWORD, USER, Authority, Proxy, proxy
+from tests.deploy.authority import Authority
+from tests.deploy.proxies import PASSWORD, USER, Proxy, proxy
 from tests.e2e.conftest import PATIENCE_MS
 from tests.e2e.studio import LONG_MS, in_state, is_accessible_and_fits, media, padded, plays, saved, text_of
 from tests.integration.running import Running
