@@ -76,6 +76,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         _doc("Where models are downloaded from; {sha256} and {file} are filled in. Empty: OpenAI's public address."),
     ] = ""
+    voice_model_url: Annotated[
+        str,
+        _doc("Where neural voices are downloaded from, filled in likewise. Empty: their public addresses."),
+    ] = ""
     device: Annotated[str, _doc("cpu, cuda, or auto.", choices=("auto", "cpu", "cuda"))] = "auto"
     voice: Annotated[str, _doc("Default voice, ENGINE:VOICE; espeak:auto speaks the transcript's language.")] = (
         "espeak:auto"

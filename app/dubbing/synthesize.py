@@ -212,6 +212,7 @@ async def synthesize(
         raise DubError(NOTHING_TO_SPEAK)
     for _, request in pairs:
         await voice.check(request)
+    await voice.prepare(pairs[0][1], lambda message: report(0.0, message))
     clips: dict[str, Clip] = {}
     failures: list[BaseException] = []
     waiting = iter(pairs)

@@ -78,6 +78,7 @@ def engines_of(
         model=settings.model,
         model_paths=model_paths,
         model_url=settings.model_url,
+        voice_model_url=settings.voice_model_url,
         threads=settings.thread_count,
         device=settings.device,
         own_key=own_key,

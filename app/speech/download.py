@@ -57,7 +57,7 @@ async def download(
                 await asyncio.sleep(_PAUSE_S * 2**failed)
                 continue
             except httpx.InvalidURL as error:
-                raise DubError(MODEL_DOWNLOAD, f"AUTODUBBER_MODEL_URL is no address: {error}.") from error
+                raise DubError(MODEL_DOWNLOAD, f"The address of the model cannot be used: {error}.") from error
             except OSError as error:
                 if is_disk_full(error):
                     raise DubError(DISK_FULL, f"While downloading {_name(part)}.") from error

@@ -218,6 +218,11 @@ class Voice(Protocol):
         spent."""
         ...
 
+    async def prepare(self, request: SpeechRequest, on_progress: Callable[[str], None]) -> None:
+        """Have on this machine what the voice needs, such as a model to download; `on_progress` is told of it in words
+        ("voice NAME: 12 of 92 MB"). Raises a catalogue error."""
+        ...
+
     def fingerprint(self, request: SpeechRequest) -> str:
         """A string of everything that decides the sound (never the key): equal strings mean an interchangeable clip."""
         ...

@@ -12,6 +12,8 @@ from app.domain.problems.voices import ENGINE_UNKNOWN, VOICE_UNKNOWN
 from app.domain.secret_names import NO_KEYS, Keys
 from app.speech.elevenlabs.voice import ElevenLabsVoice
 from app.speech.espeak.voice import EspeakVoice
+from app.speech.model_files import ModelFiles
+from app.speech.neural.voice import NeuralVoices
 from app.speech.ports import Availability, EngineInfo, Recognizer, Reserve, Voice, VoiceInfo
 from app.speech.whisper.models import ModelStore
 from app.speech.whisper.recognizer import FasterWhisper, OpenAIWhisper
@@ -109,6 +111,7 @@ def build_registry(
     model: str = "",
     model_paths: bool = False,
     model_url: str = "",
+    voice_model_url: str = "",
     threads: int = 0,
     device: str = "auto",
     own_key: Callable[[str], str | None] = lambda _engine: None,
@@ -128,10 +131,11 @@ def build_registry(
         OpenAIWhisper(checkpoints, threads=threads, device=device),
     )
     espeak = EspeakVoice(at_once=threads)
+    neural = NeuralVoices(ModelFiles(models, reserve=reserve), url=voice_model_url, threads=threads)
     elevenlabs = ElevenLabsVoice(
         lambda: own_key(ElevenLabsVoice.name),
         base_url=elevenlabs_url,
         model=elevenlabs_model,
         most_at_once=elevenlabs_at_once,
     )
-    return Registry(recognizers, (espeak, elevenlabs), translators)
+    return Registry(recognizers, (espeak, neural, elevenlabs), translators)

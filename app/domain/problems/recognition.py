@@ -18,13 +18,13 @@ MODEL_UNKNOWN: Final = Problem(
 MODEL_DOWNLOAD: Final = Problem(
     "model_download",
     502,
-    "The recognition model could not be downloaded.",
+    "A model could not be downloaded.",
     "Check the network, or put the file into the models folder; the download goes on where it stopped.",
 )
 MODEL_DAMAGED: Final = Problem(
     "model_damaged",
     500,
-    "The recognition model's file is damaged.",
+    "A model's file is damaged.",
     "Delete it from the models folder; it is downloaded again.",
 )
 RECOGNITION_FAILED: Final = Problem(

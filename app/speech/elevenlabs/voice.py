@@ -101,6 +101,9 @@ class ElevenLabsVoice:
                 f"voice {request.voice}", key, _VOICES_S, lambda: self._get_voice(key, request.voice)
             )
 
+    async def prepare(self, request: SpeechRequest, on_progress: Callable[[str], None]) -> None:
+        """Nothing has to be there."""
+
     def fingerprint(self, request: SpeechRequest) -> str:
         """Without the neighbours' text: changing one line must not make its neighbours be bought again."""
         facts = next((one for one in known_models() if one.id == (request.model or self._model)), None)

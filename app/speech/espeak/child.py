@@ -55,7 +55,7 @@ def _short(data: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _open(libraries: list[list[str]]) -> Iterator[tuple[ctypes.CDLL, int]]:
+def open_library(libraries: list[list[str]]) -> Iterator[tuple[ctypes.CDLL, int]]:
     """The first library that works, and its sample rate."""
     for path, data in libraries:
         try:
@@ -141,7 +141,7 @@ def main() -> None:
     request = json.loads(sys.stdin.buffer.readline())
     pcm = b""
     try:
-        with _open(request["libraries"]) as (library, rate_hz):
+        with open_library(request["libraries"]) as (library, rate_hz):
             if request["do"] == "list":
                 answer = listing(library)
             else:

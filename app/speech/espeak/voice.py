@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -112,6 +113,9 @@ class EspeakVoice:
     async def check(self, request: SpeechRequest) -> None:
         _resolve(await self._catalogue(), request)
         _text(request)
+
+    async def prepare(self, request: SpeechRequest, on_progress: Callable[[str], None]) -> None:
+        """Nothing has to be there."""
 
     def fingerprint(self, request: SpeechRequest) -> str:
         language = (request.language or "") if request.voice.startswith(AUTO) else ""

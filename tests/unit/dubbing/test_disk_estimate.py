@@ -148,6 +148,9 @@ class Stub:
 
     async def check(self, request: SpeechRequest) -> None: ...
 
+    async def prepare(self, request: SpeechRequest, on_progress: Any) -> None:
+        pass
+
     async def limit(self, request: SpeechRequest) -> int:
         return 2
 
