@@ -2,7 +2,7 @@
 of 0.2 to 1.5 s and music under them, are recognised once for each language; the same result is cut by three rules.
 
     python -m bench.sentences --model data/models/base.pt              # five languages, with espeak-ng's voices
-    python -m bench.sentences --model base --engine kokoro             # with a neural engine's
+    python -m bench.sentences --model base --engine neural             # with the neural voices
     python -m bench.sentences --model base --clips FOLDER              # sounds that are there: en00.wav, en01.wav, ...
     python -m bench.sentences --model base --languages en --sentences 3 --recognizer openai-whisper
 
@@ -39,7 +39,7 @@ from app.speech.registry import Registry, build_registry, recognizer_by_default
 RATE_HZ: Final = 16_000
 VOICES: Final = {
     "espeak": {"en": "en-us", "es": "es", "fr": "fr-fr", "it": "it", "pt": "pt-br"},
-    "kokoro": {"en": "af_heart", "es": "ef_dora", "fr": "ff_siwis", "it": "if_sara", "pt": "pf_dora"},
+    "neural": {"en": "af_heart", "es": "ef_dora", "fr": "ff_siwis", "it": "if_sara", "pt": "pf_dora"},
 }
 _AUDIBLE: Final = 0.01
 _MUSIC_DB: Final = -20.0  # under the speech

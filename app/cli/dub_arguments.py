@@ -55,7 +55,9 @@ def add(dub: argparse.ArgumentParser) -> None:
     )
     voice = dub.add_argument_group("voice")
     voice.add_argument(
-        "--voice", metavar="ENGINE:VOICE", help="such as espeak:es or elevenlabs:VOICE_ID (default: AUTODUBBER_VOICE)"
+        "--voice",
+        metavar="ENGINE:VOICE",
+        help="such as espeak:es, neural:auto or elevenlabs:VOICE_ID (default: AUTODUBBER_VOICE)",
     )
     voice.add_argument(
         "--voice-model", metavar="M", default="", help="the voice engine's model (default: the engine's)"
