@@ -51,7 +51,15 @@ SUBJECTS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     (
         "Voices",
         "What a job gets where it says nothing; a person may choose otherwise for each job.",
-        ("voice", "review", "elevenlabs_key", "elevenlabs_url", "elevenlabs_model", "elevenlabs_at_once"),
+        (
+            "voice",
+            "voice_model_url",
+            "review",
+            "elevenlabs_key",
+            "elevenlabs_url",
+            "elevenlabs_model",
+            "elevenlabs_at_once",
+        ),
         "AUTODUBBER_VOICE=espeak:en-gb\nELEVENLABS_API_KEY_FILE=/run/secrets/elevenlabs_key",
     ),
     (
