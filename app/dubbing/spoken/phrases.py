@@ -33,32 +33,33 @@ LEANING: Final = {
         "a an the this these those my your his her its our their some any no every each of to in on at by for with "
         "from into onto over under about as than and or but nor so if because that which who whose when where while is "
         "are was were be been being am has have had do does did will would shall should can could may might must not "
-        "very too more most mr mrs ms dr prof st"
+        "very too more most since until during after before without within between through against mr mrs ms dr prof st"
     ),
     "es": _words(
         "el la los las lo un una unos unas mi tu su mis tus sus nuestro nuestra este esta estos estas ese esa de del a "
         "al en con por para sin sobre entre desde hasta y e o u pero ni que si cuando donde como porque aunque es son "
-        "era fue ha han he hemos no muy más se me te le les nos sr sra dr"
+        "era fue ha han he hemos no muy más se me te le les nos durante contra según tras sr sra dr"
     ),
     "fr": _words(
         "le la les l' un une des du de d' mon ma mes ton ta tes son sa ses notre nos votre vos leur leurs ce cet cette "
         "ces à au aux en dans par pour sans sur sous avec chez entre et ou mais ni que qu' qui quand où si comme est "
-        "sont était a ont ai avons ne n' très plus se s' me m' te t' je tu il elle nous vous ils m mme dr"
+        "sont était a ont ai avons ne n' très plus se s' me m' te t' je tu il elle nous vous ils "
+        "depuis pendant jusque contre selon m mme dr"
     ),
     "it": _words(
         "il lo la i gli le l' un uno una mio mia tuo tua suo sua nostro nostra vostro loro questo questa di del della "
         "dei delle dello a al alla ai alle in nel nella con per da dal dalla su sul sulla tra fra e ed o ma né che se "
-        "quando dove come perché è sono era ha hanno ho non più molto si mi ti ci vi sig dott"
+        "quando dove come perché è sono era ha hanno ho non più molto si mi ti ci vi durante contro verso fino sig dott"
     ),
     "pt": _words(
         "o a os as um uma uns umas meu minha teu tua seu sua nosso nossa este esta esse essa de do da dos das a ao à "
         "em no na nos nas com por para sem sobre entre e ou mas nem que se quando onde como porque embora é são era "
-        "foi há não muito mais me te lhe sr sra dr"
+        "foi há não muito mais me te lhe desde até durante contra sr sra dr"
     ),
     "de": _words(
         "der die das den dem des ein eine einen einem einer eines mein dein sein ihr unser euer kein keine dieser "
         "diese von vom zu zum zur in im an am auf aus bei beim mit nach für durch über unter vor und oder aber denn "
-        "dieses dass weil wenn als ob ist sind war waren hat haben nicht sehr zu herr frau dr"
+        "dieses dass weil wenn als ob ist sind war waren hat haben nicht sehr seit bis während gegen ohne herr frau dr"
     ),
     "nl": _words(
         "de het een mijn jouw zijn haar ons onze hun deze die dat van in op aan met voor naar door over onder bij en "
