@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Annotated, Final, cast
 
@@ -15,7 +16,7 @@ from app.api.problems import refuses
 from app.domain.errors import DubError
 from app.domain.problems.lines import EDIT_CONFLICT, PRECONDITION_REQUIRED
 from app.domain.secret_names import Keys
-from app.jobs.schemas import SegmentChanges, Segments, SplitSegment
+from app.jobs.schemas import SegmentChanges, Segments, SplitSegment, TranslateSegments
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService
@@ -100,8 +101,21 @@ async def preview_segment(
     )
 
 
+@post("/translate", status_code=200, responses=refuses(401, 402, 404, 409, 412, 422, 428, 502, 503))
+async def translate_segments(
+    service: Given[JobService],
+    job_id: FromPath[str],
+    data: JSONBody[TranslateSegments],
+    keys: Given[Keys],
+    if_match: IfMatch = None,
+) -> Response[Segments]:
+    """Translate lines again with the job's translator."""
+    found = await service.translate(job_id, revision_of(if_match), data, keys=keys)
+    return await asyncio.to_thread(_tagged, found)
+
+
 router = Router(
     "/api/jobs/{job_id:str}/segments",
     tags=["segments"],
-    route_handlers=[get_segments, edit_segments, split_segment, merge_segment, preview_segment],
+    route_handlers=[get_segments, edit_segments, split_segment, merge_segment, preview_segment, translate_segments],
 )

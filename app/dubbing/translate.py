@@ -63,14 +63,16 @@ async def translate(
     report: Report,
     *,
     among: Sequence[Segment] = (),
+    again: bool = False,
 ) -> tuple[Segment, ...]:
     """The translatable ones of the lines, with their translations. `among` are all lines, for context (empty: these).
-    Raises the translator's errors; what was translated before is in `cache`."""
+    `again`: what was translated before is asked for anew. Raises the translator's errors; what was
+    translated before is in `cache`."""
     wanted = translatable(lines)
     around = [source_of(line) for line in (among or lines)]
     places = {line.id: at for at, line in enumerate(among or lines)}
     keys = {line.id: _key(translator, line, choice) for line in wanted}
-    texts = await asyncio.to_thread(_known, cache, keys)
+    texts = {} if again else await asyncio.to_thread(_known, cache, keys)
     missing = [line for line in wanted if line.id not in texts]
 
     def tell() -> None:

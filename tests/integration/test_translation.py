@@ -67,6 +67,18 @@ def test_a_film_is_translated_and_the_files_have_both_languages(
     edit = {"edit": [{"id": found[0]["id"], "original": "Something else."}]}
     changed = server.ok(server.client.patch(path, json=edit, headers={"If-Match": answer.headers["ETag"]}))
     assert (changed["segments"][0]["translation"], changed["segments"][0]["text"]) == ("stale", found[0]["text"])
+    tag = {"If-Match": f'"{changed["revision"]}"'}
+    wanted = {"ids": [found[0]["id"]]}
+    assert server.client.post(f"{path}/translate", json={"ids": ["none"]}, headers=tag).status_code == 404
+    again = server.client.post(f"{path}/translate", json=wanted, headers=tag)
+    line = server.ok(again)["segments"][0]
+    assert (line["translation"], line["text"]) == ("done", double.word_by_word("Something else."))
+    assert server.client.post(f"{path}/translate", json=wanted, headers=tag).json()["code"] == "edit_conflict"
+    assert journal(service)["calls"][-1]["texts"] == ["Something else."]
+    httpx.post(f"{service}/_faults", json=[{"drop": [1]}] * 3)
+    tag = {"If-Match": again.headers["ETag"]}
+    kept = server.ok(server.client.post(f"{path}/translate", json=wanted, headers=tag))
+    assert kept["segments"][0] == line, "without a usable answer it stays as it is"
     server.ok(server.client.post(f"/api/jobs/{job['id']}/approve"))
     server.wait(job["id"], "completed")
     spoken, original = (server.client.get(f"/download/{kind}/{job['id']}").text for kind in ("srt", "source_srt"))
