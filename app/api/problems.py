@@ -104,6 +104,6 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
         _log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
         known = DubError(INTERNAL)
     body = details(known.problem, known.detail, scope=cast(Scope, request.scope), request_id=request_id)
-    if known.problem is JOB_CHANGED:
+    if known.problem is JOB_CHANGED and known.extra:
         body = JobChangedDetails(*msgspec.structs.astuple(body), **known.extra)
     return Response(body, status_code=known.problem.status, media_type=MEDIA_TYPE, headers=known.headers)

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from app.speech.model_files import ModelFile
-from app.speech.neural.piper import Config, config_of
+from app.speech.neural.piper_config import Config, config_of
 
 KOKORO_LICENCE: Final = "Apache-2.0"
 _KOKORO_MODEL: Final = (

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from app.speech.espeak.child import EspeakFailure, open_library
-from app.speech.neural import kokoro, piper
+from app.speech.neural import kokoro, piper, piper_config
 from app.speech.neural.phonemes import IPA, IPA_TIED, NoPhonemes, Phonemizer, sentences
 
 _PAUSE_S: Final = 0.25  # between two sentences that are spoken one by one
@@ -53,7 +53,7 @@ class _Speaker:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(request.model, options, providers=["CPUExecutionProvider"])
-            self._config = None if request.style else piper.config_of(Path(f"{request.model}.json"))
+            self._config = None if request.style else piper_config.config_of(Path(f"{request.model}.json"))
         except MemoryError:
             raise
         except Exception as error:  # onnxruntime has no common class of its errors

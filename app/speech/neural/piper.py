@@ -7,43 +7,15 @@ same text is the same sound, bit for bit.
 from __future__ import annotations
 
 import unicodedata
-from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import numpy as np
+
+from app.speech.neural.piper_config import Config
 
 _BEGIN: Final = "^"
 _PAD: Final = "_"
 _END: Final = "$"
-
-
-class _Audio(msgspec.Struct, frozen=True):
-    sample_rate: int
-
-
-class _Espeak(msgspec.Struct, frozen=True):
-    voice: str
-
-
-class _Language(msgspec.Struct, frozen=True):
-    code: str = ""
-    family: str = ""
-
-
-class Config(msgspec.Struct, frozen=True):
-    """What is used of `NAME.onnx.json`."""
-
-    audio: _Audio
-    espeak: _Espeak
-    phoneme_id_map: dict[str, list[int]]
-    num_speakers: int = 1
-    language: _Language = _Language()
-
-
-def config_of(path: Path) -> Config:
-    """Raises OSError, msgspec.DecodeError, msgspec.ValidationError."""
-    return msgspec.json.decode(path.read_bytes(), type=Config)
 
 
 def feed(ipa: str, config: Config, speed: float) -> dict[str, Any]:
