@@ -138,4 +138,4 @@ def build_registry(
         model=elevenlabs_model,
         most_at_once=elevenlabs_at_once,
     )
-    return Registry(recognizers, (espeak, neural, elevenlabs), translators)
+    return Registry(recognizers, (neural, espeak, elevenlabs), translators)

@@ -177,8 +177,8 @@ class NeuralVoices:
         return found
 
     def _voices(self) -> tuple[VoiceInfo, ...]:
-        auto = "The best neural voice of the video's language: English, French, Italian, Portuguese, Spanish."
-        found = [VoiceInfo(self.name, AUTO, "The video's language", None, "female", auto, None)]
+        auto = "English, French, Italian, Portuguese, Spanish."
+        found = [VoiceInfo(self.name, AUTO, "The best of the video's language", None, "female", auto, None)]
         for voice in self._all():
             found.append(VoiceInfo(self.name, voice.id, voice.title, voice.iso, voice.gender, self._about(voice), None))
         return tuple(found)

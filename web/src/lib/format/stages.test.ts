@@ -3,7 +3,7 @@ import type { Job, StageInfo } from '$lib/api/types';
 import { doing, steps } from './stages';
 
 const job = (changes: Partial<Job>, recognition: Partial<Job['options']['recognition']> = {}) =>
-	({ state: 'queued', phase: 'prepare', stage: null, stage_progress: 0, error: null, options: { recognition: { review: true, recognizer: 'openai-whisper', ...recognition } }, ...changes }) as Job;
+	({ state: 'queued', phase: 'prepare', stage: null, stage_progress: 0, error: null, options: { recognition: { review: true, recognizer: 'openai-whisper', ...recognition }, translation: { translator: '' } }, ...changes }) as Job;
 const STAGES: StageInfo[] = [
 	{ name: 'probe', phase: 'prepare', title: 'Check' },
 	{ name: 'ingest', phase: 'prepare', title: 'Listen' },
@@ -19,6 +19,17 @@ describe('the stage bar', () => {
 	it('shows what is done, what runs and what is to come', () => {
 		expect(states({ state: 'preparing', stage: 'transcribe', stage_progress: 0.4 })).toBe('done done active waiting waiting waiting waiting waiting');
 		expect(steps(job({ state: 'preparing', stage: 'transcribe', stage_progress: 0.4 }), STAGES)[2]?.progress).toBe(0.4);
+	});
+
+	it('has the translation only where a translator is chosen', () => {
+		const stages: StageInfo[] = [...STAGES.slice(0, 3), { name: 'translate', phase: 'prepare', title: 'Translate' }, ...STAGES.slice(3)];
+		const names = (translator: string) => {
+			const plain = job({ state: 'review' });
+			const options = { ...plain.options, translation: { ...plain.options.translation, translator } };
+			return steps({ ...plain, options }, stages).map((s) => s.name);
+		};
+		expect(names('')).not.toContain('Translate');
+		expect(names('ollama').slice(2, 5)).toEqual(['Transcribe', 'Translate', 'Review']);
 	});
 
 	it('waits for the person at the review', () => {

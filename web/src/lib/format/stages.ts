@@ -62,7 +62,8 @@ function position(job: Pick<Job, 'state' | 'phase' | 'stage' | 'error'>, listed:
 
 /** `stages` are the server's, in their order; no steps while they are not known. */
 export function steps(job: Job, stages: readonly StageInfo[]): Step[] {
-	const listed = withReview(stages);
+	const used = stages.filter(({ name }) => name !== 'translate' || job.options.translation.translator);
+	const listed = withReview(used);
 	if (!listed.length) return [];
 	const [here, state] = position(job, listed);
 	return listed.map(({ name, title }, index) => {
