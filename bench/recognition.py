@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import lzma
 import resource
 import subprocess
 import sys
@@ -33,6 +34,7 @@ from app.speech.ports import Recognised, RecognitionProgress, RecognitionRequest
 from app.speech.registry import build_registry
 from bench.sentences import RATE_HZ, SENTENCES, VOICES, Sound, from_clip, music, speak, track, words_of
 
+ROOT: Final = Path(__file__).resolve().parents[1]
 RECOGNIZERS: Final = ("openai-whisper", "faster-whisper")
 
 
@@ -186,6 +188,13 @@ def silence(arguments: argparse.Namespace, folder: Path) -> None:
             cells += f"{len(texts):>18}"
             shown += texts
         print(f"{name:16}{cells}   {'; '.join(shown)[:120]}", flush=True)
+
+
+def smallest(folder: Path) -> list[str]:
+    """The arguments of its smallest run: with the checkpoint of the tests."""
+    model = folder / "micro.pt"
+    model.write_bytes(lzma.decompress((ROOT / "tests" / "fixtures" / "whisper-micro.pt.xz").read_bytes()))
+    return ["--model", str(model), "--models", str(folder), "--recognizers", "faster-whisper", "--sentences", "1"]
 
 
 def main() -> None:

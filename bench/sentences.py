@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import difflib
+import lzma
 import re
 import statistics
 import tempfile
@@ -36,6 +37,7 @@ from app.dubbing.transcribe import Sentences
 from app.speech.ports import Recognised, RecognitionProgress, RecognitionRequest, SpeechRequest
 from app.speech.registry import Registry, build_registry, recognizer_by_default
 
+ROOT: Final = Path(__file__).resolve().parents[1]
 RATE_HZ: Final = 16_000
 VOICES: Final = {
     "espeak": {"en": "en-us", "es": "es", "fr": "fr-fr", "it": "it", "pt": "pt-br"},
@@ -285,6 +287,13 @@ def row(name: str, found: dict[str, Measured]) -> None:
         start_ms = 1000 * statistics.median(map(abs, measured.start_errors_s)) if measured.start_errors_s else 0.0
         cells += f"{measured.lines:>10}{share:>6.0f} %{start_ms:>9.0f} ms"
     print(f"{name:6}{cells}", flush=True)
+
+
+def smallest(folder: Path) -> list[str]:
+    """The arguments of its smallest run: with the checkpoint of the tests."""
+    model = folder / "micro.pt"
+    model.write_bytes(lzma.decompress((ROOT / "tests" / "fixtures" / "whisper-micro.pt.xz").read_bytes()))
+    return ["--model", str(model), "--models", str(folder), "--languages", "en", "--sentences", "2"]
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import lzma
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -11,6 +12,10 @@ import pytest
 from tests import kinds, ordering
 
 ordering.limit_threads()
+
+# Taken out of the environment: the programs that tests start refuse settings that they do not know.
+WEIGHTS = pytest.StashKey[str]()
+_given_weights = os.environ.pop("AUTODUBBER_TEST_WEIGHTS", "")
 
 FIXTURES = Path(__file__).with_name("fixtures")
 
@@ -25,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.stash[WEIGHTS] = getattr(config, "workerinput", {}).get("weights", _given_weights)
     if config.getoption("--write-durations") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(ordering.Durations())
     for name, meaning in kinds.MARKERS.items():
@@ -33,12 +39,18 @@ def pytest_configure(config: pytest.Config) -> None:
         kinds.forbid_programs()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """xdist: before a worker is started."""
+    node.workerinput["weights"] = _given_weights
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         for name in kinds.marks_of(item):
             item.add_marker(name)
-    if not os.environ.get("AUTODUBBER_TEST_WEIGHTS"):
+    if not config.stash[WEIGHTS]:
         real = [item for item in items if item.get_closest_marker("real")]
         config.hook.pytest_deselected(items=real)
         items[:] = [item for item in items if item not in set(real)]
@@ -83,9 +95,9 @@ def whisper_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def weights() -> Path:
+def weights(pytestconfig: pytest.Config) -> Path:
     """The folder of real model weights, for tests marked `real`."""
-    return Path(os.environ["AUTODUBBER_TEST_WEIGHTS"])
+    return Path(pytestconfig.stash[WEIGHTS])
 
 
 @pytest.fixture(scope="session")

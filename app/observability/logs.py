@@ -128,10 +128,16 @@ def configure(
     logging.captureWarnings(True)
     # DBOS adds no console handler to a logger that has a handler
     logging.getLogger("dbos").addHandler(logging.NullHandler())
+    logging.getLogger("dbos").addFilter(_is_no_cancellation)
     for noisy in ("httpx", "httpcore", "alembic", "sqlalchemy", "dbos", "litestar", "urllib3"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
+
+
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
+    """DBOS logs a cancelled workflow as an error with a traceback. It is none; the job's own log tells of it."""
+    return not (record.exc_info and record.exc_info[0] and "Cancelled" in record.exc_info[0].__name__)
 
 
 def _formatter(style: str, stamped: Sequence[Processor], *, colors: bool) -> logging.Formatter:

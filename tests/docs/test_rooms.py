@@ -101,6 +101,6 @@ def test_no_arrow_is_drawn_through_a_room_and_each_ends_at_its_own(picture: Elem
 
 
 def test_it_is_small_and_asks_nobody(picture: ElementTree.Element) -> None:
-    assert int(picture.attrib["width"]) < 1000 and int(picture.attrib["height"]) < 700
+    assert int(picture.attrib["width"]) < 1000 and int(picture.attrib["height"]) < 800
     text = FILE.read_text(encoding="utf-8")
     assert not re.search(r"href|@import|url\((?!#)|<script|<image", text)

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.real
 @pytest.fixture(scope="module")
 def by_engine(weights: Path, clips: dict[str, Recording]) -> dict[str, dict[str, Any]]:
     asked = asked_for(weights)
+    apart(asked, "faster-whisper", clips["en_60s"].path)  # converts the checkpoint, which takes more memory
     return {name: apart(asked, name, clips["en_60s"].path) for name in ("faster-whisper", "openai-whisper")}
 
 
