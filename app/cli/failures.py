@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 from app.domain.errors import DubError, Problem
-from app.domain.problems import backups, jobs, lines, media, recognition, requests, uploads, voices
+from app.domain.problems import backups, jobs, lines, media, recognition, requests, translation, uploads, voices
 from app.system.console import say, say_json
 from app.system.exit_status import BAD_INPUT, ENGINE, ENVIRONMENT, INTERNAL, INTERRUPTED
 
@@ -46,6 +46,7 @@ _BAD_INPUT: Final = (
     jobs.ARCHIVE_INVALID,
     jobs.ARCHIVE_NEWER,
     jobs.JOB_NOT_FOUND,
+    translation.TARGET_LANGUAGE_MISSING,
 )
 _ENGINE: Final = (
     voices.ENGINE_UNKNOWN,
@@ -58,6 +59,12 @@ _ENGINE: Final = (
     voices.SPEECH_BUSY,
     voices.SPEECH_FAILED,
     voices.SPEECH_REFUSED,
+    translation.TRANSLATOR_KEY_MISSING,
+    translation.TRANSLATOR_KEY_INVALID,
+    translation.TRANSLATOR_QUOTA,
+    translation.TRANSLATION_BUSY,
+    translation.TRANSLATION_FAILED,
+    translation.TRANSLATION_REFUSED,
 )
 _ENVIRONMENT: Final = (
     uploads.DISK_FULL,
@@ -65,6 +72,7 @@ _ENVIRONMENT: Final = (
     recognition.MODEL_DAMAGED,
     recognition.OUT_OF_MEMORY,
     voices.ENGINE_UNAVAILABLE,
+    translation.TRANSLATOR_UNAVAILABLE,
     media.MEDIA_TOOL_FAILED,
     backups.BACKUP_PLACE,
     backups.BACKUP_NOT_FOUND,
