@@ -47,10 +47,9 @@ def test_what_fails_is_named_in_one_line(capsys: pytest.CaptureFixture[str]) -> 
     report = HealthReport(False, "1", 1.0, checks, {}, 0, 0)
     with answering(503, msgspec.json.encode(report)) as url:
         assert health.run(url) == exit_status.INTERNAL
-    assert (
-        capsys.readouterr().err
-        == "autodubber: not ready: disk: 12 MB are free; 1024 MB must stay free.; engine: It starts.\n"
-    )
+    # a thread of another test may still log to a stream that is closed, and that is told here
+    told = [line for line in capsys.readouterr().err.splitlines() if "line of the log" not in line]
+    assert told == ["autodubber: not ready: disk: 12 MB are free; 1024 MB must stay free.; engine: It starts."]
 
 
 def test_an_answer_that_is_not_autodubbers_is_told_by_its_status(capsys: pytest.CaptureFixture[str]) -> None:
