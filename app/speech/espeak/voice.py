@@ -15,7 +15,7 @@ import msgspec
 
 from app.domain.errors import DubError
 from app.domain.media import MAX_TEXT_CHARACTERS
-from app.domain.problems.lines import TEXT_INVALID, TEXT_TOO_LONG
+from app.domain.problems.lines import TEXT_INVALID
 from app.domain.problems.voices import ENGINE_UNAVAILABLE, SPEECH_FAILED, VOICE_UNKNOWN
 from app.speech.concurrency import Gate
 from app.speech.ports import (
@@ -29,6 +29,7 @@ from app.speech.ports import (
     Spoken,
     VoiceInfo,
 )
+from app.speech.spoken_text import clean, speakable
 from app.system.children import child
 
 AUTO: Final = "auto"
@@ -112,7 +113,7 @@ class EspeakVoice:
 
     async def check(self, request: SpeechRequest) -> None:
         _resolve(await self._catalogue(), request)
-        _text(request)
+        speakable(request.text)
 
     async def prepare(self, request: SpeechRequest, on_progress: Callable[[str], None]) -> None:
         """Nothing has to be there."""
@@ -120,14 +121,14 @@ class EspeakVoice:
     def fingerprint(self, request: SpeechRequest) -> str:
         language = (request.language or "") if request.voice.startswith(AUTO) else ""
         library = Path(os.path.realpath(self._libraries[0][0])).name if self._libraries else ""
-        return json.dumps([self.name, library, request.voice, language, _rate(request.speed), _clean(request.text)])
+        return json.dumps([self.name, library, request.voice, language, _rate(request.speed), clean(request.text)])
 
     async def limit(self, request: SpeechRequest) -> int:
         return self._gate.width
 
     async def speak(self, request: SpeechRequest, answer: Answer | None = None) -> Spoken:
         voice = _resolve(await self._catalogue(), request)
-        text = _text(request)
+        text = speakable(request.text)
         async with self._gate.hold():
             told, pcm = await self._ask(
                 {"do": "speak", "voice": voice, "text": text, "rate": _rate(request.speed)}, limit_s=30 + len(text) / 20
@@ -224,19 +225,3 @@ def _resolve(known: _Catalogue, request: SpeechRequest) -> str:
 
 def _rate(speed: float) -> int:
     return min(450, max(80, round(WORDS_PER_MINUTE * speed)))
-
-
-def _clean(text: str) -> str:
-    """The text on one line. Control characters go: espeak-ng takes some of them for commands."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
-def _text(request: SpeechRequest) -> str:
-    text = _clean(request.text)
-    if len(text) > MAX_TEXT_CHARACTERS:
-        raise DubError(
-            TEXT_TOO_LONG, f"It has {len(text)} characters; at most {MAX_TEXT_CHARACTERS} can be spoken at once."
-        )
-    if not any(c.isalnum() for c in text):
-        raise DubError(TEXT_INVALID, "There is nothing to speak in it.")
-    return text

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from app.domain.errors import DubError
 from app.domain.media import MAX_TEXT_CHARACTERS
-from app.domain.problems.lines import TEXT_INVALID, TEXT_TOO_LONG
+from app.domain.problems.lines import TEXT_INVALID
 from app.domain.problems.recognition import MODEL_DAMAGED, OUT_OF_MEMORY
 from app.domain.problems.voices import ENGINE_UNAVAILABLE, SPEECH_FAILED, VOICE_UNKNOWN
 from app.speech.espeak.voice import found_libraries
@@ -31,6 +31,7 @@ from app.speech.ports import (
     Spoken,
     VoiceInfo,
 )
+from app.speech.spoken_text import clean, speakable
 from app.system.oom import oom_kills
 
 AUTO: Final = "auto"
@@ -74,7 +75,7 @@ class NeuralVoices:
 
     async def check(self, request: SpeechRequest) -> None:
         await asyncio.to_thread(self._find, request)
-        _text(request)
+        speakable(request.text)
         if not (await self.info()).availability.available:
             raise DubError(ENGINE_UNAVAILABLE)
 
@@ -87,14 +88,14 @@ class NeuralVoices:
         speed = round(voice.asked_speed(request.speed), 3)
         sums = [file.sha256 or _size_and_time(self._files.folder / file.file) for file in voice.files]
         library = Path(os.path.realpath(self._libraries[0][0])).name
-        return json.dumps([self.name, _VERSION, library, voice.id, sums, speed, _clean(request.text)])
+        return json.dumps([self.name, _VERSION, library, voice.id, sums, speed, clean(request.text)])
 
     async def limit(self, request: SpeechRequest) -> int:
         return self._width
 
     async def speak(self, request: SpeechRequest, answer: Answer | None = None) -> Spoken:
         voice = await asyncio.to_thread(self._find, request)
-        text = _text(request)
+        text = speakable(request.text)
         paths = await self._fetch(voice, lambda _message: None)
         asked = {
             "libraries": self._libraries,
@@ -167,14 +168,18 @@ class NeuralVoices:
         """Raises voice_unknown. Blocks: looks into the models folder."""
         if request.voice == AUTO:
             language = (request.language or "en").lower().replace("_", "-").partition("-")[0]
-            found = next((voice for voice in self._all() if voice.iso == language), None)
+            found = self._first(lambda voice: voice.iso == language)
             if found is None:
                 raise DubError(VOICE_UNKNOWN, f'There is no neural voice for "{language[:20]}"; espeak:auto has one.')
             return found
-        found = next((voice for voice in self._all() if voice.id == request.voice), None)
+        found = self._first(lambda voice: voice.id == request.voice)
         if found is None:
             raise DubError(VOICE_UNKNOWN, f'There is no neural voice "{request.voice[:60]}".')
         return found
+
+    def _first(self, wanted: Callable[[NeuralVoice], bool]) -> NeuralVoice | None:
+        """The published ones first: then the folder is not read for every line."""
+        return next(filter(wanted, published()), None) or next(filter(wanted, own(self._files.folder)), None)
 
     def _voices(self) -> tuple[VoiceInfo, ...]:
         auto = "English, French, Italian, Portuguese, Spanish."
@@ -217,19 +222,3 @@ def _size_and_time(path: Path) -> str:
     except OSError:
         return ""
     return f"{status.st_size} {status.st_mtime_ns}"
-
-
-def _clean(text: str) -> str:
-    """The text on one line, without control characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
-def _text(request: SpeechRequest) -> str:
-    text = _clean(request.text)
-    if len(text) > MAX_TEXT_CHARACTERS:
-        raise DubError(
-            TEXT_TOO_LONG, f"It has {len(text)} characters; at most {MAX_TEXT_CHARACTERS} can be spoken at once."
-        )
-    if not any(c.isalnum() for c in text):
-        raise DubError(TEXT_INVALID, "There is nothing to speak in it.")
-    return text
