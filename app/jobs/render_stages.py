@@ -77,15 +77,26 @@ class Mix(StageBody):
             *_chosen(row.job, self.stage, without=("output.container", "output.audio_codec")),
             pipeline.track_codec(row.job.options),
         ]
-        return [self.source_id(row), row.stem_key, self.clips(row), self.placements(row), kept, chosen, pipeline.MIXING]
+        made = self.separated(row)
+        return [
+            self.source_id(row),
+            row.stem_key,
+            self.clips(row),
+            self.placements(row),
+            kept,
+            chosen,
+            pipeline.MIXING,
+            *([made] if made else []),
+        ]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         lines, clips = await asyncio.to_thread(lambda: (self.lines(row), self.clips(row)))
         placements, sound, source_id = await asyncio.to_thread(
             lambda: (self.placements(row), self.sound(row), self.source_id(row))
         )
+        stem_key = row.stem_key or await asyncio.to_thread(self.separated, row)
         cache = self._context.cache / row.job.id
-        async with self.local(row.source_key, *([row.stem_key] if row.stem_key else [])) as (source, *stem):
+        async with self.local(row.source_key, *([stem_key] if stem_key else [])) as (source, *stem):
             mixed = await pipeline.mix(
                 self._context,
                 source,
@@ -99,7 +110,8 @@ class Mix(StageBody):
                 cache,
                 report,
                 stem=stem[0] if stem else None,
-                stem_id=row.stem_key or "",
+                stem_id=stem_key or "",
+                gentle=row.stem_key is None and stem_key is not None,
             )
         return Done(
             mixed, artifacts=tuple({artifact.kind: artifact for artifact in (mixed.track, mixed.audio)}.values())
