@@ -17,6 +17,9 @@ ordering.limit_threads()
 WEIGHTS = pytest.StashKey[str]()
 _given_weights = os.environ.pop("AUTODUBBER_TEST_WEIGHTS", "")
 
+# the voice that nobody named is one that needs no download of 92 MB
+os.environ["AUTODUBBER_VOICE_DOWNLOAD"] = "0"
+
 FIXTURES = Path(__file__).with_name("fixtures")
 
 

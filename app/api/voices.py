@@ -11,6 +11,7 @@ from litestar.params import QueryParameter
 from app.api.depends import Given
 from app.api.problems import refuses
 from app.domain.secret_names import Keys
+from app.domain.voice_chosen import VoiceChosen
 from app.speech.ports import EngineInfo, VoiceInfo
 
 if TYPE_CHECKING:
@@ -52,4 +53,13 @@ async def list_voices(
     )
 
 
-router = Router("/api", tags=["voices"], route_handlers=[list_engines, list_voices])
+@get("/voices/auto", sync_to_thread=True, responses=refuses())
+def auto_voice(
+    registry: Given[Registry],
+    language: Annotated[str | None, QueryParameter(description="ISO 639-1; English if it is not told.")] = None,
+) -> VoiceChosen:
+    """The voice that `local:auto` is for a language now, and why."""
+    return registry.local.chosen(language)
+
+
+router = Router("/api", tags=["voices"], route_handlers=[list_engines, list_voices, auto_voice])

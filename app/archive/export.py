@@ -26,6 +26,7 @@ from app.domain.media import Artifact, MediaInfo
 from app.domain.problems.jobs import JOB_NOT_FOUND
 from app.domain.segment import Segment
 from app.domain.subtitle_file import SubtitleReading
+from app.domain.voice_chosen import VoiceChosen
 from app.storage import rows, tar_stream
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
@@ -112,6 +113,7 @@ class PortableJob(msgspec.Struct, frozen=True):
     joined: Joined | None = None
     subtitles: SubtitleReading | None = None
     language_certainty: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    voice_chosen: VoiceChosen | None = None
 
 
 class Titled(msgspec.Struct, frozen=True):
@@ -247,7 +249,7 @@ def _named(job: PortableJob, key: str) -> tuple[str, str]:
     roles = {job.source_key: "source", job.stem_key: "background", job.subtitles_key: "subtitles"}
     if key in roles:
         return roles[key], job.title
-    return {"clips": "spoken line", "ingest": "for recognition and mixing", "separated": "without voices"}.get(
+    return {"clips": "spoken line", "ingest": "for recognition and mixing"}.get(
         key.partition("/")[0], "file"
     ), key.rpartition("/")[2]
 

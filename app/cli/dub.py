@@ -28,6 +28,7 @@ from app.domain.media import ArtifactKind
 from app.domain.problems.uploads import DISK_FULL
 from app.domain.report import Report
 from app.domain.segment import Clip, Flag
+from app.domain.voice_chosen import VoiceChosen
 from app.observability import logs
 from app.system import file_modes
 from app.system.console import say, say_json, say_path
@@ -50,9 +51,10 @@ class Flagged(msgspec.Struct, frozen=True):
 
 
 class Dubbed(msgspec.Struct, frozen=True):
-    """What `--json` prints. `audio_track` was heard, of those that `audio_tracks` names.
-    `language_certainty` is 0..1 where recognition found the language. `flagged` are lines that the fit could not place
-    well; `stages_s` is the wall time of each stage; `report` is None where nothing was rendered (`--review`).
+    """What `--json` prints. `audio_track` was heard, of those that `audio_tracks` names. `language_certainty` is 0..1
+    where recognition found the language. `voice_chosen` is the voice of `local:auto`. `flagged` are lines that the fit
+    could not place well; `stages_s` is the wall time of each stage; `report` is None where nothing was rendered
+    (`--review`).
     """
 
     ok: bool
@@ -70,6 +72,7 @@ class Dubbed(msgspec.Struct, frozen=True):
     stages_s: dict[str, float]
     outputs: dict[str, str]
     report: Report | None
+    voice_chosen: VoiceChosen | None = None
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -101,6 +104,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if dubbed.language_certainty is not None:
         told = "" if dubbed.language_certainty >= _SURE else "; --language CODE tells it"
         say(f"language: {dubbed.language}, {dubbed.language_certainty:.0%} certain{told}", to=sys.stderr)
+    if (voice := dubbed.voice_chosen) is not None:
+        licence = f" Licence: {voice.licence}." if voice.licence else ""
+        say(f"voice: {voice.name} ({voice.voice}). {voice.reason}{licence}", to=sys.stderr)
     if dubbed.report is not None:
         from app.cli import dub_report
         from app.dubbing.report import needs_a_look
@@ -265,4 +271,5 @@ def _result(
         stages_s=shown.stages_s(),
         outputs=outputs,
         report=report,
+        voice_chosen=job.voice_chosen,
     )

@@ -57,7 +57,7 @@ def add(dub: argparse.ArgumentParser) -> None:
     voice.add_argument(
         "--voice",
         metavar="ENGINE:VOICE",
-        help="such as espeak:es, neural:auto or elevenlabs:VOICE_ID (default: AUTODUBBER_VOICE)",
+        help="such as local:auto, espeak:es, neural:af_heart or elevenlabs:VOICE_ID (default: AUTODUBBER_VOICE)",
     )
     voice.add_argument(
         "--voice-model", metavar="M", default="", help="the voice engine's model (default: the engine's)"
@@ -86,12 +86,6 @@ def add(dub: argparse.ArgumentParser) -> None:
         choices=("duck", "keep", "replace"),
         default="duck",
         help="original sound: lowered under the voice, kept, or removed",
-    )
-    mix.add_argument(
-        "--separate",
-        choices=("off", "auto", "on"),
-        help="take the old voice out of the original and keep its music (default: auto: where the model is here; "
-        "on downloads it once, 73 MB, MIT)",
     )
     mix.add_argument(
         "--stem", type=Path, metavar="FILE", help="music and effects track (no voices) that replaces the original sound"

@@ -80,14 +80,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         _doc("Where neural voices are downloaded from, filled in likewise. Empty: their public addresses."),
     ] = ""
-    separation_model_url: Annotated[
-        str,
-        _doc("Where the model that tells speech from music is downloaded from, likewise. Empty: its public address."),
-    ] = ""
     device: Annotated[str, _doc("cpu, cuda, or auto.", choices=("auto", "cpu", "cuda"))] = "auto"
-    voice: Annotated[str, _doc("Default voice, ENGINE:VOICE; espeak:auto speaks the transcript's language.")] = (
-        "espeak:auto"
-    )
+    voice: Annotated[
+        str,
+        _doc("Default voice, ENGINE:VOICE; local:auto is the best on this machine for the language."),
+    ] = "local:auto"
+    voice_download: Annotated[
+        bool,
+        _doc("Whether local:auto may download a voice. A voice that a person names is downloaded in any case."),
+    ] = True
     review: Annotated[bool, _doc("Whether a job waits for a person after transcription, unless it says otherwise.")] = (
         True
     )

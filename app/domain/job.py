@@ -10,6 +10,7 @@ import msgspec
 from app.domain.dub_options import DubOptions
 from app.domain.media import Artifact, MediaInfo
 from app.domain.subtitle_file import SubtitleReading
+from app.domain.voice_chosen import VoiceChosen
 
 
 class JobState(StrEnum):
@@ -72,7 +73,8 @@ class Job(msgspec.Struct, frozen=True):
     since. `choices_revision` grows with every change of the title, the options or the stem. `joined`: short subtitles
     were joined. `subtitles`: how the file that was brought was read. `source_gone`, `outputs_gone`: retention has
     deleted the original, the finished files. `language_certainty` is 0..1, the share of the speech heard that sounds
-    like `language`; None where the person told it. Times are Unix seconds.
+    like `language`; None where the person told it. `voice_chosen` is what `local:auto` spoke with in the last
+    render, and why. Times are Unix seconds.
     """
 
     id: str
@@ -102,3 +104,4 @@ class Job(msgspec.Struct, frozen=True):
     joined: Joined | None = None
     subtitles: SubtitleReading | None = None
     language_certainty: float | None = None
+    voice_chosen: VoiceChosen | None = None

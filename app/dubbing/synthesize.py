@@ -21,6 +21,7 @@ import msgspec
 from app.domain.errors import DubError
 from app.domain.problems.lines import NOTHING_TO_SPEAK
 from app.domain.segment import Clip, Segment
+from app.domain.voice_chosen import VoiceChosen
 from app.dubbing.context import Context, Report, fingerprint
 from app.dubbing.disk_estimate import line_bytes
 from app.dubbing.mixing.cache_file import sealed, unsealed
@@ -42,13 +43,14 @@ class ClipMeta(msgspec.Struct, frozen=True):
 
 class VoiceChoice(msgspec.Struct, frozen=True):
     """How a job's lines are spoken. `voice` is "ENGINE:VOICE"; `key` is the person's own API key for that engine, if
-    one came with the request."""
+    one came with the request. `chosen`: the server has chosen it, not the person."""
 
     voice: str
     model: str
     speed: float
     language: str | None
     key: str | None = None
+    chosen: VoiceChosen | None = None
 
 
 _CLIP_VERSION: Final = 1  # not the pipeline's: raising it would have every line bought again

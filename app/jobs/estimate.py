@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 async def estimate_render(context: Context, store: JobStore, job_id: str, *, keys: Keys) -> Estimate:
     """What rendering would cost now: only lines that are not cached cost anything."""
     job, lines = await asyncio.to_thread(lambda: (store.get(job_id), store.segments(job_id)[1]))
-    choice = choice_of(job, keys)
+    choice = await asyncio.to_thread(choice_of, job, keys, context.engines)
     voice, voice_id = context.engines.voice(choice.voice)
     pairs = requests_for(lines, choice, voice_id)
     known = await asyncio.to_thread(

@@ -85,13 +85,12 @@ def check(options: DubOptions, engines: Registry, media: MediaInfo | None = None
         check_media(media, options)
 
 
-def choice_of(job: Job, keys: Keys) -> VoiceChoice:
-    """The voice and its parameters for the job's lines."""
+def choice_of(job: Job, keys: Keys, engines: Registry) -> VoiceChoice:
+    """The voice and its parameters for the job's lines. Blocks: looks into the models folder."""
     options = job.options
+    language = spoken_language(options, job.language)
+    chosen = engines.chosen(options.voices.voice, language)
+    voice = options.voices.voice if chosen is None else chosen.voice
     return VoiceChoice(
-        options.voices.voice,
-        options.voices.voice_model,
-        options.voices.speed,
-        spoken_language(options, job.language),
-        keys.of(engine_of(options.voices.voice)),
+        voice, options.voices.voice_model, options.voices.speed, language, keys.of(engine_of(voice)), chosen
     )

@@ -12,7 +12,9 @@ from app.domain.secret_names import Keys
 from app.dubbing.context import Context
 from app.dubbing.disk_estimate import line_bytes
 from app.dubbing.synthesize import clip_files, requests_for, speak
+from app.dubbing.voice_ready import ready
 from app.jobs.options import choice_of
+from app.jobs.stage_hooks import silent
 from app.storage.blobs import bytes_of
 from app.storage.disk_floors import reserved
 
@@ -26,7 +28,8 @@ async def preview_line(context: Context, store: JobStore, job_id: str, segment_i
     Raises segment_not_found, text_invalid, disk_full and the engine's errors.
     """
     job, lines = await asyncio.to_thread(lambda: (store.get(job_id), store.segments(job_id)[1]))
-    choice = choice_of(job, keys)
+    choice = await asyncio.to_thread(choice_of, job, keys, context.engines)
+    choice = await ready(context, choice, silent)
     voice, voice_id = context.engines.voice(choice.voice)
     line = next((line for line in lines if line.id == segment_id), None)
     if line is None:

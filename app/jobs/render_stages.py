@@ -17,12 +17,13 @@ from app.domain.secret_names import NO_KEYS
 from app.domain.segment import Clip
 from app.domain.stages import Stage
 from app.dubbing import audio_tracks, pipeline
-from app.dubbing.context import Report
+from app.dubbing.context import Report, fingerprint
 from app.dubbing.finish import finish
 from app.dubbing.report import keep_report, report_of
 from app.dubbing.synthesize import VoiceChoice, clip_files, requests_for, synthesize
 from app.dubbing.video.burn_pieces import forget_burned
 from app.dubbing.video.mux_cache import forget_muxed
+from app.dubbing.voice_ready import ready
 from app.jobs.options import choice_of
 from app.jobs.stages import Done, StageBody, body_of, media_of
 from app.storage.job_row import JobRow
@@ -31,7 +32,7 @@ from app.storage.job_row import JobRow
 @body_of(stages.SYNTHESIZE)
 class Synthesize(StageBody):
     def inputs(self, row: JobRow) -> Any:
-        choice = choice_of(row.job, NO_KEYS)
+        choice = choice_of(row.job, NO_KEYS, self._context.engines)
         voice, voice_id = self._context.engines.voice(choice.voice)
         return [
             [segment.id, voice.name, voice.fingerprint(request)]
@@ -40,14 +41,25 @@ class Synthesize(StageBody):
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         lines = await asyncio.to_thread(self.lines, row)
-        choice: VoiceChoice = choice_of(row.job, await asyncio.to_thread(self._keys.job_keys, row.job.id))
-        spoken: list[Clip] = []
+        choice: VoiceChoice = await asyncio.to_thread(
+            lambda: choice_of(row.job, self._keys.job_keys(row.job.id), self._context.engines)
+        )
+        wanted, spoken = choice.voice, list[Clip]()
+        choice = await ready(self._context, choice, report)
         try:
             clips = await synthesize(self._context, lines, choice, on_clip=spoken.append, report=report)
         except BaseException:  # what has been paid for is the job's, whatever ended this: a retry finds it
             await asyncio.shield(asyncio.to_thread(self._keep_spoken, row.job.id, spoken))
             raise
-        return Done(clips, keys=tuple(file for clip in clips for file in clip_files(clip.key)))
+        other = ""
+        if choice.voice != wanted:
+            other = fingerprint(self.stage.name, await asyncio.to_thread(self.inputs, row))
+        return Done(
+            clips,
+            keys=tuple(file for clip in clips for file in clip_files(clip.key)),
+            fields={"voice_chosen": choice.chosen},
+            name=other,
+        )
 
     def _keep_spoken(self, job_id: str, spoken: Sequence[Clip]) -> None:
         try:
@@ -77,26 +89,15 @@ class Mix(StageBody):
             *_chosen(row.job, self.stage, without=("output.container", "output.audio_codec")),
             pipeline.track_codec(row.job.options),
         ]
-        made = self.separated(row)
-        return [
-            self.source_id(row),
-            row.stem_key,
-            self.clips(row),
-            self.placements(row),
-            kept,
-            chosen,
-            pipeline.MIXING,
-            *([made] if made else []),
-        ]
+        return [self.source_id(row), row.stem_key, self.clips(row), self.placements(row), kept, chosen, pipeline.MIXING]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         lines, clips = await asyncio.to_thread(lambda: (self.lines(row), self.clips(row)))
         placements, sound, source_id = await asyncio.to_thread(
             lambda: (self.placements(row), self.sound(row), self.source_id(row))
         )
-        stem_key = row.stem_key or await asyncio.to_thread(self.separated, row)
         cache = self._context.cache / row.job.id
-        async with self.local(row.source_key, *([stem_key] if stem_key else [])) as (source, *stem):
+        async with self.local(row.source_key, *([row.stem_key] if row.stem_key else [])) as (source, *stem):
             mixed = await pipeline.mix(
                 self._context,
                 source,
@@ -110,8 +111,7 @@ class Mix(StageBody):
                 cache,
                 report,
                 stem=stem[0] if stem else None,
-                stem_id=stem_key or "",
-                gentle=row.stem_key is None and stem_key is not None,
+                stem_id=row.stem_key or "",
             )
         return Done(
             mixed, artifacts=tuple({artifact.kind: artifact for artifact in (mixed.track, mixed.audio)}.values())

@@ -101,7 +101,7 @@ class InnerHooks:
         return self._store.finish_stage(
             run.job_id,
             run.stage.name,
-            run.name,
+            done.name or run.name,
             done.output,
             run.seconds,
             keys=done.keys,

@@ -71,6 +71,29 @@ async def download(
                 )
 
 
+async def answering(url: str, *, within_s: float) -> None:
+    """Returns when the address has begun to answer. Raises model_download at once where it cannot be reached, and after
+    `within_s` where nothing comes."""
+    import httpx
+
+    try:
+        async with (
+            asyncio.timeout(within_s),
+            httpx.AsyncClient(timeout=within_s, follow_redirects=True) as client,
+            client.stream("GET", url, headers={"Range": "bytes=0-0"}) as response,
+        ):
+            if response.status_code < 400:
+                return
+            reason = f"the server answered {response.status_code}"
+    except TimeoutError:
+        reason = "it did not answer in time"
+    except httpx.RequestError as error:
+        reason = _reason(error)
+    except httpx.InvalidURL as error:
+        raise DubError(MODEL_DOWNLOAD, f"The address of the model cannot be used: {error}.") from error
+    raise DubError(MODEL_DOWNLOAD, f"{httpx.URL(url).host}: {reason}.", retryable=True)
+
+
 async def _attempt(client: httpx.AsyncClient, url: str, part: Path, on_progress: Callable[[int, int], None]) -> str:
     """One request to its end; returns the sha256 of the whole file."""
     have = file_size(part)

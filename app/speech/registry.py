@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 from app.domain.errors import DubError
 from app.domain.problems.voices import ENGINE_UNKNOWN, VOICE_UNKNOWN
 from app.domain.secret_names import NO_KEYS, Keys
+from app.domain.voice_chosen import VoiceChosen
 from app.speech.elevenlabs.voice import ElevenLabsVoice
 from app.speech.espeak.voice import EspeakVoice
+from app.speech.local_voice import LocalVoice
 from app.speech.model_files import ModelFiles
 from app.speech.neural.voice import NeuralVoices
-from app.speech.ports import Availability, EngineInfo, Recognizer, Reserve, SeparationEngine, Voice, VoiceInfo
+from app.speech.ports import Availability, EngineInfo, Recognizer, Reserve, Voice, VoiceInfo
 from app.speech.whisper.models import ModelStore
 from app.speech.whisper.recognizer import FasterWhisper, OpenAIWhisper
 from app.translation.ports import Translator
@@ -38,16 +40,11 @@ class Registry:
     """The engines of this process."""
 
     def __init__(
-        self,
-        recognizers: tuple[Recognizer, ...],
-        voices: tuple[Voice, ...],
-        translators: tuple[Translator, ...] = (),
-        separators: tuple[SeparationEngine, ...] = (),
+        self, recognizers: tuple[Recognizer, ...], voices: tuple[Voice, ...], translators: tuple[Translator, ...] = ()
     ) -> None:
         self.recognizers: dict[str, Recognizer] = {one.name: one for one in recognizers}
         self.voices: dict[str, Voice] = {one.name: one for one in voices}
         self.translators: dict[str, Translator] = {one.name: one for one in translators}
-        self.separators: dict[str, SeparationEngine] = {one.name: one for one in separators}
 
     def recognizer(self, name: str) -> Recognizer:
         """Raises engine_unknown."""
@@ -60,11 +57,6 @@ class Registry:
         if name not in self.translators:
             raise DubError(ENGINE_UNKNOWN, f'"{name[:60]}" is not one of {", ".join(self.translators)}.')
         return self.translators[name]
-
-    @property
-    def separator(self) -> SeparationEngine | None:
-        """The engine that tells speech from music, if there is one."""
-        return next(iter(self.separators.values()), None)
 
     @property
     def keyed(self) -> tuple[str, ...]:
@@ -81,14 +73,22 @@ class Registry:
             raise DubError(ENGINE_UNKNOWN, f'"{engine[:60]}" is not one of {", ".join(self.voices)}.')
         return self.voices[engine], voice_id
 
+    def chosen(self, name: str, language: str | None) -> VoiceChosen | None:
+        """What "local:auto" is for a language now; None where `name` is a voice that a person chose. Blocks."""
+        engine = self.voices.get(engine_of(name))
+        return engine.chosen(language) if isinstance(engine, LocalVoice) else None
+
+    @property
+    def local(self) -> LocalVoice:
+        """The engine that chooses."""
+        return next(voice for voice in self.voices.values() if isinstance(voice, LocalVoice))
+
     async def infos(self, keys: Keys = NO_KEYS) -> tuple[EngineInfo, ...]:
         """Facts about every engine; an unavailable one says why and how to fix it. Raises nothing."""
         asked = [one.info() for one in self.recognizers.values()] + [
             one.info(keys.of(one.name)) for one in self.voices.values()
         ]
-        separators = await _together([one.info() for one in self.separators.values()])
-        translators = (_info(one, keys) for one in self.translators.values())
-        return (*await _together(asked), *translators, *separators)
+        return (*await _together(asked), *(_info(one, keys) for one in self.translators.values()))
 
     async def all_voices(self, keys: Keys = NO_KEYS) -> tuple[VoiceInfo, ...]:
         """The voices of all available engines. An engine without a key, or that cannot be reached, has none: `infos`
@@ -124,6 +124,7 @@ def build_registry(
     model_paths: bool = False,
     model_url: str = "",
     voice_model_url: str = "",
+    voice_downloads: bool = True,
     threads: int = 0,
     device: str = "auto",
     own_key: Callable[[str], str | None] = lambda _engine: None,
@@ -132,7 +133,6 @@ def build_registry(
     elevenlabs_at_once: int = 0,
     reserve: Reserve | None = None,
     translators: tuple[Translator, ...] = (),
-    separators: tuple[SeparationEngine, ...] = (),
 ) -> Registry:
     """The engines with the operator's values; loads nothing heavy. `model_paths`: any file may be named as a model.
     `own_key` gives the server's own key for an engine, by its name; `reserve` is asked for the room of what is
@@ -151,4 +151,5 @@ def build_registry(
         model=elevenlabs_model,
         most_at_once=elevenlabs_at_once,
     )
-    return Registry(recognizers, (neural, espeak, elevenlabs), translators, separators)
+    local = LocalVoice(neural, espeak, downloads=voice_downloads)
+    return Registry(recognizers, (local, neural, espeak, elevenlabs), translators)

@@ -17,6 +17,7 @@ from app.domain.plain_text import plain
 from app.domain.problems.jobs import JOB_NOT_FOUND
 from app.domain.segment import LeftOut, Segment, Translation, Word
 from app.domain.subtitle_file import SubtitleReading
+from app.domain.voice_chosen import VoiceChosen
 from app.storage import tables as t
 from app.storage.batches import split
 from app.storage.clip_files import row_of
@@ -119,6 +120,7 @@ def to_job(row: Row[Any], segment_count: int, owned: list[Artifact], *, has_sour
         joined=None if row.joined is None else msgspec.convert(row.joined, Joined),
         subtitles=None if row.subtitles is None else msgspec.convert(row.subtitles, SubtitleReading),
         language_certainty=row.language_certainty,
+        voice_chosen=None if row.voice_chosen is None else msgspec.convert(row.voice_chosen, VoiceChosen),
     )
     return JobRow(job, row.source_key, row.subtitles_key, row.stem_key, row.workflow_id, rendered, row.choices_changed)
 

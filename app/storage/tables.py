@@ -72,6 +72,7 @@ jobs = Table(
     Column("subtitles", JSON),  # how the brought file was read
     Column("joined", JSON),  # what was made of short subtitles
     Column("language_certainty", Float),
+    Column("voice_chosen", JSON),  # by the server, for the voice that is told by none
     Column("error", JSON),
     Column("workflow_id", String(96)),
     Column("created_at", Float, nullable=False),

@@ -40,6 +40,7 @@ class Running:
         self.environ = (
             kept
             | {"AUTODUBBER_DATA": str(data), "AUTODUBBER_PORT": str(self.port), "AUTODUBBER_MIN_FREE_BYTES": "0"}
+            | {"AUTODUBBER_VOICE_DOWNLOAD": "0"}  # the voice that nobody named is one that is here
             | environ
         )
         self.command = [sys.executable, "-m", "app", "serve"]

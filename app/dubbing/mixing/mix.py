@@ -135,9 +135,7 @@ class _Track:
 
 
 def _wishes(request: MixRequest) -> MixChoices:
-    return MixChoices(
-        request.background, request.ducking, request.keep_db, request.kept, request.target_lufs, request.gentle
-    )
+    return MixChoices(request.background, request.ducking, request.keep_db, request.kept, request.target_lufs)
 
 
 def _clips(request: MixRequest, cache: ClipCache, report: Report) -> list[StoredClip]:

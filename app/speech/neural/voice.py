@@ -16,6 +16,7 @@ from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.problems.lines import TEXT_INVALID
 from app.domain.problems.recognition import MODEL_DAMAGED, OUT_OF_MEMORY
 from app.domain.problems.voices import ENGINE_UNAVAILABLE, SPEECH_FAILED, VOICE_UNKNOWN
+from app.speech.download import answering
 from app.speech.espeak.voice import found_libraries
 from app.speech.model_files import ModelFile, ModelFiles
 from app.speech.neural.catalogue import NeuralVoice, own, published
@@ -62,10 +63,9 @@ class NeuralVoices:
         self._children: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, WarmChildren] = weakref.WeakKeyDictionary()
 
     async def info(self, key: str | None = None) -> EngineInfo:
-        missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
         available = Availability(True, "", "")
-        if missing:
-            reason = f"Not installed: {', '.join(missing)}."
+        if missing := self.missing():
+            reason = f"Not installed: {missing}."
             available = Availability(False, reason, "Run `make setup`, or use the container image.")
         models = await asyncio.to_thread(self._models)
         return EngineInfo(self.name, "voice", "Local neural voices", self.needs_key, available, models, self.speeds)
@@ -79,9 +79,30 @@ class NeuralVoices:
         if not (await self.info()).availability.available:
             raise DubError(ENGINE_UNAVAILABLE)
 
-    async def prepare(self, request: SpeechRequest, on_progress: Callable[[str], None]) -> None:
-        """Download what the voice needs. Raises voice_unknown, model_download, model_damaged, disk_full."""
-        await self._fetch(await asyncio.to_thread(self._find, request), on_progress)
+    async def prepare(
+        self, request: SpeechRequest, on_progress: Callable[[str], None], *, answers_within_s: float | None = None
+    ) -> None:
+        """Download what the voice needs. With `answers_within_s` that fails where an address has not answered within
+        it. Raises voice_unknown, model_download, model_damaged, disk_full."""
+        voice = await asyncio.to_thread(self._find, request)
+        if answers_within_s is not None:
+            for file in voice.files:
+                if not await asyncio.to_thread(self._files.has, file):
+                    await answering(self._at_mirror(file).url, within_s=answers_within_s)
+        await self._fetch(voice, on_progress)
+
+    @staticmethod
+    def missing() -> str:
+        """The packages that are not installed and without which nothing is spoken; "" where all are."""
+        return ", ".join(name for name in _PACKAGES if importlib.util.find_spec(name) is None)
+
+    def speaking(self, language: str) -> tuple[NeuralVoice, ...]:
+        """The voices of a language (ISO 639-1), the best first, those of the models folder last. Blocks."""
+        return tuple(voice for voice in self._all() if voice.iso == language)
+
+    def lacking_bytes(self, voice: NeuralVoice) -> int:
+        """What is still to be downloaded of a voice. Blocks."""
+        return sum(file.size_bytes for file in voice.files if not self._files.has(file))
 
     def fingerprint(self, request: SpeechRequest) -> str:
         voice = self._find(request)
@@ -185,16 +206,18 @@ class NeuralVoices:
         auto = "English, French, Italian, Portuguese, Spanish."
         found = [VoiceInfo(self.name, AUTO, "The best of the video's language", None, "female", auto, None)]
         for voice in self._all():
-            found.append(VoiceInfo(self.name, voice.id, voice.title, voice.iso, voice.gender, self._about(voice), None))
+            about, lacking = self._about(voice), self.lacking_bytes(voice)
+            found.append(
+                VoiceInfo(
+                    self.name, voice.id, voice.title, voice.iso, voice.gender, about, None, voice.licence, lacking
+                )
+            )
         return tuple(found)
 
     def _about(self, voice: NeuralVoice) -> str:
-        """For people: the family, the grade, what is to be downloaded and its licence."""
-        lacking = sum(file.size_bytes for file in voice.files if not self._files.has(file))
+        """For people: the family and the grade."""
         parts = [voice.family.capitalize()]
         parts += [f"graded {voice.grade} by its makers"] if voice.grade else []
-        parts += [f"downloads {lacking / 1e6:.0f} MB once" if lacking > 5e5 else "here"]
-        parts += [f"licence {voice.licence}"] if voice.licence else []
         return ", ".join(parts) + "."
 
     def _models(self) -> tuple[ModelInfo, ...]:

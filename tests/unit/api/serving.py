@@ -55,7 +55,7 @@ class Server:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._command = command
-        self._environment = {"AUTODUBBER_MIN_FREE_BYTES": "0", **environment}
+        self._environment = {"AUTODUBBER_MIN_FREE_BYTES": "0", "AUTODUBBER_VOICE_DOWNLOAD": "0", **environment}
         self.log = data.parent / f"{data.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -67,7 +67,7 @@ def test_the_settings_tell_limits_and_defaults(fresh: httpx.Client) -> None:
     settings = fresh.get("/api/settings").json()
     assert settings["max_upload_bytes"] == 2 << 30
     assert settings["chunk_bytes"] == 50 << 20
-    assert settings["defaults"]["voices"]["voice"] == "espeak:auto"
+    assert settings["defaults"]["voices"]["voice"] == "local:auto"
 
 
 def test_health_tells_how_it_stands(seeded: Seeded, client: httpx.Client) -> None:

@@ -31,7 +31,7 @@ LINES = (
 
 def environment(data: Path, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AUTODUBBER_", "ELEVENLABS_"))}
-    return {**kept, "AUTODUBBER_DATA": str(data), **more}
+    return {**kept, "AUTODUBBER_DATA": str(data), "AUTODUBBER_VOICE_DOWNLOAD": "0", **more}
 
 
 def run(data: Path, *arguments: object, **more: str) -> subprocess.CompletedProcess[str]:

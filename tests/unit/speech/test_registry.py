@@ -22,7 +22,7 @@ def registry(tmp_path: Path) -> Registry:
 
 async def test_every_engine_is_told_and_why_it_is_not_available(registry: Registry) -> None:
     infos = {info.name: info for info in await registry.infos()}
-    assert set(infos) == {"faster-whisper", "openai-whisper", "espeak", "neural", "elevenlabs"}
+    assert set(infos) == {"faster-whisper", "openai-whisper", "espeak", "local", "neural", "elevenlabs"}
     assert infos["openai-whisper"].kind == "recognizer" and infos["espeak"].availability.available
     assert not infos["elevenlabs"].availability.available and infos["elevenlabs"].availability.remedy
     await registry.close()
@@ -32,8 +32,8 @@ async def test_a_key_that_comes_with_the_request_brings_its_voices(tmp_path: Pat
     async with Double() as double:
         registry = build_registry(models=tmp_path, elevenlabs_url=double.url)
         without, with_key = await registry.all_voices(), await registry.all_voices(Keys({"elevenlabs": KEY}))
-        assert {voice.engine for voice in without} == {"espeak", "neural"}
-        assert {voice.engine for voice in with_key} == {"espeak", "neural", "elevenlabs"}
+        assert {voice.engine for voice in without} == {"espeak", "local", "neural"}
+        assert {voice.engine for voice in with_key} == {"espeak", "local", "neural", "elevenlabs"}
         infos = {info.name: info for info in await registry.infos(Keys({"elevenlabs": KEY}))}
         assert infos["elevenlabs"].availability.available and len(infos["elevenlabs"].models) == 4
         await registry.close()

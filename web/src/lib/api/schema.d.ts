@@ -552,6 +552,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/voices/auto": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * AutoVoice
+         * @description The voice that `local:auto` is for a language now, and why.
+         */
+        get: operations["autoVoice"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/download/{kind}/{job_id}": {
         parameters: {
             query?: never;
@@ -979,6 +999,7 @@ export interface components {
             subtitles?: components["schemas"]["SubtitleReading"] | null;
             title: string;
             updated_at: number;
+            voice_chosen?: components["schemas"]["VoiceChosen"] | null;
         };
         /** JobChangedDetails */
         JobChangedDetails: {
@@ -1161,7 +1182,6 @@ export interface components {
          *       "duck_release_s": 0.45,
          *       "keep_db": 0,
          *       "loudness_lufs": -16,
-         *       "separate": "auto",
          *       "version": 1
          *     }
          */
@@ -1181,7 +1201,6 @@ export interface components {
             };
             /** @default -16 */
             loudness_lufs: number | null;
-            separate: components["schemas"]["Separate"];
             /** @default 1 */
             version: number;
         };
@@ -1194,7 +1213,6 @@ export interface components {
             duck_release_s?: number;
             keep_db?: number;
             loudness_lufs?: number | null;
-            separate?: components["schemas"]["Separate"];
             version?: 1;
         };
         /** ModelInfo */
@@ -1269,8 +1287,6 @@ export interface components {
             recognizer?: string;
             /** @deprecated */
             review?: boolean;
-            /** @deprecated */
-            separate?: components["schemas"]["Separate"];
             /** @deprecated */
             speak_sounds?: boolean;
             /** @deprecated */
@@ -1514,14 +1530,6 @@ export interface components {
             /** @constant */
             type: "segments";
         };
-        /**
-         * Separate
-         * @description Whether the old voice is taken out of the original sound, so that its music stays; `auto`: where the model is
-         *         here and the original is lowered.
-         * @default auto
-         * @enum {string}
-         */
-        Separate: "off" | "auto" | "on";
         /** ServerSettings */
         ServerSettings: {
             chunk_bytes: number;
@@ -1665,13 +1673,28 @@ export interface components {
             rotation_deg: number;
             width: number;
         };
+        /** VoiceChosen */
+        VoiceChosen: {
+            /** @default 0 */
+            download_bytes?: number;
+            language: string;
+            /** @default  */
+            licence?: string;
+            name: string;
+            reason: string;
+            voice: string;
+        };
         /** VoiceInfo */
         VoiceInfo: {
             description: string;
+            /** @default 0 */
+            download_bytes?: number;
             engine: string;
             gender: string | null;
             id: string;
             language: string | null;
+            /** @default  */
+            licence?: string;
             name: string;
             preview_url: string | null;
         };
@@ -4287,6 +4310,38 @@ export interface operations {
             };
             /** @description A problem. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    autoVoice: {
+        parameters: {
+            query?: {
+                /** @description ISO 639-1; English if it is not told. */
+                language?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VoiceChosen"];
+                };
+            };
+            /** @description A problem. */
+            400: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,5 +1,5 @@
 import { client, unwrap } from './client';
-import type { EngineInfo, HealthReport, KeyStatus, ServerSettings, StageInfo, VoiceInfo } from './types';
+import type { EngineInfo, HealthReport, KeyStatus, ServerSettings, StageInfo, VoiceChosen, VoiceInfo } from './types';
 
 export async function getHealth(): Promise<HealthReport> {
 	return unwrap(await client.GET('/health'));
@@ -19,6 +19,11 @@ export async function getStages(): Promise<StageInfo[]> {
 
 export async function getVoices(): Promise<VoiceInfo[]> {
 	return unwrap(await client.GET('/api/voices')).voices;
+}
+
+/** What `local:auto` is for a language, and why. */
+export async function getAutoVoice(language: string): Promise<VoiceChosen> {
+	return unwrap(await client.GET('/api/voices/auto', { params: { query: { language } } }));
 }
 
 export async function putKey(engine: string, key: string): Promise<KeyStatus> {

@@ -30,6 +30,7 @@ export type AudioStream = Schemas['AudioStream'];
 export type Artifact = Schemas['Artifact'];
 export type ArtifactKind = Schemas['ArtifactKind'];
 export type EngineInfo = Schemas['EngineInfo'];
+export type VoiceChosen = Schemas['VoiceChosen'];
 export type VoiceInfo = Schemas['VoiceInfo'];
 export type HealthReport = Schemas['HealthReport'];
 export type ServerSettings = Schemas['ServerSettings'];

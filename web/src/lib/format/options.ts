@@ -1,4 +1,5 @@
-import type { AudioFormat, Container, DubOptions, MediaInfo, OptionsPatch } from '$lib/api/types';
+import type { AudioFormat, Container, DubOptions, MediaInfo, OptionsPatch, VoiceInfo } from '$lib/api/types';
+import { bytes } from './numbers';
 
 /** The options with changes to some of their groups, the later ones last. */
 export function merged<T extends OptionsPatch | DubOptions>(options: T, ...patches: OptionsPatch[]): T {
@@ -72,4 +73,10 @@ export function filesSummary({ output: { container, audio_codec, audio_format } 
 	const video = container === 'auto' ? 'MP4 or MKV' : CONTAINERS.find((c) => c.value === container)?.name;
 	const coded = audio_codec === 'opus' ? ' with Opus' : '';
 	return `${video}${coded}, audio as ${AUDIO_FORMATS.find((f) => f.value === audio_format)?.name}`;
+}
+
+/** What a voice asks for before it speaks: a download, a licence. */
+export function voiceCost(voice: Pick<VoiceInfo, 'licence' | 'download_bytes'>): string {
+	const download = voice.download_bytes ? `Downloads ${bytes(voice.download_bytes)} when it first speaks.` : '';
+	return [download, voice.licence ? `Licence: ${voice.licence}.` : ''].filter(Boolean).join(' ');
 }

@@ -1,1 +1,0 @@
-"""Speech and everything else of a recording, told apart."""

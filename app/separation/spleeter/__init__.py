@@ -1,1 +1,0 @@
-"""Spleeter's two stems, on torch and without TensorFlow."""
