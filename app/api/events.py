@@ -117,7 +117,8 @@ async def job_events(
     """One job: its snapshot, then every event. Closed with 4404 when the job does not exist or is deleted."""
 
     def snapshot(seq: int) -> JobSnapshot:
-        return JobSnapshot(job_id, seq, service.get(job_id), tuple(service.segments(job_id).segments))
+        found = service.segments(job_id)
+        return JobSnapshot(job_id, seq, service.get(job_id), tuple(found.segments), tuple(found.speakers))
 
     await _serve(socket, hub, job_id, snapshot, lambda event: True, closing)
 

@@ -18,6 +18,7 @@ from app.api import (
     preferences,
     problems,
     segments,
+    speakers,
     storage,
     subtitle_preview,
     system,
@@ -56,6 +57,7 @@ def build(
         route_handlers=[
             jobs.router,
             segments.router,
+            speakers.router,
             voices.router,
             preferences.router,
             uploads.router,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, Annotated, Final, cast
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar, cast
 
 import msgspec
 from litestar import Router, get, patch, post
@@ -16,11 +16,12 @@ from app.api.problems import refuses
 from app.domain.errors import DubError
 from app.domain.problems.lines import EDIT_CONFLICT, PRECONDITION_REQUIRED
 from app.domain.secret_names import Keys
-from app.jobs.schemas import SegmentChanges, Segments, SplitSegment, TranslateSegments
+from app.jobs.schemas import SegmentChanges, Segments, Speakers, SplitSegment, TranslateSegments
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService
 
+Lines = TypeVar("Lines", Segments, Speakers)
 IfMatch = Annotated[
     str | None, HeaderParameter(name="If-Match", description="The ETag of the lines that the change is for.")
 ]
@@ -42,18 +43,18 @@ def revision_of(if_match: str | None) -> int:
     return int(match[1])
 
 
-def _tagged(segments: Segments) -> Response[Segments]:
+def tagged(found: Lines) -> Response[Lines]:
     """Encodes here, in the handler's thread: ten thousand lines would block the event loop."""
-    body = cast(Segments, msgspec.json.encode(segments))
+    body = cast(Lines, msgspec.json.encode(found))
     return Response(
-        body, media_type="application/json", headers={"ETag": etag(segments.revision), "Cache-Control": "no-cache"}
+        body, media_type="application/json", headers={"ETag": etag(found.revision), "Cache-Control": "no-cache"}
     )
 
 
 @get("/", sync_to_thread=True, responses=refuses(404))
 def get_segments(service: Given[JobService], job_id: FromPath[str]) -> Response[Segments]:
     """All lines, with their revision as ETag."""
-    return _tagged(service.segments(job_id))
+    return tagged(service.segments(job_id))
 
 
 @patch("/", sync_to_thread=True, responses=refuses(404, 409, 412, 422, 428, 503))
@@ -61,7 +62,7 @@ def edit_segments(
     service: Given[JobService], job_id: FromPath[str], data: JSONBody[SegmentChanges], if_match: IfMatch = None
 ) -> Response[Segments]:
     """Edit, add and remove lines, all in one transaction."""
-    return _tagged(service.edit(job_id, revision_of(if_match), data))
+    return tagged(service.edit(job_id, revision_of(if_match), data))
 
 
 @post("/{segment_id:str}/split", status_code=200, sync_to_thread=True, responses=refuses(404, 409, 412, 422, 428, 503))
@@ -73,7 +74,7 @@ def split_segment(
     if_match: IfMatch = None,
 ) -> Response[Segments]:
     """Cut a line in two."""
-    return _tagged(service.split(job_id, segment_id, revision_of(if_match), data))
+    return tagged(service.split(job_id, segment_id, revision_of(if_match), data))
 
 
 @post("/{segment_id:str}/merge", status_code=200, sync_to_thread=True, responses=refuses(404, 409, 412, 422, 428, 503))
@@ -81,7 +82,7 @@ def merge_segment(
     service: Given[JobService], job_id: FromPath[str], segment_id: FromPath[str], if_match: IfMatch = None
 ) -> Response[Segments]:
     """Join a line with the following one."""
-    return _tagged(service.merge(job_id, segment_id, revision_of(if_match)))
+    return tagged(service.merge(job_id, segment_id, revision_of(if_match)))
 
 
 @post(
@@ -111,7 +112,7 @@ async def translate_segments(
 ) -> Response[Segments]:
     """Translate lines again with the job's translator."""
     found = await service.translate(job_id, revision_of(if_match), data, keys=keys)
-    return await asyncio.to_thread(_tagged, found)
+    return await asyncio.to_thread(tagged, found)
 
 
 router = Router(

@@ -25,6 +25,7 @@ from app.domain.json_decoding import Count, Moment
 from app.domain.media import Artifact, MediaInfo
 from app.domain.problems.jobs import JOB_NOT_FOUND
 from app.domain.segment import Segment
+from app.domain.speaker import MAX_SPEAKERS, Speaker
 from app.domain.subtitle_file import SubtitleReading
 from app.domain.voice_chosen import VoiceChosen
 from app.storage import rows, tar_stream
@@ -114,6 +115,7 @@ class PortableJob(msgspec.Struct, frozen=True):
     subtitles: SubtitleReading | None = None
     language_certainty: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     voice_chosen: VoiceChosen | None = None
+    speakers: Annotated[tuple[Speaker, ...], msgspec.Meta(max_length=MAX_SPEAKERS)] = ()
 
 
 class Titled(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from app.domain.plain_text import one_line, plain
 from app.domain.problems.jobs import ARCHIVE_INVALID, ARCHIVE_NEWER
 from app.domain.problems.lines import TOO_MANY_LINES
 from app.domain.segment import MAX_LINES, MAX_RATE, MIN_RATE, Segment
+from app.domain.speaker import COLOURS, LOUDEST_DB, QUIETEST_DB, Speaker, introduced
 
 MAX_JOBS: Final = 1_000_000
 _DEEPEST: Final = 16
@@ -77,7 +78,27 @@ def job(data: bytes) -> PortableJob:
         )
         for line in found.segments
     )
-    return msgspec.structs.replace(found, title=title(found.title), segments=lines)
+    # in an archive from before there were speakers, a line has a name
+    script = introduced(lines, _speakers(found), strict=False)
+    return msgspec.structs.replace(found, title=title(found.title), segments=script.segments, speakers=script.speakers)
+
+
+def _speakers(found: PortableJob) -> tuple[Speaker, ...]:
+    """Raises archive_invalid."""
+    if not all(map(_speaks, found.speakers)) or len({one.id for one in found.speakers}) != len(found.speakers):
+        raise DubError(ARCHIVE_INVALID, f"The speakers of {found.id} are not valid.")
+    return tuple(msgspec.structs.replace(one, name=plain(one.name).strip()[:255] or "?") for one in found.speakers)
+
+
+def _speaks(speaker: Speaker) -> bool:
+    return 0 < len(speaker.id) <= 32 and 0 <= speaker.colour < COLOURS and _wished(speaker.speed, speaker.level_db)
+
+
+def _wished(speed: float | None, level_db: float | None) -> bool:
+    """Whether a speed and a level are such as can be chosen."""
+    return (speed is None or MIN_RATE <= speed <= MAX_RATE) and (
+        level_db is None or QUIETEST_DB <= level_db <= LOUDEST_DB
+    )
 
 
 def title(text: str) -> str:
@@ -99,6 +120,7 @@ def _sound(line: Segment) -> bool:
     return (
         rate
         and printable
+        and _wished(line.speed, line.level_db)
         and 0 <= line.start_s < line.end_s <= _LONGEST_S
         and len(line.text) <= MAX_TEXT_CHARACTERS
         and 0 < len(line.id) <= 32

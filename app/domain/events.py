@@ -6,6 +6,7 @@ import msgspec
 
 from app.domain.job import Job
 from app.domain.segment import Segment
+from app.domain.speaker import Speaker
 
 
 class JobSnapshot(msgspec.Struct, frozen=True, tag="snapshot", tag_field="type"):
@@ -15,6 +16,7 @@ class JobSnapshot(msgspec.Struct, frozen=True, tag="snapshot", tag_field="type")
     seq: int
     job: Job
     segments: tuple[Segment, ...]
+    speakers: tuple[Speaker, ...] = ()
 
 
 class StateChanged(msgspec.Struct, frozen=True, tag="state", tag_field="type"):
@@ -38,13 +40,14 @@ class Progress(msgspec.Struct, frozen=True, tag="progress", tag_field="type"):
 
 
 class SegmentsChanged(msgspec.Struct, frozen=True, tag="segments", tag_field="type"):
-    """Segments that are new or changed, and the ids of deleted ones."""
+    """Segments that are new or changed, and the ids of deleted ones; all speakers, where one of them has changed."""
 
     job_id: str
     seq: int
     revision: int
     segments: tuple[Segment, ...]
     removed: tuple[str, ...]
+    speakers: tuple[Speaker, ...] | None = None
 
 
 class Deleted(msgspec.Struct, frozen=True, tag="deleted", tag_field="type"):

@@ -58,6 +58,8 @@ class Segment(msgspec.Struct, frozen=True):
     as its `text` and is skipped. `skip`: not spoken; the original sound is kept for this line if the person said so (a
     line that was left out keeps none). `start_locked`: the voice starts at `start_s` exactly; `locked_rate`: it is
     played exactly this many times as fast as spoken (MIN_RATE..MAX_RATE); the fit moves its neighbours instead.
+    `speaker` is the id of one of the job's speakers, "" without. `voice` ("ENGINE:VOICE"), `speed` and `level_db` are
+    this line's own; None: its speaker's.
     Times are seconds on the video's timeline, 0 <= start_s < end_s.
     """
 
@@ -74,6 +76,9 @@ class Segment(msgspec.Struct, frozen=True):
     left_out: tuple[LeftOut, ...] = ()
     original: str = ""
     translation: Translation = Translation.NONE
+    voice: str | None = None
+    speed: float | None = None
+    level_db: float | None = None
 
     @property
     def unspoken(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -168,9 +168,9 @@ def after_ingest(info: MediaInfo, sound: Sound) -> MediaInfo:
 
 
 async def fit(
-    context: Context, segments: Sequence[Segment], clips: Sequence[Clip], options: DubOptions, duration_s: float
+    context: Context, segments: Sequence[Segment], clips: Sequence[Clip], speeds: Mapping[str, float], duration_s: float
 ) -> tuple[Placement, ...]:
-    """Place every clip. Raises does_not_fit."""
+    """Place every clip. `speeds` are those that are wished, by line. Raises does_not_fit."""
     by_id = {segment.id: segment for segment in segments}
     async with local_copies(context.blobs, map(sound_of, clips)) as paths:
         lines = []
@@ -183,7 +183,7 @@ async def fit(
                     end_s=line.end_s,
                     speaker=line.speaker,
                     clip=str(paths[sound_of(clip)]),
-                    speed=options.voices.speed / clip.speed,
+                    speed=speeds[line.id] / clip.speed,
                     start_locked=line.start_locked,
                     locked_rate=line.locked_rate,
                 )
@@ -212,12 +212,13 @@ async def mix(
     *,
     stem: Path | None = None,
     stem_id: str = "",
+    levels_db: Mapping[str, float] = {},
 ) -> Mixed:
     """The voice over the background: one track, exactly as long as the video. `cache` keeps encoded chunks for the next
     edit.
 
     `source_id` and `stem_id` name the bytes of the source and of the stem (a background without voices that replaces
-    the original).
+    the original). `levels_db`, by line, are on top of what the mix finds.
     """
     sounds = {clip.segment_id: sound_of(clip) for clip in clips}
     await asyncio.to_thread(cache.mkdir, parents=True, exist_ok=True)
@@ -234,6 +235,7 @@ async def mix(
                 rate=p.rate,
                 trim_start_s=p.trim_start_s,
                 trim_end_s=p.trim_end_s,
+                level_db=levels_db.get(p.segment_id, 0.0),
             )
             for p in placements
         )

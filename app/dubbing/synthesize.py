@@ -12,7 +12,7 @@ import io
 import threading
 import time
 import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Final
 
@@ -21,11 +21,10 @@ import msgspec
 from app.domain.errors import DubError
 from app.domain.problems.lines import NOTHING_TO_SPEAK
 from app.domain.segment import Clip, Segment
-from app.domain.voice_chosen import VoiceChosen
+from app.dubbing.casting import SpokenLine, VoiceChoice, spoken_lines
 from app.dubbing.context import Context, Report, fingerprint
 from app.dubbing.disk_estimate import line_bytes
 from app.dubbing.mixing.cache_file import sealed, unsealed
-from app.dubbing.spoken.unspeakable import voiced
 from app.observability import metrics, tracing
 from app.speech.ports import Answer, SpeechRequest, Spoken, Voice
 from app.storage.blobs import BlobStore, bytes_of
@@ -41,54 +40,9 @@ class ClipMeta(msgspec.Struct, frozen=True):
     cost_credits: float
 
 
-class VoiceChoice(msgspec.Struct, frozen=True):
-    """How a job's lines are spoken. `voice` is "ENGINE:VOICE"; `key` is the person's own API key for that engine, if
-    one came with the request. `chosen`: the server has chosen it, not the person."""
-
-    voice: str
-    model: str
-    speed: float
-    language: str | None
-    key: str | None = None
-    chosen: VoiceChosen | None = None
-
-
 _CLIP_VERSION: Final = 1  # not the pipeline's: raising it would have every line bought again
 _flights: dict[str, Future[None]] = {}  # clips being spoken now, in any thread's event loop
 _flights_lock: Final = threading.Lock()
-
-
-def speakable(segments: Sequence[Segment]) -> tuple[Segment, ...]:
-    """The lines that get a voice: not skipped, and with something to say ("..." has nothing, nor has an emoji)."""
-    return tuple(
-        segment
-        for segment in segments
-        if not segment.skip and any(character.isalnum() for character in voiced(segment.text))
-    )
-
-
-def requests_for(
-    segments: Sequence[Segment], choice: VoiceChoice, voice_id: str
-) -> tuple[tuple[Segment, SpeechRequest], ...]:
-    """Each speakable line with its request; neighbours of the same speaker give the intonation's context.
-
-    No emoji, no address and no mark-up is in a request, wherever the line came from.
-    """
-    lines = speakable(segments)
-    texts = [voiced(line.text).strip() for line in lines]
-    pairs = []
-    for i, line in enumerate(lines):
-        before = texts[i - 1] if i and lines[i - 1].speaker == line.speaker else ""
-        after = texts[i + 1] if i + 1 < len(lines) and lines[i + 1].speaker == line.speaker else ""
-        pairs.append(
-            (
-                line,
-                SpeechRequest(
-                    voice_id, choice.model, texts[i], choice.language, choice.speed, before, after, choice.key
-                ),
-            )
-        )
-    return tuple(pairs)
 
 
 def clip_key(voice: Voice, request: SpeechRequest) -> str:
@@ -202,29 +156,29 @@ async def synthesize(
     on_clip: Callable[[Clip], None],
     report: Report,
 ) -> tuple[Clip, ...]:
-    """Speak every line, as many at once as the engine allows.
+    """Speak every line, as many at once as its engine allows; engines work side by side.
 
     Everything is checked, and room on the disk reserved, before anything is paid for. When a line fails, no new line is
     begun, those in flight are finished and kept, and the first error is raised. Raises nothing_to_speak, disk_full and
     the engine's errors.
     """
-    voice, voice_id = context.engines.voice(choice.voice)
-    pairs = requests_for(segments, choice, voice_id)
-    if not pairs:
+    asked = spoken_lines(segments, choice, context.engines)
+    if not asked:
         raise DubError(NOTHING_TO_SPEAK)
-    for _, request in pairs:
-        await voice.check(request)
-    await voice.prepare(pairs[0][1], lambda message: report(0.0, message))
+    for each in asked:
+        await each.voice.check(each.request)
+    for first in _distinct(asked):
+        await first.voice.prepare(first.request, lambda message: report(0.0, message))
     clips: dict[str, Clip] = {}
     failures: list[BaseException] = []
-    waiting = iter(pairs)
 
-    async def work() -> None:
-        for segment, request in waiting:
+    async def work(waiting: Iterator[SpokenLine]) -> None:
+        for each in waiting:
+            segment, request = each.line, each.request
             try:
                 if segment.id in lacking:
                     await asyncio.to_thread(room.need, line_bytes(request))
-                key, meta = await speak(context.blobs, voice, request)
+                key, meta = await speak(context.blobs, each.voice, request)
             except DubError as error:
                 failures.append(
                     DubError(
@@ -244,25 +198,53 @@ async def synthesize(
                 spoken.add(segment.id)
                 tell()
 
-    count = min(await voice.limit(pairs[0][1]), len(pairs))
     lacking = await asyncio.to_thread(
-        lambda: {line.id for line, request in pairs if not _stored(context.blobs, clip_key(voice, request))}
+        lambda: {each.line.id for each in asked if not _stored(context.blobs, clip_key(each.voice, each.request))}
     )
-    wanted_bytes = sum(line_bytes(request) for line, request in pairs if line.id in lacking)
+    wanted_bytes = sum(line_bytes(each.request) for each in asked if each.line.id in lacking)
     spoken: set[str] = set()
 
     def tell() -> None:
         """The lines that an earlier run has spoken count from the start: the pace is that of the others."""
-        done = len(pairs) - len(lacking) + len(spoken)
-        report(done / len(pairs), f"{done} of {len(pairs)} lines")
+        done = len(asked) - len(lacking) + len(spoken)
+        report(done / len(asked), f"{done} of {len(asked)} lines")
 
     tell()
+    queues = [(iter(queue), await _width(queue)) for queue in _by_engine(asked)]
     async with reserved(context.disks, wanted_bytes, *context.lines_go_to) as room, asyncio.TaskGroup() as group:
-        for _ in range(max(count, 1)):
-            group.create_task(work())
+        for waiting, width in queues:
+            for _ in range(width):
+                group.create_task(work(waiting))
     if failures:
         raise failures[0]
-    return tuple(clips[segment.id] for segment, _ in pairs)
+    return tuple(clips[each.line.id] for each in asked)
+
+
+def _distinct(asked: Sequence[SpokenLine]) -> tuple[SpokenLine, ...]:
+    """The first line of each voice and model."""
+    found: dict[tuple[str, str, str], SpokenLine] = {}
+    for each in asked:
+        found.setdefault(_voice_of(each), each)
+    return tuple(found.values())
+
+
+def _voice_of(each: SpokenLine) -> tuple[str, str, str]:
+    return each.voice.name, each.request.voice, each.request.model
+
+
+def _by_engine(asked: Sequence[SpokenLine]) -> list[list[SpokenLine]]:
+    """The lines of each engine, one voice after the other: a local engine then loads each voice once."""
+    places = {_voice_of(each): n for n, each in enumerate(_distinct(asked))}
+    queues: dict[str, list[SpokenLine]] = {}
+    for each in sorted(asked, key=lambda one: places[_voice_of(one)]):
+        queues.setdefault(each.voice.name, []).append(each)
+    return list(queues.values())
+
+
+async def _width(queue: Sequence[SpokenLine]) -> int:
+    """How many of an engine's lines may be spoken at once: its own limit, the least of all models in use."""
+    limits = [await each.voice.limit(each.request) for each in _distinct(queue)]
+    return max(min(*limits, len(queue)), 1)
 
 
 def _store(blobs: BlobStore, key: str, pcm: bytes, meta: ClipMeta, answer: StoredAnswer) -> None:

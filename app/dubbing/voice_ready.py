@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 
 from app.domain.errors import DubError
+from app.dubbing.casting import VoiceChoice
 from app.dubbing.context import Context, Report
-from app.dubbing.synthesize import VoiceChoice
 from app.speech.ports import SpeechRequest
 
 log: Final = logging.getLogger(__name__)

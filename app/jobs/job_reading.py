@@ -47,7 +47,8 @@ class JobReading(ServiceParts):
         return WholeJobPage(tuple(map(self._fresh, jobs)), page.next, page.total)
 
     def segments(self, job_id: str) -> Segments:
-        return Segments(*self._store.segments(job_id))
+        revision, script = self._store.script(job_id)
+        return Segments(revision, script.segments, script.speakers)
 
     @contextlib.contextmanager
     def artifact(self, job_id: str, kind: ArtifactKind) -> Iterator[tuple[Artifact, Path]]:

@@ -6,31 +6,39 @@ import asyncio
 from collections.abc import Callable
 
 from app.domain.errors import DubError
-from app.domain.events import SegmentsChanged
 from app.domain.job import EDITABLE, Job
 from app.domain.problems.jobs import JOB_STATE
 from app.domain.problems.lines import EDIT_CONFLICT, SEGMENT_NOT_FOUND
 from app.domain.secret_names import NO_KEYS, Keys
 from app.domain.segment import Segment, Translation
+from app.domain.speaker import Script, introduced
 from app.dubbing.pipeline import written_language
 from app.dubbing.translate import TranslationChoice, translate
 from app.jobs import editing, estimate, preview
-from app.jobs.job_reading import JobReading
 from app.jobs.schemas import Estimate, SegmentChanges, Segments, SplitSegment, TranslateSegments
+from app.jobs.speaker_edits import SpeakerEdits
 from app.jobs.stage_hooks import silent
 
 
-class LineEdits(JobReading):
+class LineEdits(SpeakerEdits):
     """The part of the service for lines."""
 
     def edit(self, job_id: str, revision: int, changes: SegmentChanges) -> Segments:
-        return self._edit(job_id, revision, lambda job, lines: editing.apply(changes, lines, _duration_s(job)))
+        """Raises as `editing.apply`, and engine_unknown, speaker_not_found, too_many_speakers."""
+        for edit in changes.edit:
+            if isinstance(edit.voice, str):
+                self._context.engines.voice(edit.voice)
+
+        def change(job: Job, script: Script) -> Script:
+            return introduced(editing.apply(changes, script.segments, _duration_s(job)), script.speakers)
+
+        return self._edit(job_id, revision, change)
 
     def split(self, job_id: str, segment_id: str, revision: int, request: SplitSegment) -> Segments:
-        return self._edit(job_id, revision, lambda job, lines: editing.split(segment_id, request.at, lines))
+        return self._edit(job_id, revision, _lines_only(lambda lines: editing.split(segment_id, request.at, lines)))
 
     def merge(self, job_id: str, segment_id: str, revision: int) -> Segments:
-        return self._edit(job_id, revision, lambda job, lines: editing.merge(segment_id, lines))
+        return self._edit(job_id, revision, _lines_only(lambda lines: editing.merge(segment_id, lines)))
 
     async def translate(
         self, job_id: str, revision: int, request: TranslateSegments, *, keys: Keys = NO_KEYS
@@ -54,7 +62,7 @@ class LineEdits(JobReading):
         # a line without a usable answer keeps the text that it has
         new = {line.id: line for line in done if line.translation is not Translation.FAILED}
         return await asyncio.to_thread(
-            self._edit, job_id, revision, lambda _job, known: [new.get(line.id, line) for line in known]
+            self._edit, job_id, revision, _lines_only(lambda known: [new.get(line.id, line) for line in known])
         )
 
     async def preview(self, job_id: str, segment_id: str, *, keys: Keys = NO_KEYS) -> bytes:
@@ -64,17 +72,12 @@ class LineEdits(JobReading):
     async def estimate(self, job_id: str, *, keys: Keys = NO_KEYS) -> Estimate:
         return await estimate.estimate_render(self._context, self._store, job_id, keys=keys)
 
-    def _edit(
-        self, job_id: str, revision: int, change: Callable[[Job, tuple[Segment, ...]], list[Segment]]
-    ) -> Segments:
-        now, lines, changed, gone = self._store.edit_segments(job_id, revision, EDITABLE, change)
-        if changed or gone:
-            self._hub.publish(SegmentsChanged(job_id, 0, now, changed, gone))
-            self._changed(self._store.get(job_id))
-        return Segments(now, lines)
-
 
 def _duration_s(job: Job) -> float:
     if job.media is None:
         raise DubError(JOB_STATE, "The video has not been read yet.")
     return job.media.duration_s
+
+
+def _lines_only(change: Callable[[tuple[Segment, ...]], list[Segment]]) -> Callable[[Job, Script], Script]:
+    return lambda _job, script: Script(tuple(change(script.segments)), script.speakers)

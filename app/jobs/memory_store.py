@@ -14,6 +14,7 @@ from app.domain.job import Job, JobState, Phase
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.secret_names import NO_KEYS, Keys
 from app.domain.segment import Segment
+from app.domain.speaker import Speaker
 from app.domain.stages import Stage
 from app.storage.job_row import JobRow, StageRow
 
@@ -55,6 +56,7 @@ class MemoryStore:
         self._keys = (source_key, subtitles_key, stem_key)
         self._stages: dict[str, StageRow] = {}
         self._lines: list[Segment] = []
+        self._speakers: tuple[Speaker, ...] = ()
 
     @property
     def job(self) -> Job:
@@ -70,7 +72,9 @@ class MemoryStore:
     # ---------------------------------------------------------------- used by the stages
 
     def row(self, job_id: str) -> JobRow:
-        return JobRow(self._job, *self._keys, workflow_id=None, rendered_options=None, choices_changed={})
+        return JobRow(
+            self._job, *self._keys, workflow_id=None, rendered_options=None, choices_changed={}, speakers=self._speakers
+        )
 
     def update(self, job_id: str, **fields: Any) -> Job:
         known = {name: value for name, value in fields.items() if name in Job.__struct_fields__}
@@ -102,9 +106,17 @@ class MemoryStore:
         return self._job.revision, tuple(sorted(self._lines, key=lambda line: (line.start_s, line.end_s, line.id)))
 
     def append_segments(
-        self, job_id: str, added: Iterable[Segment], *, stage: str, fingerprint: str, output: Any
+        self,
+        job_id: str,
+        added: Iterable[Segment],
+        *,
+        stage: str,
+        fingerprint: str,
+        output: Any,
+        speakers: Sequence[Speaker] | None = None,
     ) -> int:
         self._lines.extend(added)
+        self._cast(speakers)
         self._stages[stage] = StageRow(fingerprint, msgspec.to_builtins(output), 0.0)
         return self._job.revision
 
@@ -113,10 +125,17 @@ class MemoryStore:
         self._lines = []
         return self._job.revision, gone
 
-    def replace_segments(self, job_id: str, changed: Sequence[Segment]) -> int:
+    def replace_segments(
+        self, job_id: str, changed: Sequence[Segment], speakers: Sequence[Speaker] | None = None
+    ) -> int:
+        self._cast(speakers)
         new = {line.id: line for line in changed}
         self._lines = [new.get(line.id, line) for line in self._lines]
         return self._job.revision
+
+    def _cast(self, speakers: Sequence[Speaker] | None) -> None:
+        if speakers is not None:
+            self._speakers = tuple(speakers)
 
     def refer(self, job_id: str, keys: Collection[str]) -> None:
         """Does nothing: the run's folder keeps all blobs until it ends."""

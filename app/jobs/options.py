@@ -16,12 +16,13 @@ from app.domain.problems.recognition import LANGUAGE_UNKNOWN
 from app.domain.problems.translation import TARGET_LANGUAGE_MISSING
 from app.domain.problems.voices import ENGINE_UNKNOWN, SPEED_RANGE
 from app.domain.secret_names import Keys
+from app.domain.speaker import Speaker
+from app.dubbing.casting import VoiceChoice
 from app.dubbing.pipeline import check_media, spoken_language
 from app.dubbing.subtitles.code_pages import known
-from app.dubbing.synthesize import VoiceChoice
 from app.dubbing.transcribe import SUBTITLES
 from app.jobs.schemas import OptionsPatch, asked
-from app.speech.registry import Registry, engine_of
+from app.speech.registry import Registry
 
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
@@ -85,12 +86,10 @@ def check(options: DubOptions, engines: Registry, media: MediaInfo | None = None
         check_media(media, options)
 
 
-def choice_of(job: Job, keys: Keys, engines: Registry) -> VoiceChoice:
-    """The voice and its parameters for the job's lines. Blocks: looks into the models folder."""
+def choice_of(job: Job, speakers: tuple[Speaker, ...], keys: Keys, engines: Registry) -> VoiceChoice:
+    """The voices and their parameters for the job's lines. Blocks: looks into the models folder."""
     options = job.options
     language = spoken_language(options, job.language)
     chosen = engines.chosen(options.voices.voice, language)
     voice = options.voices.voice if chosen is None else chosen.voice
-    return VoiceChoice(
-        voice, options.voices.voice_model, options.voices.speed, language, keys.of(engine_of(voice)), chosen
-    )
+    return VoiceChoice(voice, options.voices.voice_model, options.voices.speed, language, speakers, keys, chosen)

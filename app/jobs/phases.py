@@ -15,7 +15,7 @@ from app.domain.problems.jobs import JOB_STATE, SOURCE_GONE
 from app.domain.problems.lines import NOTHING_TO_SPEAK
 from app.domain.secret_names import NO_KEYS, Keys
 from app.domain.stages import TRANSCRIBE
-from app.dubbing.synthesize import speakable
+from app.dubbing.casting import speakable
 from app.jobs import conflicts
 from app.jobs import options as job_options
 from app.jobs.job_reading import JobReading

@@ -9,6 +9,7 @@ import msgspec
 
 from app.domain import stages
 from app.domain.events import SegmentsChanged
+from app.domain.speaker import introduced
 from app.domain.stage_outputs import Sound, Transcribed
 from app.dubbing import audio_tracks, pipeline
 from app.dubbing.artifacts import source_artifact, studio_artifacts
@@ -148,9 +149,17 @@ class Transcribe(StageBody):
 
     async def _keep_chunk(self, job_id: str, partial: str, chunk: Recognised) -> None:
         output = Transcribed(chunk.language or None, chunk.done_s, chunk.certainty)
+        before = (await asyncio.to_thread(self._store.row, job_id)).speakers
+        found = introduced(chunk.segments, before, strict=False)
+        speakers = found.speakers if found.speakers != before else None
         revision = await asyncio.to_thread(
             lambda: self._store.append_segments(
-                job_id, chunk.segments, stage=self.stage.name, fingerprint=partial, output=output
+                job_id,
+                found.segments,
+                stage=self.stage.name,
+                fingerprint=partial,
+                output=output,
+                speakers=speakers,
             )
         )
-        self._hub.publish(SegmentsChanged(job_id, 0, revision, chunk.segments, ()))
+        self._hub.publish(SegmentsChanged(job_id, 0, revision, found.segments, (), speakers))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from app.domain.errors import DubError
 from app.domain.problems.lines import SEGMENT_NOT_FOUND, TEXT_INVALID
 from app.domain.secret_names import Keys
+from app.dubbing.casting import spoken_lines
 from app.dubbing.context import Context
 from app.dubbing.disk_estimate import line_bytes
-from app.dubbing.synthesize import clip_files, requests_for, speak
+from app.dubbing.synthesize import clip_files, speak
 from app.dubbing.voice_ready import ready
 from app.jobs.options import choice_of
 from app.jobs.stage_hooks import silent
@@ -27,18 +28,16 @@ async def preview_line(context: Context, store: JobStore, job_id: str, segment_i
 
     Raises segment_not_found, text_invalid, disk_full and the engine's errors.
     """
-    job, lines = await asyncio.to_thread(lambda: (store.get(job_id), store.segments(job_id)[1]))
-    choice = await asyncio.to_thread(choice_of, job, keys, context.engines)
+    job, (_, script) = await asyncio.to_thread(lambda: (store.get(job_id), store.script(job_id)))
+    choice = await asyncio.to_thread(choice_of, job, script.speakers, keys, context.engines)
     choice = await ready(context, choice, silent)
-    voice, voice_id = context.engines.voice(choice.voice)
-    line = next((line for line in lines if line.id == segment_id), None)
-    if line is None:
+    if all(line.id != segment_id for line in script.segments):
         raise DubError(SEGMENT_NOT_FOUND)
-    request = next(
-        (request for found, request in requests_for(lines, choice, voice_id) if found.id == segment_id), None
-    )
-    if request is None:
+    asked = spoken_lines(script.segments, choice, context.engines)
+    found = next((each for each in asked if each.line.id == segment_id), None)
+    if found is None:
         raise DubError(TEXT_INVALID, "The line has nothing to speak, or keeps the original sound.")
+    voice, request = found.voice, found.request
     await voice.check(request)
     while True:
         async with reserved(context.disks, line_bytes(request), *context.lines_go_to):

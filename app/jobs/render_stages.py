@@ -14,13 +14,14 @@ from app.domain.errors import DubError
 from app.domain.job import Job
 from app.domain.problems.jobs import JOB_NOT_FOUND
 from app.domain.secret_names import NO_KEYS
-from app.domain.segment import Clip
+from app.domain.segment import Clip, Segment
 from app.domain.stages import Stage
 from app.dubbing import audio_tracks, pipeline
+from app.dubbing.casting import VoiceChoice, spoken_lines
 from app.dubbing.context import Report, fingerprint
 from app.dubbing.finish import finish
 from app.dubbing.report import keep_report, report_of
-from app.dubbing.synthesize import VoiceChoice, clip_files, requests_for, synthesize
+from app.dubbing.synthesize import clip_files, synthesize
 from app.dubbing.video.burn_pieces import forget_burned
 from app.dubbing.video.mux_cache import forget_muxed
 from app.dubbing.voice_ready import ready
@@ -32,17 +33,16 @@ from app.storage.job_row import JobRow
 @body_of(stages.SYNTHESIZE)
 class Synthesize(StageBody):
     def inputs(self, row: JobRow) -> Any:
-        choice = choice_of(row.job, NO_KEYS, self._context.engines)
-        voice, voice_id = self._context.engines.voice(choice.voice)
+        choice = choice_of(row.job, row.speakers, NO_KEYS, self._context.engines)
         return [
-            [segment.id, voice.name, voice.fingerprint(request)]
-            for segment, request in requests_for(self.lines(row), choice, voice_id)
+            [each.line.id, each.voice.name, each.voice.fingerprint(each.request)]
+            for each in spoken_lines(self.lines(row), choice, self._context.engines)
         ]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         lines = await asyncio.to_thread(self.lines, row)
         choice: VoiceChoice = await asyncio.to_thread(
-            lambda: choice_of(row.job, self._keys.job_keys(row.job.id), self._context.engines)
+            lambda: choice_of(row.job, row.speakers, self._keys.job_keys(row.job.id), self._context.engines)
         )
         wanted, spoken = choice.voice, list[Clip]()
         choice = await ready(self._context, choice, report)
@@ -73,11 +73,13 @@ class Synthesize(StageBody):
 class Fit(StageBody):
     def inputs(self, row: JobRow) -> Any:
         lines = [[s.id, s.start_s, s.end_s, s.speaker, s.start_locked, s.locked_rate] for s in self.lines(row)]
-        return [lines, self.clips(row), row.job.options.voices.speed, media_of(row.job).duration_s]
+        speed, own = row.job.options.voices.speed, _speeds(row, self.lines(row))
+        parts = [list(own.values())] if any(each != speed for each in own.values()) else []
+        return [lines, self.clips(row), speed, media_of(row.job).duration_s, *parts]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         lines, clips = await asyncio.to_thread(lambda: (self.lines(row), self.clips(row)))
-        return Done(await pipeline.fit(self._context, lines, clips, row.job.options, media_of(row.job).duration_s))
+        return Done(await pipeline.fit(self._context, lines, clips, _speeds(row, lines), media_of(row.job).duration_s))
 
 
 @body_of(stages.MIX)
@@ -89,7 +91,9 @@ class Mix(StageBody):
             *_chosen(row.job, self.stage, without=("output.container", "output.audio_codec")),
             pipeline.track_codec(row.job.options),
         ]
-        return [self.source_id(row), row.stem_key, self.clips(row), self.placements(row), kept, chosen, pipeline.MIXING]
+        parts = [levels] if (levels := _levels(row, self.lines(row))) else []
+        made = [self.clips(row), self.placements(row)]
+        return [self.source_id(row), row.stem_key, *made, kept, chosen, pipeline.MIXING, *parts]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         lines, clips = await asyncio.to_thread(lambda: (self.lines(row), self.clips(row)))
@@ -112,6 +116,7 @@ class Mix(StageBody):
                 report,
                 stem=stem[0] if stem else None,
                 stem_id=row.stem_key or "",
+                levels_db=_levels(row, lines),
             )
         return Done(
             mixed, artifacts=tuple({artifact.kind: artifact for artifact in (mixed.track, mixed.audio)}.values())
@@ -124,7 +129,10 @@ class Mux(StageBody):
         mixed = self.mixed(row)
         measured = [mixed.track.sha256, mixed.loudness_lufs, mixed.true_peak_db]
         # the fit's matter
-        lines = [msgspec.structs.replace(line, start_locked=False, locked_rate=None) for line in self.lines(row)]
+        lines = [
+            msgspec.structs.replace(line, start_locked=False, locked_rate=None, voice=None, speed=None, level_db=None)
+            for line in self.lines(row)
+        ]
         return [measured, lines, self.placements(row), _chosen(row.job, self.stage), row.job.language]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
@@ -156,6 +164,24 @@ class Mux(StageBody):
     def tidy(self, job_id: str) -> None:
         forget_burned(self._context.cache / job_id)
         forget_muxed(self._context.cache / job_id)
+
+
+def _wished(row: JobRow) -> VoiceChoice:
+    """Speeds and levels as they are asked for; the voices are those that are named."""
+    voices = row.job.options.voices
+    return VoiceChoice(voices.voice, voices.voice_model, voices.speed, None, row.speakers)
+
+
+def _speeds(row: JobRow, lines: Sequence[Segment]) -> dict[str, float]:
+    """The wished speed of each line, by its id."""
+    choice = _wished(row)
+    return {line.id: choice.of(line).speed for line in lines}
+
+
+def _levels(row: JobRow, lines: Sequence[Segment]) -> dict[str, float]:
+    """By the ids of the lines: the level, in dB, of those that are to be louder or quieter than others."""
+    choice = _wished(row)
+    return {line.id: level_db for line in lines if (level_db := choice.of(line).level_db)}
 
 
 def _chosen(job: Job, stage: Stage, without: Collection[str] = ()) -> list[Any]:

@@ -22,10 +22,14 @@ from app.domain.dub_options import (
 from app.domain.job import Job
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.segment import MAX_CHANGES, MAX_LINES, MAX_RATE, MIN_RATE, Segment
+from app.domain.speaker import COLOURS, LOUDEST_DB, QUIETEST_DB, Speaker
 from app.domain.summary import JobSummary
 
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)]
 Short = Annotated[str, msgspec.Meta(max_length=255)]
+Rate = Annotated[float, msgspec.Meta(ge=MIN_RATE, le=MAX_RATE)]
+Level = Annotated[float, msgspec.Meta(ge=QUIETEST_DB, le=LOUDEST_DB)]
+Id = Annotated[str, msgspec.Meta(max_length=64)]
 _CHANGES = msgspec.Meta(max_length=MAX_CHANGES)
 
 
@@ -159,8 +163,9 @@ class JobPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SegmentEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Changes to one line. `original` is the source of a line that was translated. An unknown or absent
-    `id` is an error; new lines are `SegmentNew`."""
+    """Changes to one line. `original` is the source of a line that was translated. `speaker` is the id or the name of a
+    speaker; a new name adds one. `voice`, `speed` and `level_db` are this line's own, None its speaker's. An unknown or
+    absent `id` is an error; new lines are `SegmentNew`."""
 
     id: str
     text: Text | UnsetType = UNSET
@@ -170,7 +175,10 @@ class SegmentEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     speaker: Short | UnsetType = UNSET
     skip: bool | UnsetType = UNSET
     start_locked: bool | UnsetType = UNSET
-    locked_rate: Annotated[float, msgspec.Meta(ge=MIN_RATE, le=MAX_RATE)] | UnsetType | None = UNSET
+    locked_rate: Rate | UnsetType | None = UNSET
+    voice: Short | UnsetType | None = UNSET
+    speed: Rate | UnsetType | None = UNSET
+    level_db: Level | UnsetType | None = UNSET
 
 
 class SegmentNew(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -202,10 +210,51 @@ class TranslateSegments(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class Segments(msgspec.Struct, frozen=True):
-    """The lines and their revision (the ETag, as `"REVISION"`)."""
+    """The lines with who speaks them, and their revision (the ETag, as `"REVISION"`)."""
 
     revision: int
     segments: Annotated[Sequence[Segment], msgspec.Meta(max_length=MAX_LINES)]
+    speakers: Sequence[Speaker] = ()
+
+
+class SpeakerFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What can be chosen of a speaker; see `Speaker`."""
+
+    name: Short | UnsetType = UNSET
+    colour: Annotated[int, msgspec.Meta(ge=0, lt=COLOURS)] | UnsetType = UNSET
+    voice: Short | UnsetType | None = UNSET
+    voice_model: Short | UnsetType = UNSET
+    speed: Rate | UnsetType | None = UNSET
+    level_db: Level | UnsetType = UNSET
+
+
+class SpeakerPatch(SpeakerFields, frozen=True, forbid_unknown_fields=True):
+    """Changes to a speaker."""
+
+
+class SpeakerNew(SpeakerFields, frozen=True, forbid_unknown_fields=True):
+    """A new speaker ("Speaker N" without a name), and the ids of the lines that they say."""
+
+    segments: Annotated[Sequence[Id], _CHANGES] = ()
+
+
+class SpeakerMerge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The id of the speaker who gets the lines."""
+
+    into: Id
+
+
+class SpeakerTold(Speaker, frozen=True, kw_only=True):
+    """A speaker, and how many lines they have."""
+
+    lines: int
+
+
+class Speakers(msgspec.Struct, frozen=True):
+    """The speakers; their revision is that of the lines."""
+
+    revision: int
+    speakers: Sequence[SpeakerTold]
 
 
 class JobPage(msgspec.Struct, frozen=True):

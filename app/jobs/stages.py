@@ -15,6 +15,7 @@ from app.domain.job import Job
 from app.domain.media import Artifact, MediaInfo
 from app.domain.secret_names import Keys
 from app.domain.segment import Clip, Placement, Segment
+from app.domain.speaker import Speaker
 from app.domain.stage_outputs import Mixed, Sound
 from app.domain.stages import Stage
 from app.dubbing.context import Context, Report, local_copies
@@ -65,12 +66,21 @@ class WorkStore(Protocol):
     def segments(self, job_id: str) -> tuple[int, tuple[Segment, ...]]: ...
 
     def append_segments(
-        self, job_id: str, added: Iterable[Segment], *, stage: str, fingerprint: str, output: Any
+        self,
+        job_id: str,
+        added: Iterable[Segment],
+        *,
+        stage: str,
+        fingerprint: str,
+        output: Any,
+        speakers: Sequence[Speaker] | None = ...,
     ) -> int: ...
 
     def clear_segments(self, job_id: str) -> tuple[int, tuple[str, ...]]: ...
 
-    def replace_segments(self, job_id: str, changed: Sequence[Segment]) -> int: ...
+    def replace_segments(
+        self, job_id: str, changed: Sequence[Segment], speakers: Sequence[Speaker] | None = ...
+    ) -> int: ...
 
     def refer(self, job_id: str, keys: Collection[str]) -> None: ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, select
 
 from app.domain.errors import DubError
@@ -12,10 +13,22 @@ from app.domain.job import Job, JobState
 from app.domain.problems.jobs import JOB_STATE
 from app.domain.problems.lines import EDIT_CONFLICT, TOO_MANY_LINES
 from app.domain.segment import MAX_LINES, Segment
+from app.domain.speaker import Script, Speaker
 from app.storage import batches, rows
 from app.storage import tables as t
 from app.storage.active_jobs import ActiveJobs
 from app.storage.database import reading
+
+
+class Edited(msgspec.Struct, frozen=True):
+    """What an edit gave: the new revision, all lines and speakers, the lines that are new or changed, the ids of those
+    that are gone, and whether the speakers have changed."""
+
+    revision: int
+    script: Script
+    changed: tuple[Segment, ...]
+    gone: tuple[str, ...]
+    recast: bool
 
 
 class JobLines(ActiveJobs):
@@ -26,10 +39,24 @@ class JobLines(ActiveJobs):
         with reading(self._engine) as c:
             return rows.job_row(c, job_id).job.revision, rows.segments_of(c, job_id)
 
+    def script(self, job_id: str) -> tuple[int, Script]:
+        """The revision, the lines by start, and their speakers. Raises job_not_found."""
+        with reading(self._engine) as c:
+            row = rows.job_row(c, job_id)
+            return row.job.revision, Script(rows.segments_of(c, job_id), row.speakers)
+
     def append_segments(
-        self, job_id: str, added: Iterable[Segment], *, stage: str, fingerprint: str, output: Any
+        self,
+        job_id: str,
+        added: Iterable[Segment],
+        *,
+        stage: str,
+        fingerprint: str,
+        output: Any,
+        speakers: Sequence[Speaker] | None = None,
     ) -> int:
         """Add recognised lines and, in the same transaction, remember how far recognition is; returns the new revision.
+        `speakers` become the job's, unless None.
 
         Of very many lines only the last are in that transaction: killed before it, they are to be cleared. Raises
         too_many_lines.
@@ -42,6 +69,8 @@ class JobLines(ActiveJobs):
             if rows.job_row(c, job_id).job.segment_count > MAX_LINES:
                 raise DubError(TOO_MANY_LINES, f"A job may have {MAX_LINES}.")
             rows.put_stage(c, job_id, stage, fingerprint, output, 0.0)
+            if speakers is not None:
+                rows.put_speakers(c, job_id, speakers)
             return rows.next_revision(c, job_id)
 
     def clear_segments(self, job_id: str) -> tuple[int, tuple[str, ...]]:
@@ -52,43 +81,44 @@ class JobLines(ActiveJobs):
         with self._engine.begin() as c:
             return rows.next_revision(c, job_id), gone
 
-    def replace_segments(self, job_id: str, changed: Sequence[Segment]) -> int:
-        """Put these lines in place of those with the same ids, all or nothing; returns the new revision. Raises
-        job_not_found."""
+    def replace_segments(
+        self, job_id: str, changed: Sequence[Segment], speakers: Sequence[Speaker] | None = None
+    ) -> int:
+        """Put these lines in place of those with the same ids, all or nothing; returns the new revision. `speakers`
+        become the job's, unless None. Raises job_not_found."""
         with self._engine.begin() as c:
             rows.check_seen(c, job_id)
             rows.delete_segments(c, job_id, [line.id for line in changed])
             rows.write_segments(c, job_id, changed)
+            if speakers is not None:
+                rows.put_speakers(c, job_id, speakers)
             return rows.next_revision(c, job_id)
 
-    def edit_segments(
-        self,
-        job_id: str,
-        revision: int,
-        allowed: Collection[JobState],
-        change: Callable[[Job, tuple[Segment, ...]], Sequence[Segment]],
-    ) -> tuple[int, tuple[Segment, ...], tuple[Segment, ...], tuple[str, ...]]:
-        """Replace the lines by what `change` makes of them, all or nothing.
-
-        Returns the new revision, all lines, those that are new or changed, and the ids of those that are gone. Raises
-        edit_conflict when `revision` is not the current one, job_state, job_not_found, and whatever `change` raises.
-        """
+    def edit_script(
+        self, job_id: str, revision: int, allowed: Collection[JobState], change: Callable[[Job, Script], Script]
+    ) -> Edited:
+        """Replace the lines and their speakers by what `change` makes of them, all or nothing. Raises edit_conflict
+        when `revision` is not the current one, job_state, job_not_found, and whatever `change` raises."""
         # the lines of a revision never change: they are read and changed while others write
         with reading(self._engine) as c:
             job = self._editable(c, job_id, revision, allowed)
-            before = rows.segments_of(c, job_id)
-        known = {segment.id: segment for segment in before}
-        after = {segment.id: segment for segment in change(job, before)}
+            before = Script(rows.segments_of(c, job_id), rows.job_row(c, job_id).speakers)
+        known = {segment.id: segment for segment in before.segments}
+        script = change(job, before)
+        after = {segment.id: segment for segment in script.segments}
         changed = tuple(segment for segment in after.values() if known.get(segment.id) != segment)
         gone = tuple(known.keys() - after.keys())
-        if changed or gone:
+        recast = script.speakers != before.speakers
+        if changed or gone or recast:
             with self._engine.begin() as c:
                 self._editable(c, job_id, revision, allowed)
                 rows.delete_segments(c, job_id, [*gone, *(segment.id for segment in changed if segment.id in known)])
                 rows.write_segments(c, job_id, changed)
+                if recast:
+                    rows.put_speakers(c, job_id, script.speakers)
                 revision = rows.next_revision(c, job_id)
         lines = tuple(sorted(after.values(), key=lambda line: (line.start_s, line.end_s, line.id)))
-        return revision, lines, changed, gone
+        return Edited(revision, Script(lines, script.speakers), changed, gone, recast)
 
     def _editable(self, c: Connection, job_id: str, revision: int, allowed: Collection[JobState]) -> Job:
         job = rows.job_row(c, job_id).job

@@ -9,6 +9,7 @@ import msgspec
 from app.domain.choices import Choices
 from app.domain.dub_options import DubOptions
 from app.domain.job import Job
+from app.domain.speaker import Speaker
 
 PARTIAL: Final = "partial:"  # begins the fingerprint of a stage that has not finished
 
@@ -23,6 +24,7 @@ class JobRow(msgspec.Struct, frozen=True):
     workflow_id: str | None
     rendered_options: DubOptions | None
     choices_changed: dict[str, int]  # by field of `app.domain.choices`: the choices' revision of its last change
+    speakers: tuple[Speaker, ...] = ()
 
     @property
     def choices(self) -> Choices:

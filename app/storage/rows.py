@@ -16,6 +16,7 @@ from app.domain.media import Artifact, ArtifactKind, MediaInfo
 from app.domain.plain_text import plain
 from app.domain.problems.jobs import JOB_NOT_FOUND
 from app.domain.segment import LeftOut, Segment, Translation, Word
+from app.domain.speaker import Speaker
 from app.domain.subtitle_file import SubtitleReading
 from app.domain.voice_chosen import VoiceChosen
 from app.storage import tables as t
@@ -122,7 +123,16 @@ def to_job(row: Row[Any], segment_count: int, owned: list[Artifact], *, has_sour
         language_certainty=row.language_certainty,
         voice_chosen=None if row.voice_chosen is None else msgspec.convert(row.voice_chosen, VoiceChosen),
     )
-    return JobRow(job, row.source_key, row.subtitles_key, row.stem_key, row.workflow_id, rendered, row.choices_changed)
+    return JobRow(
+        job,
+        row.source_key,
+        row.subtitles_key,
+        row.stem_key,
+        row.workflow_id,
+        rendered,
+        row.choices_changed,
+        msgspec.convert(row.speakers, tuple[Speaker, ...]),
+    )
 
 
 def to_artifact(row: Row[Any]) -> Artifact:
@@ -180,9 +190,16 @@ def segments_of(c: Connection, job_id: str) -> tuple[Segment, ...]:
             msgspec.convert(r.left_out, tuple[LeftOut, ...]),
             r.original,
             Translation(r.translation),
+            r.voice,
+            r.speed,
+            r.level_db,
         )
         for r in found
     )
+
+
+def put_speakers(c: Connection, job_id: str, speakers: Sequence[Speaker]) -> None:
+    c.execute(update(t.jobs).where(t.jobs.c.id == job_id).values(speakers=msgspec.to_builtins(speakers)))
 
 
 def segment_rows(job_id: str, added: Iterable[Segment]) -> list[dict[str, Any]]:

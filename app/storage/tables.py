@@ -73,6 +73,7 @@ jobs = Table(
     Column("joined", JSON),  # what was made of short subtitles
     Column("language_certainty", Float),
     Column("voice_chosen", JSON),  # by the server, for the voice that is told by none
+    Column("speakers", JSON, nullable=False, server_default="[]"),  # of `segments.speaker`
     Column("error", JSON),
     Column("workflow_id", String(96)),
     Column("created_at", Float, nullable=False),
@@ -99,6 +100,9 @@ segments = Table(
     Column("left_out", JSON, nullable=False, server_default="[]"),
     Column("original", Text, nullable=False, server_default=""),  # what was translated
     Column("translation", String(16), nullable=False, server_default=""),
+    Column("voice", Text),
+    Column("speed", Float),
+    Column("level_db", Float),
 )
 
 stages = Table(  # finished stages: the output and the hash of the inputs that made it

@@ -37,6 +37,12 @@ TIMES_INVALID: Final = Problem(
 SEGMENT_NOT_FOUND: Final = Problem(
     "segment_not_found", 404, "This line does not exist.", "Reload the job; it may have been merged or removed."
 )
+SPEAKER_NOT_FOUND: Final = Problem(
+    "speaker_not_found", 404, "This speaker does not exist.", "Reload the job; they may have been merged with another."
+)
+TOO_MANY_SPEAKERS: Final = Problem(
+    "too_many_speakers", 422, "A job may not have this many speakers.", "Merge some of them."
+)
 EDIT_CONFLICT: Final = Problem(
     "edit_conflict", 412, "The lines were changed in the meantime.", "Reload the lines and make the change again."
 )

@@ -48,12 +48,14 @@ GAIN_STEP_DB: Final = 0.25  # the loudness misses its target by half of this at 
 
 
 class ClipLevels(msgspec.Struct, frozen=True):
-    """A ready clip at its place, with its energies and the largest magnitudes of 5 ms each (`clip_cache`)."""
+    """A ready clip at its place, with its energies and the largest magnitudes of 5 ms each (`clip_cache`). `level_db`
+    is the person's wish, on top of what is found."""
 
     start_n: int
     length_n: int
     energies: Doubles
     peaks: Floats
+    level_db: float = 0.0
 
     @property
     def span(self) -> tuple[float, float]:
@@ -99,6 +101,7 @@ def choose(
         voices_db = [
             db + _raised_db(voice, db, bed, wishes.keep_db) for voice, db in zip(voices, voices_db, strict=True)
         ]
+    voices_db = [db + voice.level_db for voice, db in zip(voices, voices_db, strict=True)]
     lines = _lines(
         voices, voices_db, bed, wishes.keep_db if wishes.background == Background.KEEP else 0.0, depth_db, least_lu
     )

@@ -83,7 +83,7 @@ class FitRequest(msgspec.Struct, frozen=True):
 
 
 class MixClip(msgspec.Struct, frozen=True):
-    """A placed clip; see `app.domain.segment.Placement`."""
+    """A placed clip; see `app.domain.segment.Placement`. `level_db` is on top of the level that is found for it."""
 
     path: str
     start_s: float
@@ -91,6 +91,7 @@ class MixClip(msgspec.Struct, frozen=True):
     rate: float
     trim_start_s: float
     trim_end_s: float
+    level_db: float = 0.0
 
 
 class Ducking(msgspec.Struct, frozen=True):

@@ -91,3 +91,38 @@ def test_a_line_can_be_heard(studio: Studio, api: httpx.Client) -> None:
         assert sound.getnchannels() == 1
         assert sound.getnframes() / sound.getframerate() > 0.2
     refused(api.post(f"/api/jobs/{studio.ids[4]}/segments/none/preview"), 404, "segment_not_found")
+
+
+def test_speakers_are_changed_by_the_etag_of_the_lines(studio: Studio, api: httpx.Client) -> None:
+    path = f"/api/jobs/{studio.ids[4]}/speakers"
+    first = api.get(path)
+    assert first.json()["speakers"] == []
+    refused(api.post(path, json={"name": "Anna"}), 428, "precondition_required")
+    tag = {"If-Match": first.headers["etag"]}
+    made = api.post(path, json={"name": "Anna", "voice": "espeak:de", "segments": ["s0", "s1"]}, headers=tag)
+    (anna,) = made.json()["speakers"]
+    assert [line["speaker"] for line in made.json()["segments"]] == [anna["id"], anna["id"], ""]
+    refused(api.post(path, json={"name": "Ben"}, headers=tag), 412, "edit_conflict")
+    tag = {"If-Match": made.headers["etag"]}
+    refused(api.patch(f"{path}/{anna['id']}", json={"level_db": 99}, headers=tag), 400, "invalid_request")
+    refused(api.patch(f"{path}/{anna['id']}", json={"voice": "x"}, headers=tag), 422, "voice_unknown")
+    refused(api.patch(f"{path}/nobody", json={"name": "X"}, headers=tag), 404, "speaker_not_found")
+    changed = api.patch(f"{path}/{anna['id']}", json={"level_db": -2, "speed": 1.1}, headers=tag)
+    assert changed.json()["speakers"] == [{**anna, "level_db": -2.0, "speed": 1.1}]
+    tag = {"If-Match": changed.headers["etag"]}
+    lines = f"/api/jobs/{studio.ids[4]}/segments"
+    edit = [{"id": "s2", "speaker": "Ben", "voice": "espeak:fr", "speed": 0.9, "level_db": 1}]
+    edited = api.patch(lines, json={"edit": edit}, headers=tag)
+    ben = edited.json()["speakers"][1]
+    assert {key: edited.json()["segments"][2][key] for key in ("speaker", "voice", "speed", "level_db")} == {
+        "speaker": ben["id"],
+        "voice": "espeak:fr",
+        "speed": 0.9,
+        "level_db": 1.0,
+    }
+    tag = {"If-Match": edited.headers["etag"]}
+    merged = api.post(f"{path}/{ben['id']}/merge", json={"into": anna["id"]}, headers=tag)
+    assert {line["speaker"] for line in merged.json()["segments"]} == {anna["id"]}
+    assert [one["lines"] for one in api.get(path).json()["speakers"]] == [3]
+    gone = api.delete(f"{path}/{anna['id']}", headers={"If-Match": merged.headers["etag"]})
+    assert gone.json()["speakers"] == [] and {line["speaker"] for line in gone.json()["segments"]} == {""}

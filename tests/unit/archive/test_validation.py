@@ -95,7 +95,9 @@ def test_a_title_and_a_speaker_are_cleaned(shelf: Shelf, other: Shelf) -> None:
 
     (taken,) = take(other, rebuilt(exported(shelf), edit("jobs/", change)))
     assert taken.title == other.store.get(taken.job_id).title == "]0;ownedFilm gpj.exe31m"
-    assert other.store.segments(taken.job_id)[1][0].speaker == "]0;ownedFilm gpj.exe31m"
+    _, script = other.store.script(taken.job_id)
+    (speaker,) = script.speakers
+    assert (script.segments[0].speaker, speaker.name) == (speaker.id, "]0;ownedFilm gpj.exe31m")
 
 
 def test_the_command_line_ends_with_the_status_of_bad_input_and_no_traceback(

@@ -16,13 +16,14 @@ from app.domain.errors import DubError
 from app.domain.media import MediaInfo, VideoStream
 from app.domain.segment import Clip, Placement, Segment
 from app.dubbing import disk_estimate
+from app.dubbing.casting import VoiceChoice
 from app.dubbing.context import Context
 from app.dubbing.disk_estimate import finish_bytes, ingest_bytes, line_bytes, mix_bytes, scratch
 from app.dubbing.ingest import ingest
 from app.dubbing.mixing.mix import mixdown
-from app.dubbing.synthesize import VoiceChoice, synthesize
+from app.dubbing.synthesize import synthesize
 from app.dubbing.worker.tasks import IngestRequest
-from app.speech.ports import SpeechRequest, Spoken
+from app.speech.ports import SpeechRequest, SpeedLimits, Spoken
 from app.storage.blobs import FolderBlobs
 from app.storage.disk_floor import Floor
 from app.storage.disk_floors import Disks
@@ -139,6 +140,7 @@ class Stub:
     """A voice that counts what it speaks, a second of 22 kHz for each line."""
 
     name = "stub"
+    speeds = SpeedLimits(0.5, 2.0)
 
     def __init__(self) -> None:
         self.spoken = 0

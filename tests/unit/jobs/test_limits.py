@@ -22,6 +22,7 @@ from app.domain.problems.jobs import JOB_NOT_FOUND
 from app.domain.problems.lines import EDIT_CONFLICT, TEXT_TOO_LONG, TOO_MANY_LINES
 from app.domain.problems.requests import DATABASE_BUSY
 from app.domain.segment import MAX_CHANGES, MAX_LINES, Segment
+from app.domain.speaker import Script
 from app.domain.stages import names
 from app.jobs import editing
 from app.jobs.patient_store import patient
@@ -142,24 +143,26 @@ def test_lines_are_read_and_changed_before_the_database_is_held(house: House) ->
     def begin(connection: object) -> None:
         writing.append(not connection.get_execution_options().get("autodubber_reading"))  # type: ignore[attr-defined]
 
-    def change(_job: Job, before: tuple[Segment, ...]) -> list[Segment]:
+    def change(_job: Job, before: Script) -> Script:
         assert writing == [False]
-        return list(before[1:])
+        return Script(before.segments[1:], before.speakers)
 
     event.listen(engine, "begin", begin)
-    revision, after, changed, gone = house.store.edit_segments(job.id, job.revision, frozenset(JobState), change)
-    assert (writing, revision, len(after), changed, len(gone)) == ([False, True], job.revision + 1, 99, (), 1)
+    edited = house.store.edit_script(job.id, job.revision, frozenset(JobState), change)
+    after = edited.script.segments
+    assert (writing, edited.revision, len(after)) == ([False, True], job.revision + 1, 99)
+    assert (edited.changed, len(edited.gone), edited.recast) == ((), 1, False)
     assert after == house.store.segments(job.id)[1]
 
 
 def test_an_edit_that_was_overtaken_while_it_was_made_is_refused(house: House) -> None:
     job = long_job(house, 3)
 
-    def overtaken(_job: Job, before: tuple[Segment, ...]) -> list[Segment]:
+    def overtaken(_job: Job, before: Script) -> Script:
         house.service.edit(job.id, job.revision, SegmentChanges(add=(SegmentNew("faster", 0.1, 0.2),)))
-        return list(before[1:])
+        return Script(before.segments[1:], before.speakers)
 
-    refused(EDIT_CONFLICT, lambda: house.store.edit_segments(job.id, job.revision, frozenset(JobState), overtaken))
+    refused(EDIT_CONFLICT, lambda: house.store.edit_script(job.id, job.revision, frozenset(JobState), overtaken))
     assert len(house.service.segments(job.id).segments) == 4
 
 

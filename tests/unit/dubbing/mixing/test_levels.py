@@ -235,3 +235,10 @@ def test_hiss_alone_stays_hiss() -> None:
     assert _choose(wishes, _energies(-65, 60), []).gain_db == 30.0
     spoken = _choose(wishes, _energies(-65, 60), _voices(-20, -20))
     assert spoken.gain_db < 10.0  # the voice sets the level, not the hiss
+
+
+def test_a_speaker_is_heard_as_much_quieter_as_a_person_wishes() -> None:
+    voices = _voices(-20, -26)
+    wished = [voices[0], msgspec.structs.replace(voices[1], level_db=-6.0)]
+    plain = _choose(DUCK, _energies(-30, 30), voices).voices_db
+    assert _choose(DUCK, _energies(-30, 30), wished).voices_db == [plain[0], pytest.approx(plain[1] - 6.0)]

@@ -14,16 +14,17 @@ import pytest
 from app.domain.dub_options import JoinShortCues, changed
 from app.domain.job import Joined
 from app.domain.segment import LeftOut, LeftOutKind, Placement, Segment, Word
+from app.dubbing.casting import VoiceChoice, speakable, spoken_lines
 from app.dubbing.context import Context
 from app.dubbing.pipeline import original_spans
 from app.dubbing.spoken.cues_to_lines import lines_of, recognised
 from app.dubbing.subtitles.cues import Cue, cues_for, source_subtitles_for, subtitles_for
 from app.dubbing.subtitles.srt_vtt import parse
-from app.dubbing.synthesize import VoiceChoice, requests_for, speakable
 from app.dubbing.transcribe import transcribe
 from app.jobs import editing
 from app.jobs.schemas import SegmentChanges, SegmentEdit
-from app.speech.ports import Recognised
+from app.speech.ports import Recognised, SpeedLimits
+from app.speech.registry import Registry
 from tests.unit.jobs.house import MEDIA
 from tests.unit.jobs.test_options import OPTIONS
 
@@ -241,9 +242,10 @@ def test_no_emoji_and_no_address_reaches_a_voice_whoever_wrote_it() -> None:
         line("https://example.org"),
         line("me@example.org, you"),
     ]
-    requests = requests_for(lines, VoiceChoice("v:a", "", 1.0, "en"), "a")
-    assert [request.text for _, request in requests] == ["Go to now.", "you"]
-    assert [request.previous_text + request.next_text for _, request in requests] == ["you", "Go to now."]
+    engines = cast(Registry, SimpleNamespace(voice=lambda name: (SimpleNamespace(speeds=SpeedLimits(0.5, 2.0)), "a")))
+    requests = [each.request for each in spoken_lines(lines, VoiceChoice("v:a", "", 1.0, "en"), engines)]
+    assert [request.text for request in requests] == ["Go to now.", "you"]
+    assert [request.previous_text + request.next_text for request in requests] == ["you", "Go to now."]
 
 
 def test_subtitles_of_the_dub_have_what_is_spoken_and_those_of_the_original_all() -> None:

@@ -344,6 +344,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/speakers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetSpeakers
+         * @description Who speaks, with how many lines each has; their revision is the lines', as ETag.
+         */
+        get: operations["getSpeakers"];
+        put?: never;
+        /**
+         * AddSpeaker
+         * @description Add a speaker, who gets the lines that are named: so one speaker is split in two.
+         */
+        post: operations["addSpeaker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/speakers/{speaker_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * RemoveSpeaker
+         * @description Take a speaker away; the lines stay, with no speaker.
+         */
+        delete: operations["removeSpeaker"];
+        options?: never;
+        head?: never;
+        /**
+         * ChangeSpeaker
+         * @description Change a speaker's name, colour, voice, speed or level.
+         */
+        patch: operations["changeSpeaker"];
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/speakers/{speaker_id}/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * MergeSpeaker
+         * @description Give all lines of a speaker to another, and take the speaker away.
+         */
+        post: operations["mergeSpeaker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/settings": {
         parameters: {
             query?: never;
@@ -1041,6 +1109,8 @@ export interface components {
             job_id: string;
             segments: components["schemas"]["Segment"][];
             seq: number;
+            /** @default [] */
+            speakers?: components["schemas"]["Speaker"][];
             /** @constant */
             type: "snapshot";
         };
@@ -1473,17 +1543,20 @@ export interface components {
             id: string;
             /** @default [] */
             left_out?: components["schemas"]["LeftOut"][];
+            level_db?: number | null;
             locked_rate?: number | null;
             /** @default  */
             original?: string;
             skip: boolean;
             source_text: string;
             speaker: string;
+            speed?: number | null;
             /** @default false */
             start_locked?: boolean;
             start_s: number;
             text: string;
             translation?: components["schemas"]["Translation"];
+            voice?: string | null;
             words: components["schemas"]["Word"][];
         };
         /** SegmentChanges */
@@ -1499,13 +1572,16 @@ export interface components {
         SegmentEdit: {
             end_s?: number;
             id: string;
+            level_db?: number | null;
             locked_rate?: number | null;
             original?: string;
             skip?: boolean;
             speaker?: string;
+            speed?: number | null;
             start_locked?: boolean;
             start_s?: number;
             text?: string;
+            voice?: string | null;
         };
         /** SegmentNew */
         SegmentNew: {
@@ -1519,6 +1595,8 @@ export interface components {
         Segments: {
             revision: number;
             segments: components["schemas"]["Segment"][];
+            /** @default [] */
+            speakers?: components["schemas"]["Speaker"][];
         };
         /** SegmentsChanged */
         SegmentsChanged: {
@@ -1527,6 +1605,7 @@ export interface components {
             revision: number;
             segments: components["schemas"]["Segment"][];
             seq: number;
+            speakers?: components["schemas"]["Speaker"][] | null;
             /** @constant */
             type: "segments";
         };
@@ -1548,6 +1627,60 @@ export interface components {
             min_speed: number;
             subtitle_encodings: components["schemas"]["Encoding"][];
             version: string;
+        };
+        /** Speaker */
+        Speaker: {
+            colour: number;
+            id: string;
+            /** @default 0 */
+            level_db?: number;
+            name: string;
+            speed?: number | null;
+            voice?: string | null;
+            /** @default  */
+            voice_model?: string;
+        };
+        /** SpeakerMerge */
+        SpeakerMerge: {
+            into: string;
+        };
+        /** SpeakerNew */
+        SpeakerNew: {
+            colour?: number;
+            level_db?: number;
+            name?: string;
+            /** @default [] */
+            segments?: string[];
+            speed?: number | null;
+            voice?: string | null;
+            voice_model?: string;
+        };
+        /** SpeakerPatch */
+        SpeakerPatch: {
+            colour?: number;
+            level_db?: number;
+            name?: string;
+            speed?: number | null;
+            voice?: string | null;
+            voice_model?: string;
+        };
+        /** SpeakerTold */
+        SpeakerTold: {
+            colour: number;
+            id: string;
+            /** @default 0 */
+            level_db?: number;
+            lines: number;
+            name: string;
+            speed?: number | null;
+            voice?: string | null;
+            /** @default  */
+            voice_model?: string;
+        };
+        /** Speakers */
+        Speakers: {
+            revision: number;
+            speakers: components["schemas"]["SpeakerTold"][];
         };
         /** SpeedLimits */
         SpeedLimits: {
@@ -3154,6 +3287,413 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["SplitSegment"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segments"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    getSpeakers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Speakers"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    addSpeaker: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the lines that the change is for. */
+                "If-Match"?: string | null;
+            };
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SpeakerNew"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segments"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    removeSpeaker: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the lines that the change is for. */
+                "If-Match"?: string | null;
+            };
+            path: {
+                job_id: string;
+                speaker_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segments"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    changeSpeaker: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the lines that the change is for. */
+                "If-Match"?: string | null;
+            };
+            path: {
+                job_id: string;
+                speaker_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SpeakerPatch"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segments"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    mergeSpeaker: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the lines that the change is for. */
+                "If-Match"?: string | null;
+            };
+            path: {
+                job_id: string;
+                speaker_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SpeakerMerge"];
             };
         };
         responses: {

@@ -17,6 +17,7 @@ export type LeftOut = Schemas['LeftOut'];
 export type SubtitleReading = Schemas['SubtitleReading'];
 export type SubtitlePreview = Schemas['SubtitlePreview'];
 export type Segments = Schemas['Segments'];
+export type Speaker = Schemas['Speaker'];
 export type SegmentChanges = Schemas['SegmentChanges'];
 export type SegmentEdit = Schemas['SegmentEdit'];
 export type Estimate = Schemas['Estimate'];

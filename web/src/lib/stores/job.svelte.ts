@@ -80,7 +80,7 @@ export class JobStore {
 		switch (message.type) {
 			case 'snapshot':
 				this.#job = message.job;
-				this.lines.take({ revision: message.job.revision, segments: message.segments });
+				this.lines.take({ revision: message.job.revision, segments: message.segments, speakers: message.speakers });
 				this.lines.reconnected();
 				return;
 			case 'state':
@@ -94,7 +94,7 @@ export class JobStore {
 				return;
 			}
 			case 'segments':
-				this.lines.apply(message.revision, message.segments, message.removed);
+				this.lines.apply(message.revision, message.segments, message.removed, message.speakers);
 				return;
 			case 'deleted':
 				this.#gone = true;

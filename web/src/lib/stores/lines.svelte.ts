@@ -1,6 +1,6 @@
 import { ApiError, asApiError } from '$lib/api/problems';
 import { editSegments, getSegments, mergeSegment, splitSegment } from '$lib/api/segments';
-import type { Segment, SegmentChanges, Segments } from '$lib/api/types';
+import type { Segment, SegmentChanges, Segments, Speaker } from '$lib/api/types';
 import { History, type Snapshot } from './history.svelte';
 import { Line, pick, type Draft } from './line.svelte';
 
@@ -14,6 +14,7 @@ const AUTOSAVE_MS = 700;
  */
 export class LinesStore {
 	#lines = $state.raw<Line[]>([]);
+	#speakers = $state.raw<readonly Speaker[]>([]);
 	#revision = $state(0);
 	#busy = $state(false);
 	#error = $state.raw<ApiError | null>(null);
@@ -38,6 +39,9 @@ export class LinesStore {
 	get all(): readonly Line[] {
 		return this.#lines;
 	}
+	get speakers(): readonly Speaker[] {
+		return this.#speakers;
+	}
 	get revision(): number {
 		return this.#revision;
 	}
@@ -48,6 +52,11 @@ export class LinesStore {
 		return this.#history;
 	}
 
+	/** Who says the line; undefined when that is not known. */
+	speakerOf(line: Line): Speaker | undefined {
+		return this.#speakers.find((speaker) => speaker.id === line.speaker);
+	}
+
 	find(id: string): Line | undefined {
 		return this.#lines.find((line) => line.id === id);
 	}
@@ -55,20 +64,22 @@ export class LinesStore {
 	// ---- updates from the server
 
 	/** All lines as the server has them; what the person has not saved yet stays. */
-	take({ revision, segments }: Segments): void {
+	take({ revision, segments, speakers = [] }: Segments): void {
 		if (revision < this.#revision) return;
 		const known = new Map(this.#lines.map((line) => [line.id, line]));
 		this.#lines = segments.map((segment) => merged(known.get(segment.id), segment));
+		this.#speakers = speakers;
 		this.#revision = revision;
 	}
 
 	/** Some lines as the server has them now, and those that are gone. */
-	apply(revision: number, changed: readonly Segment[], removed: readonly string[]): void {
+	apply(revision: number, changed: readonly Segment[], removed: readonly string[], speakers?: readonly Speaker[] | null): void {
 		if (revision < this.#revision) return;
 		const lines = new Map(this.#lines.map((line) => [line.id, line]));
 		for (const id of removed) lines.delete(id);
 		for (const segment of changed) lines.set(segment.id, merged(lines.get(segment.id), segment));
 		this.#lines = [...lines.values()].sort((a, b) => a.saved.start_s - b.saved.start_s);
+		if (speakers) this.#speakers = speakers;
 		this.#revision = revision;
 	}
 
@@ -187,12 +198,14 @@ export class LinesStore {
 	async #restore(target: Snapshot | null): Promise<void> {
 		if (!target) return;
 		const here = new Map(this.#lines.map((line) => [line.id, line]));
-		for (const { id, draft } of target) here.get(id)?.write(draft);
+		const known = new Set(['', ...this.#speakers.map((speaker) => speaker.id)]);
+		const said = (draft: Draft): Draft => ({ ...draft, speaker: known.has(draft.speaker) ? draft.speaker : '' }); // who is gone stays gone
+		for (const { id, draft } of target) here.get(id)?.write(said(draft));
 		const wanted = new Set(target.map(({ id }) => id));
 		const add = target.filter(({ id }) => !here.has(id));
 		const remove = [...here.keys()].filter((id) => !wanted.has(id));
 		if (!add.length && !remove.length) return this.#soon();
-		const news = add.map(({ draft: { text, start_s, end_s, speaker } }) => ({ text, start_s, end_s, speaker }));
+		const news = add.map(({ draft }) => said(draft)).map(({ text, start_s, end_s, speaker }) => ({ text, start_s, end_s, speaker }));
 		await this.#now(() => this.#change({ add: news, remove }));
 		this.#adopt(add, here);
 	}

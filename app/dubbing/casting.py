@@ -1,0 +1,103 @@
+"""Says with which voice, speed and level each line is spoken: its own, else its speaker's, else the job's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from app.domain.secret_names import NO_KEYS, Keys
+from app.domain.segment import Segment
+from app.domain.speaker import Speaker
+from app.domain.voice_chosen import VoiceChosen
+from app.dubbing.spoken.unspeakable import voiced
+from app.speech.ports import SpeechRequest, Voice
+from app.speech.registry import Registry, engine_of
+
+
+class VoiceChoice(msgspec.Struct, frozen=True):
+    """How a job's lines are spoken. `voice` is "ENGINE:VOICE". `speakers` may have voices of their own, and of other
+    engines; `keys` are the person's own, by engine. `chosen`: the server has chosen `voice`, not the person."""
+
+    voice: str
+    model: str
+    speed: float
+    language: str | None
+    speakers: tuple[Speaker, ...] = ()
+    keys: Keys = NO_KEYS
+    chosen: VoiceChosen | None = None
+
+    def of(self, line: Segment) -> LineVoice:
+        speaker = next((speaker for speaker in self.speakers if speaker.id == line.speaker), None)
+        voice, model = self.voice, self.model
+        if speaker is not None and speaker.voice is not None:
+            voice, model = speaker.voice, speaker.voice_model or _same_engine(model, voice, speaker.voice)
+        if line.voice is not None:
+            voice, model = line.voice, _same_engine(model, voice, line.voice)
+        theirs = speaker.speed if speaker is not None else None
+        level_db = speaker.level_db if speaker is not None else 0.0
+        return LineVoice(
+            voice,
+            model,
+            line.speed or theirs or self.speed,
+            level_db if line.level_db is None else line.level_db,
+        )
+
+
+class LineVoice(msgspec.Struct, frozen=True):
+    """How one line is spoken; `level_db` is on top of what the mix finds."""
+
+    voice: str
+    model: str
+    speed: float
+    level_db: float
+
+
+class SpokenLine(msgspec.Struct, frozen=True):
+    """A line, the engine that speaks it, and what is asked of that."""
+
+    line: Segment
+    voice: Voice
+    request: SpeechRequest
+
+
+def speakable(segments: Sequence[Segment]) -> tuple[Segment, ...]:
+    """The lines that get a voice: not skipped, and with something to say ("..." has nothing, nor has an emoji)."""
+    return tuple(
+        segment
+        for segment in segments
+        if not segment.skip and any(character.isalnum() for character in voiced(segment.text))
+    )
+
+
+def spoken_lines(segments: Sequence[Segment], choice: VoiceChoice, engines: Registry) -> tuple[SpokenLine, ...]:
+    """Each speakable line with its engine and request; neighbours of the same speaker give the intonation's context. A
+    speed that an engine cannot speak at is left to the fit, beyond its limits.
+
+    No emoji, no address and no mark-up is in a request, wherever the line came from. Raises engine_unknown.
+    """
+    lines = speakable(segments)
+    texts = [voiced(line.text).strip() for line in lines]
+    found = []
+    for i, line in enumerate(lines):
+        how = choice.of(line)
+        voice, voice_id = engines.voice(how.voice)
+        before = texts[i - 1] if i and lines[i - 1].speaker == line.speaker else ""
+        after = texts[i + 1] if i + 1 < len(lines) and lines[i + 1].speaker == line.speaker else ""
+        request = SpeechRequest(
+            voice_id,
+            how.model,
+            texts[i],
+            choice.language,
+            min(max(how.speed, voice.speeds.min), voice.speeds.max),
+            before,
+            after,
+            choice.keys.of(engine_of(how.voice)),
+        )
+        found.append(SpokenLine(line, voice, request))
+    return tuple(found)
+
+
+def _same_engine(model: str, voice: str, other: str) -> str:
+    """The model that goes with the other voice: the same where it is of the same engine."""
+    return model if engine_of(voice) == engine_of(other) else ""
