@@ -77,7 +77,20 @@ async def finish(
             if video is None:
                 out = folder / f"video.{extension}"
                 video = await _video(
-                    context, source, info, sound, track, texts, options, language, folder, out, report, cache, source_id
+                    context,
+                    source,
+                    info,
+                    sound,
+                    track,
+                    texts,
+                    options,
+                    language,
+                    folder,
+                    out,
+                    report,
+                    cache,
+                    kept.pieces if kept is not None else None,
+                    source_id,
                 )
                 if kept is not None:
                     video = await asyncio.to_thread(kept.keep, video)
@@ -145,6 +158,7 @@ async def _video(
     out: Path,
     report: Report,
     cache: Path | None,
+    pieces: Path | None,
     source_id: str,
 ) -> Muxed:
     """Write `out`."""
@@ -185,6 +199,7 @@ async def _video(
         original=info.audio[heard] if keeps else None,
         source_language=original,
         burned=burned,
+        pieces=pieces,
         limits=context.limits,
     )
     await muxing.mux(request, lambda fraction: report(copied + fraction * (1 - copied), ""))

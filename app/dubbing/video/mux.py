@@ -12,16 +12,18 @@ import msgspec
 
 from app.domain.dub_options import Container
 from app.domain.errors import DubError
-from app.domain.media import FORMAT_WHITELIST, AudioStream, MediaInfo, Obstacle
+from app.domain.media import FORMAT_WHITELIST, Obstacle
 from app.domain.problems.uploads import DISK_FULL
 from app.dubbing.subtitles.cues import flatten
-from app.dubbing.subtitles.srt_vtt import Cue, write_srt, write_vtt
-from app.dubbing.video import containers
+from app.dubbing.subtitles.srt_vtt import write_srt, write_vtt
+from app.dubbing.video import containers, mux_pieces
 from app.dubbing.video.containers import output_extension as output_extension
+from app.dubbing.video.mux_request import CueTrack as CueTrack
+from app.dubbing.video.mux_request import DubbedTrack as DubbedTrack
+from app.dubbing.video.mux_request import MuxRequest as MuxRequest
 from app.media import ffmpeg, mp4, mp4_index
 from app.media.ffmpeg import Input
 from app.media.track_languages import track_language
-from app.system.children import NO_LIMITS, Limits
 from app.system.disk_full import is_disk_full
 
 # One damaged packet may claim to be shown hours after it is decoded, which MP4 cannot say.
@@ -41,68 +43,31 @@ _LEAST_CUES_BYTES: Final = 4096
 _DEMUXERS: Final = {".m4a": "mov", ".opus": "ogg"}
 
 
-class DubbedTrack(msgspec.Struct, frozen=True):
-    """The first sound of a file, on the video's timeline. `codec` is FFmpeg's name of it; `language` is ISO 639-1 or
-    None."""
-
-    path: Path
-    codec: str
-    language: str | None
-    title: str = "Dub"
-
-
-class CueTrack(msgspec.Struct, frozen=True):
-    """Soft subtitles. `language` is ISO 639-1 or None."""
-
-    cues: tuple[Cue, ...]
-    language: str | None
-    title: str
-
-
-class MuxRequest(msgspec.Struct, frozen=True):
-    """`out`'s extension names the container: mp4, mkv, webm, or m4a for sound alone; `output_extension` says which
-    takes the picture.
-
-    The first dub comes first; `default` counts them and is what a player starts with. `original` is the source's track
-    to keep, `source_language` what is spoken in it. `burned` is what `app.dubbing.video.burn` made: it replaces the
-    source's picture. `work` is a folder for small files.
-    """
-
-    source: Path
-    out: Path
-    info: MediaInfo
-    duration_s: float
-    dubs: tuple[DubbedTrack, ...]
-    work: Path
-    lines: tuple[CueTrack, ...] = ()
-    original: AudioStream | None = None
-    source_language: str | None = None
-    burned: Path | None = None
-    default: int = 0
-    limits: Limits = NO_LIMITS
-
-
 async def mux(request: MuxRequest, report: ffmpeg.Report) -> None:
     """Write the output: the picture stream-copied, the dubs, then (when wished) the original sound, soft subtitles, the
     source's metadata, chapters and (MP4 to MP4) cover picture. Nothing is cut: the output lasts as long as the source.
     Raises as `ffmpeg.run`.
+
+    Of an MP4 to an MP4, the samples are copied here, in pieces, and FFmpeg writes the headers
+    (`app.dubbing.video.mux_pieces`). FFmpeg does all of it where something of the file is not understood.
     """
+    outlined = await mux_pieces.outlined(request) if mux_pieces.is_possible(request) else None
+    headers = outlined or request
     chapters = request.work / "chapters.txt"
-    await ffmpeg.run(_read_chapters(request, chapters), lambda _: None, limits=request.limits)
+    await ffmpeg.run(_read_chapters(headers, chapters), lambda _: None, limits=request.limits)
     await asyncio.to_thread(_mend, chapters)
     lines = await asyncio.to_thread(_write_lines, request)
+    finish = functools.partial(_finish, request, has_lines=bool(lines))
+    if outlined is not None:
+        await ffmpeg.run(_command(outlined, chapters, lines), lambda _: None, limits=request.limits)
+        if await mux_pieces.join(request, outlined.out, report, finish):
+            return
     try:
-        finish = functools.partial(_finish, request, has_lines=bool(lines))
         await ffmpeg.run(_command(request, chapters, lines), report, limits=request.limits, finish=finish)
     # a file of just 4 GiB: FFmpeg moves the media itself, and makes the index of wider numbers
     except _NarrowIndexError:
-        finish = functools.partial(_finish, request, has_lines=bool(lines))
-        await ffmpeg.run(
-            _command(request, chapters, lines, ("-movflags", "+faststart")),
-            report,
-            limits=request.limits,
-            finish=finish,
-        )
+        command = _command(request, chapters, lines, ("-movflags", "+faststart"))
+        await ffmpeg.run(command, report, limits=request.limits, finish=finish)
 
 
 class _NarrowIndexError(Exception):

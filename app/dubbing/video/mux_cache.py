@@ -1,6 +1,7 @@
 """Keeps a finished video until it is in the store, so that a kill in between needs no second mux.
 
-A mux is one pass of ffmpeg and cannot be cut; what comes after it (the video is read, and hashed) is work of its own.
+A mux by FFmpeg is one pass and cannot be cut; that of an MP4 goes on where it was. What comes after it (the video is
+read, and hashed) is work of its own.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from app.system.durable_files import Durable, move
 
 _FACTS: Final = "made"
 _STEPS: Final = "sha256"
+_PIECES: Final = "pieces"
 
 
 class Muxed(msgspec.Struct, frozen=True):
@@ -40,6 +42,11 @@ class MuxCache:
         """Where the video's hash is kept on the way."""
         return self._folder / _STEPS
 
+    @property
+    def pieces(self) -> Path:
+        """A folder for what a mux has copied so far."""
+        return self._folder / _PIECES
+
     def find(self) -> Muxed | None:
         data = load(self._folder / _FACTS)
         found = None if data is None else msgspec.json.decode(data, type=Muxed)
@@ -52,6 +59,7 @@ class MuxCache:
         self._folder.mkdir(parents=True, exist_ok=True)
         move(source, Path(kept.path), durable=Durable.CONTENT)
         store(self._folder / _FACTS, msgspec.json.encode(kept))
+        shutil.rmtree(self.pieces, ignore_errors=True)
         return kept
 
 

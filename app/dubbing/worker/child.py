@@ -33,6 +33,8 @@ TASKS: Final[dict[str, tuple[str, str, str]]] = {
     "ingest": ("app.dubbing.ingest", "ingest", "IngestRequest"),
     "fit": ("app.dubbing.timing.fit", "place_task", "FitRequest"),
     "mix": ("app.dubbing.mixing.mix", "mixdown", "MixRequest"),
+    "outline": ("app.dubbing.video.mux_tables", "outline_task", "OutlineRequest"),
+    "join_tracks": ("app.dubbing.video.mux_tables", "join_tracks_task", "JoinTracksRequest"),
     "join": ("app.dubbing.video.burn_join", "join_task", "JoinRequest"),
 }
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>

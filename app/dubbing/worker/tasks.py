@@ -60,6 +60,38 @@ class JoinedPicture(msgspec.Struct, frozen=True):
     damaged: int | None = None
 
 
+class OutlineRequest(msgspec.Struct, frozen=True):
+    """MP4 files and where the outline of each goes (`app.media.mp4_outline`)."""
+
+    files: tuple[tuple[str, str], ...]
+
+
+class JoinedTrack(msgspec.Struct, frozen=True):
+    """A track of an MP4, counted from 0. `start_s` is what the file's clock shows at the beginning; `kind` is
+    "video" or "audio"."""
+
+    path: str
+    number: int
+    kind: str
+    start_s: float = 0.0
+
+
+class JoinTracksRequest(msgspec.Struct, frozen=True):
+    """Tracks become one MP4, `out`, with the headers of `frame`, whose first tracks they are; the others of `frame` are
+    taken as they are. `position` is a file that says how far a killed run came."""
+
+    frame: str
+    tracks: tuple[JoinedTrack, ...]
+    out: str
+    position: str
+
+
+class TablesRead(msgspec.Struct, frozen=True):
+    """Why FFmpeg must do it instead; None where it need not."""
+
+    unsuitable: str | None = None
+
+
 class FitLine(msgspec.Struct, frozen=True):
     """A line to place: its slot, and its clip (mono WAV). `speed` is what the wished speed still asks of us (1.0:
     nothing).
