@@ -27,6 +27,7 @@ from app.dubbing.video.containers import must_encode, output_extension
 from app.dubbing.video.mux_cache import MuxCache, Muxed
 from app.dubbing.worker.client import run_task
 from app.dubbing.worker.tasks import ProbeRequest
+from app.media import mp4
 
 _BURNING = 0.95  # the share of the work, where the picture is encoded
 _BUSY = ("encoding the picture", "burning subtitles")
@@ -100,13 +101,19 @@ async def finish(
                 video.encoded_for,
                 kept.steps if kept is not None else None,
             )
-        duration_s = (
-            await run_task("probe", ProbeRequest(str(made)), MediaInfo, report=lambda _: None, limits=context.limits)
-        ).duration_s
+        duration_s = await _lasts_s(context, made)
         artifacts = await asyncio.to_thread(lambda: [keep_artifact(context, path, kind) for path, kind in files])
         if info.video is not None:  # last: from then on it is no longer where the next run would find it
             artifacts.insert(0, await asyncio.to_thread(keep_artifact, context, made, ArtifactKind.VIDEO, steps))
     return Finished(tuple(artifacts), duration_s, picture, reason)
+
+
+async def _lasts_s(context: Context, made: Path) -> float:
+    lasts_s = await asyncio.to_thread(mp4.duration_s, made) if made.suffix == ".mp4" else None
+    if lasts_s is not None:
+        return lasts_s
+    info = await run_task("probe", ProbeRequest(str(made)), MediaInfo, report=lambda _: None, limits=context.limits)
+    return info.duration_s
 
 
 def has_source_subtitles(options: DubOptions, language: str | None) -> bool:

@@ -53,6 +53,17 @@ def trim_to(path: Path, duration_s: float) -> None:
             _write(file, header, longest, (16, 4), (24, 8))
 
 
+def duration_s(path: Path) -> float | None:
+    """How long the longest track is, by the header of a finished MP4; None where it has none. FFmpeg would read the
+    whole index for it."""
+    with path.open("rb") as file:
+        file.seek(0, 2)
+        for header, _ in boxes(file, [b"moov", b"mvhd"], 0, file.tell()):
+            timescale = _number(file, header, (12, 4), (20, 4))
+            return _number(file, header, (16, 4), (24, 8)) / timescale if timescale else None
+    return None
+
+
 def _trim_edits(file: BinaryIO, track: tuple[int, int], most: int) -> int | None:
     """Shorten what the edit list shows to `most` ticks of the movie; returns how long that is, None without an edit
     list."""

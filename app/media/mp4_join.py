@@ -22,7 +22,7 @@ from app.media.mp4_movie import Block, Edit, Movie, Track
 from app.media.mp4_parts import Copied, Part, box, full_box, rebuilt, size_of, write
 from app.media.mp4_tables import Span, read
 
-_CHUNK_S: Final = 0.5  # of each track in turn: a player reads all of them at the same place
+_CHUNK_S: Final = 1.0  # of each track in turn: a player reads all of them at the same place
 _SPAN_BYTES: Final = 1 << 24  # read at once
 _PIECE: Final = 1 << 22
 _WRITES: Final = 1_000  # Linux takes 1,024 buffers at once
@@ -72,6 +72,7 @@ class Join:
             self._layouts[number].add(at, block)
             at += int(block.sizes.sum())
         self.media_bytes = at
+        self.length_s = 0.0  # of what is shown and heard
         self._head = self._index()
 
     def write(
@@ -126,7 +127,7 @@ class Join:
         frame = self._frame
         brand: list[Part] = [Copied(frame.file, at, size) for at, size in _brand(frame)]
         shown = [_shown(source, layout) for source, layout in zip(self._sources, self._layouts, strict=True)]
-        longest = max((delay + length for delay, length, _ in shown), default=0.0)
+        self.length_s = longest = max((delay + length for delay, length, _ in shown), default=0.0)
 
         def moov(first_at: int, *, is_wide: bool) -> list[Part]:
             numbers = iter(range(len(self._sources)))

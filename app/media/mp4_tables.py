@@ -35,10 +35,13 @@ def one(file: BinaryIO, names: list[bytes], span: Span) -> Span:
 def some(file: BinaryIO, names: list[bytes], span: Span) -> list[Span]:
     """Where the contents of the boxes at the end of this path lie. Raises UnsuitableError for very many."""
     found: list[Span] = []
-    for box in boxes(file, names, *span):
-        if len(found) == MOST_BOXES or box[1] > span[1]:
-            raise UnsuitableError(f"too many boxes {names[-1]!r}, or one too long")
-        found.append(box)
+    try:
+        for box in boxes(file, names, *span):
+            if len(found) == MOST_BOXES or box[1] > span[1]:
+                raise UnsuitableError(f"too many boxes {names[-1]!r}, or one too long")
+            found.append(box)
+    except struct.error as error:
+        raise UnsuitableError("a box goes on beyond the end of the file") from error
     return found
 
 

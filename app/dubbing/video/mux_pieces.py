@@ -68,7 +68,7 @@ async def join(
     folder = request.pieces or request.work
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     out = folder / _FILE
-    asked = JoinTracksRequest(str(headers), _tracks(request), str(out), str(folder / _POSITION))
+    asked = JoinTracksRequest(str(headers), request.duration_s, _tracks(request), str(out), str(folder / _POSITION))
     joined = await run_task("join_tracks", asked, TablesRead, report=report, limits=request.limits)
     if joined.unsuitable is not None:
         log.info("mux_by_ffmpeg", extra={"reason": joined.unsuitable})

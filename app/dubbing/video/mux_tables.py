@@ -12,11 +12,12 @@ import msgspec
 from app.dubbing.mixing.cache_file import load, store
 from app.dubbing.worker.tasks import JoinedTrack, JoinTracksRequest, OutlineRequest, TablesRead
 from app.media.mp4_join import Join, Position, Source
-from app.media.mp4_movie import Movie, Track, is_plain
+from app.media.mp4_movie import Movie, is_plain
 from app.media.mp4_outline import first_sample, write_outline
 from app.media.mp4_tables import UnsuitableError
 
 _HANDLERS: Final = {"video": b"vide", "audio": b"soun"}
+_MOST_OFF_S: Final = 1.0  # a damaged table says hours; FFmpeg knows how to read some of these files
 _QUICKTIME: Final = b"qt  "  # its descriptions of sound are not those of an MP4
 
 
@@ -49,6 +50,8 @@ def join_tracks_task(request: JoinTracksRequest, report: Callable[[float], None]
                     raise UnsuitableError("FFmpeg has copied another sample")
             sources += [Source(frame, track, keeps_description=True) for track in frame.tracks[len(sources) :]]
             join = Join(frame, sources)
+            if abs(join.length_s - request.duration_s) > _MOST_OFF_S:
+                raise UnsuitableError(f"the tables last {join.length_s:.1f} s")
             join.write(Path(request.out), found, report, lambda reached: store(position, msgspec.json.encode(reached)))
         except UnsuitableError as error:
             return TablesRead(str(error))
@@ -58,7 +61,7 @@ def join_tracks_task(request: JoinTracksRequest, report: Callable[[float], None]
 def _source(movie: Movie, wanted: JoinedTrack) -> Source:
     if wanted.number >= len(movie.tracks):
         raise UnsuitableError("a track is missing")
-    track: Track = movie.tracks[wanted.number]
+    track = movie.tracks[wanted.number]
     if track.handler != _HANDLERS[wanted.kind] or not track.samples or not is_plain(movie, track):
         raise UnsuitableError("a track that cannot be copied as it is")
     is_sound_of_mp4 = wanted.kind == "audio" and movie.brand != _QUICKTIME

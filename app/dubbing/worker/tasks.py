@@ -78,9 +78,11 @@ class JoinedTrack(msgspec.Struct, frozen=True):
 
 class JoinTracksRequest(msgspec.Struct, frozen=True):
     """Tracks become one MP4, `out`, with the headers of `frame`, whose first tracks they are; the others of `frame` are
-    taken as they are. `position` is a file that says how far a killed run came."""
+    taken as they are. `duration_s` is how long the file lasts, by what was decoded; `position` is a file that says how
+    far a killed run came."""
 
     frame: str
+    duration_s: float
     tracks: tuple[JoinedTrack, ...]
     out: str
     position: str

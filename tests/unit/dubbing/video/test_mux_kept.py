@@ -53,7 +53,7 @@ async def killed(made_of: Context, folder: Path, monkeypatch: pytest.MonkeyPatch
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(finishing, where, ended if where == "run_task" else ended_at_once)
+        patch.setattr(finishing, where, ended if where == "_lasts_s" else ended_at_once)
         with pytest.raises(Killed):
             await run(made_of, folder)
 
@@ -72,7 +72,7 @@ def muxed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return outputs
 
 
-@pytest.mark.parametrize("where", ["run_task", "keep_artifact"])
+@pytest.mark.parametrize("where", ["_lasts_s", "keep_artifact"])
 async def test_a_kill_behind_the_mux_costs_no_second_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, muxed: list[Path], where: str
 ) -> None:
@@ -92,7 +92,7 @@ async def test_a_video_of_other_inputs_is_not_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, muxed: list[Path]
 ) -> None:
     made_of = context(tmp_path)
-    await killed(made_of, tmp_path, monkeypatch, "run_task")
+    await killed(made_of, tmp_path, monkeypatch, "_lasts_s")
     await run(made_of, tmp_path, name="others")
     assert len(muxed) == 2
     assert len(list((made_of.cache / "job").iterdir())) <= 1
