@@ -1,0 +1,1 @@
+"""Speech and everything else of a recording, told apart."""

@@ -1,0 +1,1 @@
+"""Spleeter's two stems, on torch and without TensorFlow."""
