@@ -45,7 +45,7 @@ SUBJECTS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     (
         "Recognition",
         "",
-        ("recognizer", "model", "model_url", "device"),
+        ("recognizer", "model", "model_url", "separation_model_url", "device"),
         "AUTODUBBER_MODEL=small\nAUTODUBBER_MODEL_URL=https://mirror.example/whisper/{sha256}/{file}",
     ),
     (

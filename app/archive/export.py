@@ -251,7 +251,7 @@ def _named(job: PortableJob, key: str) -> tuple[str, str]:
     roles = {job.source_key: "source", job.stem_key: "background", job.subtitles_key: "subtitles"}
     if key in roles:
         return roles[key], job.title
-    return {"clips": "spoken line", "ingest": "for recognition and mixing"}.get(
+    return {"clips": "spoken line", "ingest": "for recognition and mixing", "separated": "without voices"}.get(
         key.partition("/")[0], "file"
     ), key.rpartition("/")[2]
 

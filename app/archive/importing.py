@@ -110,7 +110,7 @@ def _second_reading(
             other: set[str] = set()
             for entry in job.files:
                 if not _is_the_same(entry, staged.get(entry.key), blobs):
-                    if entry.key in staged or not entry.key.startswith(("clips/", "ingest/")):
+                    if entry.key in staged or not entry.key.startswith(("clips/", "ingest/", "separated/")):
                         raise DubError(ARCHIVE_INVALID, f"blobs/{entry.key} is here already, with other content.")
                     other.add(entry.key)
             yield job, staged, other

@@ -88,6 +88,12 @@ def add(dub: argparse.ArgumentParser) -> None:
         help="original sound: lowered under the voice, kept, or removed",
     )
     mix.add_argument(
+        "--separate",
+        choices=("off", "auto", "on"),
+        help="take the old voice out of the original and keep its music (default: auto: where the model is here; "
+        "on downloads it once, 73 MB, MIT)",
+    )
+    mix.add_argument(
         "--stem", type=Path, metavar="FILE", help="music and effects track (no voices) that replaces the original sound"
     )
     mix.add_argument(

@@ -29,6 +29,7 @@ _GIVEN: Final = frozenset(
 )
 # Arguments whose name differs from that of their option.
 OPTION_OF: Final = {
+    "separate": "--separate",
     "duck_db": "--duck-db",
     "duck_attack_s": "--duck-attack",
     "duck_hold_s": "--duck-hold",

@@ -80,6 +80,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         _doc("Where neural voices are downloaded from, filled in likewise. Empty: their public addresses."),
     ] = ""
+    separation_model_url: Annotated[
+        str,
+        _doc("Where the model that tells speech from music is downloaded from, likewise. Empty: its public address."),
+    ] = ""
     device: Annotated[str, _doc("cpu, cuda, or auto.", choices=("auto", "cpu", "cuda"))] = "auto"
     voice: Annotated[
         str,

@@ -31,6 +31,15 @@ class Background(StrEnum):
     REPLACE = "replace"
 
 
+class Separate(StrEnum):
+    """Whether the old voice is taken out of the original sound, so that its music stays; `auto`: where the model is
+    here and the original is lowered."""
+
+    OFF = "off"
+    AUTO = "auto"
+    ON = "on"
+
+
 class AudioFormat(StrEnum):
     """The format of the sound file: AAC in MP4, Opus in Ogg, MP3, or a lossless one."""
 
@@ -138,13 +147,15 @@ class TimingOptions(msgspec.Struct, frozen=True, kw_only=True):
 class MixOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The sound of the whole.
 
-    `duck_db` is how far the original, or its stem, is lowered under the voice (negative; None: as far as the voice
-    needs), with `duck_attack_s`, `duck_hold_s` and `duck_release_s`; `keep_db` is its level when it is kept.
-    `loudness_lufs` is the whole's integrated loudness, None leaves it.
+    `separate` makes a background without voices of the original; one that was brought goes before it. `duck_db` is how
+    far the original, or its stem, is lowered under the voice (negative; None: as far as the voice needs), with
+    `duck_attack_s`, `duck_hold_s` and `duck_release_s`; `keep_db` is its level when it is kept. `loudness_lufs` is the
+    whole's integrated loudness, None leaves it.
     """
 
     version: Version = 1
     background: Background = Background.DUCK
+    separate: Separate = Separate.AUTO
     duck_db: float | None = None
     duck_attack_s: float = 0.12
     duck_hold_s: float = 0.8
@@ -259,6 +270,8 @@ def effective(options: DubOptions) -> DubOptions:
         idle["duck_db"] = None
     if options.mix.background is not Background.KEEP:
         idle["keep_db"] = 0.0
+    if options.mix.background is Background.REPLACE:
+        idle["separate"] = Separate.AUTO
     return changed(options, **idle)
 
 

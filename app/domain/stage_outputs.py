@@ -42,6 +42,15 @@ class Translated(msgspec.Struct, frozen=True):
     failed: int
 
 
+class Separated(msgspec.Struct, frozen=True):
+    """The key of the original sound without voices; None where nothing was separated."""
+
+    background: str | None
+
+    def keys(self) -> tuple[str, ...]:
+        return () if self.background is None else (self.background,)
+
+
 class Mixed(msgspec.Struct, frozen=True):
     """The dubbed track as the video carries it, the sound alone as the person wants it (often the same file), and what
     was measured while they were made. LUFS and dBTP; None where the sound is silent.

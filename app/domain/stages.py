@@ -16,7 +16,7 @@ import msgspec
 from app.domain.job import Phase
 from app.domain.media import ArtifactKind
 from app.domain.segment import Clip, Placement
-from app.domain.stage_outputs import Finished, Mixed, Sound, Transcribed, Translated
+from app.domain.stage_outputs import Finished, Mixed, Separated, Sound, Transcribed, Translated
 
 
 def _none(output: Any) -> tuple[str, ...]:
@@ -150,6 +150,20 @@ TRANSLATE: Final = Stage(
     weight=0.1,
     first_cost=0.0,
 )
+SEPARATE: Final = Stage(
+    name="separate",
+    phase=Phase.RENDER,
+    title="Separate",
+    doing="separating",
+    options=("mix.separate", "mix.background", "recognition.audio_track"),
+    reads=("probe", "ingest"),
+    output=Separated,
+    files=Separated.keys,
+    folder="separated",
+    weight=0.3,
+    first_cost=0.0,
+    needs_original=True,
+)
 SYNTHESIZE: Final = Stage(
     name="synthesize",
     phase=Phase.RENDER,
@@ -187,7 +201,7 @@ MIX: Final = Stage(
     title="Mix",
     doing="mixing",
     options=_MIX_OPTIONS,
-    reads=("probe", "ingest", "transcribe", "synthesize", "fit"),
+    reads=("probe", "ingest", "transcribe", "separate", "synthesize", "fit"),
     output=Mixed,
     folder="artifacts",
     artifacts=(ArtifactKind.AUDIO, ArtifactKind.TRACK),
@@ -215,6 +229,7 @@ STAGES: tuple[Stage, ...] = (
     INGEST,
     TRANSCRIBE,
     TRANSLATE,
+    SEPARATE,
     SYNTHESIZE,
     FIT,
     MIX,

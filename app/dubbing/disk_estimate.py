@@ -30,6 +30,7 @@ _SPEECH_BYTES_S: Final = 32_300  # 16 kHz, 16 bit; the waveform and the energies
 _CODED_BYTES_S: Final = 25_000  # AAC or MP3 at 192 kb/s
 _PLAIN_BYTES_S: Final = 192_000  # WAV, 48 kHz stereo, 16 bit; no FLAC is larger
 _SAMPLES_BYTES_S: Final = 384_000  # 48 kHz stereo, 32 bit
+_PACKED_BYTES_S: Final = 120_000  # FLAC of music
 _CLIP_BYTES_S: Final = 96_000  # a line made ready for the mix: 48 kHz mono, 16 bit
 _DRAWN_BITS: Final = 0.12  # bits a pixel of H.264 at CRF 20, preset veryfast: films need less
 _SPOKEN_BYTES_S: Final = 88_200  # 44.1 kHz, 16 bit: no voice gives more
@@ -44,6 +45,11 @@ def ingest_bytes(info: MediaInfo) -> int:
     """The recognition track, the waveform and energies, twice: what a kill would cost is kept beside them; the
     thumbnail."""
     return round((info.duration_s or _UNKNOWN_S) * 2 * _SPEECH_BYTES_S) + _SMALL_BYTES
+
+
+def separation_bytes(duration_s: float) -> int:
+    """The background, twice: in pieces, and joined."""
+    return round(duration_s * 2 * _PACKED_BYTES_S) + _SMALL_BYTES
 
 
 def line_bytes(request: SpeechRequest) -> int:

@@ -213,12 +213,13 @@ async def mix(
     stem: Path | None = None,
     stem_id: str = "",
     levels_db: Mapping[str, float] = {},
+    gentle: bool = False,
 ) -> Mixed:
     """The voice over the background: one track, exactly as long as the video. `cache` keeps encoded chunks for the next
     edit.
 
     `source_id` and `stem_id` name the bytes of the source and of the stem (a background without voices that replaces
-    the original). `levels_db`, by line, are on top of what the mix finds.
+    the original; `gentle`: it was made of it). `levels_db`, by line, are on top of what the mix finds.
     """
     sounds = {clip.segment_id: sound_of(clip) for clip in clips}
     await asyncio.to_thread(cache.mkdir, parents=True, exist_ok=True)
@@ -261,6 +262,7 @@ async def mix(
             keep_db=options.mix.keep_db,
             stem=str(stem) if stem else None,
             stem_id=stem_id,
+            gentle=gentle,
             codec=codec,
             ducking=Ducking(
                 options.mix.duck_db, options.mix.duck_attack_s, options.mix.duck_hold_s, options.mix.duck_release_s

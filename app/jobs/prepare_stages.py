@@ -14,6 +14,7 @@ from app.domain.stage_outputs import Sound, Transcribed
 from app.dubbing import audio_tracks, pipeline
 from app.dubbing.artifacts import source_artifact, studio_artifacts
 from app.dubbing.context import Report
+from app.dubbing.separation.stage import prepare, worth_it
 from app.dubbing.transcribe import SUBTITLES, from_subtitles, no_speech, transcribe
 from app.jobs.stages import Done, StageBody, body_of, media_of
 from app.speech.ports import Recognised
@@ -39,6 +40,9 @@ class Probe(StageBody):
                 self._context, source, row.job.options, has_subtitles=row.subtitles_key is not None
             )
             digest = await asyncio.to_thread(self._digest, source, self._context.cache / row.job.id / _HASHED)
+        if worth_it(info, row.job.options):
+            engines, has_stem = self._context.engines, row.stem_key is not None
+            await prepare(engines, row.job.options, lambda message: report(0.0, message), has_stem=has_stem)
         artifact = source_artifact(row.source_key, info, digest)
         return Done(digest, artifacts=(artifact,), fields={"media": info})
 

@@ -92,7 +92,8 @@ class Mix(StageBody):
             pipeline.track_codec(row.job.options),
         ]
         parts = [levels] if (levels := _levels(row, self.lines(row))) else []
-        made = [self.clips(row), self.placements(row)]
+        made, separated = [self.clips(row), self.placements(row)], self.separated(row)
+        parts += [separated] if separated else []
         return [self.source_id(row), row.stem_key, *made, kept, chosen, pipeline.MIXING, *parts]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
@@ -100,8 +101,9 @@ class Mix(StageBody):
         placements, sound, source_id = await asyncio.to_thread(
             lambda: (self.placements(row), self.sound(row), self.source_id(row))
         )
+        stem_key = row.stem_key or await asyncio.to_thread(self.separated, row)
         cache = self._context.cache / row.job.id
-        async with self.local(row.source_key, *([row.stem_key] if row.stem_key else [])) as (source, *stem):
+        async with self.local(row.source_key, *([stem_key] if stem_key else [])) as (source, *stem):
             mixed = await pipeline.mix(
                 self._context,
                 source,
@@ -115,7 +117,8 @@ class Mix(StageBody):
                 cache,
                 report,
                 stem=stem[0] if stem else None,
-                stem_id=row.stem_key or "",
+                stem_id=stem_key or "",
+                gentle=row.stem_key is None and stem_key is not None,
                 levels_db=_levels(row, lines),
             )
         return Done(

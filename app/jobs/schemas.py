@@ -17,6 +17,7 @@ from app.domain.dub_options import (
     BurnSize,
     Container,
     JoinShortCues,
+    Separate,
     Task,
 )
 from app.domain.job import Job
@@ -76,6 +77,7 @@ class MixPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
     """Changes to `MixOptions`."""
 
     background: Background | UnsetType = UNSET
+    separate: Separate | UnsetType = UNSET
     duck_db: Annotated[float, msgspec.Meta(ge=-60, le=0)] | UnsetType | None = UNSET
     duck_attack_s: Annotated[float, msgspec.Meta(ge=0, le=2)] | UnsetType = UNSET
     duck_hold_s: Annotated[float, msgspec.Meta(ge=0, le=10)] | UnsetType = UNSET

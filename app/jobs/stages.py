@@ -16,7 +16,7 @@ from app.domain.media import Artifact, MediaInfo
 from app.domain.secret_names import Keys
 from app.domain.segment import Clip, Placement, Segment
 from app.domain.speaker import Speaker
-from app.domain.stage_outputs import Mixed, Sound
+from app.domain.stage_outputs import Mixed, Separated, Sound
 from app.domain.stages import Stage
 from app.dubbing.context import Context, Report, local_copies
 from app.jobs.events import Hub
@@ -138,6 +138,11 @@ class StageBody:
         found: Sound = self.output(row, stages.INGEST)
         return found
 
+    def separated(self, row: JobRow) -> str | None:
+        """The key of the original without voices, if it was separated."""
+        found: Separated = self.output(row, stages.SEPARATE)
+        return found.background
+
     def clips(self, row: JobRow) -> tuple[Clip, ...]:
         found: tuple[Clip, ...] = self.output(row, stages.SYNTHESIZE)
         return found
@@ -178,7 +183,7 @@ class StageWork:
         hub: Hub,
         digest: Callable[[Path, Path], str] = sha256_in_steps,
     ) -> None:
-        from app.jobs import prepare_stages, render_stages, translate_stage  # noqa: F401 - they register the bodies
+        from app.jobs import prepare_stages, render_stages, separate_stage, translate_stage  # noqa: F401 - they register the bodies
 
         self._bodies = {
             name: body(store=store, keys=keys, context=context, hub=hub, digest=digest) for name, body in BODIES.items()

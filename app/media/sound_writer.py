@@ -76,11 +76,22 @@ class SoundWriter:
             part = samples[at_n : at_n + _FRAME_N]
             if self._kind.sample_format == "fltp":
                 frame = AudioFrame.from_ndarray(np.ascontiguousarray(part.T), format="fltp", layout="stereo")
+                self._encode(frame, len(part))
             else:
-                frame = AudioFrame.from_ndarray(self._dithered(part).reshape(1, -1), format="s16", layout="stereo")
-            frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE_HZ, self._at_n, TICK
-            self._container.mux(self._stream.encode(frame))
-            self._at_n += len(part)
+                self._encode_pcm(self._dithered(part))
+
+    def write_pcm(self, samples: npt.NDArray[np.int16]) -> None:
+        """Append 16-bit samples (n, 2) as they are, to WAV or FLAC."""
+        for at_n in range(0, len(samples), _FRAME_N):
+            self._encode_pcm(np.ascontiguousarray(samples[at_n : at_n + _FRAME_N]))
+
+    def _encode_pcm(self, samples: npt.NDArray[np.int16]) -> None:
+        self._encode(AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="stereo"), len(samples))
+
+    def _encode(self, frame: AudioFrame, count_n: int) -> None:
+        frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE_HZ, self._at_n, TICK
+        self._container.mux(self._stream.encode(frame))
+        self._at_n += count_n
 
     def _dithered(self, samples: Samples) -> npt.NDArray[np.int16]:
         """16 bits with triangular dither of two steps, which makes the rounding error noise (Lipshitz, Wannamaker,

@@ -1,5 +1,8 @@
 """A recording of any length is separated piece by piece, each heard with its surroundings, joined without a seam.
 
+The recording has the mix's rate, 48 kHz. A model hears it at its own; only what it calls speech is brought back and
+taken away. So what it leaves alone stays as it was, above its own highest frequency too.
+
 A piece's answer depends on its own window alone. A run that was killed goes on at any piece, and its output is the
 same, bit for bit. Memory does not depend on the recording's length.
 """
@@ -10,18 +13,27 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
+import soxr  # type: ignore[import-untyped]
 
-from app.separation.ports import Separator, Stereo
+from app.separation.ports import RATE_HZ, Separator, Stereo
 
-# On each side of a piece: the network has no surroundings at a window's ends, and hears less well there.
-MARGIN_N: Final = 64 * 1024
-# Two neighbours agree but for what their other surroundings change; over 0.19 s that is inaudible.
-FADE_N: Final = 8 * 1024
+SOUND_HZ: Final = 48_000  # of the recording
+# 147 samples of the model last as long as 160 of the recording: pieces begin where both have one.
+_MODEL_N, _SOUND_N = 147, 160
+# On each side of a piece: the network has no surroundings at a window's ends, and hears less well there. 1.44 s.
+MARGIN_N: Final = 433 * _SOUND_N
+# Two neighbours agree but for what their other surroundings change; over 0.18 s that is inaudible.
+FADE_N: Final = 54 * _SOUND_N
 
 
 def piece_n(separator: Separator) -> int:
     """The samples that one piece adds to the output."""
-    return separator.window_n - 2 * MARGIN_N
+    return (separator.window_n // _MODEL_N) * _SOUND_N - 2 * MARGIN_N
+
+
+def reach_n(separator: Separator) -> int:
+    """The samples of the recording that are read for one piece."""
+    return -(-separator.window_n * _SOUND_N // _MODEL_N)
 
 
 def count(separator: Separator, length_n: int) -> int:
@@ -41,7 +53,7 @@ def background(
     rise = np.linspace(0.0, 1.0, FADE_N, endpoint=False, dtype=np.float32)[:, None]
     tail: Stereo | None = None
     for number in range(max(0, first - 1), pieces):
-        heard = separator.background(_window(separator, read, length_n, number))
+        heard = _without_speech(separator, _window(separator, read, length_n, number))
         piece = heard[MARGIN_N : MARGIN_N + step_n].copy()
         if tail is not None:
             piece[:FADE_N] = tail * (1 - rise) + piece[:FADE_N] * rise
@@ -53,7 +65,20 @@ def background(
 def _window(separator: Separator, read: Callable[[int, int], Stereo], length_n: int, number: int) -> Stereo:
     """The piece and its margins; silence where the recording has not begun, or has ended."""
     start_n = number * piece_n(separator) - MARGIN_N
-    first_n, until_n = max(0, start_n), min(length_n, start_n + separator.window_n)
-    window = np.zeros((separator.window_n, 2), np.float32)
+    first_n, until_n = max(0, start_n), min(length_n, start_n + reach_n(separator))
+    window = np.zeros((reach_n(separator), 2), np.float32)
     window[first_n - start_n : until_n - start_n] = read(first_n, until_n)
     return window
+
+
+def _without_speech(separator: Separator, sound: Stereo) -> Stereo:
+    """A window of the recording without what the model calls speech. The ends of it are not to be used."""
+    heard = _resampled(sound, SOUND_HZ, RATE_HZ, separator.window_n)
+    speech = _resampled(heard - separator.background(heard), RATE_HZ, SOUND_HZ, len(sound))
+    return sound - speech
+
+
+def _resampled(sound: Stereo, from_hz: int, to_hz: int, length_n: int) -> Stereo:
+    """At another rate, `length_n` samples long."""
+    made = np.asarray(soxr.resample(sound, from_hz, to_hz, quality="HQ"), np.float32)[:length_n]
+    return np.pad(made, ((0, length_n - len(made)), (0, 0)))

@@ -1,4 +1,4 @@
-"""The `Separator` protocol that every separation model implements."""
+"""The `Separator` protocol that every separation model implements, once loaded. `app.speech.ports` has its engine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 Stereo = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
-RATE_HZ = 44_100  # of all sound here; the recogniser's 16 kHz track would lose the music's upper half
+RATE_HZ = 44_100  # what a model hears; the recogniser's 16 kHz track would lose the music's upper half
 
 
 class Separator(Protocol):

@@ -14,6 +14,7 @@ from app.system.children import Limits
 from app.system.console import say
 
 if TYPE_CHECKING:
+    from app.speech.ports import Reserve
     from app.speech.registry import Registry
     from app.storage.disk_floors import Disks
     from app.translation.ports import Translator
@@ -66,12 +67,16 @@ def engines_of(
     model_paths: bool = False,
     disks: Disks | None = None,
 ) -> Registry:
-    """The recognisers and voices. `own_key` gives the server's own key for an engine; without it, `known_key` does.
-    `model_paths`: the operator asks, and may name any file as a model. What is downloaded has its room on `disks`.
+    """The recognisers, voices, translators and separators. `own_key` gives the server's own key for an engine; without
+    it, `known_key` does. `model_paths`: the operator asks, and may name any file as a model. What is downloaded has its
+    room on `disks`.
     """
+    from app.separation.spleeter.engine import SpleeterEngine
+    from app.speech.model_files import ModelFiles
     from app.speech.registry import build_registry
     from app.storage.disk_floors import reserved
 
+    reserve: Reserve | None = (lambda size_bytes, folder: reserved(disks, size_bytes, folder)) if disks else None
     own_key = own_key or functools.cache(lambda engine: known_key(settings, engine))
     return build_registry(
         models=settings.models,
@@ -86,8 +91,9 @@ def engines_of(
         elevenlabs_url=settings.elevenlabs_url,
         elevenlabs_model=settings.elevenlabs_model,
         elevenlabs_at_once=settings.elevenlabs_at_once,
-        reserve=(lambda size_bytes, folder: reserved(disks, size_bytes, folder)) if disks else None,
+        reserve=reserve,
         translators=translators_of(settings, own_key),
+        separators=(SpleeterEngine(ModelFiles(settings.models, reserve=reserve), settings.separation_model_url),),
     )
 
 

@@ -1,4 +1,4 @@
-"""The `Recognizer` and `Voice` protocols that every engine implements, and the types they exchange.
+"""The `Recognizer`, `Voice` and `SeparationEngine` protocols that every engine implements, and the types they exchange.
 
 An engine is one module that implements one protocol; `app.speech.registry` maps names to engines. Engines know nothing
 of jobs, databases or blobs. Every method may be called from any event loop of the process. Errors are catalogue errors
@@ -60,8 +60,8 @@ class CostUnit(msgspec.Struct, frozen=True):
 
 
 class EngineInfo(msgspec.Struct, frozen=True):
-    """`kind` is "recognizer", "voice" or "translator". Of a voice: the speeds that it takes, and what it costs
-    (None: nothing)."""
+    """`kind` is "recognizer", "voice", "translator" or "separator". Of a voice: the speeds that it takes, and what it
+    costs (None: nothing)."""
 
     name: str
     kind: str
@@ -242,3 +242,33 @@ class Voice(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+# ---------------------------------------------------------------- separation
+
+
+class SeparationEngine(Protocol):
+    """A model that tells speech from everything else. `app.separation.loading` loads it, in a child process."""
+
+    name: str
+    title: str
+    licence: str
+
+    async def info(self) -> EngineInfo: ...
+
+    def ready(self) -> bool:
+        """Whether it can work here and now, without a download. Blocks."""
+        ...
+
+    def check(self) -> None:
+        """Raise engine_unavailable where it never can."""
+        ...
+
+    def fingerprint(self) -> str:
+        """The model; equal fingerprints, equal sound. Blocks."""
+        ...
+
+    async def fetch(self, on_progress: Callable[[str], None]) -> Path:
+        """The model's path, whole and checked; downloads it if need be, and tells how far that is. Raises
+        engine_unavailable, model_download, model_damaged, disk_full."""
+        ...

@@ -16,7 +16,7 @@ from app.speech.espeak.voice import EspeakVoice
 from app.speech.local_voice import LocalVoice
 from app.speech.model_files import ModelFiles
 from app.speech.neural.voice import NeuralVoices
-from app.speech.ports import Availability, EngineInfo, Recognizer, Reserve, Voice, VoiceInfo
+from app.speech.ports import Availability, EngineInfo, Recognizer, Reserve, SeparationEngine, Voice, VoiceInfo
 from app.speech.whisper.models import ModelStore
 from app.speech.whisper.recognizer import FasterWhisper, OpenAIWhisper
 from app.translation.ports import Translator
@@ -40,11 +40,16 @@ class Registry:
     """The engines of this process."""
 
     def __init__(
-        self, recognizers: tuple[Recognizer, ...], voices: tuple[Voice, ...], translators: tuple[Translator, ...] = ()
+        self,
+        recognizers: tuple[Recognizer, ...],
+        voices: tuple[Voice, ...],
+        translators: tuple[Translator, ...] = (),
+        separators: tuple[SeparationEngine, ...] = (),
     ) -> None:
         self.recognizers: dict[str, Recognizer] = {one.name: one for one in recognizers}
         self.voices: dict[str, Voice] = {one.name: one for one in voices}
         self.translators: dict[str, Translator] = {one.name: one for one in translators}
+        self.separators: dict[str, SeparationEngine] = {one.name: one for one in separators}
 
     def recognizer(self, name: str) -> Recognizer:
         """Raises engine_unknown."""
@@ -57,6 +62,11 @@ class Registry:
         if name not in self.translators:
             raise DubError(ENGINE_UNKNOWN, f'"{name[:60]}" is not one of {", ".join(self.translators)}.')
         return self.translators[name]
+
+    @property
+    def separator(self) -> SeparationEngine | None:
+        """The engine that tells speech from music, if there is one."""
+        return next(iter(self.separators.values()), None)
 
     @property
     def keyed(self) -> tuple[str, ...]:
@@ -88,7 +98,9 @@ class Registry:
         asked = [one.info() for one in self.recognizers.values()] + [
             one.info(keys.of(one.name)) for one in self.voices.values()
         ]
-        return (*await _together(asked), *(_info(one, keys) for one in self.translators.values()))
+        separators = await _together([one.info() for one in self.separators.values()])
+        translators = (_info(one, keys) for one in self.translators.values())
+        return (*await _together(asked), *translators, *separators)
 
     async def all_voices(self, keys: Keys = NO_KEYS) -> tuple[VoiceInfo, ...]:
         """The voices of all available engines. An engine without a key, or that cannot be reached, has none: `infos`
@@ -133,6 +145,7 @@ def build_registry(
     elevenlabs_at_once: int = 0,
     reserve: Reserve | None = None,
     translators: tuple[Translator, ...] = (),
+    separators: tuple[SeparationEngine, ...] = (),
 ) -> Registry:
     """The engines with the operator's values; loads nothing heavy. `model_paths`: any file may be named as a model.
     `own_key` gives the server's own key for an engine, by its name; `reserve` is asked for the room of what is
@@ -152,4 +165,4 @@ def build_registry(
         most_at_once=elevenlabs_at_once,
     )
     local = LocalVoice(neural, espeak, downloads=voice_downloads)
-    return Registry(recognizers, (local, neural, espeak, elevenlabs), translators)
+    return Registry(recognizers, (local, neural, espeak, elevenlabs), translators, separators)

@@ -15,8 +15,8 @@ import msgspec
 from sqlalchemy import JSON, ColumnElement, Dialect, LargeBinary, Text, func, literal, or_
 from sqlalchemy.types import TypeDecorator
 
-_FOLDERS: Final = ("clips/", "artifacts/", "ingest/")
-_HASHED: Final = re.compile(r"(clips/|artifacts/|ingest/)([0-9a-f]{64})([./][\x21-\x7e]*)?")
+_FOLDERS: Final = ("clips/", "artifacts/", "ingest/", "separated/")
+_HASHED: Final = re.compile(r"(clips/|artifacts/|ingest/|separated/)([0-9a-f]{64})([./][\x21-\x7e]*)?")
 _HASH_BYTES: Final = 32
 _LONG_CHARACTERS: Final = 256  # of JSON: what is shorter gains nothing
 _LEVEL: Final = 6
@@ -82,7 +82,7 @@ class PackedJson(TypeDecorator[Any]):
 
 
 def in_folder(key: ColumnElement[str], folder: str) -> ColumnElement[bool]:
-    """Whether a `BlobKey` lies in that folder, one of clips, artifacts and ingest, however it is kept."""
+    """Whether a `BlobKey` lies in that folder, one of `_FOLDERS`, however it is kept."""
     number, name = bytes([_FOLDERS.index(f"{folder}/") + 1]), f"{folder}/"
     short = func.substr(key, 1, 1, type_=LargeBinary) == literal(number, LargeBinary)
     return or_(short, func.substr(key, 1, len(name), type_=Text) == literal(name, Text))

@@ -29,7 +29,7 @@ from app.storage.rows import GONE, seen
 
 ORPHAN_S: Final = DAY_S
 _BATCH: Final = 200  # files that one transaction deletes
-_FOLDERS: Final = {"clips": Kind.CLIPS, "artifacts": Kind.OUTPUTS}
+_FOLDERS: Final = {"clips": Kind.CLIPS, "artifacts": Kind.OUTPUTS, "separated": Kind.SOURCES}
 
 
 def kind_of(key: str, row: Any) -> Kind | None:
@@ -147,7 +147,8 @@ def take_clips(engine: Engine, blobs: BlobStore, job_id: str, before: float) -> 
 def _of_kind(c: Connection, row: Any, kind: Kind, limit: int | None = None) -> list[str]:
     """The rows of what a job needs of that kind."""
     key = t.blob_references.c.key
-    sources = or_(key.in_([name for name in (row.source_key, row.stem_key) if name]), in_folder(key, "ingest"))
+    brought = [name for name in (row.source_key, row.stem_key) if name]
+    sources = or_(key.in_(brought), in_folder(key, "ingest"), in_folder(key, "separated"))
     wanted = {Kind.CLIPS: in_folder(key, "clips"), Kind.OUTPUTS: in_folder(key, "artifacts")}.get(kind, sources)
     asked = select(key).where(t.blob_references.c.job_id == row.id, wanted)
     return [

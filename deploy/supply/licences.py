@@ -76,7 +76,8 @@ This is a reading in plain words, not legal advice.
 - **LGPL** (FFmpeg's libraries, psycopg, soxr): used unchanged, as libraries that can be exchanged. Passing them on
   needs their notices and the way to their source.
 - **MPL** (certifi, tqdm): files of theirs that somebody changes would have to be published; AutoDubber changes none.
-- **Models** are no part of the image. OpenAI's Whisper models are MIT; one is downloaded when it is first used.
+- **Models** are no part of the image. OpenAI's Whisper models and Deezer's Spleeter are MIT; one is downloaded when it
+  is first used.
 """
 
 

@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "how-to-add.md"
+RENDER = ["separate", "synthesize", "fit", "mix", "mux"]
 BLOCK = re.compile(r'^```(\w+) title="([^"]+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
 
@@ -122,7 +123,7 @@ print(json.dumps({
 }))
 """
     found = told(copy, code)
-    assert found["stages"] == ["probe", "ingest", "transcribe", "translate", "count", "synthesize", "fit", "mix", "mux"]
+    assert found["stages"] == ["probe", "ingest", "transcribe", "translate", "count", *RENDER]
     assert (found["default"], found["sent"], found["typed"], found["changes_the_mix"]) == (0.0, 2.0, 3.0, True)
     assert "fade_in_s" in found["refused"] and found["error"] == 429
 
@@ -173,5 +174,5 @@ def test_a_dub_goes_through_all_of_them(copy: Path, ffmpeg: str, tmp_path: Path)
     dubbed = json.loads(done.stdout)
     assert [line["text"] for line in dubbed["report"]["lines"]] == ["Beat 1", "Beat 2", "Beat 3"]
     first = ["probe", "ingest", "transcribe", "translate", "count"]
-    assert list(dubbed["stages_s"]) == [*first, "synthesize", "fit", "mix", "mux"]
+    assert list(dubbed["stages_s"]) == [*first, *RENDER]
     assert (tmp_path / "out" / "film.dub.mp4").stat().st_size > 0

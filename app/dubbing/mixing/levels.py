@@ -31,6 +31,9 @@ from app.dubbing.worker.tasks import Ducking
 
 VOICE_ABOVE_DUCKED_LU: Final = 15.0  # a voice-over is easy to follow from about 12 on; at 20 the original is inaudible
 LEAST_ABOVE_DUCKED_LU: Final = 12.0  # over what is loud under one line only
+# Over music whose old voice is gone nothing has to be drowned: it stays louder, and is only just lowered.
+VOICE_ABOVE_MUSIC_LU: Final = 10.0
+LEAST_ABOVE_MUSIC_LU: Final = 7.0
 # where the person wants the background as it is, or sets its depth: the voice must lead all the same
 LEAST_ABOVE_LU: Final = 5.0
 DEEPEST_DB: Final = -30.0
@@ -70,6 +73,7 @@ class MixChoices(msgspec.Struct, frozen=True):
     keep_db: float = 0.0
     kept: tuple[tuple[float, float], ...] = ()
     target_lufs: float | None = -16.0
+    gentle: bool = False
 
 
 class Levels(msgspec.Struct, frozen=True):
@@ -92,11 +96,9 @@ def choose(
     voice_lufs, bed_under = _voice_lufs(wishes, original, bed, voices)
     voices_db = [_clip_gain_db(voice_lufs, voice) for voice in voices]
     depth_db = _depth_db(wishes, voice_lufs, bed_under)
-    least_lu = (
-        LEAST_ABOVE_DUCKED_LU
-        if wishes.background != Background.KEEP and wishes.ducking.depth_db is None
-        else LEAST_ABOVE_LU
-    )
+    least_lu = LEAST_ABOVE_MUSIC_LU if wishes.gentle else LEAST_ABOVE_DUCKED_LU
+    if wishes.background == Background.KEEP or wishes.ducking.depth_db is not None:
+        least_lu = LEAST_ABOVE_LU
     if wishes.background == Background.KEEP:
         voices_db = [
             db + _raised_db(voice, db, bed, wishes.keep_db) for voice, db in zip(voices, voices_db, strict=True)
@@ -153,7 +155,8 @@ def _depth_db(wishes: MixChoices, voice_lufs: float, bed_under: float) -> float:
         return wishes.ducking.depth_db
     if bed_under == SILENT_LUFS:
         return 0.0
-    return rounded(min(max(voice_lufs - VOICE_ABOVE_DUCKED_LU - bed_under, DEEPEST_DB), 0.0), _LEVEL_STEP_DB)
+    above_lu = VOICE_ABOVE_MUSIC_LU if wishes.gentle else VOICE_ABOVE_DUCKED_LU
+    return rounded(min(max(voice_lufs - above_lu - bed_under, DEEPEST_DB), 0.0), _LEVEL_STEP_DB)
 
 
 def _clip_gain_db(voice_lufs: float, voice: ClipLevels) -> float:

@@ -135,7 +135,9 @@ class _Track:
 
 
 def _wishes(request: MixRequest) -> MixChoices:
-    return MixChoices(request.background, request.ducking, request.keep_db, request.kept, request.target_lufs)
+    return MixChoices(
+        request.background, request.ducking, request.keep_db, request.kept, request.target_lufs, request.gentle
+    )
 
 
 def _clips(request: MixRequest, cache: ClipCache, report: Report) -> list[StoredClip]:

@@ -32,6 +32,7 @@ TASKS: Final[dict[str, tuple[str, str, str]]] = {
     "probe": ("app.dubbing.probe", "probe_task", "ProbeRequest"),
     "ingest": ("app.dubbing.ingest", "ingest", "IngestRequest"),
     "fit": ("app.dubbing.timing.fit", "place_task", "FitRequest"),
+    "separate": ("app.dubbing.separation.background", "separate", "SeparateRequest"),
     "mix": ("app.dubbing.mixing.mix", "mixdown", "MixRequest"),
     "outline": ("app.dubbing.video.mux_tables", "outline_task", "OutlineRequest"),
     "join_tracks": ("app.dubbing.video.mux_tables", "join_tracks_task", "JoinTracksRequest"),
@@ -50,6 +51,7 @@ def main() -> int:
     # small matrices: threads would only wait for each other, and each takes address space
     for library in ("OPENBLAS", "OMP", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # a model's threads sleep while they wait
     soft_s, hard_s = resource.getrlimit(resource.RLIMIT_CPU)
     # the hard limit ends us like an out-of-memory kill would; the soft one says what it was
     if hard_s != resource.RLIM_INFINITY:

@@ -14,7 +14,7 @@ from app.domain.errors import DubError
 from app.domain.problems.media import MEDIA_DAMAGED, MEDIA_LIMIT
 from app.domain.problems.recognition import OUT_OF_MEMORY
 from app.domain.problems.requests import INTERNAL
-from app.dubbing.worker.tasks import IngestRequest, MixRequest, ProbeRequest
+from app.dubbing.worker.tasks import IngestRequest, MixRequest, ProbeRequest, SeparateRequest
 from app.system import children
 from app.system.children import Limits
 
@@ -30,6 +30,7 @@ _START_CPU_S: Final = 120
 _INGEST_SPEED: Final = 10  # at least so many times faster than the sound plays; measured: 200
 _ENDLESS_S: Final = 1e6  # a setting may say "inf"
 _MIX_SPEED: Final = 2  # measured: 60 on one core
+_SEPARATION_COST: Final = 5  # processor seconds for a second of sound; measured: 0.3
 
 
 def limits_of(request: msgspec.Struct, given: Limits) -> Limits:
@@ -45,6 +46,9 @@ def limits_of(request: msgspec.Struct, given: Limits) -> Limits:
     elif isinstance(request, MixRequest):
         memory_bytes = _CHILD_BYTES + request.threads * _THREAD_BYTES
         most = Limits(memory_bytes=memory_bytes, cpu_s=10 * _START_CPU_S + round(request.duration_s / _MIX_SPEED))
+    elif isinstance(request, SeparateRequest):  # torch maps what it never touches: the operator's limit of memory
+        cpu_s = 10 * _START_CPU_S + round(_SEPARATION_COST * request.duration_s)
+        most = Limits(cpu_s=cpu_s, output_bytes=(64 << 20) + round(request.duration_s * 200_000))
     return Limits(
         *(
             min(a, b) if a and b else a or b

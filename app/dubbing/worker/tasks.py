@@ -116,6 +116,31 @@ class FitRequest(msgspec.Struct, frozen=True):
     video_end_s: float
 
 
+class SeparateRequest(msgspec.Struct, frozen=True):
+    """The sound of a file without speech, `out`; see `app.dubbing.separation.background`. `engine` and `model` are what
+    `app.separation.loading` takes. `kept` is a folder that outlives a kill, and so is `spans`, in which is kept where
+    the decoders of the source begin.
+    """
+
+    path: str
+    source_id: str
+    audio_track: int
+    duration_s: float
+    engine: str
+    model: str
+    kept: str
+    spans: str
+    out: str
+    threads: int
+
+
+class SeparatedSound(msgspec.Struct, frozen=True):
+    """Pieces that were made now, and that an earlier run had left."""
+
+    made: int
+    found: int
+
+
 class MixClip(msgspec.Struct, frozen=True):
     """A placed clip; see `app.domain.segment.Placement`. `level_db` is on top of the level that is found for it."""
 
@@ -141,10 +166,11 @@ class Ducking(msgspec.Struct, frozen=True):
 class MixRequest(msgspec.Struct, frozen=True):
     """One dubbed track. `source` is None for a silent video; `source_id` names its bytes (a hash); `energies` are
     ingest's 100 ms K-weighted mean squares (float32). `stem` is a background without voices that is heard instead of
-    the source, in its place in time, named by `stem_id`. `target_lufs` None leaves the level; `chunk_cache` is a folder
-    of this job's own: what a run does not use is deleted. `kept` are spans (start_s, end_s) in which the original is
-    heard whatever the background is: skipped lines. `out` becomes the dub as the video carries it, coded as `codec`
-    says (.m4a or .opus); `audio_out` (when given) the same sound as `audio_format`.
+    the source, in its place in time, named by `stem_id`; `gentle`: it is lowered less, no old voice is in it.
+    `target_lufs` None leaves the level; `chunk_cache` is a folder of this job's own: what a run does not use is
+    deleted. `kept` are spans (start_s, end_s) in which the original is heard whatever the background is: skipped lines.
+    `out` becomes the dub as the video carries it, coded as `codec` says (.m4a or .opus); `audio_out` (when given) the
+    same sound as `audio_format`.
     """
 
     source: str | None
@@ -163,6 +189,7 @@ class MixRequest(msgspec.Struct, frozen=True):
     keep_db: float = 0.0
     stem: str | None = None
     stem_id: str = ""
+    gentle: bool = False
     codec: AudioCodec = AudioCodec.AAC
     audio_out: str | None = None
     audio_format: AudioFormat = AudioFormat.M4A

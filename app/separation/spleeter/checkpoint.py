@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from app.separation.loading import DamagedModel
+
 Tensor = np.ndarray[Any, np.dtype[np.float32]]
 
 _MAGIC: Final = 0xDB4775248B80FB57
@@ -23,14 +25,17 @@ _DTYPE, _SHAPE, _SHARD, _OFFSET, _SIZE = 1, 2, 3, 4, 5  # fields of BundleEntryP
 _VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5  # wire types
 
 
-class DamagedCheckpoint(ValueError):
-    """The files are no checkpoint, or not whole; the message says where."""
+class DamagedCheckpoint(DamagedModel):
+    """The files are no checkpoint, or not whole."""
 
 
 def tensors(prefix: Path) -> dict[str, Tensor]:
     """Every float tensor by name, mapped from the file: nothing is read before it is used. Raises DamagedCheckpoint."""
     index = prefix.with_name(f"{prefix.name}.index").read_bytes()
-    data = np.memmap(prefix.with_name(f"{prefix.name}.data-00000-of-00001"), np.uint8, "r")
+    file = prefix.with_name(f"{prefix.name}.data-00000-of-00001")
+    if not file.stat().st_size:
+        raise DamagedCheckpoint(f"{file.name} is empty")
+    data = np.memmap(file, np.uint8, "r")
     found: dict[str, Tensor] = {}
     try:
         for key, value in _table(index):
@@ -38,7 +43,7 @@ def tensors(prefix: Path) -> dict[str, Tensor]:
                 entry = _entry(value)
                 if entry[_DTYPE] == _FLOAT:
                     found[key.decode()] = _tensor(data, entry, key.decode())
-    except (IndexError, UnicodeDecodeError, struct.error) as error:
+    except (IndexError, OverflowError, UnicodeDecodeError, struct.error) as error:
         raise DamagedCheckpoint(f"the index of {prefix.name} is damaged: {error}") from error
     return found
 

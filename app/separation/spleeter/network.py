@@ -6,6 +6,7 @@ a small one of the same shape takes the same way.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -40,10 +41,8 @@ class Spleeter:
         weights = {
             name: torch.from_numpy(np.array(value)) for name, value in tensors(prefix).items() if "Adam" not in name
         }
-        try:
-            self._networks = [_UNet(weights, number) for number in (_VOICE, _REST)]
-        except KeyError as error:
-            raise DamagedCheckpoint(f"{error} is not in {prefix.name}: not Spleeter's two stems") from error
+        _check(weights)
+        self._networks = [_UNet(weights, number) for number in (_VOICE, _REST)]
 
     def background(self, window: Stereo) -> Stereo:
         """See `Separator`. The rest of the sound keeps its phase; its share of each place in the spectrum is that of
@@ -107,6 +106,47 @@ class _UNet:
 
         mean, variance, gamma, beta = self._norms[level]
         return F.batch_norm(x, mean, variance, gamma, beta, eps=1e-3)
+
+
+def _check(weights: dict[str, torch.Tensor]) -> None:
+    """Whether every tensor of both networks is there, of the right shape, and finite. Raises DamagedCheckpoint."""
+    import torch
+
+    widths = [
+        kernel.shape[-1]
+        for level in range(_LEVELS)
+        if (kernel := weights.get(f"{_layer('conv2d', level)}/kernel")) is not None and kernel.ndim == 4
+    ]
+    if len(widths) < _LEVELS:
+        raise DamagedCheckpoint("it is not Spleeter's two stems")
+    for network in (_VOICE, _REST):
+        for name, shape in _shapes(widths, network):
+            found = weights.get(name)
+            if found is None:
+                raise DamagedCheckpoint(f"{name} is not in it: it is not Spleeter's two stems")
+            if tuple(found.shape) != shape:
+                raise DamagedCheckpoint(f"{name} has the shape {tuple(found.shape)} instead of {shape}")
+            if not torch.isfinite(found).all():
+                raise DamagedCheckpoint(f"{name} has values that are no numbers")
+
+
+def _shapes(widths: list[int], network: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Every tensor of one network, by name."""
+    back = [*widths[-2::-1], 1]
+    before = [2, *widths[:-1]]
+    joined = [widths[-1], *(2 * width for width in back[:-1])]
+    down, up, norm = (_LEVELS + 1) * network, _LEVELS * network, 2 * _LEVELS * network
+    for level, (own, given) in enumerate(zip(widths, before, strict=True)):
+        yield f"{_layer('conv2d', down + level)}/kernel", (5, 5, given, own)
+        yield f"{_layer('conv2d', down + level)}/bias", (own,)
+    for level, (own, given) in enumerate(zip(back, joined, strict=True)):
+        yield f"{_layer('conv2d_transpose', up + level)}/kernel", (5, 5, own, given)
+        yield f"{_layer('conv2d_transpose', up + level)}/bias", (own,)
+    yield f"{_layer('conv2d', down + _LEVELS)}/kernel", (4, 4, 1, 2)
+    yield f"{_layer('conv2d', down + _LEVELS)}/bias", (2,)
+    for level, own in enumerate([*widths, *back]):
+        for part in ("moving_mean", "moving_variance", "gamma", "beta"):
+            yield f"{_layer('batch_normalization', norm + level)}/{part}", (own,)
 
 
 def _layer(kind: str, number: int) -> str:

@@ -22,6 +22,7 @@ from app.domain.dub_options import (
     Container,
     DubOptions,
     JoinShortCues,
+    Separate,
     Task,
     changed,
 )
@@ -30,7 +31,8 @@ from tests.unit.cli.test_dub import LINES, run
 from tests.unit.media.samples import sample
 
 TYPED = (
-    "--stem s.wav --duck-db -12 --duck-attack 0.2 --duck-hold 1 --duck-release 0.5 --keep-db -3 --loudness -23 "
+    "--stem s.wav --separate on --duck-db -12 --duck-attack 0.2 --duck-hold 1 --duck-release 0.5 --keep-db -3 "
+    "--loudness -23 "
     "--audio-format flac --container mkv "
     "--audio-codec opus --to de --translator chat --burn --burn-size large --burn-position top --burn-box "
     "--hardware-encoder --audio-track 1 "
@@ -50,6 +52,7 @@ def options(tmp_path: Path, *typed: str) -> DubOptions:
     "option, kind",
     [
         ("background", Background),
+        ("separate", Separate),
         ("audio_format", AudioFormat),
         ("container", Container),
         ("audio_codec", AudioCodec),
@@ -77,6 +80,7 @@ def test_everything_typed_arrives(tmp_path: Path) -> None:
     typed = {
         "target_language": "de",
         "translator": "chat",
+        "separate": Separate.ON,
         "duck_db": -12.0,
         "duck_attack_s": 0.2,
         "duck_hold_s": 1.0,

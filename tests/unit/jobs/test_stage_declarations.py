@@ -20,17 +20,20 @@ from app.domain.dub_options import (
     Container,
     DubOptions,
     JoinShortCues,
+    Separate,
     Task,
 )
 from app.domain.job import Phase
 from app.domain.media import Artifact, ArtifactKind, AudioStream, MediaInfo
 from app.domain.segment import Clip, Placement, Segment
-from app.domain.stage_outputs import Finished, Mixed, Sound, Transcribed, Translated
+from app.domain.stage_outputs import Finished, Mixed, Separated, Sound, Transcribed, Translated
 from app.domain.stages import STAGES
 from app.dubbing.context import Context
 from app.jobs.events import Hub
 from app.jobs.memory_store import MemoryStore, NoKeys
 from app.jobs.stages import BODIES, StageWork
+from app.separation.spleeter.engine import SpleeterEngine
+from app.speech.model_files import ModelFiles
 from app.speech.registry import build_registry
 from app.storage.blobs import FolderBlobs
 from app.storage.workspace import Workspace
@@ -45,6 +48,7 @@ VALUES: dict[str, Any] = {
     "translator": "chat",
     "task": Task.TRANSLATE,
     "background": Background.REPLACE,
+    "separate": Separate.ON,
     "speed": 1.1,
     "audio_track": 1,
     "duck_db": -9.0,
@@ -60,8 +64,10 @@ VALUES: dict[str, Any] = {
 # Options that decide something only where another one lets them.
 BASES: list[dict[str, Any]] = [
     {"voice": "elevenlabs:one", "audio_track": None, "burn_subtitles": True},
+    {"separate": Separate.ON, "audio_track": 0},
     {"translator": "ollama", "target_language": "fr"},
     {"voice": "espeak:auto", "background": Background.KEEP, "audio_track": None},
+    {"separate": Separate.OFF},
 ]
 MEDIA = MediaInfo(
     "mp4", 20.0, 0.0, 5, None, tuple(AudioStream(n, n, "aac", 48_000, 2, None, None) for n in range(2)), heard=0
@@ -73,6 +79,7 @@ OUTPUTS: dict[str, Any] = {
     "ingest": Sound(20.0, "ingest/a/speech.wav", "ingest/a/peaks.dat", "ingest/a/energies.f32", None),
     "transcribe": Transcribed("es", 20.0),
     "translate": Translated(3, 1),
+    "separate": Separated("separated/aa/background.flac"),
     "synthesize": (Clip("a", "clips/aa", 1.0, 22050, 1.0, 6, 0.0),),
     "fit": (Placement("a", 1.0, 0.9, 1.0, 0.0, 0.0, ()),),
     "mix": Mixed(FILE, FILE, -16.0, -1.0),
@@ -103,7 +110,7 @@ class Inputs:
     """The inputs of every stage of a job that has run through all of them."""
 
     def __init__(self, folder: Path) -> None:
-        registry = build_registry(models=folder)
+        registry = build_registry(models=folder, separators=(SpleeterEngine(ModelFiles(folder)),))
         self.context = Context(
             FolderBlobs(folder / "blobs"), Workspace(folder / "work"), folder / "cache", registry, 1, Limits(), 3600.0
         )
@@ -138,6 +145,7 @@ def test_an_option_changes_the_inputs_of_exactly_those_stages_that_declare_it(tm
         for name, found in changes.items():
             now = value_of(options, name)
             other = VALUES.get(name.rpartition(".")[2], not now if isinstance(now, bool) else OTHER.get(type(now)))
+            other = Separate.OFF if now is Separate.ON else other
             assert other != now and not (other is None and isinstance(now, Enum)), (
                 f"{name} needs another value for this test"
             )

@@ -1252,6 +1252,7 @@ export interface components {
          *       "duck_release_s": 0.45,
          *       "keep_db": 0,
          *       "loudness_lufs": -16,
+         *       "separate": "auto",
          *       "version": 1
          *     }
          */
@@ -1271,6 +1272,7 @@ export interface components {
             };
             /** @default -16 */
             loudness_lufs: number | null;
+            separate: components["schemas"]["Separate"];
             /** @default 1 */
             version: number;
         };
@@ -1283,6 +1285,7 @@ export interface components {
             duck_release_s?: number;
             keep_db?: number;
             loudness_lufs?: number | null;
+            separate?: components["schemas"]["Separate"];
             version?: 1;
         };
         /** ModelInfo */
@@ -1357,6 +1360,8 @@ export interface components {
             recognizer?: string;
             /** @deprecated */
             review?: boolean;
+            /** @deprecated */
+            separate?: components["schemas"]["Separate"];
             /** @deprecated */
             speak_sounds?: boolean;
             /** @deprecated */
@@ -1609,6 +1614,14 @@ export interface components {
             /** @constant */
             type: "segments";
         };
+        /**
+         * Separate
+         * @description Whether the old voice is taken out of the original sound, so that its music stays; `auto`: where the model is
+         *         here and the original is lowered.
+         * @default auto
+         * @enum {string}
+         */
+        Separate: "off" | "auto" | "on";
         /** ServerSettings */
         ServerSettings: {
             chunk_bytes: number;

@@ -28,6 +28,7 @@ const FIELDS: Record<string, [label: string, said: Said]> = {
 	'options.translation.target_language': ['Language of the lines', (code: string | null) => (code ? languageName(code) : 'as recognised')],
 	'options.translation.translator': ['Translated by', (name: string) => name || 'hand'],
 	'options.mix.background': ['Original sound', (value: string) => ({ duck: 'lowered', keep: 'kept', replace: 'removed' })[value] ?? value],
+	'options.mix.separate': ['Old voice', (value: string) => ({ off: 'left in', auto: 'automatic', on: 'taken out' })[value] ?? value],
 	'options.mix.duck_db': ['Lower by', (db: number | null) => (db === null ? 'as far as the voice needs' : `${-db} dB`)],
 	'options.mix.duck_attack_s': ['Goes down within', seconds],
 	'options.mix.duck_hold_s': ['Stays down in pauses up to', seconds],

@@ -3,7 +3,7 @@ import type { Job, StageInfo } from '$lib/api/types';
 import { doing, steps } from './stages';
 
 const job = (changes: Partial<Job>, recognition: Partial<Job['options']['recognition']> = {}) =>
-	({ state: 'queued', phase: 'prepare', stage: null, stage_progress: 0, error: null, options: { recognition: { review: true, recognizer: 'openai-whisper', ...recognition }, translation: { translator: '' } }, ...changes }) as Job;
+	({ state: 'queued', phase: 'prepare', stage: null, stage_progress: 0, error: null, options: { recognition: { review: true, recognizer: 'openai-whisper', ...recognition }, translation: { translator: '' }, mix: { separate: 'auto', background: 'duck' } }, ...changes }) as Job;
 const STAGES: StageInfo[] = [
 	{ name: 'probe', phase: 'prepare', title: 'Check' },
 	{ name: 'ingest', phase: 'prepare', title: 'Listen' },
@@ -30,6 +30,19 @@ describe('the stage bar', () => {
 		};
 		expect(names('')).not.toContain('Translate');
 		expect(names('ollama').slice(2, 5)).toEqual(['Transcribe', 'Translate', 'Review']);
+	});
+
+	it('has the separation only where the old voice is taken out', () => {
+		const stages: StageInfo[] = [...STAGES.slice(0, 3), { name: 'separate', phase: 'render', title: 'Separate' }, ...STAGES.slice(3)];
+		const has = (mix: Partial<Job['options']['mix']>, canSeparate: boolean, changes: Partial<Job> = {}) => {
+			const plain = job({ state: 'review', ...changes });
+			const options = { ...plain.options, mix: { ...plain.options.mix, ...mix } };
+			return steps({ ...plain, options }, stages, canSeparate).some((s) => s.name === 'Separate');
+		};
+		expect([has({}, false), has({}, true)]).toEqual([false, true]);
+		expect([has({ separate: 'off' }, true), has({ separate: 'on' }, false)]).toEqual([false, true]);
+		expect([has({ background: 'keep' }, true), has({ separate: 'on', background: 'keep' }, true)]).toEqual([false, true]);
+		expect([has({ separate: 'on', background: 'replace' }, true), has({ separate: 'on' }, true, { has_stem: true })]).toEqual([false, false]);
 	});
 
 	it('waits for the person at the review', () => {

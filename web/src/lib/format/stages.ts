@@ -60,9 +60,18 @@ function position(job: Pick<Job, 'state' | 'phase' | 'stage' | 'error'>, listed:
 	}
 }
 
+/** Whether the old voice is taken out; `canSeparate`: the server has the model. */
+function separates(job: Job, canSeparate: boolean): boolean {
+	const { separate, background } = job.options.mix;
+	if (job.stage === 'separate' || job.error?.stage === 'separate') return true;
+	if (job.has_stem || background === 'replace') return false;
+	return separate === 'on' || (separate === 'auto' && background === 'duck' && canSeparate);
+}
+
 /** `stages` are the server's, in their order; no steps while they are not known. */
-export function steps(job: Job, stages: readonly StageInfo[]): Step[] {
-	const used = stages.filter(({ name }) => name !== 'translate' || job.options.translation.translator);
+export function steps(job: Job, stages: readonly StageInfo[], canSeparate = false): Step[] {
+	const has: Record<string, boolean> = { translate: !!job.options.translation.translator, separate: separates(job, canSeparate) };
+	const used = stages.filter(({ name }) => has[name] ?? true);
 	const listed = withReview(used);
 	if (!listed.length) return [];
 	const [here, state] = position(job, listed);

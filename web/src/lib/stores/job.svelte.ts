@@ -25,7 +25,7 @@ export class JobStore {
 
 	readonly #shown = $derived.by(() => this.#job && this.changes.over(this.#job));
 	readonly running = $derived.by(() => this.#job !== null && isRunning(this.#job));
-	readonly steps = $derived.by(() => (this.#job ? steps(this.#job, server.stages) : []));
+	readonly steps = $derived.by(() => (this.#job ? steps(this.#job, server.stages, server.canSeparate) : []));
 	/** Lines can be changed: nothing is working on them. */
 	readonly editable = $derived.by(() => this.#job !== null && !this.running && this.lines.all.length > 0);
 	readonly rendered = $derived.by(() => this.#job?.artifacts.some((a) => a.kind === 'video' || a.kind === 'audio') ?? false);

@@ -13,6 +13,9 @@ export class ServerStore {
 
 	readonly models = $derived(this.#engines.find((e) => e.kind === 'recognizer')?.models ?? []);
 	readonly translators = $derived(this.#engines.filter((e) => e.kind === 'translator'));
+	readonly separator = $derived(this.#engines.find((e) => e.kind === 'separator')?.models[0] ?? null);
+	/** The old voice can be taken out without a download. */
+	readonly canSeparate = $derived(this.#engines.some((e) => e.kind === 'separator' && e.availability.available && e.models.some((m) => m.ready)));
 	readonly voiceEngines = $derived(this.#engines.filter((e) => e.kind === 'voice'));
 
 	get settings(): ServerSettings | null {
