@@ -27,7 +27,8 @@ import numpy as np
 import soxr
 
 from app.separation import pieces
-from app.separation.ports import RATE_HZ, Stereo
+from app.separation.pieces import SOUND_HZ as RATE_HZ
+from app.separation.ports import Stereo
 from app.separation.spleeter.network import Spleeter
 from bench.sentences import SENTENCES
 from tests.unit.separation.checkpoints import layers, write
@@ -63,6 +64,21 @@ def kokoro(models: Path) -> Callable[[str, str], tuple[Mono, int]]:
     return speak
 
 
+def speech_at(
+    speak: Callable[[str, str], tuple[Mono, int]], voice: str, texts: list[str]
+) -> tuple[Stereo, list[tuple[float, float]]]:
+    """Sentences with pauses, and when each is said."""
+    parts = [np.zeros(RATE_HZ, np.float32)]
+    spans = []
+    for text in texts:
+        sound, rate_hz = speak(voice, text)
+        start_s = sum(map(len, parts)) / RATE_HZ
+        spans.append((start_s, start_s + len(sound) / rate_hz))
+        parts += [soxr.resample(sound, rate_hz, RATE_HZ), np.zeros(round(PAUSE_S * RATE_HZ), np.float32)]
+    mono = np.concatenate(parts)
+    return np.stack([mono, mono], 1) * np.float32(0.1 / np.sqrt(np.mean(mono**2))), spans
+
+
 def speech(speak: Callable[[str, str], tuple[Mono, int]], voices: tuple[str, ...], seconds: float) -> Stereo:
     """Sentences in turns, in the middle of the picture, with pauses."""
     parts: list[Mono] = []
@@ -73,7 +89,7 @@ def speech(speak: Callable[[str, str], tuple[Mono, int]], voices: tuple[str, ...
         if sum(map(len, parts)) >= seconds * RATE_HZ:
             break
     mono = np.concatenate(parts)[: round(seconds * RATE_HZ)]
-    return np.stack([mono, mono], 1) * np.float32(0.2 / np.sqrt(np.mean(mono**2)) * 0.5)
+    return np.stack([mono, mono], 1) * np.float32(0.1 / np.sqrt(np.mean(mono**2)))
 
 
 def tones(length_n: int, beat_s: float, chords: tuple[tuple[float, ...], ...], decay: float, drums: float) -> Stereo:

@@ -1,6 +1,7 @@
 """`autodubber dub`: runs the pipeline on one file, without a server or a database. Only the results remain.
 
-Spoken clips stay in `DATA/cli/clips`, so that a line is paid for once. Everything else of a run is in `DATA/cli/run-*`,
+Spoken clips stay in `DATA/cli/clips`, so that a line is paid for once, and sounds without voices in
+`DATA/cli/separated`. Everything else of a run is in `DATA/cli/run-*`,
 which is deleted when the run ends; after a kill, by the next run.
 """
 
@@ -10,13 +11,13 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from app.cli.dub_files import clip_folder, hand_over, longest_name, run_folder
+from app.cli.dub_files import clip_folder, hand_over, longest_name, run_folder, separated_folder
 from app.cli.dub_hooks import AroundStages
 from app.cli.dub_parsing import check_speed, options_of
 from app.cli.dub_progress import Display, display
@@ -145,6 +146,7 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
         blobs = FolderBlobs(home)
         for kind in ("clips", "answers"):
             (home / kind).symlink_to(clip_folder(settings.data).resolve())
+        (home / "separated").symlink_to(separated_folder(settings.data).resolve())
         if blobs.free_bytes() < settings.min_free_bytes:
             raise DubError(
                 DISK_FULL,
@@ -180,10 +182,12 @@ async def _stages(
     person's files are linked."""
     from app.domain.job import Phase
     from app.domain.stages import in_phase
+    from app.dubbing.separation import stage as separation
     from app.jobs.events import Hub
     from app.jobs.memory_store import JOB_ID, MemoryStore, NoKeys
     from app.jobs.stage_hooks import InnerHooks, StageRun, run_stage
     from app.jobs.stages import StageWork
+    from app.storage.hashing import sha256_in_steps
 
     attached = {
         name: home / "uploads" / name for name in ("input", "subtitles", "stem") if getattr(arguments, name) is not None
@@ -195,9 +199,10 @@ async def _stages(
     store = MemoryStore(
         options, title=arguments.input.stem, source_key="uploads/input", subtitles_key=subtitles_key, stem_key=stem_key
     )
-    inner = InnerHooks(
-        store, StageWork(store=store, keys=NoKeys(), context=context, hub=Hub(), digest=lambda source, kept: JOB_ID)
-    )
+    # only a sound that outlives the run is named by the bytes of the file
+    outlives = separation.chosen(context.engines, options, has_stem=stem_key is not None) is not None
+    digest: Callable[[Path, Path], str] = sha256_in_steps if outlives else lambda source, kept: JOB_ID
+    inner = InnerHooks(store, StageWork(store=store, keys=NoKeys(), context=context, hub=Hub(), digest=digest))
     around = AroundStages(context, store, shown, reviews=arguments.review is not None)
     hooks = (around.checked, around.shown, around.read, inner.named, inner.tidied, inner.worked, inner.recorded)
     for phase in Phase:

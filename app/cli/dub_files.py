@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from app.dubbing.context import Context
 
 CLIP_KEEP_S: Final = 30 * 24 * 3600.0
+SEPARATED_KEEP_S: Final = 7 * 24 * 3600.0  # 300 MB an hour, and only minutes of work
 _LONGEST_NAME: Final = 255  # bytes, on nearly every file system; an encrypted one may allow fewer
 
 
@@ -55,6 +56,17 @@ def clip_folder(data: Path) -> Path:
     for path in folder.iterdir():
         if time.time() - path.stat().st_mtime > CLIP_KEEP_S:
             path.unlink(missing_ok=True)
+    return folder
+
+
+def separated_folder(data: Path) -> Path:
+    """The folder of sounds without voices, for another dub of the same file. It outlives a run; a sound that was made
+    more than 7 days ago is deleted."""
+    folder = data / "cli" / "separated"
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if time.time() - path.stat().st_mtime > SEPARATED_KEEP_S:
+            shutil.rmtree(path, ignore_errors=True)
     return folder
 
 

@@ -160,7 +160,7 @@ SEPARATE: Final = Stage(
     output=Separated,
     files=Separated.keys,
     folder="separated",
-    weight=0.3,
+    weight=0.15,
     first_cost=0.0,
     needs_original=True,
 )

@@ -91,7 +91,7 @@ class Mix(StageBody):
             *_chosen(row.job, self.stage, without=("output.container", "output.audio_codec")),
             pipeline.track_codec(row.job.options),
         ]
-        parts = [levels] if (levels := _levels(row, self.lines(row))) else []
+        parts: list[Any] = [levels] if (levels := _levels(row, self.lines(row))) else []
         made, separated = [self.clips(row), self.placements(row)], self.separated(row)
         parts += [separated] if separated else []
         return [self.source_id(row), row.stem_key, *made, kept, chosen, pipeline.MIXING, *parts]

@@ -27,7 +27,7 @@ class Separate(StageBody):
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         engine = await asyncio.to_thread(self._engine, row)
         if engine is None:
-            return Done(Separated(None))
+            return Done(Separated(None), idle=True)
         sound, source_id = await asyncio.to_thread(lambda: (self.sound(row), self.source_id(row)))
         async with self.local(row.source_key) as (source,):
             key = await separation.separate(

@@ -83,7 +83,7 @@ class InnerHooks:
         """Do the work; what it gave is recorded by the hooks inside of this one."""
         started = time.monotonic()
         run.done = await self._work.work(run.stage.name, run.job_row, run.name, run.report)
-        run.seconds += time.monotonic() - started
+        run.seconds += 0.0 if run.done.idle else time.monotonic() - started
         await go()
 
     async def recorded(self, run: StageRun, go: Go) -> None:

@@ -28,13 +28,15 @@ Body = TypeVar("Body", bound="type[StageBody]")
 
 class Done(msgspec.Struct, frozen=True):
     """What a stage gave: its output (JSON-able), the blobs it needs kept, the files it hands out, columns of the job it
-    sets. `name`: the fingerprint of other inputs than the work began with ("": of the same)."""
+    sets. `name`: the fingerprint of other inputs than the work began with ("": of the same). `idle`: there was nothing
+    to do, and how long that took says nothing of the next time."""
 
     output: Any
     keys: tuple[str, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     fields: dict[str, Any] = {}
     name: str = ""
+    idle: bool = False
 
     def blobs(self) -> list[str]:
         return [*self.keys, *(artifact.key for artifact in self.artifacts)]

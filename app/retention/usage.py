@@ -39,7 +39,7 @@ _PLACES: Final = {
     "sources": ("blobs/uploads",),
     "clips": ("blobs/clips", "cli/clips"),
     "outputs": ("blobs/artifacts", "cache"),
-    "analysis": ("blobs/ingest",),
+    "analysis": ("blobs/ingest", "blobs/separated", "cli/separated"),
     "uploads": ("uploads",),
     "models": ("models",),
     "backups": ("backups",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +21,7 @@ from app.separation.loading import load
 from app.separation.ports import Separator
 
 _SPANS_EVERY: Final = 16
-_MEMORY: Final = ("out of memory", "not enough memory", "can't allocate memory")
+_MEMORY: Final = ("out of memory", "not enough memory", "allocate memory", "failed to map segment")
 _JOINED: Final = 0.02  # the share of the work that is left when every piece is there
 
 
@@ -34,23 +34,30 @@ def separate(request: SeparateRequest, report: Callable[[float], None]) -> Separ
     with contextlib.suppress(OSError):  # under memory pressure the kernel kills this process before the server
         Path("/proc/self/oom_score_adj").write_text("1000")
     length_n = max(1, round(request.duration_s * pieces.SOUND_HZ))
-    separator = load(request.engine, Path(request.model), request.threads)
-    count = pieces.count(separator, length_n)
-    kept = KeptPieces(Path(request.kept), count)
-    share = (1 - _JOINED) / count
-    report(kept.found * share)
-    if kept.found < count:
-        try:
+    with _memory_named():
+        separator = load(request.engine, Path(request.model), request.threads)
+        count = pieces.count(separator, length_n)
+        kept = KeptPieces(Path(request.kept), count)
+        share = (1 - _JOINED) / count
+        report(kept.found * share)
+        if kept.found < count:
             _make(request, separator, length_n, kept, lambda number: report((number + 1) * share))
-        except RuntimeError as error:  # torch has no other type for it
-            if not any(sign in str(error).lower() for sign in _MEMORY):
-                raise
-            raise DubError(OUT_OF_MEMORY, "While telling speech from music.") from error
     with sound_file(Path(request.out), AudioFormat.FLAC) as writer:
         for number, piece in enumerate(kept.all()):
             writer.write_pcm(piece)
             report(1 - _JOINED + _JOINED * (number + 1) / count)
     return SeparatedSound(count - kept.found, kept.found)
+
+
+@contextlib.contextmanager
+def _memory_named() -> Iterator[None]:
+    """torch has no type of its own for a machine, or a limit, without the memory that it needs."""
+    try:
+        yield
+    except (RuntimeError, ImportError, MemoryError) as error:
+        if not isinstance(error, MemoryError) and not any(sign in str(error).lower() for sign in _MEMORY):
+            raise
+        raise DubError(OUT_OF_MEMORY, "While telling speech from music.") from error
 
 
 def _make(

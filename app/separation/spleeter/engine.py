@@ -62,7 +62,7 @@ class SpleeterEngine:
             available = Availability(False, "Not installed: torch.", "Run `make setup`, or use the container image.")
         model = ModelInfo(
             id="2stems",
-            name=f"{self.title} (licence {self.licence})",
+            name=f"2stems, licence {self.licence}",
             ready=await asyncio.to_thread(self._here),
             size_bytes=self._archive.size_bytes,
             max_characters=0,

@@ -14,6 +14,7 @@ from app.domain.job import JobState
 from app.domain.media import ArtifactKind
 from app.domain.problems.jobs import JOB_NOT_FOUND
 from app.domain.retention import Held, Kind, Why
+from app.domain.stage_outputs import Separated
 from app.retention.policy import LooseFile, plan
 from app.storage import references
 from app.storage.workspace import Workspace
@@ -123,6 +124,16 @@ def test_a_source_that_is_gone_leaves_the_dub_and_says_so(shelf: Shelf) -> None:
     }
     assert shelf.files("uploads") == set()
     assert shelf.told == [(job_id, False)]
+
+
+def test_the_sound_without_voices_goes_with_the_original_and_would_be_made_again(shelf: Shelf) -> None:
+    job_id = shelf.job(days=31)
+    key = shelf.put(f"separated/{'a' * 64}/background.flac", 700)
+    shelf.store.finish_stage(job_id, "separate", "s", Separated(key), 9.0, keys=(key,))
+    cleaner = shelf.cleaner(rule(Kind.SOURCES, 30))
+    assert cleaner.apply(cleaner.plan()).bytes == 1000 + 10 + 700
+    assert shelf.files("separated") == set()
+    assert shelf.store.stage(job_id, "separate").fingerprint == ""  # type: ignore[union-attr]
 
 
 def test_outputs_that_are_gone_are_made_again_by_the_next_render(shelf: Shelf) -> None:

@@ -12,7 +12,9 @@ from app.dubbing.mixing.ducking import Gain
 from app.dubbing.mixing.levels import (
     LEAST_ABOVE_DUCKED_LU,
     LEAST_ABOVE_LU,
+    LEAST_ABOVE_MUSIC_LU,
     VOICE_ABOVE_DUCKED_LU,
+    VOICE_ABOVE_MUSIC_LU,
     ClipLevels,
     Levels,
     MixChoices,
@@ -242,3 +244,26 @@ def test_a_speaker_is_heard_as_much_quieter_as_a_person_wishes() -> None:
     wished = [voices[0], msgspec.structs.replace(voices[1], level_db=-6.0)]
     plain = _choose(DUCK, _energies(-30, 30), voices).voices_db
     assert _choose(DUCK, _energies(-30, 30), wished).voices_db == [plain[0], pytest.approx(plain[1] - 6.0)]
+
+
+@pytest.mark.parametrize(("music_lufs", "lowered_db"), [(-25.0, 5.0), (-31.0, 0.0), (-20.0, 10.0)])
+def test_music_without_the_old_voice_is_lowered_gently_and_stays_at_its_level_between_the_lines(
+    music_lufs: float, lowered_db: float
+) -> None:
+    original, music = _energies(-20, 60), _energies(music_lufs, 60)
+    gentle = msgspec.structs.replace(DUCK, gentle=True)
+    chosen, deep = (
+        _choose(gentle, original, _voices(-20, -20), music),
+        _choose(DUCK, original, _voices(-20, -20), music),
+    )
+    assert chosen.stem.per_energy(600)[150] == 1.0
+    under, under_deep = (20 * np.log10(each.stem.per_energy(600)[65]) for each in (chosen, deep))
+    assert under == pytest.approx(-lowered_db, abs=0.6)
+    assert under - under_deep <= VOICE_ABOVE_DUCKED_LU - VOICE_ABOVE_MUSIC_LU + 0.01
+
+
+def test_music_that_is_loud_under_one_line_is_lowered_there_until_the_voice_leads() -> None:
+    chosen = _choose(msgspec.structs.replace(DUCK, gentle=True), _energies(-20, 60), _eight_voices(), _once_loud())
+    loud, other = (20 * np.log10(chosen.stem.per_energy(600)[at]) for at in (65, 125))
+    assert loud < other - 5
+    assert -20 - integrated_lufs(_once_loud()[60:75]) - loud >= LEAST_ABOVE_MUSIC_LU - 1

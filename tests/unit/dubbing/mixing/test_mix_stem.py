@@ -106,3 +106,15 @@ def test_a_stem_that_is_no_sound_is_refused(ffmpeg: str, tmp_path: Path, film: P
             mix(ffmpeg, tmp_path, film, [], stem=str(path), stem_id=path.name)
         assert raised.value.problem is problem
         assert not (tmp_path / "out.m4a").exists()
+
+
+def test_a_kept_line_passes_from_the_stem_to_the_original_and_back_without_a_seam(
+    ffmpeg: str, tmp_path: Path, film: Path
+) -> None:
+    """The stem is the original itself, at its own rate: whatever is heard of the change is a seam."""
+    same = write_wav(tmp_path / "same.wav", tone(DURATION_S, 1_000, level=0.1))
+    asked = {"stem": str(same), "stem_id": "s", "target_lufs": None, "gentle": True}
+    plain = mix(ffmpeg, tmp_path / "plain", film, [], **asked).heard
+    kept = mix(ffmpeg, tmp_path / "kept", film, [], kept=KEPT, **asked).heard
+    around = slice(round(8.5 * RATE_HZ), round(11.5 * RATE_HZ))
+    assert np.abs(kept - plain)[around].max() < 0.004, "4 % of the tone: the fades and AAC twice"

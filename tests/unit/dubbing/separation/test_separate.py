@@ -18,6 +18,7 @@ from app.domain.dub_options import Background, DubOptions, Separate, changed
 from app.domain.errors import DubError
 from app.domain.media import AudioStream, MediaInfo
 from app.domain.problems.media import MEDIA_LIMIT
+from app.domain.problems.recognition import OUT_OF_MEMORY
 from app.domain.problems.uploads import DISK_FULL
 from app.domain.problems.voices import ENGINE_UNAVAILABLE
 from app.dubbing.context import Context
@@ -161,6 +162,13 @@ async def test_a_disk_that_fills_while_it_works_is_said_and_what_was_done_is_kep
     assert error.value.problem is MEDIA_LIMIT
     assert len(list((context.cache / "one").glob("separation-*/*.piece"))) == 5
     assert not list((tmp_path / "work").iterdir()), "no half file is left"
+
+
+async def test_too_little_memory_is_said(film: Path, models: Path, tmp_path: Path) -> None:
+    asked = request(film, models, tmp_path / "small")
+    with pytest.raises(DubError) as error:
+        await run_task("separate", asked, SeparatedSound, report=lambda _: None, limits=Limits(memory_bytes=500 << 20))
+    assert error.value.problem is OUT_OF_MEMORY
 
 
 async def test_without_room_on_the_disk_it_does_not_begin(film: Path, models: Path, tmp_path: Path) -> None:
