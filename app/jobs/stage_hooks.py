@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -17,6 +18,8 @@ from app.domain.stages import Stage
 from app.dubbing.context import Report, fingerprint
 from app.jobs.stages import Done, StageWork, WorkStore
 from app.storage.job_row import JobRow
+
+_TOO_MUCH: Final = 0.9  # found done: the rest is mostly start and end
 
 
 def silent(fraction: float, message: str) -> None:
@@ -27,8 +30,9 @@ class StageRun(msgspec.Struct):
     """One run of one stage. Hooks read it, and fill in what they find.
 
     `row` is the job as it was when the stage began, `name` the fingerprint of the inputs, `report` where progress goes.
-    `done` is what the work gave (None while it was not done), `seconds` how long it took. `goes_on` becomes False when
-    no later stage may run.
+    `done` is what the work gave (None while it was not done), `seconds` how long it took, `cost_s` how long the whole
+    stage takes at this pace (0: not known), also where an earlier run had done a part of it. `goes_on` becomes
+    False when no later stage may run.
     """
 
     stage: Stage
@@ -39,6 +43,7 @@ class StageRun(msgspec.Struct):
     report: Report = silent
     done: Done | None = None
     seconds: float = 0.0
+    cost_s: float = 0.0
     goes_on: bool = True
 
     @property
@@ -62,6 +67,40 @@ async def run_stage(run: StageRun, hooks: Sequence[Hook]) -> None:
     await enter(0)
 
 
+class Pace:
+    """How long a whole stage takes, by a run that may have begun in the middle: its first word of progress says
+    where."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._begun: tuple[float, float] | None = None  # the first fraction, and when it was told
+
+    def heard_by(self, report: Report) -> Report:
+        """The report, which is listened to."""
+
+        def heard(fraction: float, message: str) -> None:
+            if self._begun is None and fraction > 0.0:
+                self._begun = (fraction, time.monotonic())
+            report(fraction, message)
+
+        return heard
+
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._started
+
+    def cost_s(self) -> float:
+        """Seconds; 0 where so much was done before that this run tells nothing."""
+        elapsed_s = self.elapsed_s()
+        if self._begun is None:
+            return elapsed_s
+        found, at = self._begun
+        since_s = time.monotonic() - at
+        if found >= _TOO_MUCH:
+            return elapsed_s if since_s < elapsed_s / 2 else 0.0
+        # a stage that has told nothing for long has done that itself
+        return max(elapsed_s, since_s / (1 - found))
+
+
 class InnerHooks:
     """Name the inputs, tidy up afterwards, do the work and record what it gave."""
 
@@ -81,9 +120,11 @@ class InnerHooks:
 
     async def worked(self, run: StageRun, go: Go) -> None:
         """Do the work; what it gave is recorded by the hooks inside of this one."""
-        started = time.monotonic()
-        run.done = await self._work.work(run.stage.name, run.job_row, run.name, run.report)
-        run.seconds += 0.0 if run.done.idle else time.monotonic() - started
+        pace = Pace()
+        run.done = await self._work.work(run.stage.name, run.job_row, run.name, pace.heard_by(run.report))
+        if not run.done.idle:
+            run.seconds += pace.elapsed_s()
+            run.cost_s += pace.cost_s()
         await go()
 
     async def recorded(self, run: StageRun, go: Go) -> None:
@@ -103,7 +144,7 @@ class InnerHooks:
             run.stage.name,
             done.name or run.name,
             done.output,
-            run.seconds,
+            run.cost_s,
             keys=done.keys,
             artifacts=done.artifacts,
             kinds=run.stage.artifacts,

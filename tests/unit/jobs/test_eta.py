@@ -10,7 +10,7 @@ import pytest
 
 from app.domain import stages
 from app.domain.job import JobState, Phase
-from app.jobs import eta, server_hooks
+from app.jobs import eta, server_hooks, stage_hooks
 from app.jobs.eta import StageClock
 from app.jobs.failures import Failures
 from app.jobs.runner import StageRunner
@@ -78,3 +78,30 @@ async def test_a_stage_that_goes_on_is_told_by_its_pace_since_its_first_word(
     async with house.hub.subscribe(job.id):
         await runner.run(job.id, "probe", str(house.store.row(job.id).workflow_id))
     assert told[1] == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize(
+    ("told", "cost_s"),
+    [
+        pytest.param([(0.0, 0.0), (1.0, 0.01), (60.0, 0.6)], 100.0, id="from its beginning"),
+        pytest.param([(0.0, 0.0), (1.0, 0.8)], 495.0, id="an earlier run had done 80 %"),
+        pytest.param([(0.0, 0.0), (1.0, 0.97)], 0.0, id="nearly all was done: nothing is known"),
+        pytest.param([(90.0, 0.5)], 100.0, id="it tells little, and late"),
+        pytest.param([(99.0, 1.0)], 100.0, id="it tells its end only"),
+        pytest.param([], 100.0, id="it tells nothing"),
+    ],
+)
+def test_what_a_stage_costs_is_the_whole_of_it_also_after_a_restart(
+    monkeypatch: pytest.MonkeyPatch, told: list[tuple[float, float]], cost_s: float
+) -> None:
+    now_s = 1_000.0
+    monkeypatch.setattr(stage_hooks, "time", SimpleNamespace(monotonic=lambda: now_s))
+    pace, heard = stage_hooks.Pace(), []
+    report = pace.heard_by(lambda fraction, _: heard.append(fraction))
+    for at_s, fraction in told:
+        now_s = 1_000.0 + at_s
+        report(fraction, "")
+    now_s = 1_100.0
+    assert pace.cost_s() == pytest.approx(cost_s, rel=0.02)
+    assert pace.elapsed_s() == pytest.approx(100.0)
+    assert heard == [fraction for _, fraction in told]
