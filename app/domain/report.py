@@ -13,7 +13,8 @@ class LineReport(msgspec.Struct, frozen=True):
     """One spoken line. `start_s` is the original's start, `placed_s` where the voice starts, `offset_s` the difference
     (positive: late).
 
-    `rate` is how many times as fast as spoken it is played; `characters_per_s` counts the text over the time that it
+    `rate` is how many times as fast as the voice's own it is heard, `stretch` what of that was stretched and not spoken
+    by the engine; `characters_per_s` counts the text over the time that it
     takes.
     """
 
@@ -26,6 +27,7 @@ class LineReport(msgspec.Struct, frozen=True):
     rate: float
     characters_per_s: float
     flags: tuple[Flag, ...]
+    stretch: float = 1.0
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -95,7 +95,7 @@ class Clip(msgspec.Struct, frozen=True):
 
     `key` names the blob and is the hash of everything that made it. `speed` is the factor the voice engine already
     applied (1.0: none); what remains of the wished speed is applied by the fit. `cost_credits` is what the engine
-    booked.
+    booked. `pace` is the part of `speed` that was asked of the engine so that the line fits (1.0: none).
     """
 
     segment_id: str
@@ -105,6 +105,7 @@ class Clip(msgspec.Struct, frozen=True):
     speed: float
     characters: Count
     cost_credits: float
+    pace: float = 1.0
 
 
 class Flag(StrEnum):
@@ -115,7 +116,8 @@ class Flag(StrEnum):
 
 
 class Placement(msgspec.Struct, frozen=True):
-    """Where a clip goes: starts at `start_s`, lasts `duration_s`, played `rate` times as fast as it was spoken.
+    """Where a clip goes: starts at `start_s`, lasts `duration_s`, played `rate` times as fast as it was spoken, which
+    was `pace` times as fast as the voice speaks by itself.
 
     `trim_start_s` and `trim_end_s` are the silent edges cut from the clip before it is stretched:
     duration_s = (clip duration - trim_start_s - trim_end_s) / rate.
@@ -128,3 +130,4 @@ class Placement(msgspec.Struct, frozen=True):
     trim_start_s: float
     trim_end_s: float
     flags: tuple[Flag, ...]
+    pace: float = 1.0

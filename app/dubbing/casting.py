@@ -98,6 +98,14 @@ def spoken_lines(segments: Sequence[Segment], choice: VoiceChoice, engines: Regi
     return tuple(found)
 
 
+def at_pace(line: SpokenLine, pace: float) -> SpokenLine:
+    """The line, asked for so many times as fast."""
+    if pace == 1.0:
+        return line
+    request = msgspec.structs.replace(line.request, speed=line.request.speed * pace)
+    return msgspec.structs.replace(line, request=request)
+
+
 def _same_engine(model: str, voice: str, other: str) -> str:
     """The model that goes with the other voice: the same where it is of the same engine."""
     return model if engine_of(voice) == engine_of(other) else ""

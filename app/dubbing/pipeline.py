@@ -183,9 +183,10 @@ async def fit(
                     end_s=line.end_s,
                     speaker=line.speaker,
                     clip=str(paths[sound_of(clip)]),
-                    speed=speeds[line.id] / clip.speed,
+                    speed=speeds[line.id] * clip.pace / clip.speed,
                     start_locked=line.start_locked,
                     locked_rate=line.locked_rate,
+                    pace=clip.pace,
                 )
             )
         request = FitRequest(lines=tuple(lines), video_end_s=duration_s)

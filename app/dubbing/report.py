@@ -94,9 +94,10 @@ def _line(segment: Segment, placed: Placement) -> LineReport:
         placed_s=round(placed.start_s, 3),
         offset_s=round(placed.start_s - segment.start_s, 3),
         duration_s=round(placed.duration_s, 3),
-        rate=round(placed.rate, 4),
+        rate=round(placed.rate * placed.pace, 4),
         characters_per_s=round(reading_speed(text, placed.duration_s), 2),
         flags=placed.flags,
+        stretch=round(placed.rate, 4),
     )
 
 

@@ -12,7 +12,7 @@ import io
 import threading
 import time
 import wave
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Final
 
@@ -21,7 +21,7 @@ import msgspec
 from app.domain.errors import DubError
 from app.domain.problems.lines import NOTHING_TO_SPEAK
 from app.domain.segment import Clip, Segment
-from app.dubbing.casting import SpokenLine, VoiceChoice, spoken_lines
+from app.dubbing.casting import SpokenLine, VoiceChoice, at_pace, spoken_lines
 from app.dubbing.context import Context, Report, fingerprint
 from app.dubbing.disk_estimate import line_bytes
 from app.dubbing.mixing.cache_file import sealed, unsealed
@@ -40,6 +40,7 @@ class ClipMeta(msgspec.Struct, frozen=True):
     cost_credits: float
 
 
+NO_PACES: Final[Mapping[str, float]] = {}
 _CLIP_VERSION: Final = 1  # not the pipeline's: raising it would have every line bought again
 _flights: dict[str, Future[None]] = {}  # clips being spoken now, in any thread's event loop
 _flights_lock: Final = threading.Lock()
@@ -155,14 +156,16 @@ async def synthesize(
     *,
     on_clip: Callable[[Clip], None],
     report: Report,
+    paces: Mapping[str, float] = NO_PACES,
 ) -> tuple[Clip, ...]:
     """Speak every line, as many at once as its engine allows; engines work side by side.
 
     Everything is checked, and room on the disk reserved, before anything is paid for. When a line fails, no new line is
-    begun, those in flight are finished and kept, and the first error is raised. Raises nothing_to_speak, disk_full and
+    begun, those in flight are finished and kept, and the first error is raised. `paces`, by the lines' ids, are asked
+    for on top of the wished speed. Raises nothing_to_speak, disk_full and
     the engine's errors.
     """
-    asked = spoken_lines(segments, choice, context.engines)
+    asked = [at_pace(each, paces.get(each.line.id, 1.0)) for each in spoken_lines(segments, choice, context.engines)]
     if not asked:
         raise DubError(NOTHING_TO_SPEAK)
     for each in asked:
@@ -190,7 +193,14 @@ async def synthesize(
             if segment.id in lacking:
                 room.landed(round(meta.duration_s * meta.sample_rate_hz) * 2)
             clip = Clip(
-                segment.id, key, meta.duration_s, meta.sample_rate_hz, meta.speed, len(request.text), meta.cost_credits
+                segment.id,
+                key,
+                meta.duration_s,
+                meta.sample_rate_hz,
+                meta.speed,
+                len(request.text),
+                meta.cost_credits,
+                paces.get(segment.id, 1.0) if abs(meta.speed - request.speed) < 0.01 else 1.0,  # it may ignore it
             )
             clips[segment.id] = clip
             on_clip(clip)

@@ -11,7 +11,7 @@ from app.domain.job import Phase
 from app.domain.secret_names import Keys
 from app.dubbing.casting import SpokenLine, spoken_lines
 from app.dubbing.context import Context
-from app.dubbing.synthesize import cached, clip_key
+from app.dubbing.pace import takes
 from app.jobs.eta import stage_costs
 from app.jobs.options import choice_of
 from app.jobs.schemas import Estimate
@@ -25,9 +25,7 @@ async def estimate_render(context: Context, store: JobStore, job_id: str, *, key
     job, (_, script) = await asyncio.to_thread(lambda: (store.get(job_id), store.script(job_id)))
     choice = await asyncio.to_thread(choice_of, job, script.speakers, keys, context.engines)
     asked = spoken_lines(script.segments, choice, context.engines)
-    known = await asyncio.to_thread(
-        lambda: [cached(context.blobs, clip_key(each.voice, each.request)) is not None for each in asked]
-    )
+    known = await asyncio.to_thread(lambda: [bool(takes(context.blobs, each.voice, each.request)) for each in asked])
     new = [each for each, have in zip(asked, known, strict=True) if not have]
     characters = sum(len(each.request.text) for each in new)
     credits, price, units = await _cost(new)

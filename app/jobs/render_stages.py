@@ -20,8 +20,9 @@ from app.dubbing import audio_tracks, pipeline
 from app.dubbing.casting import VoiceChoice, spoken_lines
 from app.dubbing.context import Report, fingerprint
 from app.dubbing.finish import finish
+from app.dubbing.pace import spoken_to_fit
 from app.dubbing.report import keep_report, report_of
-from app.dubbing.synthesize import clip_files, synthesize
+from app.dubbing.synthesize import clip_files
 from app.dubbing.video.burn_pieces import forget_burned
 from app.dubbing.video.mux_cache import forget_muxed
 from app.dubbing.voice_ready import ready
@@ -34,10 +35,12 @@ from app.storage.job_row import JobRow
 class Synthesize(StageBody):
     def inputs(self, row: JobRow) -> Any:
         choice = choice_of(row.job, row.speakers, NO_KEYS, self._context.engines)
-        return [
-            [each.line.id, each.voice.name, each.voice.fingerprint(each.request)]
-            for each in spoken_lines(self.lines(row), choice, self._context.engines)
-        ]
+        lines = []
+        for each in spoken_lines(self.lines(row), choice, self._context.engines):
+            line = each.line  # how much time there is decides how fast it is spoken
+            times = [line.start_s, line.end_s, line.speaker, line.start_locked, line.locked_rate]
+            lines.append([line.id, each.voice.name, each.voice.fingerprint(each.request), *times])
+        return [lines, media_of(row.job).duration_s]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         lines = await asyncio.to_thread(self.lines, row)
@@ -47,7 +50,8 @@ class Synthesize(StageBody):
         wanted, spoken = choice.voice, list[Clip]()
         choice = await ready(self._context, choice, report)
         try:
-            clips = await synthesize(self._context, lines, choice, on_clip=spoken.append, report=report)
+            duration_s = media_of(row.job).duration_s
+            clips = await spoken_to_fit(self._context, lines, choice, duration_s, on_clip=spoken.append, report=report)
         except BaseException:  # what has been paid for is the job's, whatever ended this: a retry finds it
             await asyncio.shield(asyncio.to_thread(self._keep_spoken, row.job.id, spoken))
             raise
@@ -56,7 +60,8 @@ class Synthesize(StageBody):
             other = fingerprint(self.stage.name, await asyncio.to_thread(self.inputs, row))
         return Done(
             clips,
-            keys=tuple(file for clip in clips for file in clip_files(clip.key)),
+            # the other takes, too: after an edit they are not spoken again
+            keys=tuple(dict.fromkeys(file for clip in (*clips, *spoken) for file in clip_files(clip.key))),
             fields={"voice_chosen": choice.chosen},
             name=other,
         )

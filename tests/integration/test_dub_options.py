@@ -113,7 +113,7 @@ def test_only_what_a_choice_changes_is_made_again(
 
     lines, _ = server.segments(job_id)
     server.edit(job_id, edit=[{"id": lines[0]["id"], "locked_rate": 1.1}])
-    assert server.render(job_id) == ["fit", "mix", "mux"]
+    assert server.render(job_id) == ["synthesize", "fit", "mix", "mux"], "of a locked line no other pace is asked"
     assert server.patch(job_id, stem_upload_id=None)["has_stem"] is False
     assert server.render(job_id) == ["mix", "mux"]
     server.ok(server.client.delete(f"/api/jobs/{job_id}"))

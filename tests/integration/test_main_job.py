@@ -51,7 +51,8 @@ def test_after_an_edit_only_that_line_is_spoken_again(server: Running, spoken_mp
     job = server.wait(job["id"], "completed")
     clips = set((server.data / "blobs" / "clips").glob("*.wav"))
     first = {a["kind"]: a["sha256"] for a in job["artifacts"]}
-    assert len(clips) == len(SPOKEN) and job["stale"] is False
+    # a line that needs another pace is spoken at its own and at that
+    assert len(SPOKEN) <= len(clips) <= 3 * len(SPOKEN) and job["stale"] is False
 
     segments, _ = server.segments(job["id"])
     server.edit(job["id"], edit=[{"id": segments[0]["id"], "text": "See you again next week."}])
@@ -66,7 +67,7 @@ def test_after_an_edit_only_that_line_is_spoken_again(server: Running, spoken_mp
     job = server.until(job["id"], lambda e: "job" in e and e["job"]["state"] == "completed" and not e["job"]["stale"])[
         "job"
     ]
-    assert len(set((server.data / "blobs" / "clips").glob("*.wav")) - clips) == 1
+    assert 1 <= len(set((server.data / "blobs" / "clips").glob("*.wav")) - clips) <= 3, "the takes of one line"
     second = {a["kind"]: a["sha256"] for a in job["artifacts"]}
     assert second["video"] != first["video"] and second["srt"] != first["srt"]
     kept = {path.name for path in (server.data / "blobs" / "artifacts").iterdir()}

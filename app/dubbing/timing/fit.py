@@ -18,7 +18,7 @@ import numpy.typing as npt
 from app.domain.errors import DubError
 from app.domain.problems.lines import DOES_NOT_FIT
 from app.domain.segment import Flag, Placement
-from app.dubbing.mixing.clip import edges
+from app.dubbing.mixing.clip import ClipSilence, edges
 from app.dubbing.timing.blocks import solve_all
 from app.dubbing.timing.infeasible import misfits
 from app.dubbing.timing.lines import Doubles, FitLines, sorted_lines, ties
@@ -48,7 +48,9 @@ def place(request: FitRequest) -> tuple[Placement, ...]:
     """A placement for every line, in the order of the lines. Reads the clips. Raises does_not_fit, which names the
     lines."""
     lines = request.lines
-    cuts = [edges(Path(line.clip)) for line in lines]
+    cuts = [
+        edges(Path(line.clip)) if line.natural_s is None else ClipSilence(line.natural_s, 0.0, 0.0) for line in lines
+    ]
     kept_s = [cut.duration_s - cut.trim_start_s - cut.trim_end_s for cut in cuts]
     try:
         schedule = _scheduled(request, kept_s)
@@ -59,10 +61,20 @@ def place(request: FitRequest) -> tuple[Placement, ...]:
         lines, cuts, kept_s, schedule.start_s.tolist(), schedule.rate.tolist(), strict=True
     ):
         speed = line.speed * rate if line.locked_rate is None else line.locked_rate
-        rushed = rate > SHORTEN_ABOVE + _EXACT and line.locked_rate is None  # a locked rate is no need, it is a wish
+        # a locked rate is no need, it is a wish
+        rushed = rate * line.pace > SHORTEN_ABOVE + _EXACT and line.locked_rate is None
         flags = [Flag.SHORTEN] * rushed + [Flag.LATE] * (start_s - line.start_s > LATE_ABOVE_S)
         placements.append(
-            Placement(line.segment_id, start_s, kept / speed, speed, cut.trim_start_s, cut.trim_end_s, tuple(flags))
+            Placement(
+                line.segment_id,
+                start_s,
+                kept / speed,
+                speed,
+                cut.trim_start_s,
+                cut.trim_end_s,
+                tuple(flags),
+                line.pace,
+            )
         )
     return tuple(placements)
 

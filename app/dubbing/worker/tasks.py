@@ -99,6 +99,8 @@ class FitLine(msgspec.Struct, frozen=True):
     nothing).
 
     `start_locked` and `locked_rate` as in `Segment`; a locked rate is the placement's rate, `speed` included.
+    `pace` is how many times as fast the engine has spoken it so that it fits. `natural_s`: there is no clip yet, and
+    this is how long its speech is foreseen to be.
     """
 
     segment_id: str
@@ -109,6 +111,8 @@ class FitLine(msgspec.Struct, frozen=True):
     speed: float
     start_locked: bool = False
     locked_rate: float | None = None
+    pace: float = 1.0
+    natural_s: float | None = None
 
 
 class FitRequest(msgspec.Struct, frozen=True):

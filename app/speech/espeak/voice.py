@@ -66,6 +66,7 @@ class EspeakVoice:
     name = "espeak"
     needs_key = False
     speeds = SpeedLimits(0.7, 1.2)  # it could go further: 80 to 450 words a minute
+    paces = SpeedLimits(0.7, 1.6)
     cost_unit: CostUnit | None = None
 
     def __init__(self, *, libraries: list[tuple[str, str]] | None = None, at_once: int = 0) -> None:

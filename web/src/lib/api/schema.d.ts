@@ -1228,6 +1228,8 @@ export interface components {
             rate: number;
             segment_id: string;
             start_s: number;
+            /** @default 1 */
+            stretch?: number;
             text: string;
         };
         /** MediaInfo */
