@@ -16,8 +16,6 @@ import argparse
 import asyncio
 import atexit
 import resource
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,31 +28,39 @@ from app.separation import pieces
 from app.separation.pieces import SOUND_HZ as RATE_HZ
 from app.separation.ports import Stereo
 from app.separation.spleeter.network import Spleeter
+from app.speech.ports import SpeechRequest, Spoken
 from bench.sentences import SENTENCES
 from tests.unit.separation.checkpoints import layers, write
 
 Mono = np.ndarray[Any, np.dtype[np.float32]]
-VOICES: Final = {"espeak": ("en", "en+f3"), "kokoro": ("af_heart", "bm_george")}
+VOICES: Final = {"espeak": ("en-us", "en-gb"), "kokoro": ("af_heart", "bm_george")}
 PAUSE_S: Final = 0.8
 
 
 def espeak(voice: str, text: str) -> tuple[Mono, int]:
-    with tempfile.NamedTemporaryFile(suffix=".wav") as file:
-        subprocess.run(["espeak-ng", "-v", voice, "-w", file.name, text], check=True)
-        raw = Path(file.name).read_bytes()
-    return np.frombuffer(raw[44:], "<i2").astype(np.float32) / 32768, int.from_bytes(raw[24:28], "little")
+    from app.speech.espeak.voice import EspeakVoice
+
+    async def speak() -> Spoken:
+        engine = EspeakVoice()
+        spoken = await engine.speak(SpeechRequest(voice, "", text, None, 1.0, "", "", None))
+        await engine.close()
+        return spoken
+
+    return samples(asyncio.run(speak()))
+
+
+def samples(spoken: Spoken) -> tuple[Mono, int]:
+    return np.frombuffer(spoken.pcm, "<i2").astype(np.float32) / 32768, spoken.sample_rate_hz
 
 
 def kokoro(models: Path) -> Callable[[str, str], tuple[Mono, int]]:
     from app.speech.model_files import ModelFiles
     from app.speech.neural.voice import NeuralVoices
-    from app.speech.ports import SpeechRequest
 
     engine, runner = NeuralVoices(ModelFiles(models)), asyncio.Runner()
 
     def speak(voice: str, text: str) -> tuple[Mono, int]:
-        spoken = runner.run(engine.speak(SpeechRequest(voice, "", text, None, 1.0, "", "", None)))
-        return np.frombuffer(spoken.pcm, "<i2").astype(np.float32) / 32768, spoken.sample_rate_hz
+        return samples(runner.run(engine.speak(SpeechRequest(voice, "", text, None, 1.0, "", "", None))))
 
     def end() -> None:
         runner.run(engine.close())

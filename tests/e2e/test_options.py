@@ -155,6 +155,9 @@ def test_the_options_of_a_job_are_changed_one_by_one_and_stay_open(
     slide(page, "Level of the original", "ArrowLeft", 4)
     expect(sound).to_contain_text(f"Original at {MINUS}4 dB")
     sound.get_by_label("Overall loudness").select_option("off")
+    expect(sound).to_contain_text("It stays while the original is kept as it is.")
+    sound.get_by_text("Taken out", exact=True).click()
+    expect(sound).to_contain_text("and the music stays. Downloads 73 MB once (MIT licence).")
     files.get_by_label("Audio file").select_option("mp3")
     expect(
         files.get_by_label("Video file").get_by_role("option", name="WebM · does not support H.264")
@@ -165,12 +168,15 @@ def test_the_options_of_a_job_are_changed_one_by_one_and_stay_open(
     page.wait_for_function(
         "async (address) => (await (await fetch(address)).json()).has_stem", arg=f"/api/jobs/{reviewed}"
     )
-    assert chosen(server, reviewed, "background", "keep_db", "loudness_lufs", "audio_format") == (
+    assert chosen(server, reviewed, "background", "keep_db", "loudness_lufs", "audio_format", "separate") == (
         "keep",
         -4,
         None,
         "mp3",
+        "on",
     )
+    sound.get_by_text("Left in", exact=True).click()
+    expect(sound).to_contain_text("It stays in the original sound.")
 
     page.reload()
     opened(page, "Sound")
