@@ -96,7 +96,9 @@ def audio_blocks(
         trail = trail or Trail(None)
         if listener is not None and trail.start is not None and trail.start.listening is not None:
             listener.go_on(trail.start.listening)
-        pieces = on_timeline(_decoded(path, container, stream, pictures, trail), container, stream, listener, trail)
+        pieces = on_timeline(
+            _decoded(path, container, stream, pictures, trail), clock_of(container), stream, listener, trail
+        )
         yield from _reblock(_without(pieces, from_n - (trail.start.at_n if trail.start else 0)), block_n)
 
 
@@ -139,9 +141,23 @@ def _decoded(
         raise unreadable(path, MEDIA_DAMAGED, "No sound could be decoded.")
 
 
+class Clock(msgspec.Struct, frozen=True):
+    """Of a file: its start and the latest plausible time in seconds, and whether it is of a format whose clocks
+    jump."""
+
+    start_s: Fraction
+    latest_s: float
+    restarts: bool = False
+
+
+def clock_of(container: InputContainer) -> Clock:
+    """The clock of an open file."""
+    return Clock(Fraction(container.start_time or 0, 1_000_000), latest_s(container), restarts(container))
+
+
 def on_timeline(
     frames: Iterable[AudioFrame],
-    container: InputContainer,
+    clock: Clock,
     stream: AudioStream,
     listener: Listener | None,
     trail: Trail,
@@ -152,11 +168,11 @@ def on_timeline(
     more than a second, jump in a format that is known for it (MPEG-TS joined from several), or jump to where nothing
     can be (`latest_s`), are taken as continuing, as ffmpeg does.
     """
-    leap_n = RESTART_S * SAMPLE_RATE_HZ if restarts(container) else _NEVER_N
-    latest_n = round(latest_s(container) * SAMPLE_RATE_HZ)
+    leap_n = RESTART_S * SAMPLE_RATE_HZ if clock.restarts else _NEVER_N
+    latest_n = round(clock.latest_s * SAMPLE_RATE_HZ)
     ratio = (stream.time_base or Fraction(1, SAMPLE_RATE_HZ)) * SAMPLE_RATE_HZ
     num, den = ratio.numerator, ratio.denominator  # Fractions would be a fifth of all work here
-    start_n = round(Fraction(container.start_time or 0, 1_000_000) * SAMPLE_RATE_HZ)
+    start_n = round(clock.start_s * SAMPLE_RATE_HZ)
     run: _Decoding | None = None
     done_n = trail.start.at_n if trail.start else 0  # yielded so far
     next_n = done_n  # where the coming frame should start, when nothing is missing

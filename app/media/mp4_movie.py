@@ -85,7 +85,8 @@ class Movie:
             self.size = self.file.seek(0, 2)
             self.moov = self._only_moov()
             self.brand = self._brand()
-            self.timescale = self._number_at(one(self.file, [b"mvhd"], self.moov), narrow=12, wide=20, is_wide=False)
+            self.header = one(self.file, [b"mvhd"], self.moov)
+            self.timescale = self._number_at(self.header, narrow=12, wide=20, is_wide=False)
             if not self.timescale:
                 raise UnsuitableError("the movie has no timescale")
             self.tracks = tuple(self._track(span) for span in some(self.file, [b"trak"], self.moov))

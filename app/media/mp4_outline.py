@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def write_outline(movie: Movie, out: Path) -> None:
 
     def moov(first_at: int) -> list[Part]:
         tracks = iter(zip(movie.tracks, kept, _places(kept, first_at), strict=True))
-        return box(b"moov", *rebuilt(movie.file, movie.moov, {b"trak": lambda _, __: _track(movie, *next(tracks))}))
+        return box(b"moov", *rebuilt(movie.file, movie.moov, {b"trak": lambda _, __: _outlined(movie, *next(tracks))}))
 
     size = size_of(moov(0))
     if size > _MOST_MOOV_BYTES:
@@ -65,7 +65,32 @@ def _places(kept: list[Block], first_at: int) -> list[int]:
     return [first_at, *(first_at + int(end) for end in ends[:-1])][: len(kept)]
 
 
-def _track(movie: Movie, track: Track, kept: Block, at: int) -> list[Part]:
+def _outlined(movie: Movie, track: Track, kept: Block, at: int) -> list[Part]:
+    # what is shown of a track is of no use for a single sample: it may begin after it
+    return _track(movie, track, kept, at, has_edits=len(kept.sizes) == track.samples)
+
+
+def write_window(movie: Movie, track: Track, kept: Block, out: BinaryIO, *, has_edits: bool) -> int:
+    """Write an MP4 of these samples of one track alone; returns where the first of them lies. Without the edit list
+    the first sample has the time 0. Raises UnsuitableError, OSError."""
+    brand = box(b"ftyp", b"isom", struct.pack(">I", 0x200), b"isom")
+    header: Part = Copied(movie.file, movie.header[0], movie.header[1] - movie.header[0])
+
+    def moov(at: int) -> list[Part]:
+        return box(b"moov", *box(b"mvhd", header), *_track(movie, track, kept, at, has_edits=has_edits))
+
+    at = size_of(brand) + size_of(moov(0)) + 8
+    breaks = np.flatnonzero(kept.offsets[1:] != (kept.offsets + kept.sizes)[:-1]) + 1
+    firsts = [0, *breaks.tolist()]
+    media: list[Part] = [
+        Copied(movie.file, int(kept.offsets[first]), int(kept.sizes[first:until].sum()))
+        for first, until in zip(firsts, [*firsts[1:], len(kept.sizes)], strict=True)
+    ]
+    write(out, [*brand, *moov(at), *box(b"mdat", *media)])
+    return at
+
+
+def _track(movie: Movie, track: Track, kept: Block, at: int, *, has_edits: bool) -> list[Part]:
     count = len(kept.sizes)
     stsd_at, stsd_end = track.tables[b"stsd"]
     lengths = np.diff(kept.starts)
@@ -77,15 +102,13 @@ def _track(movie: Movie, track: Track, kept: Block, at: int) -> list[Part]:
         *full_box(b"stsz", struct.pack(">II", 0, count), kept.sizes.astype(">u4").tobytes()),
         *full_box(b"stco", struct.pack(">II", 1, at) if count else struct.pack(">I", 0)),
     )
-    is_whole = count == track.samples
     return box(
         b"trak",
         *rebuilt(
             movie.file,
             track.span,
             {
-                # what is shown of a track is of no use for a single sample: it may begin after it
-                b"edts": lambda start, end: box(b"edts", Copied(movie.file, start, end - start)) if is_whole else [],
+                b"edts": lambda start, end: box(b"edts", Copied(movie.file, start, end - start)) if has_edits else [],
                 b"mdia": lambda start, end: box(
                     b"mdia",
                     *rebuilt(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import av
 from av.container import InputContainer
@@ -44,6 +44,12 @@ def open_input(path: Path) -> InputContainer:
             raise unreadable(path, NOT_MEDIA if not _begins_like_media(path) else MEDIA_DAMAGED) from error
 
 
+def open_part(data: BinaryIO) -> InputContainer:
+    """Open a part of an MP4 that was written here, with the same whitelists. Raises av.FFmpegError."""
+    options = {"format_whitelist": FORMAT_WHITELIST, "codec_whitelist": CODEC_WHITELIST}
+    return av.open(data, "r", format="mov", metadata_errors="replace", container_options=options)
+
+
 def unreadable(path: Path, otherwise: Any, detail: str = "") -> DubError:
     """The error for an unreadable file: media_incomplete when its structure shows a missing end, else the problem
     `otherwise`."""
@@ -78,8 +84,13 @@ def latest_s(container: InputContainer) -> float:
     """The latest plausible time: the container's duration, or, when that is missing or too short, the longest that its
     bytes could last. Otherwise a single damaged timestamp would add hours of silence.
     """
-    slowest_s = container.size * 8 / _LEAST_BITS_S if container.size > 0 else 0.0
-    return max((container.duration or 0) / 1e6 + RESTART_S, slowest_s, _ALWAYS_BELIEVED_S)
+    return latest_of((container.duration or 0) / 1e6, container.size)
+
+
+def latest_of(duration_s: float, size_bytes: int) -> float:
+    """`latest_s` of a file that is not open here."""
+    slowest_s = size_bytes * 8 / _LEAST_BITS_S if size_bytes > 0 else 0.0
+    return max(duration_s + RESTART_S, slowest_s, _ALWAYS_BELIEVED_S)
 
 
 def packets(container: InputContainer, *streams: Stream | None) -> Iterator[Packet[Any]]:

@@ -44,10 +44,11 @@ class Start(msgspec.Struct, frozen=True):
 
 
 def mark_of(packet: Packet[Any], number: int, *, sole: bool) -> Mark:
-    return Mark(number, packet.pts, packet.pos, _check(packet), sole)
+    return Mark(number, packet.pts, packet.pos, check(packet), sole)
 
 
-def _check(packet: Packet[Any]) -> int:
+def check(packet: Packet[Any]) -> int:
+    """What the bytes of a packet add up to."""
     return zlib.crc32(packet) if packet.size else 0
 
 
@@ -91,7 +92,7 @@ def _find(found: Iterator[Packet[Any]], stream: Any, start: Start) -> list[Packe
             ):
                 begun.append(following)
             complete = len(begun) == start.heard.number - start.first.number + 1
-            return begun if complete and _check(begun[-1]) == start.heard.check else None
+            return begun if complete and check(begun[-1]) == start.heard.check else None
         if beyond is not None and packet.pts is not None and packet.pts > beyond:
             return None
     return None
@@ -101,7 +102,7 @@ def _is(packet: Packet[Any], mark: Mark) -> bool:
     same_place = mark.position is not None and packet.pos == mark.position
     if mark.position is not None and packet.pos is not None and not same_place:
         return False
-    return ((packet.pts is not None and packet.pts == mark.pts) or (mark.sole and same_place)) and _check(
+    return ((packet.pts is not None and packet.pts == mark.pts) or (mark.sole and same_place)) and check(
         packet
     ) == mark.check
 

@@ -24,9 +24,10 @@ from av.stream import Discard
 
 from app.domain.errors import DubError
 from app.domain.problems.media import AUDIO_TRACK_MISSING, MEDIA_DAMAGED
-from app.media.decode import SAMPLE_RATE_HZ, Block, SeekPoint, Trail, on_timeline
+from app.media.decode import SAMPLE_RATE_HZ, Block, SeekPoint, Trail, clock_of, on_timeline
 from app.media.safe_open import open_input, packets, restrict, unreadable
 from app.media.seeking import Mark, Start, mark_of, sought
+from app.media.sound_windows import SoundWindows
 
 _WARM_PACKETS: Final = 40  # decoded before the first one that is wanted: a bit reservoir, an overlap, a prediction
 _WARM_LOSSLESS: Final = 2
@@ -71,7 +72,16 @@ class SoundReader:
 
     def _open(self) -> None:
         self.opened += 1
+        self._windows = SoundWindows.of(self._path, self._track)
+        self._kept: deque[tuple[Mark, Packet[Any]]] = deque()
+        if self._windows is not None:
+            self._clock, self._stream = self._windows.clock(), self._windows.stream
+            restrict(self._stream.codec_context)
+            self._source = self._windows.packets()
+            self._pieces = self._read(0)
+            return
         self._container: InputContainer = open_input(self._path)
+        self._clock = clock_of(self._container)
         if not 0 <= self._track < len(self._container.streams.audio):
             self._container.close()
             raise DubError(AUDIO_TRACK_MISSING, f"Track {self._track} of {len(self._container.streams.audio)}.")
@@ -81,12 +91,14 @@ class SoundReader:
                 other.discard = Discard.all  # the picture is not even read, where the container allows that
         restrict(self._stream.codec_context)
         self._source = self._numbered(packets(self._container, self._stream), 0)
-        self._kept: deque[tuple[Mark, Packet[Any]]] = deque()
         self._pieces = self._read(0)
 
     def close(self) -> None:
         self._pieces.close()
-        self._container.close()
+        self._close_file()
+
+    def _close_file(self) -> None:
+        (self._windows or self._container).close()
 
     def go_to(self, at_n: int) -> None:
         """Read on from the start of the span in which `at_n` lies, or from further ahead, where reading already is
@@ -96,15 +108,21 @@ class SoundReader:
         if start is None or self.spans.begin_n(span) <= self.position_n <= at_n:
             return
         self._pieces.close()
-        found = sought(self._container, self._stream, start)
+        found = self._found(start)
         if found is None:  # from the beginning, without decoding
-            self._container.close()
+            self._close_file()
             self._open()
         else:
-            self._source = self._numbered(found, start.first.number)
+            self._source = found
         self._kept.clear()
         self.position_n = self.spans.begin_n(span)
         self._pieces = self._read(span)
+
+    def _found(self, start: Start) -> Iterator[tuple[Mark, Packet[Any]]] | None:
+        if self._windows is not None:
+            return self._windows.found(start)
+        found = sought(self._container, self._stream, start)
+        return None if found is None else self._numbered(found, start.first.number)
 
     def read(self) -> Block | None:
         """The next samples from `position_n` on, float32 (n, 2), about a second of them; None at the end."""
@@ -126,7 +144,7 @@ class SoundReader:
         target = span + 1
         self._look(trail, target)
         frames = self._frames(start, trail)
-        pieces = on_timeline(frames, self._container, self._stream, None, trail)
+        pieces = on_timeline(frames, self._clock, self._stream, None, trail)
         try:
             for piece in pieces:
                 while at_n + len(piece) >= spans.begin_n(target):

@@ -18,6 +18,7 @@ from app.dubbing.mixing.loudness import Doubles, Floats, KMeter
 from app.media.decode import audio_blocks
 from app.media.safe_open import open_input
 from app.media.sound_reader import SoundReader, Spans
+from app.media.sound_windows import SoundWindows
 
 ENERGIES_SUFFIX: Final = ".energies"
 SPANS_SUFFIX: Final = ".spans"
@@ -87,6 +88,10 @@ def silence(count_n: int) -> Floats:
 
 def has_sound(path: Path) -> bool:
     """Whether the file has an audio track. Raises not_media, media_damaged."""
+    windows = SoundWindows.of(path, 0)
+    if windows is not None:
+        windows.close()
+        return True
     with open_input(path) as container:
         return len(container.streams.audio) > 0
 
