@@ -7,6 +7,7 @@ packets as a file of their own, and then the next ones. They have the times that
 
 from __future__ import annotations
 
+import bisect
 import io
 import itertools
 import struct
@@ -59,7 +60,8 @@ class SoundWindows:
         if first is None or first.pts is None:
             self.container.close()
             raise UnsuitableError("no sound")
-        self._skipped = _number(begin[1], (first.pos or at) - at)
+        # which sample the first packet is
+        self._skipped = int(np.searchsorted(np.cumsum(begin[1].sizes), (first.pos or at) - at, "right"))
         self._shift = first.pts - int(begin[1].starts[self._skipped])
 
     @classmethod
@@ -103,13 +105,14 @@ class SoundWindows:
         lies behind what the edit list skips."""
         for base, block in self._blocks(number + self._skipped):
             container, at = self._opened(block, has_edits=base == 0)
+            ends, times = np.cumsum(block.sizes).tolist(), (block.starts + self._shift).tolist()
             with container:
                 for packet in packets(container, container.streams.audio[0]):
                     if not packet.size or packet.pos is None:
                         continue
-                    index = _number(block, packet.pos - at)
-                    packet.pts = packet.dts = int(block.starts[index]) + self._shift
-                    yield Mark(base + index - self._skipped, packet.pts, None, check(packet), sole=False), packet
+                    index = bisect.bisect_right(ends, packet.pos - at)
+                    packet.pts = packet.dts = times[index]
+                    yield Mark(base + index - self._skipped, times[index], None, check(packet), sole=False), packet
 
     def found(self, start: Start) -> Iterator[tuple[Mark, Packet[Any]]] | None:
         """The packets from the start's first one on; None where they are not what they were."""
@@ -152,11 +155,6 @@ def _even(block: Block, begin: int, until: int) -> Iterator[tuple[int, int]]:
             raise UnsuitableError("a packet is very large")
         yield begin, begin + many
         begin += many
-
-
-def _number(block: Block, offset: int) -> int:
-    """Which sample begins at this offset of the window's media."""
-    return int(np.searchsorted(np.cumsum(block.sizes), offset, "right"))
 
 
 def _start_s(track: Track) -> float:
