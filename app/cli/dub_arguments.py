@@ -80,6 +80,12 @@ def add(dub: argparse.ArgumentParser) -> None:
         metavar="X",
         help="speed of the voice, within its engine's limits; 0.7 to 1.2 for both engines",
     )
+    voice.add_argument(
+        "--align-phrases",
+        action="store_true",
+        default=None,
+        help="pause inside a line where the original does",
+    )
     mix = dub.add_argument_group("mix")
     mix.add_argument(
         "--background",

@@ -138,9 +138,10 @@ class VoiceOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TimingOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How the lines are placed. Nothing can be chosen yet."""
+    """How the lines are placed. `align_phrases`: where the original pauses inside a line, the dub pauses too."""
 
     version: Version = 1
+    align_phrases: bool = False
     later: Later = UNSET
 
 

@@ -115,12 +115,22 @@ class Flag(StrEnum):
     LATE = "late"  # starts more than 0.6 s after the original
 
 
+class Phrase(msgspec.Struct, frozen=True):
+    """A piece of a clip at its place: the clip without `trim_start_s` and `trim_end_s`, at the placement's rate."""
+
+    start_s: float
+    duration_s: float
+    trim_start_s: float
+    trim_end_s: float
+
+
 class Placement(msgspec.Struct, frozen=True):
     """Where a clip goes: starts at `start_s`, lasts `duration_s`, played `rate` times as fast as it was spoken, which
     was `pace` times as fast as the voice speaks by itself.
 
     `trim_start_s` and `trim_end_s` are the silent edges cut from the clip before it is stretched:
-    duration_s = (clip duration - trim_start_s - trim_end_s) / rate.
+    duration_s = (clip duration - trim_start_s - trim_end_s) / rate. With `phrases`, the clip is placed piece by piece
+    instead, with pauses, and `duration_s` goes to the end of the last.
     """
 
     segment_id: str
@@ -131,3 +141,4 @@ class Placement(msgspec.Struct, frozen=True):
     trim_end_s: float
     flags: tuple[Flag, ...]
     pace: float = 1.0
+    phrases: tuple[Phrase, ...] = ()

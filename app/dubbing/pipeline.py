@@ -168,11 +168,18 @@ def after_ingest(info: MediaInfo, sound: Sound) -> MediaInfo:
 
 
 async def fit(
-    context: Context, segments: Sequence[Segment], clips: Sequence[Clip], speeds: Mapping[str, float], duration_s: float
+    context: Context,
+    segments: Sequence[Segment],
+    clips: Sequence[Clip],
+    speeds: Mapping[str, float],
+    duration_s: float,
+    *,
+    speech: str | None = None,
 ) -> tuple[Placement, ...]:
-    """Place every clip. `speeds` are those that are wished, by line. Raises does_not_fit."""
+    """Place every clip. `speeds` are those that are wished, by line. `speech` is the blob of the original's sound: with
+    it, lines follow its pauses phrase by phrase. Raises does_not_fit."""
     by_id = {segment.id: segment for segment in segments}
-    async with local_copies(context.blobs, map(sound_of, clips)) as paths:
+    async with local_copies(context.blobs, [*map(sound_of, clips), *([speech] if speech else [])]) as paths:
         lines = []
         for clip in clips:
             line = by_id[clip.segment_id]
@@ -187,9 +194,10 @@ async def fit(
                     start_locked=line.start_locked,
                     locked_rate=line.locked_rate,
                     pace=clip.pace,
+                    words=tuple((word.start_s, word.end_s) for word in line.words) if speech else (),
                 )
             )
-        request = FitRequest(lines=tuple(lines), video_end_s=duration_s)
+        request = FitRequest(lines=tuple(lines), video_end_s=duration_s, speech=str(paths[speech]) if speech else None)
         return await run_task("fit", request, tuple[Placement, ...], report=lambda _: None, limits=context.limits)
 
 
@@ -232,14 +240,16 @@ async def mix(
         placed = tuple(
             MixClip(
                 path=str(paths[sounds[p.segment_id]]),
-                start_s=p.start_s,
-                duration_s=p.duration_s,
+                start_s=piece.start_s,
+                duration_s=piece.duration_s,
                 rate=p.rate,
-                trim_start_s=p.trim_start_s,
-                trim_end_s=p.trim_end_s,
+                trim_start_s=piece.trim_start_s,
+                trim_end_s=piece.trim_end_s,
                 level_db=levels_db.get(p.segment_id, 0.0),
+                line=p.segment_id if p.phrases else "",
             )
             for p in placements
+            for piece in p.phrases or (p,)
         )
         codec = track_codec(options)
         if info.video is None:  # nobody needs a track beside the sound: where both can be one file, they are

@@ -79,12 +79,16 @@ class Fit(StageBody):
     def inputs(self, row: JobRow) -> Any:
         lines = [[s.id, s.start_s, s.end_s, s.speaker, s.start_locked, s.locked_rate] for s in self.lines(row)]
         speed, own = row.job.options.voices.speed, _speeds(row, self.lines(row))
-        parts = [list(own.values())] if any(each != speed for each in own.values()) else []
+        parts: list[Any] = [list(own.values())] if any(each != speed for each in own.values()) else []
+        if row.job.options.timing.align_phrases:
+            parts += [self.sound(row).speech, [[[w.start_s, w.end_s] for w in s.words] for s in self.lines(row)]]
         return [lines, self.clips(row), speed, media_of(row.job).duration_s, *parts]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
-        lines, clips = await asyncio.to_thread(lambda: (self.lines(row), self.clips(row)))
-        return Done(await pipeline.fit(self._context, lines, clips, _speeds(row, lines), media_of(row.job).duration_s))
+        lines, clips, sound = await asyncio.to_thread(lambda: (self.lines(row), self.clips(row), self.sound(row)))
+        speech = sound.speech if row.job.options.timing.align_phrases else None
+        duration_s = media_of(row.job).duration_s
+        return Done(await pipeline.fit(self._context, lines, clips, _speeds(row, lines), duration_s, speech=speech))
 
 
 @body_of(stages.MIX)

@@ -72,6 +72,8 @@ class VoicesPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
 class TimingPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
     """Changes to `TimingOptions`."""
 
+    align_phrases: bool | UnsetType = UNSET
+
 
 class MixPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
     """Changes to `MixOptions`."""

@@ -51,7 +51,8 @@ GAIN_STEP_DB: Final = 0.25  # the loudness misses its target by half of this at 
 
 
 class ClipLevels(msgspec.Struct, frozen=True):
-    """A ready clip at its place, with its energies and the largest magnitudes of 5 ms each (`clip_cache`). `level_db`
+    """A ready clip at its place, with its energies and the largest magnitudes of 5 ms each (`clip_cache`). Pieces
+    of one `line` have one level. `level_db`
     is the person's wish, on top of what is found."""
 
     start_n: int
@@ -59,6 +60,7 @@ class ClipLevels(msgspec.Struct, frozen=True):
     energies: Doubles
     peaks: Floats
     level_db: float = 0.0
+    line: str = ""
 
     @property
     def span(self) -> tuple[float, float]:
@@ -94,7 +96,7 @@ def choose(
     instead."""
     bed = original if stem is None else stem
     voice_lufs, bed_under = _voice_lufs(wishes, original, bed, voices)
-    voices_db = [_clip_gain_db(voice_lufs, voice) for voice in voices]
+    voices_db = _gains_db(voice_lufs, voices)
     depth_db = _depth_db(wishes, voice_lufs, bed_under)
     least_lu = LEAST_ABOVE_MUSIC_LU if wishes.gentle else LEAST_ABOVE_DUCKED_LU
     if wishes.background == Background.KEEP or wishes.ducking.depth_db is not None:
@@ -159,8 +161,16 @@ def _depth_db(wishes: MixChoices, voice_lufs: float, bed_under: float) -> float:
     return rounded(min(max(voice_lufs - above_lu - bed_under, DEEPEST_DB), 0.0), _LEVEL_STEP_DB)
 
 
-def _clip_gain_db(voice_lufs: float, voice: ClipLevels) -> float:
-    measured = speech_lufs(voice.energies)
+def _gains_db(voice_lufs: float, voices: list[ClipLevels]) -> list[float]:
+    whole: dict[str, list[Doubles]] = {}
+    for voice in voices:
+        whole.setdefault(voice.line, []).append(voice.energies)
+    together = {line: np.concatenate(pieces) for line, pieces in whole.items() if line}
+    return [_clip_gain_db(voice_lufs, together.get(voice.line, voice.energies)) for voice in voices]
+
+
+def _clip_gain_db(voice_lufs: float, energies: Doubles) -> float:
+    measured = speech_lufs(energies)
     if measured == SILENT_LUFS:
         return 0.0
     return min(max(voice_lufs - measured, -_MAX_CLIP_GAIN_DB), _MAX_CLIP_GAIN_DB)

@@ -164,7 +164,14 @@ def _clips(request: MixRequest, cache: ClipCache, report: Report) -> list[Stored
 
 def _voices(request: MixRequest, clips: list[StoredClip]) -> list[ClipLevels]:
     return [
-        ClipLevels(round(asked.start_s * SAMPLE_RATE_HZ), clip.cut.length_n, clip.energies, clip.peaks, asked.level_db)
+        ClipLevels(
+            round(asked.start_s * SAMPLE_RATE_HZ),
+            clip.cut.length_n,
+            clip.energies,
+            clip.peaks,
+            asked.level_db,
+            asked.line,
+        )
         for asked, clip in zip(request.clips, clips, strict=True)
     ]
 

@@ -8,6 +8,7 @@ sudden a change of pace.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from app.dubbing.mixing.clip import ClipSilence, edges
 from app.dubbing.timing.blocks import solve_all
 from app.dubbing.timing.infeasible import misfits
 from app.dubbing.timing.lines import Doubles, FitLines, sorted_lines, ties
+from app.dubbing.timing.phrases import original_spans, phrased
 from app.dubbing.timing.weights import LATE_ABOVE_S, SHORTEN_ABOVE, WEIGHTS, Weights
 from app.dubbing.worker.tasks import FitRequest
 
@@ -76,7 +78,19 @@ def place(request: FitRequest) -> tuple[Placement, ...]:
                 line.pace,
             )
         )
-    return tuple(placements)
+    return tuple(placements) if request.speech is None else _by_phrases(request, placements, Path(request.speech))
+
+
+def _by_phrases(request: FitRequest, placements: Sequence[Placement], speech: Path) -> tuple[Placement, ...]:
+    """Each line in phrases where the original pauses; none of them goes past the start of a line that follows."""
+    starts = sorted(placement.start_s for placement in placements)
+    found = []
+    for line, placed in zip(request.lines, placements, strict=True):
+        after = bisect.bisect_right(starts, placed.start_s)
+        next_s = starts[after] - WEIGHTS.gap_s if after < len(starts) else request.video_end_s
+        original = original_spans(speech, line.start_s, line.end_s, line.words)
+        found.append(phrased(placed, Path(line.clip), original, min(line.end_s, next_s, request.video_end_s)))
+    return tuple(found)
 
 
 def _scheduled(request: FitRequest, kept_s: Sequence[float]) -> LineTimes:

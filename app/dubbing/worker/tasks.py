@@ -100,7 +100,7 @@ class FitLine(msgspec.Struct, frozen=True):
 
     `start_locked` and `locked_rate` as in `Segment`; a locked rate is the placement's rate, `speed` included.
     `pace` is how many times as fast the engine has spoken it so that it fits. `natural_s`: there is no clip yet, and
-    this is how long its speech is foreseen to be.
+    this is how long its speech is foreseen to be. `words` are the times of the original's words.
     """
 
     segment_id: str
@@ -113,11 +113,16 @@ class FitLine(msgspec.Struct, frozen=True):
     locked_rate: float | None = None
     pace: float = 1.0
     natural_s: float | None = None
+    words: tuple[tuple[float, float], ...] = ()
 
 
 class FitRequest(msgspec.Struct, frozen=True):
+    """`speech` is the original's sound for recognition (16 kHz mono s16 WAV): with it, lines are placed phrase by
+    phrase (`app.dubbing.timing.phrases`)."""
+
     lines: tuple[FitLine, ...]
     video_end_s: float
+    speech: str | None = None
 
 
 class SeparateRequest(msgspec.Struct, frozen=True):
@@ -146,7 +151,8 @@ class SeparatedSound(msgspec.Struct, frozen=True):
 
 
 class MixClip(msgspec.Struct, frozen=True):
-    """A placed clip; see `app.domain.segment.Placement`. `level_db` is on top of the level that is found for it."""
+    """A placed clip; see `app.domain.segment.Placement`. `level_db` is on top of the level that is found for it.
+    Pieces of one `line` have one level ("": it is in one piece)."""
 
     path: str
     start_s: float
@@ -155,6 +161,7 @@ class MixClip(msgspec.Struct, frozen=True):
     trim_start_s: float
     trim_end_s: float
     level_db: float = 0.0
+    line: str = ""
 
 
 class Ducking(msgspec.Struct, frozen=True):

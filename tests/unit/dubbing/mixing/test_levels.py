@@ -267,3 +267,16 @@ def test_music_that_is_loud_under_one_line_is_lowered_there_until_the_voice_lead
     loud, other = (20 * np.log10(chosen.stem.per_energy(600)[at]) for at in (65, 125))
     assert loud < other - 5
     assert -20 - integrated_lufs(_once_loud()[60:75]) - loud >= LEAST_ABOVE_MUSIC_LU - 1
+
+
+def test_the_pieces_of_a_line_have_one_level() -> None:
+    loud, faint = np.full(40, 1e-2), np.full(40, 1e-4)
+    pieces = [
+        ClipLevels(0, 4 * 48_000, loud, np.full(800, 0.2, np.float32), line="a"),
+        ClipLevels(5 * 48_000, 4 * 48_000, faint, np.full(800, 0.02, np.float32), line="a"),
+    ]
+    apart = [msgspec.structs.replace(piece, line="") for piece in pieces]
+    silent = np.zeros(200)
+    together_db = choose(MixChoices(Background.REPLACE), silent, None, pieces, -1.0).voices_db
+    apart_db = choose(MixChoices(Background.REPLACE), silent, None, apart, -1.0).voices_db
+    assert together_db[0] == together_db[1] and apart_db[1] - apart_db[0] > 10

@@ -1316,6 +1316,8 @@ export interface components {
          */
         OptionsPatch: {
             /** @deprecated */
+            align_phrases?: boolean;
+            /** @deprecated */
             audio_codec?: components["schemas"]["AudioCodec"];
             /** @deprecated */
             audio_format?: components["schemas"]["AudioFormat"];
@@ -1761,10 +1763,13 @@ export interface components {
         /**
          * TimingOptions
          * @default {
+         *       "align_phrases": false,
          *       "version": 1
          *     }
          */
         TimingOptions: {
+            /** @default false */
+            align_phrases: boolean;
             later?: {
                 [key: string]: unknown;
             };
@@ -1773,6 +1778,7 @@ export interface components {
         };
         /** TimingPatch */
         TimingPatch: {
+            align_phrases?: boolean;
             version?: 1;
         };
         /** TranslateSegments */
