@@ -21,6 +21,7 @@ from app.cli.dub_files import clip_folder, hand_over, longest_name, run_folder, 
 from app.cli.dub_hooks import AroundStages
 from app.cli.dub_parsing import check_speed, options_of
 from app.cli.dub_progress import Display, display
+from app.cli.dub_speakers import cast, wanted_voices
 from app.cli.failures import failed, interrupted, interruptible
 from app.config.settings import Settings
 from app.domain.dub_options import DubOptions
@@ -159,6 +160,7 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
         engines = engines_of(settings, model_paths=True, disks=disks)
         try:
             job_options.check(options, engines)
+            wanted_voices(arguments.speaker_voice, engines)  # said before anything is done
             context = Context(
                 blobs=blobs,
                 workspace=Workspace(folder / "scratch"),
@@ -208,6 +210,8 @@ async def _stages(
     for phase in Phase:
         for stage in in_phase(phase):
             await run_stage(StageRun(stage, JOB_ID), hooks)
+        if phase is Phase.PREPARE and arguments.speaker_voice:
+            cast(store, wanted_voices(arguments.speaker_voice, context.engines))
         if phase is Phase.PREPARE and arguments.review is not None:
             return _reviewed(arguments, store, shown)
     return _rendered(context, arguments, store, shown)

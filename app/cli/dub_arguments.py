@@ -48,6 +48,11 @@ def add(dub: argparse.ArgumentParser) -> None:
         help="encoding of --subtitles, such as windows-1250 (default: guessed from language and text)",
     )
     heard.add_argument(
+        "--speakers",
+        metavar="N",
+        help="tell speakers apart: auto (default: if the model is there), off, or how many there are, 1 to 10",
+    )
+    heard.add_argument(
         "--review",
         type=Path,
         metavar="FILE",
@@ -58,6 +63,13 @@ def add(dub: argparse.ArgumentParser) -> None:
         "--voice",
         metavar="ENGINE:VOICE",
         help="such as local:auto, espeak:es, neural:af_heart or elevenlabs:VOICE_ID (default: AUTODUBBER_VOICE)",
+    )
+    voice.add_argument(
+        "--speaker-voice",
+        action="append",
+        default=[],
+        metavar="WHO=ENGINE:VOICE",
+        help="voice of one speaker, by name or by number in the order in which they first speak; may be repeated",
     )
     voice.add_argument(
         "--voice-model", metavar="M", default="", help="the voice engine's model (default: the engine's)"

@@ -51,6 +51,8 @@ def options_of(arguments: argparse.Namespace, settings: Settings) -> DubOptions:
     }
     if "loudness_lufs" in typed:
         typed["loudness_lufs"] = _loudness(typed["loudness_lufs"])
+    if (count := typed.get("speakers", "")).isdigit():
+        typed["speakers"] = int(count)
     try:
         patch = msgspec.convert(in_groups(typed), OptionsPatch)
     except msgspec.ValidationError as error:

@@ -43,6 +43,8 @@ _BAD_INPUT: Final = (
     media.MEDIA_INCOMPLETE,
     jobs.SOURCE_GONE,
     lines.TOO_MANY_LINES,
+    lines.SPEAKER_NOT_FOUND,
+    lines.TOO_MANY_SPEAKERS,
     jobs.ARCHIVE_INVALID,
     jobs.ARCHIVE_NEWER,
     jobs.JOB_NOT_FOUND,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -89,6 +89,7 @@ class JoinShortCues(StrEnum):
 
 Version = Annotated[int, msgspec.Meta(ge=1)]
 Later = dict[str, Any] | UnsetType
+SpeakerCount = Literal["off", "auto"] | Annotated[int, msgspec.Meta(ge=1, le=10)]
 AudioTrack = Annotated[int, msgspec.Meta(ge=0, le=63)] | None
 
 
@@ -100,7 +101,8 @@ class RecognitionOptions(msgspec.Struct, frozen=True, kw_only=True):
     operator chose it, a checkpoint's path. `audio_track` counts the source's audio streams from 0; None takes the best
     one (`app.dubbing.audio_tracks`). `speak_sounds`: sound descriptions, lyrics, speakers' names and credits are spoken
     as they stand (they are left out else). `join_short_cues` is about subtitles that were brought, and so is
-    `subtitle_encoding` (None: it is guessed). `review` stops after recognition, for the person to read the lines.
+    `subtitle_encoding` (None: it is guessed). `speakers`: who says which line is found out, where the model for it is
+    here ("auto"), or for so many speakers. `review` stops after recognition, for the person to read the lines.
     """
 
     version: Version = 1
@@ -112,6 +114,7 @@ class RecognitionOptions(msgspec.Struct, frozen=True, kw_only=True):
     speak_sounds: bool = False
     join_short_cues: JoinShortCues = JoinShortCues.AUTO
     subtitle_encoding: str | None = None
+    speakers: SpeakerCount = "auto"
     review: bool = True
     later: Later = UNSET
 

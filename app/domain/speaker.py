@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
@@ -61,6 +62,33 @@ def find(speakers: Iterable[Speaker], speaker_id: str) -> Speaker:
         if speaker.id == speaker_id:
             return speaker
     raise DubError(SPEAKER_NOT_FOUND)
+
+
+def told_apart(lines: Sequence[Segment], groups: Sequence[int], speakers: Sequence[Speaker]) -> Script:
+    """The lines with the speakers of their groups (-1: none); a line that has a speaker keeps them.
+
+    A group's speaker is the one whom most of its time has already; any other group becomes a new speaker. Where all is
+    one group and nobody has a name, nobody gets one.
+    """
+    seconds: dict[int, Counter[str]] = {group: Counter() for group in dict.fromkeys(groups) if group >= 0}
+    for line, group in zip(lines, groups, strict=True):
+        if group >= 0 and line.speaker:
+            seconds[group][line.speaker] += round((line.end_s - line.start_s) * 1000)
+    if len(seconds) < 2 and not any(seconds.values()):
+        return Script(tuple(lines), tuple(speakers))
+    known, of_group = list(speakers), dict[int, str]()
+    waiting = {group for line, group in zip(lines, groups, strict=True) if group >= 0 and not line.speaker}
+    for group, spoken in seconds.items():
+        if spoken:
+            of_group[group] = spoken.most_common(1)[0][0]
+        elif group in waiting and len(known) < MAX_SPEAKERS:
+            known.append(new_speaker(free_name(known), known))
+            of_group[group] = known[-1].id
+    told = (
+        line if line.speaker else msgspec.structs.replace(line, speaker=of_group.get(group, ""))
+        for line, group in zip(lines, groups, strict=True)
+    )
+    return Script(tuple(told), tuple(known))
 
 
 def introduced(lines: Sequence[Segment], speakers: Sequence[Speaker], *, strict: bool = True) -> Script:

@@ -34,6 +34,13 @@ class Transcribed(msgspec.Struct, frozen=True):
     language_certainty: float | None = None
 
 
+class SpeakersFound(msgspec.Struct, frozen=True):
+    """How many voices were told apart, and how many lines got a speaker by it."""
+
+    speakers: int
+    lines: int
+
+
 class Translated(msgspec.Struct, frozen=True):
     """How many lines were translated, and how many of them stay in the source language because no usable answer
     came."""

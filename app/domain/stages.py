@@ -16,7 +16,7 @@ import msgspec
 from app.domain.job import Phase
 from app.domain.media import ArtifactKind
 from app.domain.segment import Clip, Placement
-from app.domain.stage_outputs import Finished, Mixed, Separated, Sound, Transcribed, Translated
+from app.domain.stage_outputs import Finished, Mixed, Separated, Sound, SpeakersFound, Transcribed, Translated
 
 
 def _none(output: Any) -> tuple[str, ...]:
@@ -134,6 +134,17 @@ TRANSCRIBE: Final = Stage(
     first_cost=0.4,
     needs_original=True,
 )
+SPEAKERS: Final = Stage(
+    name="speakers",
+    phase=Phase.PREPARE,
+    title="Speakers",
+    doing="telling speakers apart",
+    options=("recognition.speakers",),
+    reads=("ingest", "transcribe"),
+    output=SpeakersFound,
+    weight=0.1,
+    first_cost=0.0,
+)
 TRANSLATE: Final = Stage(
     name="translate",
     phase=Phase.PREPARE,
@@ -228,6 +239,7 @@ STAGES: tuple[Stage, ...] = (
     PROBE,
     INGEST,
     TRANSCRIBE,
+    SPEAKERS,
     TRANSLATE,
     SEPARATE,
     SYNTHESIZE,

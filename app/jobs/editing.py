@@ -15,7 +15,7 @@ from app.domain.plain_text import plain
 from app.domain.problems.lines import SEGMENT_NOT_FOUND, TEXT_INVALID, TEXT_TOO_LONG, TIMES_INVALID, TOO_MANY_LINES
 from app.domain.problems.requests import INVALID_REQUEST
 from app.domain.segment import MAX_CHANGES, MAX_LINES, LeftOut, Segment, Translation, Word
-from app.jobs.schemas import SegmentChanges
+from app.jobs.schemas import SegmentChanges, SegmentNew
 
 _SHORTEST_S = 0.05
 
@@ -55,7 +55,8 @@ def apply(changes: SegmentChanges, segments: Sequence[Segment], duration_s: floa
         lines[line.id] = _checked(msgspec.structs.replace(line, **fields), duration_s)
     for new in changes.add:
         text = clean(new.text)
-        line = Segment(uuid.uuid4().hex, new.start_s, new.end_s, text, "", plain(clean(new.speaker)), False, ())
+        speaker = _nearest(new, segments) if new.speaker is UNSET else plain(clean(new.speaker))
+        line = Segment(uuid.uuid4().hex, new.start_s, new.end_s, text, "", speaker, False, ())
         lines[line.id] = _checked(line, duration_s)
     for segment_id in changes.remove:
         if lines.pop(segment_id, None) is None:
@@ -190,6 +191,13 @@ def _check_length(line: Segment) -> None:
         raise DubError(
             TEXT_TOO_LONG, f"Line {line.id} would have {len(line.text)} characters; at most {MAX_TEXT_CHARACTERS}."
         )
+
+
+def _nearest(new: SegmentNew, segments: Sequence[Segment]) -> str:
+    """The speaker of the line that is nearest in time, "" where nobody has a speaker."""
+    spoken = [line for line in segments if line.speaker]
+    nearest = min(spoken, key=lambda line: max(line.start_s - new.end_s, new.start_s - line.end_s), default=None)
+    return "" if nearest is None else nearest.speaker
 
 
 def _find(segment_id: str, segments: Sequence[Segment]) -> Segment:

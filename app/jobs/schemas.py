@@ -18,6 +18,7 @@ from app.domain.dub_options import (
     Container,
     JoinShortCues,
     Separate,
+    SpeakerCount,
     Task,
 )
 from app.domain.job import Job
@@ -51,6 +52,7 @@ class RecognitionPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
     speak_sounds: bool | UnsetType = UNSET
     join_short_cues: JoinShortCues | UnsetType = UNSET
     subtitle_encoding: Short | UnsetType | None = UNSET
+    speakers: SpeakerCount | UnsetType = UNSET
     review: bool | UnsetType = UNSET
 
 
@@ -186,10 +188,12 @@ class SegmentEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SegmentNew(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A new line; without `speaker` it is said by the one who speaks next to it."""
+
     text: Text
     start_s: float
     end_s: float
-    speaker: Short = ""
+    speaker: Short | UnsetType = UNSET
 
 
 class SegmentChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

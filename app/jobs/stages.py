@@ -185,7 +185,8 @@ class StageWork:
         hub: Hub,
         digest: Callable[[Path, Path], str] = sha256_in_steps,
     ) -> None:
-        from app.jobs import prepare_stages, render_stages, separate_stage, translate_stage  # noqa: F401 - they register the bodies
+        # they register the bodies
+        from app.jobs import prepare_stages, render_stages, separate_stage, speaker_stage, translate_stage  # noqa: F401
 
         self._bodies = {
             name: body(store=store, keys=keys, context=context, hub=hub, digest=digest) for name, body in BODIES.items()

@@ -145,6 +145,31 @@ class Recognizer(Protocol):
         ...
 
 
+class DiarizationRequest(msgspec.Struct, frozen=True):
+    """`speech` is a 16 kHz mono s16 WAV, `spans` the lines' times (start_s, end_s); `count` is how many speak, None
+    where nobody knows. `kept` is a file in which a killed run finds what it had done."""
+
+    speech: Path
+    spans: tuple[tuple[float, float], ...]
+    count: int | None
+    kept: Path
+
+
+class Diarizer(Protocol):
+    """Tells voices apart. `version` grows when it tells the same sound apart in another way."""
+
+    version: int
+
+    def here(self) -> bool:
+        """Whether it can work without a download. Blocks."""
+        ...
+
+    async def tell(self, request: DiarizationRequest, on_progress: Callable[[float, str], None]) -> tuple[int, ...]:
+        """The group of each span, from 0 in the order in which they first speak; -1 where no voice is heard. Cancelling
+        ends the work; what was done is kept. Raises a catalogue error."""
+        ...
+
+
 # ---------------------------------------------------------------- voices
 
 

@@ -16,7 +16,17 @@ from app.speech.espeak.voice import EspeakVoice
 from app.speech.local_voice import LocalVoice
 from app.speech.model_files import ModelFiles
 from app.speech.neural.voice import NeuralVoices
-from app.speech.ports import Availability, EngineInfo, Recognizer, Reserve, SeparationEngine, Voice, VoiceInfo
+from app.speech.ports import (
+    Availability,
+    Diarizer,
+    EngineInfo,
+    Recognizer,
+    Reserve,
+    SeparationEngine,
+    Voice,
+    VoiceInfo,
+)
+from app.speech.speakers.diarizer import Ge2e
 from app.speech.whisper.models import ModelStore
 from app.speech.whisper.recognizer import FasterWhisper, OpenAIWhisper
 from app.translation.ports import Translator
@@ -45,11 +55,13 @@ class Registry:
         voices: tuple[Voice, ...],
         translators: tuple[Translator, ...] = (),
         separators: tuple[SeparationEngine, ...] = (),
+        diarizer: Diarizer | None = None,
     ) -> None:
         self.recognizers: dict[str, Recognizer] = {one.name: one for one in recognizers}
         self.voices: dict[str, Voice] = {one.name: one for one in voices}
         self.translators: dict[str, Translator] = {one.name: one for one in translators}
         self.separators: dict[str, SeparationEngine] = {one.name: one for one in separators}
+        self.diarizer = diarizer  # tells speakers apart
 
     def recognizer(self, name: str) -> Recognizer:
         """Raises engine_unknown."""
@@ -164,5 +176,6 @@ def build_registry(
         model=elevenlabs_model,
         most_at_once=elevenlabs_at_once,
     )
+    diarizer = Ge2e(ModelFiles(models, reserve=reserve), url=voice_model_url, threads=threads)
     local = LocalVoice(neural, espeak, downloads=voice_downloads)
-    return Registry(recognizers, (local, neural, espeak, elevenlabs), translators, separators)
+    return Registry(recognizers, (local, neural, espeak, elevenlabs), translators, separators, diarizer)

@@ -123,7 +123,7 @@ print(json.dumps({
 }))
 """
     found = told(copy, code)
-    assert found["stages"] == ["probe", "ingest", "transcribe", "translate", "count", *RENDER]
+    assert found["stages"] == ["probe", "ingest", "transcribe", "speakers", "translate", "count", *RENDER]
     assert (found["default"], found["sent"], found["typed"], found["changes_the_mix"]) == (0.0, 2.0, 3.0, True)
     assert "fade_in_s" in found["refused"] and found["error"] == 429
 
@@ -173,6 +173,6 @@ def test_a_dub_goes_through_all_of_them(copy: Path, ffmpeg: str, tmp_path: Path)
     done = run(copy, "-m", "app", "dub", str(film), *wished, **settings)
     dubbed = json.loads(done.stdout)
     assert [line["text"] for line in dubbed["report"]["lines"]] == ["Beat 1", "Beat 2", "Beat 3"]
-    first = ["probe", "ingest", "transcribe", "translate", "count"]
+    first = ["probe", "ingest", "transcribe", "speakers", "translate", "count"]
     assert list(dubbed["stages_s"]) == [*first, *RENDER]
     assert (tmp_path / "out" / "film.dub.mp4").stat().st_size > 0

@@ -36,7 +36,7 @@ TYPED = (
     "--audio-format flac --container mkv "
     "--audio-codec opus --to de --translator chat --burn --burn-size large --burn-position top --burn-box "
     "--hardware-encoder --audio-track 1 "
-    "--speak-sounds --join-short-cues on --subtitle-encoding windows-1250"
+    "--speak-sounds --join-short-cues on --speakers 3 --subtitle-encoding windows-1250"
 )
 
 
@@ -97,6 +97,7 @@ def test_everything_typed_arrives(tmp_path: Path) -> None:
         "speak_sounds": True,
         "join_short_cues": JoinShortCues.ON,
         "subtitle_encoding": "windows-1250",
+        "speakers": 3,
         "burn_subtitles": True,
         "audio_track": 1,
     }

@@ -142,7 +142,7 @@ def test_a_job_runs_through_a_new_stage_which_is_seen_everywhere(align: None, fi
     assert row is not None and row.output == {"lines": 1} and row.seconds > 0
     shown = [event for event in events if isinstance(event, Progress)]
     order = list(dict.fromkeys(event.stage for event in shown))
-    assert order == ["probe", "ingest", "transcribe", "align", "translate"]
+    assert order == ["probe", "ingest", "transcribe", "align", "speakers", "translate"]
     assert [event.stage_progress for event in shown if event.stage == "align"] == [0.0, 0.5]
     assert (
         all(earlier.progress <= later.progress for earlier, later in itertools.pairwise(shown))

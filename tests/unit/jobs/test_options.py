@@ -107,6 +107,9 @@ def test_a_speed_is_checked_by_the_limits_of_the_voices_own_engine(voice: str, s
         {"audio_track": 64},
         {"speak_sounds": 1},
         {"join_short_cues": True},
+        {"speakers": 0},
+        {"speakers": 11},
+        {"speakers": "many"},
         {"duck_depth_db": -3},
     ],
 )

@@ -14,8 +14,11 @@ from app.domain.problems.lines import EDIT_CONFLICT, SEGMENT_NOT_FOUND, SPEAKER_
 from app.domain.problems.requests import INVALID_REQUEST
 from app.domain.problems.voices import ENGINE_UNKNOWN
 from app.domain.segment import Segment
-from app.domain.speaker import MAX_SPEAKERS, Speaker, introduced
-from app.jobs.schemas import JobPatch, SegmentChanges, SegmentEdit, SpeakerMerge, SpeakerNew, SpeakerPatch
+from app.domain.speaker import MAX_SPEAKERS, Speaker, introduced, told_apart
+from app.domain.stage_outputs import Sound, SpeakersFound
+from app.jobs.schemas import JobPatch, SegmentChanges, SegmentEdit, SegmentNew, SpeakerMerge, SpeakerNew, SpeakerPatch
+from app.jobs.stages import StageWork
+from app.speech.ports import DiarizationRequest
 from app.storage import database
 from app.storage.jobs import JobStore
 from tests.unit.jobs.house import LINES, House, refused
@@ -148,3 +151,57 @@ def test_an_archive_from_before_there_were_speakers_has_them_by_name() -> None:
     wrong = {**job, "speakers": [{"id": "b" * 32, "name": "B", "colour": 99}]}
     with pytest.raises(Exception, match="archive_invalid"):
         validation.job(json.dumps(wrong).encode())
+
+
+def test_a_group_is_the_speaker_whom_it_has_already_or_a_new_one() -> None:
+    lines = [msgspec.structs.replace(LINES[0], id=str(n), start_s=n, end_s=n + 1.0) for n in range(5)]
+    anna = Speaker("a", "Anna", 0)
+    lines[0] = msgspec.structs.replace(lines[0], speaker="a")
+    script = told_apart(lines, [0, 0, 1, 1, -1], (anna,))
+    first, other = script.speakers
+    assert (first, other.name, other.colour) == (anna, "Speaker 1", 1)
+    assert [line.speaker for line in script.segments] == ["a", "a", other.id, other.id, ""]
+    alone = [LINES[0], LINES[1]]
+    assert told_apart(alone, [0, 0], ()).speakers == (), "one voice needs no name"
+
+
+class Told:
+    """Tells lines apart by turns."""
+
+    version, ready = 1, True
+
+    def here(self) -> bool:
+        return self.ready
+
+    async def tell(self, request: DiarizationRequest, on_progress: object) -> tuple[int, ...]:
+        return tuple(n % 2 for n in range(len(request.spans)))
+
+
+async def test_the_stage_gives_every_line_a_speaker_and_leaves_those_that_have_one(house: House) -> None:
+    job = house.reviewed()
+    house.blobs.put("ingest/a/speech.wav", b"sound")
+    sound = Sound(20.0, "ingest/a/speech.wav", "", "", None)
+    house.store.finish_stage(job.id, "ingest", "i", sound, 0.1)
+    told = Told()
+    house.context.engines.diarizer = told  # type: ignore[assignment]
+    work = StageWork(store=house.store, keys=house.keys, context=house.context, hub=house.hub)
+    told.ready = False
+    assert work.inputs("speakers", house.store.row(job.id)) == [], "auto, and no model: nothing happens"
+    told.ready = True
+    done = await work.work("speakers", house.store.row(job.id), "name", lambda *_: None)
+    assert done.output == SpeakersFound(2, 2)
+    assert by_line(house, job.id) == {A: "Speaker 1", B: "Speaker 2"}
+    found = house.service.segments(job.id)
+    house.service.edit(job.id, found.revision, SegmentChanges(edit=(SegmentEdit(B, speaker="Ben"),)))
+    await work.work("speakers", house.store.row(job.id), "name", lambda *_: None)
+    assert by_line(house, job.id) == {A: "Speaker 1", B: "Ben"}
+
+
+def test_a_new_line_is_said_by_the_one_who_speaks_next_to_it(house: House) -> None:
+    job = house.reviewed()
+    edits = (SegmentEdit(A, speaker="Anna"), SegmentEdit(B, speaker="Ben"))
+    found = house.service.edit(job.id, job.revision, SegmentChanges(edit=edits))
+    new = (SegmentNew("Before.", 0.1, 0.8), SegmentNew("After.", 7.0, 8.0), SegmentNew("Nobody.", 9.0, 9.5, ""))
+    found = house.service.edit(job.id, found.revision, SegmentChanges(add=new))
+    names = {speaker.id: speaker.name for speaker in found.speakers} | {"": ""}
+    assert [names[line.speaker] for line in found.segments] == ["Anna", "Anna", "Ben", "Ben", ""]

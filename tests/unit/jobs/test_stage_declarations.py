@@ -26,7 +26,7 @@ from app.domain.dub_options import (
 from app.domain.job import Phase
 from app.domain.media import Artifact, ArtifactKind, AudioStream, MediaInfo
 from app.domain.segment import Clip, Placement, Segment
-from app.domain.stage_outputs import Finished, Mixed, Separated, Sound, Transcribed, Translated
+from app.domain.stage_outputs import Finished, Mixed, Separated, Sound, SpeakersFound, Transcribed, Translated
 from app.domain.stages import STAGES
 from app.dubbing.context import Context
 from app.jobs.events import Hub
@@ -60,6 +60,7 @@ VALUES: dict[str, Any] = {
     "burn_position": BurnPosition.TOP,
     "join_short_cues": JoinShortCues.ON,
     "subtitle_encoding": "cp1252",
+    "speakers": 3,
 }
 # Options that decide something only where another one lets them.
 BASES: list[dict[str, Any]] = [
@@ -78,6 +79,7 @@ OUTPUTS: dict[str, Any] = {
     "probe": "digest",
     "ingest": Sound(20.0, "ingest/a/speech.wav", "ingest/a/peaks.dat", "ingest/a/energies.f32", None),
     "transcribe": Transcribed("es", 20.0),
+    "speakers": SpeakersFound(2, 3),
     "translate": Translated(3, 1),
     "separate": Separated("separated/aa/background.flac"),
     "synthesize": (Clip("a", "clips/aa", 1.0, 22050, 1.0, 6, 0.0),),

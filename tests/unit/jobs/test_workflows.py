@@ -152,7 +152,9 @@ def test_work_that_was_running_when_the_engine_stopped_goes_on_at_its_stage(laun
     house.store.transition(job.id, JobState.PREPARING)
     _, again = launch()
     again.wait(lambda asked: (job.id, "finish prepare") in asked)
-    assert again.of(job.id) == ["transcribe", "translate", "finish prepare"], "finished steps are not repeated"
+    assert again.of(job.id) == ["transcribe", "speakers", "translate", "finish prepare"], (
+        "finished steps are not repeated"
+    )
     assert house.store.row(job.id).workflow_id == workflow_id
 
 
@@ -328,4 +330,4 @@ def test_a_step_bears_its_stages_name(launch: Launch, house: House) -> None:
     runner.wait(lambda asked: (job.id, "finish prepare") in asked)
     workflow_id = str(house.store.row(job.id).workflow_id)
     steps = [step["function_name"] for step in engine._dbos.list_workflow_steps(workflow_id)]
-    assert steps[:5] == ["begin", *names(Phase.PREPARE)]
+    assert steps[: 1 + len(names(Phase.PREPARE))] == ["begin", *names(Phase.PREPARE)]

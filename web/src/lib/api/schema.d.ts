@@ -1369,6 +1369,8 @@ export interface components {
             /** @deprecated */
             speak_sounds?: boolean;
             /** @deprecated */
+            speakers?: ("off" | "auto") | number;
+            /** @deprecated */
             speed?: number;
             /** @deprecated */
             subtitle_encoding?: string | null;
@@ -1473,6 +1475,7 @@ export interface components {
          *       "recognizer": "openai-whisper",
          *       "review": true,
          *       "speak_sounds": false,
+         *       "speakers": "auto",
          *       "subtitle_encoding": null,
          *       "task": "transcribe",
          *       "version": 1
@@ -1493,6 +1496,8 @@ export interface components {
             review: boolean;
             /** @default false */
             speak_sounds: boolean;
+            /** @default auto */
+            speakers: ("off" | "auto") | number;
             subtitle_encoding: string | null;
             task: components["schemas"]["Task"];
             /** @default 1 */
@@ -1507,6 +1512,7 @@ export interface components {
             recognizer?: string;
             review?: boolean;
             speak_sounds?: boolean;
+            speakers?: ("off" | "auto") | number;
             subtitle_encoding?: string | null;
             task?: components["schemas"]["Task"];
             version?: 1;
@@ -1595,7 +1601,6 @@ export interface components {
         /** SegmentNew */
         SegmentNew: {
             end_s: number;
-            /** @default  */
             speaker?: string;
             start_s: number;
             text: string;

@@ -70,7 +70,12 @@ function separates(job: Job, canSeparate: boolean): boolean {
 
 /** `stages` are the server's, in their order; no steps while they are not known. */
 export function steps(job: Job, stages: readonly StageInfo[], canSeparate = false): Step[] {
-	const has: Record<string, boolean> = { translate: !!job.options.translation.translator, separate: separates(job, canSeparate) };
+	const { translation, recognition } = job.options;
+	const has: Record<string, boolean> = {
+		translate: !!translation.translator,
+		speakers: typeof recognition.speakers === 'number' || job.stage === 'speakers' || job.error?.stage === 'speakers',
+		separate: separates(job, canSeparate)
+	};
 	const used = stages.filter(({ name }) => has[name] ?? true);
 	const listed = withReview(used);
 	if (!listed.length) return [];
