@@ -147,7 +147,6 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
         blobs = FolderBlobs(home)
         for kind in ("clips", "answers"):
             (home / kind).symlink_to(clip_folder(settings.data).resolve())
-        (home / "separated").symlink_to(separated_folder(settings.data).resolve())
         if blobs.free_bytes() < settings.min_free_bytes:
             raise DubError(
                 DISK_FULL,
@@ -172,16 +171,16 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
                 disks=disks,
                 blob_folders=(home,),
             )
-            return await _stages(context, home, arguments, options, shown)
+            return await _stages(context, home, settings.data, arguments, options, shown)
         finally:
             await engines.close()
 
 
 async def _stages(
-    context: Context, home: Path, arguments: argparse.Namespace, options: DubOptions, shown: Display
+    context: Context, home: Path, data: Path, arguments: argparse.Namespace, options: DubOptions, shown: Display
 ) -> Dubbed:
     """The declared stages in their order, on a job in memory. `home` is the folder of the blobs, into which the
-    person's files are linked."""
+    person's files are linked; `data` the data folder."""
     from app.domain.job import Phase
     from app.domain.stages import in_phase
     from app.dubbing.separation import stage as separation
@@ -201,9 +200,11 @@ async def _stages(
     store = MemoryStore(
         options, title=arguments.input.stem, source_key="uploads/input", subtitles_key=subtitles_key, stem_key=stem_key
     )
-    # only a sound that outlives the run is named by the bytes of the file
     outlives = separation.chosen(context.engines, options, has_stem=stem_key is not None) is not None
+    # only a sound that outlives the run is named by the bytes of the file
     digest: Callable[[Path, Path], str] = sha256_in_steps if outlives else lambda source, kept: JOB_ID
+    if outlives:
+        (home / "separated").symlink_to(separated_folder(data).resolve())
     inner = InnerHooks(store, StageWork(store=store, keys=NoKeys(), context=context, hub=Hub(), digest=digest))
     around = AroundStages(context, store, shown, reviews=arguments.review is not None)
     hooks = (around.checked, around.shown, around.read, inner.named, inner.tidied, inner.worked, inner.recorded)
