@@ -76,8 +76,9 @@ This is a reading in plain words, not legal advice.
 - **LGPL** (FFmpeg's libraries, psycopg, soxr): used unchanged, as libraries that can be exchanged. Passing them on
   needs their notices and the way to their source.
 - **MPL** (certifi, tqdm): files of theirs that somebody changes would have to be published; AutoDubber changes none.
-- **Models** are no part of the image. OpenAI's Whisper models and Deezer's Spleeter are MIT; one is downloaded when it
-  is first used.
+- **Models** are no part of the image. OpenAI's Whisper models and Deezer's Spleeter are MIT, Resemblyzer's speaker
+  embedding and the Kokoro voices are Apache-2.0, a Piper voice has a model card; one is downloaded when it is first
+  used, and its licence is shown before.
 """
 
 
