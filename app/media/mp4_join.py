@@ -18,14 +18,12 @@ from typing import BinaryIO, Final
 import msgspec
 import numpy as np
 
+from app.media.mp4_copy import copy_samples
 from app.media.mp4_movie import Block, Edit, Movie, Track
-from app.media.mp4_parts import Copied, Part, box, full_box, rebuilt, size_of, write
+from app.media.mp4_parts import Copied, Part, box, full_box, pieces, rebuilt, size_of, write
 from app.media.mp4_tables import Span, read
 
 _CHUNK_S: Final = 1.0  # of each track in turn: a player reads all of them at the same place
-_SPAN_BYTES: Final = 1 << 24  # read at once
-_PIECE: Final = 1 << 22
-_WRITES: Final = 1_000  # Linux takes 1,024 buffers at once
 _MARK_EVERY: Final = 256 << 20
 _NARROW_END: Final = 1 << 32  # `stco` has 32 bits for a place in the file, `co64` 64
 # tables that go with the samples, whatever lies where
@@ -82,7 +80,7 @@ class Join:
         UnsuitableError, OSError."""
         sha = hashlib.sha256()
         for part in self._head:
-            for data in [part] if isinstance(part, bytes) else _whole(part):
+            for data in [part] if isinstance(part, bytes) else pieces(part):
                 sha.update(data)
         name, begin = sha.hexdigest(), size_of(self._head)
         done = (
@@ -100,7 +98,7 @@ class Join:
             for number, block in self._chunks():
                 size = int(block.sizes.sum())
                 if at >= done:
-                    _copy(self._sources[number].movie.file, file, block)
+                    copy_samples(self._sources[number].movie.file, file, block)
                     if at + size - marked >= _MARK_EVERY:
                         os.fdatasync(file.fileno())
                         marked = at + size
@@ -298,41 +296,5 @@ def _brand(frame: Movie) -> Iterator[Span]:
     yield 0, size
 
 
-def _whole(part: Copied) -> Iterator[bytes]:
-    at, left = part.at, part.size
-    while left:
-        data = read(part.file, at, min(left, _PIECE))
-        yield data
-        at, left = at + len(data), left - len(data)
-
-
 def _reaches(path: Path, size: int) -> bool:
     return path.exists() and path.stat().st_size >= size
-
-
-def _copy(source: BinaryIO, out: BinaryIO, block: Block) -> None:
-    """Append the samples' bytes. Those that lie near one another are read at once."""
-    ends = block.offsets + block.sizes
-    breaks = np.flatnonzero(block.offsets[1:] != ends[:-1]) + 1
-    firsts = block.offsets[np.concatenate([[0], breaks])]
-    lasts = ends[np.concatenate([breaks - 1, [len(ends) - 1]])]
-    low, high, total = int(firsts.min()), int(lasts.max()), int(block.sizes.sum())
-    if high - low <= _SPAN_BYTES and high - low <= 4 * total + _PIECE:
-        view = memoryview(read(source, low, high - low))
-        pieces = [view[first - low : last - low] for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)]
-        for number in range(0, len(pieces), _WRITES):
-            _write_all(out, pieces[number : number + _WRITES])
-        return
-    for at, end in zip(firsts.tolist(), lasts.tolist(), strict=True):
-        for data in _whole(Copied(source, at, end - at)):
-            _write_all(out, [memoryview(data)])
-
-
-def _write_all(out: BinaryIO, pieces: list[memoryview]) -> None:
-    written = os.writev(out.fileno(), pieces)
-    while written < sum(len(piece) for piece in pieces):
-        while written >= len(pieces[0]):
-            written -= len(pieces[0])
-            pieces = pieces[1:]
-        pieces = [pieces[0][written:], *pieces[1:]]
-        written = os.writev(out.fileno(), pieces)

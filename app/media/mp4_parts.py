@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO, Final
 
 import msgspec
@@ -56,12 +56,13 @@ def rebuilt(file: BinaryIO, span: Span, changes: Mapping[bytes, Change]) -> list
 def write(out: BinaryIO, parts: Iterable[Part], hear: Callable[[bytes], object] = lambda _: None) -> None:
     """Write the parts where `out` stands; `hear` is given the bytes."""
     for part in parts:
-        for data in [part] if isinstance(part, bytes) else _pieces(part):
+        for data in [part] if isinstance(part, bytes) else pieces(part):
             out.write(data)
             hear(data)
 
 
-def _pieces(part: Copied) -> Iterable[bytes]:
+def pieces(part: Copied) -> Iterator[bytes]:
+    """The bytes, at most a megabyte at once. Raises UnsuitableError where the file ends before them."""
     at, left = part.at, part.size
     while left:
         part.file.seek(at)

@@ -111,14 +111,14 @@ def test_a_killed_copy_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.
         raise KeyboardInterrupt
 
     out, copied, lives = tmp_path / "out.mp4", 0, 0
-    real: Callable[..., None] = mp4_join._copy
+    real: Callable[..., None] = mp4_join.copy_samples
 
     def counted(source: object, file: object, block: mp4_join.Block) -> None:
         nonlocal copied
         copied += int(block.sizes.sum())
         real(source, file, block)
 
-    monkeypatch.setattr(mp4_join, "_copy", counted)
+    monkeypatch.setattr(mp4_join, "copy_samples", counted)
     while True:
         lives += 1
         with ExitStack() as stack:
