@@ -18,6 +18,7 @@ export type SubtitleReading = Schemas['SubtitleReading'];
 export type SubtitlePreview = Schemas['SubtitlePreview'];
 export type Segments = Schemas['Segments'];
 export type Speaker = Schemas['Speaker'];
+export type SpeakerPatch = Schemas['SpeakerPatch'];
 export type SegmentChanges = Schemas['SegmentChanges'];
 export type SegmentEdit = Schemas['SegmentEdit'];
 export type Estimate = Schemas['Estimate'];

@@ -1,6 +1,7 @@
 import { ApiError, asApiError } from '$lib/api/problems';
 import { editSegments, getSegments, mergeSegment, splitSegment } from '$lib/api/segments';
-import type { Segment, SegmentChanges, Segments, Speaker } from '$lib/api/types';
+import { addSpeaker, changeSpeaker, mergeSpeaker, removeSpeaker } from '$lib/api/speakers';
+import type { Segment, SegmentChanges, Segments, Speaker, SpeakerPatch } from '$lib/api/types';
 import { History, type Snapshot } from './history.svelte';
 import { Line, pick, type Draft } from './line.svelte';
 
@@ -112,6 +113,30 @@ export class LinesStore {
 		await this.#saved();
 		this.#history.remember(this.#snapshot);
 		await this.#now(() => mergeSegment(this.job_id, line.id, this.#revision));
+	}
+
+	// ---- speakers: what is written of the lines is saved first, so that it is not undone by who says them
+
+	/** A new speaker, who says these lines. */
+	async addSpeaker(lines: readonly string[]): Promise<void> {
+		await this.#cast(() => addSpeaker(this.job_id, this.#revision, lines));
+	}
+
+	async changeSpeaker(speaker_id: string, changes: SpeakerPatch): Promise<void> {
+		await this.#cast(() => changeSpeaker(this.job_id, speaker_id, this.#revision, changes));
+	}
+
+	async mergeSpeaker(speaker_id: string, into: string): Promise<void> {
+		await this.#cast(() => mergeSpeaker(this.job_id, speaker_id, this.#revision, into));
+	}
+
+	async removeSpeaker(speaker_id: string): Promise<void> {
+		await this.#cast(() => removeSpeaker(this.job_id, speaker_id, this.#revision));
+	}
+
+	async #cast(send: () => Promise<Segments>): Promise<void> {
+		await this.#saved();
+		await this.#now(send);
 	}
 
 	settle(line: Line, choice: 'mine' | 'theirs'): void {
