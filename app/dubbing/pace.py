@@ -114,11 +114,15 @@ async def _placed(
     speeds: Mapping[str, float],
     duration_s: float,
 ) -> tuple[Placement, ...]:
-    """Where the clips would go; nothing where they do not fit (the next stage says so)."""
+    """Where the clips would go; nothing where they do not fit (the next stage says so), or where one was deleted a
+    moment ago, which nobody holds yet (what runs the stage sees that, and runs it again)."""
     try:
         return await pipeline.fit(context, segments, clips, speeds, duration_s)
-    except DubError as error:
-        if error.problem is not DOES_NOT_FIT:
+    except (DubError, FileNotFoundError) as error:
+        if isinstance(error, DubError) and error.problem is DOES_NOT_FIT:
+            return ()
+        keys = [pipeline.sound_of(clip) for clip in clips]
+        if await asyncio.to_thread(lambda: all(context.blobs.exists(key) for key in keys)):
             raise
         return ()
 

@@ -16,8 +16,8 @@ from typing import Final
 
 _OTHERS: Final = 0o077
 _OURS: Final = re.compile(
-    r"(app|engine)\.sqlite3(-wal|-shm|-journal)?|secret\.key|\.lock|blobs|uploads|scratch|cache|cli|models|backups|imports|\.reserve|\.room|backup\.json"
-    r"|\.restore-.*|replaced-.*|\.probe.*|\..*\.part|logs?|.*\.log(\.\d+)?|lost\+found"
+    r"(app|engine)\.sqlite3(-wal|-shm|-journal)?|secret\.key|\.lock|blobs|uploads|scratch|cache|cli|models|rates|backups|imports"
+    r"|\.reserve|\.room|backup\.json|\.restore-.*|replaced-.*|\.probe.*|\..*\.part|logs?|.*\.log(\.\d+)?|lost\+found"
 )
 _persons: int | None = None  # the umask that the process was started with
 

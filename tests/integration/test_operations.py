@@ -207,7 +207,7 @@ def test_a_job_can_be_followed_in_the_log_the_metrics_and_the_traces(
     (prepare,), (render,) = receiver.named("phase prepare"), receiver.named("phase render")
     assert request.links == ((prepare.trace, prepare.id),) and prepare.links == ((render.trace, render.id),)
     stages = {span.name: span for span in receiver.spans if span.name.startswith("stage ")}
-    assert {span.parent for span in stages.values()} == {prepare.id, render.id} and len(stages) == 9
+    assert {span.parent for span in stages.values()} == {prepare.id, render.id} and len(stages) == 10
     assert {span.parent for span in receiver.named("speak")} == {stages["stage synthesize"].id} and len(
         receiver.named("speak")
     ) == 4

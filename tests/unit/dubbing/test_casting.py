@@ -47,6 +47,7 @@ class Engine:
     def __init__(self, name: str, width: int, speeds: SpeedLimits) -> None:
         self.name, self.width, self.speeds = name, width, speeds
         self.now = self.most = 0
+        self.full = asyncio.Event()
         self.asked: list[SpeechRequest] = []
         self.prepared: list[str] = []
 
@@ -65,8 +66,10 @@ class Engine:
         self.asked.append(request)
         self.now += 1
         self.most = max(self.most, self.now)
-        for _step in range(20):
-            await asyncio.sleep(0)
+        if self.now == self.width:
+            self.full.set()
+        await self.full.wait()  # the first ones wait until there are as many as there may be
+        await asyncio.sleep(0)
         self.now -= 1
         return Spoken(bytes(4410), 22_050, request.speed, 0.0)
 

@@ -25,7 +25,7 @@ async def test_the_measure_sees_a_shift(tmp_path: Path, monkeypatch: pytest.Monk
     from app.media.ffmpeg import Input
 
     monkeypatch.setattr(mux, "Input", lambda path, **more: Input(path, **{**more, **_late(path)}))
-    row = await measure("mp4", tmp_path, minutes=0.5, lines=10, threads=2)
+    row = await measure("mkv", tmp_path, minutes=0.5, lines=10, threads=2)
     assert row.lag_worst_ms == pytest.approx(6.0, abs=0.2)
     assert row.onset_worst_ms > LIMIT_MS
 
