@@ -62,7 +62,7 @@ def test_the_data_folder_is_closed_after_a_job_and_all_commands(
     (tmp_path / "lines.srt").write_text(SRT)
     started = server.upload(spoken_mp4)
     subtitles = server.upload(tmp_path / "lines.srt")
-    server.client.put("/api/settings/key", json={"key": "sk_0123456789abcdef"})
+    server.ok(server.client.put("/api/settings/keys/elevenlabs", json={"key": "sk_0123456789abcdef"}))
     job = server.create(started, subtitles=subtitles, voice="espeak:en", review=False, burn_subtitles=True)
     while_running = {}
 

@@ -2,7 +2,8 @@ import { client, unwrap } from './client';
 import { toApiError } from './problems';
 import type { SegmentChanges, Segments } from './types';
 
-const match = (revision: number) => ({ 'If-Match': `"${revision}"` });
+/** A change of the lines or speakers is for the revision that it was made on. */
+export const match = (revision: number) => ({ 'If-Match': `"${revision}"` });
 
 export async function getSegments(job_id: string): Promise<Segments> {
 	return unwrap(await client.GET('/api/jobs/{job_id}/segments', { params: { path: { job_id } } }));

@@ -1,7 +1,6 @@
 import { client, unwrap } from './client';
+import { match } from './segments';
 import type { Segments, SpeakerPatch } from './types';
-
-const match = (revision: number) => ({ 'If-Match': `"${revision}"` });
 
 /** A new speaker, who says these lines. */
 export async function addSpeaker(job_id: string, revision: number, segments: readonly string[]): Promise<Segments> {
