@@ -7,9 +7,12 @@ so this loop delays the handler until the application has closed its sockets. Us
 from __future__ import annotations
 
 import asyncio
-import queue
+import contextlib
+import os
+import select
 import signal
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVarTuple
 
@@ -54,33 +57,42 @@ def stopping_loop() -> StoppingLoop:
 
 
 class SignalEvent(threading.Event):
-    """A threading.Event that is safe to set in a signal handler.
+    """A threading.Event that a signal handler may set, for one thread that waits: the main thread.
 
     `threading.Event` has a lock of its own: a handler that sets it while its thread is about to wait for it, or while
-    an earlier signal's handler sets it, waits for ever. `queue.SimpleQueue.put` is made for this
-    (https://docs.python.org/3/library/queue.html#queue.SimpleQueue.put).
+    an earlier signal's handler sets it, waits for ever. Any wait for a lock has a second fault: a signal that arrives
+    just before the thread blocks does not wake it, and Python runs no handler until something else does. So the
+    interpreter writes a byte for each signal, and the thread waits for bytes
+    (https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd).
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._rings: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._rung = False
+        self._set = False
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
 
     def is_set(self) -> bool:
-        return self._rung
+        return self._set
 
     def set(self) -> None:
-        self._rung = True
-        self._rings.put(None)
+        self._set = True
+        if threading.get_ident() != threading.main_thread().ident:  # for a handler the interpreter has written
+            with contextlib.suppress(BlockingIOError):  # full: the thread wakes anyway
+                os.write(self._writer, b"\0")
 
     def clear(self) -> None:
-        self._rung = False
+        self._set = False
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is set. For one waiting thread."""
-        while not self._rung:
-            try:
-                self._rings.get(timeout=timeout)
-            except queue.Empty:
+        """Wait until it is set. Call it in the main thread only: signals wake no other."""
+        signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        until = None if timeout is None else time.monotonic() + timeout
+        while not self._set:
+            left = None if until is None else max(0.0, until - time.monotonic())
+            if not select.select([self._reader], [], [], left)[0]:
                 break
-        return self._rung
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._reader, 1 << 16)
+        return self._set

@@ -91,6 +91,28 @@ def test_the_event_may_be_set_by_a_signal_at_any_moment() -> None:
     subprocess.run([sys.executable, "-c", RINGING, "SignalEvent"], timeout=30, check=True)
 
 
+UNNOTICED = """
+import pathlib, signal, sys, threading
+from app.server.graceful_stop import SignalEvent
+event = SignalEvent()
+signal.signal(signal.SIGUSR1, lambda *_: event.set())
+main = pathlib.Path(f"/proc/self/task/{threading.main_thread().native_id}/stat")
+def tell():
+    while main.read_text().rpartition(")")[2].split()[0] != "S":
+        pass
+    signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+    threading.Event().wait()  # this thread stays, so that its end wakes nobody
+threading.Thread(target=tell, daemon=True).start()
+event.wait()
+"""
+
+
+def test_a_signal_that_does_not_interrupt_the_waiting_thread_wakes_it() -> None:
+    """Here another thread takes the signal. One that arrives just before the wait blocks is the same: the handler runs
+    only when the waiting thread wakes."""
+    subprocess.run([sys.executable, "-c", UNNOTICED], timeout=30, check=True)
+
+
 def test_it_is_an_event() -> None:
     event = SignalEvent()
     assert not event.is_set() and not event.wait(0.01)
