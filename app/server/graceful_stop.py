@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVarTuple
 
 _Args = TypeVarTuple("_Args")
-_STOPS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
+STOPS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 class StoppingLoop(asyncio.SelectorEventLoop):
@@ -32,7 +32,7 @@ class StoppingLoop(asyncio.SelectorEventLoop):
 
     def add_signal_handler(self, sig: int, callback: Callable[[*_Args], object], *args: *_Args) -> None:
         """Delay the handlers of the two signals; all other handlers run as usual."""
-        if sig in _STOPS:
+        if sig in STOPS:
             super().add_signal_handler(sig, self._begin, callback, args)
         else:
             super().add_signal_handler(sig, callback, *args)

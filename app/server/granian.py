@@ -15,7 +15,6 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Callable
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +23,7 @@ from app import __version__
 from app.config.address import url_of
 from app.config.settings import Settings
 from app.observability import log_file, logs
-from app.server.graceful_stop import SignalEvent, stopping_loop
+from app.server.graceful_stop import STOPS, SignalEvent, stopping_loop
 from app.storage.revision import NewerDatabase, revision
 from app.system import data_lock, file_handles
 from app.system.console import say
@@ -50,19 +49,18 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
-def load(failed: Event, parent: int, stopped: Callable[[], bool], _target: str) -> Any:
+def load(failed: Event, parent: int, _target: str) -> Any:
     """Start the worker: tie it to its parent, lock the data folder, build the application. A failure stops the parent
     too, with its reason.
 
-    The forked worker has the parent's signal handlers, which would swallow a stop; `stopped` says whether they did.
-    Until Granian installs the worker's own handlers, SIGTERM ends it: no work has begun. Ctrl-C reaches parent and
-    worker; the parent's SIGTERM is enough.
+    The forked worker has the parent's signal handlers, and Python forgets a signal that arrives while it starts: until
+    here both are held back (`_hold_stops_during_forks`). Until Granian installs the worker's own handlers, SIGTERM
+    ends it: no work has begun. Ctrl-C reaches parent and worker; the parent's SIGTERM is enough.
     """
     data_lock.die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if stopped():
-        raise SystemExit(0)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     gc.disable()  # until everything is loaded; `app.server.lifespan` enables it again
     try:
         from app.config import environment
@@ -79,6 +77,14 @@ def load(failed: Event, parent: int, stopped: Callable[[], bool], _target: str) 
         failed.set()
         os.kill(parent, signal.SIGTERM)
         raise SystemExit(1) from None
+
+
+def _hold_stops_during_forks() -> None:
+    """Let a forked process receive SIGTERM and SIGINT only when it unblocks them."""
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, STOPS),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS),
+    )
 
 
 def _claim(data: Path) -> None:
@@ -179,9 +185,10 @@ def run(settings: Settings) -> int:
         },  # pass records to the root logger: one log
     )
     server.main_loop_interrupt = SignalEvent()
+    _hold_stops_during_forks()
     server.on_startup(lambda: threading.Thread(target=_announce, args=(settings, started), daemon=True).start())
     try:
-        server.serve(target_loader=functools.partial(load, failed, os.getpid(), server.main_loop_interrupt.is_set))
+        server.serve(target_loader=functools.partial(load, failed, os.getpid()))
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else INTERNAL
     return INTERNAL if failed.is_set() else OK

@@ -122,6 +122,23 @@ def test_a_server_that_is_still_starting_stops_at_once(tmp_path: Path, number: s
     assert data_lock.owner(data) is None and not psutil.pid_exists(worker)
 
 
+FORKED = """
+import os, signal
+from app.server import granian
+granian._hold_stops_during_forks()
+blocked = lambda: signal.pthread_sigmask(signal.SIG_BLOCK, []) & {signal.SIGTERM, signal.SIGINT}
+if (child := os.fork()) == 0:
+    os._exit(len(blocked()))
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), len(blocked()))
+"""
+
+
+def test_a_stop_waits_until_the_forked_worker_can_obey_it() -> None:
+    """Python forgets the signals that arrive while a forked process starts."""
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.split() == ["2", "0"]
+
+
 def caught(process: int) -> set[int]:
     """The signals for which the process has a handler of its own (signal(7): /proc/PID/status)."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
