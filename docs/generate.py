@@ -60,6 +60,7 @@ SUBJECTS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
             "elevenlabs_url",
             "elevenlabs_model",
             "elevenlabs_at_once",
+            *("speech_url", "speech_model", "speech_key", "speech_usd_per_million", "speech_at_once"),
         ),
         "AUTODUBBER_VOICE=espeak:en-gb\nELEVENLABS_API_KEY_FILE=/run/secrets/elevenlabs_key",
     ),

@@ -62,7 +62,7 @@ def add(dub: argparse.ArgumentParser) -> None:
     voice.add_argument(
         "--voice",
         metavar="ENGINE:VOICE",
-        help="such as local:auto, espeak:es, neural:af_heart or elevenlabs:VOICE_ID (default: AUTODUBBER_VOICE)",
+        help="such as local:auto, espeak:es, neural:af_heart, elevenlabs:ID or openai:NAME (default: AUTODUBBER_VOICE)",
     )
     voice.add_argument(
         "--speaker-voice",

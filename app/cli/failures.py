@@ -51,6 +51,12 @@ _BAD_INPUT: Final = (
     translation.TARGET_LANGUAGE_MISSING,
 )
 _ENGINE: Final = (
+    recognition.RECOGNITION_KEY_MISSING,
+    recognition.RECOGNITION_KEY_INVALID,
+    recognition.RECOGNITION_QUOTA,
+    recognition.RECOGNITION_BUSY,
+    recognition.RECOGNITION_UNUSABLE,
+    recognition.RECOGNITION_REFUSED,
     voices.ENGINE_UNKNOWN,
     voices.VOICE_UNKNOWN,
     voices.VOICE_MODEL_UNKNOWN,

@@ -104,6 +104,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     elevenlabs_model: Annotated[str, _doc("Default ElevenLabs model.")] = "eleven_multilingual_v2"
     elevenlabs_at_once: Annotated[int, _doc("Lines spoken at once; 0: what the plan allows.")] = 0
 
+    speech_url: Annotated[
+        str,
+        _doc(
+            "Address of an OpenAI-compatible speech server (OpenAI, Speaches, Kokoro-FastAPI, LocalAI), up to /v1: "
+            "http://127.0.0.1:8880/v1. Empty: none."
+        ),
+    ] = ""
+    speech_model: Annotated[str, _doc("Its default model.")] = "tts-1"
+    speech_key: Annotated[str, _doc("Its API key, if it needs one.", secret=True)] = ""
+    speech_usd_per_million: Annotated[
+        Annotated[float, msgspec.Meta(ge=0)],
+        _doc("What it costs, in US dollars for a million characters, for estimates; 0: not known, or nothing."),
+    ] = 0.0
+    speech_at_once: Annotated[
+        int, _doc("Lines that it speaks at once; 0: 2 on a network of one's own, 4 on the internet.")
+    ] = 0
+
     chat_url: Annotated[
         str,
         _doc(

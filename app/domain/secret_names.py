@@ -9,6 +9,8 @@ ELEVENLABS: Final = "elevenlabs"
 CHAT: Final = "chat"
 LIBRETRANSLATE: Final = "libretranslate"
 DEEPL: Final = "deepl"
+OPENAI: Final = "openai"
+OPENAI_TRANSCRIPTION: Final = "openai-transcription"
 
 
 class Keys:

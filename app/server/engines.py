@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from app.config.settings import Settings
-from app.domain.secret_names import CHAT, DEEPL, ELEVENLABS, LIBRETRANSLATE, Keys, engine_key
+from app.domain.secret_names import CHAT, DEEPL, ELEVENLABS, LIBRETRANSLATE, OPENAI, Keys, engine_key
 from app.system.children import Limits
 from app.system.console import say
 
@@ -31,6 +31,7 @@ def environment_keys(settings: Settings) -> Keys:
             CHAT: settings.chat_key,
             LIBRETRANSLATE: settings.libretranslate_key,
             DEEPL: settings.deepl_key,
+            OPENAI: settings.speech_key,
         }
     )
 
@@ -73,6 +74,7 @@ def engines_of(
     """
     from app.separation.spleeter.engine import SpleeterEngine
     from app.speech.model_files import ModelFiles
+    from app.speech.openai.voice import OpenAIVoice
     from app.speech.registry import build_registry
     from app.storage.disk_floors import reserved
 
@@ -91,6 +93,13 @@ def engines_of(
         elevenlabs_url=settings.elevenlabs_url,
         elevenlabs_model=settings.elevenlabs_model,
         elevenlabs_at_once=settings.elevenlabs_at_once,
+        openai=OpenAIVoice(
+            settings.speech_url,
+            model=settings.speech_model,
+            key=lambda: own_key(OPENAI),
+            usd_per_million=settings.speech_usd_per_million,
+            most_at_once=settings.speech_at_once,
+        ),
         reserve=reserve,
         translators=translators_of(settings, own_key),
         separators=(SpleeterEngine(ModelFiles(settings.models, reserve=reserve), settings.separation_model_url),),

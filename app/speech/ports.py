@@ -61,7 +61,8 @@ class CostUnit(msgspec.Struct, frozen=True):
 
 class EngineInfo(msgspec.Struct, frozen=True):
     """`kind` is "recognizer", "voice", "translator" or "separator". Of a voice: the speeds that it takes, and what it
-    costs (None: nothing)."""
+    costs (None: nothing); `names_voices`: it may speak with voices that it does not list, by their names. `licence` is
+    that of what it works with ("": told by each model or voice, or the service's own terms)."""
 
     name: str
     kind: str
@@ -71,6 +72,8 @@ class EngineInfo(msgspec.Struct, frozen=True):
     models: tuple[ModelInfo, ...]
     speeds: SpeedLimits | None = None
     cost_unit: CostUnit | None = None
+    names_voices: bool = False
+    licence: str = ""
 
 
 class Place(Protocol):

@@ -16,6 +16,7 @@ from app.speech.espeak.voice import EspeakVoice
 from app.speech.local_voice import LocalVoice
 from app.speech.model_files import ModelFiles
 from app.speech.neural.voice import NeuralVoices
+from app.speech.openai.voice import OpenAIVoice
 from app.speech.ports import (
     Availability,
     Diarizer,
@@ -83,7 +84,7 @@ class Registry:
     @property
     def keyed(self) -> tuple[str, ...]:
         """The names of the engines that take a key."""
-        voices = [voice.name for voice in self.voices.values() if voice.needs_key]
+        voices = [voice.name for voice in self.voices.values() if voice.needs_key or getattr(voice, "takes_key", False)]
         return (*voices, *(one.name for one in self.translators.values() if one.takes_key))
 
     def voice(self, name: str) -> tuple[Voice, str]:
@@ -155,6 +156,7 @@ def build_registry(
     elevenlabs_url: str = "https://api.elevenlabs.io",
     elevenlabs_model: str = "eleven_multilingual_v2",
     elevenlabs_at_once: int = 0,
+    openai: OpenAIVoice | None = None,
     reserve: Reserve | None = None,
     translators: tuple[Translator, ...] = (),
     separators: tuple[SeparationEngine, ...] = (),
@@ -178,4 +180,5 @@ def build_registry(
     )
     diarizer = Ge2e(ModelFiles(models, reserve=reserve), url=voice_model_url, threads=threads)
     local = LocalVoice(neural, espeak, downloads=voice_downloads)
-    return Registry(recognizers, (local, neural, espeak, elevenlabs), translators, separators, diarizer)
+    openai = openai or OpenAIVoice("")
+    return Registry(recognizers, (local, neural, espeak, elevenlabs, openai), translators, separators, diarizer)

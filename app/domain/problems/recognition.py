@@ -45,3 +45,30 @@ CANNOT_TRANSLATE: Final = Problem(
 LANGUAGE_UNKNOWN: Final = Problem(
     "language_unknown", 422, "This language is not known.", "Use an ISO 639-1 code such as en, es or fr."
 )
+RECOGNITION_KEY_MISSING: Final = Problem(
+    "recognition_key_missing", 401, "This recogniser needs an API key.", "Enter the key in the settings."
+)
+RECOGNITION_KEY_INVALID: Final = Problem(
+    "recognition_key_invalid",
+    401,
+    "The recognition service refused the API key.",
+    "Check the key; it may be mistyped, expired or without permission.",
+)
+RECOGNITION_QUOTA: Final = Problem(
+    "recognition_quota_exceeded",
+    402,
+    "The recognition service's credits are spent, or the plan does not have it.",
+    "Add credits or wait for the reset, then retry: what was recognised is kept.",
+)
+RECOGNITION_BUSY: Final = Problem(
+    "recognition_busy", 503, "The recognition service is busy.", "Retry in a while: what was recognised is kept."
+)
+RECOGNITION_UNUSABLE: Final = Problem(
+    "recognition_unusable",
+    502,
+    "The recognition service gave no usable answer.",
+    "Retry: what was recognised is kept.",
+)
+RECOGNITION_REFUSED: Final = Problem(
+    "recognition_refused", 422, "The recognition service refused the sound.", "Check its address, model and language."
+)

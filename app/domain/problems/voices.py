@@ -15,7 +15,10 @@ VOICE_MODEL_UNKNOWN: Final = Problem(
     "voice_model_unknown", 422, "There is no such voice model.", "Choose one of the engine's models."
 )
 KEY_MISSING: Final = Problem(
-    "key_missing", 401, "This voice needs an API key.", "Enter the key in the settings or set ELEVENLABS_API_KEY."
+    "key_missing",
+    401,
+    "This voice needs an API key.",
+    "Enter the key in the settings, or set ELEVENLABS_API_KEY or AUTODUBBER_SPEECH_KEY.",
 )
 KEY_INVALID: Final = Problem(
     "key_invalid",

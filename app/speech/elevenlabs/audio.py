@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 
 from app.domain.problems.voices import SPEECH_FAILED
-from app.speech.elevenlabs.errors import CallFailure, Retry
 from app.speech.elevenlabs.models import SpeechModel
+from app.speech.failures import CallFailure, Retry
 
 _FASTEST: Final = 60.0  # more letters a second than any voice speaks
 _SLOWEST_S: Final = 1.0  # more seconds for a character than any voice takes on average: a number may be ten words

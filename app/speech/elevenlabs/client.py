@@ -7,51 +7,22 @@ errors, logs and caches.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import importlib
-import time
-from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from weakref import WeakKeyDictionary
-
-import msgspec
 
 from app.domain.problems.voices import SPEECH_BUSY, SPEECH_FAILED
 from app.observability import metrics
-from app.speech.elevenlabs.errors import CallFailure, Retry, trouble
+from app.speech.connections import Connections
+from app.speech.elevenlabs.errors import trouble
+from app.speech.failures import CallFailure, Retry
 
 if TYPE_CHECKING:
-    import httpx
     from elevenlabs.client import AsyncElevenLabs
 
 T = TypeVar("T")
 
 _HASTY_S: Final = 8.0
-
-
-class _Loop:
-    """The state of one event loop."""
-
-    def __init__(self) -> None:
-        self.http: httpx.AsyncClient | None = None
-        self.locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
-
-
-def _connections() -> httpx.AsyncClient:
-    """Costs 50 ms of processor time: not on the loop."""
-    import httpx
-
-    limits = httpx.Limits(max_connections=64, max_keepalive_connections=16)
-    # no redirects: the key would be sent to their target
-    return httpx.AsyncClient(timeout=httpx.Timeout(60.0, connect=10.0), limits=limits, follow_redirects=False)
-
-
-class _Known(msgspec.Struct, frozen=True):
-    """One cached answer."""
-
-    value: Any
-    until: float
 
 
 class Service:
@@ -62,8 +33,7 @@ class Service:
         self._base_url = base_url.rstrip("/")
         self._pause_s = pause_s
         self._deadline_s = deadline_s
-        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
-        self._cache: dict[tuple[str, str], _Known] = {}
+        self._connections = Connections()
 
     async def call(
         self, key: str, do: Callable[[AsyncElevenLabs], Awaitable[T]], *, extra_s: float = 0.0, hasty: bool = False
@@ -89,41 +59,20 @@ class Service:
 
     async def _client(self, key: str) -> AsyncElevenLabs:
         module = await sdk_module("elevenlabs.client")
-        here = self._here()
-        if here.http is None:
-            made = await asyncio.to_thread(_connections)
-            # another task may have created one meanwhile; an unused client holds no connection
-            here.http = here.http or made
-        client: AsyncElevenLabs = module.AsyncElevenLabs(api_key=key, base_url=self._base_url, httpx_client=here.http)
+        http = await self._connections.http()
+        client: AsyncElevenLabs = module.AsyncElevenLabs(api_key=key, base_url=self._base_url, httpx_client=http)
         return client
 
-    def _here(self) -> _Loop:
-        loop = asyncio.get_running_loop()
-        if loop not in self._loops:
-            self._loops[loop] = _Loop()
-        return self._loops[loop]
-
     async def cached(self, what: str, key: str, keep_s: float, fetch: Callable[[], Awaitable[Any]]) -> Any:
-        """The result of `fetch` for this key, cached for `keep_s`; concurrent callers share one call. Failures are not
-        cached."""
-        name = (what, digest(key))
-        async with self._here().locks[name]:
-            known = self._cache.get(name)
-            if known is None or known.until < time.monotonic():
-                known = _Known(await fetch(), time.monotonic() + keep_s)
-                self._cache[name] = known
-            return known.value
+        """See `Connections.cached`."""
+        return await self._connections.cached(what, key, keep_s, fetch)
+
+    def forget(self, what: str, key: str) -> None:
+        """Ask again the next time."""
+        self._connections.forget(what, key)
 
     async def close(self) -> None:
-        """Close the connections on every loop that still runs."""
-        for loop, own in list(self._loops.items()):
-            if own.http is None:
-                continue
-            if loop is asyncio.get_running_loop():
-                await own.http.aclose()
-            elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(own.http.aclose(), loop))
-        self._loops.clear()
+        await self._connections.close()
 
 
 async def _attempt(
@@ -155,8 +104,3 @@ async def _attempt(
 async def sdk_module(name: str) -> Any:
     """A module of the SDK; its import takes a quarter of a second, which the loop does not wait for."""
     return await asyncio.to_thread(importlib.import_module, name)
-
-
-def digest(key: str) -> str:
-    """The hash that stands for a key in a cache."""
-    return hashlib.sha256(key.encode()).hexdigest()

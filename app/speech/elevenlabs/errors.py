@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
-from enum import Enum
 from typing import Any, Final
 
 import msgspec
 
-from app.domain.errors import DubError, Problem
+from app.domain.errors import Problem
 from app.domain.problems.lines import TEXT_INVALID, TEXT_TOO_LONG
 from app.domain.problems.voices import (
     KEY_INVALID,
@@ -21,55 +19,7 @@ from app.domain.problems.voices import (
     VOICE_MODEL_UNKNOWN,
     VOICE_UNKNOWN,
 )
-
-MOST_TRIES: Final = 5
-_MOST_PAUSE_S: Final = 30.0
-
-
-class Retry(Enum):
-    """Why another try may work: a place frees up soon, the service recovers, or the answer was unusable (and may have
-    been billed)."""
-
-    NEVER = "never"
-    PLACE = "place"
-    BUSY = "busy"
-    ANSWER = "answer"
-
-
-_TRIES: Final = {Retry.NEVER: 1, Retry.PLACE: MOST_TRIES, Retry.BUSY: MOST_TRIES, Retry.ANSWER: 2}
-
-
-class CallFailure(Exception):
-    """One failed call. `after_s` is the service's Retry-After."""
-
-    def __init__(
-        self,
-        problem: Problem,
-        detail: str = "",
-        retry: Retry = Retry.NEVER,
-        after_s: float = 0.0,
-        *,
-        scope: bool = False,
-    ) -> None:
-        """`scope`: the key is right, but was not given this permission."""
-        super().__init__(problem.code)
-        self.scope = scope
-        self.problem = problem
-        self.detail = detail
-        self.retry = retry
-        self.after_s = after_s
-
-    def pause_s(self, tries: int, unit_s: float) -> float | None:
-        """Seconds until the next try after `tries` failures; None: give up. The first pause is `unit_s`, jittered."""
-        if tries >= _TRIES[self.retry]:
-            return None
-        step = 0.75 if self.retry is Retry.PLACE else 1.0
-        wait_s = unit_s * step * min(2.0 ** (tries - 1), 4.0 if self.retry is Retry.PLACE else 16.0)
-        return min(_MOST_PAUSE_S, max(self.after_s, wait_s * random.uniform(0.75, 1.25)))  # noqa: S311 - jitter is no secret
-
-    def error(self) -> DubError:
-        return DubError(self.problem, self.detail, retryable=self.retry is not Retry.NEVER, scope=self.scope)
-
+from app.speech.failures import CallFailure, Retry, retry_after_s, shown
 
 # code or status of the body -> problem; checked before the HTTP status, because 401 and 400 stand for many things
 _BY_CODE: Final[dict[str, Problem]] = {
@@ -105,8 +55,8 @@ class _Detail(msgspec.Struct, frozen=True):
 def trouble(status: int | None, body: Any, headers: Mapping[str, str] | None, key: str) -> CallFailure:
     """Classify an error answer. `key` is only used to keep it out of what is shown."""
     found = _detail(body)
-    message = _shown(found.message, key)
-    after_s = _seconds((headers or {}).get("retry-after", ""))
+    message = shown(found.message, key)
+    after_s = retry_after_s((headers or {}).get("retry-after", ""))
     if found.words & _PLACE:
         return CallFailure(SPEECH_BUSY, "Too many lines at once for the plan.", Retry.PLACE, after_s)
     for word in sorted(found.words & _BY_CODE.keys()):
@@ -129,15 +79,3 @@ def _detail(body: Any) -> _Detail:
         return _Detail(frozenset(), str(first.get("msg") or ""))
     text = detail if isinstance(detail, str) and "<" not in detail else ""  # never a web page
     return _Detail(frozenset(), text)
-
-
-def _shown(message: str, key: str) -> str:
-    """The service's words, fit to be shown: one line, bounded, without the key."""
-    if key:
-        message = message.replace(key, "[key]")
-    return " ".join("".join(c if c.isprintable() else " " for c in message).split())[:200]
-
-
-def _seconds(value: str) -> float:
-    """Retry-After in seconds; a date is not worth parsing for at most 30 s."""
-    return float(value) if value.isdigit() else 0.0

@@ -23,10 +23,11 @@ from app.domain.problems.voices import (
 )
 from app.domain.secret_names import ELEVENLABS
 from app.speech.concurrency import Gate
+from app.speech.connections import digest
 from app.speech.elevenlabs.audio import Received, cost_credits, most_bytes, sound
-from app.speech.elevenlabs.client import Service, digest, sdk_module
-from app.speech.elevenlabs.errors import CallFailure, Retry
+from app.speech.elevenlabs.client import Service, sdk_module
 from app.speech.elevenlabs.models import SpeechModel, at_once, known_models, read_model
+from app.speech.failures import CallFailure, Retry
 from app.speech.ports import Answer, Availability, CostUnit, EngineInfo, SpeechRequest, SpeedLimits, Spoken, VoiceInfo
 
 if TYPE_CHECKING:

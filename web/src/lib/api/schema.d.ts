@@ -985,8 +985,12 @@ export interface components {
             availability: components["schemas"]["Availability"];
             cost_unit?: components["schemas"]["CostUnit"] | null;
             kind: string;
+            /** @default  */
+            licence?: string;
             models: components["schemas"]["ModelInfo"][];
             name: string;
+            /** @default false */
+            names_voices?: boolean;
             needs_key: boolean;
             speeds?: components["schemas"]["SpeedLimits"] | null;
             title: string;
