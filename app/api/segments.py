@@ -16,12 +16,13 @@ from app.api.problems import refuses
 from app.domain.errors import DubError
 from app.domain.problems.lines import EDIT_CONFLICT, PRECONDITION_REQUIRED
 from app.domain.secret_names import Keys
-from app.jobs.schemas import SegmentChanges, Segments, Speakers, SplitSegment, TranslateSegments
+from app.jobs.schemas import SegmentChanges, Segments, Speakers, SplitSegment
+from app.jobs.translation_schemas import TranslatedAgain, TranslateSegments
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService
 
-Lines = TypeVar("Lines", Segments, Speakers)
+Lines = TypeVar("Lines", bound=Segments | Speakers)
 IfMatch = Annotated[
     str | None, HeaderParameter(name="If-Match", description="The ETag of the lines that the change is for.")
 ]
@@ -109,7 +110,7 @@ async def translate_segments(
     data: JSONBody[TranslateSegments],
     keys: Given[Keys],
     if_match: IfMatch = None,
-) -> Response[Segments]:
+) -> Response[TranslatedAgain]:
     """Translate lines again with the job's translator."""
     found = await service.translate(job_id, revision_of(if_match), data, keys=keys)
     return await asyncio.to_thread(tagged, found)

@@ -22,6 +22,7 @@ from app.cli.dub_hooks import AroundStages
 from app.cli.dub_parsing import check_speed, options_of
 from app.cli.dub_progress import Display, display
 from app.cli.dub_speakers import cast, wanted_voices
+from app.cli.dub_translation import bring, check_translation
 from app.cli.failures import failed, interrupted, interruptible
 from app.config.settings import Settings
 from app.domain.dub_options import DubOptions
@@ -91,6 +92,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         raise UsageError("--review would overwrite the input")
     track_of(arguments.audio_track)
     options = options_of(arguments, settings)
+    check_translation(arguments.translation, options)
     check_speed(options, settings)
     logs.configure("warning", "console")
     with display(sys.stderr) as shown:
@@ -130,7 +132,11 @@ def _check_review(path: Path) -> None:
 
 def inputs_of(arguments: argparse.Namespace) -> list[Path]:
     """Every input file: none of them is ever overwritten."""
-    return [path for path in (arguments.input, arguments.subtitles, arguments.stem) if path is not None]
+    return [
+        path
+        for path in (arguments.input, arguments.subtitles, arguments.stem, arguments.translation)
+        if path is not None
+    ]
 
 
 async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Settings, shown: Display) -> Dubbed:
@@ -213,6 +219,8 @@ async def _stages(
             await run_stage(StageRun(stage, JOB_ID), hooks)
         if phase is Phase.PREPARE and arguments.speaker_voice:
             cast(store, wanted_voices(arguments.speaker_voice, context.engines))
+        if phase is Phase.PREPARE and arguments.translation is not None:
+            await asyncio.to_thread(bring, store, arguments.translation)
         if phase is Phase.PREPARE and arguments.review is not None:
             return _reviewed(arguments, store, shown)
     return _rendered(context, arguments, store, shown)

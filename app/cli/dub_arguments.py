@@ -86,6 +86,12 @@ def add(dub: argparse.ArgumentParser) -> None:
         help="translate the lines: chat, ollama, libretranslate or deepl (default: none)",
     )
     voice.add_argument(
+        "--translation",
+        type=Path,
+        metavar="FILE",
+        help="your own translation of the lines into --to: SRT, WebVTT, numbered lines, or one line each",
+    )
+    voice.add_argument(
         "--speed",
         type=float,
         default=1.0,

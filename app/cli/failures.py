@@ -49,6 +49,7 @@ _BAD_INPUT: Final = (
     jobs.ARCHIVE_NEWER,
     jobs.JOB_NOT_FOUND,
     translation.TARGET_LANGUAGE_MISSING,
+    translation.TRANSLATION_UNMATCHED,
 )
 _ENGINE: Final = (
     recognition.RECOGNITION_KEY_MISSING,

@@ -139,7 +139,8 @@ def _write_texts(
     language: str | None,
 ) -> tuple[_Texts, list[tuple[Path, ArtifactKind]]]:
     spoken = subtitles_for(segments, placements, sound.duration_s)
-    original = source_subtitles_for(segments, sound.duration_s) if has_source_subtitles(options, language) else ()
+    both = has_source_subtitles(options, language) or any(line.translation for line in segments)
+    original = source_subtitles_for(segments, sound.duration_s) if both else ()
     texts: list[tuple[str, ArtifactKind, Callable[[], str]]] = [
         ("subtitles.srt", ArtifactKind.SRT, lambda: write_srt(spoken)),
         ("subtitles.vtt", ArtifactKind.VTT, lambda: write_vtt(spoken)),

@@ -6,21 +6,17 @@ import asyncio
 from collections.abc import Callable
 
 from app.domain.errors import DubError
-from app.domain.job import EDITABLE, Job
+from app.domain.job import Job
 from app.domain.problems.jobs import JOB_STATE
-from app.domain.problems.lines import EDIT_CONFLICT, SEGMENT_NOT_FOUND
 from app.domain.secret_names import NO_KEYS, Keys
-from app.domain.segment import Segment, Translation
+from app.domain.segment import Segment
 from app.domain.speaker import Script, introduced
-from app.dubbing.pipeline import written_language
-from app.dubbing.translate import TranslationChoice, translate
 from app.jobs import editing, estimate, preview
-from app.jobs.schemas import Estimate, SegmentChanges, Segments, SplitSegment, TranslateSegments
-from app.jobs.speaker_edits import SpeakerEdits
-from app.jobs.stage_hooks import silent
+from app.jobs.schemas import Estimate, SegmentChanges, Segments, SplitSegment
+from app.jobs.translation_edits import TranslationEdits
 
 
-class LineEdits(SpeakerEdits):
+class LineEdits(TranslationEdits):
     """The part of the service for lines."""
 
     def edit(self, job_id: str, revision: int, changes: SegmentChanges) -> Segments:
@@ -39,31 +35,6 @@ class LineEdits(SpeakerEdits):
 
     def merge(self, job_id: str, segment_id: str, revision: int) -> Segments:
         return self._edit(job_id, revision, _lines_only(lambda lines: editing.merge(segment_id, lines)))
-
-    async def translate(
-        self, job_id: str, revision: int, request: TranslateSegments, *, keys: Keys = NO_KEYS
-    ) -> Segments:
-        """Translate lines again, now. Raises job_state for a job without a translator, segment_not_found, edit_conflict
-        and the translator's errors."""
-        job, (now, lines) = await asyncio.to_thread(lambda: (self._store.get(job_id), self._store.segments(job_id)))
-        options = job.options.translation
-        if job.state not in EDITABLE or not options.translator or options.target_language is None:
-            raise DubError(JOB_STATE, "It has no translator, or is at work.")
-        if now != revision:
-            raise DubError(EDIT_CONFLICT, revision=now)
-        wanted = [line for line in lines if line.id in set(request.ids)]
-        if len(wanted) != len(set(request.ids)):
-            raise DubError(SEGMENT_NOT_FOUND)
-        translator = self._context.engines.translator(options.translator)
-        source = written_language(job.options, job.language)
-        choice = TranslationChoice(source, options.target_language, job.options.voices.speed, keys.of(translator.name))
-        cache = self._context.cache / job_id / "translations"
-        done = await translate(translator, wanted, choice, cache, silent, among=lines, again=True)
-        # a line without a usable answer keeps the text that it has
-        new = {line.id: line for line in done if line.translation is not Translation.FAILED}
-        return await asyncio.to_thread(
-            self._edit, job_id, revision, _lines_only(lambda known: [new.get(line.id, line) for line in known])
-        )
 
     async def preview(self, job_id: str, segment_id: str, *, keys: Keys = NO_KEYS) -> bytes:
         await asyncio.to_thread(self._floor.check)

@@ -211,12 +211,6 @@ class SplitSegment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: Annotated[int, msgspec.Meta(ge=1, le=MAX_TEXT_CHARACTERS)]
 
 
-class TranslateSegments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Lines to translate again by the job's translator, from their originals as they are now."""
-
-    ids: Annotated[Sequence[Annotated[str, msgspec.Meta(max_length=64)]], msgspec.Meta(min_length=1, max_length=50)]
-
-
 class Segments(msgspec.Struct, frozen=True):
     """The lines with who speaks them, and their revision (the ETag, as `"REVISION"`)."""
 

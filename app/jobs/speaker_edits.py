@@ -64,8 +64,10 @@ class SpeakerEdits(JobReading):
             job_id, revision, lambda _job, script: _without(script, find(script.speakers, speaker_id), "")
         )
 
-    def _edit(self, job_id: str, revision: int, change: Callable[[Job, Script], Script]) -> Segments:
-        edited = self._store.edit_script(job_id, revision, EDITABLE, change)
+    def _edit(
+        self, job_id: str, revision: int, change: Callable[[Job, Script], Script], *, undo_id: str | None = None
+    ) -> Segments:
+        edited = self._store.edit_script(job_id, revision, EDITABLE, change, undo_id=undo_id)
         if edited.changed or edited.gone or edited.recast:
             speakers = edited.script.speakers if edited.recast else None
             self._hub.publish(SegmentsChanged(job_id, 0, edited.revision, edited.changed, edited.gone, speakers))

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, insert, select
 
 from app.domain.errors import DubError
 from app.domain.job import Job, JobState
 from app.domain.problems.jobs import JOB_STATE
-from app.domain.problems.lines import EDIT_CONFLICT, TOO_MANY_LINES
-from app.domain.segment import MAX_LINES, Segment
+from app.domain.problems.lines import EDIT_CONFLICT, TOO_MANY_LINES, UNDO_GONE
+from app.domain.segment import MAX_LINES, Segment, Translation, Word
 from app.domain.speaker import Script, Speaker
 from app.storage import batches, rows
 from app.storage import tables as t
 from app.storage.active_jobs import ActiveJobs
 from app.storage.database import reading
+
+
+class Texts(msgspec.Struct, frozen=True):
+    """What a change of many lines changes of one, and what its undo gives back."""
+
+    text: str
+    original: str
+    translation: Translation
+    words: tuple[Word, ...]
+
+    @staticmethod
+    def of(line: Segment) -> Texts:
+        return Texts(line.text, line.original, line.translation, line.words)
+
+
+class TextsChanged(msgspec.Struct, frozen=True):
+    """One line of a change of many, before and after."""
+
+    id: str
+    before: Texts
+    after: Texts
 
 
 class Edited(msgspec.Struct, frozen=True):
@@ -95,10 +117,17 @@ class JobLines(ActiveJobs):
             return rows.next_revision(c, job_id)
 
     def edit_script(
-        self, job_id: str, revision: int, allowed: Collection[JobState], change: Callable[[Job, Script], Script]
+        self,
+        job_id: str,
+        revision: int,
+        allowed: Collection[JobState],
+        change: Callable[[Job, Script], Script],
+        *,
+        undo_id: str | None = None,
     ) -> Edited:
-        """Replace the lines and their speakers by what `change` makes of them, all or nothing. Raises edit_conflict
-        when `revision` is not the current one, job_state, job_not_found, and whatever `change` raises."""
+        """Replace the lines and their speakers by what `change` makes of them, all or nothing. With `undo_id`, what the
+        texts were is kept under it, in place of what was kept before. Raises edit_conflict when `revision` is not the
+        current one, job_state, job_not_found, and whatever `change` raises."""
         # the lines of a revision never change: they are read and changed while others write
         with reading(self._engine) as c:
             job = self._editable(c, job_id, revision, allowed)
@@ -116,9 +145,21 @@ class JobLines(ActiveJobs):
                 rows.write_segments(c, job_id, changed)
                 if recast:
                     rows.put_speakers(c, job_id, script.speakers)
+                if undo_id is not None:
+                    _keep_undo(c, job_id, undo_id, [(known[line.id], line) for line in changed if line.id in known])
                 revision = rows.next_revision(c, job_id)
         lines = tuple(sorted(after.values(), key=lambda line: (line.start_s, line.end_s, line.id)))
         return Edited(revision, Script(lines, script.speakers), changed, gone, recast)
+
+    def undo(self, job_id: str, undo_id: str) -> tuple[TextsChanged, ...]:
+        """What was changed under that id. Raises undo_gone where another such change came after it."""
+        with reading(self._engine) as c:
+            found = c.execute(
+                select(t.undos.c.lines).where(t.undos.c.job_id == job_id, t.undos.c.id == undo_id)
+            ).scalar_one_or_none()
+        if found is None:
+            raise DubError(UNDO_GONE)
+        return msgspec.convert(found, tuple[TextsChanged, ...])
 
     def _editable(self, c: Connection, job_id: str, revision: int, allowed: Collection[JobState]) -> Job:
         job = rows.job_row(c, job_id).job
@@ -127,3 +168,10 @@ class JobLines(ActiveJobs):
         if job.revision != revision:
             raise DubError(EDIT_CONFLICT, revision=job.revision)
         return job
+
+
+def _keep_undo(c: Connection, job_id: str, undo_id: str, changed: Iterable[tuple[Segment, Segment]]) -> None:
+    lines = [TextsChanged(old.id, Texts.of(old), Texts.of(new)) for old, new in changed]
+    c.execute(delete(t.undos).where(t.undos.c.job_id == job_id))
+    values = {"job_id": job_id, "id": undo_id, "lines": msgspec.to_builtins(lines), "made_at": time.time()}
+    c.execute(insert(t.undos).values(**values))

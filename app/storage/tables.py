@@ -105,6 +105,15 @@ segments = Table(
     Column("level_db", Float),
 )
 
+undos = Table(  # a job's last change of many lines at once, to be taken back as one
+    "undos",
+    metadata,
+    Column("job_id", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", String(32), nullable=False),
+    Column("lines", PackedJson, nullable=False),  # before and after, of what was changed
+    Column("made_at", Float, nullable=False),
+)
+
 stages = Table(  # finished stages: the output and the hash of the inputs that made it
     "stages",
     metadata,

@@ -52,7 +52,7 @@ def saved(page: Page) -> None:
 
 
 def text_of(page: Page, line: int) -> Any:
-    return page.locator("[data-line] textarea").nth(line)
+    return page.locator('[data-line] textarea[aria-label^="Text at"]').nth(line)
 
 
 def media(page: Page) -> dict[str, Any]:

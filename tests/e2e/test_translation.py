@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.doubles import translators as double
-from tests.e2e.studio import LONG_MS, drop, in_state, is_accessible_and_fits, text_of
+from tests.e2e.studio import LONG_MS, drop, in_state, is_accessible_and_fits, saved, text_of
 from tests.integration.running import Running
 
 
@@ -39,7 +39,7 @@ def test_a_video_is_translated_by_the_chosen_translator_and_shows_both_texts(
     in_state(page, "review")
     original = page.get_by_test_id("original").first
     expect(original).to_be_visible(timeout=LONG_MS)
-    source = original.locator("[dir=auto]").inner_text()
+    source = original.get_by_role("textbox").input_value()
     expect(text_of(page, 0)).to_have_value(double.word_by_word(source))
     expect(page.get_by_label("Translated by")).to_be_disabled()
     is_accessible_and_fits(page)
@@ -52,3 +52,52 @@ def test_a_video_is_translated_by_the_chosen_translator_and_shows_both_texts(
     in_state(page, "completed")
     job_id = page.url.rstrip("/").rsplit("/", 1)[-1]
     assert source[:12] in server.client.get(f"/download/source_srt/{job_id}").text
+
+
+def test_both_texts_are_edited_a_translation_is_brought_and_taken_back(
+    page: Page, workshop_mp4: Path, server: Running
+) -> None:
+    job = server.create(server.upload(workshop_mp4), language="en", target_language="es", translator="libretranslate")
+    server.wait(job["id"], "review")
+    page.goto(f"/jobs/{job['id']}")
+    original = page.get_by_test_id("original").first.get_by_role("textbox")
+    translated = page.get_by_test_id("translated")
+    expect(translated).to_contain_text("lines translated")
+    original.fill("Quite another sentence.")
+    saved(page)
+    expect(page.get_by_test_id("original").first).to_contain_text("Original changed")
+    expect(translated).to_contain_text("1 original changed since")
+    translated.get_by_role("button", name="Translate changed").click()
+    expect(text_of(page, 0)).to_have_value(double.word_by_word("Quite another sentence."))
+    expect(translated).not_to_contain_text("changed since")
+    original.fill("A third one.")
+    saved(page)
+    page.get_by_role("button", name="Translate this line again").first.click()
+    expect(text_of(page, 0)).to_have_value(double.word_by_word("A third one."))
+    before = text_of(page, 1).input_value()
+    page.get_by_role("button", name="Bring a translation").click()
+    dialog = page.get_by_role("dialog", name="Bring a translation")
+    dialog.get_by_label("Translation", exact=True).fill("1. Uno.\n2. Dos.\n99. Nadie.")
+    expect(dialog.get_by_test_id("preview")).to_contain_text("1 left over")
+    expect(dialog.get_by_role("list", name="Preview")).to_contain_text("Dos.")
+    for width, theme in ((1440, "light"), (390, "dark")):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        is_accessible_and_fits(page)
+    page.set_viewport_size({"width": 1440, "height": 900})
+    dialog.get_by_role("button", name="Give it to 2 lines").click()
+    expect(text_of(page, 1)).to_have_value("Dos.")
+    text_of(page, 0).fill("Uno, tecleado.")
+    page.get_by_role("button", name="Take it back").click()
+    expect(text_of(page, 1)).to_have_value(before)
+    expect(text_of(page, 0)).to_have_value("Uno, tecleado.")
+    expect(page.get_by_text("1 line edited since then was kept.")).to_be_visible()
+    page.get_by_role("button", name="Bring a translation").click()
+    dialog.get_by_label("Translation file").set_input_files(
+        files=[{"name": "es.txt", "mimeType": "text/plain", "buffer": "Mañana.\nNiño.".encode("cp1252")}]
+    )
+    dialog.get_by_role("button", name="Give it to 2 lines").click()
+    expect(text_of(page, 0)).to_have_value("Mañana.")
+    page.keyboard.press("Control+z")
+    expect(text_of(page, 0)).to_have_value("Uno, tecleado.")
+    expect(text_of(page, 1)).to_have_value(before)

@@ -50,6 +50,10 @@ def journal(service: str) -> dict[str, Any]:
     return dict(httpx.get(f"{service}/_journal").json())
 
 
+def kept_tag(lines: dict[str, Any]) -> str:
+    return f'"{lines["revision"]}"'
+
+
 def test_a_film_is_translated_and_the_files_have_both_languages(
     serve: Callable[..., Running], spoken_mp4: Path, service: str
 ) -> None:
@@ -79,11 +83,25 @@ def test_a_film_is_translated_and_the_files_have_both_languages(
     tag = {"If-Match": again.headers["ETag"]}
     kept = server.ok(server.client.post(f"{path}/translate", json=wanted, headers=tag))
     assert kept["segments"][0] == line, "without a usable answer it stays as it is"
+    stale = {"edit": [{"id": one["id"], "original": f"Line {n}."} for n, one in enumerate(found[:2])]}
+    changed = server.client.patch(path, json=stale, headers={"If-Match": kept_tag(kept)})
+    both = server.client.post(
+        f"{path}/translate", json={"which": "stale"}, headers={"If-Match": changed.headers["ETag"]}
+    )
+    told = server.ok(both)
+    assert [one["text"] for one in told["segments"]][:2] == [double.word_by_word(f"Line {n}.") for n in (0, 1)]
+    assert (told["kept"], told["next"]) == ([], None)
+    before = len(journal(service)["calls"])
+    tag = {"If-Match": both.headers["ETag"]}
+    server.ok(server.client.post(f"{path}/translate", json={"which": "all", "after": found[0]["id"]}, headers=tag))
+    assert len(journal(service)["calls"][before]["texts"]) == len(found) - 1
+    edit = {"edit": [{"id": found[0]["id"], "original": "Something else."}]}
+    server.ok(server.client.patch(path, json=edit, headers={"If-Match": server.client.get(path).headers["ETag"]}))
     server.ok(server.client.post(f"/api/jobs/{job['id']}/approve"))
     server.wait(job["id"], "completed")
     spoken, original = (server.client.get(f"/download/{kind}/{job['id']}").text for kind in ("srt", "source_srt"))
-    assert "Something else." in original and found[1]["original"][:20] in original
-    assert found[1]["text"][:20] in spoken
+    assert "Something else." in original and "Line 1." in original
+    assert double.word_by_word("Line 1.") in spoken
     assert double.KEY not in server.logged()
 
 

@@ -46,6 +46,12 @@ TOO_MANY_SPEAKERS: Final = Problem(
 EDIT_CONFLICT: Final = Problem(
     "edit_conflict", 412, "The lines were changed in the meantime.", "Reload the lines and make the change again."
 )
+UNDO_GONE: Final = Problem(
+    "undo_gone",
+    404,
+    "This change can no longer be taken back.",
+    "Another change of many lines came after it; edit the lines instead.",
+)
 PRECONDITION_REQUIRED: Final = Problem(
     "precondition_required",
     428,

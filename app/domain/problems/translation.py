@@ -42,3 +42,9 @@ TRANSLATION_FAILED: Final = Problem(
 TRANSLATION_REFUSED: Final = Problem(
     "translation_refused", 422, "The translator refused the lines.", "Check its address, its model and the languages."
 )
+TRANSLATION_UNMATCHED: Final = Problem(
+    "translation_unmatched",
+    422,
+    "The translation has nothing for any of the lines.",
+    "Number its lines as the subtitles are numbered, or bring one line for each line.",
+)

@@ -62,6 +62,15 @@ def cues(lines: Sequence[str], notes: FileFaults) -> Iterator[RawCue]:
             notes.repaired(line, "an empty line inside the cue", "what follows it belongs to the cue")
 
 
+def numbers(lines: Sequence[str]) -> dict[float, int]:
+    """The numbers of the cues by when these begin; of several that begin at once, none."""
+    found: dict[float, list[int | None]] = {}
+    for head in _heads(lines):
+        if head.times is not None:
+            found.setdefault(max(head.times.start_s, 0.0), []).append(head.counter)
+    return {start_s: some[0] for start_s, some in found.items() if len(some) == 1 and some[0] is not None}
+
+
 def _heads(lines: Sequence[str]) -> list[_CueHead]:
     heads: list[_CueHead] = []
     for at, line in enumerate(lines):

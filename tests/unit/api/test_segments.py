@@ -126,3 +126,23 @@ def test_speakers_are_changed_by_the_etag_of_the_lines(studio: Studio, api: http
     assert [one["lines"] for one in api.get(path).json()["speakers"]] == [3]
     gone = api.delete(f"{path}/{anna['id']}", headers={"If-Match": merged.headers["etag"]})
     assert gone.json()["speakers"] == [] and {line["speaker"] for line in gone.json()["segments"]} == {""}
+
+
+def test_a_translation_is_previewed_brought_and_taken_back(studio: Studio, api: httpx.Client) -> None:
+    lines, path = (f"/api/jobs/{studio.ids[0]}/{part}" for part in ("segments", "translation"))
+    before = api.get(lines)
+    body = {"text": "1. Uno.\n3. Tres."}
+    told = api.post(f"{path}/preview", json=body).json()
+    assert [(line["number"], line["text"]) for line in told["lines"]] == [(1, "Uno."), (2, None), (3, "Tres.")]
+    assert (told["by"], told["given"], told["missing"], told["left_over"]) == ("number", 2, 1, [])
+    refused(api.post(path, json=body), 428, "precondition_required")
+    refused(api.post(path, json=body, headers={"If-Match": '"0"'}), 412, "edit_conflict")
+    refused(api.post(f"{path}/preview", json={"text": ""}), 422, "subtitles_empty")
+    refused(api.post(f"{path}/preview", json={"text": "a", "by": "magic"}), 400, "invalid_request")
+    done = api.post(path, json=body, headers={"If-Match": before.headers["etag"]})
+    assert [line["text"] for line in done.json()["segments"]] == ["Uno.", "Line 1.", "Tres."]
+    assert [line["translation"] for line in done.json()["segments"]] == ["done", "failed", "done"]
+    tag = {"If-Match": done.headers["etag"]}
+    refused(api.post(f"{path}/undo", json={"undo": "none"}, headers=tag), 404, "undo_gone")
+    undone = api.post(f"{path}/undo", json={"undo": done.json()["undo"]}, headers=tag).json()
+    assert undone["segments"] == before.json()["segments"] and undone["kept"] == []

@@ -96,6 +96,11 @@ def test_a_wrong_setting_is_one_line_and_status_2(tmp_path: Path) -> None:
         ([__file__, "--subtitles", "absent.srt"], "there is no file absent.srt"),
         ([__file__, "--review", __file__], "--review would overwrite the input"),
         ([__file__, "--review", "x.srt", "--subtitles", __file__], "there is no recognition"),
+        ([__file__, "--translation", __file__], "--translation needs --to"),
+        (
+            [__file__, "--translation", __file__, "--to", "es", "--translator", "chat"],
+            "--translator would make another",
+        ),
         ([__file__, "--audio-track", "-1"], "counts from 0"),
         ([__file__, "--stem", "absent.wav"], "there is no file absent.wav"),
         ([__file__, "--duck-db", "5"], "--duck-db: Expected `float` <= 0.0"),

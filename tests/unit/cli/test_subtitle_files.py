@@ -92,3 +92,23 @@ def test_mux_reads_by_the_tracks_language_and_names_the_faults(tmp_path: Path) -
     assert done.returncode == exit_status.OK, done.stderr
     assert "lines.srt:  line 12: the times cannot be read; left out" in done.stderr
     assert (tmp_path / "out.mkv").exists()
+
+
+def test_a_translation_of_ones_own_is_spoken_and_both_languages_are_handed_out(tmp_path: Path) -> None:
+    lines, own = tmp_path / "lines.srt", tmp_path / "es.txt"
+    lines.write_text(
+        "\n\n".join(f"{n}\n00:00:0{n},000 --> 00:00:0{n},900\n{t}" for n, t in enumerate(["One.", "Two.", "Three."], 1))
+    )
+    own.write_text("1. Uno.\n3. Tres.\n7. Siete.")
+    words = ["dub", sample("plain.mp4"), "--subtitles", lines, "--language", "en", "--to", "es", "--translation", own]
+    done = run(tmp_path / "data", *words, "--voice", "espeak:es", "-o", tmp_path / "out")
+    assert done.returncode == exit_status.OK, done.stderr
+    report = json.loads((tmp_path / "out" / "plain.dub.report.json").read_text())
+    assert [line["text"] for line in report["lines"]] == ["Uno.", "Two.", "Tres."]
+    assert "no translation for line 2, which stays as it is: Two." in done.stderr
+    assert "no line for 7: Siete." in done.stderr
+    assert "Three." in (tmp_path / "out" / "plain.dub.original.srt").read_text()
+    own.write_text("9. Nueve.")
+    done = run(tmp_path / "data", *words, "--voice", "espeak:es", "-o", tmp_path / "out")
+    assert "The translation has nothing for any of the lines." in done.stderr
+    assert done.returncode == exit_status.BAD_INPUT

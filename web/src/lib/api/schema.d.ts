@@ -412,6 +412,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/translation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ApplyTranslation
+         * @description Give the lines what the preview shows, as one change that can be taken back.
+         */
+        post: operations["applyTranslation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/translation/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * PreviewTranslation
+         * @description Which line would get what, and what is left over or missing. Nothing is changed.
+         */
+        post: operations["previewTranslation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/translation/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * UndoTranslation
+         * @description Take the last change of many lines back. Lines that were edited after it stay as they are.
+         */
+        post: operations["undoTranslation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/settings": {
         parameters: {
             query?: never;
@@ -879,6 +939,12 @@ export interface components {
          * @enum {string}
          */
         Background: "duck" | "keep" | "replace";
+        /** BroughtTranslation */
+        BroughtTranslation: {
+            by?: components["schemas"]["Matched"];
+            data?: string;
+            text?: string;
+        };
         /**
          * BurnPosition
          * @default bottom
@@ -998,6 +1064,13 @@ export interface components {
         /** Engines */
         Engines: {
             engines: components["schemas"]["EngineInfo"][];
+        };
+        /** Entry */
+        Entry: {
+            end_s?: number | null;
+            number?: number | null;
+            start_s?: number | null;
+            text: string;
         };
         /** Estimate */
         Estimate: {
@@ -1222,6 +1295,15 @@ export interface components {
             /** @constant */
             type: "library";
         };
+        /** LineGiven */
+        LineGiven: {
+            before: string;
+            id: string;
+            number: number;
+            source: string;
+            start_s: number;
+            text: string | null;
+        };
         /** LineReport */
         LineReport: {
             characters_per_s: number;
@@ -1236,6 +1318,12 @@ export interface components {
             stretch?: number;
             text: string;
         };
+        /**
+         * Matched
+         * @description How a brought translation finds its lines.
+         * @enum {string}
+         */
+        Matched: "number" | "time" | "order";
         /** MediaInfo */
         MediaInfo: {
             audio: components["schemas"]["AudioStream"][];
@@ -1792,7 +1880,18 @@ export interface components {
         };
         /** TranslateSegments */
         TranslateSegments: {
-            ids: string[];
+            after?: string;
+            ids?: string[];
+            which?: components["schemas"]["Which"];
+        };
+        /** TranslatedAgain */
+        TranslatedAgain: {
+            kept: string[];
+            next: string | null;
+            revision: number;
+            segments: components["schemas"]["Segment"][];
+            /** @default [] */
+            speakers?: components["schemas"]["Speaker"][];
         };
         /**
          * Translation
@@ -1802,6 +1901,14 @@ export interface components {
          * @enum {string}
          */
         Translation: "" | "done" | "failed" | "stale";
+        /** TranslationApplied */
+        TranslationApplied: {
+            revision: number;
+            segments: components["schemas"]["Segment"][];
+            /** @default [] */
+            speakers?: components["schemas"]["Speaker"][];
+            undo: string;
+        };
         /**
          * TranslationOptions
          * @default {
@@ -1825,6 +1932,29 @@ export interface components {
             target_language?: string | null;
             translator?: string;
             version?: 1;
+        };
+        /** TranslationPreview */
+        TranslationPreview: {
+            by: components["schemas"]["Matched"];
+            changed: number;
+            format: string;
+            given: number;
+            left_over: components["schemas"]["Entry"][];
+            lines: components["schemas"]["LineGiven"][];
+            missing: number;
+            revision: number;
+        };
+        /** TranslationUndone */
+        TranslationUndone: {
+            kept: string[];
+            revision: number;
+            segments: components["schemas"]["Segment"][];
+            /** @default [] */
+            speakers?: components["schemas"]["Speaker"][];
+        };
+        /** UndoRequest */
+        UndoRequest: {
+            undo: string;
         };
         /** VideoStream */
         VideoStream: {
@@ -1894,6 +2024,12 @@ export interface components {
             voice?: string;
             voice_model?: string;
         };
+        /**
+         * Which
+         * @description Lines to translate again: all, those whose original has changed, those that have no translation.
+         * @enum {string}
+         */
+        Which: "all" | "stale" | "failed";
         /**
          * Why
          * @description The reason of a deletion: too old, too large, or unused (left by a crash, or a copy that only saves time).
@@ -3008,7 +3144,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Segments"];
+                    "application/json": components["schemas"]["TranslatedAgain"];
                 };
             };
             /** @description A problem. */
@@ -3734,6 +3870,243 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Segments"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    applyTranslation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the lines that the change is for. */
+                "If-Match"?: string | null;
+            };
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BroughtTranslation"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranslationApplied"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    previewTranslation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BroughtTranslation"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranslationPreview"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    undoTranslation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the lines that the change is for. */
+                "If-Match"?: string | null;
+            };
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UndoRequest"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranslationUndone"];
                 };
             };
             /** @description A problem. */

@@ -1,12 +1,13 @@
 import type { LeftOut, Segment, SegmentEdit } from '$lib/api/types';
 import { charactersOver, charactersPerSecond, pace } from '$lib/format/reading';
 
-export const FIELDS = ['text', 'start_s', 'end_s', 'speaker', 'skip', 'start_locked', 'locked_rate'] as const;
+export const FIELDS = ['text', 'original', 'start_s', 'end_s', 'speaker', 'skip', 'start_locked', 'locked_rate'] as const;
 export type Field = (typeof FIELDS)[number];
 export type Draft = Required<Pick<Segment, Field>>;
 
 export const pick = (from: Pick<Segment, Field>): Draft => ({
 	text: from.text,
+	original: from.original ?? '',
 	start_s: from.start_s,
 	end_s: from.end_s,
 	speaker: from.speaker,
@@ -58,7 +59,7 @@ export class Line {
 	}
 	/** What it was translated from; "" where it was not translated. */
 	get original(): string {
-		return this.#saved.original ?? '';
+		return this.#draft.original;
 	}
 	get translation(): '' | 'done' | 'failed' | 'stale' {
 		return this.#saved.translation ?? '';

@@ -1,7 +1,8 @@
 import { ApiError, asApiError } from '$lib/api/problems';
 import { editSegments, getSegments, mergeSegment, splitSegment } from '$lib/api/segments';
+import { applyTranslation, translateSegments, undoTranslation } from '$lib/api/translation';
 import { addSpeaker, changeSpeaker, mergeSpeaker, removeSpeaker } from '$lib/api/speakers';
-import type { Segment, SegmentChanges, Segments, Speaker, SpeakerPatch } from '$lib/api/types';
+import type { BroughtTranslation, Segment, SegmentChanges, Segments, Speaker, SpeakerPatch } from '$lib/api/types';
 import { History, type Snapshot } from './history.svelte';
 import { Line, pick, type Draft } from './line.svelte';
 
@@ -134,6 +135,50 @@ export class LinesStore {
 		await this.#cast(() => removeSpeaker(this.job_id, speaker_id, this.#revision));
 	}
 
+	// ---- translations: what is written is saved first
+
+	/** Gives the lines a translation that the person brings, as the preview of `revision` showed it; the name of its undo. */
+	async bring(body: BroughtTranslation, revision: number): Promise<string> {
+		let undo = '';
+		await this.#now(async () => {
+			const done = await applyTranslation(this.job_id, revision, body);
+			undo = done.undo;
+			return done;
+		});
+		if (undo) this.#history.rememberGroup(undo);
+		return undo;
+	}
+
+	/** Takes a change of many lines back; how many lines stay because they were edited after it. */
+	async takeBack(undo: string): Promise<number> {
+		await this.#saved();
+		this.#history.forgetGroup(undo);
+		let kept = 0;
+		await this.#now(async () => {
+			const done = await undoTranslation(this.job_id, this.#revision, undo);
+			kept = done.kept.length;
+			return done;
+		});
+		return kept;
+	}
+
+	/** Translates lines again, some at a time; how many stay as they were. `going` is asked before each part. */
+	async translateAgain(what: { ids: string[] } | { which: 'all' | 'stale' | 'failed' }, going: () => boolean = () => true): Promise<number> {
+		await this.#saved();
+		this.#history.remember(this.#snapshot);
+		let kept = 0;
+		let after: string | undefined;
+		do {
+			await this.#now(async () => {
+				const done = await translateSegments(this.job_id, this.#revision, after ? { ...what, after } : what);
+				kept += done.kept.length;
+				after = done.next ?? undefined;
+				return done;
+			});
+		} while (after && going());
+		return kept;
+	}
+
 	async #cast(send: () => Promise<Segments>): Promise<void> {
 		await this.#saved();
 		await this.#now(send);
@@ -144,7 +189,11 @@ export class LinesStore {
 		this.#soon();
 	}
 
-	undo = () => this.#restore(this.#history.undo(this.#snapshot()));
+	undo = async (): Promise<void> => {
+		const target = this.#history.undo(this.#snapshot());
+		if (target && 'undo' in target) await this.takeBack(target.undo);
+		else await this.#restore(target);
+	};
 	redo = () => this.#restore(this.#history.redo(this.#snapshot()));
 
 	/** Saves what is unsaved, now. Rejects when it could not be saved. */
@@ -225,7 +274,10 @@ export class LinesStore {
 		const here = new Map(this.#lines.map((line) => [line.id, line]));
 		const known = new Set(['', ...this.#speakers.map((speaker) => speaker.id)]);
 		const said = (draft: Draft): Draft => ({ ...draft, speaker: known.has(draft.speaker) ? draft.speaker : '' }); // who is gone stays gone
-		for (const { id, draft } of target) here.get(id)?.write(said(draft));
+		for (const { id, draft } of target) {
+			const line = here.get(id);
+			line?.write({ ...said(draft), original: draft.original || line.original }); // a translated line keeps its source
+		}
 		const wanted = new Set(target.map(({ id }) => id));
 		const add = target.filter(({ id }) => !here.has(id));
 		const remove = [...here.keys()].filter((id) => !wanted.has(id));

@@ -256,3 +256,29 @@ describe('undo', () => {
 		expect(texts()).toEqual(['one', 'two', 'three', 'four']);
 	});
 });
+
+describe('a change of many lines', () => {
+	it('is one step that the server takes back, and saves what was typed before', async () => {
+		lines.write(line('a'), { text: 'typed' });
+		const answers: unknown[] = [];
+		const plain = server.fetch;
+		vi.stubGlobal('fetch', async (input: Request) => {
+			const path = new URL(input.url).pathname;
+			if (!path.includes('/translation')) return plain(input);
+			answers.push([path.split('/').slice(4).join('/'), input.headers.get('If-Match'), await input.json()]);
+			server.change('b', { text: path.endsWith('undo') ? 'two' : 'dos', translation: path.endsWith('undo') ? '' : 'done', original: path.endsWith('undo') ? '' : 'two' });
+			return Response.json({ revision: server.revision, segments: server.segments, undo: 'u1', kept: ['x'] });
+		});
+		await lines.flush();
+		expect(await lines.bring({ text: '2. dos' }, lines.revision)).toBe('u1');
+		expect(texts()).toEqual(['typed', 'dos', 'three']);
+		lines.write(line('c'), { text: 'drei' });
+		await lines.undo(); // what was typed after it
+		expect(line('c').text).toBe('three');
+		await lines.undo(); // the change of many lines
+		expect(texts()).toEqual(['typed', 'two', 'three']);
+		expect(answers).toEqual([['translation', '"2"', { text: '2. dos' }], ['translation/undo', expect.any(String), { undo: 'u1' }]]);
+		await lines.undo(); // what was typed before it
+		expect(line('a').text).toBe('one');
+	});
+});

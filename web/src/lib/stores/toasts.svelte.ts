@@ -6,7 +6,10 @@ export interface Toast {
 	message: string;
 	hint: string;
 	link?: { href: string; label: string };
+	action?: { label: string; run: () => Promise<unknown> };
 }
+
+const OFFERED_MS = 20_000; // long enough to look at what was done
 
 /** Notifications. Errors stay until they are closed; others disappear by themselves. */
 export class ToastStore {
@@ -22,6 +25,12 @@ export class ToastStore {
 	info(message: string, link?: Toast['link'], kind: 'info' | 'success' = 'info'): void {
 		const id = this.#add({ kind, message, hint: '', link });
 		setTimeout(() => this.close(id), this.shown_ms);
+	}
+
+	/** Says what was done, with a way to take it back. */
+	offer(message: string, action: Toast['action'], hint = ''): void {
+		const id = this.#add({ kind: 'success', message, hint, action });
+		setTimeout(() => this.close(id), OFFERED_MS);
 	}
 
 	/** Shows an error with what to do; the same one is not shown twice. */
