@@ -49,6 +49,12 @@ SUBJECTS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
         "AUTODUBBER_MODEL=small\nAUTODUBBER_MODEL_URL=https://mirror.example/whisper/{sha256}/{file}",
     ),
     (
+        "Links",
+        "Videos that the server downloads from an address; [links](links.md) says how.",
+        ("links", "links_private", "links_cookies", "links_index"),
+        "AUTODUBBER_LINKS=off   # false, 0 and no are the same\nAUTODUBBER_LINKS_PRIVATE=192.168.1.0/24",
+    ),
+    (
         "Voices",
         "What a job gets where it says nothing; a person may choose otherwise for each job.",
         (

@@ -19,6 +19,7 @@ COLUMNS = {  # by number, from the left; a room that is not named here stands in
     "speech": 1,
     "media": 3,
     "retention": 3,
+    "links": 3,
     METRICS: 3,
     "archive": 4,
     "config": 4,

@@ -49,6 +49,7 @@ _NAMES = (
     "pages",
     "closing",
     "usage",
+    "links",
 )
 
 _SERVICES = frozenset({"service", "usage"})

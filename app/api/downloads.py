@@ -42,7 +42,7 @@ _INLINE: Final = frozenset(
 )
 _READ: Final = [HttpMethod.GET, HttpMethod.HEAD]
 # A person's file is served from our origin: it must never run as a page.
-_INERT: Final = {
+INERT: Final = {
     "Content-Security-Policy": "default-src 'none'; media-src 'self'; sandbox",
     "X-Content-Type-Options": "nosniff",
 }
@@ -73,7 +73,7 @@ def download(
         headers = {
             "Content-Disposition": disposition("attachment", name),
             "Cache-Control": "private, no-cache",
-            **_INERT,
+            **INERT,
         }
         return send_file(request, path, etag=f'"{artifact.sha256}"', media_type=artifact.media_type, headers=headers)
 
@@ -91,7 +91,7 @@ def media(
 ) -> Response[bytes]:
     """One of a job's files inline, for the player: video, audio, vtt, source, peaks, thumbnail."""
     with service.artifact(job_id, _kind(name, _INLINE)) as (artifact, path):
-        headers = {"Content-Disposition": "inline", "Cache-Control": "private, no-cache", **_INERT}
+        headers = {"Content-Disposition": "inline", "Cache-Control": "private, no-cache", **INERT}
         return send_file(request, path, etag=f'"{artifact.sha256}"', media_type=artifact.media_type, headers=headers)
 
 

@@ -19,7 +19,16 @@ from app.api.depends import Given
 from app.api.prefix import Scope
 from app.api.problems import ProblemDetails, details, refuses
 from app.domain.errors import DubError
-from app.domain.events import Deleted, Heartbeat, JobEvent, JobSnapshot, Progress, SegmentsChanged, StateChanged
+from app.domain.events import (
+    AnyEvent,
+    Deleted,
+    Heartbeat,
+    JobSnapshot,
+    LinkChanged,
+    Progress,
+    SegmentsChanged,
+    StateChanged,
+)
 from app.domain.job import Job
 from app.domain.problems.jobs import JOB_NOT_FOUND
 from app.domain.problems.requests import TOO_MANY_SOCKETS, UPGRADE_REQUIRED
@@ -103,7 +112,7 @@ _log = structlog.get_logger("api")
 
 JobMessage = JobSnapshot | StateChanged | Progress | SegmentsChanged | Deleted | Heartbeat | Refused
 AnyLibrary = Library | WholeLibrary
-LibraryMessage = Library | StateChanged | Progress | Deleted | Heartbeat | Refused
+LibraryMessage = Library | StateChanged | Progress | Deleted | LinkChanged | Heartbeat | Refused
 
 
 @websocket("/ws/{job_id:str}")
@@ -131,7 +140,7 @@ async def library_events(
     closing: Given[Shutdown],
     full: bool = False,
 ) -> None:
-    """All jobs: the newest ones, then every change of state and progress."""
+    """All jobs: the newest ones, then every change of state and progress, also of links."""
 
     def snapshot(seq: int) -> AnyLibrary:
         page = service.page(limit=LIBRARY_JOBS)
@@ -145,7 +154,7 @@ async def _serve(
     hub: Hub,
     topic: str | None,
     snapshot: Callable[[int], JobSnapshot | AnyLibrary],
-    wanted: Callable[[JobEvent], bool],
+    wanted: Callable[[AnyEvent], bool],
     closing: Shutdown,
 ) -> None:
     """Serve until the client disconnects, the job is deleted, or the server stops. Granian reports a disconnect in
@@ -218,7 +227,7 @@ async def _talk(
     hub: Hub,
     topic: str | None,
     snapshot: Callable[[int], JobSnapshot | AnyLibrary],
-    wanted: Callable[[JobEvent], bool],
+    wanted: Callable[[AnyEvent], bool],
 ) -> int:
     """Snapshot, events, heartbeats; a client that fell behind gets a new snapshot. Returns the close code."""
     clock = asyncio.get_running_loop().time
@@ -277,7 +286,8 @@ def job_events_over_http(job_id: FromPath[str]) -> None:
 
 @get("/ws", tags=["events"], responses=_talks(LibraryMessage), sync_to_thread=False)
 def library_events_over_http() -> None:
-    """A WebSocket: the newest jobs first, then every change of state and progress of any job, a heartbeat every 5 s."""
+    """A WebSocket: the newest jobs first, then every change of state and progress of any job or link, a heartbeat every
+    5 s."""
     raise DubError(UPGRADE_REQUIRED, headers={"Upgrade": "websocket"})
 
 

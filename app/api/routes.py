@@ -14,6 +14,7 @@ from app.api import (
     downloads,
     events,
     jobs,
+    links,
     pages,
     preferences,
     problems,
@@ -40,7 +41,7 @@ from app.config.hosts import Hosts
 
 _BODY_BYTES: Final = 8 << 20  # of a JSON body; uploads have their own limit
 # not imported here: they import the database
-_NAMES: Final = ("JobService", "Hub", "UploadStore", "Registry", "SecretStore", "StorageUsage")
+_NAMES: Final = ("JobService", "Hub", "UploadStore", "Registry", "SecretStore", "StorageUsage", "Links")
 _EXPOSED: Final = ["ETag", "Location", "Content-Disposition", "Content-Range", "X-Request-Id", *upload_headers.EXPOSED]
 
 
@@ -63,6 +64,7 @@ def build(
             voices.router,
             preferences.router,
             uploads.router,
+            links.router,
             storage.router,
             subtitle_preview.router,
             storage.export_job,

@@ -58,5 +58,6 @@ async def examine(settings: Settings) -> tuple[Finding, ...]:
     for one in plain:
         found += await asyncio.to_thread(one)
     found += await tool_checks.check_encoder()
+    found += await server_checks.check_links(settings)
     found += await server_checks.check_engines(settings)
     return tuple(found)

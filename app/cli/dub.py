@@ -1,4 +1,4 @@
-"""`autodubber dub`: runs the pipeline on one file, without a server or a database. Only the results remain.
+"""`autodubber dub`: runs the pipeline on one file or link, without a server or a database. Only the results remain.
 
 Spoken clips stay in `DATA/cli/clips`, so that a line is paid for once, and sounds without voices in
 `DATA/cli/separated`. Everything else of a run is in `DATA/cli/run-*`,
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from app.cli import dub_link
+from app.cli.dub_arguments import Address
 from app.cli.dub_files import clip_folder, hand_over, longest_name, run_folder, separated_folder
 from app.cli.dub_hooks import AroundStages
 from app.cli.dub_parsing import check_speed, options_of
@@ -80,7 +82,8 @@ class Dubbed(msgspec.Struct, frozen=True):
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Dub the file; returns the exit status."""
-    source: Path = arguments.input
+    dub_link.check(arguments)
+    source: Path | Address = arguments.input
     for path in inputs_of(arguments):
         if not path.is_file():
             raise UsageError(f"there is no file {path}")
@@ -88,7 +91,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         raise UsageError("--review writes the lines that recognition finds; with --subtitles there is no recognition")
     if arguments.review is not None:
         _check_review(arguments.review)
-    if arguments.review is not None and arguments.review.exists() and arguments.review.samefile(source):
+    if isinstance(source, Path) and _is_review(arguments.review, source):
         raise UsageError("--review would overwrite the input")
     track_of(arguments.audio_track)
     options = options_of(arguments, settings)
@@ -97,7 +100,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     logs.configure("warning", "console")
     with display(sys.stderr) as shown:
         try:
-            dubbed = asyncio.run(interruptible(_dub(arguments, options, settings, shown)))
+            dubbed = asyncio.run(interruptible(_brought(arguments, options, settings, shown)))
         except DubError as error:
             return failed(error, as_json=arguments.json)
         except asyncio.CancelledError:
@@ -121,6 +124,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     return OK
 
 
+def _is_review(review: Path | None, source: Path) -> bool:
+    return review is not None and review.exists() and review.samefile(source)
+
+
 def _check_review(path: Path) -> None:
     """Refuse a file that could not be written, before recognition starts."""
     folder = path.absolute().parent
@@ -132,11 +139,24 @@ def _check_review(path: Path) -> None:
 
 def inputs_of(arguments: argparse.Namespace) -> list[Path]:
     """Every input file: none of them is ever overwritten."""
+<<<<<<< HEAD
     return [
         path
         for path in (arguments.input, arguments.subtitles, arguments.stem, arguments.translation)
         if path is not None
     ]
+=======
+    given = (arguments.input, arguments.subtitles, arguments.stem)
+    return [path for path in given if isinstance(path, Path)]
+
+
+async def _brought(arguments: argparse.Namespace, options: DubOptions, settings: Settings, shown: Display) -> Dubbed:
+    """The dub of a file, or of what is at an address."""
+    if not isinstance(arguments.input, Address):
+        return await _dub(arguments, options, settings, shown)
+    arguments = await dub_link.bring(arguments, settings, shown)
+    return await _dub(arguments, options_of(arguments, settings), settings, shown)
+>>>>>>> 749245f (Links: a video from the address of a page, by API and command line)
 
 
 async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Settings, shown: Display) -> Dubbed:

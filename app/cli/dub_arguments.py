@@ -5,6 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from app.links.address import is_address
+
+
+class Address(str):
+    """The input where it is an address and no file."""
+
+
+def input_of(text: str) -> Path | Address:
+    """The argument INPUT."""
+    return Address(text) if is_address(text) else Path(text)
+
 
 def add(dub: argparse.ArgumentParser) -> None:
     """Add every option, in its group."""
@@ -30,6 +41,11 @@ def add(dub: argparse.ArgumentParser) -> None:
     )
     heard.add_argument(
         "--subtitles", type=Path, metavar="FILE", help="SRT, WebVTT or ASS file to speak; nothing is recognised then"
+    )
+    heard.add_argument(
+        "--captions",
+        metavar="LANG",
+        help="of a link: speak the page's captions in this language; nothing is recognised",
     )
     heard.add_argument(
         "--speak-sounds",
@@ -187,7 +203,13 @@ def add(dub: argparse.ArgumentParser) -> None:
         default=None,
         help="burn with the machine's video encoder, if it has one",
     )
-    files.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder for the results (default: the input's)")
+    files.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder for the results (default: the input's, or this one)",
+    )
     files.add_argument(
         "--json", action="store_true", help="print one JSON object on standard output, with the whole report"
     )

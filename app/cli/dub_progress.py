@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol, TextIO
 
 from app.domain.plain_text import visible
-from app.domain.stages import Stage
 from app.system.console import say
 
 _PLAIN_EVERY_S: Final = 5.0
@@ -16,10 +15,20 @@ _PLAIN_EVERY_S: Final = 5.0
 Report = Callable[[float, str], None]
 
 
+class Step(Protocol):
+    """What is shown: a stage, or what comes before them."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def doing(self) -> str: ...
+
+
 class Display(Protocol):
     """Shows one stage after another and records how long each took."""
 
-    def stage(self, stage: Stage) -> contextlib.AbstractContextManager[Report]: ...
+    def stage(self, stage: Step) -> contextlib.AbstractContextManager[Report]: ...
 
     def note(self, *lines: str) -> None: ...
 
@@ -31,7 +40,7 @@ class _Clock:
         self._took_s: dict[str, float] = {}
 
     @contextlib.contextmanager
-    def timed(self, stage: Stage) -> Iterator[None]:
+    def timed(self, stage: Step) -> Iterator[None]:
         started = time.monotonic()
         yield
         self._took_s[stage.name] = round(time.monotonic() - started, 3)
@@ -49,7 +58,7 @@ class PlainDisplay(_Clock):
         self._now = now
 
     @contextlib.contextmanager
-    def stage(self, stage: Stage) -> Iterator[Report]:
+    def stage(self, stage: Step) -> Iterator[Report]:
         self.note(f"{stage.doing} ...")
         started = last = self._now()
 
@@ -79,7 +88,7 @@ class BarDisplay(_Clock):
             self._progress.console.print(visible(line), markup=False, highlight=False)
 
     @contextlib.contextmanager
-    def stage(self, stage: Stage) -> Iterator[Report]:
+    def stage(self, stage: Step) -> Iterator[Report]:
         task = self._progress.add_task(stage.doing, total=1.0, message="")
         with self.timed(stage):
             yield lambda fraction, message: self._progress.update(task, completed=fraction, message=visible(message))

@@ -9,7 +9,18 @@ from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 from app.domain.errors import DubError, Problem
-from app.domain.problems import backups, jobs, lines, media, recognition, requests, translation, uploads, voices
+from app.domain.problems import (
+    backups,
+    jobs,
+    lines,
+    links,
+    media,
+    recognition,
+    requests,
+    translation,
+    uploads,
+    voices,
+)
 from app.system.console import say, say_json
 from app.system.exit_status import BAD_INPUT, ENGINE, ENVIRONMENT, INTERNAL, INTERRUPTED
 
@@ -50,6 +61,15 @@ _BAD_INPUT: Final = (
     jobs.JOB_NOT_FOUND,
     translation.TARGET_LANGUAGE_MISSING,
     translation.TRANSLATION_UNMATCHED,
+    links.LINK_ADDRESS,
+    links.LINK_PRIVATE,
+    links.LINK_PLAYLIST,
+    links.LINK_LIVE,
+    links.LINK_TOO_LONG,
+    links.LINK_TOO_LARGE,
+    links.LINK_SITE,
+    links.LINK_SIGN_IN,
+    links.LINK_CAPTION,
 )
 _ENGINE: Final = (
     recognition.RECOGNITION_KEY_MISSING,
@@ -93,6 +113,11 @@ _ENVIRONMENT: Final = (
     backups.DATA_IN_USE,
     backups.DATA_USED,
     requests.DATABASE_BUSY,
+    links.LINKS_OFF,
+    links.LINK_JAVASCRIPT,
+    links.LINK_FAILED,
+    links.LINK_DOWNLOADER,
+    links.LINK_UPDATE,
 )
 
 

@@ -44,8 +44,13 @@ def parser() -> argparse.ArgumentParser:
     _add_data(serve)
     serve.set_defaults(run=_serve)
 
-    dub = commands.add_parser("dub", help="dub one file without a server", epilog=HELP, formatter_class=raw)
-    dub.add_argument("input", type=Path, metavar="INPUT", help="video or sound file")
+    dub = commands.add_parser("dub", help="dub one file or link without a server", epilog=HELP, formatter_class=raw)
+    dub.add_argument(
+        "input",
+        type=dub_arguments.input_of,
+        metavar="INPUT",
+        help="video or sound file, or the address of a page with a video",
+    )
     dub_arguments.add(dub)
     _add_data(dub)
     dub.set_defaults(run=_dub)

@@ -71,6 +71,10 @@ def add(
     clean.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
     _json(clean)
 
+    links = command("links", "the downloader of links: its version, or a newer one")
+    links.add_argument("action", choices=("status", "update"), help="what it is, or fetch the newest yt-dlp")
+    _json(links)
+
     migrate = command("migrate", "bring the database to this version, after a copy of it")
     _json(migrate)
 

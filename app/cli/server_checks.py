@@ -57,6 +57,22 @@ def _answers(settings: Settings, name: str) -> int:
         connection.close()
 
 
+async def check_links(settings: Settings) -> list[Finding]:
+    """Check the downloader of links and its JavaScript runtime."""
+    from app.cli.links import examined
+    from app.links.packages import javascript_hint
+
+    if not settings.links:
+        return [Finding("links", True, False, "off (AUTODUBBER_LINKS)")]
+    try:
+        found = await examined(settings)
+    except DubError as error:
+        return [Finding("links", False, False, error.message, error.problem.hint)]
+    hint = javascript_hint(found)
+    runtime = found.runtime or "no JavaScript runtime"
+    return [Finding("links", not hint, False, f"yt-dlp {found.version}, {runtime}", hint)]
+
+
 async def check_engines(settings: Settings) -> list[Finding]:
     """Check every recogniser and voice, the ElevenLabs key if one is set, and the downloaded models."""
     from app.server.engines import engines_of, known_key

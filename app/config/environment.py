@@ -17,6 +17,7 @@ from app.config import hosts
 from app.config import trusted_proxies as proxies
 from app.config.settings import Settings, variables
 from app.config.variables import PREFIX, Variable
+from app.domain import networks
 from app.observability import tracing
 
 # The first folder of a base path must differ from our own paths: a proxy may have removed it.
@@ -69,6 +70,15 @@ def _hosts(value: str) -> None:
     hosts.parse(value)
 
 
+def _networks(value: str) -> None:
+    networks.parse(value)
+
+
+def _cookies(value: str) -> None:
+    if not Path(value).is_file() or not os.access(value, os.R_OK):
+        raise ValueError("there is no such file that can be read")
+
+
 def _token(value: str) -> None:
     if not value.isascii() or not value.isprintable() or " " in value:
         raise ValueError("a token has printable ASCII characters and no spaces")
@@ -78,11 +88,15 @@ def _headers(value: str) -> None:
     tracing.parse_headers(value)
 
 
+_SWITCH: Final = {"on": "true", "yes": "true", "off": "false", "no": "false"}
+
 # further checks of a value; ValueError says in one line what is wrong, without a secret
 _CHECKS: Final[Mapping[str, Callable[[str], None]]] = {
     "trusted_proxies": _proxies,
     "allowed_hosts": _hosts,
     "metrics_token": _token,
+    "links_private": _networks,
+    "links_cookies": _cookies,
     "otlp_endpoint": tracing.check_endpoint,
     "otlp_headers": _headers,
 }
@@ -101,6 +115,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         raw = _raw(variable, environ)
         if raw is None or raw == "":
             continue
+        if isinstance(variable.default, bool):
+            raw = _SWITCH.get(raw.lower(), raw)
         try:
             values[variable.field] = (
                 Path(raw) if variable.field == "data" else msgspec.convert(raw, variable.type, strict=False)

@@ -24,6 +24,9 @@ Seconds = Annotated[float, msgspec.Meta(ge=0)]
 Days = Annotated[float, msgspec.Meta(ge=0)]
 
 
+PUBLIC_INDEX = "https://pypi.org"
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The operator's settings. Sizes are in bytes, times in seconds."""
 
@@ -146,6 +149,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     libretranslate_key: Annotated[str, _doc("Its API key, if it needs one.", secret=True)] = ""
     deepl_key: Annotated[str, _doc("DeepL API key.", name="DEEPL_API_KEY", secret=True)] = ""
     deepl_url: Annotated[str, _doc("DeepL's address. Empty: that of the key, free or paid.")] = ""
+
+    links: Annotated[bool, _doc("Whether the server downloads videos from addresses that people paste.")] = True
+    links_private: Annotated[
+        str,
+        _doc(
+            "Private networks that links may lead into, separated by commas: 192.168.1.0/24 for a media server at "
+            "home. Empty: none."
+        ),
+    ] = ""
+    links_cookies: Annotated[
+        str,
+        _doc(
+            "File with cookies in Netscape's format, for sites that want a signed-in person. Everyone who uses this "
+            "server downloads with them. Empty: none."
+        ),
+    ] = ""
+    links_index: Annotated[
+        str, _doc("Address of the package index from which `autodubber links update` takes a newer yt-dlp.")
+    ] = PUBLIC_INDEX
 
     base_path: Annotated[
         str, _doc("Path under which a proxy serves AutoDubber, such as /dub; empty: it has its own host name.")

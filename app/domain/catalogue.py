@@ -5,9 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 from app.domain.errors import Problem
-from app.domain.problems import backups, jobs, lines, media, recognition, requests, translation, uploads, voices
+from app.domain.problems import (
+    backups,
+    jobs,
+    lines,
+    links,
+    media,
+    recognition,
+    requests,
+    translation,
+    uploads,
+    voices,
+)
 
-_SUBJECTS: Final = (requests, uploads, media, lines, jobs, recognition, voices, translation, backups)
+_SUBJECTS: Final = (requests, uploads, links, media, lines, jobs, recognition, voices, translation, backups)
 
 
 def catalogue() -> dict[str, Problem]:

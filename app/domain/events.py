@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from app.domain.job import Job
+from app.domain.link import Link
 from app.domain.segment import Segment
 from app.domain.speaker import Speaker
 
@@ -61,4 +62,13 @@ class Heartbeat(msgspec.Struct, frozen=True, tag="heartbeat", tag_field="type"):
     at: float
 
 
+class LinkChanged(msgspec.Struct, frozen=True, tag="link", tag_field="type"):
+    """A link is new or has changed; `link` is None when it is gone."""
+
+    link_id: str
+    seq: int
+    link: Link | None
+
+
 JobEvent = JobSnapshot | StateChanged | Progress | SegmentsChanged | Deleted
+AnyEvent = JobEvent | LinkChanged

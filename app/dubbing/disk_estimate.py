@@ -6,23 +6,19 @@ there is none. What it had finished is kept, and the next run continues from the
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import os
-import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Final
 
 from app.domain.dub_options import AudioCodec, AudioFormat, DubOptions
-from app.domain.errors import DubError
 from app.domain.media import MediaInfo
 from app.domain.segment import Placement
 from app.dubbing.context import Context
 from app.dubbing.video.containers import must_encode
 from app.speech.ports import SpeechRequest
-from app.storage.disk_floor import PIECE_BYTES
-from app.storage.disk_floors import Reservation, reserved
+from app.storage.disk_floors import reserved
+from app.storage.disk_following import followed
 
 _SMALL_BYTES: Final = 4 << 20  # texts, a thumbnail, measured levels, the unused ends of blocks
 _UNKNOWN_S: Final = 600.0  # of a file whose header has no duration
@@ -37,8 +33,6 @@ _SPOKEN_BYTES_S: Final = 88_200  # 44.1 kHz, 16 bit: no voice gives more
 _CHARACTER_S: Final = 0.1  # a slow reader's; a syllable or a word where that is one character
 _IDEOGRAM_S: Final = 0.35
 _LINE_BYTES: Final = 16 << 10
-_LOOK_S: Final = 0.5
-_LOOK_SHARE: Final = 20  # at most this share of the time is spent on measuring
 
 
 def ingest_bytes(info: MediaInfo) -> int:
@@ -91,60 +85,9 @@ async def scratch(context: Context, name: str, wanted_bytes: int, *more: Path) -
     The task in the block is cancelled when it has written more than that and there is no room; what is raised then is
     disk_full.
     """
-    task = asyncio.current_task()
-    if task is None:
-        raise RuntimeError("there is no task")
     async with reserved(
         context.disks, wanted_bytes, context.workspace.root, context.cache, *context.blob_folders
     ) as room:
         with context.workspace.folder(name) as folder:
-            known = await asyncio.to_thread(_bytes_in, more)
-            before, full = task.cancelling(), list[DubError]()
-
-            async def follow() -> None:
-                try:
-                    await _follow(room, (folder, *more), known)
-                except DubError as error:
-                    full.append(error)
-                    task.cancel()
-
-            following = asyncio.create_task(follow())
-            try:
+            async with followed(room, (folder,), more):
                 yield folder
-            except asyncio.CancelledError:
-                if full and task.cancelling() - 1 <= before:
-                    raise full[0] from None
-                raise
-            finally:
-                if full:
-                    task.uncancel()
-                following.cancel()
-                await asyncio.gather(following, return_exceptions=True)
-
-
-async def _follow(room: Reservation, folders: Sequence[Path], known: int) -> None:
-    """Tell the ledger what has been written, and ask for more when that is more than was thought. `known` were there
-    before."""
-    pause_s = _LOOK_S
-    while True:
-        await asyncio.sleep(pause_s)
-        began = time.monotonic()
-        there = await asyncio.to_thread(_bytes_in, folders)
-        pause_s = max(_LOOK_S, _LOOK_SHARE * (time.monotonic() - began))
-        if there > known:
-            beyond = there - known > room.remaining_bytes
-            room.landed(there - known)
-            known = there
-            if beyond:
-                await asyncio.to_thread(room.need, PIECE_BYTES)
-
-
-def _bytes_in(folders: Iterable[Path]) -> int:
-    total = 0
-    for folder in folders:
-        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
-            for entry in entries:
-                with contextlib.suppress(FileNotFoundError):
-                    is_folder = entry.is_dir(follow_symlinks=False)
-                    total += _bytes_in((Path(entry.path),)) if is_folder else entry.stat(follow_symlinks=False).st_size
-    return total

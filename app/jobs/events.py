@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from app.domain.events import JobEvent, Progress
+from app.domain.events import AnyEvent, LinkChanged, Progress
 from app.observability import metrics
 
 _QUEUE_SIZE: Final = 1000
@@ -22,10 +22,10 @@ class Subscription:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.queue: asyncio.Queue[JobEvent] = asyncio.Queue(_QUEUE_SIZE)
+        self.queue: asyncio.Queue[AnyEvent] = asyncio.Queue(_QUEUE_SIZE)
         self.overflowed = False
 
-    def put(self, event: JobEvent) -> None:
+    def put(self, event: AnyEvent) -> None:
         if self.queue.full():
             self.overflowed = True
             metrics.MESSAGES_DROPPED.add(amount=self.queue.qsize())
@@ -55,14 +55,14 @@ class Hub:
     def subscribers(self) -> int:
         return sum(len(found) for found in self._subscriptions.values())
 
-    def publish(self, event: JobEvent) -> None:
-        """Number the event and hand it to everyone who listens to its job, or to all jobs."""
+    def publish(self, event: AnyEvent) -> None:
+        """Number the event and hand it to everyone who listens to its job, or to everything."""
         with self._lock:
             self._seq += 1
             event = msgspec.structs.replace(event, seq=self._seq)
             if isinstance(event, Progress):
                 self._latest[event.job_id] = event
-            for topic in (event.job_id, None):
+            for topic in (None,) if isinstance(event, LinkChanged) else (event.job_id, None):
                 for subscription in self._subscriptions.get(topic, ()):
                     with contextlib.suppress(RuntimeError):  # its loop has closed
                         subscription.loop.call_soon_threadsafe(subscription.put, event)

@@ -93,6 +93,7 @@ class Lifespan:
         self._provide(services)
         from app.retention import periodic_tasks
 
+        await services.links.start()
         self._launch = asyncio.create_task(self._launched(services))
         self._do(periodic_tasks.run(services.periodic_tasks()))
         return True
@@ -137,6 +138,7 @@ class Lifespan:
             health=health,
             metrics=Metrics(standing, __version__),
             usage=services.usage,
+            links=services.links,
         )
 
     def _waiting(self) -> Any:

@@ -21,7 +21,7 @@ from app.config.retention_rules import rules_of
 from app.config.settings import Settings
 from app.domain.dub_options import DubOptions, changed
 from app.domain.errors import DubError
-from app.domain.events import Deleted, StateChanged
+from app.domain.events import Deleted, LinkChanged, StateChanged
 from app.domain.job import Phase
 from app.domain.problems.uploads import DISK_FULL
 from app.domain.secret_names import engine_key
@@ -37,6 +37,7 @@ from app.retention.cleaner import Cleaner
 from app.retention.periodic_tasks import PeriodicTask
 from app.retention.usage import StorageUsage
 from app.server.engines import engines_of, environment_keys, limits_of
+from app.server.links import links_of
 from app.speech.registry import recognizer_by_default
 from app.storage import counts, hidden
 from app.storage.blobs import BlobStore, FolderBlobs
@@ -158,6 +159,12 @@ class Services:
             defaults=defaults(settings),
             floor=floor,
         )
+        self.links = links_of(
+            settings,
+            uploads=self.uploads,
+            disks=disks,
+            publish=lambda link_id, link: self.hub.publish(LinkChanged(link_id, 0, link)),
+        )
         self._schedule = schedule_of(settings)
         self._engine_failure = ""
 
@@ -185,6 +192,7 @@ class Services:
         """Stop the engine and a running backup, close connections to voice services and the database."""
         if self._schedule is not None:
             await asyncio.to_thread(self._schedule.stop)
+        await self.links.close()
         await asyncio.to_thread(self.engine.shutdown)
         await self.registry.close()
         await asyncio.to_thread(self.database.dispose)
@@ -200,6 +208,7 @@ class Services:
             PeriodicTask("the reserve", self.reserve.keep, lambda: _RESERVE_EVERY_S),
             PeriodicTask("hidden jobs", lambda: hidden.sweep(self.database, self.blobs), lambda: _HIDDEN_EVERY_S),
             PeriodicTask("expired uploads", self.uploads.sweep),
+            PeriodicTask("expired links", self.links.sweep),
             PeriodicTask("ended workflows", self.engine.collect),
             PeriodicTask("scratch", self._workspace.sweep),
             PeriodicTask("killed imports", self.cleaner.sweep_imports),

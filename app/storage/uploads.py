@@ -11,7 +11,9 @@ block.
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -221,6 +223,16 @@ class UploadStore:
         return self._update(
             upload_id, {"complete": True, "key": key, "updated_at": now, "expires_at": now + self._expiry_s}
         )
+
+    def take(self, path: Path, *, filename: str, media_type: str, room: Reservation) -> Upload:
+        """A finished upload of a file that is on this server, within `room`. The file itself stays where it is."""
+        size = path.stat().st_size
+        upload = self.create(filename=filename, media_type=media_type, length_bytes=size, metadata={}, room=room)
+        try:
+            os.link(path, self._path(upload.id))
+        except OSError:  # on another disk, or one without links
+            shutil.copyfile(path, self._path(upload.id))
+        return self.finish(upload.id, size)
 
     def delete(self, upload_id: str) -> None:
         """Forget an upload and its bytes; the blob stays while a job needs it. Raises upload_not_found."""

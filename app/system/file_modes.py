@@ -16,7 +16,7 @@ from typing import Final
 
 _OTHERS: Final = 0o077
 _OURS: Final = re.compile(
-    r"(app|engine)\.sqlite3(-wal|-shm|-journal)?|secret\.key|\.lock|blobs|uploads|scratch|cache|cli|models|rates|backups|imports"
+    r"(app|engine)\.sqlite3(-wal|-shm|-journal)?|secret\.key|\.lock|blobs|uploads|scratch|cache|cli|models|rates|links|backups|imports"
     r"|\.reserve|\.room|backup\.json|\.restore-.*|replaced-.*|\.probe.*|\..*\.part|logs?|.*\.log(\.\d+)?|lost\+found"
 )
 _persons: int | None = None  # the umask that the process was started with

@@ -23,6 +23,7 @@ STATED = {
     "tiktoken": "MIT",
     "supervisor": "BSD-derived (repoze)",
     "setuptools": "MIT",
+    "yt-dlp-ejs": "Unlicense AND MIT AND ISC",  # its scripts hold meriyah (ISC) and astring (MIT)
     "python-stretch": "MIT",  # not installed where there is no wheel (arm64)
 }
 SHORT = {
