@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
+from typing import Final
 
-from app.links.address import is_address
+_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 class Address(str):
@@ -14,7 +16,7 @@ class Address(str):
 
 def input_of(text: str) -> Path | Address:
     """The argument INPUT."""
-    return Address(text) if is_address(text) else Path(text)
+    return Address(text) if _ADDRESS.match(text) else Path(text)
 
 
 def add(dub: argparse.ArgumentParser) -> None:

@@ -70,6 +70,9 @@ _BAD_INPUT: Final = (
     links.LINK_SITE,
     links.LINK_SIGN_IN,
     links.LINK_CAPTION,
+    links.LINK_NOT_FOUND,
+    links.LINK_STATE,
+    links.TOO_MANY_LINKS,
 )
 _ENGINE: Final = (
     recognition.RECOGNITION_KEY_MISSING,

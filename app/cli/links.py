@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+import tempfile
 
 from app.cli.failures import failed, interrupted, interruptible
 from app.config.settings import Settings
 from app.domain.errors import DubError
 from app.domain.problems.links import LINKS_OFF
 from app.links import update
-from app.links.packages import home, javascript_hint, packages, runtimes
+from app.links.packages import javascript_hint, packages, runtimes
 from app.links.tasks import Examined, Rules
 from app.system.console import say, say_json
 from app.system.exit_status import OK
@@ -50,7 +51,6 @@ def _update(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 async def examined(settings: Settings) -> Examined:
-    """Start the downloader and ask it. Raises link_downloader."""
-    folder = home(settings.data)
-    folder.mkdir(parents=True, exist_ok=True)
-    return await update.examine(Rules(str(folder), packages(settings.data), runtimes()))
+    """Start the downloader and ask it; nothing of it is left. Raises link_downloader."""
+    with tempfile.TemporaryDirectory(prefix="autodubber-") as folder:
+        return await update.examine(Rules(folder, packages(settings.data), runtimes()))

@@ -15,12 +15,6 @@ from app.domain.problems.links import LINK_ADDRESS, LINK_PRIVATE
 
 MOST_CHARACTERS: Final = 4096
 _ODD: Final = re.compile(r"[\s\x00-\x1f\x7f<>\"\\^`{|}]")
-_LIKELY: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-
-
-def is_address(text: str) -> bool:
-    """Whether a person meant an address and no file."""
-    return _LIKELY.match(text) is not None
 
 
 def checked(text: str, networks: Sequence[Network]) -> str:

@@ -15,7 +15,6 @@ from app.domain.dub_options import AudioFormat, DubOptions, changed
 from app.domain.errors import DubError
 from app.domain.media import MediaInfo, VideoStream
 from app.domain.segment import Clip, Placement, Segment
-from app.dubbing import disk_estimate
 from app.dubbing.casting import VoiceChoice
 from app.dubbing.context import Context
 from app.dubbing.disk_estimate import finish_bytes, ingest_bytes, line_bytes, mix_bytes, scratch
@@ -24,6 +23,7 @@ from app.dubbing.mixing.mix import mixdown
 from app.dubbing.synthesize import synthesize
 from app.dubbing.worker.tasks import IngestRequest
 from app.speech.ports import SpeechRequest, SpeedLimits, Spoken
+from app.storage import disk_following
 from app.storage.blobs import FolderBlobs
 from app.storage.disk_floor import Floor
 from app.storage.disk_floors import Disks
@@ -89,7 +89,7 @@ async def test_work_has_its_room_until_it_ends_however_that_is(tmp_path: Path) -
 
 
 async def test_what_has_been_written_is_promised_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk_estimate, "_LOOK_S", 0.01)
+    monkeypatch.setattr(disk_following, "_LOOK_S", 0.01)
     context, disk = kit_on(tmp_path)
     async with scratch(context, "mux", 50 << 20) as folder:
         await asyncio.to_thread((folder / "a").write_bytes, bytes(30 << 20))
@@ -101,7 +101,7 @@ async def test_what_has_been_written_is_promised_no_more(tmp_path: Path, monkeyp
 async def test_work_that_outgrows_its_room_gets_more_or_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disk_estimate, "_LOOK_S", 0.01)
+    monkeypatch.setattr(disk_following, "_LOOK_S", 0.01)
     context, disk = kit_on(tmp_path)
     with pytest.raises(DubError, match="disk_full"):
         async with asyncio.timeout(30), scratch(context, "mux", 1 << 20) as folder:
