@@ -472,6 +472,135 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListLinks
+         * @description Every link, the newest first. `/ws` tells of changes.
+         */
+        get: operations["listLinks"];
+        put?: never;
+        /**
+         * CreateLink
+         * @description Download the video at an address. Returns at once; what is there, and what is wrong with it, the link tells
+         *     later.
+         */
+        post: operations["createLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/links/downloader": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * DownloaderStatus
+         * @description The downloader's version, and whether sites that need JavaScript can be read.
+         */
+        get: operations["downloaderStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/links/{link_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetLink
+         * @description One link.
+         */
+        get: operations["getLink"];
+        put?: never;
+        post?: never;
+        /**
+         * DeleteLink
+         * @description Stop the download and delete what has come. A job that was made of it keeps its file.
+         */
+        delete: operations["deleteLink"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/links/{link_id}/captions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ChooseCaption
+         * @description Fetch captions of a finished link: `subtitles_upload_id` is then an upload for a job.
+         */
+        post: operations["chooseCaption"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/links/{link_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * RetryLink
+         * @description Try a failed link again; what has come is not downloaded twice.
+         */
+        post: operations["retryLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/links/{link_id}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * LinkThumbnail
+         * @description The picture that the page shows for the video.
+         */
+        get: operations["linkThumbnail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/settings": {
         parameters: {
             query?: never;
@@ -840,7 +969,8 @@ export interface paths {
         };
         /**
          * LibraryEventsOverHttp
-         * @description A WebSocket: the newest jobs first, then every change of state and progress of any job, a heartbeat every 5 s.
+         * @description A WebSocket: the newest jobs first, then every change of state and progress of any job or link, a heartbeat every
+         *     5 s.
          */
         get: operations["libraryEventsOverHttp"];
         put?: never;
@@ -957,6 +1087,13 @@ export interface components {
          * @enum {string}
          */
         BurnSize: "small" | "medium" | "large";
+        /** Caption */
+        Caption: {
+            automatic: boolean;
+            id: string;
+            language: string;
+            name: string;
+        };
         /** ChangedField */
         ChangedField: {
             field: string;
@@ -967,6 +1104,10 @@ export interface components {
             detail: string;
             name: string;
             ok: boolean;
+        };
+        /** ChosenCaption */
+        ChosenCaption: {
+            caption: string;
         };
         /** CleanReport */
         CleanReport: {
@@ -1028,6 +1169,14 @@ export interface components {
             free_bytes: number;
             full: boolean;
             total_bytes: number;
+        };
+        /** DownloaderStatus */
+        DownloaderStatus: {
+            available: boolean;
+            hint: string;
+            javascript: string;
+            reason: string;
+            version: string;
         };
         /** DubOptions */
         DubOptions: {
@@ -1318,6 +1467,54 @@ export interface components {
             stretch?: number;
             text: string;
         };
+        /** Link */
+        Link: {
+            bytes_per_s: number;
+            caption: string | null;
+            captions: components["schemas"]["Caption"][];
+            chapters: number;
+            created_at: number;
+            duration_s: number | null;
+            error: components["schemas"]["LinkError"] | null;
+            eta_s: number | null;
+            expires_at: number | null;
+            id: string;
+            received_bytes: number;
+            site: string;
+            size_bytes: number | null;
+            state: components["schemas"]["LinkState"];
+            subtitles_upload_id: string | null;
+            thumbnail: boolean;
+            title: string;
+            upload_id: string | null;
+        };
+        /** LinkChanged */
+        LinkChanged: {
+            link: components["schemas"]["Link"] | null;
+            link_id: string;
+            seq: number;
+            /** @constant */
+            type: "link";
+        };
+        /** LinkError */
+        LinkError: {
+            code: string;
+            hint: string;
+            message: string;
+        };
+        /** LinkList */
+        LinkList: {
+            links: components["schemas"]["Link"][];
+            off: boolean;
+            rights: string;
+        };
+        /**
+         * LinkState
+         * @description `waiting` for a turn, `looking` at the page, `downloading`, `joining` picture and sound, `finished`: `upload_id`
+         *         is a complete upload; `failed`: `error` says why, and it can be tried again.
+         * @enum {string}
+         */
+        LinkState: "waiting" | "looking" | "downloading" | "joining" | "finished" | "failed";
         /**
          * Matched
          * @description How a brought translation finds its lines.
@@ -1391,6 +1588,10 @@ export interface components {
             name: string;
             ready: boolean;
             size_bytes: number;
+        };
+        /** NewLink */
+        NewLink: {
+            url: string;
         };
         /**
          * Obstacle
@@ -4174,6 +4375,380 @@ export interface operations {
             };
         };
     };
+    listLinks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkList"];
+                };
+            };
+        };
+    };
+    createLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewLink"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Link"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    downloaderStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloaderStatus"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    getLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                link_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Link"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    deleteLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                link_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    chooseCaption: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                link_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChosenCaption"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Link"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    retryLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                link_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Link"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    linkThumbnail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                link_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     getSettings: {
         parameters: {
             query?: never;
@@ -5618,7 +6193,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Library"] | components["schemas"]["StateChanged"] | components["schemas"]["Progress"] | components["schemas"]["Deleted"] | components["schemas"]["Heartbeat"] | components["schemas"]["Refused"];
+                    "application/json": components["schemas"]["Library"] | components["schemas"]["StateChanged"] | components["schemas"]["Progress"] | components["schemas"]["Deleted"] | components["schemas"]["LinkChanged"] | components["schemas"]["Heartbeat"] | components["schemas"]["Refused"];
                 };
             };
             /** @description A problem. */
