@@ -139,14 +139,7 @@ def _check_review(path: Path) -> None:
 
 def inputs_of(arguments: argparse.Namespace) -> list[Path]:
     """Every input file: none of them is ever overwritten."""
-<<<<<<< HEAD
-    return [
-        path
-        for path in (arguments.input, arguments.subtitles, arguments.stem, arguments.translation)
-        if path is not None
-    ]
-=======
-    given = (arguments.input, arguments.subtitles, arguments.stem)
+    given = (arguments.input, arguments.subtitles, arguments.stem, arguments.translation)
     return [path for path in given if isinstance(path, Path)]
 
 
@@ -156,7 +149,6 @@ async def _brought(arguments: argparse.Namespace, options: DubOptions, settings:
         return await _dub(arguments, options, settings, shown)
     arguments = await dub_link.bring(arguments, settings, shown)
     return await _dub(arguments, options_of(arguments, settings), settings, shown)
->>>>>>> 749245f (Links: a video from the address of a page, by API and command line)
 
 
 async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Settings, shown: Display) -> Dubbed:
