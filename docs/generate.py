@@ -67,6 +67,13 @@ SUBJECTS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
             "elevenlabs_model",
             "elevenlabs_at_once",
             *("speech_url", "speech_model", "speech_key", "speech_usd_per_million", "speech_at_once"),
+            *(
+                "transcription_url",
+                "transcription_model",
+                "transcription_key",
+                "transcription_usd_per_minute",
+                "scribe_model",
+            ),
         ),
         "AUTODUBBER_VOICE=espeak:en-gb\nELEVENLABS_API_KEY_FILE=/run/secrets/elevenlabs_key",
     ),

@@ -36,7 +36,9 @@ def add(dub: argparse.ArgumentParser) -> None:
         help="with translate, Whisper writes English",
     )
     heard.add_argument(
-        "--recognizer", metavar="NAME", help="faster-whisper or openai-whisper (default: AUTODUBBER_RECOGNIZER)"
+        "--recognizer",
+        metavar="NAME",
+        help="faster-whisper, openai-whisper, openai-transcription or scribe (default: AUTODUBBER_RECOGNIZER)",
     )
     heard.add_argument(
         "--model", metavar="M", help="Whisper model's name, or the path of a checkpoint (default: AUTODUBBER_MODEL)"

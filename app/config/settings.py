@@ -66,7 +66,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     recognizer: Annotated[
         str,
-        _doc("Default recognition engine: faster-whisper, openai-whisper, or auto (the first of them installed)."),
+        _doc(
+            "Default recognition engine: faster-whisper, openai-whisper, or auto (the first of them installed); "
+            "openai-transcription or scribe, which are services."
+        ),
     ] = "auto"
     model: Annotated[
         str,
@@ -106,7 +109,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )
     elevenlabs_model: Annotated[str, _doc("Default ElevenLabs model.")] = "eleven_multilingual_v2"
     elevenlabs_at_once: Annotated[int, _doc("Lines spoken at once; 0: what the plan allows.")] = 0
+    scribe_model: Annotated[str, _doc("Default model of ElevenLabs' recognition.")] = "scribe_v1"
 
+    transcription_url: Annotated[
+        str,
+        _doc(
+            "Address of an OpenAI-compatible transcription server (OpenAI, Speaches, LocalAI), up to /v1: "
+            "http://127.0.0.1:8000/v1. Empty: none."
+        ),
+    ] = ""
+    transcription_model: Annotated[str, _doc("Its default model.")] = "whisper-1"
+    transcription_key: Annotated[str, _doc("Its API key, if it needs one.", secret=True)] = ""
+    transcription_usd_per_minute: Annotated[
+        Annotated[float, msgspec.Meta(ge=0)],
+        _doc("What it costs, in US dollars for a minute of sound; 0: not known, or nothing."),
+    ] = 0.0
     speech_url: Annotated[
         str,
         _doc(

@@ -24,7 +24,7 @@ from app.domain.segment import Clip, Segment
 from app.dubbing.casting import SpokenLine, VoiceChoice, at_pace, spoken_lines
 from app.dubbing.context import Context, Report, fingerprint
 from app.dubbing.disk_estimate import line_bytes
-from app.dubbing.mixing.cache_file import sealed, unsealed
+from app.dubbing.stored_answer import StoredAnswer
 from app.observability import metrics, tracing
 from app.speech.ports import Answer, SpeechRequest, Spoken, Voice
 from app.storage.blobs import BlobStore, bytes_of
@@ -53,27 +53,6 @@ def clip_key(voice: Voice, request: SpeechRequest) -> str:
 def clip_files(key: str) -> tuple[str, str]:
     """The blobs of a clip: sound and meta."""
     return f"{key}.wav", f"{key}.json"
-
-
-class StoredAnswer:
-    """An engine's answer to one request, from its last byte on until its clip is stored. A day after a job that never
-    came back it is deleted."""
-
-    def __init__(self, blobs: BlobStore, key: str) -> None:
-        self._blobs, self._key = blobs, f"answers/{key.rpartition('/')[2]}.raw"
-
-    def load(self) -> bytes | None:
-        try:
-            return unsealed(bytes_of(self._blobs, self._key))
-        except FileNotFoundError:
-            return None
-
-    def keep(self, data: bytes) -> None:
-        """Not synced: that would take longer than storing the clip, which is."""
-        self._blobs.put(self._key, sealed(data), synced=False)
-
-    def forget(self) -> None:
-        self._blobs.delete(self._key)
 
 
 def cached(blobs: BlobStore, key: str) -> ClipMeta | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -13,12 +14,14 @@ from app.domain.errors import DubError
 from app.domain.job import Joined
 from app.domain.media import MediaInfo
 from app.domain.problems.lines import NO_SPEECH, SUBTITLES_EMPTY, TOO_MANY_LINES
+from app.domain.secret_names import NO_KEYS, Keys
 from app.domain.segment import MAX_LINES, Segment
 from app.domain.subtitle_file import SubtitleReading
 from app.dubbing import audio_tracks
 from app.dubbing.context import Context, Report
 from app.dubbing.spoken.cues_to_lines import lines_of, recognised
 from app.dubbing.spoken.sentences import recut, unfinished
+from app.dubbing.stored_answer import StoredAnswer
 from app.dubbing.subtitles.reading_report import read_subtitle_file, subtitle_reading
 from app.speech.ports import Recognised, RecognitionProgress, RecognitionRequest
 
@@ -37,6 +40,7 @@ async def transcribe(
     on_chunk: Callable[[Recognised], None],
     report: Report,
     info: MediaInfo,
+    keys: Keys = NO_KEYS,
 ) -> str:
     """Recognise `speech` (16 kHz mono WAV) from `resume_at_s` on; every finished chunk goes to `on_chunk`. Returns the
     language.
@@ -67,6 +71,9 @@ async def transcribe(
         task=options.recognition.task,
         duration_s=duration_s,
         resume_at_s=resume_at_s,
+        speakers=options.recognition.speakers,
+        key=keys.of(recognizer.key_name),
+        answers=functools.partial(StoredAnswer, context.blobs),
     )
     try:
         found = await recognizer.transcribe(request, on_event)

@@ -122,6 +122,7 @@ class Transcribe(StageBody):
             return Done(Transcribed(job.options.recognition.language, sound.duration_s), fields=fields)
         chunks: asyncio.Queue[Recognised | None] = asyncio.Queue()
         certainty = at.language_certainty
+        keys = await asyncio.to_thread(self._keys.job_keys, job_id)
 
         async def keep_all() -> None:
             nonlocal certainty
@@ -142,6 +143,7 @@ class Transcribe(StageBody):
                     on_chunk=chunks.put_nowait,
                     report=report,
                     info=media_of(job),
+                    keys=keys,
                 )
         finally:
             chunks.put_nowait(None)

@@ -9,7 +9,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from app.config.settings import Settings
-from app.domain.secret_names import CHAT, DEEPL, ELEVENLABS, LIBRETRANSLATE, OPENAI, Keys, engine_key
+from app.domain.secret_names import (
+    CHAT,
+    DEEPL,
+    ELEVENLABS,
+    LIBRETRANSLATE,
+    OPENAI,
+    OPENAI_TRANSCRIPTION,
+    Keys,
+    engine_key,
+)
 from app.system.children import Limits
 from app.system.console import say
 
@@ -32,6 +41,7 @@ def environment_keys(settings: Settings) -> Keys:
             LIBRETRANSLATE: settings.libretranslate_key,
             DEEPL: settings.deepl_key,
             OPENAI: settings.speech_key,
+            OPENAI_TRANSCRIPTION: settings.transcription_key,
         }
     )
 
@@ -74,6 +84,7 @@ def engines_of(
     """
     from app.separation.spleeter.engine import SpleeterEngine
     from app.speech.model_files import ModelFiles
+    from app.speech.openai.recognizer import OpenAITranscription
     from app.speech.openai.voice import OpenAIVoice
     from app.speech.registry import build_registry
     from app.storage.disk_floors import reserved
@@ -100,6 +111,13 @@ def engines_of(
             usd_per_million=settings.speech_usd_per_million,
             most_at_once=settings.speech_at_once,
         ),
+        transcription=OpenAITranscription(
+            settings.transcription_url,
+            model=settings.transcription_model,
+            key=lambda: own_key(OPENAI_TRANSCRIPTION),
+            usd_per_minute=settings.transcription_usd_per_minute,
+        ),
+        scribe_model=settings.scribe_model,
         reserve=reserve,
         translators=translators_of(settings, own_key),
         separators=(SpleeterEngine(ModelFiles(settings.models, reserve=reserve), settings.separation_model_url),),

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import msgspec
 
-from app.domain.dub_options import Task
+from app.domain.dub_options import SpeakerCount, Task
 from app.domain.segment import Segment
 
 
@@ -62,7 +62,8 @@ class CostUnit(msgspec.Struct, frozen=True):
 class EngineInfo(msgspec.Struct, frozen=True):
     """`kind` is "recognizer", "voice", "translator" or "separator". Of a voice: the speeds that it takes, and what it
     costs (None: nothing); `names_voices`: it may speak with voices that it does not list, by their names. `licence` is
-    that of what it works with ("": told by each model or voice, or the service's own terms)."""
+    that of what it works with ("": told by each model or voice, or the service's own terms). `translates`: a
+    recogniser that can write English whatever is spoken."""
 
     name: str
     kind: str
@@ -74,6 +75,7 @@ class EngineInfo(msgspec.Struct, frozen=True):
     cost_unit: CostUnit | None = None
     names_voices: bool = False
     licence: str = ""
+    translates: bool = False
 
 
 class Place(Protocol):
@@ -94,7 +96,9 @@ class RecognitionRequest(msgspec.Struct, frozen=True):
     """`speech` is a 16 kHz mono s16 WAV; `resume_at_s` skips what an earlier run had finished (0: from the start).
 
     `prompt` is text that is taken to have come before, "" for none; `hotwords` are names and terms as they are written,
-    which are likely to be said.
+    which are likely to be said. `speakers` is who is told apart, by an engine that can ("auto", "off", how many).
+    `key` is the person's API key for this engine, else None; it is never logged. `answers` gives the place in which a
+    paid engine stores one of its answers, by a name that stands for everything that made it.
     """
 
     speech: Path
@@ -105,6 +109,9 @@ class RecognitionRequest(msgspec.Struct, frozen=True):
     resume_at_s: float
     prompt: str = ""
     hotwords: tuple[str, ...] = ()
+    speakers: SpeakerCount = "auto"
+    key: str | None = None
+    answers: Callable[[str], Answer] | None = None
 
 
 class RecognitionProgress(msgspec.Struct, frozen=True):
@@ -128,11 +135,12 @@ class Recognised(msgspec.Struct, frozen=True):
 
 
 class Recognizer(Protocol):
-    """Speech to segments."""
+    """Speech to segments. `key_name` is the engine whose API key it works with, "" for none."""
 
     name: str
+    key_name: str
 
-    async def info(self) -> EngineInfo: ...
+    async def info(self, key: str | None = None) -> EngineInfo: ...
 
     def check_model(self, model: str) -> None:
         """Raise model_unknown when the model does not exist. Blocks."""
@@ -146,6 +154,8 @@ class Recognizer(Protocol):
         Cancelling the task ends the work within a second and gives its memory back.
         """
         ...
+
+    async def close(self) -> None: ...
 
 
 class DiarizationRequest(msgspec.Struct, frozen=True):

@@ -11,11 +11,13 @@ from app.domain.errors import DubError
 from app.domain.problems.voices import ENGINE_UNKNOWN, VOICE_UNKNOWN
 from app.domain.secret_names import NO_KEYS, Keys
 from app.domain.voice_chosen import VoiceChosen
+from app.speech.elevenlabs.scribe import Scribe
 from app.speech.elevenlabs.voice import ElevenLabsVoice
 from app.speech.espeak.voice import EspeakVoice
 from app.speech.local_voice import LocalVoice
 from app.speech.model_files import ModelFiles
 from app.speech.neural.voice import NeuralVoices
+from app.speech.openai.recognizer import OpenAITranscription
 from app.speech.openai.voice import OpenAIVoice
 from app.speech.ports import (
     Availability,
@@ -85,7 +87,9 @@ class Registry:
     def keyed(self) -> tuple[str, ...]:
         """The names of the engines that take a key."""
         voices = [voice.name for voice in self.voices.values() if voice.needs_key or getattr(voice, "takes_key", False)]
-        return (*voices, *(one.name for one in self.translators.values() if one.takes_key))
+        recognizers = [one.key_name for one in self.recognizers.values() if one.key_name]
+        translators = [one.name for one in self.translators.values() if one.takes_key]
+        return tuple(dict.fromkeys((*voices, *recognizers, *translators)))
 
     def voice(self, name: str) -> tuple[Voice, str]:
         """The engine and the engine's own voice id for "ENGINE:ID". Raises engine_unknown, voice_unknown."""
@@ -108,7 +112,7 @@ class Registry:
 
     async def infos(self, keys: Keys = NO_KEYS) -> tuple[EngineInfo, ...]:
         """Facts about every engine; an unavailable one says why and how to fix it. Raises nothing."""
-        asked = [one.info() for one in self.recognizers.values()] + [
+        asked = [one.info(keys.of(one.key_name)) for one in self.recognizers.values()] + [
             one.info(keys.of(one.name)) for one in self.voices.values()
         ]
         separators = await _together([one.info() for one in self.separators.values()])
@@ -122,7 +126,8 @@ class Registry:
         return tuple(voice for found in lists for voice in found)
 
     async def close(self) -> None:
-        await asyncio.gather(*(voice.close() for voice in self.voices.values()))
+        engines: tuple[Voice | Recognizer, ...] = (*self.voices.values(), *self.recognizers.values())
+        await asyncio.gather(*(engine.close() for engine in engines))
 
 
 async def _together(work: list[Coroutine[Any, Any, T]]) -> list[T]:
@@ -157,6 +162,8 @@ def build_registry(
     elevenlabs_model: str = "eleven_multilingual_v2",
     elevenlabs_at_once: int = 0,
     openai: OpenAIVoice | None = None,
+    transcription: OpenAITranscription | None = None,
+    scribe_model: str = "scribe_v1",
     reserve: Reserve | None = None,
     translators: tuple[Translator, ...] = (),
     separators: tuple[SeparationEngine, ...] = (),
@@ -169,6 +176,8 @@ def build_registry(
     recognizers = (
         FasterWhisper(checkpoints, threads=threads, device=device),
         OpenAIWhisper(checkpoints, threads=threads, device=device),
+        Scribe(lambda: own_key(ElevenLabsVoice.name), base_url=elevenlabs_url, model=scribe_model),
+        transcription or OpenAITranscription(""),
     )
     espeak = EspeakVoice(at_once=threads)
     neural = NeuralVoices(ModelFiles(models, reserve=reserve), url=voice_model_url, threads=threads)

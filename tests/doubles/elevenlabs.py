@@ -33,6 +33,7 @@ import msgspec
 from tests.doubles.elevenlabs_calls import Call, Fault
 from tests.doubles.elevenlabs_catalogue import LIBRARY_VOICE, MODELS, VOICES, VOICES_IN_ALL, listed, model
 from tests.doubles.elevenlabs_refusals import BODY_KEYS, SETTING_KEYS, Refused, json_object, schema_refused
+from tests.doubles.elevenlabs_scribe import scribe
 from tests.doubles.elevenlabs_sound import espeak, tone
 from tests.doubles.http import Reply, Request, Server
 
@@ -47,7 +48,8 @@ class Double(Server):
         super().__init__(self._handle, port)
         self.tier, self.limit, self.used = tier, limit, 0.0
         self.keys = [KEY]
-        self.scopes = ["speech", "voices", "models", "plan"]
+        self.scopes = ["speech", "voices", "models", "plan", "scribe"]
+        self.heard: list[dict[str, Any]] = []
         self.calls: list[Call] = []
         self.violations: list[str] = []
         self.faults: list[Fault] = []
@@ -77,6 +79,8 @@ class Double(Server):
     def _route(self, request: Request) -> str:
         if request.method == "POST" and request.path.startswith("/v1/text-to-speech/"):
             return "speech"
+        if (request.method, request.path) == ("POST", "/v1/speech-to-text"):
+            return "scribe"
         known = {"/v2/voices": "voices", "/v1/models": "models", "/v1/user/subscription": "plan"}
         return "voice" if request.path.startswith("/v1/voices/") else known.get(request.path, "nothing")
 
@@ -98,6 +102,9 @@ class Double(Server):
                 await self._speech(request, reply, call, fault)
             finally:
                 call.status = call.status or reply.status
+            return
+        if route == "scribe":
+            await scribe(self, request, reply, fault)
             return
         self._authorize(request, {"voice": "voices"}.get(route, route))
         match route:
@@ -133,7 +140,12 @@ class Double(Server):
         await reply.whole(
             200,
             msgspec.to_builtins(
-                {"calls": self.calls, "violations": self.violations, "most_at_once": self.most_at_once}
+                {
+                    "calls": self.calls,
+                    "heard": self.heard,
+                    "violations": self.violations,
+                    "most_at_once": self.most_at_once,
+                }
             ),
         )
 

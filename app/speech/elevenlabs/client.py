@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
 
 from app.domain.problems.voices import SPEECH_BUSY, SPEECH_FAILED
 from app.observability import metrics
@@ -23,6 +25,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _HASTY_S: Final = 8.0
+
+
+class Response(msgspec.Struct, frozen=True):
+    """An answer of status 200."""
+
+    content_type: str
+    body: bytes
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return body.decode(errors="replace")
 
 
 class Service:
@@ -56,6 +72,36 @@ class Service:
                 raise found.error()
             metrics.SPEECH_RETRIES.add("elevenlabs", found.problem.code)
             await asyncio.sleep(pause_s)
+
+    async def upload(
+        self,
+        path: str,
+        key: str,
+        content: Callable[[], Mapping[str, Any]],
+        check: Callable[[Response], Awaitable[T]],
+        *,
+        deadline_s: float,
+        most_bytes: int,
+    ) -> T:
+        """POST a form with files, which the SDK would send with empty fields; the same retries. `content` is made anew
+        for each try; `check` gets the answer as soon as its last byte has come."""
+        http = await self._connections.http()
+
+        async def once(_: AsyncElevenLabs) -> T:
+            form = content()
+            async with http.stream(
+                "POST", f"{self._base_url}{path}", headers={"xi-api-key": key}, timeout=deadline_s, **form
+            ) as answer:
+                body = bytearray()
+                async for block in answer.aiter_bytes():
+                    body += block
+                    if len(body) > most_bytes:
+                        raise CallFailure(SPEECH_FAILED, "It sent far more than was asked for.", Retry.ANSWER)
+            if answer.status_code != 200:
+                raise trouble(answer.status_code, _decoded(bytes(body)), answer.headers, key)
+            return await check(Response(answer.headers.get("content-type", ""), bytes(body)))
+
+        return await self.call(key, once, extra_s=deadline_s)
 
     async def _client(self, key: str) -> AsyncElevenLabs:
         module = await sdk_module("elevenlabs.client")

@@ -43,6 +43,7 @@ class WhisperRecognizer:
     auto."""
 
     name: str
+    key_name = ""
     _title: ClassVar[str]
     _engine: ClassVar[str]  # for the child
     _packages: ClassVar[Mapping[str, str]]  # module: what is installed
@@ -57,7 +58,7 @@ class WhisperRecognizer:
         """The packages that are not installed."""
         return tuple(package for module, package in cls._packages.items() if importlib.util.find_spec(module) is None)
 
-    async def info(self) -> EngineInfo:
+    async def info(self, key: str | None = None) -> EngineInfo:
         missing = self.missing()
         availability = Availability(True, "", "")
         if missing:
@@ -65,7 +66,14 @@ class WhisperRecognizer:
                 False, f"Not installed: {', '.join(missing)}.", "Run `make setup`, or use the container image."
             )
         return EngineInfo(
-            self.name, "recognizer", self._title, False, availability, await asyncio.to_thread(self._models.infos)
+            self.name,
+            "recognizer",
+            self._title,
+            False,
+            availability,
+            await asyncio.to_thread(self._models.infos),
+            licence="MIT",
+            translates=True,
         )
 
     def check_model(self, model: str) -> None:
@@ -116,6 +124,9 @@ class WhisperRecognizer:
             run.count(found.name if isinstance(found, Checkpoint) else "custom", time.monotonic() - began_s)
         run.close(end, oom_killed=oom_kills() > killed_before)
         return run.language or ""
+
+    async def close(self) -> None:
+        """A child lives for one transcription."""
 
     async def _loadable(self, checkpoint: Path, found: Checkpoint | Path, telling: Callable[[str], None]) -> Path:
         """What the child loads: the checkpoint itself, or the engine's own form of it."""

@@ -47,7 +47,7 @@ def test_a_key_goes_in_and_never_comes_out(seeded: Seeded, client: httpx.Client)
     keys = answers[2].json()["keys"]
     assert keys["elevenlabs"] == answers[2].json()["elevenlabs_key"]
     without = {engine for engine, status in keys.items() if not status["stored"]}
-    assert without == {"chat", "libretranslate", "deepl", "openai"}
+    assert without == {"chat", "libretranslate", "deepl", "openai", "openai-transcription"}
     for engine in ("espeak", "unheard-of"):  # the one takes no key, the other does not exist
         refused(client.put(f"/api/settings/keys/{engine}", json={"key": key}), 422, "engine_unknown")
     refused(client.put(path, json={"key": "short"}), 400, "invalid_request")

@@ -22,7 +22,17 @@ def registry(tmp_path: Path) -> Registry:
 
 async def test_every_engine_is_told_and_why_it_is_not_available(registry: Registry) -> None:
     infos = {info.name: info for info in await registry.infos()}
-    assert set(infos) == {"faster-whisper", "openai-whisper", "espeak", "local", "neural", "elevenlabs", "openai"}
+    assert set(infos) == {
+        "faster-whisper",
+        "openai-whisper",
+        "espeak",
+        "local",
+        "neural",
+        "elevenlabs",
+        "openai",
+        "scribe",
+        "openai-transcription",
+    }
     assert infos["openai-whisper"].kind == "recognizer" and infos["espeak"].availability.available
     assert not infos["elevenlabs"].availability.available and infos["elevenlabs"].availability.remedy
     await registry.close()

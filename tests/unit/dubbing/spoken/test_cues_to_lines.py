@@ -202,6 +202,7 @@ def test_what_recognition_makes_up_is_not_spoken() -> None:
 def test_every_recognised_chunk_is_told_apart(tmp_path: Path) -> None:
     class Listening:
         name = "listening"
+        key_name = ""
 
         async def transcribe(self, request: object, on_event: Callable[[Recognised], None]) -> str:
             on_event(Recognised((line("[Music]"), line("Hello.")), "en", 5.0))
@@ -214,7 +215,7 @@ def test_every_recognised_chunk_is_told_apart(tmp_path: Path) -> None:
     def kept(speak_sounds: bool) -> list[tuple[str, bool]]:
         options = changed(OPTIONS, speak_sounds=speak_sounds)
         chunks: list[Recognised] = []
-        context = cast(Context, SimpleNamespace(engines=Engines()))
+        context = cast(Context, SimpleNamespace(engines=Engines(), blobs=None))
         asyncio.run(
             transcribe(
                 context,

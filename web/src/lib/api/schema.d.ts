@@ -1209,6 +1209,8 @@ export interface components {
             needs_key: boolean;
             speeds?: components["schemas"]["SpeedLimits"] | null;
             title: string;
+            /** @default false */
+            translates?: boolean;
         };
         /** Engines */
         Engines: {

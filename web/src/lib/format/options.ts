@@ -1,4 +1,4 @@
-import type { AudioFormat, Container, DubOptions, MediaInfo, OptionsPatch, VoiceInfo } from '$lib/api/types';
+import type { AudioFormat, Container, DubOptions, EngineInfo, MediaInfo, OptionsPatch, VoiceInfo } from '$lib/api/types';
 import { bytes } from './numbers';
 
 /** The options with changes to some of their groups, the later ones last. */
@@ -73,6 +73,14 @@ export function filesSummary({ output: { container, audio_codec, audio_format } 
 	const video = container === 'auto' ? 'MP4 or MKV' : CONTAINERS.find((c) => c.value === container)?.name;
 	const coded = audio_codec === 'opus' ? ' with Opus' : '';
 	return `${video}${coded}, audio as ${AUDIO_FORMATS.find((f) => f.value === audio_format)?.name}`;
+}
+
+/** What a recogniser is, where it works, and what it costs; why it cannot work now. */
+export function recognizerFacts({ availability, translates, licence, cost_unit, needs_key }: EngineInfo): string {
+	if (!availability.available) return availability.reason;
+	if (translates) return `On this server, free.${licence ? ` Licence: ${licence}.` : ''}`;
+	const price = !cost_unit ? 'free' : cost_unit.usd === null ? `paid by the ${cost_unit.name}` : `$${cost_unit.usd} a ${cost_unit.name}`;
+	return `A service: the sound is sent to it, ${price}.${needs_key ? ' It works with your key.' : ''}`;
 }
 
 /** What a voice asks for before it speaks: a download, a licence. */

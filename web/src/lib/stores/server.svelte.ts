@@ -11,7 +11,7 @@ export class ServerStore {
 	#error = $state.raw<ApiError | null>(null);
 	#loading: Promise<void> | null = null;
 
-	readonly models = $derived(this.#engines.find((e) => e.kind === 'recognizer')?.models ?? []);
+	readonly recognizers = $derived(this.#engines.filter((e) => e.kind === 'recognizer'));
 	readonly translators = $derived(this.#engines.filter((e) => e.kind === 'translator'));
 	readonly separator = $derived(this.#engines.find((e) => e.kind === 'separator')?.models[0] ?? null);
 	/** The old voice can be taken out without a download. */

@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+import type { EngineInfo } from '$lib/api/types';
+import { recognizerFacts } from './options';
+
+const engine = (changes: Partial<EngineInfo>): EngineInfo =>
+	({ availability: { available: true, reason: '', remedy: '' }, translates: false, licence: '', cost_unit: null, needs_key: false, ...changes }) as EngineInfo;
+
+test('a recogniser says where it works and what it costs', () => {
+	expect(recognizerFacts(engine({ translates: true, licence: 'MIT' }))).toBe('On this server, free. Licence: MIT.');
+	expect(recognizerFacts(engine({}))).toBe('A service: the sound is sent to it, free.');
+	expect(recognizerFacts(engine({ cost_unit: { name: 'minute', usd: 0.006 }, needs_key: true }))).toBe('A service: the sound is sent to it, $0.006 a minute. It works with your key.');
+	expect(recognizerFacts(engine({ cost_unit: { name: 'minute', usd: null } }))).toContain('paid by the minute');
+});
+
+test('one that cannot work now says why', () => {
+	expect(recognizerFacts(engine({ availability: { available: false, reason: 'No address is set.', remedy: '' } }))).toBe('No address is set.');
+});
