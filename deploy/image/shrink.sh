@@ -25,6 +25,10 @@ gone "10 MB: invented examples for Litestar's OpenAPI pages, which are switched 
 gone "1 MB: how NumPy was built before"                       numpy/distutils
 gone "3 MB: built openai-whisper, which comes as source"     setuptools setuptools-*.dist-info _distutils_hack distutils-precedence.pth
 
+# yt-dlp is used by the downloader's process alone, which reads it from an archive: app/links/packages.py finds it.
+python -m zipfile -c yt-dlp.zip yt_dlp yt_dlp_ejs
+gone "10 MB: yt-dlp, of which the archive has 3"             yt_dlp yt_dlp_ejs
+
 # Tests, type stubs, headers, Cython's and C's sources and static libraries that lie in packages.
 find . -type d \( -name tests -o -name test \) -not -path '*/dist-info/*' -prune -exec rm -rf {} +
 find . -type f \( -name '*.pyi' -o -name '*.pxd' -o -name '*.pyx' -o -name '*.a' -o -name '*.h' -o -name '*.hpp' -o -name '*.c' -o -name '*.cpp' \) -delete

@@ -16,6 +16,7 @@ import importlib.util
 import io
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import types
 from pathlib import Path
@@ -198,6 +199,18 @@ def voice() -> None:
     assert all(library.espeak_SetVoiceByName(name) == 0 for name in (b"en", b"es", b"ar", b"hi", b"th", b"cmn"))
 
 
+def links() -> None:
+    """In a process of its own, as app/links/child.py reads it."""
+    archive = Path(sysconfig.get_path("purelib")) / "yt-dlp.zip"
+    code = (
+        f"import sys; sys.path.insert(0, {str(archive)!r}); import yt_dlp, yt_dlp_ejs.yt.solver; "
+        "assert yt_dlp_ejs.yt.solver.core() and yt_dlp_ejs.yt.solver.lib(); "
+        "ydl = yt_dlp.YoutubeDL({'quiet': True, 'cachedir': False}); "
+        "assert ydl.get_info_extractor('Youtube') and len(ydl._ies) > 1000"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def bytecode() -> None:
     """Of the packages that the server uses more of than can be called here."""
     for name in ("dbos", "litestar", "pydantic", "supervisor"):
@@ -207,6 +220,6 @@ def bytecode() -> None:
 
 
 if __name__ == "__main__":
-    for use in (services, arithmetic, recognition, fast_recognition, media, voice, bytecode):
+    for use in (services, arithmetic, recognition, fast_recognition, media, voice, links, bytecode):
         use()
         sys.stdout.write(f"works: {use.__name__}\n")
