@@ -35,6 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, whisper_checkpoint: Path, e
         tmp_path_factory.mktemp("studio") / "data",
         AUTODUBBER_MODEL=str(whisper_checkpoint),
         ELEVENLABS_BASE_URL=elevenlabs,
+        AUTODUBBER_LINKS_PRIVATE="127.0.0.1",
     )
     yield server.start()
     server.close()

@@ -1,7 +1,7 @@
 import { deleteJob, listJobs, summaryOf } from '$lib/api/jobs';
 import { asApiError, type ApiError } from '$lib/api/problems';
 import { LiveSocket, type Connection } from '$lib/api/socket';
-import type { JobState, JobSummary, LibraryMessage } from '$lib/api/types';
+import type { JobState, JobSummary, LibraryMessage, Link } from '$lib/api/types';
 
 export type StateFilter = 'all' | 'running' | 'review' | 'completed' | 'failed';
 
@@ -25,6 +25,10 @@ export class LibraryStore {
 	#messages = $state.raw<Map<string, string>>(new Map());
 	#socket: LiveSocket<LibraryMessage> | null = null;
 	#asking: AbortController | null = null;
+	/** Hears of links, whose changes come over the same socket; the link is null when it is gone. */
+	onLink: (link_id: string, link: Link | null) => void = () => {};
+	/** Called whenever the socket has begun anew: what it tells from now on adds to what the server has now. */
+	onBegun: () => void = () => {};
 
 	readonly shown = $derived.by(() => {
 		const states = STATES[this.#filter];
@@ -103,6 +107,7 @@ export class LibraryStore {
 		switch (message.type) {
 			case 'library':
 				this.#replace(message.jobs, message.total);
+				this.onBegun();
 				if (this.#error) void this.load(); // the error is over
 				return;
 			case 'state':
@@ -113,6 +118,9 @@ export class LibraryStore {
 				return;
 			case 'deleted':
 				this.#remove(message.job_id);
+				return;
+			case 'link':
+				this.onLink(message.link_id, message.link);
 		}
 	}
 
