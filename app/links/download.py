@@ -25,6 +25,7 @@ from app.storage.disk_following import followed
 from app.system.children import NO_LIMITS, Limits
 
 _FRESH_S: Final = 1800.0  # so long the addresses of streams are believed to last
+_STANDS_S: Final = 2.0
 _SPARE_BYTES: Final = 16 << 20  # what the page said, a thumbnail, the unused ends of blocks
 _GUESS_BYTES: Final = 256 << 20  # of a video whose size is not told; more is reserved as it comes
 
@@ -144,11 +145,25 @@ class Downloads:
         await watch.changed(record)
 
         def received(count: int) -> None:
+            nonlocal have
+            have = count
             rate.mark(count)
             left_s = rate.left_s(record.link.size_bytes)
             watch.received(record.now(received_bytes=count, bytes_per_s=rate.bytes_per_s, eta_s=left_s))
 
-        return await client.run(await self.rules(folder), Fetch(), Fetched, received=received)
+        async def stand_still() -> None:
+            """Nothing is told while nothing comes: the rate falls all the same."""
+            while True:
+                before = have
+                await asyncio.sleep(_STANDS_S)
+                if have == before and rate.bytes_per_s > 0:
+                    received(have)
+
+        standing = asyncio.create_task(stand_still())
+        try:
+            return await client.run(await self.rules(folder), Fetch(), Fetched, received=received)
+        finally:
+            standing.cancel()
 
 
 def _received(folder: Path) -> int:

@@ -19,7 +19,10 @@ from app.domain.networks import Network, allowed
 
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _NEVER: Final = frozenset({"os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "pty.spawn"})
-_MOVES: Final = frozenset({"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "shutil.rmtree"})
+_MOVES: Final = frozenset(
+    {"os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.chmod", "os.chown", "os.utime", "shutil.rmtree"}
+)
+_PAIRS: Final = frozenset({"os.rename", "os.link", "os.symlink"})
 
 
 class Refused(PermissionError):
@@ -52,8 +55,10 @@ class Guard:
         elif event in _NEVER:
             raise PermissionError(errno.EPERM, "the downloader may not start a program")
         elif event in _MOVES:
-            for path in arguments[: 2 if event in ("os.rename", "os.link") else 1]:
-                self._written(path)
+            self._written(arguments[0])
+        elif event in _PAIRS:
+            self._written(arguments[0])
+            self._written(arguments[1])
 
     def _connection(self, used: Any, address: Any) -> None:
         if used.family not in (socket.AF_INET, socket.AF_INET6):

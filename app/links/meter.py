@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
+_NOTHING: Final = 10.0  # bytes a second
 _SETTLES_S: Final = 4.0  # about so long a change of the rate takes to be seen
 
 
@@ -24,6 +25,8 @@ class Rate:
         newest = max(0, have_bytes - self._bytes) / passed
         share = 1.0 if not self.bytes_per_s else min(1.0, passed / _SETTLES_S)
         self.bytes_per_s += share * (newest - self.bytes_per_s)
+        if self.bytes_per_s < _NOTHING:
+            self.bytes_per_s = 0.0
         self._bytes, self._at = have_bytes, now
 
     def left_s(self, whole_bytes: int | None) -> float | None:

@@ -4,7 +4,6 @@ redirects to where a link may not lead."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -21,13 +20,14 @@ PAGE = """<!DOCTYPE html><html><head><title>A talk</title></head><body>
 class VideoSite:
     """`with VideoSite(film) as site: site.url`. `asked` has every request: its path and Range.
 
-    `trickle` is a file whose bytes come as the test lets them (`let`). `liar` declares 1,000 bytes and sends without
-    end. `endless` declares nothing and sends without end.
+    `/slow.mp4` waits at `hold_at` bytes until `goes_on` is set. `/endless.mp4` declares nothing and sends without end,
+    `/liar.mp4` says to HEAD that it has 1,000 bytes. `/to?ADDRESS` redirects.
     """
 
     def __init__(self, film: bytes, poster: bytes = b"") -> None:
         self.film, self.poster = film, poster
         self.asked: list[tuple[str, str | None]] = []
+        self.cookies: list[str] = []
         self.sent_bytes = 0
         self.goes_on = threading.Event()
         self.holding = threading.Event()  # set when a slow answer waits
@@ -63,13 +63,14 @@ class VideoSite:
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         path, _, query = request.path.partition("?")
         self.asked.append((path, request.headers.get("Range")))
+        self.cookies.append(request.headers.get("Cookie") or "")
         try:
             if path == "/to":
                 self._head(request, 302, {"Location": query, "Content-Length": "0"})
             elif path in ("/film.mp4", "/slow.mp4", "/broken.mp4"):
                 self._file(request, slow=path == "/slow.mp4")
             elif path == "/liar.mp4":
-                self._endless(request, {"Content-Length": "999999999999" if request.command == "HEAD" else "1000"})
+                self._endless(request, {"Content-Length": "1000"} if request.command == "HEAD" else {})
             elif path == "/endless.mp4":
                 self._endless(request, {})
             elif path == "/talk":
@@ -126,6 +127,3 @@ class VideoSite:
         while request.command != "HEAD" and not self._closing:
             request.wfile.write(block)
             self.sent_bytes += len(block)
-
-
-Made = Callable[[], VideoSite]

@@ -37,20 +37,19 @@ def site(film: bytes) -> Iterator[VideoSite]:
 class House:
     """A data folder with a service of links; `restart` is another server on the same folder."""
 
-    def __init__(self, data: Path, bounds: Bounds) -> None:
-        self.data, self.bounds = data, bounds
+    def __init__(self, data: Path, bounds: Bounds, min_free_bytes: int) -> None:
+        self.data, self.bounds, self.min_free_bytes = data, bounds, min_free_bytes
         data.mkdir(exist_ok=True)
         self.database = open_database(f"sqlite:///{data / 'app.sqlite3'}")
         migrate(self.database)
         self.blobs = FolderBlobs(data / "blobs")
         self.heard: list[tuple[str, Link | None]] = []
         self._news: asyncio.Queue[None] = asyncio.Queue()
-        self.free_bytes = 1 << 40
         self.links = self._made()
 
     def _made(self) -> Links:
-        disks = Disks.of(self.data, 0)
-        floor = Floor(lambda: self.free_bytes, 0)
+        disks = Disks.of(self.data, self.min_free_bytes)
+        floor = Floor(lambda: 1 << 40, 0)
         uploads = UploadStore(self.database, self.blobs, self.data / "uploads", expiry_s=1000, floor=floor)
         self.uploads = uploads
         store = LinkStore(self.data / "links" / "open")
@@ -90,8 +89,8 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Callable[..., House]:
-    def made(max_bytes: int = 1 << 30, max_duration_s: float = 3600.0, networks: tuple[str, ...] = HERE) -> House:
-        return House(tmp_path / "data", Bounds(max_bytes, max_duration_s, networks))
+    def made(max_bytes: int = 1 << 30, networks: tuple[str, ...] = HERE, min_free_bytes: int = 0) -> House:
+        return House(tmp_path / "data", Bounds(max_bytes, 3600.0, networks), min_free_bytes)
 
     return made
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import threading
 from pathlib import Path
 
 import psutil
@@ -13,12 +12,11 @@ import pytest
 from app.domain.errors import DubError
 from app.domain.link import LinkState
 from app.links import client
-from app.links.service import Links
 from app.links.tasks import Found, Look, Rules
 from app.media.ffmpeg import tool
 from app.storage.blobs import bytes_of
 from tests.doubles.video_site import SPANISH, VideoSite
-from tests.unit.links.conftest import HERE, House, Houses
+from tests.unit.links.conftest import House, Houses
 
 
 async def failure(house: House, address: str) -> str:
@@ -134,9 +132,12 @@ async def test_a_file_that_says_that_it_is_too_large_is_refused_before_it_comes(
     assert site.sent_bytes == 0
 
 
-async def test_a_file_without_a_length_is_stopped_at_the_limit(site: VideoSite, house: Houses) -> None:
+@pytest.mark.parametrize("name", ["endless.mp4", "liar.mp4"])
+async def test_a_file_that_tells_no_length_or_a_wrong_one_is_stopped_at_the_limit(
+    site: VideoSite, house: Houses, name: str
+) -> None:
     home = house(max_bytes=1 << 20)
-    link = await home.ended(await home.links.add(f"{site.url}/endless.mp4"))
+    link = await home.ended(await home.links.add(f"{site.url}/{name}"))
     assert link.error is not None and link.error.code == "link_too_large"
     assert sum(path.stat().st_size for path in home.folder(link).iterdir()) < (1 << 20) + (1 << 17)
 
@@ -185,20 +186,8 @@ async def test_a_failed_link_is_tried_again_on_request(site: VideoSite, house: H
 
 
 async def test_a_disk_without_room_refuses_before_the_download(site: VideoSite, house: Houses) -> None:
-    home = house()
-    home.links = Links(
-        store=home.links._store,
-        downloads=home.links._downloads,
-        uploads=home.uploads,
-        disks=home.links._disks,
-        bounds=home.bounds,
-        expiry_s=1.0,
-    )
-    home.links._downloads._disks._floor_bytes = 1 << 60
-    link = await home.links.add(f"{site.url}/film.mp4")
-    while (now := home.links.get(link.id)).state not in (LinkState.FAILED, LinkState.FINISHED):
-        await asyncio.sleep(0.01)
-    assert now.error is not None and now.error.code == "disk_full"
+    home = house(min_free_bytes=1 << 60)
+    assert await failure(home, f"{site.url}/film.mp4") == "disk_full"
     assert len(site.asked) == 2, "it was looked at, and not downloaded"
 
 
@@ -211,4 +200,3 @@ async def test_links_that_are_over_are_forgotten_and_jobs_keep_their_files(site:
     assert home.links.listed() == () and not home.folder(link).exists()
     with pytest.raises(DubError):
         home.uploads.get(link.upload_id)
-    _ = threading, HERE
