@@ -15,8 +15,8 @@ test('only whole addresses of pages are taken', () => {
 });
 
 test('a download says how much has come, how fast, and how long the rest takes', () => {
-	expect(linkStatus(link({}))).toBe('500 kB of 2 MB');
-	expect(linkStatus(link({ bytes_per_s: 100_000, eta_s: 15 }))).toBe('500 kB of 2 MB · 100 kB/s · about 15 s left');
+	expect(linkStatus(link({}))).toBe('500 kB of 2.0 MB');
+	expect(linkStatus(link({ bytes_per_s: 100_000, eta_s: 15 }))).toBe('500 kB of 2.0 MB · 100 kB/s · about 15 s left');
 	expect(linkStatus(link({ size_bytes: null }))).toBe('500 kB');
 	expect([linkProgress(link({})), linkProgress(link({ size_bytes: null })), linkProgress(link({ state: 'joining' }))]).toEqual([0.25, null, 1]);
 });
