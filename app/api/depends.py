@@ -42,6 +42,7 @@ _NAMES = (
     "leases",
     "registry",
     "secrets",
+    "glossaries",
     "environment_keys",
     "limits",
     "health",

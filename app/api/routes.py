@@ -13,6 +13,7 @@ from litestar.datastructures import State
 from app.api import (
     downloads,
     events,
+    glossaries,
     jobs,
     links,
     pages,
@@ -41,7 +42,16 @@ from app.config.hosts import Hosts
 
 _BODY_BYTES: Final = 8 << 20  # of a JSON body; uploads have their own limit
 # not imported here: they import the database
-_NAMES: Final = ("JobService", "Hub", "UploadStore", "Registry", "SecretStore", "StorageUsage", "Links")
+_NAMES: Final = (
+    "JobService",
+    "Hub",
+    "UploadStore",
+    "Registry",
+    "SecretStore",
+    "StorageUsage",
+    "Links",
+    "GlossaryStore",
+)
 _EXPOSED: Final = ["ETag", "Location", "Content-Disposition", "Content-Range", "X-Request-Id", *upload_headers.EXPOSED]
 
 
@@ -63,6 +73,8 @@ def build(
             translation.router,
             voices.router,
             preferences.router,
+            glossaries.router,
+            glossaries.of_jobs,
             uploads.router,
             links.router,
             storage.router,

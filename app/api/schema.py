@@ -62,11 +62,11 @@ def document(app: Litestar) -> dict[str, Any]:
     for operations in described["paths"].values():
         if "101" in operations.get("get", {}).get("responses", {}):
             del operations["get"]["responses"]["200"]
-    preview = described["paths"]["/api/subtitles/preview"]["post"]
-    preview["requestBody"] = {
-        "required": True,
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    }
+    for path in ("/api/subtitles/preview", "/api/glossaries"):
+        described["paths"][path]["post"]["requestBody"] = {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
     describe(described)
     _describe_options(described["components"]["schemas"])
     for schema in described["components"]["schemas"].values():

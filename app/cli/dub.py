@@ -94,7 +94,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if isinstance(source, Path) and _is_review(arguments.review, source):
         raise UsageError("--review would overwrite the input")
     track_of(arguments.audio_track)
-    options = options_of(arguments, settings)
+    try:
+        options = options_of(arguments, settings)
+    except DubError as error:
+        return failed(error, as_json=arguments.json)
     check_translation(arguments.translation, options)
     check_speed(options, settings)
     logs.configure("warning", "console")

@@ -73,6 +73,13 @@ def add(dub: argparse.ArgumentParser) -> None:
         help="tell speakers apart: auto (default: if the model is there), off, or how many there are, 1 to 10",
     )
     heard.add_argument(
+        "--glossary",
+        type=Path,
+        metavar="FILE",
+        help="terms and names, for recognition, translation and voice: CSV or TSV of term, translation, say, phonemes, "
+        "keep",
+    )
+    heard.add_argument(
         "--review",
         type=Path,
         metavar="FILE",
@@ -104,6 +111,14 @@ def add(dub: argparse.ArgumentParser) -> None:
         "--translator",
         metavar="NAME",
         help="translate the lines: chat, ollama, libretranslate or deepl (default: none)",
+    )
+    voice.add_argument(
+        "--formality",
+        choices=("default", "formal", "informal"),
+        help="how people address each other in the translation (deepl, chat, ollama)",
+    )
+    voice.add_argument(
+        "--style", metavar="WORDS", help="how the translation should sound, in your words (chat, ollama)"
     )
     voice.add_argument(
         "--translation",

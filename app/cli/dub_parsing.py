@@ -36,11 +36,13 @@ OPTION_OF: Final = {
     "duck_release_s": "--duck-release",
     "keep_db": "--keep-db",
     "loudness_lufs": "--loudness",
+    "terms": "--glossary",
 }
 
 
 def options_of(arguments: argparse.Namespace, settings: Settings) -> DubOptions:
-    """The options from the arguments, else from the settings. Raises UsageError for a value out of range."""
+    """The options from the arguments, else from the settings. Raises UsageError for a value out of range,
+    glossary_invalid."""
     from app.jobs.options import patched
     from app.jobs.schemas import OptionsPatch
     from app.speech.registry import recognizer_by_default
@@ -74,7 +76,12 @@ def options_of(arguments: argparse.Namespace, settings: Settings) -> DubOptions:
         audio_track=track_of(arguments.audio_track),
         review=arguments.review is not None,
     )
-    return patched(options, patch)
+    options = patched(options, patch)
+    if arguments.glossary is not None:
+        from app.dubbing.glossary_file import read_glossary
+
+        options = changed(options, terms=read_glossary(arguments.glossary.read_bytes()))
+    return options
 
 
 def _loudness(text: str) -> float | None:

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from app.domain.errors import DubError, Problem
 from app.domain.problems import (
     backups,
+    glossary,
     jobs,
     lines,
     links,
@@ -73,6 +74,7 @@ _BAD_INPUT: Final = (
     links.LINK_NOT_FOUND,
     links.LINK_STATE,
     links.TOO_MANY_LINKS,
+    glossary.GLOSSARY_INVALID,
 )
 _ENGINE: Final = (
     recognition.RECOGNITION_KEY_MISSING,

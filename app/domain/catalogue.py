@@ -7,6 +7,7 @@ from typing import Final
 from app.domain.errors import Problem
 from app.domain.problems import (
     backups,
+    glossary,
     jobs,
     lines,
     links,
@@ -18,7 +19,7 @@ from app.domain.problems import (
     voices,
 )
 
-_SUBJECTS: Final = (requests, uploads, links, media, lines, jobs, recognition, voices, translation, backups)
+_SUBJECTS: Final = (requests, uploads, links, media, lines, jobs, recognition, voices, translation, glossary, backups)
 
 
 def catalogue() -> dict[str, Problem]:

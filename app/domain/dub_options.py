@@ -15,6 +15,8 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from app.domain.glossary import Term
+
 
 class Task(StrEnum):
     """What recognition writes: the spoken words, or (Whisper's own) an English translation of them."""
@@ -78,6 +80,14 @@ class BurnPosition(StrEnum):
     TOP = "top"
 
 
+class Formality(StrEnum):
+    """How people are addressed in the translation, where its language has several ways."""
+
+    DEFAULT = "default"
+    FORMAL = "formal"
+    INFORMAL = "informal"
+
+
 class JoinShortCues(StrEnum):
     """Whether subtitles of a word or two are joined to sentences before they are spoken; `auto`: where the file looks
     like it."""
@@ -121,11 +131,22 @@ class RecognitionOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 class TranslationOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`target_language` is the language of the lines when it is another one than the video's, else None. `translator`
-    is the engine that translates them into it; "" when they are translated by hand, or brought."""
+    is the engine that translates them into it; "" when they are translated by hand, or brought. `formality` is for
+    DeepL and chat models, `style` is told to chat models in a person's words."""
 
     version: Version = 1
     target_language: str | None = None
     translator: str = ""
+    formality: Formality = Formality.DEFAULT
+    style: str = ""
+    later: Later = UNSET
+
+
+class GlossaryOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Terms and names that recognition, translation and voices are told."""
+
+    version: Version = 1
+    terms: tuple[Term, ...] = ()
     later: Later = UNSET
 
 
@@ -195,6 +216,7 @@ class DubOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     recognition: RecognitionOptions = RecognitionOptions()
     translation: TranslationOptions = TranslationOptions()
+    glossary: GlossaryOptions = GlossaryOptions()
     voices: VoiceOptions = VoiceOptions()
     timing: TimingOptions = TimingOptions()
     mix: MixOptions = MixOptions()
@@ -205,6 +227,7 @@ class DubOptions(msgspec.Struct, frozen=True, kw_only=True):
 GROUPS: Final[dict[str, type[msgspec.Struct]]] = {
     "recognition": RecognitionOptions,
     "translation": TranslationOptions,
+    "glossary": GlossaryOptions,
     "voices": VoiceOptions,
     "timing": TimingOptions,
     "mix": MixOptions,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from app.domain.glossary import Pronounced, replaced, within
 from app.domain.secret_names import NO_KEYS, Keys
 from app.domain.segment import Segment
 from app.domain.speaker import Speaker
@@ -17,7 +18,8 @@ from app.speech.registry import Registry, engine_of
 
 class VoiceChoice(msgspec.Struct, frozen=True):
     """How a job's lines are spoken. `voice` is "ENGINE:VOICE". `speakers` may have voices of their own, and of other
-    engines; `keys` are the person's own, by engine. `chosen`: the server has chosen `voice`, not the person."""
+    engines; `keys` are the person's own, by engine. `chosen`: the server has chosen `voice`, not the person.
+    `pronounced` is how some words are spoken."""
 
     voice: str
     model: str
@@ -26,6 +28,7 @@ class VoiceChoice(msgspec.Struct, frozen=True):
     speakers: tuple[Speaker, ...] = ()
     keys: Keys = NO_KEYS
     chosen: VoiceChosen | None = None
+    pronounced: tuple[Pronounced, ...] = ()
 
     def of(self, line: Segment) -> LineVoice:
         speaker = next((speaker for speaker in self.speakers if speaker.id == line.speaker), None)
@@ -82,17 +85,23 @@ def spoken_lines(segments: Sequence[Segment], choice: VoiceChoice, engines: Regi
     for i, line in enumerate(lines):
         how = choice.of(line)
         voice, voice_id = engines.voice(how.voice)
+        signs = bool(getattr(voice, "takes_phonemes", False))
         before = texts[i - 1] if i and lines[i - 1].speaker == line.speaker else ""
         after = texts[i + 1] if i + 1 < len(lines) and lines[i + 1].speaker == line.speaker else ""
         request = SpeechRequest(
             voice_id,
             how.model,
-            texts[i],
+            _said(texts[i], choice.pronounced, signs=signs),
             choice.language,
             min(max(how.speed, voice.speeds.min), voice.speeds.max),
             before,
             after,
             choice.keys.of(engine_of(how.voice)),
+            tuple(
+                (each.written, each.phonemes)
+                for each in choice.pronounced
+                if signs and each.phonemes and within(each.written, texts[i])
+            ),
         )
         found.append(SpokenLine(line, voice, request))
     return tuple(found)
@@ -104,6 +113,13 @@ def at_pace(line: SpokenLine, pace: float) -> SpokenLine:
         return line
     request = msgspec.structs.replace(line.request, speed=line.request.speed * pace)
     return msgspec.structs.replace(line, request=request)
+
+
+def _said(text: str, pronounced: Sequence[Pronounced], *, signs: bool) -> str:
+    """The text with other spellings of what is not spoken as it is written; a voice that takes `signs` gets those."""
+    return replaced(
+        text, [(each.written, each.say) for each in pronounced if each.say and not (signs and each.phonemes)]
+    )
 
 
 def _same_engine(model: str, voice: str, other: str) -> str:

@@ -11,6 +11,7 @@ import msgspec
 
 from app.domain.dub_options import DubOptions
 from app.domain.errors import DubError
+from app.domain.glossary import hotwords
 from app.domain.job import Joined
 from app.domain.media import MediaInfo
 from app.domain.problems.lines import NO_SPEECH, SUBTITLES_EMPTY, TOO_MANY_LINES
@@ -74,6 +75,7 @@ async def transcribe(
         speakers=options.recognition.speakers,
         key=keys.of(recognizer.key_name),
         answers=functools.partial(StoredAnswer, context.blobs),
+        hotwords=hotwords(options.glossary.terms),
     )
     try:
         found = await recognizer.transcribe(request, on_event)

@@ -13,11 +13,13 @@ from typing import Final
 
 import msgspec
 
+from app.domain.dub_options import DubOptions
+from app.domain.glossary import translated
 from app.domain.segment import Segment, Translation
 from app.dubbing.context import Report, fingerprint
 from app.system.durable_files import Durable, write
-from app.translation.checking import FASTEST, best, budget, fault, pace
-from app.translation.ports import LineToTranslate, TranslationRequest, Translator
+from app.translation.checking import FASTEST, best, budget, fault, name_lost, pace
+from app.translation.ports import LineToTranslate, TranslationRequest, Translator, Wishes
 
 _TRIES: Final = 3
 _NEIGHBOURS: Final = 3  # lines before and after a batch, as context
@@ -26,12 +28,19 @@ _VERSION: Final = 1  # not the pipeline's: raising it would have every line boug
 
 class TranslationChoice(msgspec.Struct, frozen=True):
     """From which language into which (`source` None: not known), for a voice of this speed. `key` is the person's own
-    API key, if one came with the request."""
+    API key, if one came with the request; `wishes` are those of the person."""
 
     source: str | None
     target: str
     speed: float = 1.0
     key: str | None = None
+    wishes: Wishes = Wishes()
+
+
+def wishes(options: DubOptions) -> Wishes:
+    """What the options say of the translation."""
+    asked = options.translation
+    return Wishes(translated(options.glossary.terms), asked.formality, asked.style)
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -91,7 +100,7 @@ async def translate(
         texts |= found
         asked_n += len(batch)
         tell()
-    return tuple(_translated(line, texts.get(line.id)) for line in wanted)
+    return tuple(_with_translation(line, texts.get(line.id)) for line in wanted)
 
 
 def batches(lines: Sequence[Segment], translator: Translator) -> Iterator[list[Segment]]:
@@ -132,11 +141,12 @@ async def _batch(
                 choice.source,
                 choice.target,
                 choice.key,
+                choice.wishes,
             )
             answer = await translator.translate(request)
             for number, line in enumerate(some, 1):
                 complaints[line.id] = _take(found, line, answer.get(number, ()), choice)
-        # a text that is right but long is asked for once more, if that may help
+        # a text that is right but long, or lacks a name, is asked for once more, if that may help
         complaints = {
             line_id: said for line_id, said in complaints.items() if said and (line_id not in found or attempt == 0)
         }
@@ -155,19 +165,25 @@ def _parts(lines: Sequence[Segment], attempt: int) -> Iterator[Sequence[Segment]
 def _take(found: dict[str, str], line: Segment, wordings: Sequence[str], choice: TranslationChoice) -> str:
     """Keep the best of the usable wordings, if it is better than what is there. Returns what to complain about."""
     most = _budget(line, choice)
-    wrong = {text: fault(source_of(line), text, choice.source, choice.target) for text in wordings}
+    source, terms = source_of(line), choice.wishes.terms
+    wrong = {text: fault(source, text, choice.source, choice.target, terms) for text in wordings}
     usable = [text.strip() for text, said in wrong.items() if not said]
     if not usable and line.id not in found:
         return next(iter(wrong.values()), "It is missing, or was given twice.")
-    found[line.id] = best([*([found[line.id]] if line.id in found else []), *usable], most)
-    return f"It is too long to be spoken; at most {most} characters." if pace(found[line.id], most) > FASTEST else ""
+    there = [*([found[line.id]] if line.id in found else []), *usable]
+    found[line.id] = best([text for text in there if not name_lost(source, text, choice.source)] or there, most)
+    if pace(found[line.id], most) > FASTEST:
+        return f"It is too long to be spoken; at most {most} characters."
+    if name := name_lost(source, found[line.id], choice.source):
+        return f"The name {name} seems to be lost."
+    return ""
 
 
 def _budget(line: Segment, choice: TranslationChoice) -> int:
     return budget(line.end_s - line.start_s, choice.target, choice.speed)
 
 
-def _translated(line: Segment, text: str | None) -> Segment:
+def _with_translation(line: Segment, text: str | None) -> Segment:
     source = source_of(line)
     return msgspec.structs.replace(
         line,
@@ -179,7 +195,8 @@ def _translated(line: Segment, text: str | None) -> Segment:
 
 
 def _key(translator: Translator, line: Segment, choice: TranslationChoice) -> str:
-    parts = (translator.name, translator.model, choice.source, choice.target, source_of(line))
+    source = source_of(line)
+    parts = (translator.name, translator.model, choice.source, choice.target, source, *choice.wishes.of(source).parts())
     return fingerprint(*parts, version=_VERSION)
 
 

@@ -11,6 +11,8 @@ from app.domain.problems.jobs import JOB_STATE
 from app.domain.secret_names import NO_KEYS, Keys
 from app.domain.segment import Segment
 from app.domain.speaker import Script, introduced
+from app.dubbing.glossary_suggestions import Suggestion, suggestions
+from app.dubbing.pipeline import written_language
 from app.jobs import editing, estimate, preview
 from app.jobs.schemas import Estimate, SegmentChanges, Segments, SplitSegment
 from app.jobs.translation_edits import TranslationEdits
@@ -35,6 +37,11 @@ class LineEdits(TranslationEdits):
 
     def merge(self, job_id: str, segment_id: str, revision: int) -> Segments:
         return self._edit(job_id, revision, _lines_only(lambda lines: editing.merge(segment_id, lines)))
+
+    def suggested_terms(self, job_id: str) -> tuple[Suggestion, ...]:
+        """Names and terms of the lines that are not in the job's glossary. Raises job_not_found."""
+        job, (_, lines) = self._store.get(job_id), self._store.segments(job_id)
+        return suggestions(lines, job.options.glossary.terms, written_language(job.options, job.language))
 
     async def preview(self, job_id: str, segment_id: str, *, keys: Keys = NO_KEYS) -> bytes:
         await asyncio.to_thread(self._floor.check)

@@ -9,6 +9,7 @@ from typing import Final
 from app.domain import stages
 from app.domain.dub_options import DubOptions, changed
 from app.domain.errors import DubError
+from app.domain.glossary import hotwords, pronounced
 from app.domain.job import Job
 from app.domain.media import MediaInfo
 from app.domain.problems.lines import ENCODING_UNKNOWN
@@ -21,16 +22,27 @@ from app.dubbing.casting import VoiceChoice
 from app.dubbing.pipeline import check_media, spoken_language
 from app.dubbing.subtitles.code_pages import known
 from app.dubbing.transcribe import SUBTITLES
+from app.dubbing.translate import wishes
 from app.jobs.schemas import OptionsPatch, asked
 from app.speech.registry import Registry
 
+_WISHES: Final = frozenset({"glossary.terms", "translation.formality", "translation.style"})
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
 def same_preparation(a: DubOptions, b: DubOptions) -> bool:
     """Whether preparation with one finds the lines that it finds with the other. Once they are there, what it depends
     on is not changed."""
-    names = stages.prepare_options()
+    same = hotwords(a.glossary.terms) == hotwords(b.glossary.terms)
+    if a.translation.translator or b.translation.translator:
+        same = same and wishes(a) == wishes(b)
+    return same and keeps_lines(a, b)
+
+
+def keeps_lines(a: DubOptions, b: DubOptions) -> bool:
+    """Whether lines that were prepared with one may stay with the other: what a person wishes of recognition and
+    translation counts for what is done from then on."""
+    names = stages.prepare_options() - _WISHES
     if not a.translation.translator and not b.translation.translator:
         names -= {"translation.target_language"}  # by hand: what the voice speaks, and nothing more
     return all(attrgetter(name)(a) == attrgetter(name)(b) for name in names)
@@ -92,4 +104,13 @@ def choice_of(job: Job, speakers: tuple[Speaker, ...], keys: Keys, engines: Regi
     language = spoken_language(options, job.language)
     chosen = engines.chosen(options.voices.voice, language)
     voice = options.voices.voice if chosen is None else chosen.voice
-    return VoiceChoice(voice, options.voices.voice_model, options.voices.speed, language, speakers, keys, chosen)
+    return VoiceChoice(
+        voice,
+        options.voices.voice_model,
+        options.voices.speed,
+        language,
+        speakers,
+        keys,
+        chosen,
+        pronounced(options.glossary.terms),
+    )

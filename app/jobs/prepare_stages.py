@@ -9,6 +9,7 @@ import msgspec
 
 from app.domain import stages
 from app.domain.events import SegmentsChanged
+from app.domain.glossary import hotwords
 from app.domain.speaker import introduced
 from app.domain.stage_outputs import Sound, Transcribed
 from app.dubbing import audio_tracks, pipeline
@@ -91,6 +92,7 @@ class Transcribe(StageBody):
             options.recognition.task,
             row.subtitles_key,
             parts,
+            *([told] if (told := hotwords(options.glossary.terms)) else []),
         ]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:

@@ -16,11 +16,13 @@ from app.domain.dub_options import (
     BurnPosition,
     BurnSize,
     Container,
+    Formality,
     JoinShortCues,
     Separate,
     SpeakerCount,
     Task,
 )
+from app.domain.glossary import MOST_TERMS, Term
 from app.domain.job import Job
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.segment import MAX_CHANGES, MAX_LINES, MAX_RATE, MIN_RATE, Segment
@@ -32,6 +34,7 @@ Short = Annotated[str, msgspec.Meta(max_length=255)]
 Rate = Annotated[float, msgspec.Meta(ge=MIN_RATE, le=MAX_RATE)]
 Level = Annotated[float, msgspec.Meta(ge=QUIETEST_DB, le=LOUDEST_DB)]
 Id = Annotated[str, msgspec.Meta(max_length=64)]
+Terms = Annotated[tuple[Term, ...], msgspec.Meta(max_length=MOST_TERMS)]
 _CHANGES = msgspec.Meta(max_length=MAX_CHANGES)
 
 
@@ -61,6 +64,14 @@ class TranslationPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
 
     target_language: Short | UnsetType | None = UNSET
     translator: Short | UnsetType = UNSET
+    formality: Formality | UnsetType = UNSET
+    style: Annotated[str, msgspec.Meta(max_length=500)] | UnsetType = UNSET
+
+
+class GlossaryPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
+    """Changes to `GlossaryOptions`."""
+
+    terms: Terms | UnsetType = UNSET
 
 
 class VoicesPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
@@ -107,6 +118,7 @@ class OutputPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
 PATCHES: Final[dict[str, type[_GroupPatch]]] = {
     "recognition": RecognitionPatch,
     "translation": TranslationPatch,
+    "glossary": GlossaryPatch,
     "voices": VoicesPatch,
     "timing": TimingPatch,
     "mix": MixPatch,
@@ -127,6 +139,7 @@ class OptionsPatch(_Flat, frozen=True, forbid_unknown_fields=True):
 
     recognition: RecognitionPatch | UnsetType = UNSET
     translation: TranslationPatch | UnsetType = UNSET
+    glossary: GlossaryPatch | UnsetType = UNSET
     voices: VoicesPatch | UnsetType = UNSET
     timing: TimingPatch | UnsetType = UNSET
     mix: MixPatch | UnsetType = UNSET

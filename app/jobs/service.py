@@ -97,7 +97,7 @@ class JobService(LineEdits, JobPhases):
         conflicts.check_seen(row, fields, seen)
         if rendered:
             prepared = job.phase is Phase.RENDER or job.state is JobState.REVIEW
-            if prepared and not job_options.same_preparation(options, job.options):
+            if prepared and not job_options.keeps_lines(options, job.options):
                 raise DubError(JOB_STATE, "Recognition is done; duplicate the job to recognise it anew.")
             job_options.check(options, self._context.engines, job.media)
             job_options.check_model(options, self._context.engines, job.options)

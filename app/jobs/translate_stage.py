@@ -11,7 +11,7 @@ from app.domain.segment import Translation
 from app.domain.stage_outputs import Translated
 from app.dubbing.context import Report
 from app.dubbing.pipeline import written_language
-from app.dubbing.translate import TranslationChoice, same_language, source_of, translate
+from app.dubbing.translate import TranslationChoice, same_language, source_of, translate, wishes
 from app.jobs.stages import Done, StageBody, body_of
 from app.storage.job_row import JobRow
 
@@ -30,6 +30,7 @@ class Translate(StageBody):
             options.target_language,
             source,
             [[line.id, line.skip, source_of(line)] for line in self.lines(row)],
+            *wishes(row.job.options).parts(),
         ]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
@@ -43,6 +44,7 @@ class Translate(StageBody):
             options.translation.target_language or "",
             options.voices.speed,
             keys.of(translator.name),
+            wishes(options),
         )
         lines = await asyncio.to_thread(self.lines, row)
         done = await translate(translator, lines, choice, self._context.cache / job_id / "translations", report)

@@ -21,7 +21,7 @@ from app.domain.segment import Segment, Translation
 from app.domain.speaker import Script
 from app.dubbing.by_hand import Brought, Matching, applied, match, read_translation
 from app.dubbing.pipeline import spoken_language, written_language
-from app.dubbing.translate import TranslationChoice, source_of, translatable, translate
+from app.dubbing.translate import TranslationChoice, source_of, translatable, translate, wishes
 from app.jobs.schemas import Segments
 from app.jobs.speaker_edits import SpeakerEdits
 from app.jobs.stage_hooks import silent
@@ -105,7 +105,13 @@ class TranslationEdits(SpeakerEdits):
         wanted, following = _wanted(request, lines)
         translator = self._context.engines.translator(options.translator)
         source = written_language(job.options, job.language)
-        choice = TranslationChoice(source, options.target_language, job.options.voices.speed, keys.of(translator.name))
+        choice = TranslationChoice(
+            source,
+            options.target_language,
+            job.options.voices.speed,
+            keys.of(translator.name),
+            wishes(job.options),
+        )
         cache = self._context.cache / job_id / "translations"
         done = await translate(translator, wanted, choice, cache, silent, among=lines, again=True)
         before = {line.id: Texts.of(line) for line in wanted}

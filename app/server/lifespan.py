@@ -134,6 +134,7 @@ class Lifespan:
             uploads=services.uploads,
             registry=services.registry,
             secrets=services.secrets,
+            glossaries=services.glossaries,
             environment_keys=environment_keys(settings),
             health=health,
             metrics=Metrics(standing, __version__),

@@ -44,6 +44,7 @@ from app.storage.blobs import BlobStore, FolderBlobs
 from app.storage.database import migrate, open_database, urgent
 from app.storage.disk_floors import Disks
 from app.storage.disk_reserve import Reserve
+from app.storage.glossaries import GlossaryStore
 from app.storage.jobs import JobStore
 from app.storage.secrets import SecretStore
 from app.storage.uploads import UploadStore
@@ -80,6 +81,7 @@ class Services:
         self.blobs: BlobStore = FolderBlobs(settings.blobs)
         self.secrets = SecretStore(self.database, data / "secret.key")
         self.secrets.settle()
+        self.glossaries = GlossaryStore(self.database)
         self.store = JobStore(self.database)
         self.hub = Hub()
         self.cleaner = Cleaner(

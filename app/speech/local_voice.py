@@ -41,6 +41,7 @@ class LocalVoice:
 
     name = NAME
     needs_key = False
+    takes_phonemes = True
     speeds = SpeedLimits(
         max(NeuralVoices.speeds.min, EspeakVoice.speeds.min), min(NeuralVoices.speeds.max, EspeakVoice.speeds.max)
     )

@@ -205,7 +205,8 @@ class SpeechRequest(msgspec.Struct, frozen=True):
     """One line to speak. `previous_text` and `next_text` are its neighbours, for engines that use them for intonation.
 
     `key` is the person's API key for this engine when one came with the request, else None: the engine's own is used.
-    It is never logged.
+    It is never logged. `phonemes` are words of the text with espeak-ng's signs for their sound; only a voice that
+    `takes_phonemes` gets any.
     """
 
     voice: str
@@ -216,6 +217,7 @@ class SpeechRequest(msgspec.Struct, frozen=True):
     previous_text: str
     next_text: str
     key: str | None
+    phonemes: tuple[tuple[str, str], ...] = ()
 
 
 class Spoken(msgspec.Struct, frozen=True):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from app.domain.errors import DubError
+from app.domain.glossary import replaced
 from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.problems.lines import TEXT_INVALID, TEXT_TOO_LONG
 
@@ -22,3 +25,10 @@ def speakable(text: str) -> str:
     if not any(c.isalnum() for c in text):
         raise DubError(TEXT_INVALID, "There is nothing to speak in it.")
     return text
+
+
+def with_phonemes(text: str, phonemes: Sequence[tuple[str, str]]) -> str:
+    """The text with espeak-ng's signs, in double brackets, in place of words. Brackets of the text's own are none."""
+    if not phonemes:
+        return text
+    return replaced(text.replace("[[", "[ ["), [(words, f"[[{signs}]]") for words, signs in phonemes])

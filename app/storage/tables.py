@@ -114,6 +114,14 @@ undos = Table(  # a job's last change of many lines at once, to be taken back as
     Column("made_at", Float, nullable=False),
 )
 
+glossaries = Table(  # that the operator keeps, to be chosen for jobs
+    "glossaries",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("terms", PackedJson, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)
+
 stages = Table(  # finished stages: the output and the hash of the inputs that made it
     "stages",
     metadata,

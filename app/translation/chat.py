@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from app.domain.dub_options import Formality
 from app.domain.errors import DubError
 from app.domain.problems.translation import TRANSLATION_FAILED, TRANSLATOR_UNAVAILABLE
 from app.translation.ports import TranslationRequest, TranslatorState, Wordings
@@ -18,6 +19,11 @@ Give exactly one entry for each of `lines`, with its id. `before` and `after` ar
 `text` is a natural spoken translation that keeps the whole meaning. `short` says the same in fewer words. Both should
 have at most `max` characters. Keep names, negations, and numbers (as digits). No notes, no quotation marks around a
 line, no line breaks. Where a line has `wrong`, an earlier answer was refused for that reason."""
+_GLOSSARY: Final = "\nWhere a line has a term of `glossary`, write it as given there, inflected if it must be."
+_FORMALITY: Final = {
+    Formality.FORMAL: "\nPeople address each other formally (usted, vous, Sie).",
+    Formality.INFORMAL: "\nPeople address each other informally (tú, tu, du).",
+}
 _SCHEMA: Final = {
     "type": "object",
     "properties": {
@@ -142,9 +148,18 @@ def messages(request: TranslationRequest) -> list[dict[str, str]]:
         | ({"wrong": line.complaint} if line.complaint else {})
         for line in request.lines
     ]
-    asked = {"before": request.before, "lines": lines, "after": request.after}
+    wishes = request.wishes
+    texts = "\n".join(line.text for line in request.lines)
+    glossary = {each.term: each.wanted for each in wishes.of(texts).terms}
+    asked: dict[str, Any] = {"before": request.before, "lines": lines, "after": request.after}
+    rules = _RULES.format(target=request.target, source=source) + _FORMALITY.get(wishes.formality, "")
+    if wishes.style:
+        rules += f"\nStyle: {' '.join(wishes.style.split())}"
+    if glossary:
+        rules += _GLOSSARY
+        asked["glossary"] = glossary
     return [
-        {"role": "system", "content": _RULES.format(target=request.target, source=source)},
+        {"role": "system", "content": rules},
         {"role": "user", "content": msgspec.json.encode(asked).decode()},
     ]
 

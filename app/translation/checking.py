@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
+from app.domain.glossary import Term, within
+
 # Characters that a voice speaks in a second at its natural pace: dictation rates, rounded. Others are taken as 14.5.
 _RATES: Final = {"en": 15.5, "es": 16.0, "fr": 16.0, "de": 15.0, "it": 15.5, "pt": 15.5, "nl": 15.0, "pl": 14.5}
 _DENSE_RATES: Final = {"ja": 7.5, "zh": 4.7, "ko": 6.5}
@@ -14,6 +16,42 @@ _RATE: Final = 14.5
 SLOWEST: Final = 0.9  # of natural pace
 FASTEST: Final = 1.2
 
+_NAME: Final = re.compile(r"(?<=[\w,;] )[A-Z\u00c0-\u00de][a-z\u00df-\u00ff]{2,}")  # not at a sentence's beginning
+_NO_NAMES: Final = frozenset(  # English writes these with a capital, other languages do not, or in their own words
+    [
+        "Monday",
+        "Tuesday",
+        "Wednesday",
+        "Thursday",
+        "Friday",
+        "Saturday",
+        "Sunday",
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+        "English",
+        "French",
+        "German",
+        "Spanish",
+        "Italian",
+        "God",
+        "Mister",
+        "Miss",
+        "Mum",
+        "Dad",
+        "Mom",
+        "Sir",
+    ]
+)
 _DIGITS: Final = re.compile(r"\d+")
 _GROUPED: Final = re.compile(r"(?<=\d)[.,' \u00a0\u202f](?=\d{3}(?!\d))")
 _NOTE: Final = re.compile(r"\s*[(\[]?\s*(note|translation|translated|here is|here's)\b.{0,40}:", re.IGNORECASE)
@@ -57,7 +95,7 @@ def best(wordings: Sequence[str], most_characters: int) -> str:
     return min(wordings, key=away)
 
 
-def fault(source: str, text: str, source_language: str | None, target: str) -> str:
+def fault(source: str, text: str, source_language: str | None, target: str, terms: Sequence[Term] = ()) -> str:
     """Why this cannot be the line's translation, for the translator to read; "" where it can."""
     if not text.strip():
         return "It is empty."
@@ -75,7 +113,40 @@ def fault(source: str, text: str, source_language: str | None, target: str) -> s
         return f"The number {lost[0]} is lost; write it in digits."
     if negation_lost(source, text, source_language, target):
         return "A negation is lost."
+    if missing := next((each for each in terms if within(each.term, source) and not _has(each, text)), None):
+        return f"The glossary's term “{missing.term}” is lost; write “{missing.wanted}”."
     return ""
+
+
+def _has(term: Term, text: str) -> bool:
+    """Whether what is wanted is there: a term that is kept as it is written, a translation in any inflection that keeps
+    the beginnings of its words."""
+    if term.keep:
+        return within(term.wanted, text)
+    there = text.casefold()
+    return all(word[: max(4, len(word) - 2)] in there for word in term.wanted.casefold().split())
+
+
+def name_lost(source: str, text: str, source_language: str | None) -> str:
+    """A name of the source that is nowhere in the translation, "" without. Names are words with a capital inside a
+    sentence; only their beginnings are compared, as Londres is London. German writes every noun so: it is not
+    looked at, nor is a translation in other letters."""
+    if (source_language or "").partition("-")[0].lower() in ("", "de", "lb") or not _latin(text):
+        return ""
+    there = _plain_letters(text)
+    names = (found[0] for found in _NAME.finditer(source) if found[0] not in _NO_NAMES)
+    return next((name for name in names if _plain_letters(name)[:3] not in there), "")
+
+
+def _latin(text: str) -> bool:
+    letters = [character for character in text if character.isalpha()]
+    return bool(letters) and all(character < "\u0250" for character in letters)
+
+
+def _plain_letters(text: str) -> str:
+    """In small letters without accents."""
+    split = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(character for character in split if not unicodedata.combining(character))
 
 
 def negation_lost(source: str, text: str, source_language: str | None, target: str) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import html
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from app.domain.dub_options import Formality
 from app.domain.errors import DubError
+from app.domain.glossary import Term, replaced
 from app.domain.problems.translation import TRANSLATION_FAILED, TRANSLATOR_KEY_MISSING
 from app.translation.ports import TranslationRequest, TranslatorState, Wordings
 from app.translation.service import Refusal, Service
@@ -13,6 +17,8 @@ from app.translation.service import Refusal, Service
 _DEADLINE_S: Final = 60.0
 _PAID, _FREE = "https://api.deepl.com", "https://api-free.deepl.com"
 _REMEDY: Final = "Enter the key in the settings or set DEEPL_API_KEY."
+_TAG: Final = "x"
+_FORMALITY: Final = {Formality.FORMAL: "more", Formality.INFORMAL: "less"}
 _VARIANTS: Final = {"EN": "EN-US", "PT": "PT-BR", "ZH": "ZH-HANS"}  # a target needs one
 
 
@@ -42,12 +48,17 @@ class DeepL:
         if not key:
             raise DubError(TRANSLATOR_KEY_MISSING, _REMEDY)
         target = request.target.upper()
+        fixed = request.wishes.terms
         body: dict[str, Any] = {
-            "text": [line.text for line in request.lines],
+            "text": [_fixed(line.text, fixed) if fixed else line.text for line in request.lines],
             "target_lang": _VARIANTS.get(target, target),
             "split_sentences": "0",
             "context": " ".join((*request.before, *request.after)),
         }
+        if fixed:
+            body |= {"tag_handling": "xml", "ignore_tags": [_TAG]}
+        if request.wishes.formality is not Formality.DEFAULT:  # ignored for a language that has none
+            body["formality"] = f"prefer_{_FORMALITY[request.wishes.formality]}"
         if request.source:
             body["source_lang"] = request.source.partition("-")[0].upper()
         host = self._url or (_FREE if key.endswith(":fx") else _PAID)
@@ -60,4 +71,21 @@ class DeepL:
         if not isinstance(found, list) or len(found) != len(request.lines):
             raise DubError(TRANSLATION_FAILED, "Its answer was not understood.", retryable=True)
         texts = [one.get("text") if isinstance(one, dict) else None for one in found]
-        return {line.number: (text,) for line, text in zip(request.lines, texts, strict=True) if isinstance(text, str)}
+        return {
+            line.number: (_plain(text) if fixed else text,)
+            for line, text in zip(request.lines, texts, strict=True)
+            if isinstance(text, str)
+        }
+
+
+def _fixed(text: str, terms: Sequence[Term]) -> str:
+    """The text as XML, with every term as it is to be written, in a tag that is left as it is."""
+    pairs = [
+        (html.escape(each.term, quote=False), f"<{_TAG}>{html.escape(each.wanted, quote=False)}</{_TAG}>")
+        for each in terms
+    ]
+    return replaced(html.escape(text, quote=False), pairs)
+
+
+def _plain(text: str) -> str:
+    return html.unescape(re.sub(rf"</?{_TAG}>", "", text))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from app.domain.errors import DubError
+from app.domain.glossary import replaced
 from app.domain.problems.translation import TRANSLATION_FAILED, TRANSLATOR_UNAVAILABLE
 from app.translation.ports import TranslationRequest, TranslatorState, Wordings
 from app.translation.service import Refusal, Service
@@ -37,9 +38,10 @@ class LibreTranslate:
     async def translate(self, request: TranslationRequest) -> Wordings:
         if not (state := self.state()).available:
             raise DubError(TRANSLATOR_UNAVAILABLE, f"{state.reason} {state.remedy}")
-        key = request.key or self._key()
+        key, terms = request.key or self._key(), request.wishes.terms
         body: dict[str, Any] = {
-            "q": [line.text for line in request.lines],
+            # a word that it does not know is mostly left as it is; what is lost is refused afterwards
+            "q": [replaced(line.text, [(each.term, each.wanted) for each in terms]) for line in request.lines],
             "source": request.source.partition("-")[0] if request.source else "auto",
             "target": request.target.partition("-")[0],
             "format": "text",

@@ -5,9 +5,12 @@ An engine sends one request to one service. It knows nothing of jobs or files. E
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
+
+from app.domain.dub_options import Formality
+from app.domain.glossary import Term, within
 
 
 class LineToTranslate(msgspec.Struct, frozen=True):
@@ -20,6 +23,22 @@ class LineToTranslate(msgspec.Struct, frozen=True):
     complaint: str = ""
 
 
+class Wishes(msgspec.Struct, frozen=True):
+    """What a person wants of a translation. `terms` are those of the glossary that it has to know."""
+
+    terms: tuple[Term, ...] = ()
+    formality: Formality = Formality.DEFAULT
+    style: str = ""
+
+    def parts(self) -> list[Any]:
+        """As parts of a hash; none where nothing is wished."""
+        return [] if self == Wishes() else [self.terms, self.formality, self.style]
+
+    def of(self, text: str) -> Wishes:
+        """Those that matter to one line."""
+        return msgspec.structs.replace(self, terms=tuple(each for each in self.terms if within(each.term, text)))
+
+
 class TranslationRequest(msgspec.Struct, frozen=True):
     """Lines to translate. `before` and `after` are the texts of the neighbours, for context. Languages are ISO 639-1;
     `source` is None when it is not known. `key` is an API key that came with the request; it is never logged."""
@@ -30,6 +49,7 @@ class TranslationRequest(msgspec.Struct, frozen=True):
     source: str | None
     target: str
     key: str | None = None
+    wishes: Wishes = Wishes()
 
 
 # The wordings of each line by its number, the fullest first. A line that was not answered, or twice, is missing.

@@ -21,6 +21,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
 from tests.doubles.http import Reply, Request, Server
 
@@ -215,6 +217,15 @@ class Double:
             begun[0]["answered"] = True
             await reply.whole(200, {"translatedText": [word_by_word(text, self.verbosity) for text in body["q"]]})
 
+    def _tagged(self, text: str, ignored: list[str]) -> str:
+        """The text with what stands outside of the tags translated, as XML."""
+        root = ElementTree.fromstring(f"<r>{text}</r>")  # noqa: S314 - what we sent
+        parts = [escape(word_by_word(root.text or ""))]
+        for tag in root:
+            kept = tag.text or "" if tag.tag in ignored else word_by_word(tag.text or "")
+            parts.append(f"<{tag.tag}>{escape(kept)}</{tag.tag}>{escape(word_by_word(tag.tail or ''))}")
+        return "".join(parts)
+
     async def _deepl(self, request: Request, reply: Reply) -> None:
         body = request.json()
         if request.headers.get("authorization") != f"DeepL-Auth-Key {DEEPL_KEY}":
@@ -223,12 +234,25 @@ class Double:
             return await self._refuse(reply, 413, "more than 128 KiB")
         if not 1 <= len(body["text"]) <= 50 or not re.fullmatch("[A-Z]{2}(-[A-Z]{2,4})?", body["target_lang"]):
             return await self._refuse(reply, 400, "too many texts, or no language")
-        if set(body) - {"text", "target_lang", "source_lang", "context", "split_sentences"}:
+        tags = {"tag_handling", "ignore_tags"}
+        if set(body) - {"text", "target_lang", "source_lang", "context", "split_sentences", "formality", *tags}:
             return await self._refuse(reply, 400, f"unknown fields {sorted(body)}")
+        if body.get("formality", "default") not in ("default", "more", "less", "prefer_more", "prefer_less"):
+            return await self._refuse(reply, 400, "no such formality")
+        if body.get("tag_handling", "xml") != "xml" or (tags & set(body)) not in (set(), tags):
+            return await self._refuse(reply, 400, "tag_handling")
         begun = await self._begin(request, reply, body["text"])
         if begun is not None:
             begun[0]["answered"] = True
-            found = [{"detected_source_language": "EN", "text": word_by_word(t, self.verbosity)} for t in body["text"]]
+            try:
+                ignored = body.get("ignore_tags")
+                told = [
+                    word_by_word(text, self.verbosity) if ignored is None else self._tagged(text, ignored)
+                    for text in body["text"]
+                ]
+            except ElementTree.ParseError:
+                return await self._refuse(reply, 400, "Tag handling parsing failed")
+            found = [{"detected_source_language": "EN", "text": text} for text in told]
             await reply.whole(200, {"translations": found})
 
 

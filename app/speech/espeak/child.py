@@ -1,7 +1,7 @@
 """Runs espeak-ng through ctypes in its own process. A script with the standard library only: it starts in 20 ms.
 
 One JSON line on stdin is the request: {"libraries": [[library, data folder or ""], ...], "do": "list"}, or "do":
-"speak" with "voice", "text" and "rate" (words per minute).
+"speak" with "voice", "text", "rate" (words per minute) and "phonemes" (whether the text has [[phonemes]]).
 The answer is one JSON line, for "speak" followed by s16le mono PCM. {"error": ...} instead: "no_library", "no_voice",
 "no_sound" or "failed".
 """
@@ -17,7 +17,8 @@ from pathlib import Path
 _SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: samples go to the callback, no sound device is opened
 _DONT_EXIT = 0x8000
 _RATE = 1
-_UTF8 = 1  # no SSML (0x10) and no [[phonemes]] (0x100): the text is spoken as it stands
+_UTF8 = 1  # no SSML (0x10): the text is spoken as it stands
+_PHONEMES = 0x100  # [[phonemes]] in the text; only where the request says so
 _LONGEST_PATH = 120  # espeak-ng keeps its data path in 160 bytes
 
 
@@ -115,7 +116,7 @@ def listing(library: ctypes.CDLL) -> dict[str, object]:
     }
 
 
-def speak(library: ctypes.CDLL, voice: str, text: str, rate: int) -> bytes:
+def speak(library: ctypes.CDLL, voice: str, text: str, rate: int, phonemes: bool) -> bytes:
     pcm = bytearray()
 
     def take(samples: "ctypes._Pointer[ctypes.c_short]", count: int, _events: object) -> int:
@@ -129,7 +130,12 @@ def speak(library: ctypes.CDLL, voice: str, text: str, rate: int) -> bytes:
         raise EspeakFailure("no_voice")
     library.espeak_SetParameter(_RATE, rate, 0)
     encoded = text.encode() + b"\0"
-    if library.espeak_Synth(encoded, ctypes.c_size_t(len(encoded)), 0, 0, 0, _UTF8, None, None) != 0:
+    if (
+        library.espeak_Synth(
+            encoded, ctypes.c_size_t(len(encoded)), 0, 0, 0, _UTF8 | (_PHONEMES if phonemes else 0), None, None
+        )
+        != 0
+    ):
         raise EspeakFailure("failed")
     library.espeak_Synchronize()
     if not any(pcm):
@@ -145,7 +151,7 @@ def main() -> None:
             if request["do"] == "list":
                 answer = listing(library)
             else:
-                pcm = speak(library, request["voice"], request["text"], request["rate"])
+                pcm = speak(library, request["voice"], request["text"], request["rate"], request["phonemes"])
                 answer = {"rate_hz": rate_hz}
     except EspeakFailure as failure:
         answer = {"error": str(failure)}

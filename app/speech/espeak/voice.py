@@ -29,7 +29,7 @@ from app.speech.ports import (
     Spoken,
     VoiceInfo,
 )
-from app.speech.spoken_text import clean, speakable
+from app.speech.spoken_text import clean, speakable, with_phonemes
 from app.system.children import child
 
 AUTO: Final = "auto"
@@ -65,6 +65,7 @@ class EspeakVoice:
 
     name = "espeak"
     needs_key = False
+    takes_phonemes = True
     speeds = SpeedLimits(0.7, 1.2)  # it could go further: 80 to 450 words a minute
     paces = SpeedLimits(0.7, 1.6)
     cost_unit: CostUnit | None = None
@@ -122,17 +123,26 @@ class EspeakVoice:
     def fingerprint(self, request: SpeechRequest) -> str:
         language = (request.language or "") if request.voice.startswith(AUTO) else ""
         library = Path(os.path.realpath(self._libraries[0][0])).name if self._libraries else ""
-        return json.dumps([self.name, library, request.voice, language, _rate(request.speed), clean(request.text)])
+        text = with_phonemes(clean(request.text), request.phonemes)
+        signs = ["signs"] if request.phonemes else []
+        return json.dumps([self.name, library, request.voice, language, _rate(request.speed), text, *signs])
 
     async def limit(self, request: SpeechRequest) -> int:
         return self._gate.width
 
     async def speak(self, request: SpeechRequest, answer: Answer | None = None) -> Spoken:
         voice = _resolve(await self._catalogue(), request)
-        text = speakable(request.text)
+        text = with_phonemes(speakable(request.text), request.phonemes)
         async with self._gate.hold():
             told, pcm = await self._ask(
-                {"do": "speak", "voice": voice, "text": text, "rate": _rate(request.speed)}, limit_s=30 + len(text) / 20
+                {
+                    "do": "speak",
+                    "voice": voice,
+                    "text": text,
+                    "rate": _rate(request.speed),
+                    "phonemes": bool(request.phonemes),
+                },
+                limit_s=30 + len(text) / 20,
             )
         return Spoken(pcm, told["rate_hz"], request.speed, 0.0)
 

@@ -35,6 +35,7 @@ class Request(msgspec.Struct, frozen=True):
     text: str
     speed: float
     threads: int
+    phonemes: bool = False
 
 
 class SpeechFailure(Exception):
@@ -62,6 +63,7 @@ class _Speaker:
 
     def say(self, phonemizer: Phonemizer, request: Request) -> tuple[int, Sound]:
         """The rate in Hz, and mono sound of -1..1. Sentences are spoken one by one: no model hears a whole chapter."""
+        phonemizer.take_signs(request.phonemes)
         rate_hz = kokoro.RATE_HZ if self._config is None else self._config.audio.sample_rate
         spoken: list[Sound] = []
         for feed in self._feeds(phonemizer, request):

@@ -32,7 +32,7 @@ from app.speech.ports import (
     Spoken,
     VoiceInfo,
 )
-from app.speech.spoken_text import clean, speakable
+from app.speech.spoken_text import clean, speakable, with_phonemes
 from app.system.oom import oom_kills
 
 AUTO: Final = "auto"
@@ -50,6 +50,7 @@ class NeuralVoices:
 
     name = "neural"
     needs_key = False
+    takes_phonemes = True
     speeds = SpeedLimits(0.7, 1.5)
     cost_unit: CostUnit | None = None
 
@@ -109,14 +110,16 @@ class NeuralVoices:
         speed = round(voice.asked_speed(request.speed), 3)
         sums = [file.sha256 or _size_and_time(self._files.folder / file.file) for file in voice.files]
         library = Path(os.path.realpath(self._libraries[0][0])).name
-        return json.dumps([self.name, _VERSION, library, voice.id, sums, speed, clean(request.text)])
+        text = with_phonemes(clean(request.text), request.phonemes)
+        signs = ["signs"] if request.phonemes else []
+        return json.dumps([self.name, _VERSION, library, voice.id, sums, speed, text, *signs])
 
     async def limit(self, request: SpeechRequest) -> int:
         return self._width
 
     async def speak(self, request: SpeechRequest, answer: Answer | None = None) -> Spoken:
         voice = await asyncio.to_thread(self._find, request)
-        text = speakable(request.text)
+        text = with_phonemes(speakable(request.text), request.phonemes)
         paths = await self._fetch(voice, lambda _message: None)
         asked = {
             "libraries": self._libraries,
@@ -124,6 +127,7 @@ class NeuralVoices:
             "style": str(paths[1]) if voice.family == "kokoro" else "",
             "language": voice.language,
             "text": text,
+            "phonemes": bool(request.phonemes),
             "speed": round(voice.asked_speed(request.speed), 3),
             "threads": self._threads,
         }

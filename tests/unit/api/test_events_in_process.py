@@ -119,7 +119,7 @@ async def test_the_list_comes_with_whole_jobs_where_these_are_asked_for() -> Non
     message = await peer.message()
     assert (message["type"], [job["options"] for job in message["jobs"]], message["total"]) == (
         "library",
-        [msgspec.to_builtins(JOB.options)],
+        [msgspec.json.decode(msgspec.json.encode(JOB.options))],
         1,
     )
     await peer.leave()

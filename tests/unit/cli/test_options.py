@@ -21,11 +21,13 @@ from app.domain.dub_options import (
     BurnSize,
     Container,
     DubOptions,
+    Formality,
     JoinShortCues,
     Separate,
     Task,
     changed,
 )
+from app.domain.glossary import Term
 from app.system import exit_status
 from tests.unit.cli.test_dub import LINES, run
 from tests.unit.media.samples import sample
@@ -60,6 +62,7 @@ def options(tmp_path: Path, *typed: str) -> DubOptions:
         ("burn_position", BurnPosition),
         ("task", Task),
         ("join_short_cues", JoinShortCues),
+        ("formality", Formality),
     ],
 )
 def test_the_command_line_offers_what_there_is(option: str, kind: type[StrEnum]) -> None:
@@ -103,6 +106,10 @@ def test_everything_typed_arrives(tmp_path: Path) -> None:
     }
     assert made == changed(options(tmp_path), **typed)
     assert options(tmp_path, "--loudness", "off").mix.loudness_lufs is None
+    (tmp_path / "terms.csv").write_text("term,say\nAda,Eyda\n")
+    wished = options(tmp_path, "--glossary", str(tmp_path / "terms.csv"), "--formality", "formal", "--style", "dry")
+    assert wished.glossary.terms == (Term("Ada", say="Eyda"),)
+    assert (wished.translation.formality, wished.translation.style) == (Formality.FORMAL, "dry")
 
 
 def test_a_container_that_cannot_hold_the_picture_is_status_3_before_anything_is_decoded(tmp_path: Path) -> None:

@@ -84,7 +84,8 @@ def test_every_option_can_be_asked_for_in_its_group_and_by_its_old_name(group: s
 def test_options_from_before_there_were_groups_are_read() -> None:
     options = from_row(FLAT)
     stored = {name: value for row in to_row(options).values() for name, value in row.items() if name != "version"}
-    assert stored == FLAT | {"translator": "", "separate": "auto", "align_phrases": False, "speakers": "auto"}
+    later = {"translator": "", "separate": "auto", "align_phrases": False, "speakers": "auto"}
+    assert stored == FLAT | later | {"formality": "default", "style": "", "terms": ()}
     first = from_row(FIRST)
     assert first == changed(DubOptions(), **FIRST | {"task": Task.TRANSCRIBE, "background": Background.KEEP})
     assert first.mix.loudness_lufs == -16.0, "what came later has its default"

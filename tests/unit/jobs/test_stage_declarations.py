@@ -19,10 +19,12 @@ from app.domain.dub_options import (
     BurnSize,
     Container,
     DubOptions,
+    Formality,
     JoinShortCues,
     Separate,
     Task,
 )
+from app.domain.glossary import Term
 from app.domain.job import Phase
 from app.domain.media import Artifact, ArtifactKind, AudioStream, MediaInfo
 from app.domain.segment import Clip, Placement, Segment
@@ -61,6 +63,8 @@ VALUES: dict[str, Any] = {
     "join_short_cues": JoinShortCues.ON,
     "subtitle_encoding": "cp1252",
     "speakers": 3,
+    "formality": Formality.FORMAL,
+    "terms": (Term("Hello", translation="Hola", say="Helloh"),),
 }
 # Options that decide something only where another one lets them.
 BASES: list[dict[str, Any]] = [

@@ -24,6 +24,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/glossaries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListGlossaries
+         * @description The kept glossaries with their terms, by name.
+         */
+        get: operations["listGlossaries"];
+        put?: never;
+        /**
+         * ReadGlossaryFile
+         * @description Read a CSV or TSV file, which is the body (`application/octet-stream`). Nothing is kept.
+         */
+        post: operations["readGlossaryFile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/glossaries/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * PutGlossary
+         * @description Keep a glossary, in place of one of the same name. Jobs that were made with it keep their terms.
+         */
+        put: operations["putGlossary"];
+        post?: never;
+        /**
+         * DeleteGlossary
+         * @description Delete a kept glossary. Jobs that were made with it keep their terms.
+         */
+        delete: operations["deleteGlossary"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs": {
         parameters: {
             query?: never;
@@ -172,6 +220,26 @@ export interface paths {
          *     contents.
          */
         get: operations["exportJob"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/glossary/suggestions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * SuggestTerms
+         * @description Names and terms of a job's lines that are not in its glossary, the likeliest first.
+         */
+        get: operations["suggestTerms"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1180,6 +1248,7 @@ export interface components {
         };
         /** DubOptions */
         DubOptions: {
+            glossary: components["schemas"]["GlossaryOptions"];
             later?: {
                 [key: string]: unknown;
             };
@@ -1246,6 +1315,38 @@ export interface components {
          * @enum {string}
          */
         Flag: "shorten" | "late";
+        /**
+         * Formality
+         * @description How people are addressed in the translation, where its language has several ways.
+         * @default default
+         * @enum {string}
+         */
+        Formality: "default" | "formal" | "informal";
+        /** GlossaryBody */
+        GlossaryBody: {
+            terms: components["schemas"]["Term"][];
+        };
+        /**
+         * GlossaryOptions
+         * @default {
+         *       "terms": [],
+         *       "version": 1
+         *     }
+         */
+        GlossaryOptions: {
+            later?: {
+                [key: string]: unknown;
+            };
+            /** @default [] */
+            terms: components["schemas"]["Term"][];
+            /** @default 1 */
+            version: number;
+        };
+        /** GlossaryPatch */
+        GlossaryPatch: {
+            terms?: components["schemas"]["Term"][];
+            version?: 1;
+        };
         /** HealthReport */
         HealthReport: {
             checks: components["schemas"]["Check"][];
@@ -1382,6 +1483,12 @@ export interface components {
         Joined: {
             cues: number;
             lines: number;
+        };
+        /** KeptGlossary */
+        KeptGlossary: {
+            name: string;
+            terms: components["schemas"]["Term"][];
+            updated_at: number;
         };
         /** KeyEntry */
         KeyEntry: {
@@ -1639,6 +1746,9 @@ export interface components {
             /** @deprecated */
             duck_release_s?: number;
             /** @deprecated */
+            formality?: components["schemas"]["Formality"];
+            glossary?: components["schemas"]["GlossaryPatch"];
+            /** @deprecated */
             hardware_encoder?: boolean;
             /** @deprecated */
             join_short_cues?: components["schemas"]["JoinShortCues"];
@@ -1668,11 +1778,15 @@ export interface components {
             /** @deprecated */
             speed?: number;
             /** @deprecated */
+            style?: string;
+            /** @deprecated */
             subtitle_encoding?: string | null;
             /** @deprecated */
             target_language?: string | null;
             /** @deprecated */
             task?: components["schemas"]["Task"];
+            /** @deprecated */
+            terms?: components["schemas"]["Term"][];
             timing?: components["schemas"]["TimingPatch"];
             translation?: components["schemas"]["TranslationPatch"];
             /** @deprecated */
@@ -2053,6 +2167,12 @@ export interface components {
             rolling: boolean;
             sample: string;
         };
+        /** Suggestion */
+        Suggestion: {
+            count: number;
+            line: string;
+            term: string;
+        };
         /**
          * Task
          * @description What recognition writes: the spoken words, or (Whisper's own) an English translation of them.
@@ -2060,6 +2180,18 @@ export interface components {
          * @enum {string}
          */
         Task: "transcribe" | "translate";
+        /** Term */
+        Term: {
+            /** @default false */
+            keep?: boolean;
+            /** @default  */
+            phonemes?: string;
+            /** @default  */
+            say?: string;
+            term: string;
+            /** @default  */
+            translation?: string;
+        };
         /**
          * TimingOptions
          * @default {
@@ -2115,15 +2247,20 @@ export interface components {
         /**
          * TranslationOptions
          * @default {
+         *       "formality": "default",
+         *       "style": "",
          *       "target_language": null,
          *       "translator": "",
          *       "version": 1
          *     }
          */
         TranslationOptions: {
+            formality: components["schemas"]["Formality"];
             later?: {
                 [key: string]: unknown;
             };
+            /** @default  */
+            style: string;
             target_language: string | null;
             /** @default  */
             translator: string;
@@ -2132,6 +2269,8 @@ export interface components {
         };
         /** TranslationPatch */
         TranslationPatch: {
+            formality?: components["schemas"]["Formality"];
+            style?: string;
             target_language?: string | null;
             translator?: string;
             version?: 1;
@@ -2279,6 +2418,188 @@ export interface operations {
             };
             /** @description A problem. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    listGlossaries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptGlossary"][];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    readGlossaryFile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GlossaryBody"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    putGlossary: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of a glossary. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GlossaryBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptGlossary"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    deleteGlossary: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of a glossary. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2932,6 +3253,46 @@ export interface operations {
                 };
                 content: {
                     "application/x-tar": unknown;
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    suggestTerms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Suggestion"][];
                 };
             };
             /** @description A problem. */
