@@ -1,4 +1,4 @@
-"""Copies the samples of MP4 files into one MP4, in pieces of which a kill loses the last one.
+"""Copies the samples of MP4 files into one MP4 or Matroska, in pieces of which a kill loses the last one.
 
 FFmpeg holds the index of every file that it reads or writes in memory, and a copy that it has begun it cannot take up
 again. So it only writes the headers here: it is given outlines, which have the headers of the files and one sample of
@@ -25,21 +25,33 @@ from app.system.durable_files import Durable, move
 
 log = logging.getLogger(__name__)
 
-_FILE: Final = "joined.mp4"
+_FILE: Final = "joined"
 _POSITION: Final = "position"
+_CONTAINERS: Final = {".mp4": Container.MP4, ".mkv": Container.MKV}
+# Codecs whose samples are the same in both containers (None: all that the container takes).
+_UNCHANGED: Final = {Container.MP4: None, Container.MKV: frozenset({"h264", "hevc", "av1", "vp9"})}
+# What the tables of an MP4 say, and Matroska has no place for: where in a group of pictures the film begins.
+_SAID_BY_TABLES: Final = {Container.MP4: (None, Obstacle.START), Container.MKV: (None,)}
 
 
 def is_possible(request: MuxRequest) -> bool:
     """Whether all that is copied are MP4 files, and is copied unchanged."""
-    video, takes = request.info.video, containers.AUDIO[Container.MP4]
-    if request.out.suffix != ".mp4" or video is None:
+    video, container = request.info.video, _CONTAINERS.get(request.out.suffix)
+    if container is None or video is None:
         return False
-    if request.burned is None and (video.obstacle not in (None, Obstacle.START) or video.codec == "mpeg4"):
-        return False
+    if request.burned is None:
+        takes = _UNCHANGED[container]
+        if video.obstacle not in (None, *_SAID_BY_TABLES[container]) or (
+            takes is not None and video.codec not in takes
+        ):
+            return False
+        if container is Container.MP4 and video.codec == "mpeg4":
+            return False
+    sounds = containers.AUDIO[Container.MP4]
     return (
         request.info.format.startswith("mov")
-        and all(dub.path.suffix == ".m4a" and dub.codec in takes for dub in request.dubs)
-        and (request.original is None or request.original.codec in takes)
+        and all(dub.path.suffix == ".m4a" and dub.codec in sounds for dub in request.dubs)
+        and (request.original is None or request.original.codec in sounds)
     )
 
 
@@ -56,7 +68,7 @@ async def outlined(request: MuxRequest) -> MuxRequest | None:
         source=files[request.source],
         dubs=tuple(msgspec.structs.replace(dub, path=files[dub.path]) for dub in request.dubs),
         burned=files[request.burned] if request.burned is not None else None,
-        out=request.work / "headers.mp4",
+        out=request.work / f"headers{request.out.suffix}",
     )
 
 
@@ -67,7 +79,7 @@ async def join(
     must do it. Raises disk_full, media_limit."""
     folder = request.pieces or request.work
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    out = folder / _FILE
+    out = folder / f"{_FILE}{request.out.suffix}"
     asked = JoinTracksRequest(str(headers), request.duration_s, _tracks(request), str(out), str(folder / _POSITION))
     joined = await run_task("join_tracks", asked, TablesRead, report=report, limits=request.limits)
     if joined.unsuitable is not None:

@@ -11,6 +11,7 @@ import msgspec
 
 from app.dubbing.mixing.cache_file import load, store
 from app.dubbing.worker.tasks import JoinedTrack, JoinTracksRequest, OutlineRequest, TablesRead
+from app.media.mkv_join import MatroskaJoin
 from app.media.mp4_join import Join, Position, Source
 from app.media.mp4_movie import Movie, is_plain
 from app.media.mp4_outline import first_sample, write_outline
@@ -40,22 +41,27 @@ def join_tracks_task(request: JoinTracksRequest, report: Callable[[float], None]
     found = msgspec.json.decode(data, type=Position) if data is not None else None
     with contextlib.ExitStack() as opened:
         try:
-            movies: dict[str, Movie] = {}
-            for path in {request.frame, *(track.path for track in request.tracks)}:
-                movies[path] = opened.enter_context(Movie(Path(path)))
-            frame = movies[request.frame]
-            sources = [_source(movies[track.path], track) for track in request.tracks]
-            for source, header in zip(sources, frame.tracks, strict=False):
-                if first_sample(source.movie, source.track) != first_sample(frame, header):
-                    raise UnsuitableError("FFmpeg has copied another sample")
-            sources += [Source(frame, track, keeps_description=True) for track in frame.tracks[len(sources) :]]
-            join = Join(frame, sources)
+            join = _join(request, opened)
             if abs(join.length_s - request.duration_s) > _MOST_OFF_S:
                 raise UnsuitableError(f"the tables last {join.length_s:.1f} s")
             join.write(Path(request.out), found, report, lambda reached: store(position, msgspec.json.encode(reached)))
         except UnsuitableError as error:
             return TablesRead(str(error))
     return TablesRead()
+
+
+def _join(request: JoinTracksRequest, opened: contextlib.ExitStack) -> Join | MatroskaJoin:
+    movies = {path: opened.enter_context(Movie(Path(path))) for path in {track.path for track in request.tracks}}
+    sources = [_source(movies[track.path], track) for track in request.tracks]
+    frame_path = Path(request.frame)
+    if frame_path.suffix != ".mp4":
+        return MatroskaJoin(frame_path, sources)
+    frame = opened.enter_context(Movie(frame_path))
+    for source, header in zip(sources, frame.tracks, strict=False):
+        if first_sample(source.movie, source.track) != first_sample(frame, header):
+            raise UnsuitableError("FFmpeg has copied another sample")
+    sources += [Source(frame, track, keeps_description=True) for track in frame.tracks[len(sources) :]]
+    return Join(frame, sources)
 
 
 def _source(movie: Movie, wanted: JoinedTrack) -> Source:
