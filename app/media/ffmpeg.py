@@ -52,6 +52,7 @@ class Command(msgspec.Struct, frozen=True):
 
     `tail` are further options after the output (a second, null output). `duration_s` is what progress is measured
     against. `pieces`: the output is a pattern of many files, which appear one by one and stay whatever happens.
+    `appends`: it is written behind what the file has, as a stream that is never sought in, and stays whatever happens.
     """
 
     inputs: tuple[Input, ...]
@@ -61,6 +62,12 @@ class Command(msgspec.Struct, frozen=True):
     duration_s: float
     tail: tuple[str, ...] = ()
     pieces: bool = False
+    appends: bool = False
+
+    @property
+    def stays(self) -> bool:
+        """Whether what a failed run has written is of use."""
+        return self.pieces or self.appends
 
 
 class ToolOutput(msgspec.Struct, frozen=True):
@@ -86,8 +93,9 @@ def metadata(where: str, key: str, value: str) -> tuple[str, str]:
     return f"-metadata:{where}", f"{key}={''.join(c for c in value if c.isprintable())}"
 
 
-def argv(command: Command, fds: Sequence[int]) -> list[str]:
-    """The whole command line. `fds` are the inputs' file descriptors, in order; the output goes to `command.output`."""
+def argv(command: Command, fds: Sequence[int], appended: int | None = None) -> list[str]:
+    """The whole command line. `fds` are the inputs' file descriptors, in order; the output goes to `command.output`, or
+    to the descriptor `appended`."""
     line = [
         tool(),
         "-nostdin",
@@ -101,8 +109,10 @@ def argv(command: Command, fds: Sequence[int]) -> list[str]:
         *_reading(command.inputs, fds),
     ]
     folder, name = str(command.output.resolve().parent), command.output.name
-    output = f"{folder.replace('%', '%%') if command.pieces else folder}/{name}"
-    return [*line, *command.options, "-f", command.muxer, f"file:{output}", *command.tail]
+    output = f"file:{folder.replace('%', '%%') if command.pieces else folder}/{name}"
+    if appended is not None:
+        output = f"pipe:{appended}"
+    return [*line, *command.options, "-f", command.muxer, output, *command.tail]
 
 
 def _reading(inputs: Sequence[Input], fds: Sequence[int]) -> list[str]:
@@ -139,17 +149,16 @@ async def run(
     Cancelling kills the child. Raises MEDIA_TOOL_FAILED, MEDIA_LIMIT (a limit, or no progress for `stall_s`),
     DISK_FULL.
     """
-    partial = command.output if command.pieces else command.output.with_name(command.output.name + ".part")
+    partial = command.output if command.stays else command.output.with_name(command.output.name + ".part")
     if len(os.fsencode(partial.name)) > _LONGEST_NAME:
         partial = partial.with_name(f".{secrets.token_hex(8)}.part")
     with (
-        contextlib.nullcontext()
-        if command.pieces
-        else replacing(command.output, durable=Durable.NO, temporary=partial),
+        contextlib.nullcontext() if command.stays else replacing(command.output, durable=Durable.NO, temporary=partial),
         _open_all(command.inputs) as fds,
+        _appended(command) as appended,
     ):
-        line = argv(msgspec.structs.replace(command, output=partial), fds)
-        done = await _watch(line, command, report, limits, env, cwd, fds, stall_s)
+        line = argv(msgspec.structs.replace(command, output=partial), fds, *appended)
+        done = await _watch(line, command, report, limits, env, cwd, [*fds, *appended], stall_s)
         if done.code != 0:
             raise _failure(done, partial)
         if finish is not None:
@@ -187,6 +196,19 @@ def _open_all(inputs: Sequence[Input]) -> Iterator[list[int]]:
             fds.append(os.open(source.path, os.O_RDONLY | os.O_CLOEXEC))
             stack.callback(os.close, fds[-1])
         yield fds
+
+
+@contextlib.contextmanager
+def _appended(command: Command) -> Iterator[list[int]]:
+    """The output's descriptor, where it is written behind what the file has."""
+    if not command.appends:
+        yield []
+        return
+    number = os.open(command.output, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield [number]
+    finally:
+        os.close(number)
 
 
 async def _watch(

@@ -20,7 +20,8 @@ import msgspec
 from app.media import ebml, mkv_headers
 from app.media.mkv_headers import Block as FrameBlock
 from app.media.mp4_copy import samples_of, write_all
-from app.media.mp4_join import Position, Source
+from app.media.mp4_head import Source
+from app.media.mp4_join import Position
 from app.media.mp4_movie import Edit
 from app.media.mp4_shown import Cursor, Samples
 from app.media.mp4_tables import UnsuitableError, read

@@ -12,7 +12,8 @@ import msgspec
 from app.dubbing.mixing.cache_file import load, store
 from app.dubbing.worker.tasks import JoinedTrack, JoinTracksRequest, OutlineRequest, TablesRead
 from app.media.mkv_join import MatroskaJoin
-from app.media.mp4_join import Join, Position, Source
+from app.media.mp4_head import Source
+from app.media.mp4_join import Join, Position
 from app.media.mp4_movie import Movie, is_plain
 from app.media.mp4_outline import first_sample, write_outline
 from app.media.mp4_tables import UnsuitableError

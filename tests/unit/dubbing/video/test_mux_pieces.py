@@ -16,7 +16,8 @@ import pytest
 from app.dubbing.probe import probe
 from app.dubbing.video.mux import DubbedTrack, MuxRequest, mux
 from app.media import mp4_join
-from app.media.mp4_join import Join, Position, Source
+from app.media.mp4_head import Source
+from app.media.mp4_join import Join, Position
 from app.media.mp4_movie import Movie, is_plain
 from app.media.mp4_outline import write_outline
 from app.media.mp4_tables import UnsuitableError
