@@ -14,9 +14,9 @@ from typing import BinaryIO, Final
 import msgspec
 import numpy as np
 
-from app.media.mp4_movie import Block, Edit, Movie, Track
+from app.media.mp4_movie import Edit, Movie, Track
 from app.media.mp4_parts import Copied, Part, box, full_box, rebuilt, size_of
-from app.media.mp4_tables import Span, read
+from app.media.mp4_tables import Numbers, Span, read
 
 _NARROW_END: Final = 1 << 32  # `stco` has 32 bits for a place in the file, `co64` 64
 # tables that go with the samples, whatever lies where
@@ -42,13 +42,14 @@ class Layout(msgspec.Struct):
     size: int = 0
     last: int = 0
 
-    def add(self, place: int, block: Block) -> None:
+    def add(self, place: int, sizes: Numbers, ticks: int) -> None:
+        """A chunk of samples of these sizes, after which the track lasts so long."""
         self.places.append(place)
-        if len(block.sizes) != self.last:
-            self.last = len(block.sizes)
+        if len(sizes) != self.last:
+            self.last = len(sizes)
             self.runs.extend((len(self.places), self.last, 1))
-        self.ticks = int(block.starts[-1])
-        self.size += int(block.sizes.sum())
+        self.ticks = ticks
+        self.size += int(sizes.sum())
 
 
 class Index:

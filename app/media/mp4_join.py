@@ -35,7 +35,7 @@ class Join:
         layouts = [Layout(array.array("Q"), array.array("I")) for _ in sources]
         at = 0
         for number, block in self._chunks():
-            layouts[number].add(at, block)
+            layouts[number].add(at, block.sizes, int(block.starts[-1]))
             at += int(block.sizes.sum())
         self.media_bytes = at
         index = Index(frame, sources, layouts)
