@@ -13,29 +13,26 @@ import msgspec
 from app.domain.dub_options import Container
 from app.domain.errors import DubError
 from app.domain.media import FORMAT_WHITELIST, Obstacle
+from app.domain.problems.media import MEDIA_TOOL_FAILED
 from app.domain.problems.uploads import DISK_FULL
 from app.dubbing.subtitles.cues import flatten
 from app.dubbing.subtitles.srt_vtt import write_srt, write_vtt
-from app.dubbing.video import containers, mux_pieces
+from app.dubbing.video import containers, mux_append, mux_pieces
 from app.dubbing.video.containers import output_extension as output_extension
+from app.dubbing.video.mux_options import container_of, is_fragile, label, picture, sound
 from app.dubbing.video.mux_request import CueTrack as CueTrack
 from app.dubbing.video.mux_request import DubbedTrack as DubbedTrack
 from app.dubbing.video.mux_request import MuxRequest as MuxRequest
 from app.media import ffmpeg, mp4, mp4_index
 from app.media.ffmpeg import Input
-from app.media.track_languages import track_language
 from app.system.disk_full import is_disk_full
 
-# One damaged packet may claim to be shown hours after it is decoded, which MP4 cannot say.
-_SANE_TIMES: Final = r"setts=pts=if(lt(abs(PTS-DTS)*TB\,10)\,PTS\,DTS)"
 # Facts about the old file that would be untrue of the new one.
 _OLD_FACTS: Final = ("major_brand", "minor_version", "compatible_brands", "encoder")
 # MP4's samples follow one another, so cues that overlap are shown as one, and their text goes through FFmpeg's SRT
 # decoder: what it would take for markup is parted by a word joiner, which has no width. Matroska and WebM keep the text
 # as it stands.
 _MARKUP: Final = re.compile(r"<(?=/?(?:b|i|u|s|font)\b)|\{(?=\\)|\\(?=[Nnh])", re.I)
-# What both encoders take; the nearest of them is made of others, such as 5.1 with its speakers at the sides.
-_LAYOUTS: Final = "7.1|5.1|5.0|quad|3.0|stereo|mono"
 _ENDING_BACKSLASHES: Final = re.compile(rb"(?<!\\)(?:\\\\)+(?=\n)")
 # of Matroska's index, for a key frame or a subtitle; a picture has a key frame a second at most, on average
 _CUE_BYTES: Final = 40
@@ -48,19 +45,23 @@ async def mux(request: MuxRequest, report: ffmpeg.Report) -> None:
     source's metadata, chapters and (MP4 to MP4) cover picture. Nothing is cut: the output lasts as long as the source.
     Raises as `ffmpeg.run`.
 
-    Of an MP4 to an MP4, the samples are copied here, in pieces, and FFmpeg writes the headers
-    (`app.dubbing.video.mux_pieces`). FFmpeg does all of it where something of the file is not understood.
+    It is written in pieces, of which a kill loses the last one, and in memory that does not grow with the film: of an
+    MP4 the samples are copied here (`app.dubbing.video.mux_pieces`), of another file FFmpeg copies them in runs
+    (`app.dubbing.video.mux_append`). FFmpeg does all of it in one run where something of the file is not understood.
     """
-    outlined = await mux_pieces.outlined(request) if mux_pieces.is_possible(request) else None
-    headers = outlined or request
+    by_tables = mux_pieces.is_possible(request)
+    appends = not by_tables and mux_append.is_possible(request)
+    outlined = await _outlined(request, appends=appends) if by_tables or appends else None
     chapters = request.work / "chapters.txt"
-    await ffmpeg.run(_read_chapters(headers, chapters), lambda _: None, limits=request.limits)
+    read = _read_chapters(outlined if by_tables and outlined is not None else request, chapters)
+    await ffmpeg.run(read, lambda _: None, limits=request.limits)
     await asyncio.to_thread(_mend, chapters)
     lines = await asyncio.to_thread(_write_lines, request)
     finish = functools.partial(_finish, request, has_lines=bool(lines))
     if outlined is not None:
         await ffmpeg.run(_command(outlined, chapters, lines), lambda _: None, limits=request.limits)
-        if await mux_pieces.join(request, outlined.out, report, finish):
+        write = mux_append.append if appends and request.burned is None else mux_pieces.join
+        if await write(request, outlined.out, report, finish):
             return
     try:
         await ffmpeg.run(_command(request, chapters, lines), report, limits=request.limits, finish=finish)
@@ -70,6 +71,19 @@ async def mux(request: MuxRequest, report: ffmpeg.Report) -> None:
         await ffmpeg.run(command, report, limits=request.limits, finish=finish)
 
 
+async def _outlined(request: MuxRequest, *, appends: bool) -> MuxRequest | None:
+    """The request of headers alone; None where FFmpeg must do all of it."""
+    if not appends:
+        return await mux_pieces.outlined(request)
+    try:
+        return await mux_pieces.outlined(await mux_append.with_head(request))
+    except DubError as error:
+        if error.problem is not MEDIA_TOOL_FAILED:
+            raise
+        mux_pieces.log_ffmpeg(error.detail)
+        return None
+
+
 class _NarrowIndexError(Exception):
     """There is no room in the numbers of the index."""
 
@@ -77,7 +91,7 @@ class _NarrowIndexError(Exception):
 def _finish(request: MuxRequest, written: Path, *, has_lines: bool) -> None:
     """What FFmpeg's muxer cannot do, or only by writing the whole file once more. The file has its name only
     afterwards."""
-    if _container(request) != Container.MP4:
+    if container_of(request) != Container.MP4:
         return
     try:
         if not mp4_index.index_to_front(written):
@@ -94,11 +108,6 @@ def _finish(request: MuxRequest, written: Path, *, has_lines: bool) -> None:
 
 def _obstacle(request: MuxRequest) -> Obstacle | None:
     return request.info.video.obstacle if request.info.video is not None else None
-
-
-def _container(request: MuxRequest) -> Container:
-    suffix = request.out.suffix.lower().lstrip(".")
-    return Container.MP4 if suffix == "m4a" else Container(suffix)
 
 
 def _read_chapters(request: MuxRequest, chapters: Path) -> ffmpeg.Command:
@@ -118,7 +127,7 @@ def _mend(chapters: Path) -> None:
 def _write_lines(request: MuxRequest) -> list[tuple[Input, CueTrack]]:
     """The subtitles as files that their container's muxer takes, within the picture's time: a later end would make the
     file longer."""
-    container, end_s = _container(request), request.duration_s
+    container, end_s = container_of(request), request.duration_s
     written = []
     for number, lines in enumerate(request.lines if request.info.video is not None else ()):
         cues = tuple(
@@ -150,23 +159,22 @@ def _command(
         inputs.append(file)
         return len(inputs) - 1
 
-    container = _container(request)
-    options += _picture(request, container, add(Input(request.burned, formats="mov")) if request.burned else 0)
+    container = container_of(request)
+    options += picture(request, container, add(Input(request.burned, formats="mov")) if request.burned else 0)
     for number, dub in enumerate(request.dubs):
         options += ["-map", f"{add(Input(dub.path, formats=_DEMUXERS.get(dub.path.suffix, FORMAT_WHITELIST)))}:a:0"]
-        options += _sound(container, number, dub.codec)
-        options += _label(f"a:{number}", dub.language, dub.title, "default+dub" if number == request.default else "dub")
+        options += sound(container, number, dub.codec)
+        options += label(f"a:{number}", dub.language, dub.title, "default+dub" if number == request.default else "dub")
     if request.original is not None:
         number, original = len(request.dubs), request.original
-        # A recorded broadcast has broken packets; a decoder steps over them, repacking AAC for MP4 would give up.
-        is_fragile = request.info.format.startswith("mpegts") and original.codec == "aac"
-        options += ["-map", f"0:{original.index}", *_sound(container, number, "" if is_fragile else original.codec)]
-        options += _label(
+        codec = "" if is_fragile(request) else original.codec
+        options += ["-map", f"0:{original.index}", *sound(container, number, codec)]
+        options += label(
             f"a:{number}", original.language or request.source_language, original.title or "Original", "original"
         )
     for number, (file, written) in enumerate(lines):
         options += ["-map", f"{add(file)}:s:0", f"-c:s:{number}", "mov_text" if container == Container.MP4 else "copy"]
-        options += _label(f"s:{number}", written.language, written.title, "0")
+        options += label(f"s:{number}", written.language, written.title, "0")
     options += ["-map_metadata", "0", "-map_chapters", str(add(Input(chapters, formats="ffmetadata")))]
     for fact in _OLD_FACTS:
         options += ["-metadata", f"{fact}="]
@@ -187,42 +195,3 @@ def _command(
         duration_s=request.duration_s,
         tail=ffmpeg.WHOLE_TIMELINE,
     )
-
-
-def _picture(request: MuxRequest, container: Container, burned: int) -> list[str]:
-    video = request.info.video
-    if video is None:
-        return []
-    options = ["-map", f"{burned}:v:0" if burned else f"0:{video.index}", "-disposition:v:0", "default"]
-    if not burned:
-        if request.info.format.startswith("mpegts"):
-            options += ["-bsf:v:0", _SANE_TIMES]
-        elif video.obstacle in (Obstacle.PARAMETERS, Obstacle.SIZES) and video.codec in containers.IN_BAND:
-            options += ["-bsf:v:0", containers.IN_BAND[video.codec]]
-        elif video.codec == "mpeg4":
-            options += ["-bsf:v:0", "mpeg4_unpack_bframes"]  # DivX in AVI packs two frames into one packet
-        if video.codec == "hevc" and container == Container.MP4:
-            options += ["-tag:v:0", "hvc1"]  # QuickTime and Safari play no other
-    # Matroska would make a second film of a cover
-    if container == Container.MP4 and request.info.format.startswith("mov"):
-        options += ["-map", "0:disp:attached_pic?"]
-    return options
-
-
-def _sound(container: Container, number: int, codec: str) -> list[str]:
-    """Stream copy where the container takes the codec, else AAC (Opus in WebM). A codec of "" is always encoded."""
-    if codec in containers.AUDIO[container]:
-        return []
-    encoder = ["libopus", "-ar:a:{n}", "48000"] if container == Container.WEBM else ["aac"]
-    filters = f"aresample=async=1,aformat=channel_layouts={_LAYOUTS}"
-    options = ["-c:a:{n}", *encoder, "-b:a:{n}", "192k", "-filter:a:{n}", filters]
-    return [option.format(n=number) for option in options]
-
-
-def _label(stream: str, language: str | None, title: str, disposition: str) -> list[str]:
-    """Matroska has titles; MP4 has names of handlers, and players show those."""
-    words = (("language", track_language(language)), ("title", title), ("handler_name", title))
-    return [option for key, value in words for option in ffmpeg.metadata(f"s:{stream}", key, value)] + [
-        f"-disposition:{stream}",
-        disposition,
-    ]

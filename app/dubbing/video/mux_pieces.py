@@ -21,6 +21,7 @@ from app.dubbing.video import containers
 from app.dubbing.video.mux_request import MuxRequest
 from app.dubbing.worker.client import run_task
 from app.dubbing.worker.tasks import JoinedTrack, JoinTracksRequest, OutlineRequest, TablesRead
+from app.system.children import Limits
 from app.system.durable_files import Durable, move
 
 log = logging.getLogger(__name__)
@@ -55,13 +56,18 @@ def is_possible(request: MuxRequest) -> bool:
     )
 
 
+def log_ffmpeg(reason: str) -> None:
+    """Say why FFmpeg writes the film in one run."""
+    log.info("mux_by_ffmpeg", extra={"reason": reason})
+
+
 async def outlined(request: MuxRequest) -> MuxRequest | None:
     """The request of outlines to an MP4 of headers; None where a file has something that is not understood."""
     files = {path: request.work / f"outline{number}.mp4" for number, path in enumerate(_files(request))}
     asked = OutlineRequest(tuple((str(path), str(outline)) for path, outline in files.items()))
     read = await run_task("outline", asked, TablesRead, report=lambda _: None, limits=request.limits)
     if read.unsuitable is not None:
-        log.info("mux_by_ffmpeg", extra={"reason": read.unsuitable})
+        log_ffmpeg(read.unsuitable)
         return None
     return msgspec.structs.replace(
         request,
@@ -70,6 +76,15 @@ async def outlined(request: MuxRequest) -> MuxRequest | None:
         burned=files[request.burned] if request.burned is not None else None,
         out=request.work / f"headers{request.out.suffix}",
     )
+
+
+async def outline(path: Path, out: Path, limits: Limits) -> Path:
+    """Write the outline of a file of ours to `out`. Raises disk_full, media_limit."""
+    asked = OutlineRequest(((str(path), str(out)),))
+    read = await run_task("outline", asked, TablesRead, report=lambda _: None, limits=limits)
+    if read.unsuitable is not None:
+        raise RuntimeError(f"a sound of ours cannot be read: {read.unsuitable}")
+    return out
 
 
 async def join(
@@ -83,7 +98,7 @@ async def join(
     asked = JoinTracksRequest(str(headers), request.duration_s, _tracks(request), str(out), str(folder / _POSITION))
     joined = await run_task("join_tracks", asked, TablesRead, report=report, limits=request.limits)
     if joined.unsuitable is not None:
-        log.info("mux_by_ffmpeg", extra={"reason": joined.unsuitable})
+        log_ffmpeg(joined.unsuitable)
         await asyncio.to_thread(out.unlink, missing_ok=True)
         return False
     await asyncio.to_thread(finish, out)

@@ -94,6 +94,27 @@ class TablesRead(msgspec.Struct, frozen=True):
     unsuitable: str | None = None
 
 
+class StreamRequest(msgspec.Struct, frozen=True):
+    """A film that FFmpeg appends to `stream`, in as many runs as it takes (`app.media.mp4_placed`,
+    `app.media.mkv_placed`). `frame` has the headers of an MP4. `tracks` are those of the stream; the tables of one with
+    a path are in that MP4. `room_bytes` is the room for the index, `synced_bytes` how much of the stream is on disk."""
+
+    stream: str
+    tracks: tuple[JoinedTrack, ...]
+    room_bytes: int
+    folder: str
+    duration_s: float
+    frame: str = ""
+    synced_bytes: int = 0
+
+
+class StreamBegun(msgspec.Struct, frozen=True):
+    """Where in the film FFmpeg begins, and why it must write all in one run instead."""
+
+    start_s: float = 0.0
+    unsuitable: str | None = None
+
+
 class FitLine(msgspec.Struct, frozen=True):
     """A line to place: its slot, and its clip (mono WAV). `speed` is what the wished speed still asks of us (1.0:
     nothing).
