@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 
 from app.media import ebml
 
 _MOST_BYTES: Final = 1 << 26  # attachments lie there
-_COPIED: Final = (ebml.INFO, ebml.TRACKS, ebml.CHAPTERS, ebml.TAGS, ebml.ATTACHMENTS)
+COPIED: Final = (ebml.INFO, ebml.TRACKS, ebml.CHAPTERS, ebml.TAGS, ebml.ATTACHMENTS)
 _SEEK: Final = 0x4DBB
 _SEEK_ID: Final = 0x53AB
 _SEEK_POSITION: Final = 0x53AC
 _CODEC_DELAY: Final = 0x56AA
+_DEFAULT_DURATION: Final = 0x23E383
 _CUE_POINT, _CUE_TIME, _CUE_POSITIONS, _CUE_TRACK, _CUE_CLUSTER = 0xBB, 0xB3, 0xB7, 0xF7, 0xF1
 
 
@@ -62,37 +63,45 @@ def read(path: Path) -> tuple[Headers, list[Block]]:
             if top.id != ebml.SEGMENT:
                 continue
             for part in ebml.elements(file, top.content, top.end):
-                if part.id in _COPIED:
-                    if part.end - part.at > _MOST_BYTES:
-                        raise ebml.DamagedError("the headers are too long")
-                    file.seek(part.at)
-                    sections[part.id] = file.read(part.end - part.at)
+                if part.id in COPIED:
+                    sections[part.id] = section(file, part)
                 elif part.id == ebml.CLUSTER:
                     file.seek(part.content)
                     blocks += _blocks(file.read(part.end - part.content))
-    if not first or ebml.INFO not in sections or ebml.TRACKS not in sections:
-        raise ebml.DamagedError("headers are missing")
-    return Headers(first, sections, tuple(_tracks(sections[ebml.TRACKS]))), blocks
+    return of_sections(first, sections), blocks
 
 
-def for_length(headers: Headers, length_s: float, delays_ns: dict[int, int]) -> list[bytes]:
-    """The sections as they stand in a file that lasts so long. What FFmpeg has said of each track's length goes; tracks
-    with a delay, by number, say it."""
+class Timing(msgspec.Struct, frozen=True):
+    """What the tables of a track say: `delay_ns` as in `TrackEntry`, and how long a picture is shown on average (0 for
+    sound)."""
+
+    delay_ns: int
+    picture_ns: int
+
+
+def for_length(headers: Headers, length_s: float, timings: dict[int, Timing]) -> list[bytes]:
+    """The sections as they stand in a file that lasts so long. What FFmpeg has said of each track's length goes.
+    `timings` are what is known of tracks, by their number."""
 
     def entry(data: bytes) -> bytes:
         said = _entry(data)
-        delay_ns = delays_ns.get(said.number)
-        if said.delay_ns is not None or not delay_ns:
+        if (timing := timings.get(said.number)) is None:
             return data
-        return ebml.element(ebml.TRACK_ENTRY, _content(data) + ebml.unsigned(_CODEC_DELAY, delay_ns))
+        if timing.picture_ns:
+            data = _rebuilt(data, {_DEFAULT_DURATION: lambda _: b""})
+            data = ebml.element(ebml.TRACK_ENTRY, _content(data) + ebml.unsigned(_DEFAULT_DURATION, timing.picture_ns))
+        if said.delay_ns is None and timing.delay_ns:
+            data = ebml.element(ebml.TRACK_ENTRY, _content(data) + ebml.unsigned(_CODEC_DELAY, timing.delay_ns))
+        return data
 
     sections = []
-    for identity in _COPIED:
+    for identity in COPIED:
         if identity not in headers.sections:
             continue
         data = headers.sections[identity]
         if identity == ebml.INFO:
-            data = _rebuilt(data, {ebml.DURATION: lambda _: ebml.element(ebml.DURATION, ebml.real(length_s * 1000))})
+            data = _rebuilt(data, {ebml.DURATION: lambda _: b""})
+            data = ebml.element(ebml.INFO, _content(data) + ebml.element(ebml.DURATION, ebml.real(length_s * 1000)))
         if identity == ebml.TRACKS:
             data = _rebuilt(data, {ebml.TRACK_ENTRY: entry})
         if identity == ebml.TAGS:
@@ -122,6 +131,21 @@ def cue(time_ms: int, track: int, cluster_at: int) -> bytes:
 def _seek(identity: int, at: int) -> bytes:
     names = ebml.head(_SEEK_ID, 4, 1) + identity.to_bytes(4, "big")
     return ebml.element(_SEEK, names + ebml.unsigned(_SEEK_POSITION, at))
+
+
+def of_sections(first: bytes, sections: dict[int, bytes]) -> Headers:
+    """Of elements that were read. Raises DamagedError."""
+    if not first or ebml.INFO not in sections or ebml.TRACKS not in sections:
+        raise ebml.DamagedError("headers are missing")
+    return Headers(first, sections, tuple(_tracks(sections[ebml.TRACKS])))
+
+
+def section(file: BinaryIO, part: ebml.Element) -> bytes:
+    """A whole element. Raises DamagedError for one that is too long to be a header."""
+    if part.end - part.at > _MOST_BYTES:
+        raise ebml.DamagedError("the headers are too long")
+    file.seek(part.at)
+    return file.read(part.end - part.at)
 
 
 def _content(data: bytes) -> bytes:

@@ -67,7 +67,7 @@ class MatroskaJoin:
             raise UnsuitableError("a track is missing")
         self._numbers = [track.number for track in tracks[: len(sources)]]
         firsts = [next((block for block in blocks if block.track == number), None) for number in self._numbers]
-        delays_ns: dict[int, int] = {}
+        self._delays_ns: dict[int, int] = {}
         self._firsts_s: list[float] = []
         for source, track, first in zip(sources, tracks, firsts, strict=False):
             if first is None or first.rest is not None or _first_payload(source) != first.payload:
@@ -75,7 +75,7 @@ class MatroskaJoin:
             edit = source.track.edit or Edit()
             before = edit.media_start if source.track.handler == b"soun" else 0
             said = track.delay_ns if track.delay_ns is not None else round(before * 1e9 / source.track.timescale)
-            delays_ns[track.number] = said
+            self._delays_ns[track.number] = said
             ticks = source.track.first_shown - edit.media_start
             first_s = ticks / source.track.timescale + edit.delay_s - source.start_s + said / 1e9
             if first_s < -_LEAST_S:
@@ -86,7 +86,7 @@ class MatroskaJoin:
         self._picture = next((at for at, track in enumerate(tracks[: len(sources)]) if track.type == _VIDEO), None)
         self.length_s = 0.0  # of what is shown and heard
         self.media_bytes, cues = self._placed()
-        self._head = self._front(cues, delays_ns)
+        self._head = self._front(cues)
 
     def write(
         self, out: Path, found: Position | None, report: Callable[[float], None], mark: Callable[[Position], None]
@@ -129,10 +129,15 @@ class MatroskaJoin:
                 cues.append((last_ms, track, at))
             at += cluster.size
         self.length_s = max(cursor.end_s for cursor in cursors)
+        self._timings = {}
+        for number, (source, cursor) in enumerate(zip(self._sources, cursors, strict=True)):
+            track = self._numbers[number]
+            picture_s = cursor.lasts_s / source.track.samples if number == self._picture else 0.0
+            self._timings[track] = mkv_headers.Timing(self._delays_ns[track], round(picture_s * 1e9))
         return at, cues
 
-    def _front(self, cues: list[tuple[int, int, int]], delays_ns: dict[int, int]) -> bytes:
-        sections = mkv_headers.for_length(self._headers, self.length_s, delays_ns)
+    def _front(self, cues: list[tuple[int, int, int]]) -> bytes:
+        sections = mkv_headers.for_length(self._headers, self.length_s, self._timings)
         table = len(mkv_headers.seek_head(sections, 0, 0))
         cues_at = table + sum(len(section) for section in sections)
         index = len(ebml.element(ebml.CUES, mkv_headers.cue(0, 1, 0) * len(cues)))

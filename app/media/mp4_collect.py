@@ -21,6 +21,8 @@ from app.media.mp4_parts import Change, Copied, Part, box, full_box, rebuilt, wr
 from app.media.mp4_tables import Numbers, Span, UnsuitableError, children, one, read
 
 _TABLES: Final = ("stts", "ctts", "stsz", "stss")
+_NEVER: Final = 1 << 62
+_ROUNDED_S: Final = 0.0015  # a container may have counted in milliseconds, and FFmpeg smooths the times of a run
 _LOST_S: Final = 5.0  # so far behind its place, a sample will not come any more
 
 
@@ -200,10 +202,10 @@ class _Tables:
             return fragment
         start, _, shift, size = self._last
         shown = fragment.starts + fragment.shifts
-        found = np.flatnonzero((shown == start + shift) & (fragment.sizes == size))
-        if len(found):
+        away = np.where(fragment.sizes == size, np.abs(shown - start - shift), _NEVER)
+        if len(away) and away.min() <= max(1, _ROUNDED_S * self._timescale):
             self._found = True
-            return fragment.part(int(found[0]) + 1)
+            return fragment.part(int(away.argmin()) + 1)
         if len(shown) and shown.min() > start + shift + _LOST_S * self._timescale:
             raise UnsuitableError("the place of the last run was not found")
         return fragment.part(len(fragment))

@@ -44,7 +44,7 @@ class Cursor:
         self._until_s = math.inf
         if edit is not None and edit.length_s is not None:
             self._until_s = edit.delay_s - start_s + edit.length_s
-        self.end_s = 0.0  # of the samples that were read
+        self.end_s = self.lasts_s = 0.0  # of the samples that were read
         self._now: Samples | None = None
         self._at = 0
         self._next()
@@ -56,7 +56,8 @@ class Cursor:
             self._now = None
             return
         starts, shifts, offsets, sizes, keys = raw
-        self.end_s = min(self._first_s + float(starts[-1]) * self._tick_s, self._until_s)
+        self.lasts_s = float(starts[-1]) * self._tick_s
+        self.end_s = min(self._first_s + self.lasts_s, self._until_s)
         decoded_s = starts[:-1] * self._tick_s + self._from_s
         shown_ms = np.rint((decoded_s + shifts * self._tick_s) * 1000).astype(np.int64)
         self._now = Samples(decoded_s, shown_ms, offsets, sizes, keys)

@@ -51,7 +51,8 @@ async def mux(request: MuxRequest, report: ffmpeg.Report) -> None:
     """
     by_tables = mux_pieces.is_possible(request)
     appends = not by_tables and mux_append.is_possible(request)
-    outlined = await _outlined(request, appends=appends) if by_tables or appends else None
+    has_headers = by_tables or (appends and (request.burned is not None or request.out.suffix == ".mp4"))
+    outlined = await _outlined(request, appends=appends) if has_headers else None
     chapters = request.work / "chapters.txt"
     read = _read_chapters(outlined if by_tables and outlined is not None else request, chapters)
     await ffmpeg.run(read, lambda _: None, limits=request.limits)
@@ -60,8 +61,12 @@ async def mux(request: MuxRequest, report: ffmpeg.Report) -> None:
     finish = functools.partial(_finish, request, has_lines=bool(lines))
     if outlined is not None:
         await ffmpeg.run(_command(outlined, chapters, lines), lambda _: None, limits=request.limits)
-        write = mux_append.append if appends and request.burned is None else mux_pieces.join
+        write = mux_append.append_mp4 if appends and request.burned is None else mux_pieces.join
         if await write(request, outlined.out, report, finish):
+            return
+    if appends and not has_headers:
+        command = _command(await mux_append.with_flat_sound(request), chapters, lines, is_streamed=True)
+        if await mux_append.append_matroska(request, command, report, finish):
             return
     try:
         await ffmpeg.run(_command(request, chapters, lines), report, limits=request.limits, finish=finish)
@@ -149,7 +154,12 @@ def _write_lines(request: MuxRequest) -> list[tuple[Input, CueTrack]]:
 
 
 def _command(
-    request: MuxRequest, chapters: Path, lines: list[tuple[Input, CueTrack]], more: tuple[str, ...] = ()
+    request: MuxRequest,
+    chapters: Path,
+    lines: list[tuple[Input, CueTrack]],
+    more: tuple[str, ...] = (),
+    *,
+    is_streamed: bool = False,
 ) -> ffmpeg.Command:
     # AVI and some MPEG-TS give no presentation times for H.264; ffmpeg works them out.
     inputs = [Input(request.source, options=("-fflags", "+genpts"))]
@@ -181,11 +191,10 @@ def _command(
     # The index comes first, so that playing and seeking start at once over a network. MP4's is brought there afterwards
     # (`_finish`); for that of Matroska there is room in front, and where it is too small FFmpeg moves everything.
     room = _CUE_BYTES * round(request.duration_s + sum(len(written.cues) for _, written in lines)) + _LEAST_CUES_BYTES
-    options += (
-        ["-write_tmcd", "0", *more]
-        if container == Container.MP4
-        else ["-cues_to_front", "1", "-reserve_index_space", str(room)]
-    )
+    if container == Container.MP4:
+        options += ["-write_tmcd", "0", *more]
+    elif not is_streamed:
+        options += ["-cues_to_front", "1", "-reserve_index_space", str(room)]
     muxer = "ipod" if request.out.suffix == ".m4a" else containers.MUXERS[container]
     return ffmpeg.Command(
         inputs=tuple(inputs),

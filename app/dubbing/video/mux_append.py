@@ -21,7 +21,7 @@ from app.domain.errors import DubError
 from app.domain.problems.media import MEDIA_TOOL_FAILED
 from app.dubbing.mixing.cache_file import load, store
 from app.dubbing.video import containers, mux_pieces
-from app.dubbing.video.mux_options import container_of, is_fragile, picture, sound
+from app.dubbing.video.mux_options import container_of, is_fragile, picture
 from app.dubbing.video.mux_request import MuxRequest
 from app.dubbing.worker.client import run_task
 from app.dubbing.worker.tasks import JoinedTrack, JoinTracksRequest, StreamBegun, StreamRequest, TablesRead
@@ -37,6 +37,9 @@ _FASTEST: Final = 60.0  # pictures a second, where the file does not say
 _FRAMES: Final = 50.0  # of sound a second
 _LEAST_ROOM: Final = 1 << 14
 _FRAGMENT_US: Final = 1_000_000
+_AS_IT_IS: Final = ("-copyts", "-start_at_zero", "-avoid_negative_ts", "disabled")  # the same times in every run
+_CLUSTERED: Final = ("-cluster_time_limit", "2000", "-cluster_size_limit", str(4 << 20), "-write_crc32", "0")
+_CUE_BYTES: Final = 64
 _FRAGMENTED: Final = (
     *("-movflags", "empty_moov+delay_moov+default_base_moof+frag_discont+skip_trailer"),
     *("-use_editlist", "0", "-frag_duration", str(_FRAGMENT_US)),
@@ -44,16 +47,14 @@ _FRAGMENTED: Final = (
 
 
 def is_possible(request: MuxRequest) -> bool:
-    """Whether all tracks are copied unchanged into an MP4, or the picture is one that was encoded."""
-    takes = containers.AUDIO[Container.MP4]
+    """Whether all tracks are copied unchanged, or the picture is one that was encoded."""
+    if request.info.video is None or request.out.suffix == ".m4a":
+        return False
+    takes = containers.AUDIO[container_of(request)]
     copied = request.original is None or (request.original.codec in takes and not is_fragile(request))
-    return (
-        request.out.suffix == ".mp4"
-        and request.info.video is not None
-        and (request.burned is None or request.original is None)
-        and copied
-        and all(dub.path.suffix == ".m4a" and dub.codec in takes for dub in request.dubs)
-    )
+    if request.burned is not None:  # joined by its tables, with a head of the source
+        return request.original is None and all(dub.path.suffix == ".m4a" for dub in request.dubs)
+    return copied and all(dub.codec in takes for dub in request.dubs)
 
 
 async def with_head(request: MuxRequest) -> MuxRequest:
@@ -82,31 +83,67 @@ async def _few(request: MuxRequest, inputs: list[Input], options: list[str], nam
     return out
 
 
-async def append(
+async def append_mp4(
     request: MuxRequest, headers: Path, report: Callable[[float], None], finish: Callable[[Path], None]
 ) -> bool:
-    """Write the output with these headers; `finish` is the last change to it before it has its name. False where FFmpeg
+    """Write an MP4 with these headers; `finish` is the last change to it before it has its name. False where FFmpeg
     must do it in one run. Raises as `ffmpeg.run`."""
-    folder = request.pieces or request.work
-    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    stream, position = folder / f"stream{request.out.suffix}", folder / "synced"
-    sounds = [await _flat(request, number) for number in range(len(request.dubs))]
-    data = await asyncio.to_thread(load, position)
+    flat = await with_flat_sound(request)
+    options = ["-c", "copy", *_AS_IT_IS, *picture(request, Container.MP4, 0)]
+    for number in range(len(flat.dubs)):
+        options += ["-map", f"{number + 1}:a:0"]
+    if request.original is not None:
+        options += ["-map", f"0:{request.original.index}"]
+    command = ffmpeg.Command(
+        inputs=(Input(request.source, options=("-fflags", "+genpts")), *(Input(dub.path) for dub in flat.dubs)),
+        options=(*options, "-map_metadata", "-1", "-map_chapters", "-1", *_FRAGMENTED),
+        output=request.out,
+        muxer="mp4",
+        duration_s=request.duration_s,
+        tail=ffmpeg.WHOLE_TIMELINE,
+    )
     asked = StreamRequest(
-        stream=str(stream),
+        stream="",
         tracks=_tracks(request),
         room_bytes=_room(request, headers),
         folder=str(request.work),
         duration_s=request.duration_s,
         frame=str(headers),
-        synced_bytes=int(data) if data is not None else 0,
     )
+    return await _append(request, command, asked, report, finish)
+
+
+async def append_matroska(
+    request: MuxRequest, command: ffmpeg.Command, report: Callable[[float], None], finish: Callable[[Path], None]
+) -> bool:
+    """Write a Matroska or WebM with FFmpeg's command for it, as `append_mp4`."""
+    command = msgspec.structs.replace(command, options=(*command.options, *_AS_IT_IS, *_CLUSTERED))
+    cues = sum(len(lines.cues) for lines in request.lines)
+    room = _LEAST_ROOM + _CUE_BYTES * (round(request.duration_s) + cues)
+    asked = StreamRequest(
+        stream="", tracks=(), room_bytes=room, folder=str(request.work), duration_s=request.duration_s
+    )
+    return await _append(request, command, asked, report, finish)
+
+
+async def _append(
+    request: MuxRequest,
+    command: ffmpeg.Command,
+    asked: StreamRequest,
+    report: Callable[[float], None],
+    finish: Callable[[Path], None],
+) -> bool:
+    folder = request.pieces or request.work
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    stream, position = folder / f"stream{request.out.suffix}", folder / "synced"
+    data = await asyncio.to_thread(load, position)
+    asked = msgspec.structs.replace(asked, stream=str(stream), synced_bytes=int(data) if data is not None else 0)
     begun = await run_task("begin_stream", asked, StreamBegun, report=lambda _: None, limits=request.limits)
     if begun.unsuitable is not None:
         return _refused(begun.unsuitable)
     try:
         async with _synced(stream, position):
-            await ffmpeg.run(_command(request, sounds, stream, begun.start_s), report, limits=request.limits)
+            await ffmpeg.run(_going_on(command, stream, begun.start_s), report, limits=request.limits)
     except DubError as error:
         if error.problem is not MEDIA_TOOL_FAILED:
             raise
@@ -121,13 +158,31 @@ async def append(
     return True
 
 
+def _going_on(command: ffmpeg.Command, stream: Path, start_s: float) -> ffmpeg.Command:
+    """The command from this time of the film on."""
+    seek = ("-ss", f"{start_s:.3f}") if start_s else ()
+    inputs = tuple(
+        each if each.formats == "ffmetadata" else msgspec.structs.replace(each, options=(*seek, *each.options))
+        for each in command.inputs
+    )
+    return msgspec.structs.replace(command, inputs=inputs, output=stream, appends=True)
+
+
 def _refused(reason: str) -> bool:
     mux_pieces.log_ffmpeg(reason)
     return False
 
 
+async def with_flat_sound(request: MuxRequest) -> MuxRequest:
+    """The request of dubs in Matroska: FFmpeg reads those without an index in memory."""
+    dubs = [
+        msgspec.structs.replace(dub, path=await _flat(request, number)) if dub.path.suffix == ".m4a" else dub
+        for number, dub in enumerate(request.dubs)
+    ]
+    return msgspec.structs.replace(request, dubs=tuple(dubs))
+
+
 async def _flat(request: MuxRequest, number: int) -> Path:
-    """The dub in a Matroska: FFmpeg reads it without an index in memory."""
     dub, work = request.dubs[number], request.work
     headers, out = work / f"sound{number}.headers.mka", work / f"sound{number}.mka"
     outline = await mux_pieces.outline(dub.path, work / f"sound{number}.mp4", request.limits)
@@ -145,8 +200,8 @@ async def _flat(request: MuxRequest, number: int) -> Path:
     asked = JoinTracksRequest(
         str(headers), request.duration_s, (JoinedTrack(str(dub.path), 0, "audio"),), str(out), str(work / "sound")
     )
-    await run_task("join_tracks", asked, TablesRead, report=lambda _: None, limits=request.limits)
-    return out
+    read = await run_task("join_tracks", asked, TablesRead, report=lambda _: None, limits=request.limits)
+    return out if read.unsuitable is None else dub.path
 
 
 def _tracks(request: MuxRequest) -> tuple[JoinedTrack, ...]:
@@ -161,29 +216,6 @@ def _room(request: MuxRequest, headers: Path) -> int:
     rate = info.fps if info is not None and info.fps else _FASTEST
     a_second = rate * _BYTES_A_PICTURE + _FRAMES * _BYTES_A_FRAME * (len(request.dubs) + 1)
     return _LEAST_ROOM + headers.stat().st_size + round(request.duration_s * a_second)
-
-
-def _command(request: MuxRequest, sounds: list[Path], stream: Path, start_s: float) -> ffmpeg.Command:
-    container = container_of(request)
-    seek = ("-ss", f"{start_s:.3f}") if start_s else ()
-    inputs = [Input(request.source, options=(*seek, "-fflags", "+genpts"))]
-    options = ["-c", "copy", "-copyts", "-start_at_zero", "-avoid_negative_ts", "disabled"]
-    options += picture(request, container, 0)
-    for number, path in enumerate(sounds):
-        inputs.append(Input(path, formats="matroska", options=seek))
-        options += ["-map", f"{number + 1}:a:0"]
-    if request.original is not None:
-        options += ["-map", f"0:{request.original.index}", *sound(container, len(sounds), request.original.codec)]
-    options += ["-map_metadata", "-1", "-map_chapters", "-1", *_FRAGMENTED]
-    return ffmpeg.Command(
-        inputs=tuple(inputs),
-        options=tuple(options),
-        output=stream,
-        muxer="mp4",
-        duration_s=request.duration_s,
-        tail=ffmpeg.WHOLE_TIMELINE,
-        appends=True,
-    )
 
 
 @contextlib.asynccontextmanager

@@ -1,7 +1,7 @@
 """Keeps a finished video until it is in the store, so that a kill in between needs no second mux.
 
-A mux by FFmpeg is one pass and cannot be cut; that of an MP4 goes on where it was. What comes after it (the video is
-read, and hashed) is work of its own.
+A killed mux goes on where it was, but for the one that FFmpeg does in one run. What comes after it (the video is read,
+and hashed) is work of its own.
 """
 
 from __future__ import annotations
