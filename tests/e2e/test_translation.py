@@ -101,3 +101,51 @@ def test_both_texts_are_edited_a_translation_is_brought_and_taken_back(
     page.keyboard.press("Control+z")
     expect(text_of(page, 0)).to_have_value("Uno, tecleado.")
     expect(text_of(page, 1)).to_have_value(before)
+
+
+def test_a_glossary_is_written_suggested_kept_and_given_to_the_next_video(
+    page: Page, workshop_mp4: Path, server: Running
+) -> None:
+    job = server.create(server.upload(workshop_mp4), language="en", target_language="es", translator="libretranslate")
+    server.wait(job["id"], "review")
+    path = f"/api/jobs/{job['id']}"
+    lines = server.client.get(f"{path}/segments")
+    edit = [{"id": lines.json()["segments"][0]["id"], "original": "Here is Ada Lovelace."}]
+    headers = {"If-Match": lines.headers["ETag"]}
+    server.ok(server.client.patch(f"{path}/segments", json={"edit": edit}, headers=headers))
+    page.goto(f"/jobs/{job['id']}")
+    page.locator("summary").filter(has_text="Glossary").click()
+    glossary = page.get_by_test_id("glossary")
+    glossary.get_by_label("Term of a new term").fill("glue")
+    glossary.get_by_label("Term of a new term").press("Tab")
+    glossary.get_by_label("Translation of glue").fill("cola")
+    glossary.get_by_label("Spelling for the voice of glue").fill("gloo")
+    glossary.get_by_role("button", name="Suggest").click()
+    glossary.get_by_role("button", name="Ada Lovelace").click()
+    glossary.get_by_label("Keep Ada Lovelace untranslated").check()
+    expect(glossary.get_by_label("Translation of Ada Lovelace")).to_be_disabled()
+    glossary.get_by_label("Glossary file").set_input_files(
+        files=[{"name": "t.csv", "mimeType": "text/csv", "buffer": b"table,mesa\n"}]
+    )
+    expect(glossary.get_by_label("Translation of table")).to_have_value("mesa")
+    for width, theme in ((1440, "light"), (390, "dark")):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        is_accessible_and_fits(page)
+    page.set_viewport_size({"width": 1440, "height": 900})
+    glossary.get_by_label("Name of this glossary").fill("Workshop")
+    glossary.get_by_role("button", name="Keep", exact=True).click()
+    expect(glossary.get_by_role("button", name="Delete the glossary Workshop")).to_be_visible()
+    stored = server.client.get(path).json()["options"]["glossary"]["terms"]
+    assert [(term["term"], term["translation"], term["keep"], term["say"]) for term in stored] == [
+        ("glue", "cola", False, "gloo"),
+        ("Ada Lovelace", "", True, ""),
+        ("table", "mesa", False, ""),
+    ]
+    page.goto("/")
+    page.locator("summary").filter(has_text="Glossary").click()
+    page.get_by_test_id("glossary").get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_test_id("glossary").get_by_label("Translation of glue")).to_have_value("cola")
+    page.get_by_test_id("glossary").get_by_role("button", name="Delete the glossary Workshop").click()
+    expect(page.get_by_test_id("glossary").get_by_role("button", name="Delete the glossary Workshop")).to_be_hidden()
+    assert server.client.get("/api/glossaries").json() == []
