@@ -101,7 +101,7 @@ class Shown:
         self._store, self._report = store, report
 
     async def changed(self, record: Record) -> None:
-        self._store.write(record)
+        self._store.create(record)
         (self._store.place(record.link.id) / "film").mkdir(exist_ok=True)
 
     def received(self, record: Record) -> None:

@@ -59,7 +59,8 @@ async def join(
     chapters = output.with_name("chapters.txt")
     write(chapters, _chapters(fetched.chapters), durable=Durable.NO)
     inputs.append(Input(chapters, formats="ffmetadata"))
-    options = [*maps, "-c", "copy", *covers, "-map_metadata", "-1", "-map_chapters", str(len(inputs) - 1)]
+    last = str(len(inputs) - 1)  # of the chapters; of the streams, their languages are kept
+    options = [*maps, "-c", "copy", *covers, "-map_metadata", last, "-map_chapters", last]
     options += ffmpeg.metadata("g", "title", title)
     if output.suffix != ".mkv":
         options += ["-movflags", "+faststart"]
@@ -74,7 +75,8 @@ def _chapters(chapters: Sequence[Chapter]) -> bytes:
     """As ffmpeg's metadata file has them."""
     lines = [";FFMETADATA1"]
     for chapter in chapters:
-        title = _SPECIAL.sub(r"\\\1", chapter.title)
+        # FFmpeg does not read an escaped backslash at the end of a line, and takes the next line for a part of it
+        title = _SPECIAL.sub(r"\\\1", chapter.title.rstrip("\\"))
         lines += ["[CHAPTER]", "TIMEBASE=1/1000"]
         lines += [f"START={round(chapter.start_s * 1000)}", f"END={round(chapter.end_s * 1000)}", f"title={title}"]
     return ("\n".join(lines) + "\n").encode()

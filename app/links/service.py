@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import secrets
 import time
@@ -30,12 +31,13 @@ from app.domain.problems.links import (
 )
 from app.domain.problems.requests import INTERNAL
 from app.domain.problems.uploads import UPLOAD_NOT_FOUND
+from app.domain.upload import Upload
 from app.links import address
 from app.links.client import run as run_task
 from app.links.download import Bounds, Downloads
 from app.links.store import LinkStore, Record, fresh
-from app.links.tasks import MOST_CAPTION_BYTES, Examine, Examined
-from app.storage.disk_floors import Disks, reserved
+from app.links.tasks import MOST_CAPTION_BYTES, Examine, Examined, Rules
+from app.storage.disk_floors import Disks, Reservation, reserved
 from app.storage.uploads import UploadStore
 
 AT_ONCE: Final = 2
@@ -68,6 +70,7 @@ class Links:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._examined: asyncio.Task[Examined] | None = None
+        self._examined_with: Rules | None = None
 
     async def start(self) -> None:
         """Go on with what a stopped server has left."""
@@ -100,6 +103,7 @@ class Links:
             raise DubError(TOO_MANY_LINKS, f"{MOST} are open.")
         link = fresh(secrets.token_hex(16), address.site(url))
         record = Record(link, url)
+        await asyncio.to_thread(self._store.create, record)
         await self.changed(record)
         self._begin(record)
         return link
@@ -128,9 +132,7 @@ class Links:
         path = Path(fetched.path)
         async with reserved(self._disks, MOST_CAPTION_BYTES, path.parent) as room:
             name = f"{record.link.title[:200]}.{plain(caption.language)}.{fetched.extension}"
-            upload = await asyncio.to_thread(
-                self._uploads.take, path, filename=name, media_type="text/plain", room=room
-            )
+            upload = await self._taken(path, name, room)
         before = self._record(link_id).link.subtitles_upload_id
         await self.changed(self._record(link_id).now(caption=caption_id, subtitles_upload_id=upload.id))
         if before:
@@ -154,11 +156,18 @@ class Links:
                 return path.read_bytes(), media_type
         raise DubError(LINK_NOT_FOUND, "It has no picture.")
 
-    async def examine(self, *, anew: bool = False) -> Examined:
-        """The downloader's version and JavaScript runtime; asked once. Raises link_downloader."""
-        if self._examined is None or anew or (self._examined.done() and self._examined.exception() is not None):
-            self._examined = asyncio.create_task(self._examine())
+    async def examine(self) -> Examined:
+        """The downloader's version and JavaScript runtime; asked again when another is there. Raises
+        link_downloader."""
+        rules = await self._downloads.rules(self._store.scratch())
+        if self._examined is None or rules != self._examined_with or self._failed_before():
+            self._examined_with = rules
+            self._examined = asyncio.create_task(run_task(rules, Examine(), Examined))
         return await asyncio.shield(self._examined)
+
+    def _failed_before(self) -> bool:
+        task = self._examined
+        return task is not None and task.done() and (task.cancelled() or task.exception() is not None)
 
     def sweep(self) -> int:
         """Delete the ended links whose time is over; returns how many."""
@@ -194,14 +203,8 @@ class Links:
         link_id = record.link.id
         try:
             async with self._turns, self._downloads.run(record, self) as done:
-                link = done.record.link
-                upload = await asyncio.to_thread(
-                    self._uploads.take,
-                    done.path,
-                    filename=f"{link.title[:240]}.{done.extension}",
-                    media_type="video/mp4" if done.extension == "mp4" else "",
-                    room=done.room,
-                )
+                name = f"{done.record.link.title[:240]}.{done.extension}"
+                upload = await self._taken(done.path, name, done.room)
             finished = done.record.now(
                 state=LinkState.FINISHED,
                 upload_id=upload.id,
@@ -217,16 +220,22 @@ class Links:
             _log.exception("a link has failed")
             await self._failed(link_id, LinkError(INTERNAL.code, INTERNAL.message, INTERNAL.hint))
 
+    async def _taken(self, path: Path, name: str, room: Reservation) -> Upload:
+        """The file as an upload; none is left when this is cancelled."""
+        take = functools.partial(self._uploads.take, path, filename=name, media_type="", room=room)
+        taking = asyncio.ensure_future(asyncio.to_thread(take))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            await asyncio.to_thread(self._forget_upload, (await taking).id)
+            raise
+
     async def _failed(self, link_id: str, error: LinkError) -> None:
         record = self._records[link_id]
         ends = time.time() + self._expiry_s
         await self.changed(
             record.now(state=LinkState.FAILED, error=error, bytes_per_s=0.0, eta_s=None, expires_at=ends)
         )
-
-    async def _examine(self) -> Examined:
-        folder = self._store.scratch()
-        return await run_task(await self._downloads.rules(folder), Examine(), Examined)
 
     def _delete(self, link_id: str) -> None:
         record = self._records.pop(link_id, None)

@@ -6,6 +6,7 @@ A record is written whole or not at all, so that a server that was killed goes o
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from pathlib import Path
 from typing import Final
@@ -58,6 +59,7 @@ def fresh(link_id: str, site: str) -> Link:
 class LinkStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def scratch(self) -> Path:
@@ -79,10 +81,16 @@ class LinkStore:
                 shutil.rmtree(folder, ignore_errors=True)
         return sorted(found, key=lambda record: record.link.created_at)
 
+    def create(self, record: Record) -> None:
+        self.place(record.link.id).mkdir(mode=0o700, exist_ok=True)
+        self.write(record)
+
     def write(self, record: Record) -> None:
+        """Nothing is written of a link that has been deleted meanwhile."""
         folder = self.place(record.link.id)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        write(folder / _RECORD, msgspec.json.encode(record), durable=Durable.CONTENT)
+        with self._lock:
+            if folder.is_dir():
+                write(folder / _RECORD, msgspec.json.encode(record), durable=Durable.CONTENT)
 
     def clear(self, link_id: str) -> None:
         """Delete what was downloaded of streams; the record stays, and what the page said."""
@@ -91,4 +99,5 @@ class LinkStore:
                 path.unlink(missing_ok=True)
 
     def delete(self, link_id: str) -> None:
-        shutil.rmtree(self.place(link_id), ignore_errors=True)
+        with self._lock:
+            shutil.rmtree(self.place(link_id), ignore_errors=True)

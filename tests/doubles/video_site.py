@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
+_KINDS = {".mpd": "application/dash+xml", ".m3u8": "application/vnd.apple.mpegurl", ".ts": "video/mp2t"}
 TWO_VIDEOS = b"""<rss version="2.0"><channel><title>Two</title>
 <item><title>One</title><enclosure url="/film.mp4" type="video/mp4"/><link>/film.mp4</link></item>
 <item><title>Two</title><enclosure url="/film.mp4" type="video/mp4"/><link>/film.mp4</link></item>
@@ -24,7 +26,9 @@ class VideoSite:
     `/liar.mp4` says to HEAD that it has 1,000 bytes. `/to?ADDRESS` redirects.
     """
 
-    def __init__(self, film: bytes, poster: bytes = b"") -> None:
+    def __init__(self, film: bytes, poster: bytes = b"", folder: Path | None = None) -> None:
+        """`folder` has further files, below `/files/`."""
+        self.folder = folder
         self.film, self.poster = film, poster
         self.asked: list[tuple[str, str | None]] = []
         self.cookies: list[str] = []
@@ -83,6 +87,9 @@ class VideoSite:
                 self._whole(request, SPANISH.encode(), "text/vtt")
             elif path == "/poster.jpg" and self.poster:
                 self._whole(request, self.poster, "image/jpeg")
+            elif path.startswith("/files/") and self.folder is not None:
+                file = self.folder / Path(path).name
+                self._whole(request, file.read_bytes(), _KINDS.get(file.suffix, "video/mp4"))
             elif path == "/nothing":
                 self._whole(request, b"<html><body>No film here.</body></html>", "text/html")
             else:
