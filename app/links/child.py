@@ -43,6 +43,8 @@ def main() -> None:
         say({"result": msgspec.to_builtins(_done(request, log, say))})
     except DubError as error:
         say(_told(error.problem.code, error.detail))
+    except MemoryError:
+        say(_told(LINK_FAILED.code, "The page needs more memory than the downloader may have."))
     except Exception as error:  # yt-dlp raises whatever an extractor meets
         if guard.refused:
             say(_told(LINK_PRIVATE.code, ""))

@@ -25,7 +25,7 @@ _SECRET: Final = re.compile(r"(?i)\b((?:cookie|authorization|token|key|sig(?:nat
 _BOILERPLATE: Final = re.compile(
     r"(?is)(?:;? *please report this issue on.*|\.? *See +https://\S+.*|\.? *Use --\S+.*|\(caused by .*)$"
 )
-_PREFIX: Final = re.compile(r"^(?:ERROR: *)?(?:\[[\w:.+-]+\] *)?")
+_PREFIX: Final = re.compile(r"^(?:ERROR: *)?(?:\[[\w:.+-]+\] *(?:[^\s:]{1,64}: +)?)?")
 _KNOWN: Final[tuple[tuple[str, Problem], ...]] = (
     (r"no space left on device|disk quota exceeded", DISK_FULL),
     (r"file too large|larger than max-filesize", LINK_TOO_LARGE),

@@ -76,7 +76,9 @@ class Links:
         """Go on with what a stopped server has left."""
         for record in await asyncio.to_thread(self._store.read_all):
             self._records[record.link.id] = record
-            if record.link.state not in _ENDED and not self.off:
+            if record.link.state is LinkState.FINISHED:
+                await asyncio.to_thread(self._store.clear, record.link.id)
+            elif record.link.state not in _ENDED and not self.off:
                 self._begin(record)
 
     async def close(self) -> None:
@@ -212,8 +214,9 @@ class Links:
                 received_bytes=upload.length_bytes,
                 expires_at=upload.expires_at,
             )
-            await self.changed(finished)
+            await asyncio.to_thread(self._store.write, finished)
             await asyncio.to_thread(self._store.clear, link_id)
+            await self.changed(finished)
         except DubError as error:
             await self._failed(link_id, LinkError(error.problem.code, error.message, error.problem.hint))
         except Exception:  # the boundary of one link: the others go on

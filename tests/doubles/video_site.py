@@ -3,6 +3,7 @@ redirects to where a link may not lead."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +18,14 @@ SPANISH = "WEBVTT\n\n00:00:00.200 --> 00:00:01.500\nBuenos d\u00edas.\n\n00:00:0
 PAGE = """<!DOCTYPE html><html><head><title>A talk</title></head><body>
 <video poster="/poster.jpg" controls><source src="{film}" type="video/mp4">
 <track kind="subtitles" srclang="es" src="/es.vtt" label="Espa\u00f1ol"></video></body></html>"""
+
+
+class Quiet(ThreadingHTTPServer):
+    """Clients that go away are what the tests are about."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class VideoSite:
@@ -50,7 +59,7 @@ class VideoSite:
 
             do_HEAD = do_GET
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = Quiet(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
@@ -77,6 +86,8 @@ class VideoSite:
                 self._endless(request, {"Content-Length": "1000"} if request.command == "HEAD" else {})
             elif path == "/endless.mp4":
                 self._endless(request, {})
+            elif path == "/endless":
+                self._endless(request, {}, b"<p>Hello.</p>\n" * 8000)
             elif path == "/talk":
                 self._whole(request, PAGE.format(film="/film.mp4").encode(), "text/html; charset=utf-8")
             elif path == "/slow-talk":
@@ -127,10 +138,11 @@ class VideoSite:
             request.wfile.write(body[at : at + 4096])
             self.sent_bytes += len(body[at : at + 4096])
 
-    def _endless(self, request: BaseHTTPRequestHandler, headers: dict[str, str]) -> None:
+    def _endless(self, request: BaseHTTPRequestHandler, headers: dict[str, str], page: bytes = b"") -> None:
         request.close_connection = True
-        self._head(request, 200, {"Content-Type": "video/mp4", "Connection": "close", **headers})
-        block = (self.film * (1 + 65536 // len(self.film)))[:65536]
+        kind = "text/html" if page else "video/mp4"
+        self._head(request, 200, {"Content-Type": kind, "Connection": "close", **headers})
+        block = page or (self.film * (1 + 65536 // len(self.film)))[:65536]
         while request.command != "HEAD" and not self._closing:
             request.wfile.write(block)
             self.sent_bytes += len(block)

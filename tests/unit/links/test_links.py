@@ -125,6 +125,12 @@ async def test_a_page_without_a_video_says_so(site: VideoSite, house: Houses) ->
     assert await failure(house(), f"{site.url}/nothing") == "link_site"
 
 
+async def test_a_page_without_an_end_is_stopped_by_the_limit_of_memory(site: VideoSite, house: Houses) -> None:
+    home = house()
+    link = await home.ended(await home.links.add(f"{site.url}/endless"))
+    assert link.error is not None and link.error.code == "link_failed" and "more memory" in link.error.message
+
+
 async def test_a_file_that_says_that_it_is_too_large_is_refused_before_it_comes(
     site: VideoSite, house: Houses, film: bytes
 ) -> None:

@@ -86,6 +86,12 @@ def test_a_missing_javascript_runtime_is_told_where_it_is_the_reason() -> None:
     assert problem_of("[youtube] x: Requested format is not available.", []).code == "link_failed"
 
 
+def test_an_error_begins_with_what_is_wrong() -> None:
+    assert cleaned("ERROR: [generic] film: Unable to download webpage: HTTP Error 404: Not Found (caused by <x>)") == (
+        "Unable to download webpage: HTTP Error 404: Not Found"
+    )
+
+
 def test_what_is_shown_of_an_error_has_no_secret_and_no_path() -> None:
     said = (
         "ERROR: [generic] Unable to download https://me:word@cdn.example.org/a/b.mp4?token=SECRET&sig=SECRET: "

@@ -59,6 +59,17 @@ async def test_a_broadcast_without_an_end_is_refused(film: bytes, folder: Path, 
     assert not [path for path, _ in site.asked if path.endswith(".ts")]
 
 
+async def test_pieces_that_lie_in_a_private_network_are_not_fetched(film: bytes, folder: Path, house: Houses) -> None:
+    with VideoSite(film, folder=folder) as site:
+        elsewhere = site.url.replace("127.0.0.1", "127.0.0.2") + "/files/"
+        listed = (folder / "film.m3u8").read_text()
+        (folder / "far.m3u8").write_text(listed.replace("\nfilm", f"\n{elsewhere}film"))
+        home = house(networks=("127.0.0.1/32",))
+        link = await home.ended(await home.links.add(f"{site.url}/files/far.m3u8"))
+    assert link.error is not None and link.error.code == "link_private", link
+    assert {path for path, _ in site.asked} == {"/files/far.m3u8"}
+
+
 async def test_an_mp4_gets_title_chapters_and_cover(tmp_path: Path) -> None:
     picture, sound, cover = tmp_path / "0.media", tmp_path / "1.media", tmp_path / "thumbnail.jpg"
     copy = [tool(), "-v", "error", "-i", sample("plain.mp4"), "-c", "copy"]
