@@ -55,7 +55,8 @@ def load(packages: Sequence[Sequence[str]]) -> Any:
         sys.path[:] = [*paths, *before]
         try:
             module = importlib.import_module("yt_dlp")
-            module.YoutubeDL({"quiet": True, "cachedir": False, "js_runtimes": {}, "logger": Log()}).close()
+            if paths:  # not what came with AutoDubber
+                module.YoutubeDL({"quiet": True, "cachedir": False, "js_runtimes": {}, "logger": Log()}).close()
             return module
         except Exception as error:  # whatever a damaged or foreign version raises: the next one is tried
             reason = f"{type(error).__name__}: {error}"[:200]

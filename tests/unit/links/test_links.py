@@ -96,7 +96,7 @@ async def test_a_redirect_into_a_private_network_is_not_followed(site: VideoSite
     assert {path for path, _ in site.asked} == {"/to"}
 
 
-@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/film.mp4", "data:video/mp4;base64,AAAA"])
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/film.mp4"])
 async def test_a_redirect_to_something_else_than_http_is_not_followed(
     site: VideoSite, house: Houses, target: str
 ) -> None:

@@ -91,9 +91,7 @@ async def test_the_newest_that_is_here_already_changes_nothing(tmp_path: Path) -
     assert updated(tmp_path) is None and not list(home(tmp_path).glob("*.whl"))
 
 
-@pytest.mark.parametrize(
-    "code", ["raise RuntimeError('broken')", "def (", "pass", STARTS.replace("__init__", "__none__")]
-)
+@pytest.mark.parametrize("code", ["raise RuntimeError()", STARTS.replace("__init__", "__none__")])
 async def test_one_that_does_not_start_is_not_taken(tmp_path: Path, code: str) -> None:
     async with index(wheel(code)) as url:
         with pytest.raises(DubError) as refused:
