@@ -134,6 +134,27 @@ def add(dub: argparse.ArgumentParser) -> None:
         help="speed of the voice, within its engine's limits; 0.7 to 1.2 for both engines",
     )
     voice.add_argument(
+        "--voice-stability", type=float, metavar="X", help="ElevenLabs: 0 lively to 1 even (default: the voice's own)"
+    )
+    voice.add_argument(
+        "--voice-similarity", type=float, metavar="X", help="ElevenLabs: how close to the speaker, 0 to 1 (the voice's)"
+    )
+    voice.add_argument(
+        "--voice-style",
+        type=float,
+        metavar="X",
+        help="ElevenLabs: the speaker's manner, 0 to 1 (the voice's)",
+    )
+    voice.add_argument(
+        "--voice-boost",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="ElevenLabs: still closer to the speaker, a little slower (default: the voice's own)",
+    )
+    voice.add_argument(
+        "--voice-seed", type=int, metavar="N", help="ElevenLabs: the same seed and text sound alike (default: none)"
+    )
+    voice.add_argument(
         "--align-phrases",
         action="store_true",
         default=None,

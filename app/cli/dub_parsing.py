@@ -29,6 +29,10 @@ _GIVEN: Final = frozenset(
 )
 # Arguments whose name differs from that of their option.
 OPTION_OF: Final = {
+    "voice_stability": "--voice-stability",
+    "voice_similarity": "--voice-similarity",
+    "voice_style": "--voice-style",
+    "voice_seed": "--voice-seed",
     "separate": "--separate",
     "duck_db": "--duck-db",
     "duck_attack_s": "--duck-attack",

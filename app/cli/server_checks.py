@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from app.cli.finding import PROBE_S, Finding
@@ -13,6 +13,9 @@ from app.config.address import url_of
 from app.config.settings import Settings
 from app.domain.errors import DubError
 from app.domain.problems.requests import HOST_UNKNOWN
+
+if TYPE_CHECKING:
+    from app.speech.ports import Voice
 
 
 def check_names(settings: Settings) -> list[Finding]:
@@ -103,20 +106,21 @@ async def check_engines(settings: Settings) -> list[Finding]:
                 )
                 checks.append(Finding("models", True, False, text))
         if await asyncio.to_thread(known_key, settings, "elevenlabs"):
-            checks.append(await _key(engines.voices["elevenlabs"].voices))
+            checks.append(await _key(engines.voices["elevenlabs"]))
         return checks
     finally:
         await engines.close()
 
 
-async def _key(voices: Callable[[], Awaitable[Sequence[object]]]) -> Finding:
+async def _key(engine: Voice) -> Finding:
     try:
         async with asyncio.timeout(PROBE_S):
-            found = await voices()
+            found, quota = await engine.voices(), (await engine.info()).quota
     except DubError as error:
         return Finding("ElevenLabs key", False, False, error.message, error.problem.hint)
     except TimeoutError:
         return Finding(
             "ElevenLabs key", False, False, "ElevenLabs does not answer", "Check the network and the proxy settings."
         )
-    return Finding("ElevenLabs key", True, False, f"good, {len(found)} voices")
+    left = f", {quota.limit - quota.used:,.0f} of {quota.limit:,.0f} credits left" if quota else ""
+    return Finding("ElevenLabs key", True, False, f"good, {len(found)} voices{left}")

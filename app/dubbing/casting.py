@@ -11,6 +11,7 @@ from app.domain.secret_names import NO_KEYS, Keys
 from app.domain.segment import Segment
 from app.domain.speaker import Speaker
 from app.domain.voice_chosen import VoiceChosen
+from app.domain.voice_tuning import UNTUNED, VoiceTuning
 from app.dubbing.spoken.unspeakable import voiced
 from app.speech.ports import SpeechRequest, Voice
 from app.speech.registry import Registry, engine_of
@@ -29,6 +30,7 @@ class VoiceChoice(msgspec.Struct, frozen=True):
     keys: Keys = NO_KEYS
     chosen: VoiceChosen | None = None
     pronounced: tuple[Pronounced, ...] = ()
+    tuning: VoiceTuning = UNTUNED
 
     def of(self, line: Segment) -> LineVoice:
         speaker = next((speaker for speaker in self.speakers if speaker.id == line.speaker), None)
@@ -102,6 +104,7 @@ def spoken_lines(segments: Sequence[Segment], choice: VoiceChoice, engines: Regi
                 for each in choice.pronounced
                 if signs and each.phonemes and within(each.written, texts[i])
             ),
+            choice.tuning,
         )
         found.append(SpokenLine(line, voice, request))
     return tuple(found)

@@ -18,6 +18,7 @@ from app.domain.problems.translation import TARGET_LANGUAGE_MISSING
 from app.domain.problems.voices import ENGINE_UNKNOWN, SPEED_RANGE
 from app.domain.secret_names import Keys
 from app.domain.speaker import Speaker
+from app.domain.voice_tuning import VoiceTuning
 from app.dubbing.casting import VoiceChoice
 from app.dubbing.pipeline import check_media, spoken_language
 from app.dubbing.subtitles.code_pages import known
@@ -104,13 +105,18 @@ def choice_of(job: Job, speakers: tuple[Speaker, ...], keys: Keys, engines: Regi
     language = spoken_language(options, job.language)
     chosen = engines.chosen(options.voices.voice, language)
     voice = options.voices.voice if chosen is None else chosen.voice
+    asked = options.voices
+    tuning = VoiceTuning(
+        asked.voice_stability, asked.voice_similarity, asked.voice_style, asked.voice_boost, asked.voice_seed
+    )
     return VoiceChoice(
         voice,
-        options.voices.voice_model,
-        options.voices.speed,
+        asked.voice_model,
+        asked.speed,
         language,
         speakers,
         keys,
         chosen,
         pronounced(options.glossary.terms),
+        tuning,
     )

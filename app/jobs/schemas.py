@@ -31,6 +31,7 @@ from app.domain.summary import JobSummary
 
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)]
 Short = Annotated[str, msgspec.Meta(max_length=255)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Rate = Annotated[float, msgspec.Meta(ge=MIN_RATE, le=MAX_RATE)]
 Level = Annotated[float, msgspec.Meta(ge=QUIETEST_DB, le=LOUDEST_DB)]
 Id = Annotated[str, msgspec.Meta(max_length=64)]
@@ -80,6 +81,11 @@ class VoicesPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
     voice: Short | UnsetType = UNSET
     voice_model: Short | UnsetType = UNSET
     speed: float | UnsetType = UNSET
+    voice_stability: Share | UnsetType | None = UNSET
+    voice_similarity: Share | UnsetType | None = UNSET
+    voice_style: Share | UnsetType | None = UNSET
+    voice_boost: bool | UnsetType | None = UNSET
+    voice_seed: Annotated[int, msgspec.Meta(ge=0, le=4_294_967_295)] | UnsetType | None = UNSET
 
 
 class TimingPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):

@@ -16,6 +16,7 @@ import msgspec
 
 from app.domain.dub_options import SpeakerCount, Task
 from app.domain.segment import Segment
+from app.domain.voice_tuning import UNTUNED, VoiceTuning
 
 
 class Availability(msgspec.Struct, frozen=True):
@@ -59,9 +60,18 @@ class CostUnit(msgspec.Struct, frozen=True):
     usd: float | None
 
 
+class Quota(msgspec.Struct, frozen=True):
+    """How many cost units an account has used of those that it has, and when it begins anew (Unix time)."""
+
+    used: float
+    limit: float
+    resets_at: float | None = None
+
+
 class EngineInfo(msgspec.Struct, frozen=True):
     """`kind` is "recognizer", "voice", "translator" or "separator". Of a voice: the speeds that it takes, and what it
-    costs (None: nothing); `names_voices`: it may speak with voices that it does not list, by their names. `licence` is
+    costs (None: nothing); `names_voices`: it may speak with voices that it does not list, by their names; `tunable`: it
+    knows stability, similarity, style, boost and seed. `licence` is
     that of what it works with ("": told by each model or voice, or the service's own terms). `translates`: a
     recogniser that can write English whatever is spoken."""
 
@@ -74,6 +84,8 @@ class EngineInfo(msgspec.Struct, frozen=True):
     speeds: SpeedLimits | None = None
     cost_unit: CostUnit | None = None
     names_voices: bool = False
+    tunable: bool = False
+    quota: Quota | None = None
     licence: str = ""
     translates: bool = False
 
@@ -188,7 +200,8 @@ class Diarizer(Protocol):
 
 class VoiceInfo(msgspec.Struct, frozen=True):
     """A voice as the person chooses it. `id` is the engine's; "ENGINE:ID" names it everywhere else. `licence` is that
-    of what it speaks with ("": none is told); `download_bytes` are downloaded when it first speaks."""
+    of what it speaks with ("": none is told); `download_bytes` are downloaded when it first speaks. `owner`: it is in
+    the service's public library, and is added to the account before it speaks."""
 
     engine: str
     id: str
@@ -199,6 +212,10 @@ class VoiceInfo(msgspec.Struct, frozen=True):
     preview_url: str | None
     licence: str = ""
     download_bytes: int = 0
+    accent: str | None = None
+    age: str | None = None
+    category: str | None = None
+    owner: str | None = None
 
 
 class SpeechRequest(msgspec.Struct, frozen=True):
@@ -207,6 +224,7 @@ class SpeechRequest(msgspec.Struct, frozen=True):
     `key` is the person's API key for this engine when one came with the request, else None: the engine's own is used.
     It is never logged. `phonemes` are words of the text with espeak-ng's signs for their sound; only a voice that
     `takes_phonemes` gets any.
+    Engines that know it make the voice as `tuning` says.
     """
 
     voice: str
@@ -218,6 +236,7 @@ class SpeechRequest(msgspec.Struct, frozen=True):
     next_text: str
     key: str | None
     phonemes: tuple[tuple[str, str], ...] = ()
+    tuning: VoiceTuning = UNTUNED
 
 
 class Spoken(msgspec.Struct, frozen=True):

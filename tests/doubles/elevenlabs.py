@@ -205,8 +205,24 @@ class Double(Server):
             self.violations.append(f"speed sent to {model_id}")
         if model_id not in SPEED_IGNORED and not 0.7 <= speed <= 1.2:
             raise Refused(400, "invalid_voice_settings")
-        if model_id == "eleven_v3" and body.keys() & {"previous_text", "next_text"}:
+        stitched = {"previous_text", "next_text", "previous_request_ids", "next_request_ids"}
+        if model_id == "eleven_v3" and body.keys() & stitched:
             raise Refused(400, "unsupported_model")
+        for side in ("previous", "next"):
+            ids = body.get(f"{side}_request_ids", [])
+            if len(ids) > 3:
+                raise schema_refused(f"{side}_request_ids")
+            known = {f"request{one.number}": one for one in self.calls if one.delivered}
+            self.violations += [f"{side}: no request {one}" for one in ids if one not in known]
+            if ids and f"{side}_text" in body:
+                self.violations.append(f"{side}: the text beside the ids is ignored")
+        settings = body.get("voice_settings") or {}
+        if any(not 0 <= settings.get(name, 0) <= 1 for name in ("stability", "similarity_boost", "style")):
+            raise Refused(400, "invalid_voice_settings")
+        if not 0 <= body.get("seed", 0) <= 4_294_967_295:
+            raise schema_refused("seed")
+        if not model_id.startswith(SPEED_IGNORED) and "[" in call.text:
+            self.violations.append(f"a tag that {model_id} would read out: {call.text}")
         if model_id == "eleven_multilingual_v2" and "language_code" in body:
             self.violations.append("language_code sent to eleven_multilingual_v2")
         if len(call.text) > math.floor(1.1 * MODELS[model_id][0]):

@@ -14,6 +14,8 @@ BODY_KEYS = {
     "seed": int,
     "previous_text": str,
     "next_text": str,
+    "previous_request_ids": list,
+    "next_request_ids": list,
 }
 SETTING_KEYS = {"stability", "similarity_boost", "style", "use_speaker_boost", "speed"}
 

@@ -12,7 +12,7 @@ from app.speech.ports import ModelInfo
 
 class SpeechModel(msgspec.Struct, frozen=True):
     """`honours_speed`: the service applies speed itself. `stitches`: it takes the neighbours' text. `takes_language`:
-    it takes language_code."""
+    it takes language_code; `tags`: it acts on [whispers] and speaks none of it."""
 
     id: str
     name: str
@@ -23,6 +23,7 @@ class SpeechModel(msgspec.Struct, frozen=True):
     honours_speed: bool
     stitches: bool
     takes_language: bool
+    tags: bool = False
 
     @property
     def fast(self) -> bool:
@@ -41,6 +42,7 @@ _V2: Final = (
     "eleven_monolingual_v1",
 )
 _CODED: Final = ("eleven_flash_v2_5", "eleven_turbo_v2_5", "eleven_v3", "eleven_v4")
+_TAGGED: Final = ("eleven_v3", "eleven_v4")
 _LIMITS: Final = {
     "eleven_multilingual_v2": 10_000,
     "eleven_flash_v2_5": 40_000,
@@ -74,6 +76,7 @@ def _model(
         honours_speed=second,
         stitches=second,
         takes_language=model_id.startswith(_CODED),
+        tags=model_id.startswith(_TAGGED),
     )
 
 

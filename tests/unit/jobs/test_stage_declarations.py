@@ -65,6 +65,11 @@ VALUES: dict[str, Any] = {
     "speakers": 3,
     "formality": Formality.FORMAL,
     "terms": (Term("Hello", translation="Hola", say="Helloh"),),
+    "voice_stability": 0.3,
+    "voice_similarity": 0.8,
+    "voice_style": 0.1,
+    "voice_boost": True,
+    "voice_seed": 7,
 }
 # Options that decide something only where another one lets them.
 BASES: list[dict[str, Any]] = [

@@ -1,7 +1,9 @@
 """The real SDK against the strict double: every fault, the limits, the money and the key."""
 
 import asyncio
+import json
 import threading
+import time
 
 import pytest
 
@@ -13,6 +15,8 @@ from app.domain.problems.voices import (
     VOICE_MODEL_UNKNOWN,
     VOICE_UNKNOWN,
 )
+from app.domain.voice_tuning import VoiceTuning
+from app.speech.elevenlabs.tags import without_tags
 from app.speech.elevenlabs.voice import ElevenLabsVoice
 from app.speech.ports import SpeechRequest
 from tests.doubles.elevenlabs import KEY, Double
@@ -201,3 +205,53 @@ async def test_a_missing_package_is_told(voice: ElevenLabsVoice, monkeypatch: py
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     info = await voice.info()
     assert not info.availability.available and "not installed" in info.availability.reason
+
+
+async def test_settings_and_seed_are_sent_where_they_were_asked_for(voice: ElevenLabsVoice, double: Double) -> None:
+    tuning = VoiceTuning(stability=0.3, similarity=0.8, style=0.1, boost=False, seed=7)
+    await voice.speak(line(tuning=tuning, speed=1.1))
+    await voice.speak(line(tuning=VoiceTuning(stability=0.0), model="eleven_v3"))
+    settings = {"stability": 0.3, "similarity_boost": 0.8, "style": 0.1, "use_speaker_boost": False, "speed": 1.1}
+    assert (double.calls[0].body["voice_settings"], double.calls[0].body["seed"]) == (settings, 7)
+    assert double.calls[1].body["voice_settings"] == {"stability": 0.0} and "seed" not in double.calls[1].body
+    prints = {voice.fingerprint(line(tuning=one)) for one in (VoiceTuning(), tuning, VoiceTuning(seed=7))}
+    assert len(prints) == 3
+    assert voice.fingerprint(line()) == json.dumps(
+        ["elevenlabs", "eleven_multilingual_v2", VOICE, "pcm_24000", 1.0, "", "Welcome to the workshop."]
+    ), "what is not tuned keeps its name: nothing that was bought is bought again"
+
+
+async def test_tags_go_to_models_that_act_on_them_and_are_not_read_out_by_others(
+    voice: ElevenLabsVoice, double: Double
+) -> None:
+    said = "[whispers] Come in. [laughs] It is room [12]."
+    await voice.speak(line(said, model="eleven_v4"))
+    await voice.speak(line("[whispers] Come in.", previous_text="[laughs] Hello."))
+    assert double.calls[0].text == said
+    assert (double.calls[1].text, double.calls[1].body["previous_text"]) == ("Come in.", "Hello.")
+    assert without_tags(said) == "Come in. It is room [12]." and without_tags("[laughs]") == "[laughs]"
+
+
+async def test_a_line_is_joined_to_the_requests_that_spoke_its_neighbours(
+    voice: ElevenLabsVoice, double: Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await voice.speak(line("One."))
+    await voice.speak(line("Three."))
+    await voice.speak(line("Two.", previous_text="One.", next_text="Three."))
+    body = double.calls[2].body
+    assert (body["previous_request_ids"], body["next_request_ids"]) == (["request1"], ["request2"])
+    assert not body.keys() & {"previous_text", "next_text"}
+    await voice.speak(line("Two.", previous_text="One.", voice="EnglishFemale0000001"))
+    assert double.calls[3].body["previous_text"] == "One.", "another voice said it"
+    later = time.monotonic() + 2 * 3600
+    monkeypatch.setattr("app.speech.elevenlabs.stitching.time.monotonic", lambda: later)
+    await voice.speak(line("Two.", previous_text="One."))
+    assert double.calls[4].body["previous_text"] == "One.", "the service has forgotten the request"
+
+
+async def test_the_account_tells_what_is_left_and_labels_of_its_voices(voice: ElevenLabsVoice, double: Double) -> None:
+    double.used = 1234
+    quota = (await voice.info()).quota
+    assert quota is not None and (quota.used, quota.limit) == (1234, 100_000)
+    found = (await voice.voices())[0]
+    assert (found.accent, found.category) == ("plain", "premade")

@@ -1276,10 +1276,13 @@ export interface components {
             /** @default false */
             names_voices?: boolean;
             needs_key: boolean;
+            quota?: components["schemas"]["Quota"] | null;
             speeds?: components["schemas"]["SpeedLimits"] | null;
             title: string;
             /** @default false */
             translates?: boolean;
+            /** @default false */
+            tunable?: boolean;
         };
         /** Engines */
         Engines: {
@@ -1794,7 +1797,17 @@ export interface components {
             /** @deprecated */
             voice?: string;
             /** @deprecated */
+            voice_boost?: boolean | null;
+            /** @deprecated */
             voice_model?: string;
+            /** @deprecated */
+            voice_seed?: number | null;
+            /** @deprecated */
+            voice_similarity?: number | null;
+            /** @deprecated */
+            voice_stability?: number | null;
+            /** @deprecated */
+            voice_style?: number | null;
             voices?: components["schemas"]["VoicesPatch"];
         };
         /**
@@ -1873,6 +1886,12 @@ export interface components {
             stage_progress: number;
             /** @constant */
             type: "progress";
+        };
+        /** Quota */
+        Quota: {
+            limit: number;
+            resets_at?: number | null;
+            used: number;
         };
         /**
          * RecognitionOptions
@@ -2321,6 +2340,9 @@ export interface components {
         };
         /** VoiceInfo */
         VoiceInfo: {
+            accent?: string | null;
+            age?: string | null;
+            category?: string | null;
             description: string;
             /** @default 0 */
             download_bytes?: number;
@@ -2331,6 +2353,7 @@ export interface components {
             /** @default  */
             licence?: string;
             name: string;
+            owner?: string | null;
             preview_url: string | null;
         };
         /**
@@ -2339,7 +2362,12 @@ export interface components {
          *       "speed": 1,
          *       "version": 1,
          *       "voice": "espeak:auto",
-         *       "voice_model": ""
+         *       "voice_boost": null,
+         *       "voice_model": "",
+         *       "voice_seed": null,
+         *       "voice_similarity": null,
+         *       "voice_stability": null,
+         *       "voice_style": null
          *     }
          */
         VoiceOptions: {
@@ -2352,8 +2380,13 @@ export interface components {
             version: number;
             /** @default espeak:auto */
             voice: string;
+            voice_boost: boolean | null;
             /** @default  */
             voice_model: string;
+            voice_seed: number | null;
+            voice_similarity: number | null;
+            voice_stability: number | null;
+            voice_style: number | null;
         };
         /** Voices */
         Voices: {
@@ -2364,7 +2397,12 @@ export interface components {
             speed?: number;
             version?: 1;
             voice?: string;
+            voice_boost?: boolean | null;
             voice_model?: string;
+            voice_seed?: number | null;
+            voice_similarity?: number | null;
+            voice_stability?: number | null;
+            voice_style?: number | null;
         };
         /**
          * Which

@@ -18,12 +18,18 @@ export function valueOf(field: string, from: Job | JobPatch): unknown {
 type Said = (value: never) => string;
 const onOff: Said = (on: boolean) => (on ? 'on' : 'off');
 const seconds: Said = (value: number) => `${value.toFixed(2)} s`;
+const tuned: Said = (value: number | null) => (value === null ? 'the voice’s own' : value.toFixed(2));
 const asItIs: Said = (text: string) => text;
 
 const FIELDS: Record<string, [label: string, said: Said]> = {
 	title: ['Title', (title: string) => `“${title}”`],
 	stem_upload_id: ['Music and effects track', (there: string | boolean | null) => (there ? 'a file' : 'none')],
 	'options.voices.voice_model': ['Voice model', (model: string) => model || 'default'],
+	'options.voices.voice_stability': ['Stability', tuned],
+	'options.voices.voice_similarity': ['Similarity', tuned],
+	'options.voices.voice_style': ['Style', tuned],
+	'options.voices.voice_boost': ['Speaker boost', (on: boolean | null) => (on === null ? 'the voice’s own' : on ? 'on' : 'off')],
+	'options.voices.voice_seed': ['Seed', (seed: number | null) => (seed === null ? 'none' : String(seed))],
 	'options.voices.speed': ['Speed', times],
 	'options.translation.target_language': ['Language of the lines', (code: string | null) => (code ? languageName(code) : 'as recognised')],
 	'options.translation.translator': ['Translated by', (name: string) => name || 'hand'],

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { EngineInfo } from '$lib/api/types';
-import { recognizerFacts } from './options';
+import { quotaLeft, recognizerFacts } from './options';
 
 const engine = (changes: Partial<EngineInfo>): EngineInfo =>
 	({ availability: { available: true, reason: '', remedy: '' }, translates: false, licence: '', cost_unit: null, needs_key: false, ...changes }) as EngineInfo;
@@ -14,4 +14,11 @@ test('a recogniser says where it works and what it costs', () => {
 
 test('one that cannot work now says why', () => {
 	expect(recognizerFacts(engine({ availability: { available: false, reason: 'No address is set.', remedy: '' } }))).toBe('No address is set.');
+});
+
+test('an account says what it has left', () => {
+	const quota = { used: 1234, limit: 100_000, resets_at: null };
+	expect(quotaLeft(engine({ quota, cost_unit: { name: 'credit', usd: null } }))).toBe('98,766 of 100,000 credits left');
+	expect(quotaLeft(engine({ quota: { ...quota, used: 100_001 } }))).toBe('0 of 100,000 units left');
+	expect(quotaLeft(engine({ quota: null }))).toBe('');
 });

@@ -83,6 +83,14 @@ export function recognizerFacts({ availability, translates, licence, cost_unit, 
 	return `A service: the sound is sent to it, ${price}.${needs_key ? ' It works with your key.' : ''}`;
 }
 
+/** What an account has left: `98,766 of 100,000 credits left, until 3 December`. */
+export function quotaLeft({ quota, cost_unit }: EngineInfo): string {
+	if (!quota) return '';
+	const number = (value: number) => Math.max(0, Math.round(value)).toLocaleString('en-US');
+	const until = quota.resets_at ? `, until ${new Date(quota.resets_at * 1000).toLocaleDateString('en-GB', { day: 'numeric', month: 'long' })}` : '';
+	return `${number(quota.limit - quota.used)} of ${number(quota.limit)} ${cost_unit?.name ?? 'unit'}s left${until}`;
+}
+
 /** What a voice asks for before it speaks: a download, a licence. */
 export function voiceCost(voice: Pick<VoiceInfo, 'licence' | 'download_bytes'>): string {
 	const download = voice.download_bytes ? `Downloads ${bytes(voice.download_bytes)} when it first speaks.` : '';
