@@ -99,8 +99,8 @@ class Metrics:
             "queue",
         )
         oldest: dict[tuple[str, ...], float] = {(name,): waits_s.get(name, 0.0) for name in sorted(queues)}
-        kept: dict[tuple[str, ...], float] = {(kind,): size for kind, size in self._standing.blob_bytes().items()}
-        yield _gauge("kept_bytes", "What is on the disk, by kind.", kept, "kind")
+        blob_bytes: dict[tuple[str, ...], float] = {(kind,): size for kind, size in self._standing.blob_bytes().items()}
+        yield _gauge("kept_bytes", "What is on the disk, by kind.", blob_bytes, "kind")
         yield _gauge(
             "queue_oldest_seconds", "How long the oldest of them has waited; 0 when none waits.", oldest, "queue"
         )

@@ -83,26 +83,26 @@ def new_key(password: str) -> tuple[Cipher, Encryption]:
     """A new key, and its encrypted form for the header. Takes half a second and 64 MiB, as every guess at the password
     would."""
     key, salt = secrets.token_bytes(32), secrets.token_bytes(16)
-    kept = _cipher(_stretch(password, salt, _N, _R, _P)).encrypt(bytes(12), key, b"vault")
-    return Cipher(key), Encryption(n=_N, r=_R, p=_P, salt=salt.hex(), key=kept.hex())
+    wrapped = _cipher(_stretch(password, salt, _N, _R, _P)).encrypt(bytes(12), key, b"vault")
+    return Cipher(key), Encryption(n=_N, r=_R, p=_P, salt=salt.hex(), key=wrapped.hex())
 
 
-def unlock(password: str, kept: Encryption) -> Cipher:
+def unlock(password: str, encryption: Encryption) -> Cipher:
     """The key of a repository. Raises backup_password, backup_newer."""
     from cryptography.exceptions import InvalidTag
 
     if (
-        (kept.cipher, kept.kdf) != ("chacha20-poly1305", "scrypt")
-        or kept.n > _MOST_N
-        or kept.r > _MOST_R
-        or kept.p > _MOST_P
+        (encryption.cipher, encryption.kdf) != ("chacha20-poly1305", "scrypt")
+        or encryption.n > _MOST_N
+        or encryption.r > _MOST_R
+        or encryption.p > _MOST_P
     ):
-        raise DubError(BACKUP_NEWER, f"Its encryption ({kept.cipher}, {kept.kdf}) is not known.")
+        raise DubError(BACKUP_NEWER, f"Its encryption ({encryption.cipher}, {encryption.kdf}) is not known.")
     if not password:
         raise DubError(BACKUP_PASSWORD, "These are encrypted, and no password is set.")
     try:
-        wrapper = _stretch(password, bytes.fromhex(kept.salt), kept.n, kept.r, kept.p)
-        return Cipher(_cipher(wrapper).decrypt(bytes(12), bytes.fromhex(kept.key), b"vault"))
+        wrapper = _stretch(password, bytes.fromhex(encryption.salt), encryption.n, encryption.r, encryption.p)
+        return Cipher(_cipher(wrapper).decrypt(bytes(12), bytes.fromhex(encryption.key), b"vault"))
     except InvalidTag:
         raise DubError(BACKUP_PASSWORD) from None
     except ValueError as error:

@@ -110,12 +110,12 @@ class _BackupRun:
         """Read once for the hash, and again to store the object if it is missing. An open file stays readable when it
         is deleted."""
         status = os.fstat(descriptor)
-        digest, size_bytes, kept = hashlib.sha256(), 0, []
+        digest, size_bytes, blocks = hashlib.sha256(), 0, []
         for block in _blocks(descriptor):
             digest.update(block)
             size_bytes += len(block)
             if status.st_size <= _SMALL_BYTES:
-                kept.append(block)
+                blocks.append(block)
         sha256 = digest.hexdigest()
         name = self._repository.object_name(sha256, packed=packed)
         file = File(
@@ -136,7 +136,7 @@ class _BackupRun:
         elif self._there.get(name) == file.stored_bytes:
             return _Stored(file, 0)
         stored_bytes = self._repository.put(
-            sha256, iter(kept) if kept else _blocks(descriptor), size_bytes, packed=packed
+            sha256, iter(blocks) if blocks else _blocks(descriptor), size_bytes, packed=packed
         )
         self._there[name] = stored_bytes
         return _Stored(msgspec.structs.replace(file, stored_bytes=stored_bytes), stored_bytes)
@@ -211,9 +211,9 @@ def back_up(
 def _keep_listing(backup_run: _BackupRun, path: Path, files: list[File]) -> File:
     with path.open("wb") as out:
         out.writelines(lines(files))
-    kept = backup_run.small(_LISTING, path, packed=True)
+    listing = backup_run.small(_LISTING, path, packed=True)
     del backup_run.done[_LISTING]
-    return kept
+    return listing
 
 
 def _wanted(data: Path, app: sqlite3.Connection) -> Iterator[str]:

@@ -38,8 +38,10 @@ def staging(data: Path, snapshot_id: str) -> Path:
 
 def used(data: Path) -> bool:
     """Whether the folder holds files that a restore would replace. Empty folders do not count."""
-    kept = (data / name for name in _STATE if name not in _PASSING)
-    return any(path.is_file() or (path.is_dir() and any(inner.is_file() for inner in path.rglob("*"))) for path in kept)
+    files = (data / name for name in _STATE if name not in _PASSING)
+    return any(
+        path.is_file() or (path.is_dir() and any(inner.is_file() for inner in path.rglob("*"))) for path in files
+    )
 
 
 def ready(data: Path, snapshot_id: str, aside: str) -> None:

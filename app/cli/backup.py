@@ -94,9 +94,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         }
         say_json(told)
     else:
-        kept = f"{snapshot.files} files, {backup_place.size(snapshot.bytes)}"
+        size = f"{snapshot.files} files, {backup_place.size(snapshot.bytes)}"
         say(
-            f"{snapshot.id}  {kept}, {backup_place.size(snapshot.new_bytes)} of them new, {snapshot.seconds:.1f} s, "
+            f"{snapshot.id}  {size}, {backup_place.size(snapshot.new_bytes)} of them new, {snapshot.seconds:.1f} s, "
             f"in {to}"
         )
     return OK

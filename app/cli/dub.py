@@ -223,7 +223,7 @@ async def _stages(
     )
     outlives = separation.chosen(context.engines, options, has_stem=stem_key is not None) is not None
     # only a sound that outlives the run is named by the bytes of the file
-    digest: Callable[[Path, Path], str] = sha256_in_steps if outlives else lambda source, kept: JOB_ID
+    digest: Callable[[Path, Path], str] = sha256_in_steps if outlives else lambda source, _steps: JOB_ID
     if outlives:
         (home / "separated").symlink_to(separated_folder(data).resolve())
     inner = InnerHooks(store, StageWork(store=store, keys=NoKeys(), context=context, hub=Hub(), digest=digest))

@@ -73,8 +73,8 @@ async def finish(
         )
         made, picture, reason, steps = track, None, None, None
         if info.video is not None:
-            kept = await asyncio.to_thread(MuxCache, cache, name) if cache is not None else None
-            video = await asyncio.to_thread(kept.find) if kept is not None else None
+            mux_cache = await asyncio.to_thread(MuxCache, cache, name) if cache is not None else None
+            video = await asyncio.to_thread(mux_cache.find) if mux_cache is not None else None
             if video is None:
                 out = folder / f"video.{extension}"
                 video = await _video(
@@ -90,16 +90,16 @@ async def finish(
                     out,
                     report,
                     cache,
-                    kept.pieces if kept is not None else None,
+                    mux_cache.pieces if mux_cache is not None else None,
                     source_id,
                 )
-                if kept is not None:
-                    video = await asyncio.to_thread(kept.keep, video)
+                if mux_cache is not None:
+                    video = await asyncio.to_thread(mux_cache.keep, video)
             made, picture, reason, steps = (
                 Path(video.path),
                 video.picture,
                 video.encoded_for,
-                kept.steps if kept is not None else None,
+                mux_cache.steps if mux_cache is not None else None,
             )
         duration_s = await _lasts_s(context, made)
         artifacts = await asyncio.to_thread(lambda: [keep_artifact(context, path, kind) for path, kind in files])
@@ -187,7 +187,7 @@ async def _video(
             style=style_of(options),
             hardware=options.output.hardware_encoder,
             limits=context.limits,
-            kept=cache,
+            resume_folder=cache,
             source_id=source_id,
         )
         picture = await burning.burn(burn, lambda fraction: report(fraction * _BURNING, _BUSY[reason == "subtitles"]))

@@ -33,8 +33,8 @@ def ingest(request: IngestRequest, report: Callable[[float], None]) -> Ingested:
     - thumbnail.jpg, when there are pictures that decode.
 
     All of them last as long as the file: until the last picture or sound, whichever is later, whatever the header says.
-    A file without sound gives silence. With a folder `kept`, a killed run's minutes are found there. Raises NOT_MEDIA,
-    AUDIO_TRACK_MISSING, MEDIA_DAMAGED, MEDIA_TOO_LONG.
+    A file without sound gives silence. With a folder `resume_folder`, a killed run's minutes are found there. Raises
+    NOT_MEDIA, AUDIO_TRACK_MISSING, MEDIA_DAMAGED, MEDIA_TOO_LONG.
     """
     path, out = Path(request.path), Path(request.out)
     with open_input(path) as container:
@@ -45,7 +45,7 @@ def ingest(request: IngestRequest, report: Callable[[float], None]) -> Ingested:
     most_n = math.floor(request.max_duration_s * SAMPLE_RATE_HZ)
     pictures = PictureEnd()
     meter = KMeter(2)
-    minutes = Minutes(Path(request.kept) if request.kept else None)
+    minutes = Minutes(Path(request.resume_folder) if request.resume_folder else None)
     done_n = from_n = minutes.from_n
     trail = minutes.trail()
     with (

@@ -35,7 +35,7 @@ class SpeechFile:
     def __init__(self, path: Path, first: int) -> None:
         """`first`: the place in the file of the first sample that will come out; what stands there already is not
         written again."""
-        self._path, self._next, self._written, self._kept = path, first, 0, 0
+        self._path, self._next, self._written, self._stored = path, first, 0, 0
         self._resampler = soxr.ResampleStream(SAMPLE_RATE_HZ, SPEECH_HZ, 1, dtype="float32", quality="HQ")
         self._silent_n = 0  # since the last sound
         self._stream = path.open("wb")
@@ -60,7 +60,7 @@ class SpeechFile:
         """What an earlier run wrote."""
         self._file.writeframesraw(data)
         self._written += len(data) // 2
-        self._kept = self._written
+        self._stored = self._written
 
     def _write(self, data: bytes) -> None:
         new = data[2 * max(0, self._written - self._next) :]
@@ -70,8 +70,8 @@ class SpeechFile:
 
     def since_last(self) -> bytes:
         """What was written since this was asked last."""
-        data = _tail(self._path, 2 * (self._written - self._kept), self._stream)
-        self._kept = self._written
+        data = _tail(self._path, 2 * (self._written - self._stored), self._stream)
+        self._stored = self._written
         return data
 
     def __exit__(
@@ -89,7 +89,7 @@ class PeaksFile:
 
     def __init__(self, path: Path, first: int) -> None:
         """`first`: the place of the first point that will come; what stands there already is not written again."""
-        self._path, self._next, self._kept = path, first, 0
+        self._path, self._next, self._stored = path, first, 0
         self._file = path.open("wb")
         self._points = 0
         self._rest = np.zeros(0, np.float32)
@@ -118,12 +118,12 @@ class PeaksFile:
         """What an earlier run wrote."""
         self._file.write(data)
         self._points += len(data) // 2
-        self._kept = self._points
+        self._stored = self._points
 
     def since_last(self) -> bytes:
         """What was written since this was asked last."""
-        data = _tail(self._path, 2 * (self._points - self._kept), self._file)
-        self._kept = self._points
+        data = _tail(self._path, 2 * (self._points - self._stored), self._file)
+        self._stored = self._points
         return data
 
     def __exit__(

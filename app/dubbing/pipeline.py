@@ -130,14 +130,14 @@ async def ingest(
     track = audio_tracks.heard(info, options)
     base = f"ingest/{fingerprint(source_id, track, _LISTENING)}"
     async with scratch(context, "ingest", ingest_bytes(info), *((cache,) if cache is not None else ())) as folder:
-        kept = str(cache / base.replace("/", "-")) if cache is not None else None
+        resume_folder = str(cache / base.replace("/", "-")) if cache is not None else None
         request = IngestRequest(
             path=str(source),
             out=str(folder),
             audio_track=track,
             max_duration_s=context.max_duration_s,
             size_bytes=info.size_bytes,
-            kept=kept,
+            resume_folder=resume_folder,
         )
         done = await run_task("ingest", request, Ingested, report=fraction_only(report), limits=context.limits)
 
@@ -268,7 +268,7 @@ async def mix(
             chunk_cache=str(cache),
             out=str(out),
             threads=context.threads,
-            kept=original_spans(segments),
+            original_spans=original_spans(segments),
             target_lufs=options.mix.loudness_lufs,
             keep_db=options.mix.keep_db,
             stem=str(stem) if stem else None,

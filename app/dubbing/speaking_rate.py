@@ -93,7 +93,7 @@ class RateBook:
     def remember(self, takes: dict[str, Take]) -> None:
         """Add these, the oldest go. A disk that takes no more is no failure: it is only remembered less."""
         known = {**self.takes(), **takes}
-        kept = dict(list(known.items())[-_MOST:])
+        newest = dict(list(known.items())[-_MOST:])
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            write(self._path, msgspec.json.encode(kept), durable=Durable.NO)
+            write(self._path, msgspec.json.encode(newest), durable=Durable.NO)

@@ -202,10 +202,10 @@ def _key(translator: Translator, line: Segment, choice: TranslationChoice) -> st
 
 def _known(cache: Path, keys: dict[str, str]) -> dict[str, str]:
     """Of the lines' ids and keys, the ids whose translation is there."""
-    return {line_id: text for line_id, key in keys.items() if (text := _kept(cache, key))}
+    return {line_id: text for line_id, key in keys.items() if (text := _cached(cache, key))}
 
 
-def _kept(cache: Path, key: str) -> str | None:
+def _cached(cache: Path, key: str) -> str | None:
     try:
         return msgspec.json.decode((cache / f"{key}.json").read_bytes(), type=Kept).text
     except (FileNotFoundError, msgspec.DecodeError):  # a damaged one is asked for again

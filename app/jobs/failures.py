@@ -58,8 +58,8 @@ class Failures:
 
     def waits(self, job_id: str, workflow_id: str | None) -> bool:
         """Whether that workflow's failure is not written yet."""
-        kept = self._unwritten.get(job_id)
-        return kept is not None and kept[0] == workflow_id
+        unwritten = self._unwritten.get(job_id)
+        return unwritten is not None and unwritten[0] == workflow_id
 
     def _keep(self, job_id: str, workflow_id: str | None, failure: JobError, reason: str) -> None:
         with self._lock:

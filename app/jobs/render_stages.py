@@ -94,7 +94,7 @@ class Fit(StageBody):
 @body_of(stages.MIX)
 class Mix(StageBody):
     def inputs(self, row: JobRow) -> Any:
-        kept = pipeline.original_spans(self.lines(row))
+        own_sound = pipeline.original_spans(self.lines(row))
         # The container and the wished codec decide one thing of the mix: the codec of its track.
         chosen = [
             *_chosen(row.job, self.stage, without=("output.container", "output.audio_codec")),
@@ -103,7 +103,7 @@ class Mix(StageBody):
         parts: list[Any] = [levels] if (levels := _levels(row, self.lines(row))) else []
         made, separated = [self.clips(row), self.placements(row)], self.separated(row)
         parts += [separated] if separated else []
-        return [self.source_id(row), row.stem_key, *made, kept, chosen, pipeline.MIXING, *parts]
+        return [self.source_id(row), row.stem_key, *made, own_sound, chosen, pipeline.MIXING, *parts]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         lines, clips = await asyncio.to_thread(lambda: (self.lines(row), self.clips(row)))

@@ -62,7 +62,7 @@ class ServerHooks:
             self.counted,
             self.published,
             self.shown,
-            self.kept,
+            self.until_stored,
             self.with_original,
             self._inner.worked,
             self.recorded,
@@ -183,7 +183,7 @@ class ServerHooks:
 
     # ---------------------------------------------------------------- the work
 
-    async def kept(self, run: StageRun, go: Go) -> None:
+    async def until_stored(self, run: StageRun, go: Go) -> None:
         """Around: from the record on nobody deletes the files, but a moment before somebody may have. Then it is done
         again."""
         for _ in range(_ATTEMPTS):

@@ -55,8 +55,8 @@ class Speakers(StageBody):
         return Done(SpeakersFound(len(set(groups) - {-1}), len(changed)))
 
     def tidy(self, job_id: str) -> None:
-        for kept in self._folder(job_id).glob(f"*-{_KEPT}"):
-            kept.unlink(missing_ok=True)
+        for vectors in self._folder(job_id).glob(f"*-{_KEPT}"):
+            vectors.unlink(missing_ok=True)
 
     def _folder(self, job_id: str) -> Path:
         return self._context.cache / job_id

@@ -23,13 +23,13 @@ _MOST_MOOV_BYTES: Final = 1 << 26  # without the tables: covers lie there
 
 def write_outline(movie: Movie, out: Path) -> None:
     """Write `out`. Raises UnsuitableError, OSError."""
-    kept = [_kept(movie, track) for track in movie.tracks]
+    samples = [_few_samples(movie, track) for track in movie.tracks]
     brand = box(b"ftyp", b"isom", struct.pack(">I", 0x200), b"isom")
     if movie.brand == b"qt  ":
         brand = box(b"ftyp", b"qt  ", struct.pack(">I", 0x200), b"qt  ")
 
     def moov(first_at: int) -> list[Part]:
-        tracks = iter(zip(movie.tracks, kept, _places(kept, first_at), strict=True))
+        tracks = iter(zip(movie.tracks, samples, _places(samples, first_at), strict=True))
         return box(b"moov", *rebuilt(movie.file, movie.moov, {b"trak": lambda _, __: _outlined(movie, *next(tracks))}))
 
     size = size_of(moov(0))
@@ -37,14 +37,14 @@ def write_outline(movie: Movie, out: Path) -> None:
         raise UnsuitableError("the headers are too long")
     media: list[Part] = [
         Copied(movie.file, int(at), int(length))
-        for block in kept
+        for block in samples
         for at, length in zip(block.offsets, block.sizes, strict=True)
     ]
     with out.open("wb") as file:
         write(file, [*brand, *moov(size_of(brand) + size + 8), *box(b"mdat", *media)])
 
 
-def _kept(movie: Movie, track: Track) -> Block:
+def _few_samples(movie: Movie, track: Track) -> Block:
     blocks = movie.blocks(track)
     first = next(blocks, None)
     if first is None:
@@ -60,46 +60,46 @@ def _kept(movie: Movie, track: Track) -> Block:
     return first if is_small else first.part(0, 1)
 
 
-def _places(kept: list[Block], first_at: int) -> list[int]:
-    ends = np.cumsum([int(block.sizes.sum()) for block in kept])
-    return [first_at, *(first_at + int(end) for end in ends[:-1])][: len(kept)]
+def _places(samples: list[Block], first_at: int) -> list[int]:
+    ends = np.cumsum([int(block.sizes.sum()) for block in samples])
+    return [first_at, *(first_at + int(end) for end in ends[:-1])][: len(samples)]
 
 
-def _outlined(movie: Movie, track: Track, kept: Block, at: int) -> list[Part]:
+def _outlined(movie: Movie, track: Track, samples: Block, at: int) -> list[Part]:
     # what is shown of a track is of no use for a single sample: it may begin after it
-    return _track(movie, track, kept, at, has_edits=len(kept.sizes) == track.samples)
+    return _track(movie, track, samples, at, has_edits=len(samples.sizes) == track.samples)
 
 
-def write_window(movie: Movie, track: Track, kept: Block, out: BinaryIO, *, has_edits: bool) -> int:
+def write_window(movie: Movie, track: Track, samples: Block, out: BinaryIO, *, has_edits: bool) -> int:
     """Write an MP4 of these samples of one track alone; returns where the first of them lies. Without the edit list
     the first sample has the time 0. Raises UnsuitableError, OSError."""
     brand = box(b"ftyp", b"isom", struct.pack(">I", 0x200), b"isom")
     header: Part = Copied(movie.file, movie.header[0], movie.header[1] - movie.header[0])
 
     def moov(at: int) -> list[Part]:
-        return box(b"moov", *box(b"mvhd", header), *_track(movie, track, kept, at, has_edits=has_edits))
+        return box(b"moov", *box(b"mvhd", header), *_track(movie, track, samples, at, has_edits=has_edits))
 
     at = size_of(brand) + size_of(moov(0)) + 8
-    breaks = np.flatnonzero(kept.offsets[1:] != (kept.offsets + kept.sizes)[:-1]) + 1
+    breaks = np.flatnonzero(samples.offsets[1:] != (samples.offsets + samples.sizes)[:-1]) + 1
     firsts = [0, *breaks.tolist()]
     media: list[Part] = [
-        Copied(movie.file, int(kept.offsets[first]), int(kept.sizes[first:until].sum()))
-        for first, until in zip(firsts, [*firsts[1:], len(kept.sizes)], strict=True)
+        Copied(movie.file, int(samples.offsets[first]), int(samples.sizes[first:until].sum()))
+        for first, until in zip(firsts, [*firsts[1:], len(samples.sizes)], strict=True)
     ]
     write(out, [*brand, *moov(at), *box(b"mdat", *media)])
     return at
 
 
-def _track(movie: Movie, track: Track, kept: Block, at: int, *, has_edits: bool) -> list[Part]:
-    count = len(kept.sizes)
+def _track(movie: Movie, track: Track, samples: Block, at: int, *, has_edits: bool) -> list[Part]:
+    count = len(samples.sizes)
     stsd_at, stsd_end = track.tables[b"stsd"]
-    lengths = np.diff(kept.starts)
+    lengths = np.diff(samples.starts)
     table = box(
         b"stbl",
         *box(b"stsd", Copied(movie.file, stsd_at, stsd_end - stsd_at)),
         *full_box(b"stts", struct.pack(">I", count), np.stack([np.ones(count), lengths], 1).astype(">u4").tobytes()),
         *full_box(b"stsc", struct.pack(">IIII", 1, 1, count, 1) if count else struct.pack(">I", 0)),
-        *full_box(b"stsz", struct.pack(">II", 0, count), kept.sizes.astype(">u4").tobytes()),
+        *full_box(b"stsz", struct.pack(">II", 0, count), samples.sizes.astype(">u4").tobytes()),
         *full_box(b"stco", struct.pack(">II", 1, at) if count else struct.pack(">I", 0)),
     )
     return box(

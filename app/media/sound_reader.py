@@ -73,7 +73,7 @@ class SoundReader:
     def _open(self) -> None:
         self.opened += 1
         self._windows = SoundWindows.of(self._path, self._track)
-        self._kept: deque[tuple[Mark, Packet[Any]]] = deque()
+        self._recent: deque[tuple[Mark, Packet[Any]]] = deque()
         if self._windows is not None:
             self._clock, self._stream = self._windows.clock(), self._windows.stream
             restrict(self._stream.codec_context)
@@ -114,7 +114,7 @@ class SoundReader:
             self._open()
         else:
             self._source = found
-        self._kept.clear()
+        self._recent.clear()
         self.position_n = self.spans.begin_n(span)
         self._pieces = self._read(span)
 
@@ -182,7 +182,7 @@ class SoundReader:
     def _start(self, place: SeekPoint | None) -> Start | None:
         if place is None:
             return None
-        marks = {mark.number: mark for mark, _ in self._kept}
+        marks = {mark.number: mark for mark, _ in self._recent}
         first = marks.get(max(place.packet - self._warm(), 0))
         heard = marks.get(place.packet)
         return Start(place, first, heard) if first is not None and heard is not None else None
@@ -211,19 +211,19 @@ class SoundReader:
 
     def _from(self, number: int) -> Iterator[tuple[Mark, Packet[Any]]]:
         """The packets from this one on: those that were kept, then those of the file."""
-        while self._kept and self._kept[0][0].number < number:
-            self._kept.popleft()
-        yield from list(self._kept)
+        while self._recent and self._recent[0][0].number < number:
+            self._recent.popleft()
+        yield from list(self._recent)
         for mark, packet in self._source:
             if mark.number >= number:
-                self._kept.append((mark, packet))
+                self._recent.append((mark, packet))
                 yield mark, packet
 
     def _forget(self, trail: Trail, number: int) -> None:
         """Of the packets, those before the next start's first one."""
         oldest = (trail.place.packet if trail.place is not None else number) - self._warm() - 1
-        while self._kept and self._kept[0][0].number < oldest:
-            self._kept.popleft()
+        while self._recent and self._recent[0][0].number < oldest:
+            self._recent.popleft()
 
     @staticmethod
     def _numbered(found: Iterator[Packet[Any]], first: int) -> Iterator[tuple[Mark, Packet[Any]]]:

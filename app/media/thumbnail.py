@@ -26,17 +26,17 @@ _PACKETS: Final = 300
 def write_thumbnail(path: Path, stream_index: int, duration_s: float, out: Path) -> bool:
     """Write a JPEG of at most 480 pixels a side, upright, from a tenth into the film, or later where that is black.
     False when no frame decodes."""
-    kept: tuple[VideoFrame, Fraction] | None = None
+    chosen: tuple[VideoFrame, Fraction] | None = None
     for share in (0.1, 0.3, 0.5, 0.0):
         found = _frame_at(path, stream_index, duration_s * share)
         if found is None:
             continue
-        kept = found
+        chosen = found
         if float(np.mean(found[0].to_ndarray(format="gray"))) > _DARK:
             break
-    if kept is None:
+    if chosen is None:
         return False
-    out.write_bytes(_jpeg(*kept))
+    out.write_bytes(_jpeg(*chosen))
     return True
 
 

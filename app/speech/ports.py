@@ -172,12 +172,12 @@ class Recognizer(Protocol):
 
 class DiarizationRequest(msgspec.Struct, frozen=True):
     """`speech` is a 16 kHz mono s16 WAV, `spans` the lines' times (start_s, end_s); `count` is how many speak, None
-    where nobody knows. `kept` is a file in which a killed run finds what it had done."""
+    where nobody knows. `resume_file` is a file in which a killed run finds what it had done."""
 
     speech: Path
     spans: tuple[tuple[float, float], ...]
     count: int | None
-    kept: Path
+    resume_file: Path
 
 
 class Diarizer(Protocol):

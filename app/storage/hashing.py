@@ -39,16 +39,16 @@ class _Step(msgspec.Struct, frozen=True):
         ).digest()
 
 
-def sha256_in_steps(path: Path, kept: Path, *, step_bytes: int = STEP_BYTES) -> str:
-    """The hash of a file's bytes. `kept` is a file for the steps, which the caller deletes when the hash has served.
-    Blocks; flat in memory."""
+def sha256_in_steps(path: Path, steps_file: Path, *, step_bytes: int = STEP_BYTES) -> str:
+    """The hash of a file's bytes. `steps_file` is a file for the steps, which the caller deletes when the hash has
+    served. Blocks; flat in memory."""
     library = _library()
     status = path.stat()
     if library is None or status.st_size <= step_bytes:
         return sha256_of(path)
     step = _Step(status.st_size, status.st_mtime_ns, 0, library.OpenSSL_version_num(), b"")
     with contextlib.suppress(FileNotFoundError, msgspec.MsgspecError):
-        found = msgspec.msgpack.decode(kept.read_bytes(), type=_Step)
+        found = msgspec.msgpack.decode(steps_file.read_bytes(), type=_Step)
         if (
             found.check == found.checked()
             and msgspec.structs.replace(found, done_bytes=0, state=b"", check=b"") == step
@@ -63,13 +63,13 @@ def sha256_in_steps(path: Path, kept: Path, *, step_bytes: int = STEP_BYTES) -> 
             done += count
             if done - step.done_bytes >= step_bytes:
                 step = msgspec.structs.replace(step, done_bytes=done, state=hashing.state())
-                _store(kept, msgspec.structs.replace(step, check=step.checked()))
+                _store(steps_file, msgspec.structs.replace(step, check=step.checked()))
     return hashing.hexdigest()
 
 
-def _store(kept: Path, step: _Step) -> None:
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    write(kept, msgspec.msgpack.encode(step), durable=Durable.NO)
+def _store(steps_file: Path, step: _Step) -> None:
+    steps_file.parent.mkdir(parents=True, exist_ok=True)
+    write(steps_file, msgspec.msgpack.encode(step), durable=Durable.NO)
 
 
 class _Hashing:

@@ -268,8 +268,8 @@ class JobStore(JobLines):
             for artifact in artifacts:
                 c.execute(insert(t.artifacts).values(job_id=job_id, **msgspec.to_builtins(artifact)))
             rows.refer(c, job_id, [*wanted, *made])
-            kept = set(c.execute(select(t.artifacts.c.key).where(t.artifacts.c.job_id == job_id)).scalars())
-            replaced = sorted(before - kept - set(keys))
+            still_used = set(c.execute(select(t.artifacts.c.key).where(t.artifacts.c.job_id == job_id)).scalars())
+            replaced = sorted(before - still_used - set(keys))
             c.execute(
                 delete(t.blob_references).where(
                     t.blob_references.c.job_id == job_id, t.blob_references.c.key.in_(replaced)

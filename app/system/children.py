@@ -97,10 +97,10 @@ async def child(
 
 async def tail(stream: asyncio.StreamReader, keep_bytes: int = 8192) -> str:
     """Read a stream to its end and keep only the last of it, so that a chatty child costs no memory."""
-    kept = b""
+    end = b""
     while block := await stream.read(65536):
-        kept = (kept + block)[-keep_bytes:]
-    return kept.decode(errors="replace")
+        end = (end + block)[-keep_bytes:]
+    return end.decode(errors="replace")
 
 
 async def run_python(

@@ -174,9 +174,9 @@ def make(
                 if not missing and sink is None:
                     tell(chunk)
                     continue
-                if not missing and (kept := chunk_store.sound(chunk)) is not None:
+                if not missing and (stored := chunk_store.sound(chunk)) is not None:
                     found: Future[Floats | None] = Future()
-                    found.set_result(kept)
+                    found.set_result(stored)
                     running.append((chunk, found))
                 else:
                     if not begun:

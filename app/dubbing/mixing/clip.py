@@ -80,8 +80,8 @@ def prepare(path: Path, trim_start_s: float, trim_end_s: float, length_n: int) -
     """The clip between its trims, as exactly `length_n` samples, with fades that keep the cuts from clicking."""
     samples, rate_hz = read_wav(path)
     first_n = round(trim_start_s * rate_hz)
-    kept = samples[first_n : max(len(samples) - round(trim_end_s * rate_hz), first_n + 1)]
-    ready = fitted(kept, rate_hz, length_n).copy()
+    trimmed = samples[first_n : max(len(samples) - round(trim_end_s * rate_hz), first_n + 1)]
+    ready = fitted(trimmed, rate_hz, length_n).copy()
     for seconds, edge in ((_FADE_IN_S, ready), (_FADE_OUT_S, ready[::-1])):
         fade_n = min(round(seconds * SAMPLE_RATE_HZ), length_n // 2)
         edge[:fade_n] *= (np.arange(1, fade_n + 1) / (fade_n + 1)).astype(np.float32)

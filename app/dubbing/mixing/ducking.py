@@ -103,18 +103,18 @@ def constant(gain_db: float) -> Gain:
     return Gain([0.0], [gain_db])
 
 
-def under(lines: Sequence[DuckedSpan], shape: Ducking, kept: Spans = ()) -> Gain:
+def under(lines: Sequence[DuckedSpan], shape: Ducking, original_spans: Spans = ()) -> Gain:
     """Lowered under the lines, each by its own depth, untouched elsewhere: down `attack_s` before a line, up
     `release_s` after it.
 
-    A pause shorter than hold, attack and release stays lowered. Where lines overlap the deepest counts. In `kept` spans
-    the background is what the listener wants to hear: it is up there, with short ramps, unless a line is spoken in
-    them.
+    A pause shorter than hold, attack and release stays lowered. Where lines overlap the deepest counts. In
+    `original_spans` the background is what the listener wants to hear: it is up there, with short ramps, unless a
+    line is spoken in them.
     """
     lines = _joined([line for line in sorted(lines) if line.end_s > line.start_s])
     if not lines:
         return constant(0.0)
-    wanted = _merged(kept)
+    wanted = _merged(original_spans)
     points: list[tuple[float, float]] = []
     fall_s = _ramp_s(shape.attack_s, lines[0].start_s - _last_end(wanted, lines[0].start_s))
     points += [(lines[0].start_s - fall_s, 0.0), (lines[0].start_s, lines[0].depth_db)]

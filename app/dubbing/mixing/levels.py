@@ -73,7 +73,7 @@ class MixChoices(msgspec.Struct, frozen=True):
     background: Background
     ducking: Ducking = Ducking()
     keep_db: float = 0.0
-    kept: tuple[tuple[float, float], ...] = ()
+    original_spans: tuple[tuple[float, float], ...] = ()
     target_lufs: float | None = -16.0
     gentle: bool = False
 
@@ -109,15 +109,20 @@ def choose(
     lines = _lines(
         voices, voices_db, bed, wishes.keep_db if wishes.background == Background.KEEP else 0.0, depth_db, least_lu
     )
-    shape = under(lines, wishes.ducking, wishes.kept)
+    shape = under(lines, wishes.ducking, wishes.original_spans)
     if wishes.background == Background.KEEP:
         shape += constant(wishes.keep_db)
     off = constant(SILENCE_DB)
     if wishes.background == Background.REPLACE or stem is not None:
-        over_original = under(_lines(voices, voices_db, original, 0.0, depth_db, least_lu), wishes.ducking, wishes.kept)
-        heard = only_in(wishes.kept) + over_original if wishes.kept else off
+        spans = wishes.original_spans
+        over_original = under(_lines(voices, voices_db, original, 0.0, depth_db, least_lu), wishes.ducking, spans)
+        heard = only_in(spans) + over_original if spans else off
         levels = Levels(
-            0.0, 0.0, heard, shape + but_in(wishes.kept) if wishes.background != Background.REPLACE else off, voices_db
+            0.0,
+            0.0,
+            heard,
+            shape + but_in(spans) if wishes.background != Background.REPLACE else off,
+            voices_db,
         )
     else:
         levels = Levels(0.0, 0.0, shape, off, voices_db)

@@ -136,7 +136,12 @@ class _Track:
 
 def _wishes(request: MixRequest) -> MixChoices:
     return MixChoices(
-        request.background, request.ducking, request.keep_db, request.kept, request.target_lufs, request.gentle
+        request.background,
+        request.ducking,
+        request.keep_db,
+        request.original_spans,
+        request.target_lufs,
+        request.gentle,
     )
 
 

@@ -106,14 +106,14 @@ def stem_checked(path: Path) -> Path:
 def energies_of_file(path: Path, track: int, name: str, folder: Path, used: set[str]) -> Doubles:
     """The file's 100 ms energies, measured by one decode and kept in `folder` under `name` (the file's identity; ""
     keeps nothing)."""
-    kept = hashlib.blake2b(f"{name} {track}".encode(), digest_size=16).hexdigest() + ENERGIES_SUFFIX
-    data = load(folder / kept) if name else None
+    file_name = hashlib.blake2b(f"{name} {track}".encode(), digest_size=16).hexdigest() + ENERGIES_SUFFIX
+    data = load(folder / file_name) if name else None
     if data is None:
         meter = KMeter()
         for block in audio_blocks(path, track):
             meter.push(block)
         data = meter.energies().astype("<f8").tobytes()
         if name:
-            store(folder / kept, data)
-    used.add(kept)
+            store(folder / file_name, data)
+    used.add(file_name)
     return np.frombuffer(data, "<f8")

@@ -28,8 +28,8 @@ _JOINED: Final = 0.02  # the share of the work that is left when every piece is 
 def separate(request: SeparateRequest, report: Callable[[float], None]) -> SeparatedSound:
     """`out` is the recording without speech, FLAC, 48 kHz stereo, `duration_s` to the sample, on the mix's timeline.
 
-    `report` gets 0..1: first what an earlier run has left in `kept`. Raises model_damaged, out_of_memory, not_media,
-    media_damaged, audio_track_missing.
+    `report` gets 0..1: first what an earlier run has left in `resume_folder`. Raises model_damaged, out_of_memory,
+    not_media, media_damaged, audio_track_missing.
     """
     with contextlib.suppress(OSError):  # under memory pressure the kernel kills this process before the server
         Path("/proc/self/oom_score_adj").write_text("1000")
@@ -37,16 +37,16 @@ def separate(request: SeparateRequest, report: Callable[[float], None]) -> Separ
     with _memory_named():
         separator = load(request.engine, Path(request.model), request.threads)
         count = pieces.count(separator, length_n)
-        kept = KeptPieces(Path(request.kept), count)
+        pieces_made = KeptPieces(Path(request.resume_folder), count)
         share = (1 - _JOINED) / count
-        report(kept.found * share)
-        if kept.found < count:
-            _make(request, separator, length_n, kept, lambda number: report((number + 1) * share))
+        report(pieces_made.found * share)
+        if pieces_made.found < count:
+            _make(request, separator, length_n, pieces_made, lambda number: report((number + 1) * share))
     with sound_file(Path(request.out), AudioFormat.FLAC) as writer:
-        for number, piece in enumerate(kept.all()):
+        for number, piece in enumerate(pieces_made.all()):
             writer.write_pcm(piece)
             report(1 - _JOINED + _JOINED * (number + 1) / count)
-    return SeparatedSound(count - kept.found, kept.found)
+    return SeparatedSound(count - pieces_made.found, pieces_made.found)
 
 
 @contextlib.contextmanager
@@ -61,16 +61,16 @@ def _memory_named() -> Iterator[None]:
 
 
 def _make(
-    request: SeparateRequest, separator: Separator, length_n: int, kept: KeptPieces, done: Callable[[int], None]
+    request: SeparateRequest, separator: Separator, length_n: int, pieces_made: KeptPieces, done: Callable[[int], None]
 ) -> None:
     known = KnownSpans(Path(request.spans), request.source_id, request.audio_track, CHUNK_N, LEAD_N)
     overlap_n = pieces.reach_n(separator) - pieces.piece_n(separator)
     playback = Playback(Path(request.path), request.audio_track, overlap_n, known.spans)
     try:
         for number, piece in enumerate(
-            pieces.background(separator, playback.window, length_n, kept.found), start=kept.found
+            pieces.background(separator, playback.window, length_n, pieces_made.found), start=pieces_made.found
         ):
-            kept.keep(number, rounded(piece))
+            pieces_made.keep(number, rounded(piece))
             known.keep(least=_SPANS_EVERY)
             done(number)
     finally:

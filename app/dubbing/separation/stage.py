@@ -79,8 +79,8 @@ async def separate(
     key = await asyncio.to_thread(key_of, source_id, track, engine)
     if await asyncio.to_thread(context.blobs.exists, key):
         return key
-    kept = cache / f"{_KEPT}{key.split('/')[1][:32]}"
-    await asyncio.to_thread(kept.mkdir, parents=True, exist_ok=True)
+    resume_folder = cache / f"{_KEPT}{key.split('/')[1][:32]}"
+    await asyncio.to_thread(resume_folder.mkdir, parents=True, exist_ok=True)
     async with scratch(context, "separate", separation_bytes(duration_s), cache) as folder:
         request = SeparateRequest(
             path=str(source),
@@ -89,7 +89,7 @@ async def separate(
             duration_s=duration_s,
             engine=engine.name,
             model=str(model),
-            kept=str(kept),
+            resume_folder=str(resume_folder),
             spans=str(cache),
             out=str(folder / "background.flac"),
             threads=context.threads,

@@ -73,12 +73,12 @@ def addresses(text: str) -> Iterator[Span]:
 def without(text: str, spans: list[Span]) -> str:
     """The text on one line, the spans left out: no space doubled, none before a full stop that had none, none between
     words that need none."""
-    kept = ""
+    spoken = ""
     at = 0
     for start, end in [*sorted(spans), (len(text), len(text))]:
-        kept = beside(kept, text[at : max(start, at)], touching=at == 0)
+        spoken = beside(spoken, text[at : max(start, at)], touching=at == 0)
         at = max(at, end)
-    return kept
+    return spoken
 
 
 def beside(left: str, right: str, *, touching: bool = False) -> str:

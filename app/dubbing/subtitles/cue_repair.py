@@ -52,9 +52,9 @@ def settled(raws: Iterable[RawCue], notes: FileFaults) -> list[RawCue]:
     A negative start becomes 0. An end that is missing, or not behind the start, is set by the length of the text,
     before the next cue.
     """
-    kept = [raw for raw in raws if _usable(raw, notes)]
-    starts = sorted({max(raw.start_s, 0.0) for raw in kept})
-    done = sorted((_repaired(raw, starts, notes) for raw in kept), key=lambda raw: (raw.start_s, raw.end_s))
+    usable = [raw for raw in raws if _usable(raw, notes)]
+    starts = sorted({max(raw.start_s, 0.0) for raw in usable})
+    done = sorted((_repaired(raw, starts, notes) for raw in usable), key=lambda raw: (raw.start_s, raw.end_s))
     notes.faults.sort(key=lambda fault: fault.line)
     return done
 

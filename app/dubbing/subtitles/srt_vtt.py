@@ -84,22 +84,22 @@ def read(data: bytes, *, language: str | None = None, encoding: str | None = Non
         raise DubError(SUBTITLES_INVALID, f"It has more than {MAX_CUES} cues.")
     for line in decoded.wrong[:_MAX_WRONG_LINES]:
         notes.repaired(line, f"bytes that are no text in {decoded.encoding}", "\ufffd stands for them")
-    kept = settled(raws, notes)
-    _check(kept, notes, lines)
-    cues, rolling = unrolled(kept)
+    usable = settled(raws, notes)
+    _check(usable, notes, lines)
+    cues, rolling = unrolled(usable)
     return Subtitles(tuple(cues), kind, decoded.encoding, decoded.guessed, decoded.likely, rolling, tuple(notes.faults))
 
 
-def _check(kept: Sequence[RawCue], notes: FileFaults, lines: Sequence[str]) -> None:
+def _check(usable: Sequence[RawCue], notes: FileFaults, lines: Sequence[str]) -> None:
     """Raises for a file of which less than half can be read, and for one that says nothing."""
-    read = len(kept) + notes.empty
+    read = len(usable) + notes.empty
     if read < notes.lost or (read == 0 and notes.faults):
         first = next(fault for fault in notes.faults if fault.left_out)
         share = f" {notes.lost} of {notes.lost + read} cues cannot be read." if read else ""
         kind = kind_of(lines)
         looks = f" It looks like {kind}." if kind else ""
         raise DubError(SUBTITLES_INVALID, f"Line {first.line}: {first.what}.{share}{looks}")
-    if not kept:
+    if not usable:
         raise DubError(SUBTITLES_EMPTY)
 
 

@@ -53,14 +53,14 @@ def place(request: FitRequest) -> tuple[Placement, ...]:
     cuts = [
         edges(Path(line.clip)) if line.natural_s is None else ClipSilence(line.natural_s, 0.0, 0.0) for line in lines
     ]
-    kept_s = [cut.duration_s - cut.trim_start_s - cut.trim_end_s for cut in cuts]
+    speech_s = [cut.duration_s - cut.trim_start_s - cut.trim_end_s for cut in cuts]
     try:
-        schedule = _scheduled(request, kept_s)
+        schedule = _scheduled(request, speech_s)
     except NoSchedule as error:
         raise _does_not_fit(request, error.lines) from error
     placements = []
-    for line, cut, kept, start_s, rate in zip(
-        lines, cuts, kept_s, schedule.start_s.tolist(), schedule.rate.tolist(), strict=True
+    for line, cut, spoken_s, start_s, rate in zip(
+        lines, cuts, speech_s, schedule.start_s.tolist(), schedule.rate.tolist(), strict=True
     ):
         speed = line.speed * rate if line.locked_rate is None else line.locked_rate
         # a locked rate is no need, it is a wish
@@ -70,7 +70,7 @@ def place(request: FitRequest) -> tuple[Placement, ...]:
             Placement(
                 line.segment_id,
                 start_s,
-                kept / speed,
+                spoken_s / speed,
                 speed,
                 cut.trim_start_s,
                 cut.trim_end_s,
@@ -93,12 +93,12 @@ def _by_phrases(request: FitRequest, placements: Sequence[Placement], speech: Pa
     return tuple(found)
 
 
-def _scheduled(request: FitRequest, kept_s: Sequence[float]) -> LineTimes:
+def _scheduled(request: FitRequest, speech_s: Sequence[float]) -> LineTimes:
     lines = request.lines
     return schedule_lines(
         [line.start_s for line in lines],
         [line.end_s for line in lines],
-        [kept / line.speed for kept, line in zip(kept_s, lines, strict=True)],
+        [spoken_s / line.speed for spoken_s, line in zip(speech_s, lines, strict=True)],
         [line.speaker for line in lines],
         request.video_end_s,
         start_locked=[line.start_locked for line in lines],

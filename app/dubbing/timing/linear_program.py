@@ -138,11 +138,17 @@ def _program(
         same.entries(),
     )
     at, columns = np.concatenate([own_rows, more_rows + len(limits)]), np.concatenate([own_columns, more_columns])
-    kept = used[columns]
+    columns_used = used[columns]
     place = np.cumsum(used) - 1
-    values = np.concatenate([own_values, more_values])[kept]
+    values = np.concatenate([own_values, more_values])[columns_used]
     return highs.Program(
-        prices[used], widths[used], at[kept], place[columns[kept]], values, np.concatenate([limits, zeros]), len(zeros)
+        prices[used],
+        widths[used],
+        at[columns_used],
+        place[columns[columns_used]],
+        values,
+        np.concatenate([limits, zeros]),
+        len(zeros),
     )
 
 

@@ -62,8 +62,8 @@ class BurnRequest(msgspec.Struct, frozen=True):
     """`out` becomes an MP4 with the picture alone, on the source's timeline. `work` is a folder for the subtitle file
     and the font cache.
 
-    `kept` is a folder that outlives a kill: what was encoded is found there again, under a name that `source_id` (the
-    source's bytes) is part of.
+    `resume_folder` is a folder that outlives a kill: what was encoded is found there again, under a name that
+    `source_id` (the source's bytes) is part of.
     """
 
     source: Path
@@ -76,7 +76,7 @@ class BurnRequest(msgspec.Struct, frozen=True):
     style: Style = Style()
     hardware: bool = False
     limits: Limits = NO_LIMITS
-    kept: Path | None = None
+    resume_folder: Path | None = None
     source_id: str = ""
 
 
@@ -132,7 +132,7 @@ def _folder(request: BurnRequest, video: VideoStream, encoder: Encoder, to_sdr: 
         lines,
         *([instead_of] if instead_of else []),
     ]
-    return (request.kept or request.work) / f"burn-{fingerprint(*decided_by)}"
+    return (request.resume_folder or request.work) / f"burn-{fingerprint(*decided_by)}"
 
 
 async def _in_pieces(

@@ -140,7 +140,7 @@ class BurnPieces:
 
 
 def forget_burned(cache: Path) -> None:
-    """Delete all pieces in a folder of `BurnRequest.kept`."""
+    """Delete all pieces in a folder of `BurnRequest.resume_folder`."""
     for folder in cache.glob("burn-*"):
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -55,12 +55,12 @@ class MuxCache:
     def keep(self, made: Muxed) -> Muxed:
         """Move it here; it is on disk when this returns."""
         source = Path(made.path)
-        kept = msgspec.structs.replace(made, path=str(self._folder / source.name))
+        stored = msgspec.structs.replace(made, path=str(self._folder / source.name))
         self._folder.mkdir(parents=True, exist_ok=True)
-        move(source, Path(kept.path), durable=Durable.CONTENT)
-        store(self._folder / _FACTS, msgspec.json.encode(kept))
+        move(source, Path(stored.path), durable=Durable.CONTENT)
+        store(self._folder / _FACTS, msgspec.json.encode(stored))
         shutil.rmtree(self.pieces, ignore_errors=True)
-        return kept
+        return stored
 
 
 def forget_muxed(cache: Path) -> None:

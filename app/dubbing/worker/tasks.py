@@ -24,8 +24,8 @@ class ProbeRequest(msgspec.Struct, frozen=True):
 class IngestRequest(msgspec.Struct, frozen=True):
     """`out` is an existing folder; see `app.dubbing.ingest` for what is put there. `size_bytes` is the source's.
 
-    `kept` is a folder that outlives a kill: what a killed run had done is found there, a minute of the sound in each
-    file.
+    `resume_folder` is a folder that outlives a kill: what a killed run had done is found there, a minute of the sound
+    in each file.
     """
 
     path: str
@@ -33,7 +33,7 @@ class IngestRequest(msgspec.Struct, frozen=True):
     audio_track: int
     max_duration_s: float
     size_bytes: int
-    kept: str | None = None
+    resume_folder: str | None = None
 
 
 class Ingested(msgspec.Struct, frozen=True):
@@ -148,8 +148,8 @@ class FitRequest(msgspec.Struct, frozen=True):
 
 class SeparateRequest(msgspec.Struct, frozen=True):
     """The sound of a file without speech, `out`; see `app.dubbing.separation.background`. `engine` and `model` are what
-    `app.separation.loading` takes. `kept` is a folder that outlives a kill, and so is `spans`, in which is kept where
-    the decoders of the source begin.
+    `app.separation.loading` takes. `resume_folder` is a folder that outlives a kill, and so is `spans`, in which is
+    kept where the decoders of the source begin.
     """
 
     path: str
@@ -158,7 +158,7 @@ class SeparateRequest(msgspec.Struct, frozen=True):
     duration_s: float
     engine: str
     model: str
-    kept: str
+    resume_folder: str
     spans: str
     out: str
     threads: int
@@ -200,9 +200,9 @@ class MixRequest(msgspec.Struct, frozen=True):
     ingest's 100 ms K-weighted mean squares (float32). `stem` is a background without voices that is heard instead of
     the source, in its place in time, named by `stem_id`; `gentle`: it is lowered less, no old voice is in it.
     `target_lufs` None leaves the level; `chunk_cache` is a folder of this job's own: what a run does not use is
-    deleted. `kept` are spans (start_s, end_s) in which the original is heard whatever the background is: skipped lines.
-    `out` becomes the dub as the video carries it, coded as `codec` says (.m4a or .opus); `audio_out` (when given) the
-    same sound as `audio_format`.
+    deleted. `original_spans` are spans (start_s, end_s) in which the original is heard whatever the background is:
+    skipped lines. `out` becomes the dub as the video carries it, coded as `codec` says (.m4a or .opus); `audio_out`
+    (when given) the same sound as `audio_format`.
     """
 
     source: str | None
@@ -216,7 +216,7 @@ class MixRequest(msgspec.Struct, frozen=True):
     out: str
     threads: int
     target_lufs: float | None = -16.0
-    kept: tuple[tuple[float, float], ...] = ()
+    original_spans: tuple[tuple[float, float], ...] = ()
     ducking: Ducking = Ducking()
     keep_db: float = 0.0
     stem: str | None = None

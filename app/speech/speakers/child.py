@@ -22,23 +22,23 @@ _LONGEST_S = 20.0  # of one line that is listened to
 
 
 class Request(msgspec.Struct, frozen=True):
-    """`speech` is a 16 kHz mono s16 WAV, `spans` the lines (start_s, end_s). `kept` gets the vectors as they are made:
-    a killed run goes on after them."""
+    """`speech` is a 16 kHz mono s16 WAV, `spans` the lines (start_s, end_s). `resume_file` gets the vectors as they
+    are made: a killed run goes on after them."""
 
     weights: str
     speech: str
     spans: list[tuple[float, float]]
     count: int | None
-    kept: str
+    resume_file: str
     threads: int
 
 
 def vectors_of(request: Request, tell: Any) -> Floats:
     """(n, 256) float32. What an earlier run has kept is not computed again."""
-    kept = Path(request.kept)
+    resume_file = Path(request.resume_file)
     row_bytes = SIZE * 4
-    whole = min(kept.stat().st_size // row_bytes if kept.exists() else 0, len(request.spans))
-    with kept.open("r+b" if kept.exists() else "w+b") as file:
+    whole = min(resume_file.stat().st_size // row_bytes if resume_file.exists() else 0, len(request.spans))
+    with resume_file.open("r+b" if resume_file.exists() else "w+b") as file:
         file.truncate(whole * row_bytes)
         file.seek(0, 2)
         tell(done=whole)

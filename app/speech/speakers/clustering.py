@@ -70,10 +70,10 @@ def _centres(vectors: Doubles, seconds: Doubles, count: int | None) -> Doubles:
 
 def _largest(vectors: Doubles, found: Indices, seconds: Doubles, most: int, least_s: float) -> Doubles:
     sizes = np.bincount(found, seconds)
-    kept = np.argsort(-sizes, kind="stable")[:most]
-    kept = kept[(sizes[kept] >= least_s) | (kept == kept[0])]
+    largest = np.argsort(-sizes, kind="stable")[:most]
+    largest = largest[(sizes[largest] >= least_s) | (largest == largest[0])]
     means = _means(vectors, found, seconds, np.zeros((len(sizes), vectors.shape[1])))
-    return np.asarray(means[np.sort(kept)], np.float64)
+    return np.asarray(means[np.sort(largest)], np.float64)
 
 
 def _means(vectors: Doubles, labels: Indices, seconds: Doubles, before: Doubles) -> Doubles:

@@ -48,7 +48,7 @@ class Ge2e:
             on_progress(0.0, f"speaker model, {LICENCE}: {done_bytes / 1e6:.0f} of {total / 1e6:.0f} MB")
 
         weights = await self._files.fetch(self._weights, downloading)
-        await asyncio.to_thread(request.kept.parent.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(request.resume_file.parent.mkdir, parents=True, exist_ok=True)
         answer: dict[str, Any] = {}
 
         def on_event(event: dict[str, Any]) -> None:
@@ -64,7 +64,7 @@ class Ge2e:
             "speech": str(request.speech),
             "spans": request.spans,
             "count": request.count,
-            "kept": str(request.kept),
+            "resume_file": str(request.resume_file),
             "threads": self._threads,
         }
         killed_before = oom_kills()

@@ -127,7 +127,7 @@ def chunks(blocks: Iterator[Samples], start_s: float = 0.0) -> Iterator[SpeechCh
     goes on."""
     vad = Silero()
     before: deque[_Frame] = deque(maxlen=_PAD)  # the silence that comes before the next speech
-    kept: list[_Frame] = []
+    pending: list[_Frame] = []
     index, quiet, speaking = 0, 0, False
     for block in blocks:
         emitted = False
@@ -137,22 +137,22 @@ def chunks(blocks: Iterator[Samples], start_s: float = 0.0) -> Iterator[SpeechCh
             index += 1
             quiet = 0 if speaking else quiet + 1
             if speaking:
-                kept += [*before, frame]
+                pending += [*before, frame]
                 before.clear()
-            elif kept and quiet <= _PAD:
-                kept.append(frame)
+            elif pending and quiet <= _PAD:
+                pending.append(frame)
             else:
                 before.append(frame)
-            if kept and quiet >= _CLOSE:
-                yield _chunk(kept, index - len(before), start_s)
-                kept, emitted = [], True
-            elif len(kept) >= _HARD:
-                cut = _cut(kept)
-                yield _chunk(kept[:cut], kept[cut].index, start_s)
-                kept, emitted = kept[cut:], True
-        if not kept and not emitted:
+            if pending and quiet >= _CLOSE:
+                yield _chunk(pending, index - len(before), start_s)
+                pending, emitted = [], True
+            elif len(pending) >= _HARD:
+                cut = _cut(pending)
+                yield _chunk(pending[:cut], pending[cut].index, start_s)
+                pending, emitted = pending[cut:], True
+        if not pending and not emitted:
             yield _chunk([], index - len(before), start_s)
-    yield _chunk(kept, index, start_s)
+    yield _chunk(pending, index, start_s)
 
 
 def _cut(frames: list[_Frame]) -> int:

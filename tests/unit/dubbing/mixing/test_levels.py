@@ -146,14 +146,16 @@ def test_a_line_in_a_loud_moment_calls_louder_and_the_background_gives_way_to_th
 
 
 def test_a_replaced_original_is_silent_but_for_what_is_kept() -> None:
-    chosen = _choose(msgspec.structs.replace(REPLACE, kept=((40.0, 42.0),)), _energies(-20, 60), _voices(-20, -20))
+    chosen = _choose(
+        msgspec.structs.replace(REPLACE, original_spans=((40.0, 42.0),)), _energies(-20, 60), _voices(-20, -20)
+    )
     left = chosen.original.per_energy(600)
     assert left[:395].max() == 0.0
     assert left[405] == 1.0
 
 
 def test_with_a_stem_the_original_is_heard_in_kept_lines_only_and_the_stem_elsewhere() -> None:
-    wishes = MixChoices(Background.DUCK, kept=((40.0, 42.0),), target_lufs=None)
+    wishes = MixChoices(Background.DUCK, original_spans=((40.0, 42.0),), target_lufs=None)
     chosen = _choose(wishes, _energies(-20, 60), _voices(-20, -20), _energies(-25, 60))
     original, stem = chosen.original.per_energy(600), chosen.stem.per_energy(600)
     assert original[:395].max() == 0.0

@@ -79,7 +79,7 @@ def test_a_replaced_original_is_gone_but_for_what_is_kept(ffmpeg: str, tmp_path:
     changes = {"background": Background.REPLACE, "target_lufs": None}
     gone = mix(ffmpeg, tmp_path, film, [low_line(tmp_path, 5.0)], **changes).heard
     assert np.abs(gone[: round(4.9 * RATE_HZ)]).max() < 1e-3
-    kept = mix(ffmpeg, tmp_path, film, [low_line(tmp_path, 5.0)], kept=((1.0, 3.0),), **changes).heard
+    kept = mix(ffmpeg, tmp_path, film, [low_line(tmp_path, 5.0)], original_spans=((1.0, 3.0),), **changes).heard
     assert tone_db(kept, 1.1, 2.9) == pytest.approx(-20, abs=0.5)
     assert np.abs(kept[round(3.2 * RATE_HZ) : round(4.9 * RATE_HZ)]).max() < 1e-3
 
@@ -152,7 +152,7 @@ def test_a_line_that_is_kept_is_heard_as_it_was_between_two_that_are_spoken(
     ffmpeg: str, tmp_path: Path, film: Path
 ) -> None:
     lines = [low_line(tmp_path, 2.0), low_line(tmp_path, 5.0)]
-    heard = mix(ffmpeg, tmp_path, film, lines, kept=((4.0, 5.0),), target_lufs=None).heard
+    heard = mix(ffmpeg, tmp_path, film, lines, original_spans=((4.0, 5.0),), target_lufs=None).heard
     assert tone_db(heard, 4.1, 4.9) == pytest.approx(-20, abs=0.5)
     assert tone_db(heard, 2.1, 3.9) < -28
 

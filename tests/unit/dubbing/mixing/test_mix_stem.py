@@ -38,7 +38,7 @@ def test_the_stem_is_heard_and_ducked_and_the_original_only_in_kept_lines(
         [low_line(tmp_path, 5.0)],
         stem=str(_stem(tmp_path)),
         stem_id="s",
-        kept=KEPT,
+        original_spans=KEPT,
         target_lufs=None,
     )
     heard = mixed.heard
@@ -73,7 +73,7 @@ def test_a_stem_without_a_source_is_a_background_too(ffmpeg: str, tmp_path: Path
         [low_line(tmp_path, 5.0)],
         stem=str(_stem(tmp_path)),
         stem_id="s",
-        kept=KEPT,
+        original_spans=KEPT,
         target_lufs=None,
     ).heard
     assert tone_db(heard, 1, 4, STEM_HZ) == pytest.approx(-20, abs=0.5)
@@ -115,6 +115,6 @@ def test_a_kept_line_passes_from_the_stem_to_the_original_and_back_without_a_sea
     same = write_wav(tmp_path / "same.wav", tone(DURATION_S, 1_000, level=0.1))
     asked = {"stem": str(same), "stem_id": "s", "target_lufs": None, "gentle": True}
     plain = mix(ffmpeg, tmp_path / "plain", film, [], **asked).heard
-    kept = mix(ffmpeg, tmp_path / "kept", film, [], kept=KEPT, **asked).heard
+    kept = mix(ffmpeg, tmp_path / "kept", film, [], original_spans=KEPT, **asked).heard
     around = slice(round(8.5 * RATE_HZ), round(11.5 * RATE_HZ))
     assert np.abs(kept - plain)[around].max() < 0.004, "4 % of the tone: the fades and AAC twice"

@@ -65,7 +65,7 @@ def request(film: Path, models: Path, folder: Path) -> SeparateRequest:
         duration_s=SECONDS,
         engine="spleeter",
         model=str(models / "spleeter" / "2stems" / "model"),
-        kept=str(folder / "kept"),
+        resume_folder=str(folder / "kept"),
         spans=str(folder),
         out=str(folder / "background.flac"),
         threads=1,
@@ -96,7 +96,7 @@ async def test_a_killed_run_goes_on_after_its_last_piece_and_gives_the_same_byte
     assert await run(whole, []) == SeparatedSound(5, 0)
     broken, progress = request(film, models, tmp_path / "broken"), list[float]()
     await killed_after_a_piece(broken)
-    there = len(list(Path(broken.kept).glob("*.piece")))
+    there = len(list(Path(broken.resume_folder).glob("*.piece")))
     assert 1 <= there < 5 and not Path(broken.out).exists()
     assert await run(broken, progress) == SeparatedSound(5 - there, there)
     assert progress[0] > 0.15 and progress == sorted(progress), "what was left is told first"

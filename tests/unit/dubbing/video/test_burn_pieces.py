@@ -43,7 +43,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[ffmpeg.Command]:
 
 def request(source: Path, folder: Path, **changes: object) -> BurnRequest:
     folder.mkdir(exist_ok=True)
-    asked = msgspec.structs.replace(request_for(source, folder, CUES), kept=folder / "kept", source_id="bytes")
+    asked = msgspec.structs.replace(request_for(source, folder, CUES), resume_folder=folder / "kept", source_id="bytes")
     return msgspec.structs.replace(asked, **changes)
 
 
