@@ -74,6 +74,10 @@ async def create_link(links: Given[Links], data: JSONBody[NewLink]) -> Link:
 @get("/downloader", responses=refuses())
 async def downloader_status(links: Given[Links]) -> DownloaderStatus:
     """The downloader's version, and whether sites that need JavaScript can be read."""
+    return await _status(links)
+
+
+async def _status(links: Links) -> DownloaderStatus:
     try:
         found = await links.examine()
     except DubError as error:
@@ -81,6 +85,13 @@ async def downloader_status(links: Given[Links]) -> DownloaderStatus:
             raise
         return DownloaderStatus(False, error.message, "", "", error.problem.hint)
     return DownloaderStatus(True, "", found.version, found.runtime, javascript_hint(found))
+
+
+@post("/downloader/update", status_code=200, responses=refuses(403, 502))
+async def update_downloader(links: Given[Links]) -> DownloaderStatus:
+    """Fetch a newer yt-dlp from the package index; it is used from the next link on, if it starts here."""
+    await links.update()
+    return await _status(links)
 
 
 @get("/{link_id:str}", sync_to_thread=False, responses=refuses(404))
@@ -121,6 +132,7 @@ router = Router(
         list_links,
         create_link,
         downloader_status,
+        update_downloader,
         get_link,
         delete_link,
         retry_link,

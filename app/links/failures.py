@@ -35,12 +35,12 @@ _KNOWN: Final[tuple[tuple[str, Problem], ...]] = (
         LINK_LIVE,
     ),
     (
-        r"sign in|log ?in|logged[- ]in|registered users|use --cookies|--username|members?[- ]only|private video"
+        r"\bsign in\b|\blog ?in\b|logged[- ]in|registered users|use --cookies|--username|members?[- ]only|private video"
         r"|account (?:is )?required|requires? (?:authentication|payment)|HTTP Error 401",
         LINK_SIGN_IN,
     ),
     (r"unsupported url|no video|no media|there(?:'s| is) no video", LINK_SITE),
-    (r"is a playlist|playlist", LINK_PLAYLIST),
+    (r"\bis a (?:playlist|channel)\b|playlist does not exist", LINK_PLAYLIST),
 )
 _JAVASCRIPT: Final = re.compile(r"(?i)javascript runtime|challenge solving failed|js challenge")
 _NOTHING: Final = re.compile(r"(?i)requested format is not available|only images are available|no video formats|403")

@@ -12,7 +12,7 @@ import functools
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +37,7 @@ from app.links.client import run as run_task
 from app.links.download import Bounds, Downloads
 from app.links.store import LinkStore, Record, fresh
 from app.links.tasks import MOST_CAPTION_BYTES, Examine, Examined, Rules
+from app.links.update import Updated
 from app.storage.disk_floors import Disks, Reservation, reserved
 from app.storage.uploads import UploadStore
 
@@ -49,7 +50,8 @@ Publish = Callable[[str, Link | None], None]
 
 
 class Links:
-    """`publish` hears of every change: the link's id, and the link, None when it is gone. `off`: nothing is taken."""
+    """`update` fetches a newer downloader. `publish` hears of every change: the link's id, and the link, None when it
+    is gone. `off`: nothing is taken."""
 
     def __init__(
         self,
@@ -60,15 +62,17 @@ class Links:
         disks: Disks,
         bounds: Bounds,
         expiry_s: float,
+        update: Callable[[], Awaitable[Updated]],
         publish: Publish = lambda link_id, link: None,
         off: bool = False,
     ) -> None:
         self._store, self._downloads, self._uploads, self._disks = store, downloads, uploads, disks
         self._networks = parse(",".join(bounds.networks))
-        self._expiry_s, self._publish, self.off = expiry_s, publish, off
+        self._expiry_s, self._update, self._publish, self.off = expiry_s, update, publish, off
         self._records: dict[str, Record] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._updating = asyncio.Lock()
         self._examined: asyncio.Task[Examined] | None = None
         self._examined_with: Rules | None = None
 
@@ -170,6 +174,12 @@ class Links:
     def _failed_before(self) -> bool:
         task = self._examined
         return task is not None and task.done() and (task.cancelled() or task.exception() is not None)
+
+    async def update(self) -> Updated:
+        """Fetch a newer downloader; the next link uses it. Raises links_off, link_update."""
+        self._check_on()
+        async with self._updating:
+            return await self._update()
 
     def sweep(self) -> int:
         """Delete the ended links whose time is over; returns how many."""

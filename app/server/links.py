@@ -6,6 +6,7 @@ from app.config.settings import Settings
 from app.links.download import Bounds, Downloads
 from app.links.service import Links, Publish
 from app.links.store import LinkStore
+from app.links.update import update
 from app.server.engines import limits_of
 from app.storage.disk_floors import Disks
 from app.storage.uploads import UploadStore
@@ -30,6 +31,7 @@ def links_of(settings: Settings, *, uploads: UploadStore, disks: Disks, publish:
         disks=disks,
         bounds=bounds,
         expiry_s=settings.upload_expiry_s,
+        update=lambda: update(settings.data, settings.links_index),
         publish=publish,
         off=not settings.links,
     )

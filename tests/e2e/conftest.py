@@ -36,6 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, whisper_checkpoint: Path, e
         AUTODUBBER_MODEL=str(whisper_checkpoint),
         ELEVENLABS_BASE_URL=elevenlabs,
         AUTODUBBER_LINKS_PRIVATE="127.0.0.1",
+        AUTODUBBER_LINKS_INDEX="http://127.0.0.1:9",  # where nothing answers
     )
     yield server.start()
     server.close()

@@ -93,9 +93,12 @@ def test_an_address_without_captions_becomes_a_job_by_itself(page: Page, site: V
     expect(page.get_by_test_id("link")).to_have_count(0)
 
 
-def test_the_settings_say_which_downloader_there_is(page: Page) -> None:
+def test_the_settings_say_which_downloader_there_is_and_that_it_cannot_be_updated(page: Page) -> None:
     page.goto("/settings")
     card = page.get_by_test_id("downloader")
     expect(card).to_contain_text("yt-dlp 20")
     expect(card).to_contain_text("JavaScript")
     is_accessible_and_fits(page)
+    card.get_by_role("button", name="Update yt-dlp").click()
+    expect(page.get_by_text("The downloader could not be updated; the one that was there is used.")).to_be_visible()
+    expect(card).to_contain_text("yt-dlp 20")

@@ -12,6 +12,7 @@ from app.domain.link import Link, LinkState
 from app.links.download import Bounds, Downloads
 from app.links.service import Links
 from app.links.store import LinkStore
+from app.links.update import update
 from app.storage.blobs import FolderBlobs
 from app.storage.database import migrate, open_database
 from app.storage.disk_floor import Floor
@@ -43,6 +44,7 @@ class House:
         self.database = open_database(f"sqlite:///{data / 'app.sqlite3'}")
         migrate(self.database)
         self.blobs = FolderBlobs(data / "blobs")
+        self.index = ""
         self.heard: list[tuple[str, Link | None]] = []
         self._news: asyncio.Queue[None] = asyncio.Queue()
         self.links = self._made()
@@ -61,6 +63,7 @@ class House:
             disks=disks,
             bounds=self.bounds,
             expiry_s=1000,
+            update=lambda: update(self.data, self.index),
             publish=self._hear,
         )
 

@@ -18,6 +18,7 @@ from app.links.packages import home, packages, shipped_version, updated
 from app.links.tasks import Examine, Examined, Rules
 from app.links.update import update
 from tests.doubles.http import Reply, Request, Server
+from tests.unit.links.conftest import Houses
 
 NEWER = "2031.1.2"
 STARTS = """
@@ -82,6 +83,20 @@ async def test_a_newer_one_is_fetched_with_its_scripts_and_used(tmp_path: Path) 
     assert await version_used(tmp_path, tmp_path) == NEWER
     async with index(wheel(STARTS)) as url:
         assert not (await update(tmp_path, url)).changed
+
+
+async def test_a_running_server_uses_what_was_fetched_from_the_next_link_on(house: Houses) -> None:
+    home = house()
+    assert (await home.links.examine()).version == shipped_version()
+    async with index(wheel(STARTS)) as home.index:
+        assert (await home.links.update()).version == NEWER
+    assert (await home.links.examine()).version == NEWER
+
+
+async def test_the_archive_of_the_image_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "yt-dlp.zip").write_bytes(wheel(STARTS))
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
+    assert await version_used(tmp_path / "data", tmp_path) == NEWER
 
 
 async def test_the_newest_that_is_here_already_changes_nothing(tmp_path: Path) -> None:

@@ -27,6 +27,11 @@ export async function downloaderStatus(): Promise<DownloaderStatus> {
 	return unwrap(await client.GET('/api/links/downloader'));
 }
 
+/** Fetches a newer yt-dlp; the answer is what is used from now on. */
+export async function updateDownloader(): Promise<DownloaderStatus> {
+	return unwrap(await client.POST('/api/links/downloader/update'));
+}
+
 export function linkPicture(link: Link): string | null {
 	return link.thumbnail ? address(`/api/links/${link.id}/thumbnail`) : null;
 }
