@@ -62,6 +62,8 @@ _BAD_INPUT: Final = (
     jobs.JOB_NOT_FOUND,
     translation.TARGET_LANGUAGE_MISSING,
     translation.TRANSLATION_UNMATCHED,
+    lines.UNDO_GONE,
+    glossary.GLOSSARY_NOT_FOUND,
     links.LINK_ADDRESS,
     links.LINK_PRIVATE,
     links.LINK_PLAYLIST,

@@ -82,8 +82,11 @@ class Links:
             self._records[record.link.id] = record
             if record.link.state is LinkState.FINISHED:
                 await asyncio.to_thread(self._store.clear, record.link.id)
-            elif record.link.state not in _ENDED and not self.off:
-                self._begin(record)
+            elif record.link.state not in _ENDED:
+                if self.off:
+                    await self._failed(record.link.id, _told(DubError(LINKS_OFF)))
+                else:
+                    self._begin(record)
 
     async def close(self) -> None:
         """Stop every download; what has come stays, for the next start."""
@@ -228,10 +231,10 @@ class Links:
             await asyncio.to_thread(self._store.clear, link_id)
             await self.changed(finished)
         except DubError as error:
-            await self._failed(link_id, LinkError(error.problem.code, error.message, error.problem.hint))
+            await self._failed(link_id, _told(error))
         except Exception:  # the boundary of one link: the others go on
             _log.exception("a link has failed")
-            await self._failed(link_id, LinkError(INTERNAL.code, INTERNAL.message, INTERNAL.hint))
+            await self._failed(link_id, _told(DubError(INTERNAL)))
 
     async def _taken(self, path: Path, name: str, room: Reservation) -> Upload:
         """The file as an upload; none is left when this is cancelled."""
@@ -275,3 +278,7 @@ class Links:
     def _check_on(self) -> None:
         if self.off:
             raise DubError(LINKS_OFF)
+
+
+def _told(error: DubError) -> LinkError:
+    return LinkError(error.problem.code, error.message, error.problem.hint)

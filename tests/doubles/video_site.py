@@ -32,7 +32,8 @@ class VideoSite:
     """`with VideoSite(film) as site: site.url`. `asked` has every request: its path and Range.
 
     `/slow.mp4` waits at `hold_at` bytes until `goes_on` is set. `/endless.mp4` declares nothing and sends without end,
-    `/liar.mp4` says to HEAD that it has 1,000 bytes. `/to?ADDRESS` redirects.
+    `/liar.mp4` and `/grows.mp4` say to HEAD that they have 1,000 bytes, and to GET nothing or ten billion.
+    `/to?ADDRESS` redirects.
     """
 
     def __init__(self, film: bytes, poster: bytes = b"", folder: Path | None = None) -> None:
@@ -84,6 +85,8 @@ class VideoSite:
                 self._file(request, slow=path == "/slow.mp4")
             elif path == "/liar.mp4":
                 self._endless(request, {"Content-Length": "1000"} if request.command == "HEAD" else {})
+            elif path == "/grows.mp4":
+                self._endless(request, {"Content-Length": "1000" if request.command == "HEAD" else "9999999999"})
             elif path == "/endless.mp4":
                 self._endless(request, {})
             elif path == "/endless":

@@ -138,7 +138,7 @@ async def test_a_file_that_says_that_it_is_too_large_is_refused_before_it_comes(
     assert site.sent_bytes == 0
 
 
-@pytest.mark.parametrize("name", ["endless.mp4", "liar.mp4"])
+@pytest.mark.parametrize("name", ["endless.mp4", "liar.mp4", "grows.mp4"])
 async def test_a_file_that_tells_no_length_or_a_wrong_one_is_stopped_at_the_limit(
     site: VideoSite, house: Houses, name: str
 ) -> None:
