@@ -11,9 +11,7 @@ from litestar.params import FromPath, JSONBody, PathParameter
 
 from app.api.depends import Given
 from app.api.problems import refuses
-from app.domain.glossary import MOST_TERMS, Term
-from app.dubbing.glossary_suggestions import Suggestion
-from app.storage.glossaries import KeptGlossary
+from app.domain.glossary import MOST_TERMS, KeptGlossary, Suggestion, Term
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService

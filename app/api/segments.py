@@ -17,7 +17,7 @@ from app.domain.errors import DubError
 from app.domain.problems.lines import EDIT_CONFLICT, PRECONDITION_REQUIRED
 from app.domain.secret_names import Keys
 from app.jobs.schemas import SegmentChanges, Segments, Speakers, SplitSegment
-from app.jobs.translation_schemas import TranslatedAgain, TranslateSegments
+from app.jobs.translation_schemas import ShorterWordings, TranslatedAgain, TranslateSegments
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService
@@ -116,8 +116,24 @@ async def translate_segments(
     return await asyncio.to_thread(tagged, found)
 
 
+@post("/{segment_id:str}/shorten", status_code=200, responses=refuses(401, 402, 404, 409, 422, 502, 503))
+async def shorten_segment(
+    service: Given[JobService], job_id: FromPath[str], segment_id: FromPath[str], keys: Given[Keys]
+) -> ShorterWordings:
+    """Ask the job's translator for two shorter wordings of a translated line. Nothing is changed."""
+    return await service.shorten(job_id, segment_id, keys=keys)
+
+
 router = Router(
     "/api/jobs/{job_id:str}/segments",
     tags=["segments"],
-    route_handlers=[get_segments, edit_segments, split_segment, merge_segment, preview_segment, translate_segments],
+    route_handlers=[
+        get_segments,
+        edit_segments,
+        split_segment,
+        merge_segment,
+        preview_segment,
+        shorten_segment,
+        translate_segments,
+    ],
 )

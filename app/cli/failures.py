@@ -77,6 +77,8 @@ _BAD_INPUT: Final = (
     links.LINK_STATE,
     links.TOO_MANY_LINKS,
     glossary.GLOSSARY_INVALID,
+    glossary.GLOSSARY_NOT_FOUND,
+    lines.UNDO_GONE,
 )
 _ENGINE: Final = (
     recognition.RECOGNITION_KEY_MISSING,

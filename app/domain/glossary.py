@@ -43,6 +43,22 @@ class Pronounced(msgspec.Struct, frozen=True):
     phonemes: str
 
 
+class Suggestion(msgspec.Struct, frozen=True):
+    """A term that may belong into the glossary, how often it is said, and a line that has it."""
+
+    term: str
+    count: int
+    line: str
+
+
+class KeptGlossary(msgspec.Struct, frozen=True):
+    """A glossary by its name, and when it was last changed (seconds since 1970)."""
+
+    name: str
+    terms: tuple[Term, ...]
+    updated_at: float
+
+
 def hotwords(terms: Sequence[Term]) -> tuple[str, ...]:
     """What recognition is told, the first first."""
     told: list[str] = []

@@ -86,6 +86,13 @@ class Segment(msgspec.Struct, frozen=True):
         return self.skip and bool(self.left_out) and self.text == self.source_text
 
 
+class Wording(msgspec.Struct, frozen=True):
+    """A shorter wording, and how many times faster than natural it is foreseen to be spoken."""
+
+    text: str
+    pace: float
+
+
 MIN_RATE: Final = 0.5
 MAX_RATE: Final = 2.0
 

@@ -8,9 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-import msgspec
-
-from app.domain.glossary import Term
+from app.domain.glossary import Suggestion, Term
 from app.domain.segment import Segment
 from app.dubbing.translate import source_of
 
@@ -24,14 +22,6 @@ _OFTEN: Final = 3
 _NONE: Final = frozenset(
     f"I{rest}" for rest in ("", "'m", "'ll", "'ve", "'d", "\u2019m", "\u2019ll", "\u2019ve", "\u2019d")
 )
-
-
-class Suggestion(msgspec.Struct, frozen=True):
-    """A term that may belong into the glossary, how often it is said, and a line that has it."""
-
-    term: str
-    count: int
-    line: str
 
 
 def suggestions(lines: Sequence[Segment], known: Iterable[Term], language: str | None) -> tuple[Suggestion, ...]:

@@ -7,7 +7,7 @@ the translator reads one; after the last try it stays in the source language and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +17,12 @@ from app.domain.dub_options import DubOptions
 from app.domain.glossary import translated
 from app.domain.segment import Segment, Translation
 from app.dubbing.context import Report, fingerprint
+from app.dubbing.line_time import LineTime
 from app.system.durable_files import Durable, write
-from app.translation.checking import FASTEST, best, budget, fault, name_lost, pace
+from app.translation.checking import FASTEST, fault, name_lost, nearest
 from app.translation.ports import LineToTranslate, TranslationRequest, Translator, Wishes
 
+_NO_TIMES: Final[Mapping[str, LineTime]] = {}
 _TRIES: Final = 3
 _NEIGHBOURS: Final = 3  # lines before and after a batch, as context
 _VERSION: Final = 1  # not the pipeline's: raising it would have every line bought again
@@ -73,10 +75,11 @@ async def translate(
     *,
     among: Sequence[Segment] = (),
     again: bool = False,
+    times: Mapping[str, LineTime] = _NO_TIMES,
 ) -> tuple[Segment, ...]:
     """The translatable ones of the lines, with their translations. `among` are all lines, for context (empty: these).
-    `again`: what was translated before is asked for anew. Raises the translator's errors; what was
-    translated before is in `cache`."""
+    `again`: what was translated before is asked for anew. `times` are those of the lines for their voices (without: by
+    the usual rate of the language). Raises the translator's errors; what was translated before is in `cache`."""
     wanted = translatable(lines)
     around = [source_of(line) for line in (among or lines)]
     places = {line.id: at for at, line in enumerate(among or lines)}
@@ -94,7 +97,7 @@ async def translate(
         first, last = places[batch[0].id], places[batch[-1].id]
         before = tuple(around[max(0, first - _NEIGHBOURS) : first])
         after = tuple(around[last + 1 : last + 1 + _NEIGHBOURS])
-        found = await _batch(translator, batch, choice, before, after)
+        found = await _batch(translator, batch, choice, before, after, times)
         fresh = {keys[line_id]: text for line_id, text in found.items()}
         await asyncio.shield(asyncio.to_thread(_keep, cache, fresh))
         texts |= found
@@ -124,16 +127,18 @@ async def _batch(
     choice: TranslationChoice,
     before: tuple[str, ...],
     after: tuple[str, ...],
+    times: Mapping[str, LineTime],
 ) -> dict[str, str]:
     """The translations of a batch by the lines' ids, without those that no try gave."""
     found: dict[str, str] = {}
     complaints = {line.id: "" for line in batch}
+    spans = {line.id: times.get(line.id) or usual_time(line, choice) for line in batch}
     for attempt in range(_TRIES if translator.instructed else 1):
         asked = [line for line in batch if line.id in complaints]
         for some in _parts(asked, attempt):
             request = TranslationRequest(
                 tuple(
-                    LineToTranslate(number, source_of(line), _budget(line, choice), complaints[line.id])
+                    LineToTranslate(number, source_of(line), spans[line.id].most_characters, complaints[line.id])
                     for number, line in enumerate(some, 1)
                 ),
                 before,
@@ -145,7 +150,7 @@ async def _batch(
             )
             answer = await translator.translate(request)
             for number, line in enumerate(some, 1):
-                complaints[line.id] = _take(found, line, answer.get(number, ()), choice)
+                complaints[line.id] = _take(found, line, answer.get(number, ()), choice, spans[line.id])
         # a text that is right but long, or lacks a name, is asked for once more, if that may help
         complaints = {
             line_id: said for line_id, said in complaints.items() if said and (line_id not in found or attempt == 0)
@@ -162,25 +167,28 @@ def _parts(lines: Sequence[Segment], attempt: int) -> Iterator[Sequence[Segment]
         yield lines[at : at + each]
 
 
-def _take(found: dict[str, str], line: Segment, wordings: Sequence[str], choice: TranslationChoice) -> str:
+def _take(
+    found: dict[str, str], line: Segment, wordings: Sequence[str], choice: TranslationChoice, time: LineTime
+) -> str:
     """Keep the best of the usable wordings, if it is better than what is there. Returns what to complain about."""
-    most = _budget(line, choice)
     source, terms = source_of(line), choice.wishes.terms
     wrong = {text: fault(source, text, choice.source, choice.target, terms) for text in wordings}
     usable = [text.strip() for text, said in wrong.items() if not said]
     if not usable and line.id not in found:
         return next(iter(wrong.values()), "It is missing, or was given twice.")
     there = [*([found[line.id]] if line.id in found else []), *usable]
-    found[line.id] = best([text for text in there if not name_lost(source, text, choice.source)] or there, most)
-    if pace(found[line.id], most) > FASTEST:
-        return f"It is too long to be spoken; at most {most} characters."
+    named = [text for text in there if not name_lost(source, text, choice.source)]
+    found[line.id] = nearest(named or there, time.pace)
+    if time.surely(found[line.id]) > FASTEST:
+        return f"It is too long to be spoken; at most {time.most_characters} characters."
     if name := name_lost(source, found[line.id], choice.source):
         return f"The name {name} seems to be lost."
     return ""
 
 
-def _budget(line: Segment, choice: TranslationChoice) -> int:
-    return budget(line.end_s - line.start_s, choice.target, choice.speed)
+def usual_time(line: Segment, choice: TranslationChoice) -> LineTime:
+    """The line's time for a voice of which nothing is known."""
+    return LineTime(max(0.1, line.end_s - line.start_s), choice.target, choice.speed)
 
 
 def _with_translation(line: Segment, text: str | None) -> Segment:

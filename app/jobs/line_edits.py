@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Callable
 
 from app.domain.errors import DubError
+from app.domain.glossary import Suggestion
 from app.domain.job import Job
 from app.domain.problems.jobs import JOB_STATE
 from app.domain.secret_names import NO_KEYS, Keys
 from app.domain.segment import Segment
 from app.domain.speaker import Script, introduced
-from app.dubbing.glossary_suggestions import Suggestion, suggestions
+from app.dubbing.glossary_suggestions import suggestions
 from app.dubbing.pipeline import written_language
 from app.jobs import editing, estimate, preview
 from app.jobs.schemas import Estimate, SegmentChanges, Segments, SplitSegment

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from app.domain import stages
 from app.domain.events import SegmentsChanged
-from app.domain.segment import Translation
+from app.domain.secret_names import NO_KEYS
+from app.domain.segment import Segment, Translation
 from app.domain.stage_outputs import Translated
 from app.dubbing.context import Report
+from app.dubbing.line_time import LineTime, line_times
 from app.dubbing.pipeline import written_language
 from app.dubbing.translate import TranslationChoice, same_language, source_of, translate, wishes
+from app.jobs.options import choice_of
 from app.jobs.stages import Done, StageBody, body_of
 from app.storage.job_row import JobRow
 
@@ -47,10 +51,17 @@ class Translate(StageBody):
             wishes(options),
         )
         lines = await asyncio.to_thread(self.lines, row)
-        done = await translate(translator, lines, choice, self._context.cache / job_id / "translations", report)
+        times = await asyncio.to_thread(self._times, row, lines, choice.target)
+        cache = self._context.cache / job_id / "translations"
+        done = await translate(translator, lines, choice, cache, report, times=times)
         revision = await asyncio.to_thread(self._store.replace_segments, job_id, done)
         self._hub.publish(SegmentsChanged(job_id, 0, revision, done, ()))
         return Done(Translated(len(done), sum(line.translation is Translation.FAILED for line in done)))
+
+    def _times(self, row: JobRow, lines: Sequence[Segment], language: str) -> dict[str, LineTime]:
+        """For the voices as they are chosen now."""
+        voices = choice_of(row.job, row.speakers, NO_KEYS, self._context.engines)
+        return line_times(self._context, lines, voices, language)
 
     def tidy(self, job_id: str) -> None:
         """What was bought stays: a line that is translated again asks only for itself."""

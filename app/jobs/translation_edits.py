@@ -11,17 +11,21 @@ from typing import Final
 import msgspec
 from msgspec import UNSET
 
+from app.domain import stages
 from app.domain.errors import DubError
 from app.domain.job import EDITABLE, Job
 from app.domain.problems.jobs import JOB_STATE
 from app.domain.problems.lines import EDIT_CONFLICT, SEGMENT_NOT_FOUND
 from app.domain.problems.requests import INVALID_REQUEST
 from app.domain.secret_names import NO_KEYS, Keys
-from app.domain.segment import Segment, Translation
+from app.domain.segment import Placement, Segment, Translation
 from app.domain.speaker import Script
 from app.dubbing.by_hand import Brought, Matching, applied, match, read_translation
+from app.dubbing.line_time import LineTime, line_times
 from app.dubbing.pipeline import spoken_language, written_language
+from app.dubbing.shorten import shorter
 from app.dubbing.translate import TranslationChoice, source_of, translatable, translate, wishes
+from app.jobs.options import choice_of
 from app.jobs.schemas import Segments
 from app.jobs.speaker_edits import SpeakerEdits
 from app.jobs.stage_hooks import silent
@@ -29,6 +33,7 @@ from app.jobs.translation_schemas import (
     MOST_AGAIN,
     BroughtTranslation,
     LineGiven,
+    ShorterWordings,
     TranslatedAgain,
     TranslateSegments,
     TranslationApplied,
@@ -37,6 +42,7 @@ from app.jobs.translation_schemas import (
     Which,
 )
 from app.storage.job_lines import Texts
+from app.translation.ports import Translator
 
 _MERGES: Final = 20  # with what others write at the same time
 
@@ -96,24 +102,17 @@ class TranslationEdits(SpeakerEdits):
     ) -> TranslatedAgain:
         """Translate lines again, now. What others write meanwhile stays. Raises job_state for a job without a
         translator, segment_not_found, edit_conflict and the translator's errors."""
-        job, (now, lines) = await asyncio.to_thread(lambda: (self._store.get(job_id), self._store.segments(job_id)))
-        options = job.options.translation
-        if job.state not in EDITABLE or not options.translator or options.target_language is None:
-            raise DubError(JOB_STATE, "It has no translator, or is at work.")
+        job, (now, script) = await asyncio.to_thread(lambda: (self._store.get(job_id), self._store.script(job_id)))
+        lines = script.segments
+        if job.state not in EDITABLE:
+            raise DubError(JOB_STATE, "It is at work.")
+        translator, choice = self._translator(job, keys)
         if now != revision:
             raise DubError(EDIT_CONFLICT, revision=now)
         wanted, following = _wanted(request, lines)
-        translator = self._context.engines.translator(options.translator)
-        source = written_language(job.options, job.language)
-        choice = TranslationChoice(
-            source,
-            options.target_language,
-            job.options.voices.speed,
-            keys.of(translator.name),
-            wishes(job.options),
-        )
+        times = await asyncio.to_thread(self._times, job, script, choice.target)
         cache = self._context.cache / job_id / "translations"
-        done = await translate(translator, wanted, choice, cache, silent, among=lines, again=True)
+        done = await translate(translator, wanted, choice, cache, silent, among=lines, again=True, times=times)
         before = {line.id: Texts.of(line) for line in wanted}
         # a line without a usable answer keeps the text that it has
         new = {line.id: Texts.of(line) for line in done if line.translation is not Translation.FAILED}
@@ -124,6 +123,48 @@ class TranslationEdits(SpeakerEdits):
         after, fresh = await asyncio.to_thread(self._with_texts, job_id, merged)
         kept = [line.id for line in wanted if line.id not in fresh]
         return TranslatedAgain(after.revision, after.segments, after.speakers, kept=kept, next=following)
+
+    async def shorten(self, job_id: str, segment_id: str, *, keys: Keys = NO_KEYS) -> ShorterWordings:
+        """Shorter wordings of a translated line, for the time that it has; nothing is changed. Raises
+        segment_not_found, job_state and the translator's errors."""
+        job, (revision, script) = await asyncio.to_thread(lambda: (self._store.get(job_id), self._store.script(job_id)))
+        at = next((at for at, line in enumerate(script.segments) if line.id == segment_id), None)
+        if at is None:
+            raise DubError(SEGMENT_NOT_FOUND)
+        line = script.segments[at]
+        translator, choice = self._translator(job, keys)
+        if line.translation is not Translation.DONE or not translator.instructed:
+            raise DubError(JOB_STATE, "The line is not translated, or its translator takes no limits.")
+        times, placed = await asyncio.to_thread(
+            lambda: (self._times(job, script, choice.target), self._heard(job_id, segment_id))
+        )
+        heard = placed or times[line.id].pace(line.text)
+        sources = [source_of(each) for each in script.segments]
+        around = tuple(sources[max(0, at - 3) : at]), tuple(sources[at + 1 : at + 4])
+        found = await shorter(translator, line, choice, times[line.id], heard, around)
+        return ShorterWordings(revision, round(heard, 3), found)
+
+    def _translator(self, job: Job, keys: Keys) -> tuple[Translator, TranslationChoice]:
+        """Raises job_state for a job without one."""
+        options = job.options.translation
+        if not options.translator or options.target_language is None:
+            raise DubError(JOB_STATE, "It has no translator.")
+        translator = self._context.engines.translator(options.translator)
+        source = written_language(job.options, job.language)
+        speed, key = job.options.voices.speed, keys.of(translator.name)
+        return translator, TranslationChoice(source, options.target_language, speed, key, wishes(job.options))
+
+    def _times(self, job: Job, script: Script, language: str) -> dict[str, LineTime]:
+        voices = choice_of(job, script.speakers, NO_KEYS, self._context.engines)
+        return line_times(self._context, script.segments, voices, language)
+
+    def _heard(self, job_id: str, segment_id: str) -> float | None:
+        """How fast the line was played in the last render, if it was placed."""
+        fitted = self._store.stage(job_id, stages.FIT.name)
+        if fitted is None:
+            return None
+        placed: tuple[Placement, ...] = msgspec.convert(fitted.output, stages.FIT.output)
+        return next((each.rate * each.pace for each in placed if each.segment_id == segment_id), None)
 
     def _with_texts(
         self, job_id: str, choose: Callable[[Sequence[Segment]], dict[str, Texts]]

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from app.domain.brought_translation import Entry, Matched
-from app.domain.segment import MAX_LINES
+from app.domain.segment import MAX_LINES, Wording
 from app.jobs.schemas import Id, Segments
 
 MOST_AGAIN: Final = 50  # a request should not last longer than a proxy waits
@@ -94,3 +94,12 @@ class TranslationUndone(Segments, frozen=True, kw_only=True):
     """The lines as they were; `kept` are the ids of those that were edited after the change, which stay."""
 
     kept: Sequence[str]
+
+
+class ShorterWordings(msgspec.Struct, frozen=True):
+    """Shorter wordings of one line at this revision, the shortest last; none where the translator gave none that keeps
+    the meaning. `heard` is how many times faster than natural the line is spoken now."""
+
+    revision: int
+    heard: float
+    wordings: Sequence[Wording]

@@ -9,18 +9,10 @@ import msgspec
 from sqlalchemy import Engine, delete, insert, select
 
 from app.domain.errors import DubError
-from app.domain.glossary import Term
+from app.domain.glossary import KeptGlossary, Term
 from app.domain.problems.glossary import GLOSSARY_NOT_FOUND
 from app.storage.database import reading, urgently
 from app.storage.tables import glossaries
-
-
-class KeptGlossary(msgspec.Struct, frozen=True):
-    """A glossary by its name, and when it was last changed (seconds since 1970)."""
-
-    name: str
-    terms: tuple[Term, ...]
-    updated_at: float
 
 
 class GlossaryStore:

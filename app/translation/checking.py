@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from app.domain.glossary import Term, within
@@ -87,9 +87,14 @@ def pace(text: str, most_characters: int) -> float:
 
 def best(wordings: Sequence[str], most_characters: int) -> str:
     """The wording that is nearest to a natural pace; of several that are, the first."""
+    return nearest(wordings, lambda text: pace(text, most_characters))
+
+
+def nearest(wordings: Sequence[str], pace_of: Callable[[str], float]) -> str:
+    """As `best`, by the paces that are foreseen."""
 
     def away(text: str) -> float:
-        found = pace(text, most_characters)
+        found = pace_of(text)
         return max(0.0, found - FASTEST, SLOWEST - found)
 
     return min(wordings, key=away)

@@ -20,6 +20,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, whisper_checkpoint: Path) -
             tmp_path_factory.mktemp("translated") / "data",
             AUTODUBBER_MODEL=str(whisper_checkpoint),
             AUTODUBBER_LIBRETRANSLATE_URL=service,
+            AUTODUBBER_CHAT_URL=f"{service}/v1",
+            AUTODUBBER_CHAT_MODEL=double.MODEL,
+            AUTODUBBER_CHAT_KEY=double.KEY,
         )
         yield server.start()
         server.close()
@@ -149,3 +152,26 @@ def test_a_glossary_is_written_suggested_kept_and_given_to_the_next_video(
     page.get_by_test_id("glossary").get_by_role("button", name="Delete the glossary Workshop").click()
     expect(page.get_by_test_id("glossary").get_by_role("button", name="Delete the glossary Workshop")).to_be_hidden()
     assert server.client.get("/api/glossaries").json() == []
+
+
+def test_a_hurried_line_is_offered_shorter_wordings(page: Page, workshop_mp4: Path, server: Running) -> None:
+    job = server.create(server.upload(workshop_mp4), language="en", target_language="es", translator="chat")
+    server.wait(job["id"], "review")
+    path = f"/api/jobs/{job['id']}/segments"
+    lines = server.client.get(path)
+    first = lines.json()["segments"][0]
+    text = " ".join(["palabra"] * 12)
+    edit = {"edit": [{"id": first["id"], "text": text, "original": "We say this very often."}]}
+    server.ok(server.client.patch(path, json=edit, headers={"If-Match": lines.headers["ETag"]}))
+    page.goto(f"/jobs/{job['id']}")
+    offer = page.get_by_test_id("shorter").first
+    offer.get_by_role("button", name="Shorter wordings").click()
+    short = offer.get_by_role("button", name=double.word_by_word("We say this very often."))
+    expect(short).to_be_visible()
+    for width, theme in ((1440, "light"), (390, "dark")):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        is_accessible_and_fits(page)
+    short.click()
+    expect(text_of(page, 0)).to_have_value(double.word_by_word("We say this very often."))
+    saved(page)

@@ -16,6 +16,7 @@ from app.domain.problems.requests import INVALID_REQUEST
 from app.domain.problems.translation import TRANSLATION_UNMATCHED
 from app.domain.segment import Segment, Translation
 from app.domain.stage_outputs import Transcribed
+from app.dubbing.speaking_rate import RateBook, Take
 from app.jobs.schemas import SegmentChanges, SegmentEdit
 from app.jobs.translation_schemas import BroughtTranslation, TranslatedAgain, TranslateSegments, Which
 from app.translation.ports import TranslationRequest
@@ -171,3 +172,64 @@ async def test_lines_are_translated_again_by_their_state_fifty_at_a_time(house: 
         await again(which=Which.ALL, ids=["n000"])
     with pytest.raises(DubError):
         await again(which=Which.ALL, after="none")
+
+
+class Brief(Slow):
+    """A translator that gives these wordings, one answer after the other."""
+
+    instructed = True
+
+    def __init__(self, *answers: tuple[str, ...]) -> None:
+        self.answers, self.asked = list(answers), list[TranslationRequest]()
+
+    async def translate(self, request: TranslationRequest) -> dict[int, tuple[str, ...]]:
+        self.asked.append(request)
+        return {1: self.answers.pop(0)}
+
+
+async def test_a_line_is_offered_shorter_wordings_that_lose_nothing(house: House) -> None:
+    job = house.reviewed(target_language="es")
+    source = "I will not pay 250 euros to Berta, whatever it is that she may say about it today."
+    long = "No voy a pagar 250 euros a Berta, diga lo que diga ella sobre todo ese asunto hoy mismo."
+    brief = Brief(
+        (long + " Es decir, nada.", "Voy a pagar 250 euros a Berta."),  # longer; a negation is lost
+        ("No pago 250 euros a Berta, diga lo que diga.", "No pago 250 a Berta.", "No pago 250."),  # a name is lost
+    )
+    house.context.engines.translators["brief"] = brief  # type: ignore[assignment]
+    house.store.update(job.id, options=changed(house.store.row(job.id).job.options, translator="brief"))
+    first, second = (line.id for line in LINES)
+    told_line = msgspec.structs.replace(LINES[0], text=long, original=source, translation=Translation.DONE)
+    house.store.replace_segments(job.id, [told_line])
+    before = house.service.segments(job.id)
+    told = await house.service.shorten(job.id, first)
+    assert [wording.text for wording in told.wordings] == [
+        "No pago 250 euros a Berta, diga lo que diga.",
+        "No pago 250 a Berta.",
+    ]
+    assert told.heard > 1.2 and told.heard > told.wordings[0].pace > told.wordings[1].pace
+    assert "shorter wordings" in brief.asked[0].lines[0].complaint and "lost" in brief.asked[1].lines[0].complaint
+    assert house.service.segments(job.id) == before, "nothing is changed"
+    for line_id in ("none", second):
+        with pytest.raises(DubError):
+            await house.service.shorten(job.id, line_id)
+
+
+async def test_the_budget_is_that_of_the_chosen_voice_once_it_is_known(house: House) -> None:
+    job = house.reviewed(target_language="es", voice="espeak:es")
+    brief = Brief(*[("<x>",)] * 12)
+    house.context.engines.translators["brief"] = brief  # type: ignore[assignment]
+    house.store.update(job.id, options=changed(house.store.row(job.id).job.options, translator="brief"))
+
+    async def most() -> int:
+        brief.asked.clear()
+        request = TranslateSegments(ids=[LINES[0].id])
+        await house.service.translate(job.id, house.service.segments(job.id).revision, request)
+        return brief.asked[0].lines[0].most_characters
+
+    usual = await most()
+    assert usual == 32  # two seconds of Spanish
+    book = RateBook(house.context.cache.parent / "rates", "espeak", "es", "", "es")
+    book.remember({f"{n}": Take(40.0, 0.0, 8.0) for n in range(4)})
+    assert await most() == usual, "four clips are too few"
+    book.remember({f"{n}": Take(40.0, 0.0, 8.0) for n in range(20)})  # five letters a second
+    assert await most() == pytest.approx(2 * 5 / 0.8, abs=2)

@@ -392,6 +392,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/segments/{segment_id}/shorten": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ShortenSegment
+         * @description Ask the job's translator for two shorter wordings of a translated line. Nothing is changed.
+         */
+        post: operations["shortenSegment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}/segments/{segment_id}/split": {
         parameters: {
             query?: never;
@@ -2098,6 +2118,12 @@ export interface components {
             subtitle_encodings: components["schemas"]["Encoding"][];
             version: string;
         };
+        /** ShorterWordings */
+        ShorterWordings: {
+            heard: number;
+            revision: number;
+            wordings: components["schemas"]["Wording"][];
+        };
         /** Speaker */
         Speaker: {
             colour: number;
@@ -2440,6 +2466,11 @@ export interface components {
         Word: {
             end_s: number;
             start_s: number;
+            text: string;
+        };
+        /** Wording */
+        Wording: {
+            pace: number;
             text: string;
         };
     };
@@ -4050,6 +4081,106 @@ export interface operations {
             };
             /** @description A problem. */
             507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    shortenSegment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ENGINE=KEY: an engine's API key for this request only; may come once for each engine. Never stored in clear or logged. */
+                "X-Autodubber-Key"?: string | null;
+                /** @description The same for ElevenLabs alone, as its own API names it. */
+                "xi-api-key"?: string | null;
+            };
+            path: {
+                job_id: string;
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShorterWordings"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

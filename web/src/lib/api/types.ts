@@ -30,6 +30,7 @@ export type TranslatedAgain = Schemas['TranslatedAgain'];
 export type Term = Schemas['Term'];
 export type KeptGlossary = Schemas['KeptGlossary'];
 export type Suggestion = Schemas['Suggestion'];
+export type ShorterWordings = Schemas['ShorterWordings'];
 export type Estimate = Schemas['Estimate'];
 export type Report = Schemas['Report'];
 export type LineReport = Schemas['LineReport'];
