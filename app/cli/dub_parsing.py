@@ -29,6 +29,7 @@ _GIVEN: Final = frozenset(
 )
 # Arguments whose name differs from that of their option.
 OPTION_OF: Final = {
+    "terms": "--glossary",
     "voice_stability": "--voice-stability",
     "voice_similarity": "--voice-similarity",
     "voice_style": "--voice-style",
@@ -40,7 +41,6 @@ OPTION_OF: Final = {
     "duck_release_s": "--duck-release",
     "keep_db": "--keep-db",
     "loudness_lufs": "--loudness",
-    "terms": "--glossary",
 }
 
 

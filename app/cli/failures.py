@@ -81,6 +81,8 @@ _BAD_INPUT: Final = (
     lines.UNDO_GONE,
 )
 _ENGINE: Final = (
+    voices.PREVIEW_UNAVAILABLE,
+    voices.NO_LIBRARY,
     recognition.RECOGNITION_KEY_MISSING,
     recognition.RECOGNITION_KEY_INVALID,
     recognition.RECOGNITION_QUOTA,

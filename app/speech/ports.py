@@ -71,7 +71,7 @@ class Quota(msgspec.Struct, frozen=True):
 class EngineInfo(msgspec.Struct, frozen=True):
     """`kind` is "recognizer", "voice", "translator" or "separator". Of a voice: the speeds that it takes, and what it
     costs (None: nothing); `names_voices`: it may speak with voices that it does not list, by their names; `tunable`: it
-    knows stability, similarity, style, boost and seed. `licence` is
+    knows stability, similarity, style, boost and seed; `library`: it has a public library of voices. `licence` is
     that of what it works with ("": told by each model or voice, or the service's own terms). `translates`: a
     recogniser that can write English whatever is spoken."""
 
@@ -85,6 +85,7 @@ class EngineInfo(msgspec.Struct, frozen=True):
     cost_unit: CostUnit | None = None
     names_voices: bool = False
     tunable: bool = False
+    library: bool = False
     quota: Quota | None = None
     licence: str = ""
     translates: bool = False
@@ -218,6 +219,25 @@ class VoiceInfo(msgspec.Struct, frozen=True):
     owner: str | None = None
 
 
+class VoiceQuery(msgspec.Struct, frozen=True):
+    """What to look for in a public library of voices; "" is anything. Pages count from 0."""
+
+    search: str = ""
+    language: str = ""
+    gender: str = ""
+    age: str = ""
+    accent: str = ""
+    page: int = 0
+
+
+class SharedVoices(msgspec.Struct, frozen=True):
+    """One page of a public library."""
+
+    voices: tuple[VoiceInfo, ...]
+    page: int
+    has_more: bool
+
+
 class SpeechRequest(msgspec.Struct, frozen=True):
     """One line to speak. `previous_text` and `next_text` are its neighbours, for engines that use them for intonation.
 
@@ -258,6 +278,21 @@ class Answer(Protocol):
     def keep(self, data: bytes) -> None:
         """Store the response: `load` finds it after this returns, even if the process is killed. Blocks only for a
         write into memory."""
+        ...
+
+
+class VoiceLibrary(Protocol):
+    """What an engine with a public library of voices offers beside speaking. Raises key_missing, key_invalid and the
+    service's errors."""
+
+    async def shared(self, query: VoiceQuery, key: str | None = None) -> SharedVoices: ...
+
+    async def add_shared(self, owner: str, voice_id: str, name: str, key: str | None = None) -> str:
+        """Add a voice to the account; its id there."""
+        ...
+
+    async def sample(self, voice_id: str, key: str | None = None) -> tuple[str, bytes]:
+        """The media type and bytes of a listed voice's sample. Raises voice_unknown, preview_unavailable."""
         ...
 
 

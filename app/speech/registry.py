@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.domain.errors import DubError
-from app.domain.problems.voices import ENGINE_UNKNOWN, VOICE_UNKNOWN
+from app.domain.problems.voices import ENGINE_UNKNOWN, NO_LIBRARY, VOICE_UNKNOWN
 from app.domain.secret_names import NO_KEYS, Keys
 from app.domain.voice_chosen import VoiceChosen
 from app.speech.elevenlabs.scribe import Scribe
@@ -28,6 +28,7 @@ from app.speech.ports import (
     SeparationEngine,
     Voice,
     VoiceInfo,
+    VoiceLibrary,
 )
 from app.speech.speakers.diarizer import Ge2e
 from app.speech.whisper.models import ModelStore
@@ -99,6 +100,15 @@ class Registry:
         if engine not in self.voices:
             raise DubError(ENGINE_UNKNOWN, f'"{engine[:60]}" is not one of {", ".join(self.voices)}.')
         return self.voices[engine], voice_id
+
+    def library(self, name: str) -> VoiceLibrary:
+        """Raises engine_unknown, no_library."""
+        if name not in self.voices:
+            raise DubError(ENGINE_UNKNOWN, f'"{name[:60]}" is not one of {", ".join(self.voices)}.')
+        engine = self.voices[name]
+        if not isinstance(engine, ElevenLabsVoice):
+            raise DubError(NO_LIBRARY)
+        return engine
 
     def chosen(self, name: str, language: str | None) -> VoiceChosen | None:
         """What "local:auto" is for a language now; None where `name` is a voice that a person chose. Blocks."""

@@ -32,6 +32,7 @@ import msgspec
 
 from tests.doubles.elevenlabs_calls import Call, Fault
 from tests.doubles.elevenlabs_catalogue import LIBRARY_VOICE, MODELS, VOICES, VOICES_IN_ALL, listed, model
+from tests.doubles.elevenlabs_library import library
 from tests.doubles.elevenlabs_refusals import BODY_KEYS, SETTING_KEYS, Refused, json_object, schema_refused
 from tests.doubles.elevenlabs_scribe import scribe
 from tests.doubles.elevenlabs_sound import espeak, tone
@@ -50,6 +51,7 @@ class Double(Server):
         self.keys = [KEY]
         self.scopes = ["speech", "voices", "models", "plan", "scribe"]
         self.heard: list[dict[str, Any]] = []
+        self.added: list[dict[str, Any]] = []
         self.calls: list[Call] = []
         self.violations: list[str] = []
         self.faults: list[Fault] = []
@@ -81,6 +83,8 @@ class Double(Server):
             return "speech"
         if (request.method, request.path) == ("POST", "/v1/speech-to-text"):
             return "scribe"
+        if request.path == "/v1/shared-voices" or request.path.startswith(("/v1/voices/add", "/samples/")):
+            return "library"
         known = {"/v2/voices": "voices", "/v1/models": "models", "/v1/user/subscription": "plan"}
         return "voice" if request.path.startswith("/v1/voices/") else known.get(request.path, "nothing")
 
@@ -103,6 +107,9 @@ class Double(Server):
             finally:
                 call.status = call.status or reply.status
             return
+        if route == "library":
+            await library(self, request, reply)
+            return
         if route == "scribe":
             await scribe(self, request, reply, fault)
             return
@@ -112,7 +119,7 @@ class Double(Server):
                 await reply.whole(200, self._voices(request))
             case "voice":
                 voice_id = request.path.rpartition("/")[2]
-                if voice_id not in VOICES and voice_id != LIBRARY_VOICE:
+                if not self.knows(voice_id):
                     raise Refused(400, "voice_not_found")
                 await reply.whole(200, {"voice_id": voice_id, "name": "One voice"})
             case "models":
@@ -194,7 +201,7 @@ class Double(Server):
         self._authorize(request, "speech")
         if call.voice == LIBRARY_VOICE and self.tier == "free":
             raise Refused(402, "paid_plan_required")
-        if call.voice not in VOICES and call.voice != LIBRARY_VOICE:
+        if not self.knows(call.voice):
             raise Refused(404, "voice_not_found", f"A voice with voice_id {call.voice} was not found.")
         if model_id not in MODELS:
             raise Refused(400, "", f"A model with model ID {model_id} does not exist", "model_not_found")
@@ -287,6 +294,10 @@ class Double(Server):
             return await asyncio.to_thread(tone, call.text, speed)
         return await espeak(call.text, spoken, speed)
 
+    def knows(self, voice_id: str) -> bool:
+        added = {one["voice_id"] for one in self.added}
+        return voice_id in VOICES or voice_id == LIBRARY_VOICE or voice_id in added
+
     def _voices(self, request: Request) -> dict[str, Any]:
         self.violations += [
             f"unknown query key {name}"
@@ -296,12 +307,15 @@ class Double(Server):
         if size > 100:
             raise schema_refused("page_size")
         first = int(request.query.get("next_page_token", 0))
-        page = [listed(number) for number in range(first, min(first + size, VOICES_IN_ALL))]
-        more = first + size < VOICES_IN_ALL
+        own = [listed(number) for number in range(VOICES_IN_ALL)] + [
+            {**one, "category": "cloned"} for one in self.added
+        ]
+        page = own[first : first + size]
+        more = first + size < len(own)
         return {
             "voices": page,
             "has_more": more,
-            "total_count": VOICES_IN_ALL,
+            "total_count": len(own),
             "next_page_token": str(first + size) if more else None,
         }
 

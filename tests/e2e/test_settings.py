@@ -21,10 +21,29 @@ def test_a_paid_voice_tells_its_price_before_the_person_agrees(page: Page, serve
     expect(page.get_by_test_id("estimate")).to_contain_text("free")
     page.locator("button[aria-haspopup=dialog]").click()
     page.get_by_label("Search voices").fill("rachel")
-    page.get_by_role("dialog").get_by_role("button", name="Rachel").click()
+    page.get_by_role("dialog").get_by_role("button", name="Rachel English").click()
     expect(page.get_by_test_id("estimate")).to_contain_text("credits ($")
     page.get_by_role("button", name="Approve and dub").click()
     in_state(page, "completed")
+    server.ok(server.client.delete("/api/settings/keys/elevenlabs"))
+
+
+def test_a_voice_of_the_public_library_is_heard_added_and_chosen(page: Page, server: Running) -> None:
+    server.ok(server.client.put("/api/settings/keys/elevenlabs", json={"key": KEY}))
+    page.goto("/")
+    page.locator("button[aria-haspopup=dialog]").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Search voices").fill("narrator")
+    dialog.get_by_role("button", name="Look in the public library").click()
+    library = dialog.get_by_role("list", name="Public library")
+    expect(library.get_by_role("listitem")).to_have_count(30)
+    dialog.get_by_role("button", name="More").click()
+    expect(library.get_by_role("listitem")).to_have_count(60)
+    with page.expect_response("**/sample") as sample:
+        library.get_by_role("button", name="Play a sample of Narrator 7", exact=True).click()
+    assert sample.value.ok and sample.value.headers["content-type"] == "audio/wav"
+    library.get_by_role("button", name="Narrator 7 Spanish").click()
+    expect(page.locator("button[aria-haspopup=dialog]").first).to_contain_text("Narrator 7")
     server.ok(server.client.delete("/api/settings/keys/elevenlabs"))
 
 

@@ -45,6 +45,12 @@ SPEECH_FAILED: Final = Problem(
     "speech_failed", 502, "The voice service gave no usable sound.", "Retry: finished lines are kept."
 )
 SPEECH_REFUSED: Final = Problem("speech_refused", 422, "The voice service refused a line.", "Change the named line.")
+PREVIEW_UNAVAILABLE: Final = Problem(
+    "preview_unavailable", 404, "There is no sample of this voice.", "A line's preview speaks with it."
+)
+NO_LIBRARY: Final = Problem(
+    "no_library", 422, "This engine has no public library of voices.", "GET /api/engines says which one has (library)."
+)
 SPEED_RANGE: Final = Problem(
     "speed_range", 422, "This voice does not support that speed.", "Choose a speed within its engine's limits."
 )

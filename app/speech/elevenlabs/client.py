@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
+from app.domain.errors import DubError
 from app.domain.problems.voices import SPEECH_BUSY, SPEECH_FAILED
 from app.observability import metrics
 from app.speech.connections import Connections
@@ -46,7 +47,7 @@ class Service:
     call may take."""
 
     def __init__(self, base_url: str, *, pause_s: float, deadline_s: float) -> None:
-        self._base_url = base_url.rstrip("/")
+        self._base_url = self.base_url = base_url.rstrip("/")
         self._pause_s = pause_s
         self._deadline_s = deadline_s
         self._connections = Connections()
@@ -72,6 +73,24 @@ class Service:
                 raise found.error()
             metrics.SPEECH_RETRIES.add("elevenlabs", found.problem.code)
             await asyncio.sleep(pause_s)
+
+    async def fetch(self, url: str, *, most_bytes: int) -> tuple[str, bytes]:
+        """A sample of a voice: media type and bytes. No key is sent. Raises speech_failed, speech_busy."""
+        import httpx
+
+        http, body = await self._connections.http(), bytearray()
+        try:
+            async with asyncio.timeout(_HASTY_S), http.stream("GET", url) as answer:
+                async for block in answer.aiter_bytes():
+                    body += block
+                    if len(body) > most_bytes:
+                        raise DubError(SPEECH_FAILED, "The sample is too long.")
+        except (TimeoutError, httpx.HTTPError):
+            raise DubError(SPEECH_BUSY, "The sample cannot be had now.", retryable=True) from None
+        kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if answer.status_code != 200 or not kind.startswith("audio/"):
+            raise DubError(SPEECH_FAILED, "The sample is no sound.", retryable=True)
+        return kind, bytes(body)
 
     async def upload(
         self,

@@ -28,11 +28,23 @@ from app.speech.connections import digest
 from app.speech.elevenlabs.account import REQUEST_OPTIONS, VOICE_ID, Account, Plan
 from app.speech.elevenlabs.audio import Received, cost_credits, most_bytes, sound
 from app.speech.elevenlabs.client import Service, sdk_module
+from app.speech.elevenlabs.library import Library
 from app.speech.elevenlabs.models import SpeechModel, at_once, known_models
 from app.speech.elevenlabs.stitching import SpokenRequests
 from app.speech.elevenlabs.tags import without_tags
 from app.speech.failures import CallFailure, Retry
-from app.speech.ports import Answer, Availability, CostUnit, EngineInfo, SpeechRequest, SpeedLimits, Spoken, VoiceInfo
+from app.speech.ports import (
+    Answer,
+    Availability,
+    CostUnit,
+    EngineInfo,
+    SharedVoices,
+    SpeechRequest,
+    SpeedLimits,
+    Spoken,
+    VoiceInfo,
+    VoiceQuery,
+)
 
 if TYPE_CHECKING:
     from elevenlabs.client import AsyncElevenLabs
@@ -65,6 +77,7 @@ class ElevenLabsVoice:
         self._most_at_once = most_at_once
         self._service = Service(base_url, pause_s=pause_s, deadline_s=deadline_s)
         self.account = Account(self._service, model)
+        self._library = Library(self._service, self.account)
         self._gates: dict[tuple[str, str], Gate] = {}
         self._requests = SpokenRequests()
 
@@ -92,6 +105,7 @@ class ElevenLabsVoice:
             self.speeds,
             self.cost_unit,
             tunable=True,
+            library=True,
             quota=plan.quota,
         )
 
@@ -100,6 +114,15 @@ class ElevenLabsVoice:
         if (trouble := await self.account.trouble(own)) is not None:
             raise DubError(trouble.problem, trouble.detail, retryable=trouble.retryable)
         return await self.account.voices(own)
+
+    async def shared(self, query: VoiceQuery, key: str | None = None) -> SharedVoices:
+        return await self._library.shared(self.key(key), query)
+
+    async def add_shared(self, owner: str, voice_id: str, name: str, key: str | None = None) -> str:
+        return await self._library.add(self.key(key), owner, voice_id, name)
+
+    async def sample(self, voice_id: str, key: str | None = None) -> tuple[str, bytes]:
+        return await self._library.preview(self.key(key), voice_id)
 
     async def check(self, request: SpeechRequest) -> None:
         key = self.key(request.key)

@@ -37,6 +37,17 @@ def test_engines_and_voices_are_listed(client: httpx.Client) -> None:
     assert client.get("/api/voices", params={"engine": "none"}).json() == {"voices": []}
 
 
+def test_engines_without_a_public_library_say_so(client: httpx.Client) -> None:
+    refused(client.get("/api/voices/shared", params={"engine": "espeak"}), 422, "no_library")
+    refused(client.get("/api/voices/espeak/en/sample"), 422, "no_library")
+    refused(client.get("/api/voices/shared", params={"engine": "nobody"}), 422, "engine_unknown")
+    refused(client.get("/api/voices/shared"), 401, "key_missing")
+    refused(client.get("/api/voices/shared", params={"page": -1}), 400, "invalid_request")
+    body = {"owner": "a", "id": "b", "name": "c"}
+    refused(client.post("/api/voices/shared", json=body), 401, "key_missing")
+    refused(client.post("/api/voices/shared", json=body | {"more": 1}), 400, "invalid_request")
+
+
 def test_a_key_goes_in_and_never_comes_out(seeded: Seeded, client: httpx.Client) -> None:
     key = "sk_0123456789abcdefWXYZ"
     path = "/api/settings/keys/elevenlabs"

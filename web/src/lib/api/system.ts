@@ -1,5 +1,5 @@
 import { client, unwrap } from './client';
-import type { EngineInfo, HealthReport, KeyStatus, ServerSettings, StageInfo, VoiceChosen, VoiceInfo } from './types';
+import type { EngineInfo, HealthReport, KeyStatus, ServerSettings, SharedVoices, StageInfo, VoiceChosen, VoiceInfo } from './types';
 
 export async function getHealth(): Promise<HealthReport> {
 	return unwrap(await client.GET('/health'));
@@ -19,6 +19,16 @@ export async function getStages(): Promise<StageInfo[]> {
 
 export async function getVoices(): Promise<VoiceInfo[]> {
 	return unwrap(await client.GET('/api/voices')).voices;
+}
+
+/** One page of an engine's public library of voices. */
+export async function getSharedVoices(query: { engine: string; search: string; page: number; language?: string; gender?: string; age?: string; accent?: string }): Promise<SharedVoices> {
+	return unwrap(await client.GET('/api/voices/shared', { params: { query } }));
+}
+
+/** Adds a voice of the public library to the account; what it is called then. */
+export async function addSharedVoice(body: { engine: string; owner: string; id: string; name: string }): Promise<string> {
+	return unwrap(await client.POST('/api/voices/shared', { body })).voice;
 }
 
 /** What `local:auto` is for a language, and why. */

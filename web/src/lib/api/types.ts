@@ -44,6 +44,7 @@ export type ArtifactKind = Schemas['ArtifactKind'];
 export type EngineInfo = Schemas['EngineInfo'];
 export type VoiceChosen = Schemas['VoiceChosen'];
 export type VoiceInfo = Schemas['VoiceInfo'];
+export type SharedVoices = Schemas['SharedVoices'];
 export type HealthReport = Schemas['HealthReport'];
 export type ServerSettings = Schemas['ServerSettings'];
 export type KeyStatus = Schemas['KeyStatus'];

@@ -1,4 +1,5 @@
 import type { AudioFormat, Container, DubOptions, EngineInfo, MediaInfo, OptionsPatch, VoiceInfo } from '$lib/api/types';
+import { languageName } from './languages';
 import { bytes } from './numbers';
 
 /** The options with changes to some of their groups, the later ones last. */
@@ -90,6 +91,15 @@ export function quotaLeft({ quota, cost_unit }: EngineInfo): string {
 	const until = quota.resets_at ? `, until ${new Date(quota.resets_at * 1000).toLocaleDateString('en-GB', { day: 'numeric', month: 'long' })}` : '';
 	return `${number(quota.limit - quota.used)} of ${number(quota.limit)} ${cost_unit?.name ?? 'unit'}s left${until}`;
 }
+
+/** By what voices can be told apart, and what a person wants of them. */
+export const FILTERS = ['language', 'gender', 'age', 'accent'] as const;
+export type VoiceFilter = Partial<Record<(typeof FILTERS)[number], string>>;
+
+export const fits = (voice: VoiceInfo, filter: VoiceFilter) => FILTERS.every((name) => !filter[name] || voice[name] === filter[name]);
+
+/** A voice in a few words: `English · female · calm`. */
+export const voiceDetails = (v: VoiceInfo) => [v.language && languageName(v.language), v.gender, v.description, voiceCost(v)].filter(Boolean).join(' · ');
 
 /** What a voice asks for before it speaks: a download, a licence. */
 export function voiceCost(voice: Pick<VoiceInfo, 'licence' | 'download_bytes'>): string {
