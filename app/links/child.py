@@ -74,9 +74,9 @@ def _done(request: Request, log: downloader.Log, say: Any) -> msgspec.Struct:
         with downloader.configured(module, rules, log, meter) as ydl:
             return fetching.fetch_caption(ydl, rules, task.id, said)
     with downloader.configured(module, rules, log) as ydl:
-        usable = [found for found in ydl._js_runtimes.values() if found and found.info and found.info.supported]
-        runtime = f"{usable[0].info.name} {usable[0].info.version}" if usable else ""
-    return Examined(module.version.__version__, runtime, solver=_has_solver())
+        infos = [runtime.info for runtime in ydl._js_runtimes.values() if runtime and runtime.info]
+    usable, too_old = ([f"{i.name} {i.version}" for i in infos if i.supported is fits] for fits in (True, False))
+    return Examined(module.version.__version__, usable[0] if usable else "", _has_solver(), ", ".join(too_old))
 
 
 def _has_solver() -> bool:

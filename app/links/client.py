@@ -23,7 +23,7 @@ _log = logging.getLogger("links")
 LOOK_S: Final = 180.0  # a page, its player and a JavaScript challenge
 STALL_S: Final = 120.0  # without a new byte
 _CPU_S: Final = 300
-_BYTES_PER_CPU_S: Final = 4_000_000  # decryption included; measured: fifty times that
+_BYTES_PER_CPU_S: Final = 4_000_000  # decryption included; measured without: thirty times that
 _SMALL_BYTES: Final = 64 << 20
 
 

@@ -68,7 +68,8 @@ def javascript_hint(found: Examined) -> str:
     """What to do so that sites that need JavaScript can be read; "" where they can."""
     if not found.runtime:
         return (
-            "Some sites, YouTube among them, need a JavaScript runtime, and none was found: install deno 2.3 (or "
+            "Some sites, YouTube among them, need a JavaScript runtime, and "
+            f"{f'{found.too_old} is too old' if found.too_old else 'none was found'}: install deno 2.3 (or "
             "Node.js 22, Bun or QuickJS) where the PATH finds it."
         )
     return "" if found.solver else "The scripts for the JavaScript runtime are missing: `pip install yt-dlp-ejs`."

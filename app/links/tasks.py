@@ -94,8 +94,9 @@ class FetchedCaption(msgspec.Struct, frozen=True):
 
 class Examined(msgspec.Struct, frozen=True):
     """`runtime` is a JavaScript runtime that can be used, with its version, or ""; `solver`: the scripts for it are
-    there."""
+    there. `too_old` are runtimes that are there and cannot be used."""
 
     version: str
     runtime: str
     solver: bool
+    too_old: str

@@ -14,7 +14,7 @@ import pytest
 
 from app.domain.errors import DubError
 from app.links.client import run
-from app.links.packages import home, packages, shipped_version, updated
+from app.links.packages import home, javascript_hint, packages, shipped_version, updated
 from app.links.tasks import Examine, Examined, Rules
 from app.links.update import update
 from tests.doubles.http import Reply, Request, Server
@@ -143,3 +143,31 @@ async def test_an_updated_one_that_starts_no_more_gives_way_to_the_shipped_one(t
     (file,) = home(tmp_path).glob("yt_dlp-*.whl")
     file.write_bytes(wheel("raise ImportError('not on this Python')"))
     assert await version_used(tmp_path, tmp_path) == shipped_version()
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (Examined("1", "", solver=True, too_old=""), "none was found"),
+        (Examined("1", "", solver=True, too_old="node 20.1.0"), "node 20.1.0 is too old"),
+        (Examined("1", "deno 2.9.8", solver=False, too_old=""), "pip install yt-dlp-ejs"),
+    ],
+)
+def test_a_missing_javascript_runtime_is_told_with_what_to_do(found: Examined, said: str) -> None:
+    assert said in javascript_hint(found)
+    assert javascript_hint(Examined("1", "deno 2.9.8", solver=True, too_old="node 20.1.0")) == ""
+
+
+async def test_a_javascript_runtime_is_asked_for_its_version(tmp_path: Path) -> None:
+    """Here by programs that only know their version, of which the guard lets these start."""
+    for name, version in (("deno", "deno 2.9.8 (stable)"), ("node", "v20.1.0")):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{version}'\n")
+        (tmp_path / name).chmod(0o755)
+    folder = tmp_path / "task"
+    folder.mkdir()
+    old = Rules(str(folder), (), (("node", str(tmp_path / "node")),))
+    both = Rules(str(folder), (), (*old.programs, ("deno", str(tmp_path / "deno"))))
+    found = await run(old, Examine(), Examined)
+    assert (found.runtime, found.too_old) == ("", "node 20.1.0")
+    found = await run(both, Examine(), Examined)
+    assert (found.runtime, found.too_old) == ("deno 2.9.8", "node 20.1.0")
