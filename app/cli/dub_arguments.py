@@ -118,6 +118,12 @@ def add(dub: argparse.ArgumentParser) -> None:
         help="how people address each other in the translation (deepl, chat, ollama)",
     )
     voice.add_argument(
+        "--shorten",
+        action="store_true",
+        default=None,
+        help="give hurried lines a shorter wording by themselves, and speak them again (chat, ollama)",
+    )
+    voice.add_argument(
         "--style", metavar="WORDS", help="how the translation should sound, in your words (chat, ollama)"
     )
     voice.add_argument(

@@ -132,13 +132,15 @@ class RecognitionOptions(msgspec.Struct, frozen=True, kw_only=True):
 class TranslationOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`target_language` is the language of the lines when it is another one than the video's, else None. `translator`
     is the engine that translates them into it; "" when they are translated by hand, or brought. `formality` is for
-    DeepL and chat models, `style` is told to chat models in a person's words."""
+    DeepL and chat models, `style` is told to chat models in a person's words. `shorten`: a line that is hurried once it
+    has been spoken gets a shorter wording, and is spoken again."""
 
     version: Version = 1
     target_language: str | None = None
     translator: str = ""
     formality: Formality = Formality.DEFAULT
     style: str = ""
+    shorten: bool = False
     later: Later = UNSET
 
 

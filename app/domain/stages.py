@@ -188,6 +188,7 @@ SYNTHESIZE: Final = Stage(
         "voices.voice",
         "voices.voice_model",
         "voices.speed",
+        "translation.shorten",
         "glossary.terms",
         "voices.voice_stability",
         "voices.voice_similarity",

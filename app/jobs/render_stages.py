@@ -27,6 +27,7 @@ from app.dubbing.video.burn_pieces import forget_burned
 from app.dubbing.video.mux_cache import forget_muxed
 from app.dubbing.voice_ready import ready
 from app.jobs.options import choice_of
+from app.jobs.shortening import shorten_hurried, shortens
 from app.jobs.stages import Done, StageBody, body_of, media_of
 from app.storage.job_row import JobRow
 
@@ -40,7 +41,7 @@ class Synthesize(StageBody):
             line = each.line  # how much time there is decides how fast it is spoken
             times = [line.start_s, line.end_s, line.speaker, line.start_locked, line.locked_rate]
             lines.append([line.id, each.voice.name, each.voice.fingerprint(each.request), *times])
-        return [lines, media_of(row.job).duration_s]
+        return [lines, media_of(row.job).duration_s, *(["shorten"] if shortens(row) else [])]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         lines = await asyncio.to_thread(self.lines, row)
@@ -49,14 +50,24 @@ class Synthesize(StageBody):
         )
         wanted, spoken = choice.voice, list[Clip]()
         choice = await ready(self._context, choice, report)
+        rewritten = False
         try:
             duration_s = media_of(row.job).duration_s
             clips = await spoken_to_fit(self._context, lines, choice, duration_s, on_clip=spoken.append, report=report)
+            if shortens(row):
+                rewritten = await shorten_hurried(
+                    self._context, self._store, self._hub, row, choice.keys, lines, clips, choice, report
+                )
+            if rewritten:
+                lines = await asyncio.to_thread(self.lines, row)
+                clips = await spoken_to_fit(
+                    self._context, lines, choice, duration_s, on_clip=spoken.append, report=report
+                )
         except BaseException:  # what has been paid for is the job's, whatever ended this: a retry finds it
             await asyncio.shield(asyncio.to_thread(self._keep_spoken, row.job.id, spoken))
             raise
         other = ""
-        if choice.voice != wanted:
+        if choice.voice != wanted or rewritten:
             other = fingerprint(self.stage.name, await asyncio.to_thread(self.inputs, row))
         return Done(
             clips,

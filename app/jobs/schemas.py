@@ -67,6 +67,7 @@ class TranslationPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
     translator: Short | UnsetType = UNSET
     formality: Formality | UnsetType = UNSET
     style: Annotated[str, msgspec.Meta(max_length=500)] | UnsetType = UNSET
+    shorten: bool | UnsetType = UNSET
 
 
 class GlossaryPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):

@@ -168,3 +168,45 @@ def test_a_translator_without_a_language_or_that_is_none_is_refused(
     job = server.create(upload, translator="chat", target_language="es", language="en", review=False)
     found = server.until(job["id"], lambda e: "job" in e and e["job"]["state"] == "failed")["job"]
     assert (found["error"]["code"], found["error"]["stage"]) == ("translator_unavailable", "translate")
+
+
+def test_a_hurried_line_is_shortened_by_itself_only_where_that_is_allowed(
+    serve: Callable[..., Running], spoken_mp4: Path, tmp_path: Path, service: str
+) -> None:
+    subtitles = tmp_path / "hurried.srt"
+    texts = ["We really have to go home right now.", "They come.", "We go."]
+    subtitles.write_text(
+        "\n".join(f"{n}\n00:00:0{n},000 --> 00:00:0{n},950\n{text}\n" for n, text in enumerate(texts, 1))
+    )
+    server = serve(**environ(service))
+    job = server.create(
+        server.upload(spoken_mp4),
+        subtitles=server.upload(subtitles),
+        language="en",
+        target_language="es",
+        translator="chat",
+        voice="espeak:es",
+        join_short_cues="off",
+    )
+    path = f"/api/jobs/{job['id']}"
+    server.wait(job["id"], "review")
+
+    def asked() -> int:
+        return sum("shorter wordings" in str(call["body"]) for call in journal(service)["calls"])
+
+    before = asked()
+    server.ok(server.client.post(f"{path}/approve"))
+    server.wait(job["id"], "completed")
+    hurried = server.ok(server.client.get(f"{path}/report"))["lines"][0]
+    assert hurried["rate"] > 1.2 and asked() == before
+    httpx.post(f"{service}/_faults", json=[{"match": "shorter wordings", "text": {"1": "Vamos ya."}}])
+    server.ok(server.client.patch(path, json={"options": {"translation": {"shorten": True}}}))
+    server.ok(server.client.post(f"{path}/render"))
+    server.until(job["id"], lambda event: event["type"] == "state" and event["job"]["state"] == "completed")
+    line = server.ok(server.client.get(f"{path}/report"))["lines"][0]
+    assert line["text"] == "Vamos ya." and asked() > before
+    assert line["rate"] < hurried["rate"]
+    done = server.ok(server.client.get(path))
+    assert done["stale"] is False
+    kept = server.ok(server.client.get(f"{path}/segments"))["segments"][0]
+    assert (kept["original"], kept["translation"]) == (texts[0], "done")

@@ -107,9 +107,12 @@ def test_everything_typed_arrives(tmp_path: Path) -> None:
     assert made == changed(options(tmp_path), **typed)
     assert options(tmp_path, "--loudness", "off").mix.loudness_lufs is None
     (tmp_path / "terms.csv").write_text("term,say\nAda,Eyda\n")
-    wished = options(tmp_path, "--glossary", str(tmp_path / "terms.csv"), "--formality", "formal", "--style", "dry")
+    wished = options(
+        tmp_path, "--glossary", str(tmp_path / "terms.csv"), "--formality", "formal", "--style", "dry", "--shorten"
+    )
     assert wished.glossary.terms == (Term("Ada", say="Eyda"),)
     assert (wished.translation.formality, wished.translation.style) == (Formality.FORMAL, "dry")
+    assert wished.translation.shorten
 
 
 def test_a_container_that_cannot_hold_the_picture_is_status_3_before_anything_is_decoded(tmp_path: Path) -> None:

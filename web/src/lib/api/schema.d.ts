@@ -1865,6 +1865,8 @@ export interface components {
             /** @deprecated */
             separate?: components["schemas"]["Separate"];
             /** @deprecated */
+            shorten?: boolean;
+            /** @deprecated */
             speak_sounds?: boolean;
             /** @deprecated */
             speakers?: ("off" | "auto") | number;
@@ -2377,6 +2379,7 @@ export interface components {
          * TranslationOptions
          * @default {
          *       "formality": "default",
+         *       "shorten": false,
          *       "style": "",
          *       "target_language": null,
          *       "translator": "",
@@ -2388,6 +2391,8 @@ export interface components {
             later?: {
                 [key: string]: unknown;
             };
+            /** @default false */
+            shorten: boolean;
             /** @default  */
             style: string;
             target_language: string | null;
@@ -2399,6 +2404,7 @@ export interface components {
         /** TranslationPatch */
         TranslationPatch: {
             formality?: components["schemas"]["Formality"];
+            shorten?: boolean;
             style?: string;
             target_language?: string | null;
             translator?: string;

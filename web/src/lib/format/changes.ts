@@ -35,6 +35,7 @@ const FIELDS: Record<string, [label: string, said: Said]> = {
 	'options.translation.translator': ['Translated by', (name: string) => name || 'hand'],
 	'options.translation.formality': ['Addressed', asItIs],
 	'options.translation.style': ['Style of the translation', (text: string) => text || 'none'],
+	'options.translation.shorten': ['Shorten hurried lines', onOff],
 	'options.glossary.terms': ['Glossary', (terms: { term: string }[]) => terms.map(({ term }) => term).join(', ') || 'empty'],
 	'options.mix.background': ['Original sound', (value: string) => ({ duck: 'lowered', keep: 'kept', replace: 'removed' })[value] ?? value],
 	'options.mix.separate': ['Old voice', (value: string) => ({ off: 'left in', auto: 'automatic', on: 'taken out' })[value] ?? value],
