@@ -15,7 +15,7 @@ TORCH := .venv/.torch-$(if $(filter 1,$(GPU)),cuda,cpu)
 # The index of torch's CPU builds. Where it cannot be reached, what the ordinary index has is taken, with the libraries that it needs.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH_HERE := import torch; print("torch==" + torch.__version__.split("+")[0], torch.version.cuda)
-.PHONY: help setup run image test quick durations soak test-web test-python check check-dockerfile check-lint check-format check-types check-imports check-web check-client format clean docs docs-site web licences sbom scan
+.PHONY: help setup run image test quick durations soak film test-web test-python check check-dockerfile check-lint check-format check-types check-imports check-web check-client format clean docs docs-site web licences sbom scan
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -49,6 +49,10 @@ durations: setup ## Run the Python tests and write down how long each file takes
 
 soak: .venv/.dev ## Twenty minutes of kills, full disks, locked databases and floods (SOAK_S=1200, SOAK_SEED= of an earlier run)
 	@$(BIN)/python -m tests.soak
+
+film: .venv/.dev ## A whole dub with real models (WEIGHTS=their folder): three minutes, Spanish to English, left in build/film
+	@AUTODUBBER_TEST_WEIGHTS=$(WEIGHTS) AUTODUBBER_TEST_FILM=$(CURDIR)/build/film AUTODUBBER_TEST_FILM_S=180 \
+	   $(BIN)/python -m pytest -q -s tests/unit/cli/test_film.py
 
 check: check-dockerfile check-lint check-format check-types check-imports check-web check-client docs-site ## Linters, formats, types, the one-directional rule
 

@@ -70,6 +70,12 @@ def kokoro(models: Path) -> Callable[[str, str], tuple[Mono, int]]:
     return speak
 
 
+def resampled(sound: Mono, rate_hz: int) -> Mono:
+    """At RATE_HZ, without the silence at its edges."""
+    loud = np.flatnonzero(np.abs(sound) > 0.01)
+    return np.asarray(soxr.resample(sound[loud[0] : loud[-1] + 1], rate_hz, RATE_HZ), np.float32)
+
+
 def speech_at(
     speak: Callable[[str, str], tuple[Mono, int]], voice: str, texts: list[str]
 ) -> tuple[Stereo, list[tuple[float, float]]]:

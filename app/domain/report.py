@@ -14,8 +14,8 @@ class LineReport(msgspec.Struct, frozen=True):
     (positive: late).
 
     `rate` is how many times as fast as the voice's own it is heard, `stretch` what of that was stretched and not spoken
-    by the engine; `characters_per_s` counts the text over the time that it
-    takes.
+    by the engine; `characters_per_s` counts the text over the time that it takes. `speaker` is the id of who says it,
+    "" where nobody told speakers apart.
     """
 
     segment_id: str
@@ -28,6 +28,7 @@ class LineReport(msgspec.Struct, frozen=True):
     characters_per_s: float
     flags: tuple[Flag, ...]
     stretch: float = 1.0
+    speaker: str = ""
 
 
 class Report(msgspec.Struct, frozen=True):

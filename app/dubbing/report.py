@@ -98,6 +98,7 @@ def _line(segment: Segment, placed: Placement) -> LineReport:
         characters_per_s=round(reading_speed(text, placed.duration_s), 2),
         flags=placed.flags,
         stretch=round(placed.rate, 4),
+        speaker=segment.speaker,
     )
 
 

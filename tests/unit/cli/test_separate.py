@@ -107,7 +107,7 @@ def test_the_new_words_are_heard_over_the_music_and_the_old_ones_are_gone(
 
     said_before, said_after = (words_of(" ".join(each)) for each in (old, new))
     heard = {
-        name: _heard(weights, tmp_path / f"{name}.wav", sound)
+        name: heard_words(weights, tmp_path / f"{name}.wav", sound)
         for name, sound in (("mixture", voice + music), ("background", background), ("dub", dubbed))
     }
     residual_db = left_db(voice, music, background[: len(voice)])
@@ -127,7 +127,7 @@ def _clock(second: float) -> str:
     return f"00:{milliseconds // 60_000:02}:{milliseconds // 1000 % 60:02},{milliseconds % 1000:03}"
 
 
-def _heard(weights: Path, path: Path, sound: np.ndarray) -> list[str]:
+def heard_words(weights: Path, path: Path, sound: np.ndarray) -> list[str]:
     mono = soxr.resample(sound.mean(axis=1).astype(np.float32), RATE_HZ, 16_000)
     asked = argparse.Namespace(model=weights / "whisper-base.pt", models=weights, threads=2, language="en")
     return words_of(" ".join(apart(asked, "faster-whisper", write(path, mono))["texts"]))
