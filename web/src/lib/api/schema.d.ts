@@ -1664,6 +1664,8 @@ export interface components {
             placed_s: number;
             rate: number;
             segment_id: string;
+            /** @default  */
+            speaker?: string;
             start_s: number;
             /** @default 1 */
             stretch?: number;
