@@ -134,7 +134,7 @@ def test_a_killed_server_goes_on_from_what_is_on_the_disk(tmp_path: Path) -> Non
             assert time.monotonic() < deadline
     server.kill()
     wire.drop()
-    server = Server(tmp_path / "data").start()
+    server = Server(tmp_path / "data")
     with server, httpx.Client(base_url=server.url, timeout=60) as client:
         offset = offset_of(client, address)
         assert 64 << 20 <= offset <= path.stat().st_size  # never more than is on the disk, never less than was synced
