@@ -83,6 +83,8 @@ def spoken_lines(segments: Sequence[Segment], choice: VoiceChoice, engines: Regi
     """
     lines = speakable(segments)
     texts = [voiced(line.text).strip() for line in lines]
+    everything = "\n".join(texts).casefold() if choice.pronounced else ""
+    pronounced = [each for each in choice.pronounced if each.written.casefold() in everything]
     found = []
     for i, line in enumerate(lines):
         how = choice.of(line)
@@ -93,7 +95,7 @@ def spoken_lines(segments: Sequence[Segment], choice: VoiceChoice, engines: Regi
         request = SpeechRequest(
             voice_id,
             how.model,
-            _said(texts[i], choice.pronounced, signs=signs),
+            _said(texts[i], pronounced, signs=signs),
             choice.language,
             min(max(how.speed, voice.speeds.min), voice.speeds.max),
             before,
@@ -101,7 +103,7 @@ def spoken_lines(segments: Sequence[Segment], choice: VoiceChoice, engines: Regi
             choice.keys.of(engine_of(how.voice)),
             tuple(
                 (each.written, each.phonemes)
-                for each in choice.pronounced
+                for each in pronounced
                 if signs and each.phonemes and within(each.written, texts[i])
             ),
             choice.tuning,

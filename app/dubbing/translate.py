@@ -83,7 +83,7 @@ async def translate(
     wanted = translatable(lines)
     around = [source_of(line) for line in (among or lines)]
     places = {line.id: at for at, line in enumerate(among or lines)}
-    keys = {line.id: _key(translator, line, choice) for line in wanted}
+    keys = await asyncio.to_thread(lambda: {line.id: _key(translator, line, choice) for line in wanted})
     texts = {} if again else await asyncio.to_thread(_known, cache, keys)
     missing = [line for line in wanted if line.id not in texts]
 

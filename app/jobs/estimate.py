@@ -24,7 +24,7 @@ async def estimate_render(context: Context, store: JobStore, job_id: str, *, key
     """What rendering would cost now: only lines that are not cached cost anything."""
     job, (_, script) = await asyncio.to_thread(lambda: (store.get(job_id), store.script(job_id)))
     choice = await asyncio.to_thread(choice_of, job, script.speakers, keys, context.engines)
-    asked = spoken_lines(script.segments, choice, context.engines)
+    asked = await asyncio.to_thread(spoken_lines, script.segments, choice, context.engines)
     known = await asyncio.to_thread(lambda: [bool(takes(context.blobs, each.voice, each.request)) for each in asked])
     new = [each for each, have in zip(asked, known, strict=True) if not have]
     characters = sum(len(each.request.text) for each in new)

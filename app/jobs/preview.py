@@ -33,7 +33,7 @@ async def preview_line(context: Context, store: JobStore, job_id: str, segment_i
     choice = await ready(context, choice, silent)
     if all(line.id != segment_id for line in script.segments):
         raise DubError(SEGMENT_NOT_FOUND)
-    asked = spoken_lines(script.segments, choice, context.engines)
+    asked = await asyncio.to_thread(spoken_lines, script.segments, choice, context.engines)
     found = next((each for each in asked if each.line.id == segment_id), None)
     if found is None:
         raise DubError(TEXT_INVALID, "The line has nothing to speak, or keeps the original sound.")

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from app.domain.dub_options import Formality
-from app.domain.glossary import Term, within
+from app.domain.glossary import Term, occurring
 
 
 class LineToTranslate(msgspec.Struct, frozen=True):
@@ -36,7 +36,7 @@ class Wishes(msgspec.Struct, frozen=True):
 
     def of(self, text: str) -> Wishes:
         """Those that matter to one line."""
-        return msgspec.structs.replace(self, terms=tuple(each for each in self.terms if within(each.term, text)))
+        return msgspec.structs.replace(self, terms=occurring(self.terms, text)) if self.terms else self
 
 
 class TranslationRequest(msgspec.Struct, frozen=True):
