@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import msgspec
@@ -87,10 +88,11 @@ def update_job(
     return _answer(service.update(job_id, data, seen=seen_revision(if_match)), data.options)
 
 
-@delete("/{job_id:str}", sync_to_thread=True, responses=refuses(404))
-def delete_job(service: Given[JobService], job_id: FromPath[str]) -> None:
-    """Delete a job with everything it owns; running work is cancelled first."""
-    service.delete(job_id)
+@delete("/{job_id:str}", responses=refuses(404))
+async def delete_job(service: Given[JobService], keys: Given[Keys], job_id: FromPath[str]) -> None:
+    """Delete a job with everything it owns, voices that were cloned for it too; running work is cancelled first."""
+    await service.forget_clones(job_id, keys=keys)
+    await asyncio.to_thread(service.delete, job_id)
 
 
 @post(

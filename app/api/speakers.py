@@ -11,7 +11,8 @@ from litestar.response import Response
 from app.api.depends import Given
 from app.api.problems import refuses
 from app.api.segments import IfMatch, revision_of, tagged
-from app.jobs.schemas import Segments, SpeakerMerge, SpeakerNew, SpeakerPatch, Speakers
+from app.domain.secret_names import Keys
+from app.jobs.schemas import CloneVoice, Segments, SpeakerMerge, SpeakerNew, SpeakerPatch, Speakers
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService
@@ -65,8 +66,42 @@ def remove_speaker(
     return tagged(service.remove_speaker(job_id, speaker_id, revision_of(if_match)))
 
 
+@post("/{speaker_id:str}/clone", status_code=200, responses=refuses(401, 402, 404, 409, 412, 422, 428, 502, 503))
+async def clone_speaker(
+    service: Given[JobService],
+    keys: Given[Keys],
+    job_id: FromPath[str],
+    speaker_id: FromPath[str],
+    data: JSONBody[CloneVoice],
+    if_match: IfMatch = None,
+) -> Response[Segments]:
+    """Make a voice of a speaker in the person's account, from their lines in the video; the speaker then has it. The
+    sound of up to two minutes of them is sent."""
+    return tagged(await service.clone_voice(job_id, speaker_id, revision_of(if_match), data, keys=keys))
+
+
+@delete("/{speaker_id:str}/clone", status_code=200, responses=refuses(401, 404, 409, 412, 422, 428, 502, 503))
+async def forget_clone(
+    service: Given[JobService],
+    keys: Given[Keys],
+    job_id: FromPath[str],
+    speaker_id: FromPath[str],
+    if_match: IfMatch = None,
+) -> Response[Segments]:
+    """Delete the voice that was made of a speaker, who then has the job's."""
+    return tagged(await service.forget_clone(job_id, speaker_id, revision_of(if_match), keys=keys))
+
+
 router = Router(
     "/api/jobs/{job_id:str}/speakers",
     tags=["speakers"],
-    route_handlers=[get_speakers, add_speaker, change_speaker, merge_speaker, remove_speaker],
+    route_handlers=[
+        get_speakers,
+        add_speaker,
+        change_speaker,
+        merge_speaker,
+        remove_speaker,
+        clone_speaker,
+        forget_clone,
+    ],
 )

@@ -87,7 +87,10 @@ def _speakers(found: PortableJob) -> tuple[Speaker, ...]:
     """Raises archive_invalid."""
     if not all(map(_speaks, found.speakers)) or len({one.id for one in found.speakers}) != len(found.speakers):
         raise DubError(ARCHIVE_INVALID, f"The speakers of {found.id} are not valid.")
-    return tuple(msgspec.structs.replace(one, name=plain(one.name).strip()[:255] or "?") for one in found.speakers)
+    # a clone belongs to an account: an archive may not name one that is then deleted with its job
+    return tuple(
+        msgspec.structs.replace(one, name=plain(one.name).strip()[:255] or "?", clone=None) for one in found.speakers
+    )
 
 
 def _speaks(speaker: Speaker) -> bool:

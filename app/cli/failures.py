@@ -77,10 +77,10 @@ _BAD_INPUT: Final = (
     links.LINK_STATE,
     links.TOO_MANY_LINKS,
     glossary.GLOSSARY_INVALID,
-    glossary.GLOSSARY_NOT_FOUND,
-    lines.UNDO_GONE,
 )
 _ENGINE: Final = (
+    voices.CLONE_RIGHT,
+    voices.CLONE_TOO_SHORT,
     voices.PREVIEW_UNAVAILABLE,
     voices.NO_LIBRARY,
     recognition.RECOGNITION_KEY_MISSING,

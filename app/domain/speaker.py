@@ -21,10 +21,20 @@ LOUDEST_DB: Final = 12.0
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
+class VoiceClone(msgspec.Struct, frozen=True):
+    """A voice that was made of a speaker, "ENGINE:VOICE", for the job `job_id`. `principal` said at `agreed_at` (Unix
+    time) that they have the right to."""
+
+    voice: str
+    job_id: str
+    principal: str
+    agreed_at: float
+
+
 class Speaker(msgspec.Struct, frozen=True):
     """One who speaks. `colour` is 0..COLOURS-1. `voice` is "ENGINE:VOICE", with `voice_model` of that engine ("": its
     default); None is the job's voice. `speed` None is the job's. `level_db` comes on top of the level that the mix
-    finds."""
+    finds. `clone` is the voice that was made of them, while it is in the account."""
 
     id: str
     name: str
@@ -33,6 +43,7 @@ class Speaker(msgspec.Struct, frozen=True):
     voice_model: str = ""
     speed: float | None = None
     level_db: float = 0.0
+    clone: VoiceClone | None = None
 
 
 class Script(msgspec.Struct, frozen=True):

@@ -260,6 +260,14 @@ class SpeakerNew(SpeakerFields, frozen=True, forbid_unknown_fields=True):
     segments: Annotated[Sequence[Id], _CHANGES] = ()
 
 
+class CloneVoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`have_the_right`: the person who asks has the speaker's consent, or another right to clone the voice. It is
+    recorded with the speaker."""
+
+    have_the_right: bool
+    engine: Annotated[str, msgspec.Meta(max_length=40)] = "elevenlabs"
+
+
 class SpeakerMerge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The id of the speaker who gets the lines."""
 

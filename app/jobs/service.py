@@ -24,13 +24,14 @@ from app.jobs import options as job_options
 from app.jobs.line_edits import LineEdits
 from app.jobs.phases import JobPhases
 from app.jobs.schemas import CreateJob, JobPatch, asked
+from app.jobs.voice_clones import VoiceClones
 from app.storage.rows import JobRow
 
 _ANY: Final = frozenset(JobState)
 _MERGES: Final = 100  # of one change with others that were made at the same time
 
 
-class JobService(LineEdits, JobPhases):
+class JobService(VoiceClones, LineEdits, JobPhases):
     """Creates, changes and duplicates jobs. Applies the rules of a job's states."""
 
     def create(self, request: CreateJob, *, keys: Keys = NO_KEYS) -> Job:

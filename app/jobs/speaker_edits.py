@@ -55,13 +55,15 @@ class SpeakerEdits(JobReading):
             into = find(script.speakers, request.into)
             if into.id == speaker_id:
                 raise DubError(INVALID_REQUEST, "A speaker is merged with another one.")
-            return _without(script, find(script.speakers, speaker_id), into.id)
+            return _without(script, _without_clone(find(script.speakers, speaker_id)), into.id)
 
         return self._edit(job_id, revision, change)
 
     def remove_speaker(self, job_id: str, speaker_id: str, revision: int) -> Segments:
         return self._edit(
-            job_id, revision, lambda _job, script: _without(script, find(script.speakers, speaker_id), "")
+            job_id,
+            revision,
+            lambda _job, script: _without(script, _without_clone(find(script.speakers, speaker_id)), ""),
         )
 
     def _edit(
@@ -91,6 +93,13 @@ class SpeakerEdits(JobReading):
         if not name:
             raise DubError(INVALID_REQUEST, "A speaker has a name.")
         return name
+
+
+def _without_clone(speaker: Speaker) -> Speaker:
+    """Raises invalid_request: who made a voice of somebody must be able to find it."""
+    if speaker.clone is not None:
+        raise DubError(INVALID_REQUEST, "Delete the cloned voice of this speaker first.")
+    return speaker
 
 
 def _said_by(lines: Sequence[Segment], wanted: set[str], speaker_id: str) -> tuple[Segment, ...]:

@@ -295,6 +295,14 @@ class VoiceLibrary(Protocol):
         """The media type and bytes of a listed voice's sample. Raises voice_unknown, preview_unavailable."""
         ...
 
+    async def clone(self, name: str, sound: bytes, key: str | None = None) -> str:
+        """Make a voice of a WAV file; its id."""
+        ...
+
+    async def forget(self, voice_id: str, key: str | None = None) -> None:
+        """Delete a voice of the account. Raises voice_unknown where it is gone."""
+        ...
+
 
 class Voice(Protocol):
     """A text-to-speech engine. `needs_key`: it speaks only with an API key, the person's or the server's. `speeds` are

@@ -119,6 +119,10 @@ class Double(Server):
                 await reply.whole(200, self._voices(request))
             case "voice":
                 voice_id = request.path.rpartition("/")[2]
+                if request.method == "DELETE" and self.knows(voice_id):
+                    self.added = [one for one in self.added if one["voice_id"] != voice_id]
+                    await reply.whole(200, {"status": "ok"})
+                    return
                 if not self.knows(voice_id):
                     raise Refused(400, "voice_not_found")
                 await reply.whole(200, {"voice_id": voice_id, "name": "One voice"})
@@ -150,6 +154,7 @@ class Double(Server):
                 {
                     "calls": self.calls,
                     "heard": self.heard,
+                    "added": self.added,
                     "violations": self.violations,
                     "most_at_once": self.most_at_once,
                 }

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from tests.doubles.elevenlabs_refusals import Refused, json_object, schema_refused
 from tests.doubles.elevenlabs_sound import tone
+from tests.doubles.heard_tones import heard
 from tests.doubles.http import Reply, Request
+from tests.doubles.multipart import form_of
 from tests.doubles.openai_audio import wav
 
 if TYPE_CHECKING:
@@ -15,6 +17,24 @@ if TYPE_CHECKING:
 _QUERY = {"page_size", "page", "search", "language", "gender", "age", "accent"}
 _OWNER = "OwnerOfVoices0000001"
 IN_ALL = 70
+
+
+async def clone(double: Double, request: Request, reply: Reply) -> None:
+    form = form_of(request)
+    fields = dict(form.fields)
+    double.violations += [
+        f"unknown field {name}" for name in fields.keys() - {"name", "files", "remove_background_noise"}
+    ]
+    if not fields.get("name") or not form.files or form.files[0][0] != "files":
+        raise schema_refused("name" if not fields.get("name") else "files")
+    double._authorize(request, "voices")
+    if double.tier == "free":
+        raise Refused(402, "paid_plan_required", "can_not_use_instant_voice_cloning")
+    words, seconds = heard(form.files[0][2])
+    voice_id = f"Clone{len(double.added) + 1:015d}"
+    said = [word["word"] for word in words]
+    double.added.append({"voice_id": voice_id, "name": fields["name"], "seconds": seconds, "said": said})
+    await reply.whole(200, {"voice_id": voice_id, "requires_verification": False})
 
 
 def shared(double: Double, number: int) -> dict[str, Any]:
@@ -48,6 +68,9 @@ async def library(double: Double, request: Request, reply: Reply) -> None:
         if "xi-api-key" in request.headers:
             double.violations.append("the key was sent for a sample")
         await reply.whole(200, wav(tone("A sample.", 1.0)), {"content-type": "audio/wav"})
+        return
+    if request.path == "/v1/voices/add":
+        await clone(double, request, reply)
         return
     double._authorize(request, "voices")
     if request.path == "/v1/shared-voices":

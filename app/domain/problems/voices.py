@@ -51,6 +51,15 @@ PREVIEW_UNAVAILABLE: Final = Problem(
 NO_LIBRARY: Final = Problem(
     "no_library", 422, "This engine has no public library of voices.", "GET /api/engines says which one has (library)."
 )
+CLONE_RIGHT: Final = Problem(
+    "clone_right",
+    422,
+    "A voice is cloned only by somebody who has the right to.",
+    "Have the speaker's consent, and say so (have_the_right).",
+)
+CLONE_TOO_SHORT: Final = Problem(
+    "clone_too_short", 422, "The speaker says too little to be cloned.", "Give the speaker more lines."
+)
 SPEED_RANGE: Final = Problem(
     "speed_range", 422, "This voice does not support that speed.", "Choose a speed within its engine's limits."
 )

@@ -53,11 +53,18 @@ class Service:
         self._connections = Connections()
 
     async def call(
-        self, key: str, do: Callable[[AsyncElevenLabs], Awaitable[T]], *, extra_s: float = 0.0, hasty: bool = False
+        self,
+        key: str,
+        do: Callable[[AsyncElevenLabs], Awaitable[T]],
+        *,
+        extra_s: float = 0.0,
+        hasty: bool = False,
+        once: bool = False,
     ) -> T:
         """Call the service with retries; there is no other retry layer. Raises the catalogue error of the last failure.
 
-        `extra_s` extends the deadline of a try. `hasty`: one short try, while a person waits for a page.
+        `extra_s` extends the deadline of a try. `hasty`: one short try, while a person waits for a page; `once`: one
+        try.
         """
         client = await self._client(key)
         tries = 0
@@ -68,7 +75,7 @@ class Service:
             if not isinstance(found, CallFailure):
                 return found
             tries += 1
-            pause_s = None if hasty else found.pause_s(tries, self._pause_s)
+            pause_s = None if hasty or once else found.pause_s(tries, self._pause_s)
             if pause_s is None:
                 raise found.error()
             metrics.SPEECH_RETRIES.add("elevenlabs", found.problem.code)
@@ -101,12 +108,13 @@ class Service:
         *,
         deadline_s: float,
         most_bytes: int,
+        once: bool = False,
     ) -> T:
         """POST a form with files, which the SDK would send with empty fields; the same retries. `content` is made anew
         for each try; `check` gets the answer as soon as its last byte has come."""
         http = await self._connections.http()
 
-        async def once(_: AsyncElevenLabs) -> T:
+        async def attempt(_: AsyncElevenLabs) -> T:
             form = content()
             async with http.stream(
                 "POST", f"{self._base_url}{path}", headers={"xi-api-key": key}, timeout=deadline_s, **form
@@ -120,7 +128,7 @@ class Service:
                 raise trouble(answer.status_code, _decoded(bytes(body)), answer.headers, key)
             return await check(Response(answer.headers.get("content-type", ""), bytes(body)))
 
-        return await self.call(key, once, extra_s=deadline_s)
+        return await self.call(key, attempt, extra_s=deadline_s, once=once)
 
     async def _client(self, key: str) -> AsyncElevenLabs:
         module = await sdk_module("elevenlabs.client")

@@ -10,7 +10,8 @@ import msgspec
 from app.domain.errors import DubError
 from app.domain.problems.voices import PREVIEW_UNAVAILABLE, SPEECH_FAILED, VOICE_UNKNOWN
 from app.speech.elevenlabs.account import REQUEST_OPTIONS, VOICE_ID, Account, read_shared
-from app.speech.elevenlabs.client import Service
+from app.speech.elevenlabs.client import Response, Service
+from app.speech.failures import CallFailure
 from app.speech.ports import SharedVoices, VoiceQuery
 
 _PAGE: Final = 30
@@ -19,6 +20,10 @@ _MOST_PREVIEW_BYTES: Final = 4 << 20
 # where the service keeps samples
 _SAMPLE_HOSTS: Final = ("storage.googleapis.com", ".elevenlabs.io")
 _FILTERS: Final = ("search", "language", "gender", "age", "accent")
+
+
+class _Made(msgspec.Struct, frozen=True):
+    voice_id: str
 
 
 class Library:
@@ -71,6 +76,34 @@ class Library:
         if not url or not self._may_be_fetched(url):
             raise DubError(PREVIEW_UNAVAILABLE)
         return await self._service.fetch(url, most_bytes=_MOST_PREVIEW_BYTES)
+
+    async def clone(self, key: str, name: str, sound: bytes) -> str:
+        """Make a voice of a WAV file, asked for once: a second try might make a second voice."""
+
+        async def check(response: Response) -> str:
+            try:
+                made = msgspec.json.decode(response.body, type=_Made)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                raise CallFailure(SPEECH_FAILED, "Its answer was not understood.") from None
+            if not VOICE_ID.fullmatch(made.voice_id):
+                raise CallFailure(SPEECH_FAILED, "Its answer has no voice.")
+            return made.voice_id
+
+        def content() -> dict[str, Any]:
+            files = [("files", ("sample.wav", sound, "audio/wav"))]
+            return {"data": {"name": name, "remove_background_noise": "false"}, "files": files}
+
+        voice_id = await self._service.upload(
+            "/v1/voices/add", key, content, check, deadline_s=120.0, most_bytes=1 << 16, once=True
+        )
+        self._account.voices_changed(key)
+        return voice_id
+
+    async def forget(self, key: str, voice_id: str) -> None:
+        if not VOICE_ID.fullmatch(voice_id):
+            raise DubError(VOICE_UNKNOWN)
+        await self._service.call(key, lambda client: client.voices.delete(voice_id, request_options=REQUEST_OPTIONS))
+        self._account.voices_changed(key)
 
     def _may_be_fetched(self, url: str) -> bool:
         """Samples are on public addresses with encryption, or at the service's own."""

@@ -124,6 +124,12 @@ class ElevenLabsVoice:
     async def sample(self, voice_id: str, key: str | None = None) -> tuple[str, bytes]:
         return await self._library.preview(self.key(key), voice_id)
 
+    async def clone(self, name: str, sound: bytes, key: str | None = None) -> str:
+        return await self._library.clone(self.key(key), name, sound)
+
+    async def forget(self, voice_id: str, key: str | None = None) -> None:
+        await self._library.forget(self.key(key), voice_id)
+
     async def check(self, request: SpeechRequest) -> None:
         key = self.key(request.key)
         self._ready(request, await self.account.model(key, request.model))

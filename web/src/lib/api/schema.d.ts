@@ -114,7 +114,7 @@ export interface paths {
         post?: never;
         /**
          * DeleteJob
-         * @description Delete a job with everything it owns; running work is cancelled first.
+         * @description Delete a job with everything it owns, voices that were cloned for it too; running work is cancelled first.
          */
         delete: operations["deleteJob"];
         options?: never;
@@ -478,6 +478,31 @@ export interface paths {
          * @description Change a speaker's name, colour, voice, speed or level.
          */
         patch: operations["changeSpeaker"];
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/speakers/{speaker_id}/clone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * CloneSpeaker
+         * @description Make a voice of a speaker in the person's account, from their lines in the video; the speaker then has it. The
+         *     sound of up to two minutes of them is sent.
+         */
+        post: operations["cloneSpeaker"];
+        /**
+         * ForgetClone
+         * @description Delete the voice that was made of a speaker, who then has the job's.
+         */
+        delete: operations["forgetClone"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/jobs/{job_id}/speakers/{speaker_id}/merge": {
@@ -1279,6 +1304,12 @@ export interface components {
         /** CleanRequest */
         CleanRequest: {
             dry_run: boolean;
+        };
+        /** CloneVoice */
+        CloneVoice: {
+            /** @default elevenlabs */
+            engine?: string;
+            have_the_right: boolean;
         };
         /**
          * Container
@@ -2194,6 +2225,7 @@ export interface components {
         };
         /** Speaker */
         Speaker: {
+            clone?: components["schemas"]["VoiceClone"] | null;
             colour: number;
             id: string;
             /** @default 0 */
@@ -2230,6 +2262,7 @@ export interface components {
         };
         /** SpeakerTold */
         SpeakerTold: {
+            clone?: components["schemas"]["VoiceClone"] | null;
             colour: number;
             id: string;
             /** @default 0 */
@@ -2454,6 +2487,13 @@ export interface components {
             licence?: string;
             name: string;
             reason: string;
+            voice: string;
+        };
+        /** VoiceClone */
+        VoiceClone: {
+            agreed_at: number;
+            job_id: string;
+            principal: string;
             voice: string;
         };
         /** VoiceInfo */
@@ -2974,7 +3014,12 @@ export interface operations {
     deleteJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ENGINE=KEY: an engine's API key for this request only; may come once for each engine. Never stored in clear or logged. */
+                "X-Autodubber-Key"?: string | null;
+                /** @description The same for ElevenLabs alone, as its own API names it. */
+                "xi-api-key"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -4651,6 +4696,241 @@ export interface operations {
             };
             /** @description A problem. */
             428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    cloneSpeaker: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ENGINE=KEY: an engine's API key for this request only; may come once for each engine. Never stored in clear or logged. */
+                "X-Autodubber-Key"?: string | null;
+                /** @description The same for ElevenLabs alone, as its own API names it. */
+                "xi-api-key"?: string | null;
+                /** @description The ETag of the lines that the change is for. */
+                "If-Match"?: string | null;
+            };
+            path: {
+                job_id: string;
+                speaker_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloneVoice"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segments"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    forgetClone: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ENGINE=KEY: an engine's API key for this request only; may come once for each engine. Never stored in clear or logged. */
+                "X-Autodubber-Key"?: string | null;
+                /** @description The same for ElevenLabs alone, as its own API names it. */
+                "xi-api-key"?: string | null;
+                /** @description The ETag of the lines that the change is for. */
+                "If-Match"?: string | null;
+            };
+            path: {
+                job_id: string;
+                speaker_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segments"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };

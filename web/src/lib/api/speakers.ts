@@ -19,6 +19,17 @@ export async function mergeSpeaker(job_id: string, speaker_id: string, revision:
 	return unwrap(await client.POST('/api/jobs/{job_id}/speakers/{speaker_id}/merge', { params, body: { into } }));
 }
 
+/** A voice of the speaker is made in the account; the person has said that they may. */
+export async function cloneSpeaker(job_id: string, speaker_id: string, revision: number): Promise<Segments> {
+	const params = { path: { job_id, speaker_id }, header: match(revision) };
+	return unwrap(await client.POST('/api/jobs/{job_id}/speakers/{speaker_id}/clone', { params, body: { have_the_right: true } }));
+}
+
+export async function forgetClone(job_id: string, speaker_id: string, revision: number): Promise<Segments> {
+	const params = { path: { job_id, speaker_id }, header: match(revision) };
+	return unwrap(await client.DELETE('/api/jobs/{job_id}/speakers/{speaker_id}/clone', { params }));
+}
+
 /** The lines stay, with no speaker. */
 export async function removeSpeaker(job_id: string, speaker_id: string, revision: number): Promise<Segments> {
 	const params = { path: { job_id, speaker_id }, header: match(revision) };

@@ -1,7 +1,7 @@
 import { ApiError, asApiError } from '$lib/api/problems';
 import { editSegments, getSegments, mergeSegment, splitSegment } from '$lib/api/segments';
 import { applyTranslation, translateSegments, undoTranslation } from '$lib/api/translation';
-import { addSpeaker, changeSpeaker, mergeSpeaker, removeSpeaker } from '$lib/api/speakers';
+import { addSpeaker, changeSpeaker, cloneSpeaker, forgetClone, mergeSpeaker, removeSpeaker } from '$lib/api/speakers';
 import type { BroughtTranslation, Segment, SegmentChanges, Segments, Speaker, SpeakerPatch } from '$lib/api/types';
 import { History, type Snapshot } from './history.svelte';
 import { Line, pick, type Draft } from './line.svelte';
@@ -133,6 +133,14 @@ export class LinesStore {
 
 	async removeSpeaker(speaker_id: string): Promise<void> {
 		await this.#cast(() => removeSpeaker(this.job_id, speaker_id, this.#revision));
+	}
+
+	async cloneVoice(speaker_id: string): Promise<void> {
+		await this.#cast(() => cloneSpeaker(this.job_id, speaker_id, this.#revision));
+	}
+
+	async forgetClone(speaker_id: string): Promise<void> {
+		await this.#cast(() => forgetClone(this.job_id, speaker_id, this.#revision));
 	}
 
 	// ---- translations: what is written is saved first
