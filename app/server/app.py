@@ -24,6 +24,7 @@ from app.config import hosts
 from app.config.environment import load
 from app.config.settings import Settings
 from app.observability import log_file, logs, tracing
+from app.observability.stacks import stacks
 from app.server.graceful_stop import StoppingLoop
 from app.server.lifespan import Lifespan
 from app.system import file_handles, file_modes, scheduling
@@ -31,6 +32,7 @@ from app.system import file_handles, file_modes, scheduling
 _THREADS: Final = 32
 _CLOSE_WITHIN_S: Final = 2.0
 _GRACE_S: Final = 3.0
+_END_S: Final = 1.5  # for the services, once more; then all that is left is cut, before Granian does it
 _log = structlog.get_logger("server")
 
 
@@ -83,7 +85,8 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, "worker"))
     closing = Shutdown(file_handles.sockets_of(settings.max_sockets))
     app.state.update(closing=closing, pages=await asyncio.to_thread(Pages, page_folder(), settings.base_path))
-    if isinstance(loop, StoppingLoop):  # a server's own process
+    is_own = isinstance(loop, StoppingLoop)  # a server's own process
+    if isinstance(loop, StoppingLoop):
         loop.before_stop = lambda: _close_sockets(closing)
         scheduling.shorten()
     life = Lifespan(app, settings, closing)
@@ -93,11 +96,14 @@ async def _life(app: Litestar, settings: Settings) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        leave.cancel()
+        if not is_own:
+            leave.cancel()
         closing.set()
-        await asyncio.gather(leave, interrupt, return_exceptions=True)
+        await asyncio.gather(interrupt, return_exceptions=True)
         await life.end()
         await asyncio.to_thread(tracing.stop)
+        leave.cancel()
+        await asyncio.gather(leave, return_exceptions=True)
 
 
 async def _close_sockets(closing: Shutdown) -> None:
@@ -114,13 +120,19 @@ async def _interrupt(leases: Leases, closing: asyncio.Event) -> None:
 
 
 async def _leave(life: Lifespan, closing: Shutdown) -> None:
-    """Close connections that are still open after a while: Granian would wait for every one, even a paused player's."""
+    """End the process when something is still open after a while: Granian would wait for every connection, even a
+    paused player's, and a service may hang. Nothing is lost: what is finished is on disk."""
     await closing.wait()
     await closing.close_sockets(_CLOSE_WITHIN_S)
     await asyncio.sleep(_GRACE_S)
-    _log.info("connections are still open; the server stops without them")
-    await life.close()
-    await asyncio.to_thread(tracing.stop, 1.0)
+    if life.ends:
+        _log.warning("the services do not end; the server stops without them", stacks=stacks())
+    else:
+        _log.info("connections are still open; the server stops without them")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_END_S):
+            await life.close()
+            await asyncio.to_thread(tracing.stop, 1.0)
     os._exit(0)
 
 

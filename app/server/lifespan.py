@@ -46,6 +46,7 @@ class Lifespan:
         self._services: Services | None = None
         self._launch: asyncio.Task[None] | None = None
         self._periodic_tasks: list[asyncio.Task[Any]] = []
+        self.ends = False  # the services are being closed
 
     async def begin(self) -> None:
         """Open the services, or begin to wait for free space. The job engine starts meanwhile."""
@@ -57,6 +58,7 @@ class Lifespan:
 
     async def end(self) -> None:
         """Stop running work and close the services. The server is already stopping."""
+        self.ends = True
         for periodic_task in self._periodic_tasks:
             periodic_task.cancel()
         await asyncio.gather(

@@ -166,6 +166,24 @@ def test_a_stop_just_after_the_worker_died_ends_too(tmp_path: Path) -> None:
         server.stop()
 
 
+ENDLESS = [
+    sys.executable,
+    "-c",
+    "import threading; from app.jobs.workflows import Engine; Engine.shutdown = lambda self: threading.Event().wait(); "
+    "from app.cli.main import main; raise SystemExit(main(['serve']))",
+]
+
+
+def test_a_service_that_does_not_end_is_told_and_does_not_hold_the_stop_up(tmp_path: Path) -> None:
+    """Granian would kill the worker after 8 s; by then it has ended by itself."""
+    with Server(tmp_path / "data", command=ENDLESS) as server:
+        server.stop()
+    events = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
+    assert not [line for line in events if line["event"].startswith("Killing")]
+    [told] = [line for line in events if line["event"] == "the services do not end; the server stops without them"]
+    assert any("<lambda>" in stack for stack in told["stacks"].values())
+
+
 def test_every_line_of_the_log_is_json_and_requests_carry_their_id(tmp_path: Path) -> None:
     with Server(tmp_path / "data") as server:
         request_id = httpx.get(f"{server.url}/api/jobs").headers["x-request-id"]
