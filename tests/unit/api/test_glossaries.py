@@ -56,5 +56,8 @@ def test_terms_of_a_job_change_while_its_lines_stay_and_are_no_longer_suggested(
     wished = api.patch(job, json={"options": {"translation": {"formality": "formal", "style": "dry"}}}).json()
     assert wished["options"]["translation"]["formality"] == "formal"
     refused(api.patch(job, json={"options": {"translation": {"formality": "rude"}}}), 400, "invalid_request")
+    stale = api.patch(job, json={"options": {"glossary": {"terms": []}}}, headers={"If-Match": '"1"'})
+    refused(stale, 412, "job_changed")
+    assert stale.json()["changed"][0]["now"][0]["term"] == "Ada Lovelace"
     bad = {"terms": [{"term": "a", "phonemes": "]]x"}]}
     refused(api.patch(job, json={"options": {"glossary": bad}}), 400, "invalid_request")
