@@ -193,6 +193,18 @@ def test_lines_are_written_corrected_and_passed_back(talk: Path, whisper_checkpo
     assert "from below" in Path(outputs["srt"]).read_text()
 
 
+def test_recognised_lines_with_a_translation_of_ones_own_are_written_to_be_read(
+    talk: Path, whisper_checkpoint: Path, tmp_path: Path
+) -> None:
+    own, lines = tmp_path / "own.txt", tmp_path / "lines.srt"
+    own.write_text("1. Uno.\n2. Dos.")
+    words = ["dub", talk, "--model", whisper_checkpoint, "--to", "es", "--translation", own, "--review", lines]
+    done = run(tmp_path / "data", *words, "--json")
+    assert done.returncode == exit_status.OK, done.stderr
+    texts = lines.read_text().split("\n")[2::4]
+    assert texts[:2] == ["Uno.", "Dos."] and texts[2:] and "no translation for line 3" in done.stderr
+
+
 def test_what_is_no_media_is_status_3_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "notes.mp4").write_text("not a video at all")
     done = run(tmp_path / "data", "dub", tmp_path / "notes.mp4", "--json")
