@@ -69,7 +69,7 @@ class SpleeterEngine:
             languages=(),
             credits_per_character=0.0,
         )
-        return EngineInfo(self.name, "separator", self.title, False, available, (model,))
+        return EngineInfo(self.name, "separator", self.title, False, available, (model,), licence=self.licence)
 
     def ready(self) -> bool:
         """Whether it can work without a download. Blocks."""

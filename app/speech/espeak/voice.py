@@ -91,7 +91,14 @@ class EspeakVoice:
             )
         model = ModelInfo("", f"espeak-ng {version}", True, 0, MAX_TEXT_CHARACTERS, (), 0.0)
         return EngineInfo(
-            self.name, "voice", "espeak-ng", self.needs_key, Availability(True, "", ""), (model,), self.speeds
+            self.name,
+            "voice",
+            "espeak-ng",
+            self.needs_key,
+            Availability(True, "", ""),
+            (model,),
+            self.speeds,
+            licence="GPL-3.0-or-later",
         )
 
     async def voices(self, key: str | None = None) -> tuple[VoiceInfo, ...]:

@@ -69,7 +69,16 @@ class NeuralVoices:
             reason = f"Not installed: {missing}."
             available = Availability(False, reason, "Run `make setup`, or use the container image.")
         models = await asyncio.to_thread(self._models)
-        return EngineInfo(self.name, "voice", "Local neural voices", self.needs_key, available, models, self.speeds)
+        return EngineInfo(
+            self.name,
+            "voice",
+            "Local neural voices",
+            self.needs_key,
+            available,
+            models,
+            self.speeds,
+            licence="Apache-2.0 (Kokoro); Piper by voice",
+        )
 
     async def voices(self, key: str | None = None) -> tuple[VoiceInfo, ...]:
         return await asyncio.to_thread(self._voices)

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { EngineInfo } from '$lib/api/types';
-import { quotaLeft, recognizerFacts } from './options';
+import { engineTerms, quotaLeft, recognizerFacts } from './options';
 
 const engine = (changes: Partial<EngineInfo>): EngineInfo =>
 	({ availability: { available: true, reason: '', remedy: '' }, translates: false, licence: '', cost_unit: null, needs_key: false, ...changes }) as EngineInfo;
@@ -21,4 +21,10 @@ test('an account says what it has left', () => {
 	expect(quotaLeft(engine({ quota, cost_unit: { name: 'credit', usd: null } }))).toBe('98,766 of 100,000 credits left');
 	expect(quotaLeft(engine({ quota: { ...quota, used: 100_001 } }))).toBe('0 of 100,000 units left');
 	expect(quotaLeft(engine({ quota: null }))).toBe('');
+});
+
+test('an engine says its licence and its price', () => {
+	expect(engineTerms(engine({ kind: 'separator', licence: 'MIT' }))).toBe('Licence: MIT. Free.');
+	expect(engineTerms(engine({ kind: 'voice', cost_unit: { name: 'credit', usd: 0.00008 } }))).toBe('$0.08 for 1,000 credits.');
+	expect(engineTerms(engine({ kind: 'recognizer', cost_unit: { name: 'minute', usd: null } }))).toBe('Paid by the minute.');
 });

@@ -84,6 +84,13 @@ export function recognizerFacts({ availability, translates, licence, cost_unit, 
 	return `A service: the sound is sent to it, ${price}.${needs_key ? ' It works with your key.' : ''}`;
 }
 
+/** The licence of an engine and what it costs: `Licence: MIT. Free.` */
+export function engineTerms({ licence, cost_unit, kind }: EngineInfo): string {
+	if (kind === 'translator') return '';
+	const price = !cost_unit ? 'Free.' : cost_unit.usd === null ? `Paid by the ${cost_unit.name}.` : `$${Number((cost_unit.usd * 1000).toPrecision(3))} for 1,000 ${cost_unit.name}s.`;
+	return [licence && `Licence: ${licence}.`, price].filter(Boolean).join(' ');
+}
+
 /** What an account has left: `98,766 of 100,000 credits left, until 3 December`. */
 export function quotaLeft({ quota, cost_unit }: EngineInfo): string {
 	if (!quota) return '';
