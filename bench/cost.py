@@ -41,10 +41,16 @@ def module(*names):
             return importlib.import_module(name)
         except ModuleNotFoundError:
             continue
-mux, probe = module("app.dubbing.video.mux", "app.dubbing.mux"), module("app.dubbing.probe")
+import msgspec, subprocess
+from app.domain.media import MediaInfo
+mux = module("app.dubbing.video.mux", "app.dubbing.mux")
 track = getattr(mux, "DubbedTrack", None) or mux.Dub
 source, work = Path(asked["source"]), Path(asked["work"])
-request = mux.MuxRequest(source=source, out=Path(asked["out"]), info=probe.probe(source),
+# in a process of its own: it holds the index of an MP4, and the memory of children would be counted from there
+looked = "import sys, pathlib, msgspec; from app.dubbing.probe import probe; "
+looked += "sys.stdout.buffer.write(msgspec.json.encode(probe(pathlib.Path(sys.argv[1]))))"
+info = msgspec.json.decode(subprocess.check_output([sys.executable, "-c", looked, str(source)]), type=MediaInfo)
+request = mux.MuxRequest(source=source, out=Path(asked["out"]), info=info,
                          duration_s=asked["duration_s"], work=work, dubs=(track(Path(asked["track"]), "aac", "en"),))
 asyncio.run(mux.mux(request, lambda _: None))
 """

@@ -150,6 +150,7 @@ class _Tables:
         self._durations, self._shifts = _RunLengths(self._files["stts"]), _RunLengths(self._files["ctts"])
         self.layout = Layout(array.array("Q"), array.array("I"))
         self._samples = self._keys = 0
+        self._is_shifted = False  # some samples are not shown when they are decoded
         self._first: tuple[int, int] | None = None  # when the first sample is decoded, and its shift
         self._last: tuple[int, int, int, int] | None = None  # of the last sample: start, duration, shift, bytes
         self._run = 0
@@ -187,6 +188,7 @@ class _Tables:
             raise UnsuitableError("the times do not grow")
         self._durations.add(durations)
         self._shifts.add(fragment.shifts)
+        self._is_shifted = self._is_shifted or bool(fragment.shifts.any())
         self._files["stsz"].write(fragment.sizes.astype(">u4").tobytes())
         numbers = np.flatnonzero(fragment.keys) + 1 + self._samples
         self._files["stss"].write(numbers.astype(">u4").tobytes())
@@ -222,7 +224,8 @@ class _Tables:
     def boxes(self) -> list[Part]:
         stts, ctts, stsz, stss = (self._copied(name) for name in ("stts", "ctts", "stsz", "stss"))
         parts = full_box(b"stts", struct.pack(">I", self._durations.entries), stts)
-        parts += full_box(b"ctts", struct.pack(">I", self._shifts.entries), ctts, version=1)
+        if self._is_shifted:
+            parts += full_box(b"ctts", struct.pack(">I", self._shifts.entries), ctts, version=1)
         if self._keys < self._samples:
             parts += full_box(b"stss", struct.pack(">I", self._keys), stss)
         parts += full_box(b"stsc", struct.pack(">I", 0)) + full_box(b"stco", struct.pack(">I", 0))

@@ -126,12 +126,23 @@ class Index:
             if name in source.track.tables:
                 at, end = source.track.tables[name]
                 parts += box(name, Copied(source.movie.file, at, end - at))
+        parts += self._roll(number)
         runs = np.array(layout.runs, ">u4")
         places = np.array(layout.places, np.int64) + first_at
         parts += full_box(b"stsc", struct.pack(">I", len(runs) // 3), runs.tobytes())
         name, kind = (b"co64", ">u8") if is_wide else (b"stco", ">u4")
         parts += full_box(name, struct.pack(">I", len(places)), places.astype(kind).tobytes())
         return box(b"stbl", *parts)
+
+    def _roll(self, number: int) -> list[Part]:
+        """How many samples of sound a decoder needs before the one that is sought (8.9): as the frame says of its few
+        samples, of all; nothing where the source says it itself."""
+        source, said = self._sources[number], self._frame.tracks[number].tables
+        if b"sgpd" not in said or b"sgpd" in source.track.tables or source.track.handler != b"soun":
+            return []
+        at, end = said[b"sgpd"]
+        group = struct.pack(">4sIII", b"roll", 1, source.track.samples, 1)
+        return box(b"sgpd", Copied(self._frame.file, at, end - at)) + full_box(b"sbgp", group)
 
 
 def shown(source: Source, layout: Layout) -> tuple[float, float, Edit | None]:

@@ -18,6 +18,7 @@ from av.audio.stream import AudioStream
 
 from app.domain.errors import DubError
 from app.domain.problems.media import MEDIA_TOOL_FAILED
+from app.media.m4a import M4aFile
 from app.system.durable_files import Durable, replacing
 
 SAMPLE_RATE_HZ: Final = 48_000
@@ -153,7 +154,11 @@ def packet_file(codec: PacketCodec, path: Path, duration_n: int) -> Iterator[Pac
     """
     with replacing(path, durable=Durable.CONTENT) as written:
         writer = PacketWriter(codec, written, duration_n)
-        yield writer
+        try:
+            yield writer
+        except BaseException:
+            writer.discard()
+            raise
         writer.close()
 
 
@@ -163,12 +168,12 @@ class PacketWriter:
 
     def __init__(self, codec: PacketCodec, path: Path, duration_n: int) -> None:
         self._codec, self._duration_n = codec, duration_n
-        self._container = av.open(str(path), "w", format=codec.container, container_options=codec.container_options)
-        stream = self._container.add_stream(codec.encoder, rate=SAMPLE_RATE_HZ)
-        if not isinstance(stream, AudioStream):
-            raise DubError(MEDIA_TOOL_FAILED, f"There is no {codec.encoder} encoder.")
-        stream.layout, stream.bit_rate = "stereo", codec.bit_rate
-        self._stream = stream
+        packets = (duration_n + codec.priming_n) // codec.frame_n + 1
+        self._file: M4aFile | OggFile = (
+            M4aFile(path, codec.encoder, SAMPLE_RATE_HZ, codec.bit_rate, packets)
+            if codec is AAC
+            else OggFile(path, codec)
+        )
 
     def write(self, packets: Iterable[tuple[int, bytes]]) -> None:
         """Append packets; what lies wholly after the end is left out, the last one counts only up to the end."""
@@ -176,12 +181,38 @@ class PacketWriter:
             if at_n >= self._duration_n:
                 continue
             packet = av.Packet(data)
-            packet.stream, packet.time_base = self._stream, TICK
+            packet.time_base = TICK
             packet.pts = packet.dts = at_n
             packet.duration = min(self._codec.frame_n, self._duration_n - at_n)
             packet.is_keyframe = True
-            self._container.mux(packet)
+            self._file.write(packet)
 
     def close(self) -> None:
         """Write the container's end."""
+        self._file.close()
+
+    def discard(self) -> None:
+        """Leave nothing but the file itself, which is not whole."""
+        self._file.discard()
+
+
+class OggFile:
+    """An Ogg is written as it comes: it has no index."""
+
+    def __init__(self, path: Path, codec: PacketCodec) -> None:
+        self._container = av.open(str(path), "w", format=codec.container, container_options=codec.container_options)
+        stream = self._container.add_stream(codec.encoder, rate=SAMPLE_RATE_HZ)
+        if not isinstance(stream, AudioStream):
+            raise DubError(MEDIA_TOOL_FAILED, f"There is no {codec.encoder} encoder.")
+        stream.layout, stream.bit_rate = "stereo", codec.bit_rate
+        self._stream = stream
+
+    def write(self, packet: av.Packet) -> None:  # type: ignore[type-arg]
+        packet.stream = self._stream
+        self._container.mux(packet)
+
+    def close(self) -> None:
+        self._container.close()
+
+    def discard(self) -> None:
         self._container.close()

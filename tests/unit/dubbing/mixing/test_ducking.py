@@ -130,7 +130,8 @@ def test_equal_facts_mean_equal_factors(first_n: int, count_n: int, moved: float
     one, other = _under(SPANS), _under([SPANS[0], (SPANS[1][0], SPANS[1][1] + moved), SPANS[2]])
     drawn = [np.broadcast_to(gain.block(first_n, count_n), (count_n, 1)) for gain in (one, other)]
     assert (one.facts(first_n, count_n) == other.facts(first_n, count_n)) <= np.array_equal(*drawn)
-    if first_n > (SPANS[1][1] + moved + SHAPE.release_s) * RATE_HZ + 96 and first_n + count_n < SPANS[2][0] * RATE_HZ:
+    falls_n = (SPANS[2][0] - SHAPE.attack_s) * RATE_HZ  # from there on, the ramp's beginning is a fact
+    if first_n > (SPANS[1][1] + moved + SHAPE.release_s) * RATE_HZ + 96 and first_n + count_n < falls_n - 96:
         assert one.facts(first_n, count_n) == other.facts(first_n, count_n)
 
 
