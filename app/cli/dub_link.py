@@ -82,8 +82,8 @@ async def bring(arguments: argparse.Namespace, settings: Settings, shown: Displa
 async def _film(downloads: Downloads, store: LinkStore, record: Record, report: Report) -> tuple[Path, Record]:
     """The downloaded file under the title's name."""
     folder = store.place(record.link.id)
-    if record.link.state is LinkState.FINISHED and (kept := _kept(folder)) is not None:
-        return kept, record
+    if record.link.state is LinkState.FINISHED and (there := _downloaded(folder)) is not None:
+        return there, record
     async with downloads.run(record, Shown(store, report)) as done:
         ending = f".{done.extension}"
         name = _NOT_IN_NAMES.sub("_", done.record.link.title).strip(" .") or "video"
@@ -128,7 +128,7 @@ def _new(url: str) -> Record:
     return Record(fresh(hashlib.sha256(url.encode()).hexdigest()[:32], address.site(url)), url)
 
 
-def _kept(folder: Path) -> Path | None:
+def _downloaded(folder: Path) -> Path | None:
     with contextlib.suppress(FileNotFoundError, StopIteration):
         return next((folder / "film").iterdir())
     return None

@@ -81,21 +81,21 @@ class TranslationEdits(SpeakerEdits):
         """Take a change of many lines back. A line that was edited after it stays as it is; one that is gone stays
         gone. Raises undo_gone, and as `edit`."""
         changed = {each.id: each for each in self._store.undo(job_id, undo_id)}
-        kept: list[str] = []
+        as_they_were: list[str] = []
 
         def back(line: Segment) -> Segment:
             each = changed.get(line.id)
             if each is None or Texts.of(line) == each.before:
                 return line
             if Texts.of(line) != each.after:
-                kept.append(line.id)
+                as_they_were.append(line.id)
                 return line
             return _with(line, each.before)
 
         after = self._edit(
             job_id, revision, lambda _job, script: Script(tuple(map(back, script.segments)), script.speakers)
         )
-        return TranslationUndone(after.revision, after.segments, after.speakers, kept=kept)
+        return TranslationUndone(after.revision, after.segments, after.speakers, kept=as_they_were)
 
     async def translate(
         self, job_id: str, revision: int, request: TranslateSegments, *, keys: Keys = NO_KEYS
@@ -121,8 +121,8 @@ class TranslationEdits(SpeakerEdits):
             return {line.id: new[line.id] for line in lines if line.id in new and Texts.of(line) == before[line.id]}
 
         after, fresh = await asyncio.to_thread(self._with_texts, job_id, merged)
-        kept = [line.id for line in wanted if line.id not in fresh]
-        return TranslatedAgain(after.revision, after.segments, after.speakers, kept=kept, next=following)
+        as_they_were = [line.id for line in wanted if line.id not in fresh]
+        return TranslatedAgain(after.revision, after.segments, after.speakers, kept=as_they_were, next=following)
 
     async def shorten(self, job_id: str, segment_id: str, *, keys: Keys = NO_KEYS) -> ShorterWordings:
         """Shorter wordings of a translated line, for the time that it has; nothing is changed. Raises

@@ -40,9 +40,9 @@ class Log:
 
 def clean_environment(folder: Path) -> None:
     """Only what the downloader needs: no keys of the server, no proxies that would connect in its place, no plugins."""
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     os.environ.clear()
-    os.environ.update(kept)
+    os.environ.update(environment)
     home = str(folder)
     os.environ.update(HOME=home, TMPDIR=home, XDG_CONFIG_HOME=home, XDG_CACHE_HOME=home, YTDLP_NO_PLUGINS="1")
 

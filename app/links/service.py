@@ -71,7 +71,7 @@ class Links:
         self._expiry_s, self._update, self._publish, self.off = expiry_s, update, publish, off
         self._records: dict[str, Record] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._at_once = asyncio.Semaphore(AT_ONCE)
         self._updating = asyncio.Lock()
         self._examined: asyncio.Task[Examined] | None = None
         self._examined_with: Rules | None = None
@@ -217,7 +217,7 @@ class Links:
     async def _work(self, record: Record) -> None:
         link_id = record.link.id
         try:
-            async with self._turns, self._downloads.run(record, self) as done:
+            async with self._at_once, self._downloads.run(record, self) as done:
                 name = f"{done.record.link.title[:240]}.{done.extension}"
                 upload = await self._taken(done.path, name, done.room)
             finished = done.record.now(
@@ -239,11 +239,11 @@ class Links:
     async def _taken(self, path: Path, name: str, room: Reservation) -> Upload:
         """The file as an upload; none is left when this is cancelled."""
         take = functools.partial(self._uploads.take, path, filename=name, media_type="", room=room)
-        taking = asyncio.ensure_future(asyncio.to_thread(take))
+        task = asyncio.ensure_future(asyncio.to_thread(take))
         try:
-            return await asyncio.shield(taking)
+            return await asyncio.shield(task)
         except asyncio.CancelledError:
-            await asyncio.to_thread(self._forget_upload, (await taking).id)
+            await asyncio.to_thread(self._forget_upload, (await task).id)
             raise
 
     async def _failed(self, link_id: str, error: LinkError) -> None:

@@ -32,11 +32,11 @@ class GlossaryStore:
     @urgently
     def put(self, name: str, terms: Sequence[Term]) -> KeptGlossary:
         """Keep it, in place of one of the same name."""
-        kept = KeptGlossary(name, tuple(terms), time.time())
+        named = KeptGlossary(name, tuple(terms), time.time())
         with self._engine.begin() as c:
             c.execute(delete(glossaries).where(glossaries.c.name == name))
-            c.execute(insert(glossaries).values(**msgspec.to_builtins(kept)))
-        return kept
+            c.execute(insert(glossaries).values(**msgspec.to_builtins(named)))
+        return named
 
     @urgently
     def delete(self, name: str) -> None:

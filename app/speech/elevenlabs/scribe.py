@@ -121,8 +121,8 @@ class Scribe:
         self, speech: Path, piece: Piece, answer: Answer | None, fields: dict[str, str], key: str
     ) -> Transcript:
         length_s = piece.end_s - piece.start_s
-        if answer is not None and (kept := await asyncio.to_thread(answer.load)) is not None:
-            return msgspec.json.decode(kept, type=Transcript)
+        if answer is not None and (stored := await asyncio.to_thread(answer.load)) is not None:
+            return msgspec.json.decode(stored, type=Transcript)
 
         files: list[PieceFile] = []
 

@@ -186,10 +186,10 @@ class ElevenLabsVoice:
             pcm = sound(received.pcm, received.headers, text, RATE_HZ)
             return Spoken(pcm, RATE_HZ, speed, cost_credits(received.headers, text, model))
 
-        if answer is not None and (kept := await asyncio.to_thread(answer.load)) is not None:
+        if answer is not None and (stored := await asyncio.to_thread(answer.load)) is not None:
             # it was no sound either when it came, and was about to be asked for again
             with contextlib.suppress(CallFailure):
-                return spoken(Received.unpacked(kept))
+                return spoken(Received.unpacked(stored))
 
         async def once(client: AsyncElevenLabs) -> Spoken:
             pcm = bytearray()

@@ -89,9 +89,9 @@ class OpenAITranscription:
         self, request: RecognitionRequest, piece: Piece, answer: Answer | None, fields: dict[str, str], key: str
     ) -> HeardPiece:
         length_s = piece.end_s - piece.start_s
-        if answer is not None and (kept := await asyncio.to_thread(answer.load)) is not None:
+        if answer is not None and (stored := await asyncio.to_thread(answer.load)) is not None:
             try:
-                return read(kept, length_s)
+                return read(stored, length_s)
             except CallFailure:  # it was none either when it came
                 pass
         sound = await asyncio.to_thread(wav_of, request.speech, piece)

@@ -141,8 +141,8 @@ class OpenAIVoice:
         model = request.model or self._model
         speed = _speed(request) if _honours_speed(model, server.kind) else 1.0
         said = parts(text, MOST_CHARACTERS)
-        kept = await asyncio.to_thread(answer.load) if answer is not None else None
-        received = list(_unpacked(kept)[: len(said)]) if kept is not None else []
+        stored = await asyncio.to_thread(answer.load) if answer is not None else None
+        received = list(_unpacked(stored)[: len(said)]) if stored is not None else []
         sounds: list[wav.Sound] = []
         async with self._gate.hold():
             for number, part in enumerate(said):

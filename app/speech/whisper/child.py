@@ -19,7 +19,7 @@ import msgspec
 from app.speech.whisper.child_process import WhisperFailure, answering, emit
 from app.speech.whisper.cleanup import RecognisedLine, settle
 from app.speech.whisper.heard import Model
-from app.speech.whisper.language import ENOUGH_S, Tally, listen
+from app.speech.whisper.language import ENOUGH_S, LanguageVotes, listen
 from app.speech.whisper.pace import Pace
 from app.speech.whisper.vad import SpeechChunk, chunks, wav_blocks
 
@@ -112,12 +112,12 @@ def _with_language(
 
 
 def _detect(model: Model, pace: Pace, held: list[SpeechChunk]) -> tuple[str, float]:
-    tally = Tally()
+    votes = LanguageVotes()
     for chunk in held:
         if chunk.speech:
             with pace.over(chunk.end_s, share=0.1):
-                tally.add(model, chunk)
-    return tally.best()
+                votes.add(model, chunk)
+    return votes.best()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from app.speech.whisper.child_process import WhisperFailure, is_memory
-from app.speech.whisper.heard import Heard, HeardWord, segment_times_kept
+from app.speech.whisper.heard import Heard, HeardWord, own_segment_times
 from app.speech.whisper.vad import Samples
 
 COMPUTE: Final = {"cpu": "int8", "cuda": "float16"}  # what the weights are converted to, by device
@@ -40,7 +40,7 @@ class CTranslateModel:
                 return self.encoded[1]
 
             def add_word_timestamps(self, segments: Any, *given: Any, **named: Any) -> Any:
-                with segment_times_kept([one for group in segments for one in group]):
+                with own_segment_times([one for group in segments for one in group]):
                     return super().add_word_timestamps(segments, *given, **named)
 
         self._hotwords = ", ".join(hotwords)

@@ -54,7 +54,7 @@ class Model(Protocol):
 
 
 @contextlib.contextmanager
-def segment_times_kept(segments: Sequence[dict[str, Any]]) -> Iterator[None]:
+def own_segment_times(segments: Sequence[dict[str, Any]]) -> Iterator[None]:
     """The segments have the times that they have now when the block ends: both libraries put the words' in their
     place."""
     times = [(segment["start"], segment["end"]) for segment in segments]

@@ -19,7 +19,7 @@ _SURE: Final = 0.95
 ENOUGH_S: Final = 3.0  # speech that is enough to tell the language by
 
 
-class Tally:
+class LanguageVotes:
     """What was heard so far, by seconds of speech."""
 
     def __init__(self) -> None:
@@ -48,16 +48,16 @@ def listen(model: Model, speech: Path, start_s: float, tell: Callable[[int, int]
     count = min(_PLACES, int((end_s - start_s) / _EVERY_S))
     if count < 2:
         return None
-    tally = Tally()
+    votes = LanguageVotes()
     for number in range(count):
         tell(number + 1, count)
         for chunk in _from(speech, start_s + (end_s - start_s) * number / count):
             if chunk.speech_s >= ENOUGH_S:
-                tally.add(model, chunk)
+                votes.add(model, chunk)
                 break
-        if tally.places >= _FEWEST and tally.best()[1] >= _SURE:
+        if votes.places >= _FEWEST and votes.best()[1] >= _SURE:
             break
-    return tally.best() if tally.places else None
+    return votes.best() if votes.places else None
 
 
 def _from(speech: Path, place_s: float) -> Iterator[SpeechChunk]:

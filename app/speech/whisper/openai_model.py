@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.speech.whisper.child_process import WhisperFailure, is_memory, leave_numba_out
-from app.speech.whisper.heard import Heard, HeardWord, segment_times_kept
+from app.speech.whisper.heard import Heard, HeardWord, own_segment_times
 from app.speech.whisper.vad import Samples
 
 
@@ -90,7 +90,7 @@ def _time_words_without_numba() -> None:
     add = whisper.timing.add_word_timestamps
 
     def add_and_keep(*, segments: Any, **named: Any) -> None:
-        with segment_times_kept(segments):
+        with own_segment_times(segments):
             add(segments=segments, **named)
 
     sys.modules["whisper.transcribe"].add_word_timestamps = add_and_keep  # type: ignore[attr-defined]
