@@ -34,9 +34,11 @@ def environment(data: Path, **more: str) -> dict[str, str]:
     return {**kept, "AUTODUBBER_DATA": str(data), "AUTODUBBER_VOICE_DOWNLOAD": "0", **more}
 
 
-def run(data: Path, *arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
+def run(data: Path, *arguments: object, within_s: float = 120.0, **more: str) -> subprocess.CompletedProcess[str]:
+    """`autodubber` with these arguments; `more` is environment."""
     command = [sys.executable, "-m", "app", *map(str, arguments)]
-    return subprocess.run(command, env=environment(data, **more), cwd=ROOT, capture_output=True, text=True, timeout=120)
+    environ = environment(data, **more)
+    return subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=within_s)
 
 
 @pytest.fixture(scope="module")

@@ -83,6 +83,7 @@ def test_a_spanish_film_of_two_speakers_over_music_becomes_an_english_one(
         data,
         *("dub", out / "spanish.mp4", *asked, *voices, "--separate", "on"),
         *("--audio-format", "wav", "--json", "-o", out),
+        within_s=60 + 8 * seconds,
         AUTODUBBER_MIN_FREE_BYTES="0",
     )
     assert done.returncode == 0, done.stderr
