@@ -74,7 +74,7 @@ case ${1-serve} in
     done
     set -- serve
     ;;
-  backup | backups | clean | doctor | dub | export | health | import | migrate | mux | openapi | restore | verify | version | -*) set -- autodubber "$@" ;;
+  backup | backups | clean | doctor | dub | export | health | import | links | migrate | mux | openapi | restore | verify | version | -*) set -- autodubber "$@" ;;
 esac
 data=${AUTODUBBER_DATA:-/data}
 data=${data%/}

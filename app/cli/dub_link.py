@@ -4,6 +4,7 @@ another dub of the same address within a day finds it."""
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import hashlib
 import re
@@ -21,6 +22,7 @@ from app.domain.link import Caption, LinkState
 from app.domain.networks import parse
 from app.domain.problems.links import LINK_CAPTION, LINKS_OFF
 from app.links import address
+from app.system.durable_files import Durable, move
 from app.system.exit_status import UsageError
 
 if TYPE_CHECKING:
@@ -87,7 +89,8 @@ async def _film(downloads: Downloads, store: LinkStore, record: Record, report: 
     async with downloads.run(record, Shown(store, report)) as done:
         ending = f".{done.extension}"
         name = _NOT_IN_NAMES.sub("_", done.record.link.title).strip(" .") or "video"
-        target = done.path.rename(folder / "film" / fitting(name, ending))
+        target = folder / "film" / fitting(name, ending)
+        await asyncio.to_thread(move, done.path, target, durable=Durable.CONTENT)
         record = done.record.now(state=LinkState.FINISHED)
         store.write(record)
         store.clear(record.link.id)

@@ -18,6 +18,7 @@ from app.domain.problems.links import (
     LINK_TOO_LARGE,
 )
 from app.domain.problems.uploads import DISK_FULL
+from app.system import disk_full
 
 _URL: Final = re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s'\"<>]+", re.IGNORECASE)
 _PATH: Final = re.compile(r"(?<![\w.:/])/(?:[^\s'\":;,()]+/)+[^\s'\":;,()]*")
@@ -25,9 +26,9 @@ _SECRET: Final = re.compile(r"(?i)\b((?:cookie|authorization|token|key|sig(?:nat
 _BOILERPLATE: Final = re.compile(
     r"(?is)(?:;? *please report this issue on.*|\.? *See +https://\S+.*|\.? *Use --\S+.*|\(caused by .*)$"
 )
+
 _PREFIX: Final = re.compile(r"^(?:ERROR: *)?(?:\[[\w:.+-]+\] *(?:[^\s:]{1,64}: +)?)?")
 _KNOWN: Final[tuple[tuple[str, Problem], ...]] = (
-    (r"no space left on device|disk quota exceeded", DISK_FULL),
     (r"file too large|larger than max-filesize", LINK_TOO_LARGE),
     (
         r"live event will begin|premieres? in|not currently live|is not live|is offline"
@@ -48,6 +49,8 @@ _NOTHING: Final = re.compile(r"(?i)requested format is not available|only images
 
 def problem_of(message: str, warnings: Iterable[str]) -> Problem:
     """The entry of the catalogue for what the downloader said last, and before."""
+    if disk_full.told(message):
+        return DISK_FULL
     if _NOTHING.search(message) and any(_JAVASCRIPT.search(said) for said in warnings):
         return LINK_JAVASCRIPT
     return next((problem for pattern, problem in _KNOWN if re.search(pattern, message, re.IGNORECASE)), LINK_FAILED)

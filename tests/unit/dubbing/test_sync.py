@@ -21,8 +21,11 @@ async def test_placed_clips_are_heard_where_they_belong(tmp_path: Path, kind: st
 
 async def test_the_measure_sees_a_shift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file whose sound is 6 ms late is found out."""
-    from app.dubbing.video import mux
+    from app.dubbing.video import mux, mux_append, mux_pieces
     from app.media.ffmpeg import Input
+
+    for module in (mux_append, mux_pieces):  # FFmpeg does all of it, and is told to be late
+        monkeypatch.setattr(module, "is_possible", lambda _: False)
 
     monkeypatch.setattr(mux, "Input", lambda path, **more: Input(path, **{**more, **_late(path)}))
     row = await measure("mkv", tmp_path, minutes=0.5, lines=10, threads=2)

@@ -29,7 +29,9 @@ ALLOWED = {
     ("app/api/health.py", "os.fdatasync"),  # a probe of the disk
     ("app/system/disk_full.py", "os.fsync"),  # a probe of the disk
     ("app/backup/swap.py", "rename"),  # whole folders change places
-    ("app/media/mp4_join.py", "os.fdatasync"),  # a mark in a film that grows, and has its name afterwards
+    ("app/dubbing/video/mux_append.py", "os.fdatasync"),  # a mark in a film that grows, and has its name afterwards
+    ("app/media/mkv_join.py", "os.fdatasync"),  # the same
+    ("app/media/mp4_join.py", "os.fdatasync"),  # the same
     ("app/observability/log_file.py", "replace"),  # rotation: the log is written to all the time
     ("app/retention/cleaner.py", "rename"),  # a folder leaves its name before it is deleted
     ("app/speech/download.py", "os.fsync"),  # the part that the next attempt goes on from
@@ -38,6 +40,7 @@ ALLOWED = {
     ("app/storage/concatenation.py", "rename"),  # the first part becomes that file
     ("app/storage/disk_reserve.py", "os.fsync"),  # space, not content
     ("app/storage/shared_reservations.py", "rename"),  # a lock, which is held open from before it has its name
+    ("app/storage/uploads.py", "os.link"),  # a second name for a whole file
     ("app/storage/upload_writer.py", "os.fdatasync"),  # appended to a file that has its name
 }
 
