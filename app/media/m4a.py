@@ -42,7 +42,7 @@ class _Appended:
 
 
 class M4aFile:
-    """`packets` is about how many there will be; `timescale` are ticks a second of the movie's times."""
+    """`packets` is about how many there will be. Use `close`, or `discard` after an error."""
 
     def __init__(self, path: Path, encoder: str, rate_hz: int, bit_rate: int, packets: int) -> None:
         self._path, self._options = path, (encoder, rate_hz, bit_rate)
@@ -73,11 +73,13 @@ class M4aFile:
             shutil.rmtree(self._work, ignore_errors=True)
 
     def discard(self) -> None:
-        """Delete what lies beside the file."""
-        if self._output is not None and self._file is not None:
-            self._output.close()
-            self._file.close()
-        shutil.rmtree(self._work, ignore_errors=True)
+        """Delete what lies beside the file, also where the file itself cannot be written to its end."""
+        try:
+            if self._output is not None and self._file is not None:
+                self._output.close()
+                self._file.close()
+        finally:
+            shutil.rmtree(self._work, ignore_errors=True)
 
     @property
     def _head(self) -> Path:
