@@ -103,6 +103,7 @@ def test_a_spanish_film_of_two_speakers_over_music_becomes_an_english_one(
     assert abs(report["loudness_lufs"] + 16) < 0.5 and report["true_peak_db"] <= -1
     assert abs(report["duration_difference_s"]) < 0.1
     assert report["share_over_125"] <= 0.1
+    assert all("shorten" in line["flags"] for line in lines if line["rate"] > 1.25), "what is hurried is told"
     in_pauses = np.concatenate([dubbed[round(a * RATE_HZ) : round(b * RATE_HZ)] for a, b in pauses(lines, seconds)])
     assert 20 * np.log10(np.sqrt(np.mean(in_pauses**2))) > -45, "the music is there"
 
