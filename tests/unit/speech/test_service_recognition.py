@@ -143,13 +143,14 @@ async def test_every_word_comes_once_with_its_time(kind: str, speech: Path) -> N
 
 async def test_what_was_answered_is_not_asked_for_again(openai: openai_audio.Double, speech: Path) -> None:
     store, first, second = Store(), Heard(), Heard()
-    openai.faults = [{"status": 400, "match": "no such words"}]
+    openai.faults = [{"delay_s": 0}, *({"delay_s": 600} for _ in range(20))]  # one piece is answered, the others wait
     recognizer = transcription(openai)
     working = asyncio.create_task(recognizer.transcribe(request(speech, answers=store), first))
     await asyncio.to_thread(store.landed.wait, 10)
-    working.cancel()  # as a kill would: the answer of the first piece is there, nothing was made of it yet
+    working.cancel()  # as a kill would: the answer of one piece is there, the rest is not
     with pytest.raises(asyncio.CancelledError):
         await working
+    openai.faults = []
     answered = len(store.kept)
     assert answered >= 1
     asked = len(openai.calls)

@@ -22,6 +22,8 @@ export class LinesStore {
 	#error = $state.raw<ApiError | null>(null);
 	#timer: ReturnType<typeof setTimeout> | undefined;
 	#queue: Promise<unknown> = Promise.resolve();
+	/** The change of many lines that is on its way. Its lines may be seen before its answer, which names its undo. */
+	#bringing: Promise<unknown> = Promise.resolve();
 	#history = new History();
 
 	readonly dirty = $derived.by(() => this.#lines.some((line) => line.dirty));
@@ -148,12 +150,14 @@ export class LinesStore {
 	/** Gives the lines a translation that the person brings, as the preview of `revision` showed it; the name of its undo. */
 	async bring(body: BroughtTranslation, revision: number): Promise<string> {
 		let undo = '';
-		await this.#now(async () => {
+		const brought = this.#now(async () => {
 			const done = await applyTranslation(this.job_id, revision, body);
 			undo = done.undo;
+			if (undo) this.#history.rememberGroup(undo);
 			return done;
 		});
-		if (undo) this.#history.rememberGroup(undo);
+		this.#bringing = brought.catch(() => undefined); // the caller is told
+		await brought;
 		return undo;
 	}
 
@@ -198,11 +202,15 @@ export class LinesStore {
 	}
 
 	undo = async (): Promise<void> => {
+		await this.#bringing;
 		const target = this.#history.undo(this.#snapshot());
 		if (target && 'undo' in target) await this.takeBack(target.undo);
 		else await this.#restore(target);
 	};
-	redo = () => this.#restore(this.#history.redo(this.#snapshot()));
+	redo = async (): Promise<void> => {
+		await this.#bringing;
+		await this.#restore(this.#history.redo(this.#snapshot()));
+	};
 
 	/** Saves what is unsaved, now. Rejects when it could not be saved. */
 	async flush(): Promise<void> {

@@ -281,4 +281,25 @@ describe('a change of many lines', () => {
 		await lines.undo(); // what was typed before it
 		expect(line('a').text).toBe('one');
 	});
+
+	it('is what an undo takes back that is pressed when its lines are seen and its answer is not there yet', async () => {
+		lines.write(line('a'), { text: 'typed' });
+		await lines.flush();
+		let answer = () => undefined as void;
+		const answered = new Promise<void>((done) => (answer = done));
+		vi.stubGlobal('fetch', async (input: Request) => {
+			const undone = new URL(input.url).pathname.endsWith('undo');
+			server.change('a', { text: undone ? 'typed' : 'uno' });
+			if (undone) return Response.json({ revision: server.revision, segments: server.segments, undo: '', kept: [] });
+			lines.apply(server.revision, server.segments, []); // the event is faster than the answer
+			await answered;
+			return Response.json({ revision: server.revision, segments: server.segments, undo: 'u1', kept: [] });
+		});
+		const brought = lines.bring({ text: '1. uno' }, lines.revision);
+		await vi.waitFor(() => expect(line('a').text).toBe('uno'));
+		const taken = lines.undo();
+		answer();
+		await Promise.all([brought, taken]);
+		expect(line('a').text).toBe('typed');
+	});
 });
