@@ -66,7 +66,9 @@ def mix_bytes(options: DubOptions, duration_s: float, placements: Iterable[Place
 def finish_bytes(info: MediaInfo, options: DubOptions, duration_s: float) -> int:
     """The video with all its tracks; three times its picture where that is drawn anew: in pieces, joined, and in the
     video."""
-    whole = info.size_bytes + round(duration_s * 2 * _CODED_BYTES_S)
+    # an original sound that the container does not take is coded: in pieces, joined, and in the video
+    tracks = 5 if options.output.keep_original_track else 2
+    whole = info.size_bytes + round(duration_s * tracks * _CODED_BYTES_S)
     if info.video is None:
         return _SMALL_BYTES
     if options.output.burn_subtitles or must_encode(

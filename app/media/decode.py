@@ -7,10 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import av.filter
 import msgspec
 import numpy as np
-import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
@@ -18,19 +16,16 @@ from av.container import InputContainer
 from app.domain.errors import DubError
 from app.domain.problems.media import AUDIO_TRACK_MISSING, MEDIA_DAMAGED
 from app.media.channel_choice import Listener, Listening
+from app.media.frame_run import SAMPLE_RATE_HZ as SAMPLE_RATE_HZ
+from app.media.frame_run import Block as Block
+from app.media.frame_run import FrameRun, channels_of
 from app.media.picture_stream import PictureEnd, moving_picture
 from app.media.safe_open import RESTART_S, latest_s, open_input, packets, restarts, restrict, unreadable
 
-Block = npt.NDArray[np.float32]
-
-SAMPLE_RATE_HZ = 48_000
-_SAMPLE = Fraction(1, SAMPLE_RATE_HZ)
 _JUMP_N = SAMPLE_RATE_HZ  # from here on a hole is filled by us, lazily: swresample would allocate it in one piece
-_LOUDEST = 4.0  # a surround mix folded to stereo may reach 3.4; what a damaged frame decodes to may be anything
 _NEVER_N = 1 << 62
 _AS_GOOD = 1e-6  # samples
 _WARM_PACKETS = 40  # decoded before the first one that is wanted: a bit reservoir, an overlap, a prediction
-_HOLE_S = 0.02  # up to here timestamps may jitter without the sound being cut; one lost AAC frame is 21 ms
 
 
 class SeekPoint(msgspec.Struct, frozen=True):
@@ -161,8 +156,10 @@ def on_timeline(
     stream: AudioStream,
     listener: Listener | None,
     trail: Trail,
+    layout: str = "stereo",
 ) -> Generator[Block, None, None]:
-    """Pieces of any length that follow each other without a hole, from the container's start on.
+    """Pieces of any length that follow each other without a hole, from the container's start on: float32 (n, channels
+    of `layout`), and what the listener hears.
 
     A run is a stretch of frames of one format without a jump; each has its own filter graph. Timestamps that go back by
     more than a second, jump in a format that is known for it (MPEG-TS joined from several), or jump to where nothing
@@ -173,7 +170,8 @@ def on_timeline(
     ratio = (stream.time_base or Fraction(1, SAMPLE_RATE_HZ)) * SAMPLE_RATE_HZ
     num, den = ratio.numerator, ratio.denominator  # Fractions would be a fifth of all work here
     start_n = round(clock.start_s * SAMPLE_RATE_HZ)
-    run: _Decoding | None = None
+    run: FrameRun | None = None
+    columns = channels_of(layout) + (listener is not None)
     done_n = trail.start.at_n if trail.start else 0  # yielded so far
     next_n = done_n  # where the coming frame should start, when nothing is missing
     offset_n = trail.start.offset_n if trail.start else 0
@@ -192,10 +190,10 @@ def on_timeline(
                 for piece in run.flush():
                     done_n += len(piece)
                     yield piece
-            for piece in silence(at_n - done_n, 2 if listener is None else 3):
+            for piece in silence(at_n - done_n, columns):
                 done_n += len(piece)
                 yield piece
-            run = _Decoding(frame, done_n, listener)
+            run = FrameRun(frame, done_n, listener, layout)
         for piece in run.push(frame, at_n):
             done_n += len(piece)
             yield piece
@@ -226,110 +224,3 @@ def _reblock(pieces: Iterable[Block], block_n: int) -> Iterator[Block]:
             waiting, waiting_n = [joined[whole_n:].copy()], waiting_n - whole_n
     if waiting_n:
         yield np.concatenate(waiting)
-
-
-def _sane(block: Block) -> Block:
-    """Float formats may hold anything: no infinities, no numbers that are no numbers, nothing far beyond full scale."""
-    if block.max() <= _LOUDEST and block.min() >= -_LOUDEST:  # false for NaN, too
-        return block
-    return np.nan_to_num(block, nan=0.0).clip(-_LOUDEST, _LOUDEST)
-
-
-class _Decoding:
-    """Frames of one format -> 48 kHz stereo float32, starting at sample `base_n` of the timeline; with a listener, and
-    what it hears."""
-
-    def __init__(self, frame: AudioFrame, base_n: int, listener: Listener | None = None) -> None:
-        self._format, self._layout, self._rate_hz = frame.format.name, frame.layout.name, frame.sample_rate
-        self.last_n = 0  # the length of the last frame, at 48 kHz
-        self._base_n = base_n
-        # where the sound goes on without a hole, and how much of it came since, at its own rate
-        self._anchor_n, self._since_n = base_n, 0
-        self._waiting_n = 0
-        self._mono = frame.layout.nb_channels == 1
-        self._listener = listener
-        self._names = [channel.name for channel in frame.layout.channels]
-        self._native = listener is not None and frame.layout.nb_channels > 2  # and what the two are folded from
-        self._columns = 1 if self._mono else 2 + frame.layout.nb_channels * self._native
-        try:
-            self._graph = self._build(
-                frame, f"aformat=sample_fmts=flt:channel_layouts={'mono' if self._mono else 'stereo'}"
-            )
-        except (av.FFmpegError, ValueError):  # a layout that swresample cannot mix ("7 channels"): the first two
-            self._graph = self._build(frame, "pan=stereo|c0=c0|c1=c1,aformat=sample_fmts=flt:channel_layouts=stereo")
-
-    def _build(self, frame: AudioFrame, to_stereo: str) -> av.filter.Graph:
-        graph = av.filter.Graph()
-        source = graph.add_abuffer(
-            sample_rate=frame.sample_rate,
-            format=frame.format,
-            layout=frame.layout,
-            channels=frame.layout.nb_channels,
-            time_base=_SAMPLE,
-        )
-        chain = [source, graph.add("asplit", "2")] if self._native else [source]
-        for text in to_stereo.split(","):
-            name, _, args = text.partition("=")
-            chain.append(graph.add(name, args))
-        if self._native:
-            chain.append(graph.add("amerge", "inputs=2"))
-            beside = graph.add("aformat", "sample_fmts=flt")
-            chain[1].link_to(beside, 1, 0)
-            beside.link_to(chain[-1], 0, 1)
-        chain.append(graph.add("aresample", f"{SAMPLE_RATE_HZ}:async=1:first_pts=0:min_hard_comp={_HOLE_S}"))
-        chain += [graph.add("asetnsamples", f"n={SAMPLE_RATE_HZ}:p=0"), graph.add("abuffersink")]
-        graph.link_nodes(*chain).configure()
-        return graph
-
-    def takes(self, frame: AudioFrame) -> bool:
-        """Whether the frame is of this run's format."""
-        return (
-            frame.sample_rate == self._rate_hz
-            and frame.layout.name == self._layout
-            and frame.format.name == self._format
-        )
-
-    def position(self, at_n: int) -> tuple[int, float] | None:
-        """The sample at which the coming frame begins, whose timestamp says `at_n`, and how far beside it; None after a
-        hole."""
-        exact = self._anchor_n + self._since_n * SAMPLE_RATE_HZ / self._rate_hz
-        return None if self._jumps_to(at_n) else (round(exact), abs(exact - round(exact)))
-
-    def _jumps_to(self, at_n: int) -> bool:
-        return abs(at_n - self._anchor_n - self._since_n * SAMPLE_RATE_HZ / self._rate_hz) > _HOLE_S * SAMPLE_RATE_HZ
-
-    def push(self, frame: AudioFrame, at_n: int) -> Iterable[Block]:
-        """Take a frame that starts at `at_n` of the timeline; what is ready comes out."""
-        frame.pts = at_n - self._base_n
-        frame.time_base = _SAMPLE
-        self._graph.push(frame)
-        samples_n = frame.samples
-        self.last_n = round(samples_n * SAMPLE_RATE_HZ / self._rate_hz)
-        if self._jumps_to(at_n):
-            self._anchor_n, self._since_n = at_n, 0
-        self._since_n += samples_n
-        self._waiting_n += samples_n
-        # the graph gives a second at a time: asking it after every frame is most of the cost
-        if self._waiting_n >= self._rate_hz:
-            self._waiting_n = 0
-            return self._drain()
-        return ()
-
-    def flush(self) -> Iterator[Block]:
-        self._graph.push(None)
-        yield from self._drain()
-
-    def _drain(self) -> Iterator[Block]:
-        while True:
-            try:
-                frame = self._graph.pull()
-            except (av.BlockingIOError, av.EOFError):
-                return
-            samples = _sane(np.asarray(frame.to_ndarray(), np.float32).reshape(-1, self._columns))
-            stereo = np.repeat(samples, 2, axis=1) if self._mono else samples[:, :2]
-            yield stereo if self._listener is None else np.column_stack([stereo, self._heard(stereo, samples)])
-
-    def _heard(self, stereo: Block, samples: Block) -> Block:
-        if self._listener is None or self._mono:
-            return stereo[:, 0]
-        return self._listener.hear(stereo, samples[:, 2:] if self._native else None, self._names)

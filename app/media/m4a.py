@@ -44,8 +44,10 @@ class _Appended:
 class M4aFile:
     """`packets` is about how many there will be. Use `close`, or `discard` after an error."""
 
-    def __init__(self, path: Path, encoder: str, rate_hz: int, bit_rate: int, packets: int) -> None:
-        self._path, self._options = path, (encoder, rate_hz, bit_rate)
+    def __init__(
+        self, path: Path, encoder: str, rate_hz: int, bit_rate: int, packets: int, layout: str = "stereo"
+    ) -> None:
+        self._path, self._options = path, (encoder, rate_hz, bit_rate, layout)
         self._work = Path(tempfile.mkdtemp(prefix="m4a-", dir=path.parent))
         self._room = _HEADER_BYTES + _BYTES_A_PACKET * packets
         self._file: BinaryIO | None = None
@@ -100,9 +102,9 @@ class M4aFile:
         self._stream = self._added(self._output)
 
     def _added(self, container: av.container.OutputContainer) -> AudioStream:
-        encoder, rate_hz, bit_rate = self._options
+        encoder, rate_hz, bit_rate, layout = self._options
         stream = container.add_stream(encoder, rate=rate_hz)
         if not isinstance(stream, AudioStream):
             raise DubError(MEDIA_TOOL_FAILED, f"There is no {encoder} encoder.")
-        stream.layout, stream.bit_rate = "stereo", bit_rate
+        stream.layout, stream.bit_rate = layout, bit_rate
         return stream

@@ -4,6 +4,7 @@ numpy."""
 from __future__ import annotations
 
 import contextlib
+import struct
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -78,6 +79,7 @@ OPUS: Final = PacketCodec(
     container_options={"fflags": "+bitexact"},
 )
 _FRAMES_AT_ONCE: Final = 50
+_PACKET: Final = struct.Struct("<qI")  # its position, and its size
 _MONO: Final = 1e-6  # the sides' share of the energy up to which sound counts as mono: -60 dB
 
 
@@ -88,8 +90,8 @@ class Encoded(msgspec.Struct, frozen=True):
     header: bytes
 
 
-def encode(codec: PacketCodec, samples: Samples, first_n: int) -> Encoded:
-    """Every packet of float32 (n, 2) samples; `first_n` is the position of samples[0].
+def encode(codec: PacketCodec, samples: Samples, first_n: int, layout: str = "stereo") -> Encoded:
+    """Every packet of float32 (n, channels of `layout`) samples; `first_n` is the position of samples[0].
 
     Decoding the packets gives the samples back at their positions, after `priming_n` of silence before `first_n`. The
     last frame is filled with silence. Releases the GIL while it encodes.
@@ -98,15 +100,15 @@ def encode(codec: PacketCodec, samples: Samples, first_n: int) -> Encoded:
     if not isinstance(context, av.AudioCodecContext):
         raise DubError(MEDIA_TOOL_FAILED, f"There is no {codec.encoder} encoder.")
     sample_format = "fltp" if codec.encoder == "aac" else "flt"
-    context.sample_rate, context.layout, context.format = SAMPLE_RATE_HZ, "stereo", sample_format
-    context.bit_rate = codec.mono_bit_rate if is_mono(samples) else codec.bit_rate
+    context.sample_rate, context.layout, context.format = SAMPLE_RATE_HZ, layout, sample_format
+    context.bit_rate = _bit_rate(codec, samples)
     context.options, context.time_base = codec.options, TICK
     packets: Packets = []
     step_n = _FRAMES_AT_ONCE * codec.frame_n
     for at_n in range(0, len(samples), step_n):
         part = samples[at_n : at_n + step_n]
         planes = part.T if sample_format == "fltp" else part.reshape(1, -1)
-        frame = AudioFrame.from_ndarray(np.ascontiguousarray(planes), format=sample_format, layout="stereo")
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(planes), format=sample_format, layout=layout)
         frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE_HZ, first_n + at_n, TICK
         packets += [(packet.pts, bytes(packet)) for packet in context.encode(frame) if packet.pts is not None]
     packets += [(packet.pts, bytes(packet)) for packet in context.encode(None) if packet.pts is not None]
@@ -135,6 +137,28 @@ def decode(codec: PacketCodec, encoded: Encoded) -> Iterator[Samples]:
             waiting = []
 
 
+def _bit_rate(codec: PacketCodec, samples: Samples) -> int:
+    channels = samples.shape[1]
+    if channels == 2:
+        return codec.mono_bit_rate if is_mono(samples) else codec.bit_rate
+    return codec.mono_bit_rate if channels == 1 else codec.bit_rate * channels // 3  # a pair is cheaper than two
+
+
+def packed(packets: Packets, start_n: int) -> bytes:
+    """Packets as bytes, their positions counted from `start_n`."""
+    return b"".join(_PACKET.pack(at_n - start_n, len(data)) + data for at_n, data in packets)
+
+
+def unpacked(data: bytes, start_n: int) -> Packets:
+    """What `packed` was given."""
+    packets, at = [], 0
+    while at < len(data):
+        at_n, size = _PACKET.unpack_from(data, at)
+        at += _PACKET.size + size
+        packets.append((start_n + at_n, data[at - size : at]))
+    return packets
+
+
 def is_mono(samples: Samples) -> bool:
     """Whether both channels of float32 (n, 2) have the same sound, silence among it."""
     side = whole = 0.0
@@ -146,14 +170,14 @@ def is_mono(samples: Samples) -> bool:
 
 
 @contextlib.contextmanager
-def packet_file(codec: PacketCodec, path: Path, duration_n: int) -> Iterator[PacketWriter]:
+def packet_file(codec: PacketCodec, path: Path, duration_n: int, layout: str = "stereo") -> Iterator[PacketWriter]:
     """A file of packets of one codec that plays exactly `duration_n` samples from the first one at position 0.
 
     It appears under its name, on disk, when the block ends without an error; before that, and after an error, it is
     absent.
     """
     with replacing(path, durable=Durable.CONTENT) as written:
-        writer = PacketWriter(codec, written, duration_n)
+        writer = PacketWriter(codec, written, duration_n, layout)
         try:
             yield writer
         except BaseException:
@@ -166,13 +190,13 @@ class PacketWriter:
     """Writes packets to an open file. They come in order, from position -priming_n on; the container tells a decoder to
     drop that silence, and what lies after the end."""
 
-    def __init__(self, codec: PacketCodec, path: Path, duration_n: int) -> None:
+    def __init__(self, codec: PacketCodec, path: Path, duration_n: int, layout: str = "stereo") -> None:
         self._codec, self._duration_n = codec, duration_n
         packets = (duration_n + codec.priming_n) // codec.frame_n + 1
         self._file: M4aFile | OggFile = (
-            M4aFile(path, codec.encoder, SAMPLE_RATE_HZ, codec.bit_rate, packets)
+            M4aFile(path, codec.encoder, SAMPLE_RATE_HZ, codec.bit_rate, packets, layout)
             if codec is AAC
-            else OggFile(path, codec)
+            else OggFile(path, codec, layout)
         )
 
     def write(self, packets: Iterable[tuple[int, bytes]]) -> None:
@@ -199,12 +223,12 @@ class PacketWriter:
 class OggFile:
     """An Ogg is written as it comes: it has no index."""
 
-    def __init__(self, path: Path, codec: PacketCodec) -> None:
+    def __init__(self, path: Path, codec: PacketCodec, layout: str) -> None:
         self._container = av.open(str(path), "w", format=codec.container, container_options=codec.container_options)
         stream = self._container.add_stream(codec.encoder, rate=SAMPLE_RATE_HZ)
         if not isinstance(stream, AudioStream):
             raise DubError(MEDIA_TOOL_FAILED, f"There is no {codec.encoder} encoder.")
-        stream.layout, stream.bit_rate = "stereo", codec.bit_rate
+        stream.layout, stream.bit_rate = layout, codec.bit_rate
         self._stream = stream
 
     def write(self, packet: av.Packet) -> None:  # type: ignore[type-arg]

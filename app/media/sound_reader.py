@@ -63,9 +63,9 @@ class SoundReader:
     """Reads audio stream `track` from the beginning or from where `go_to` leads; what it learns of `spans` it adds to
     them. Close it."""
 
-    def __init__(self, path: Path, track: int, spans: Spans) -> None:
+    def __init__(self, path: Path, track: int, spans: Spans, layout: str = "stereo") -> None:
         """Raises NOT_MEDIA, MEDIA_DAMAGED, AUDIO_TRACK_MISSING."""
-        self._path, self._track, self.spans = path, track, spans
+        self._path, self._track, self.spans, self._layout = path, track, spans, layout
         self.position_n = 0  # where the next piece begins
         self.opened = 0  # how often the file was opened: more than once where a seek led nowhere
         self._open()
@@ -125,7 +125,8 @@ class SoundReader:
         return None if found is None else self._numbered(found, start.first.number)
 
     def read(self) -> Block | None:
-        """The next samples from `position_n` on, float32 (n, 2), about a second of them; None at the end."""
+        """The next samples from `position_n` on, float32 (n, channels of the layout), about a second of them; None at
+        the end."""
         return next(self._pieces, None)
 
     def _read(self, span: int) -> Generator[Block, None, None]:
@@ -144,7 +145,7 @@ class SoundReader:
         target = span + 1
         self._look(trail, target)
         frames = self._frames(start, trail)
-        pieces = on_timeline(frames, self._clock, self._stream, None, trail)
+        pieces = on_timeline(frames, self._clock, self._stream, None, trail, self._layout)
         try:
             for piece in pieces:
                 while at_n + len(piece) >= spans.begin_n(target):

@@ -52,7 +52,7 @@ def coded(chunk: Chunk, codec: PacketCodec, sound: Floats) -> tuple[Packets, Chu
     """
     ceiling_dbtp = CODED_CEILING_DBTP
     for attempt in range(_ATTEMPTS):
-        encoded = _encoded(chunk, codec, sound)
+        encoded = encoded_with_margins(chunk, codec, sound)
         levels = _played(chunk, codec, encoded)
         over_db = dbtp(levels.peak) - CEILING_DBTP
         if over_db <= 0 or attempt == _ATTEMPTS - 1:
@@ -60,15 +60,21 @@ def coded(chunk: Chunk, codec: PacketCodec, sound: Floats) -> tuple[Packets, Chu
         ceiling_dbtp -= over_db + _SPARE_DB
         sound = sound.copy()
         limit(sound, ceiling_dbtp)
+    return own_packets(chunk, codec, encoded), levels
+
+
+def own_packets(chunk: Chunk, codec: PacketCodec, encoded: Encoded) -> Packets:
+    """Those from the chunk's start to the next one's, shifted by the encoder's delay."""
     begin_n, end_n = chunk.start_n - codec.priming_n, chunk.end_n - codec.priming_n
-    return [(at_n, data) for at_n, data in encoded.packets if at_n >= begin_n and (chunk.last or at_n < end_n)], levels
+    return [(at_n, data) for at_n, data in encoded.packets if at_n >= begin_n and (chunk.last or at_n < end_n)]
 
 
-def _encoded(chunk: Chunk, codec: PacketCodec, sound: Floats) -> Encoded:
-    """With a run-up, and far enough that the last own packet has all of its sound."""
+def encoded_with_margins(chunk: Chunk, codec: PacketCodec, sound: Floats, layout: str = "stereo") -> Encoded:
+    """With a run-up, and far enough that the last own packet has all of its sound. `sound` is from the chunk's
+    `first_n` on."""
     from_n = max(chunk.start_n - BEFORE_FRAMES * codec.frame_n, 0)
     until_n = min(chunk.end_n + AFTER_FRAMES * codec.frame_n, chunk.until_n)
-    return encode(codec, sound[from_n - chunk.first_n : until_n - chunk.first_n], from_n)
+    return encode(codec, sound[from_n - chunk.first_n : until_n - chunk.first_n], from_n, layout)
 
 
 def _played(chunk: Chunk, codec: PacketCodec, encoded: Encoded) -> ChunkLevels:

@@ -7,7 +7,6 @@ is kept beside them.
 
 from __future__ import annotations
 
-import struct
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,12 +24,11 @@ from app.dubbing.mixing.chunk_plan import Chunk, Layer
 from app.dubbing.mixing.chunk_render import mixed
 from app.dubbing.mixing.clip_cache import ClipCache
 from app.dubbing.mixing.loudness import Floats
-from app.media.packets import PacketCodec, Packets
+from app.media.packets import PacketCodec, Packets, packed, unpacked
 
 LEVELS_SUFFIX: Final = ".levels"
 PACKETS_SUFFIX: Final = ".packets"
 SOUND_SUFFIX: Final = ".sound"
-_PACKET: Final = struct.Struct("<qI")  # its position after the chunk's start, and its size
 
 
 class Mix(msgspec.Struct, frozen=True):
@@ -56,21 +54,13 @@ class ChunkStore:
 
     def keep(self, chunk: Chunk, codec: PacketCodec, packets: Packets, levels: ChunkLevels) -> None:
         """Levels last: where they are, the packets are, unless they were forgotten."""
-        data = b"".join(_PACKET.pack(at_n - chunk.start_n, len(packet)) + packet for at_n, packet in packets)
-        store(self._folder / self._used(_name(chunk, codec, PACKETS_SUFFIX)), data)
+        store(self._folder / self._used(_name(chunk, codec, PACKETS_SUFFIX)), packed(packets, chunk.start_n))
         store(self._folder / self._used(_name(chunk, codec, LEVELS_SUFFIX)), levels.packed())
 
     def packets(self, chunk: Chunk, codec: PacketCodec) -> Packets | None:
         """The chunk's own packets at their positions in the track; None where they are absent or damaged."""
         data = load(self._folder / self._used(_name(chunk, codec, PACKETS_SUFFIX)))
-        if data is None:
-            return None
-        packets, at = [], 0
-        while at < len(data):
-            at_n, size = _PACKET.unpack_from(data, at)
-            at += _PACKET.size + size
-            packets.append((chunk.start_n + at_n, data[at - size : at]))
-        return packets
+        return None if data is None else unpacked(data, chunk.start_n)
 
     def sound(self, chunk: Chunk) -> Floats | None:
         """The chunk's own samples, float32 (n, 2); None where they are absent or damaged. A run that ends does not

@@ -16,6 +16,7 @@ from app.domain.problems.media import NO_AUDIO
 from app.dubbing.mixing.cache_file import load, store
 from app.dubbing.mixing.loudness import Doubles, Floats, KMeter
 from app.media.decode import audio_blocks
+from app.media.frame_run import channels_of
 from app.media.safe_open import open_input
 from app.media.sound_reader import SoundReader, Spans
 from app.media.sound_windows import SoundWindows
@@ -32,14 +33,14 @@ class Playback:
     The samples of a window do not depend on what was read before it: `app.media.sound_reader`.
     """
 
-    def __init__(self, path: Path, track: int, overlap_n: int, spans: Spans) -> None:
-        self._reader = SoundReader(path, track, spans)
-        self._overlap_n = overlap_n
+    def __init__(self, path: Path, track: int, overlap_n: int, spans: Spans, layout: str = "stereo") -> None:
+        self._reader = SoundReader(path, track, spans, layout)
+        self._overlap_n, self._channels = overlap_n, channels_of(layout)
         self._held: deque[tuple[int, Floats]] = deque()
 
     def window(self, first_n: int, until_n: int) -> Floats:
-        """The samples from `first_n` to `until_n`, float32 (n, 2), the caller's own."""
-        out = silence(until_n - first_n)
+        """The samples from `first_n` to `until_n`, float32 (n, channels of the layout), the caller's own."""
+        out = silence(until_n - first_n, self._channels)
         if first_n > self._reader.position_n:
             self._reader.go_to(first_n)
         while self._reader.position_n < until_n:
@@ -80,10 +81,11 @@ class KnownSpans:
             self._stored = len(self.spans.starts)
 
 
-def silence(count_n: int) -> Floats:
-    """Float32 (count_n, 2) of zeros in pages of its own: they go back to the system with the array, where the heap of
-    each thread would keep them."""
-    return np.frombuffer(mmap.mmap(-1, max(count_n, 1) * 8), np.float32)[: 2 * count_n].reshape(count_n, 2)
+def silence(count_n: int, channels: int = 2) -> Floats:
+    """Float32 (count_n, channels) of zeros in pages of its own: they go back to the system with the array, where the
+    heap of each thread would keep them."""
+    size = channels * count_n
+    return np.frombuffer(mmap.mmap(-1, max(4 * size, 1)), np.float32)[:size].reshape(count_n, channels)
 
 
 def has_sound(path: Path) -> bool:

@@ -17,7 +17,7 @@ from app.domain.problems.media import MEDIA_TOOL_FAILED
 from app.domain.problems.uploads import DISK_FULL
 from app.dubbing.subtitles.cues import flatten
 from app.dubbing.subtitles.srt_vtt import write_srt, write_vtt
-from app.dubbing.video import containers, mux_append, mux_pieces
+from app.dubbing.video import containers, mux_append, mux_pieces, mux_sounds
 from app.dubbing.video.containers import output_extension as output_extension
 from app.dubbing.video.mux_options import container_of, is_fragile, label, picture, sound
 from app.dubbing.video.mux_request import CueTrack as CueTrack
@@ -37,6 +37,7 @@ _ENDING_BACKSLASHES: Final = re.compile(rb"(?<!\\)(?:\\\\)+(?=\n)")
 # of Matroska's index, for a key frame or a subtitle; a picture has a key frame a second at most, on average
 _CUE_BYTES: Final = 40
 _LEAST_CUES_BYTES: Final = 4096
+_ENCODING: Final = 0.8  # the share of the work, where the original sound is encoded
 _DEMUXERS: Final = {".m4a": "mov", ".opus": "ogg"}
 
 
@@ -45,13 +46,18 @@ async def mux(request: MuxRequest, report: ffmpeg.Report) -> None:
     source's metadata, chapters and (MP4 to MP4) cover picture. Nothing is cut: the output lasts as long as the source.
     Raises as `ffmpeg.run`.
 
-    It is written in pieces, of which a kill loses the last one, and in memory that does not grow with the film: of an
-    MP4 the samples are copied here (`app.dubbing.video.mux_pieces`), of another file FFmpeg copies them in runs
+    An original sound that the container does not take is encoded first (`app.dubbing.video.mux_sounds`). The film is
+    written in pieces, of which a kill loses the last one, and in memory that does not grow with the film: of an MP4 the
+    samples are copied here (`app.dubbing.video.mux_pieces`), of another file FFmpeg copies them in runs
     (`app.dubbing.video.mux_append`). FFmpeg does all of it in one run where something of the file is not understood.
     """
+    if mux_sounds.encodes(request):
+        request = await mux_sounds.with_fitting_original(request, lambda done: report(done * _ENCODING))
+        report = _from(_ENCODING, report)
     by_tables = mux_pieces.is_possible(request)
     appends = not by_tables and mux_append.is_possible(request)
-    has_headers = by_tables or (appends and (request.burned is not None or request.out.suffix == ".mp4"))
+    joins = by_tables or (appends and mux_append.joins_burned(request))
+    has_headers = joins or (appends and request.out.suffix == ".mp4")
     outlined = await _outlined(request, appends=appends) if has_headers else None
     chapters = request.work / "chapters.txt"
     read = _read_chapters(outlined if by_tables and outlined is not None else request, chapters)
@@ -61,7 +67,7 @@ async def mux(request: MuxRequest, report: ffmpeg.Report) -> None:
     finish = functools.partial(_finish, request, has_lines=bool(lines))
     if outlined is not None:
         await ffmpeg.run(_command(outlined, chapters, lines), lambda _: None, limits=request.limits)
-        write = mux_append.append_mp4 if appends and request.burned is None else mux_pieces.join
+        write = mux_pieces.join if joins else mux_append.append_mp4
         if await write(request, outlined.out, report, finish):
             return
     if appends and not has_headers:
@@ -74,6 +80,10 @@ async def mux(request: MuxRequest, report: ffmpeg.Report) -> None:
     except _NarrowIndexError:
         command = _command(request, chapters, lines, ("-movflags", "+faststart"))
         await ffmpeg.run(command, report, limits=request.limits, finish=finish)
+
+
+def _from(done: float, report: ffmpeg.Report) -> ffmpeg.Report:
+    return lambda fraction: report(done + fraction * (1 - done))
 
 
 async def _outlined(request: MuxRequest, *, appends: bool) -> MuxRequest | None:
@@ -174,7 +184,8 @@ def _command(
     for number, dub in enumerate(request.dubs):
         options += ["-map", f"{add(Input(dub.path, formats=_DEMUXERS.get(dub.path.suffix, FORMAT_WHITELIST)))}:a:0"]
         options += sound(container, number, dub.codec)
-        options += label(f"a:{number}", dub.language, dub.title, "default+dub" if number == request.default else "dub")
+        disposition = f"default+{dub.disposition}" if number == request.default else dub.disposition
+        options += label(f"a:{number}", dub.language, dub.title, disposition)
     if request.original is not None:
         number, original = len(request.dubs), request.original
         codec = "" if is_fragile(request) else original.codec

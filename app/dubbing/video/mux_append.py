@@ -52,9 +52,16 @@ def is_possible(request: MuxRequest) -> bool:
         return False
     takes = containers.AUDIO[container_of(request)]
     copied = request.original is None or (request.original.codec in takes and not is_fragile(request))
-    if request.burned is not None:  # joined by its tables, with a head of the source
-        return request.original is None and all(dub.path.suffix == ".m4a" for dub in request.dubs)
-    return copied and all(dub.codec in takes for dub in request.dubs)
+    return joins_burned(request) or (copied and all(dub.codec in takes for dub in request.dubs))
+
+
+def joins_burned(request: MuxRequest) -> bool:
+    """Whether all but the head is MP4 files of ours, which are joined by their tables."""
+    return (
+        request.burned is not None
+        and request.original is None
+        and all(dub.path.suffix == ".m4a" for dub in request.dubs)
+    )
 
 
 async def with_head(request: MuxRequest) -> MuxRequest:
@@ -89,13 +96,16 @@ async def append_mp4(
     """Write an MP4 with these headers; `finish` is the last change to it before it has its name. False where FFmpeg
     must do it in one run. Raises as `ffmpeg.run`."""
     flat = await with_flat_sound(request)
-    options = ["-c", "copy", *_AS_IT_IS, *picture(request, Container.MP4, 0)]
+    inputs = [Input(request.source, options=("-fflags", "+genpts")), *(Input(dub.path) for dub in flat.dubs)]
+    if request.burned is not None:
+        inputs.append(Input(request.burned, formats="mov"))
+    options = ["-c", "copy", *_AS_IT_IS, *picture(request, Container.MP4, len(inputs) - 1 if request.burned else 0)]
     for number in range(len(flat.dubs)):
         options += ["-map", f"{number + 1}:a:0"]
     if request.original is not None:
         options += ["-map", f"0:{request.original.index}"]
     command = ffmpeg.Command(
-        inputs=(Input(request.source, options=("-fflags", "+genpts")), *(Input(dub.path) for dub in flat.dubs)),
+        inputs=tuple(inputs),
         options=(*options, "-map_metadata", "-1", "-map_chapters", "-1", *_FRAGMENTED),
         output=request.out,
         muxer="mp4",

@@ -13,12 +13,13 @@ from app.system.children import NO_LIMITS, Limits
 
 class DubbedTrack(msgspec.Struct, frozen=True):
     """The first sound of a file, on the video's timeline. `codec` is FFmpeg's name of it; `language` is ISO 639-1 or
-    None."""
+    None, `disposition` FFmpeg's: "dub" or "original"."""
 
     path: Path
     codec: str
     language: str | None
     title: str = "Dub"
+    disposition: str = "dub"
 
 
 class CueTrack(msgspec.Struct, frozen=True):

@@ -38,6 +38,7 @@ TASKS: Final[dict[str, tuple[str, str, str]]] = {
     "join_tracks": ("app.dubbing.video.mux_tables", "join_tracks_task", "JoinTracksRequest"),
     "begin_stream": ("app.dubbing.video.mux_streams", "begin_stream_task", "StreamRequest"),
     "finish_stream": ("app.dubbing.video.mux_streams", "finish_stream_task", "StreamRequest"),
+    "encode_sound": ("app.dubbing.video.sound_encode", "encode_sound_task", "EncodeSoundRequest"),
     "join": ("app.dubbing.video.burn_join", "join_task", "JoinRequest"),
 }
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>

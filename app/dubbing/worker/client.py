@@ -14,7 +14,7 @@ from app.domain.errors import DubError
 from app.domain.problems.media import MEDIA_DAMAGED, MEDIA_LIMIT
 from app.domain.problems.recognition import OUT_OF_MEMORY
 from app.domain.problems.requests import INTERNAL
-from app.dubbing.worker.tasks import IngestRequest, MixRequest, ProbeRequest, SeparateRequest
+from app.dubbing.worker.tasks import EncodeSoundRequest, IngestRequest, MixRequest, ProbeRequest, SeparateRequest
 from app.system import children
 from app.system.children import Limits
 
@@ -46,6 +46,10 @@ def limits_of(request: msgspec.Struct, given: Limits) -> Limits:
     elif isinstance(request, MixRequest):
         memory_bytes = _CHILD_BYTES + request.threads * _THREAD_BYTES
         most = Limits(memory_bytes=memory_bytes, cpu_s=10 * _START_CPU_S + round(request.duration_s / _MIX_SPEED))
+    elif isinstance(request, EncodeSoundRequest):
+        most = Limits(
+            memory_bytes=_CHILD_BYTES, cpu_s=_START_CPU_S + round(request.duration_s / _MIX_SPEED), output_bytes=4 << 30
+        )
     elif isinstance(request, SeparateRequest):  # torch maps what it never touches: the operator's limit of memory
         cpu_s = 10 * _START_CPU_S + round(_SEPARATION_COST * request.duration_s)
         most = Limits(cpu_s=cpu_s, output_bytes=(64 << 20) + round(request.duration_s * 200_000))

@@ -108,6 +108,25 @@ class StreamRequest(msgspec.Struct, frozen=True):
     synced_bytes: int = 0
 
 
+class EncodeSoundRequest(msgspec.Struct, frozen=True):
+    """Audio stream `track` of a file becomes `out`, an M4A or an Opus file that plays `duration_s`, of FFmpeg's channel
+    layout `layout`. `folder` outlives a kill: what a killed run had encoded is found there."""
+
+    path: str
+    track: int
+    out: str
+    layout: str
+    duration_s: float
+    folder: str
+
+
+class SoundEncoded(msgspec.Struct, frozen=True):
+    """How many chunks of the sound were encoded now, and how many a killed run had left."""
+
+    made: int
+    found: int
+
+
 class StreamBegun(msgspec.Struct, frozen=True):
     """Where in the film FFmpeg begins, and why it must write all in one run instead."""
 

@@ -127,13 +127,20 @@ class Killed(BaseException):
     """What a kill is for the code around it."""
 
 
+@pytest.mark.parametrize("burned", [False, True])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 async def test_a_killed_mux_goes_on_and_loses_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, film: Path, suffix: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    film: Path,
+    suffix: str,
+    burned: bool,
 ) -> None:
     """A run is cut at any byte, several times; what counts is what was on disk by then."""
     caplog.set_level(logging.INFO)
-    request = asked(film, tmp_path / "killed", suffix)
+    drawn = make(tmp_path / "drawn.mp4", *FILM[:4], *CODED[:-2], "-movflags", "+faststart") if burned else None
+    request = msgspec.structs.replace(asked(film, tmp_path / "killed", suffix), burned=drawn)
     real, starts, sizes = ffmpeg.run, [], []
     lives = iter((0.2, 0.5, 0.55, 0.9))
     dice = random.Random(5)
@@ -165,7 +172,7 @@ async def test_a_killed_mux_goes_on_and_loses_nothing(
     monkeypatch.setattr(ffmpeg, "run", real)
     for module in (mux_append, mux_pieces):
         monkeypatch.setattr(module, "is_possible", lambda _: False)
-    whole = asked(film, tmp_path / "whole", suffix)
+    whole = msgspec.structs.replace(asked(film, tmp_path / "whole", suffix), burned=drawn)
     await mux(whole, lambda _: None)
     assert_same(request.out, whole.out, within=1 if suffix == ".mkv" else 72)  # of 48,000 a second
     assert not (tmp_path / "killed" / "pieces" / "synced").exists()
