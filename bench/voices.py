@@ -76,6 +76,11 @@ async def measure(asked: argparse.Namespace, engine: NeuralVoices, voice: str, t
 
 
 def heard_wrong(asked: argparse.Namespace, spoken: list[Spoken], texts: list[str], language: str) -> float:
+    """The share of the words that Whisper hears wrong."""
+    return wrong_words(words_of(" ".join(texts)), words_of(heard(asked, spoken, language)))
+
+
+def heard(asked: argparse.Namespace, spoken: list[Spoken], language: str) -> str:
     """All lines in one recording, a second apart, as Whisper hears them."""
     pause = np.zeros(16_000, np.float32)
     parts = [part for each in spoken for part in (soxr.resample(audible(each), each.sample_rate_hz, 16_000), pause)]
@@ -84,8 +89,7 @@ def heard_wrong(asked: argparse.Namespace, spoken: list[Spoken], texts: list[str
         known = argparse.Namespace(
             model=asked.model, models=asked.model.parent, threads=asked.threads, language=language
         )
-        heard = apart(known, "faster-whisper", path)["texts"]
-    return wrong_words(words_of(" ".join(texts)), words_of(" ".join(heard)))
+        return " ".join(apart(known, "faster-whisper", path)["texts"])
 
 
 async def run(asked: argparse.Namespace) -> None:

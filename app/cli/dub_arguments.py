@@ -161,6 +161,13 @@ def add(dub: argparse.ArgumentParser) -> None:
         "--voice-seed", type=int, metavar="N", help="ElevenLabs: the same seed and text sound alike (default: none)"
     )
     voice.add_argument(
+        "--normalize-text",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="write numbers, units and abbreviations out in words for the voice (default: yes, where the voice does "
+        "not do it itself)",
+    )
+    voice.add_argument(
         "--align-phrases",
         action="store_true",
         default=None,

@@ -154,13 +154,15 @@ class GlossaryOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 class VoiceOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How the lines are spoken. `voice` is "ENGINE:VOICE"; `voice_model` is the engine's model, "" for its default;
-    `speed` is a factor within the engine's limits. What is named `voice_` tunes voices of engines that know it
+    `speed` is a factor within the engine's limits. `normalize_text`: numbers, units and abbreviations are written out
+    for voices that do not do it themselves. What is named `voice_` tunes voices of engines that know it
     (`app.domain.voice_tuning`); None leaves it to the voice."""
 
     version: Version = 1
     voice: str = "espeak:auto"
     voice_model: str = ""
     speed: float = 1.0
+    normalize_text: bool = True
     voice_stability: float | None = None
     voice_similarity: float | None = None
     voice_style: float | None = None

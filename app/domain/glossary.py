@@ -109,6 +109,16 @@ def replaced(text: str, by: Sequence[tuple[str, str]]) -> str:
     return pattern.sub(lambda found: told.get(found[0], small.get(found[0].casefold(), found[0])), text)
 
 
+def parted(text: str, words: Sequence[str]) -> list[tuple[str, bool]]:
+    """The text in parts; true: the part is one of the words."""
+    found: list[tuple[str, bool]] = []
+    at = 0
+    for match in _pattern(tuple(words)).finditer(text):
+        found += [(text[at : match.start()], False), (match[0], True)]
+        at = match.end()
+    return [*found, (text[at:], False)]
+
+
 @lru_cache(maxsize=1024)
 def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(map(_one, words)) or "(?!)")

@@ -195,6 +195,7 @@ SYNTHESIZE: Final = Stage(
         "voices.voice_style",
         "voices.voice_boost",
         "voices.voice_seed",
+        "voices.normalize_text",
         "recognition.language",
         "translation.target_language",
         "recognition.task",

@@ -12,15 +12,17 @@ from app.domain.segment import Segment
 from app.domain.speaker import Speaker
 from app.domain.voice_chosen import VoiceChosen
 from app.domain.voice_tuning import UNTUNED, VoiceTuning
+from app.dubbing.normalization.normalize import normalized
 from app.dubbing.spoken.unspeakable import voiced
-from app.speech.ports import SpeechRequest, Voice
+from app.speech.ports import SpeechRequest, Voice, reads_numbers
 from app.speech.registry import Registry, engine_of
 
 
 class VoiceChoice(msgspec.Struct, frozen=True):
     """How a job's lines are spoken. `voice` is "ENGINE:VOICE". `speakers` may have voices of their own, and of other
     engines; `keys` are the person's own, by engine. `chosen`: the server has chosen `voice`, not the person.
-    `pronounced` is how some words are spoken."""
+    `pronounced` is how some words are spoken. `normalize`: numbers and abbreviations are written out for voices that
+    do not do it themselves."""
 
     voice: str
     model: str
@@ -31,6 +33,7 @@ class VoiceChoice(msgspec.Struct, frozen=True):
     chosen: VoiceChosen | None = None
     pronounced: tuple[Pronounced, ...] = ()
     tuning: VoiceTuning = UNTUNED
+    normalize: bool = True
 
     def of(self, line: Segment) -> LineVoice:
         speaker = next((speaker for speaker in self.speakers if speaker.id == line.speaker), None)
@@ -90,16 +93,19 @@ def spoken_lines(segments: Sequence[Segment], choice: VoiceChoice, engines: Regi
         how = choice.of(line)
         voice, voice_id = engines.voice(how.voice)
         signs = bool(getattr(voice, "takes_phonemes", False))
-        before = texts[i - 1] if i and lines[i - 1].speaker == line.speaker else ""
-        after = texts[i + 1] if i + 1 < len(lines) and lines[i + 1].speaker == line.speaker else ""
+        language = choice.language if choice.normalize and not reads_numbers(voice, how.model) else None
+
+        def said(at: int, signs: bool = signs, language: str | None = language) -> str:
+            return _said(texts[at], pronounced, language, signs=signs)
+
         request = SpeechRequest(
             voice_id,
             how.model,
-            _said(texts[i], pronounced, signs=signs),
+            said(i),
             choice.language,
             min(max(how.speed, voice.speeds.min), voice.speeds.max),
-            before,
-            after,
+            said(i - 1) if i and lines[i - 1].speaker == line.speaker else "",
+            said(i + 1) if i + 1 < len(lines) and lines[i + 1].speaker == line.speaker else "",
             choice.keys.of(engine_of(how.voice)),
             tuple(
                 (each.written, each.phonemes)
@@ -120,11 +126,13 @@ def at_pace(line: SpokenLine, pace: float) -> SpokenLine:
     return msgspec.structs.replace(line, request=request)
 
 
-def _said(text: str, pronounced: Sequence[Pronounced], *, signs: bool) -> str:
-    """The text with other spellings of what is not spoken as it is written; a voice that takes `signs` gets those."""
-    return replaced(
+def _said(text: str, pronounced: Sequence[Pronounced], language: str | None, *, signs: bool) -> str:
+    """The text with other spellings of what is not spoken as it is written; a voice that takes `signs` gets those. In a
+    `language` numbers and the like are written out."""
+    text = replaced(
         text, [(each.written, each.say) for each in pronounced if each.say and not (signs and each.phonemes)]
     )
+    return normalized(text, language, [each.written for each in pronounced if signs and each.phonemes])
 
 
 def _same_engine(model: str, voice: str, other: str) -> str:

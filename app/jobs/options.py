@@ -119,4 +119,5 @@ def choice_of(job: Job, speakers: tuple[Speaker, ...], keys: Keys, engines: Regi
         chosen,
         pronounced(options.glossary.terms),
         tuning,
+        asked.normalize_text,
     )

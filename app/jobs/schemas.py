@@ -82,6 +82,7 @@ class VoicesPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
     voice: Short | UnsetType = UNSET
     voice_model: Short | UnsetType = UNSET
     speed: float | UnsetType = UNSET
+    normalize_text: bool | UnsetType = UNSET
     voice_stability: Share | UnsetType | None = UNSET
     voice_similarity: Share | UnsetType | None = UNSET
     voice_style: Share | UnsetType | None = UNSET

@@ -280,6 +280,13 @@ class Voice(Protocol):
     async def close(self) -> None: ...
 
 
+def reads_numbers(voice: Voice, model: str) -> bool:
+    """Whether the engine itself makes words of numbers and abbreviations, better than it could be told: one that does
+    says so by a method of this name."""
+    own = getattr(voice, "reads_numbers", None)
+    return own is not None and bool(own(model))
+
+
 # ---------------------------------------------------------------- separation
 
 

@@ -46,6 +46,7 @@ BUNDLED = (
     ("Silero VAD, the model", "faster-whisper", "MIT", False),
     ("oneDNN", "ctranslate2", "Apache-2.0", False),
     ("Intel oneMKL, on x86-64", "ctranslate2", "Intel Simplified Software License", False),
+    ("CLDR, rules of numbers", "unicode-rbnf", "Unicode-3.0", False),
     ("libgomp", "ctranslate2", "GPL-3.0 with GCC Runtime Library Exception", False),
     (
         "Frequencies of letters, of lingua-language-detector",

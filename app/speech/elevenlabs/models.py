@@ -28,7 +28,7 @@ class SpeechModel(msgspec.Struct, frozen=True):
     @property
     def fast(self) -> bool:
         """Flash and turbo: half the price, twice as many at once."""
-        return "flash" in self.id or "turbo" in self.id
+        return is_fast(self.id)
 
     def info(self) -> ModelInfo:
         return ModelInfo(self.id, self.name, True, 0, self.max_characters, self.languages, self.credits_per_character)
@@ -78,6 +78,11 @@ def _model(
         takes_language=model_id.startswith(_CODED),
         tags=model_id.startswith(_TAGGED),
     )
+
+
+def is_fast(model_id: str) -> bool:
+    """Whether it is one of the models of half the price."""
+    return "flash" in model_id or "turbo" in model_id
 
 
 def known_models() -> tuple[SpeechModel, ...]:

@@ -29,7 +29,7 @@ from app.speech.elevenlabs.account import REQUEST_OPTIONS, VOICE_ID, Account, Pl
 from app.speech.elevenlabs.audio import Received, cost_credits, most_bytes, sound
 from app.speech.elevenlabs.client import Service, sdk_module
 from app.speech.elevenlabs.library import Library
-from app.speech.elevenlabs.models import SpeechModel, at_once, known_models
+from app.speech.elevenlabs.models import SpeechModel, at_once, is_fast, known_models
 from app.speech.elevenlabs.stitching import SpokenRequests
 from app.speech.elevenlabs.tags import without_tags
 from app.speech.failures import CallFailure, Retry
@@ -148,6 +148,10 @@ class ElevenLabsVoice:
         # what is not tuned is named as it always was: no clip is bought again
         tuned = [] if request.tuning == UNTUNED else [msgspec.to_builtins(request.tuning)]
         return json.dumps([*told, *tuned])
+
+    def reads_numbers(self, model: str) -> bool:
+        """By `apply_text_normalization`, which is on where it is left alone; the fast models have none."""
+        return not is_fast(model or self._model)
 
     async def limit(self, request: SpeechRequest) -> int:
         key = self.key(request.key)

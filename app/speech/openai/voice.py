@@ -74,6 +74,10 @@ class OpenAIVoice:
 
     # ---- what there is
 
+    def reads_numbers(self, model: str) -> bool:
+        """OpenAI's own models do, and are paid; what speaks at another address may not."""
+        return self._service.is_openai
+
     async def info(self, key: str | None = None) -> EngineInfo:
         availability = Availability(True, "", "")
         models: tuple[str, ...] = (self._model,)

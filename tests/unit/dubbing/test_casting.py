@@ -8,13 +8,20 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from app.domain.glossary import Pronounced
 from app.domain.secret_names import Keys
 from app.domain.segment import Segment
 from app.domain.speaker import Speaker
-from app.dubbing.casting import LineVoice, VoiceChoice
-from app.dubbing.synthesize import synthesize
-from app.speech.ports import SpeechRequest, SpeedLimits, Spoken
+from app.dubbing.casting import LineVoice, VoiceChoice, spoken_lines
+from app.dubbing.line_time import line_times
+from app.dubbing.speaking_rate import learned
+from app.dubbing.synthesize import clip_key, synthesize
+from app.speech.elevenlabs.voice import ElevenLabsVoice
+from app.speech.openai.voice import OpenAIVoice
+from app.speech.ports import SpeechRequest, SpeedLimits, Spoken, reads_numbers
+from app.speech.registry import build_registry
 from tests.unit.dubbing.test_disk_estimate import kit_on
 
 ANNA = Speaker("a", "Anna", 0, "two:anna", "big", 1.1, -3.0)
@@ -86,3 +93,55 @@ async def test_engines_of_one_job_have_their_own_limits_and_keys(tmp_path: Path)
     assert {request.speed for request in two.asked} == {1.05}, "the fit does what an engine cannot"
     assert (one.prepared, two.prepared) == (["job", "other"], ["anna"])
     assert [request.voice for request in one.asked][-1] == "other", "one voice after the other"
+
+
+def asked_of(voice: str, folder: Path, *, normalize: bool = True) -> list[tuple[str, str, str]]:
+    lines = [replace(line(0), text="It cost $5."), replace(line(1), text="In 1999, [[x]] B2.")]
+    choice = VoiceChoice(
+        voice, "", 1.0, "en", normalize=normalize, pronounced=(Pronounced("B2", "", "b'i:"), Pronounced("x", "3 x", ""))
+    )
+    found = spoken_lines(lines, choice, build_registry(models=folder))
+    assert [each.line.text for each in found] == [each.text for each in lines], "lines and subtitles keep their numbers"
+    return [(each.request.text, each.request.previous_text, each.request.next_text) for each in found]
+
+
+WRITTEN, SAID = (
+    ("It cost $5.", "In 1999, [[3 x]] B2."),
+    ("It cost five dollars.", "In nineteen ninety-nine, [[three x]] B2."),
+)
+
+
+@pytest.mark.parametrize(
+    ("voice", "normalize", "first", "second"),
+    [
+        ("local:auto", True, *SAID),
+        ("neural:af_heart", True, *SAID),
+        ("openai:any", True, *SAID),
+        ("neural:af_heart", False, *WRITTEN),
+        ("elevenlabs:EnglishMale000000002", True, *WRITTEN),
+    ],
+)
+def test_numbers_are_written_out_for_voices_that_do_not_do_it_themselves(
+    voice: str, normalize: bool, first: str, second: str, tmp_path: Path
+) -> None:
+    assert asked_of(voice, tmp_path, normalize=normalize) == [(first, "", second), (second, first, "")]
+
+
+def test_services_that_read_numbers_get_numbers_and_their_fast_models_get_words(tmp_path: Path) -> None:
+    eleven, openai = ElevenLabsVoice(lambda: None), OpenAIVoice("https://api.openai.com/v1")
+    assert reads_numbers(eleven, "") and reads_numbers(eleven, "eleven_v3")
+    assert not reads_numbers(eleven, "eleven_flash_v2_5")
+    assert reads_numbers(openai, "tts-1") and not reads_numbers(OpenAIVoice("http://localhost:8880/v1"), "kokoro")
+
+
+def test_the_words_name_the_clip_and_foresee_its_length(tmp_path: Path) -> None:
+    engines = build_registry(models=tmp_path)
+    context, _ = kit_on(tmp_path, engines)
+    lines = [replace(line(0), text="It cost $1,234.56.")]
+    words, digits = (VoiceChoice("espeak:en-us", "", 1.0, "en", normalize=normalize) for normalize in (True, False))
+    (said,), (written,) = spoken_lines(lines, words, engines), spoken_lines(lines, digits, engines)
+    assert clip_key(said.voice, said.request) != clip_key(written.voice, written.request)
+    rate = learned(())
+    assert rate.seconds(said.request.text) > 2 * rate.seconds(written.request.text)
+    longer, shorter = (line_times(context, lines, choice, "en")["s0"] for choice in (words, digits))
+    assert longer.pace(lines[0].text) > 2 * shorter.pace(lines[0].text)

@@ -82,7 +82,7 @@ BASES: list[dict[str, Any]] = [
 MEDIA = MediaInfo(
     "mp4", 20.0, 0.0, 5, None, tuple(AudioStream(n, n, "aac", 48_000, 2, None, None) for n in range(2)), heard=0
 )
-LINE = Segment("a", 1.0, 2.0, "Hello.", "Hello.", "", False, ())
+LINE = Segment("a", 1.0, 2.0, "Hello 5.", "Hello 5.", "", False, ())
 FILE = Artifact(ArtifactKind.AUDIO, "artifacts/aa.m4a", 3, "aa", "audio/mp4", "m4a")
 OUTPUTS: dict[str, Any] = {
     "probe": "digest",

@@ -31,6 +31,7 @@ const FIELDS: Record<string, [label: string, said: Said]> = {
 	'options.voices.voice_boost': ['Speaker boost', (on: boolean | null) => (on === null ? 'the voice’s own' : on ? 'on' : 'off')],
 	'options.voices.voice_seed': ['Seed', (seed: number | null) => (seed === null ? 'none' : String(seed))],
 	'options.voices.speed': ['Speed', times],
+	'options.voices.normalize_text': ['Numbers in words', onOff],
 	'options.translation.target_language': ['Language of the lines', (code: string | null) => (code ? languageName(code) : 'as recognised')],
 	'options.translation.translator': ['Translated by', (name: string) => name || 'hand'],
 	'options.translation.formality': ['Addressed', asItIs],
