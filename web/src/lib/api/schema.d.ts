@@ -1889,6 +1889,8 @@ export interface components {
             mix?: components["schemas"]["MixPatch"];
             /** @deprecated */
             model?: string;
+            /** @deprecated */
+            normalize_text?: boolean;
             output?: components["schemas"]["OutputPatch"];
             recognition?: components["schemas"]["RecognitionPatch"];
             /** @deprecated */
@@ -2517,6 +2519,7 @@ export interface components {
         /**
          * VoiceOptions
          * @default {
+         *       "normalize_text": true,
          *       "speed": 1,
          *       "version": 1,
          *       "voice": "espeak:auto",
@@ -2532,6 +2535,8 @@ export interface components {
             later?: {
                 [key: string]: unknown;
             };
+            /** @default true */
+            normalize_text: boolean;
             /** @default 1 */
             speed: number;
             /** @default 1 */
@@ -2552,6 +2557,7 @@ export interface components {
         };
         /** VoicesPatch */
         VoicesPatch: {
+            normalize_text?: boolean;
             speed?: number;
             version?: 1;
             voice?: string;
