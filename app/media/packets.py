@@ -107,8 +107,7 @@ def encode(codec: PacketCodec, samples: Samples, first_n: int, layout: str = "st
     step_n = _FRAMES_AT_ONCE * codec.frame_n
     for at_n in range(0, len(samples), step_n):
         part = samples[at_n : at_n + step_n]
-        planes = part.T if sample_format == "fltp" else part.reshape(1, -1)
-        frame = AudioFrame.from_ndarray(np.ascontiguousarray(planes), format=sample_format, layout=layout)
+        frame = _frame(part, sample_format, layout)
         frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE_HZ, first_n + at_n, TICK
         packets += [(packet.pts, bytes(packet)) for packet in context.encode(frame) if packet.pts is not None]
     packets += [(packet.pts, bytes(packet)) for packet in context.encode(None) if packet.pts is not None]
@@ -135,6 +134,14 @@ def decode(codec: PacketCodec, encoded: Encoded) -> Iterator[Samples]:
         if index % _FRAMES_AT_ONCE == 0 or index == len(encoded.packets):
             yield np.concatenate(waiting) if waiting else np.zeros((0, 2), np.float32)
             waiting = []
+
+
+def _frame(samples: Samples, sample_format: str, layout: str) -> AudioFrame:
+    """PyAV's own `from_ndarray` counts nine planes where there are eight."""
+    frame = AudioFrame(format=sample_format, layout=layout, samples=len(samples))
+    for number, plane in enumerate(samples.T if sample_format == "fltp" else samples.reshape(1, -1)):
+        frame.planes[number].update(plane.tobytes())
+    return frame
 
 
 def _bit_rate(codec: PacketCodec, samples: Samples) -> int:

@@ -11,7 +11,7 @@ from app.dubbing import ingest_minutes
 from app.dubbing.ingest import ingest
 from app.dubbing.mixing.loudness import SAMPLE_RATE_HZ
 from app.dubbing.worker.tasks import Ingested, IngestRequest
-from app.media import decode
+from app.media import frame_run
 from tests.unit.dubbing.sounds import noise, write_wav
 from tests.unit.dubbing.test_ingest import peaks, speech
 from tests.unit.media.samples import make
@@ -89,9 +89,9 @@ def test_what_was_killed_twice_is_what_one_run_gives(tmp_path: Path, sound: Path
 def test_what_is_kept_is_not_decoded_again(tmp_path: Path, sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make(tmp_path / "sound.mp4", "-i", str(sound), "-c:a", "aac")
     heard: list[int] = []
-    real = decode._Decoding.push
+    real = frame_run.FrameRun.push
     monkeypatch.setattr(
-        decode._Decoding, "push", lambda run, frame, at_n: heard.append(frame.samples) or real(run, frame, at_n)
+        frame_run.FrameRun, "push", lambda run, frame, at_n: heard.append(frame.samples) or real(run, frame, at_n)
     )
     with pytest.raises(Killed):
         run(source, tmp_path / "killed", kept=tmp_path / "kept", until=0.9)

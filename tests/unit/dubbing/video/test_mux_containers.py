@@ -209,8 +209,8 @@ async def test_a_cover_stays_a_cover_or_goes(tmp_path: Path, container: Containe
         assert opened.streams.video[0].codec_context.name == "h264"
 
 
-@pytest.mark.parametrize("layout", ["5.1(side)", "quad(side)", "22.2"])
-async def test_an_original_of_any_layout_becomes_a_track(tmp_path: Path, layout: str) -> None:
+@pytest.mark.parametrize(("layout", "channels"), [("5.1(side)", 6), ("quad(side)", 4), ("22.2", 8)])
+async def test_an_original_of_any_layout_becomes_a_track(tmp_path: Path, layout: str, channels: int) -> None:
     """Opus knows no speakers at the sides, AAC no 24 of them."""
     film = [
         "-i",
@@ -228,6 +228,7 @@ async def test_an_original_of_any_layout_becomes_a_track(tmp_path: Path, layout:
         assert [stream.codec for stream in probe(out).audio] == (
             ["opus"] * 2 if container is Container.WEBM else ["aac"] * 2
         )
+        assert [stream.channels for stream in probe(out).audio] == [2, channels]
 
 
 async def test_metadata_of_any_bytes_is_kept_or_dropped_but_never_in_the_way(tmp_path: Path) -> None:
