@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.doubles.elevenlabs_sound import espeak, tone
+from tests.doubles.elevenlabs.sound import espeak, tone
 from tests.doubles.heard_tones import heard
 from tests.doubles.http import Reply, Request, Server
 from tests.doubles.multipart import form_of

@@ -14,7 +14,7 @@ from app.speech.elevenlabs.voice import ElevenLabsVoice
 from app.speech.ports import SpeechRequest
 from app.storage.blobs import FolderBlobs
 from tests.doubles.elevenlabs import KEY, Double
-from tests.doubles.elevenlabs_calls import Fault
+from tests.doubles.elevenlabs.calls import Fault
 
 LINE = SpeechRequest("EnglishMale000000002", "", "Welcome to the workshop.", "en", 1.0, "", "", None)
 

@@ -29,7 +29,7 @@ from app.speech.openai.transcription import read
 from app.speech.ports import Answer, Recognised, RecognitionProgress, RecognitionRequest
 from app.speech.recording_pieces import cut, wav_of
 from tests.doubles import elevenlabs, openai_audio
-from tests.doubles.elevenlabs_calls import Fault
+from tests.doubles.elevenlabs.calls import Fault
 from tests.doubles.heard_tones import heard, word_of, written
 
 # start, end, Hz: words of 0.3 s; every second dozen is a higher voice

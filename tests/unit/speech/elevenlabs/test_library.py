@@ -9,7 +9,7 @@ from app.domain.problems.voices import PREVIEW_UNAVAILABLE, VOICE_UNKNOWN
 from app.speech.elevenlabs.voice import ElevenLabsVoice
 from app.speech.ports import VoiceQuery
 from tests.doubles.elevenlabs import Double
-from tests.doubles.elevenlabs_library import IN_ALL
+from tests.doubles.elevenlabs.library import IN_ALL
 from tests.unit.speech.elevenlabs.test_voice import line
 
 

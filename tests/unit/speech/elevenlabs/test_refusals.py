@@ -19,7 +19,7 @@ from app.domain.problems.voices import (
 )
 from app.speech.elevenlabs.voice import ElevenLabsVoice
 from tests.doubles.elevenlabs import KEY, Double
-from tests.doubles.elevenlabs_calls import Fault
+from tests.doubles.elevenlabs.calls import Fault
 from tests.unit.speech.elevenlabs.test_voice import line
 
 

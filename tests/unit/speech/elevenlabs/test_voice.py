@@ -20,8 +20,8 @@ from app.speech.elevenlabs.tags import without_tags
 from app.speech.elevenlabs.voice import ElevenLabsVoice
 from app.speech.ports import SpeechRequest
 from tests.doubles.elevenlabs import KEY, Double
-from tests.doubles.elevenlabs_calls import Fault
-from tests.doubles.elevenlabs_catalogue import LIBRARY_VOICE, VOICES_IN_ALL
+from tests.doubles.elevenlabs.calls import Fault
+from tests.doubles.elevenlabs.catalogue import LIBRARY_VOICE, VOICES_IN_ALL
 
 VOICE = "EnglishMale000000002"
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from tests.doubles.elevenlabs_calls import Fault
-from tests.doubles.elevenlabs_refusals import Refused, schema_refused
+from tests.doubles.elevenlabs.calls import Fault
+from tests.doubles.elevenlabs.refusals import Refused, schema_refused
 from tests.doubles.heard_tones import heard
 from tests.doubles.http import Reply, Request
 from tests.doubles.multipart import form_of
 
 if TYPE_CHECKING:
-    from tests.doubles.elevenlabs import Double
+    from tests.doubles.elevenlabs.server import Double
 
 _FIELDS = {"model_id", "file", "language_code", "tag_audio_events", "num_speakers", "timestamps_granularity", "diarize"}
 _MODELS = ("scribe_v1", "scribe_v2")

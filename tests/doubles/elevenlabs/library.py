@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.doubles.elevenlabs_refusals import Refused, json_object, schema_refused
-from tests.doubles.elevenlabs_sound import tone
+from tests.doubles.elevenlabs.refusals import Refused, json_object, schema_refused
+from tests.doubles.elevenlabs.sound import tone
 from tests.doubles.heard_tones import heard
 from tests.doubles.http import Reply, Request
 from tests.doubles.multipart import form_of
 from tests.doubles.openai_audio import wav
 
 if TYPE_CHECKING:
-    from tests.doubles.elevenlabs import Double
+    from tests.doubles.elevenlabs.server import Double
 
 _QUERY = {"page_size", "page", "search", "language", "gender", "age", "accent"}
 _OWNER = "OwnerOfVoices0000001"
