@@ -111,12 +111,21 @@ def replaced(text: str, by: Sequence[tuple[str, str]]) -> str:
 
 def parted(text: str, words: Sequence[str]) -> list[tuple[str, bool]]:
     """The text in parts; true: the part is one of the words."""
+    folded = text.casefold()
+    words = tuple(each for each in words if each.casefold() in folded)
+    if not words:
+        return [(text, False)]
     found: list[tuple[str, bool]] = []
     at = 0
-    for match in _pattern(tuple(words)).finditer(text):
+    for match in _pattern(words).finditer(text):
         found += [(text[at : match.start()], False), (match[0], True)]
         at = match.end()
     return [*found, (text[at:], False)]
+
+
+def spaced(words: str) -> bool:
+    """Whether they are found as whole words: their scripts put spaces between words."""
+    return not (_SPACELESS.match(words[0]) or _SPACELESS.match(words[-1]))
 
 
 @lru_cache(maxsize=1024)

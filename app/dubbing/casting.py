@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -88,24 +89,31 @@ def spoken_lines(segments: Sequence[Segment], choice: VoiceChoice, engines: Regi
     texts = [voiced(line.text).strip() for line in lines]
     everything = "\n".join(texts).casefold() if choice.pronounced else ""
     pronounced = [each for each in choice.pronounced if each.written.casefold() in everything]
+    said: dict[tuple[int, _Ways, str | None], str] = {}
+    ways: dict[tuple[bool, bool], _Ways] = {}
+
+    def text_of(at: int, way: _Ways, language: str | None) -> str:
+        if (at, way, language) not in said:
+            said[at, way, language] = normalized(replaced(texts[at], way.replaced), language, way.left)
+        return said[at, way, language]
+
     found = []
     for i, line in enumerate(lines):
         how = choice.of(line)
         voice, voice_id = engines.voice(how.voice)
-        signs = bool(getattr(voice, "takes_phonemes", False))
+        signs, aliases = (bool(getattr(voice, f"takes_{what}", False)) for what in ("phonemes", "aliases"))
+        if (signs, aliases) not in ways:
+            ways[signs, aliases] = _ways(pronounced, signs=signs, aliases=aliases)
+        way = ways[signs, aliases]
         language = choice.language if choice.normalize and not reads_numbers(voice, how.model) else None
-
-        def said(at: int, signs: bool = signs, language: str | None = language) -> str:
-            return _said(texts[at], pronounced, language, signs=signs)
-
         request = SpeechRequest(
             voice_id,
             how.model,
-            said(i),
+            text_of(i, way, language),
             choice.language,
             min(max(how.speed, voice.speeds.min), voice.speeds.max),
-            said(i - 1) if i and lines[i - 1].speaker == line.speaker else "",
-            said(i + 1) if i + 1 < len(lines) and lines[i + 1].speaker == line.speaker else "",
+            text_of(i - 1, way, language) if i and lines[i - 1].speaker == line.speaker else "",
+            text_of(i + 1, way, language) if i + 1 < len(lines) and lines[i + 1].speaker == line.speaker else "",
             choice.keys.of(engine_of(how.voice)),
             tuple(
                 (each.written, each.phonemes)
@@ -113,6 +121,7 @@ def spoken_lines(segments: Sequence[Segment], choice: VoiceChoice, engines: Regi
                 if signs and each.phonemes and within(each.written, texts[i])
             ),
             choice.tuning,
+            tuple((each.written, each.say) for each in choice.pronounced if each.say) if aliases else (),
         )
         found.append(SpokenLine(line, voice, request))
     return tuple(found)
@@ -126,13 +135,20 @@ def at_pace(line: SpokenLine, pace: float) -> SpokenLine:
     return msgspec.structs.replace(line, request=request)
 
 
-def _said(text: str, pronounced: Sequence[Pronounced], language: str | None, *, signs: bool) -> str:
-    """The text with other spellings of what is not spoken as it is written; a voice that takes `signs` gets those. In a
-    `language` numbers and the like are written out."""
-    text = replaced(
-        text, [(each.written, each.say) for each in pronounced if each.say and not (signs and each.phonemes)]
+class _Ways(NamedTuple):
+    """Words that get another spelling in the text, and words that stay, as the voice is told their sound."""
+
+    replaced: tuple[tuple[str, str], ...]
+    left: tuple[str, ...]
+
+
+def _ways(pronounced: Sequence[Pronounced], *, signs: bool, aliases: bool) -> _Ways:
+    """For a voice that takes signs, or other spellings beside the text, or none of it."""
+    told = [(signs and bool(each.phonemes)) or (aliases and bool(each.say)) for each in pronounced]
+    return _Ways(
+        tuple((each.written, each.say) for each, own in zip(pronounced, told, strict=True) if each.say and not own),
+        tuple(each.written for each, own in zip(pronounced, told, strict=True) if own),
     )
-    return normalized(text, language, [each.written for each in pronounced if signs and each.phonemes])
 
 
 def _same_engine(model: str, voice: str, other: str) -> str:

@@ -26,7 +26,7 @@ from app.dubbing.context import Context, Report, fingerprint
 from app.dubbing.disk_estimate import line_bytes
 from app.dubbing.stored_answer import StoredAnswer
 from app.observability import metrics, tracing
-from app.speech.ports import Answer, SpeechRequest, Spoken, Voice
+from app.speech.ports import Answer, SpeechRequest, Spoken, SpokenBy, Voice
 from app.storage.blobs import BlobStore, bytes_of
 from app.storage.disk_floors import reserved
 
@@ -38,6 +38,7 @@ class ClipMeta(msgspec.Struct, frozen=True):
     sample_rate_hz: int
     speed: float
     cost_credits: float
+    by: SpokenBy | None = None
 
 
 NO_PACES: Final[Mapping[str, float]] = {}
@@ -62,8 +63,17 @@ def cached(blobs: BlobStore, key: str) -> ClipMeta | None:
     return msgspec.json.decode(bytes_of(blobs, meta), type=ClipMeta)
 
 
-def _stored(blobs: BlobStore, key: str) -> bool:
-    return all(map(blobs.exists, clip_files(key)))
+def _lacks(blobs: BlobStore, each: SpokenLine) -> bool:
+    """Whether the line has no clip. Which request spoke one that is there, its voice is told: a restarted server has
+    its lines joined as if it had never stopped."""
+    key = clip_key(each.voice, each.request)
+    recall: Callable[[SpeechRequest, SpokenBy], None] | None = getattr(each.voice, "recall", None)
+    if recall is None:
+        return not all(map(blobs.exists, clip_files(key)))
+    meta = cached(blobs, key)
+    if meta is not None and meta.by is not None:
+        recall(each.request, meta.by)
+    return meta is None
 
 
 def _found(blobs: BlobStore, key: str) -> ClipMeta | None:
@@ -93,7 +103,11 @@ async def speak(blobs: BlobStore, voice: Voice, request: SpeechRequest) -> tuple
             answer = StoredAnswer(blobs, key)
             spoken = await _spoken(voice, request, answer)
             meta = ClipMeta(
-                len(spoken.pcm) / 2 / spoken.sample_rate_hz, spoken.sample_rate_hz, spoken.speed, spoken.cost_credits
+                len(spoken.pcm) / 2 / spoken.sample_rate_hz,
+                spoken.sample_rate_hz,
+                spoken.speed,
+                spoken.cost_credits,
+                spoken.by,
             )
             await asyncio.shield(asyncio.to_thread(_store, blobs, key, spoken.pcm, meta, answer))
             return key, meta
@@ -187,9 +201,7 @@ async def synthesize(
                 spoken.add(segment.id)
                 tell()
 
-    lacking = await asyncio.to_thread(
-        lambda: {each.line.id for each in asked if not _stored(context.blobs, clip_key(each.voice, each.request))}
-    )
+    lacking = await asyncio.to_thread(lambda: {each.line.id for each in asked if _lacks(context.blobs, each)})
     wanted_bytes = sum(line_bytes(each.request) for each in asked if each.line.id in lacking)
     spoken: set[str] = set()
 

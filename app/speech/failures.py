@@ -36,10 +36,12 @@ class CallFailure(Exception):
         after_s: float = 0.0,
         *,
         scope: bool = False,
+        dictionary: bool = False,
     ) -> None:
-        """`scope`: the key is right, but was not given this permission."""
+        """`scope`: the key is right, but was not given this permission. `dictionary`: a pronunciation dictionary that
+        was named is not there."""
         super().__init__(problem.code)
-        self.scope = scope
+        self.scope, self.dictionary = scope, dictionary
         self.problem = problem
         self.detail = detail
         self.retry = retry
@@ -56,7 +58,12 @@ class CallFailure(Exception):
 
     def error(self) -> DubError:
         return DubError(
-            self.problem, self.detail, retryable=self.retry is not Retry.NEVER, scope=self.scope, upstream=self.status
+            self.problem,
+            self.detail,
+            retryable=self.retry is not Retry.NEVER,
+            scope=self.scope,
+            upstream=self.status,
+            dictionary=self.dictionary,
         )
 
 

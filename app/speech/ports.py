@@ -178,7 +178,8 @@ class SpeechRequest(msgspec.Struct, frozen=True):
     `key` is the person's API key for this engine when one came with the request, else None: the engine's own is used.
     It is never logged. `phonemes` are words of the text with espeak-ng's signs for their sound; only a voice that
     `takes_phonemes` gets any.
-    Engines that know it make the voice as `tuning` says.
+    Engines that know it make the voice as `tuning` says. `aliases` are all of the job's words that are spoken in
+    another spelling, for a voice that `takes_aliases`; for others they are in the text.
     """
 
     voice: str
@@ -191,6 +192,16 @@ class SpeechRequest(msgspec.Struct, frozen=True):
     key: str | None
     phonemes: tuple[tuple[str, str], ...] = ()
     tuning: VoiceTuning = UNTUNED
+    aliases: tuple[tuple[str, str], ...] = ()
+
+
+class SpokenBy(msgspec.Struct, frozen=True):
+    """Which of a service's requests spoke a line, when (Unix time), and of which account: a hash that stands for its
+    key. Later lines are joined to it."""
+
+    request: str
+    at: float
+    account: str
 
 
 class Spoken(msgspec.Struct, frozen=True):
@@ -200,6 +211,7 @@ class Spoken(msgspec.Struct, frozen=True):
     sample_rate_hz: int
     speed: float
     cost_credits: float
+    by: SpokenBy | None = None
 
 
 class Answer(Protocol):

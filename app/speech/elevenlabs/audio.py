@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -14,18 +15,19 @@ from app.speech.failures import CallFailure, Retry
 _FASTEST: Final = 60.0  # more letters a second than any voice speaks
 _SLOWEST_S: Final = 1.0  # more seconds for a character than any voice takes on average: a number may be ten words
 _REST_S: Final = 10.0
-_HEADERS: Final = ("content-type", "character-cost")
+_HEADERS: Final = ("content-type", "character-cost", "request-id")
 
 
 class Received(msgspec.Struct, frozen=True):
-    """A response: its relevant headers and its bytes."""
+    """A response: its relevant headers, its bytes, and when it came (Unix time; 0: nobody knows)."""
 
     headers: dict[str, str]
     pcm: bytes
+    at: float = 0.0
 
     @staticmethod
     def of(headers: Mapping[str, str], pcm: bytes) -> Received:
-        return Received({name: headers[name] for name in _HEADERS if name in headers}, pcm)
+        return Received({name: headers[name] for name in _HEADERS if name in headers}, pcm, time.time())
 
     def packed(self) -> bytes:
         return msgspec.msgpack.encode(self)

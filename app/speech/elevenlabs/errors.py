@@ -59,6 +59,8 @@ def trouble(status: int | None, body: Any, headers: Mapping[str, str] | None, ke
     after_s = retry_after_s((headers or {}).get("retry-after", ""))
     if found.words & _PLACE:
         return CallFailure(SPEECH_BUSY, "Too many lines at once for the plan.", Retry.PLACE, after_s)
+    if any(word.startswith("pronunciation_dictionary") for word in found.words):
+        return CallFailure(SPEECH_REFUSED, message, dictionary=True)
     for word in sorted(found.words & _BY_CODE.keys()):
         return CallFailure(_BY_CODE[word], message, scope=word == "missing_permissions")
     if found.words & _BUSY or status in (408, 425, 429) or (status or 0) >= 500:

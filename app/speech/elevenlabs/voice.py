@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from app.domain.errors import DubError
+from app.domain.glossary import replaced
 from app.domain.problems.lines import TEXT_INVALID, TEXT_TOO_LONG
 from app.domain.problems.voices import (
     ENGINE_UNAVAILABLE,
@@ -22,16 +23,18 @@ from app.domain.problems.voices import (
     VOICE_UNKNOWN,
 )
 from app.domain.secret_names import ELEVENLABS
-from app.domain.voice_tuning import UNTUNED, VoiceTuning
+from app.domain.voice_tuning import UNTUNED
 from app.speech.concurrency import Gate
 from app.speech.connections import digest
 from app.speech.elevenlabs.account import REQUEST_OPTIONS, VOICE_ID, Account, Plan
 from app.speech.elevenlabs.audio import Received, cost_credits, most_bytes, sound
 from app.speech.elevenlabs.client import Service, sdk_module
+from app.speech.elevenlabs.dictionaries import Dictionaries
 from app.speech.elevenlabs.library import Library
 from app.speech.elevenlabs.models import SpeechModel, at_once, is_fast, known_models
-from app.speech.elevenlabs.stitching import SpokenRequests
+from app.speech.elevenlabs.stitching import SpokenRequests, account_of
 from app.speech.elevenlabs.tags import without_tags
+from app.speech.elevenlabs.tuning import SPEEDS, settings_of, speed_of
 from app.speech.failures import CallFailure, Retry
 from app.speech.ports import (
     Answer,
@@ -40,11 +43,12 @@ from app.speech.ports import (
     EngineInfo,
     SharedVoices,
     SpeechRequest,
-    SpeedLimits,
     Spoken,
+    SpokenBy,
     VoiceInfo,
     VoiceQuery,
 )
+from app.speech.spoken_text import clean
 
 if TYPE_CHECKING:
     from elevenlabs.client import AsyncElevenLabs
@@ -59,7 +63,8 @@ class ElevenLabsVoice:
 
     name = ELEVENLABS
     needs_key = True
-    speeds = SpeedLimits(0.7, 1.2)
+    takes_aliases = True
+    speeds = SPEEDS
     cost_unit: CostUnit | None = CostUnit("credit", 0.08 / 1000)  # list price, October 2026
 
     def __init__(
@@ -79,6 +84,7 @@ class ElevenLabsVoice:
         self.account = Account(self._service, model)
         self._library = Library(self._service, self.account)
         self._gates: dict[tuple[str, str], Gate] = {}
+        self._dictionaries = Dictionaries(self._service)
         self._requests = SpokenRequests()
 
     # ---- what there is
@@ -141,9 +147,10 @@ class ElevenLabsVoice:
     def fingerprint(self, request: SpeechRequest) -> str:
         """Without the neighbours' text: changing one line must not make its neighbours be bought again."""
         facts = next((one for one in known_models() if one.id == (request.model or self._model)), None)
-        speed = _speed(request) if facts is None or facts.honours_speed else 1.0
+        speed = speed_of(request.speed) if facts is None or facts.honours_speed else 1.0
         language = request.language or "" if facts is None or facts.takes_language else ""
-        text = _clean(request.text) if facts is not None and facts.tags else without_tags(_clean(request.text))
+        said = clean(replaced(request.text, request.aliases))  # named as it sounds, however the service is told that
+        text = said if facts is not None and facts.tags else without_tags(said)
         told = [self.name, request.model or self._model, request.voice, FORMAT, speed, language, text]
         # what is not tuned is named as it always was: no clip is bought again
         tuned = [] if request.tuning == UNTUNED else [msgspec.to_builtins(request.tuning)]
@@ -159,36 +166,65 @@ class ElevenLabsVoice:
 
     # ---- speaking
 
+    def recall(self, request: SpeechRequest, by: SpokenBy) -> None:
+        """A clip that is there was spoken by this request."""
+        key, model = self.key(request.key), request.model or self._model
+        if by.account == account_of(key):
+            said = replaced(request.text, request.aliases)
+            self._requests.remember(by, digest(key), request.voice, model, without_tags(clean(said)))
+
     async def speak(self, request: SpeechRequest, answer: Answer | None = None) -> Spoken:
+        try:
+            return await self._speak(request, answer)
+        except DubError as error:
+            if not error.extra.get("dictionary"):
+                raise
+        self._dictionaries.forget(self.key(request.key), request.aliases)  # archived, or deleted by hand
+        return await self._speak(request, answer)
+
+    async def _speak(self, request: SpeechRequest, answer: Answer | None) -> Spoken:
         key = self.key(request.key)
         model = await self.account.model(key, request.model)
+        said = replaced(request.text, request.aliases)
+        dictionary = None
+        if said != request.text:
+            dictionary = await self._dictionaries.of(key, request.aliases)
+        if dictionary is None:
+            before, after = (replaced(each, request.aliases) for each in (request.previous_text, request.next_text))
+            request = msgspec.structs.replace(request, text=said, previous_text=before, next_text=after)
         text = self._ready(request, model)
-        speed = _speed(request) if model.honours_speed else 1.0
+        speed = speed_of(request.speed) if model.honours_speed else 1.0
         asked: dict[str, Any] = {
             "text": text,
             "model_id": model.id,
             "output_format": FORMAT,
             "request_options": REQUEST_OPTIONS,
         }
-        if settings := _settings(request.tuning, speed):
+        if settings := settings_of(request.tuning, speed):
             asked["voice_settings"] = (await sdk_module("elevenlabs.types")).VoiceSettings(**settings)
         if request.tuning.seed is not None:
             asked["seed"] = request.tuning.seed
         if model.takes_language and request.language and (not model.languages or request.language in model.languages):
             asked["language_code"] = request.language
+        if dictionary is not None:
+            asked["pronunciation_dictionary_locators"] = [dictionary.asked()]
         line = digest(key), request.voice, model.id
         if model.stitches:
             for side in ("previous", "next"):
-                said = without_tags(_clean(getattr(request, f"{side}_text")))
-                if said and (known := self._requests.of(*line, said)) is not None:
+                beside = without_tags(clean(getattr(request, f"{side}_text")))
+                known = self._requests.of(*line, without_tags(clean(replaced(beside, request.aliases))))
+                if beside and known is not None:
                     asked[f"{side}_request_ids"] = [known]
-                elif said:
-                    asked[f"{side}_text"] = said
+                elif beside:
+                    asked[f"{side}_text"] = beside
         gate = await self._gate(key, model)
 
         def spoken(received: Received) -> Spoken:
-            pcm = sound(received.pcm, received.headers, text, RATE_HZ)
-            return Spoken(pcm, RATE_HZ, speed, cost_credits(received.headers, text, model))
+            pcm = sound(received.pcm, received.headers, said, RATE_HZ)
+            number = received.headers.get("request-id")
+            by = SpokenBy(number, received.at, account_of(key)) if number else None
+            self._requests.remember(by, *line, without_tags(clean(said)))
+            return Spoken(pcm, RATE_HZ, speed, cost_credits(received.headers, text, model), by)
 
         if answer is not None and (stored := await asyncio.to_thread(answer.load)) is not None:
             # it was no sound either when it came, and was about to be asked for again
@@ -200,18 +236,17 @@ class ElevenLabsVoice:
             async with client.text_to_speech.with_raw_response.convert(request.voice, **asked) as response:
                 async for block in response.data:
                     pcm += block
-                    if len(pcm) > most_bytes(text, RATE_HZ):
+                    if len(pcm) > most_bytes(said, RATE_HZ):
                         raise CallFailure(SPEECH_FAILED, "It sent far more sound than the line has.", Retry.ANSWER)
                 received = Received.of(response.headers, bytes(pcm))
                 # first of all: from here on neither a kill nor a cancelled job pays for it again
                 if answer is not None:
                     await asyncio.shield(asyncio.to_thread(answer.keep, received.packed()))
                 self._learn_width(gate, response.headers)
-                self._requests.remember(response.headers.get("request-id"), *line, text)
             return spoken(received)
 
         async with gate.hold():
-            return await self._service.call(key, once, extra_s=len(text) / 20)
+            return await self._service.call(key, once, extra_s=len(said) / 20)
 
     async def close(self) -> None:
         await self._service.close()
@@ -247,32 +282,11 @@ class ElevenLabsVoice:
     def _ready(self, request: SpeechRequest, model: SpeechModel) -> str:
         """The text as it is sent; raises what can be told without asking the service."""
         if not VOICE_ID.fullmatch(request.voice):
-            raise DubError(VOICE_UNKNOWN, f'"{_clean(request.voice)[:60]}" is no voice id.')
-        text = _clean(request.text)
+            raise DubError(VOICE_UNKNOWN, f'"{clean(request.voice)[:60]}" is no voice id.')
+        text = clean(request.text)
         text = text if model.tags else without_tags(text)
         if not any(c.isalnum() for c in text):
             raise DubError(TEXT_INVALID, "There is nothing to speak in it.")
         if len(text) > model.max_characters:
             raise DubError(TEXT_TOO_LONG, f"It has {len(text)} characters; {model.id} takes {model.max_characters}.")
         return text
-
-
-def _settings(tuning: VoiceTuning, speed: float) -> dict[str, Any]:
-    """Only what was asked for: the voice's own settings stand else."""
-    told = {
-        "stability": tuning.stability,
-        "similarity_boost": tuning.similarity,
-        "style": tuning.style,
-        "use_speaker_boost": tuning.boost,
-        "speed": speed if speed != 1.0 else None,
-    }
-    return {name: value for name, value in told.items() if value is not None}
-
-
-def _speed(request: SpeechRequest) -> float:
-    limits = ElevenLabsVoice.speeds
-    return min(limits.max, max(limits.min, round(request.speed, 2)))
-
-
-def _clean(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

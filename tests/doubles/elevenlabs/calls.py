@@ -28,7 +28,8 @@ class Fault(msgspec.Struct):
 
 
 class Call(msgspec.Struct):
-    """One speech call. `charged`: credits booked; `delivered`: the whole sound was handed over."""
+    """One speech call. `charged`: credits booked; `delivered`: the whole sound was handed over; `rules`: of the
+    pronunciation dictionaries that it named."""
 
     number: int
     at: float
@@ -40,3 +41,4 @@ class Call(msgspec.Struct):
     fault: str = ""
     charged: float = 0.0
     delivered: bool = False
+    rules: list[dict[str, Any]] = []

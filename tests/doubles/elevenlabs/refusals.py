@@ -16,6 +16,7 @@ BODY_KEYS = {
     "next_text": str,
     "previous_request_ids": list,
     "next_request_ids": list,
+    "pronunciation_dictionary_locators": list,
 }
 SETTING_KEYS = {"stability", "similarity_boost", "style", "use_speaker_boost", "speed"}
 

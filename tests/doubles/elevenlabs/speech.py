@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tests.doubles.elevenlabs.calls import Call, Fault
 from tests.doubles.elevenlabs.catalogue import LIBRARY_VOICE, MODELS, VOICES
+from tests.doubles.elevenlabs.dictionaries import known as known_dictionaries
+from tests.doubles.elevenlabs.dictionaries import said
 from tests.doubles.elevenlabs.refusals import BODY_KEYS, SETTING_KEYS, Refused, schema_refused
 from tests.doubles.elevenlabs.sound import espeak, tone
 from tests.doubles.http import Reply, Request
@@ -65,6 +67,8 @@ def _check(double: Double, request: Request, call: Call) -> None:
         double.violations += [f"{side}: no request {one}" for one in ids if one not in known]
         if ids and f"{side}_text" in body:
             double.violations.append(f"{side}: the text beside the ids is ignored")
+    dictionaries = known_dictionaries(double, body.get("pronunciation_dictionary_locators", []))
+    call.rules = [rule for one in dictionaries for rule in one.rules]
     settings = body.get("voice_settings") or {}
     if any(not 0 <= settings.get(name, 0) <= 1 for name in ("stability", "similarity_boost", "style")):
         raise Refused(400, "invalid_voice_settings")
@@ -135,9 +139,10 @@ async def _sound(double: Double, request: Request, reply: Reply, call: Call, fau
 async def _speak(double: Double, call: Call) -> bytes:
     speed = 1.0 if call.model in SPEED_IGNORED else (call.body.get("voice_settings") or {}).get("speed", 1.0)
     spoken = VOICES.get(call.voice, ("", "", "", "en-us"))[3]
-    if double._tones or not any(c.isalnum() for c in call.text):
-        return await asyncio.to_thread(tone, call.text, speed)
-    return await espeak(call.text, spoken, speed)
+    text = said(call.text, call.rules)
+    if double._tones or not any(c.isalnum() for c in text):
+        return await asyncio.to_thread(tone, text, speed)
+    return await espeak(text, spoken, speed)
 
 
 def _cost(call: Call) -> float:

@@ -118,7 +118,7 @@ WRITTEN, SAID = (
         ("neural:af_heart", True, *SAID),
         ("openai:any", True, *SAID),
         ("neural:af_heart", False, *WRITTEN),
-        ("elevenlabs:EnglishMale000000002", True, *WRITTEN),
+        ("elevenlabs:EnglishMale000000002", True, WRITTEN[0], "In 1999, [[x]] B2."),
     ],
 )
 def test_numbers_are_written_out_for_voices_that_do_not_do_it_themselves(

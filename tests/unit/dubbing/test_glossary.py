@@ -113,7 +113,8 @@ def requests(voice: str, terms: tuple[Term, ...], folder: Path) -> list[tuple[st
 
 def test_a_voice_is_given_another_spelling_or_signs_where_it_takes_them(tmp_path: Path) -> None:
     terms = (Term("Ada", say="Eyda", phonemes="'eId@"), Term("GIF", say="jif"))
-    assert requests("elevenlabs:v", terms, tmp_path) == [
+    assert requests("elevenlabs:v", terms, tmp_path)[0] == ("Ada saw the GIF, and Ada's GIF.", ()), "told beside it"
+    assert requests("openai:v", terms, tmp_path) == [
         ("Eyda saw the jif, and Eyda's jif.", ()),
         ("Nobody here.", ()),
     ]
