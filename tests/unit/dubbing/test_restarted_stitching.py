@@ -59,6 +59,12 @@ async def killed_with_two_of_three(double: Double, folder: Path) -> None:
     double.faults.clear()
 
 
+def spoken_by(double: Double) -> tuple[list[str], list[str], None, None]:
+    """What a line between the two names."""
+    ids = {call.text: f"request{call.number}" for call in double.calls}
+    return [ids[TEXTS[0]]], [ids[TEXTS[2]]], None, None
+
+
 def sides(double: Double) -> tuple[object, ...]:
     body = double.calls[-1].body
     return tuple(body.get(name) for name in ("previous_request_ids", "next_request_ids", "previous_text", "next_text"))
@@ -69,7 +75,7 @@ async def test_after_a_kill_the_line_is_joined_to_the_same_requests(double: Doub
     before = sides(double)
     await speak(tmp_path, double.url, LINES)
     assert len(double.calls) == 4, "what was there is not bought again"
-    assert sides(double) == before == (["request1"], ["request2"], None, None)
+    assert sides(double) == before == spoken_by(double)
 
 
 @pytest.mark.parametrize(("age_s", "joined"), [(3600.0, True), (7200.0, False), (-600.0, False)])
@@ -79,8 +85,7 @@ async def test_a_request_that_the_service_has_forgotten_is_not_named(
     await speak(tmp_path, double.url, [LINES[0], LINES[2]])
     aged(tmp_path, age_s)
     await speak(tmp_path, double.url, LINES)
-    ids = ["request1"], ["request2"]
-    assert sides(double) == ((*ids, None, None) if joined else (None, None, TEXTS[0], TEXTS[2]))
+    assert sides(double) == (spoken_by(double) if joined else (None, None, TEXTS[0], TEXTS[2]))
 
 
 async def test_a_request_of_another_account_is_not_named(double: Double, tmp_path: Path) -> None:
