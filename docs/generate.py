@@ -87,6 +87,12 @@ SUBJECTS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
         "AUTODUBBER_OLLAMA_URL=http://127.0.0.1:11434\nAUTODUBBER_OLLAMA_MODEL=gemma3:12b",
     ),
     (
+        "Costs",
+        "[Costs](costs.md) says how the price table is written, and what a ceiling counts.",
+        ("prices", "ceiling_usd", "ceiling_credits"),
+        "AUTODUBBER_CEILING_USD=5",
+    ),
+    (
         "Log",
         "[Monitoring](monitoring.md) says what is in it.",
         ("log_level", "log_format", "access_log", "log_file", "log_file_bytes", "log_file_keep"),

@@ -19,7 +19,9 @@ from app.api.validation import validated
 from app.domain.job import Job, JobState
 from app.domain.report import Report
 from app.domain.secret_names import Keys
-from app.jobs.schemas import CreateJob, Estimate, JobPage, JobPatch, OptionsPatch, deprecated
+from app.jobs.estimate_schemas import Estimate
+from app.jobs.schemas import CreateJob, JobPage, JobPatch, OptionsPatch, deprecated
+from app.jobs.translation_schemas import Which
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService
@@ -136,9 +138,17 @@ def duplicate_job(service: Given[JobService], job_id: FromPath[str], data: JSONB
 
 
 @get("/{job_id:str}/estimate", responses=refuses(401, 402, 404, 409, 422))
-async def estimate_job(service: Given[JobService], job_id: FromPath[str], keys: Given[Keys]) -> Estimate:
-    """What rendering would cost now: characters, credits, money, seconds."""
-    return await service.estimate(job_id, keys=keys)
+async def estimate_job(
+    service: Given[JobService],
+    job_id: FromPath[str],
+    keys: Given[Keys],
+    translate: Annotated[
+        Which | None, QueryParameter(description="Instead: what translating these lines again would cost.")
+    ] = None,
+) -> Estimate:
+    """What the job would cost from where it is to its end: tokens, characters, credits, minutes, and money by the price
+    table. Nothing is spent."""
+    return await service.estimate(job_id, translate=translate, keys=keys)
 
 
 @get("/{job_id:str}/report", sync_to_thread=True, responses=refuses(404))

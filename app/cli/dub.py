@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from app.cli import dub_link
+from app.cli import dub_estimate, dub_link
 from app.cli.dub_arguments import Address
 from app.cli.dub_files import clip_folder, hand_over, longest_name, run_folder, separated_folder
 from app.cli.dub_hooks import AroundStages
@@ -41,6 +41,7 @@ from app.system.exit_status import OK, UsageError, track_of
 
 if TYPE_CHECKING:
     from app.dubbing.context import Context
+    from app.jobs.estimate_schemas import Estimate
     from app.jobs.memory_store import MemoryStore
 
 _SURE: Final = 0.8  # of the language that was found
@@ -108,6 +109,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             return failed(error, as_json=arguments.json)
         except asyncio.CancelledError:
             return interrupted()
+    if not isinstance(dubbed, Dubbed):
+        say_json(dub_estimate.as_json(dubbed)) if arguments.json else dub_estimate.show(dubbed, sys.stdout)
+        return OK
     if arguments.json:
         say_json(dubbed)
         return OK
@@ -146,7 +150,9 @@ def inputs_of(arguments: argparse.Namespace) -> list[Path]:
     return [path for path in given if isinstance(path, Path)]
 
 
-async def _brought(arguments: argparse.Namespace, options: DubOptions, settings: Settings, shown: Display) -> Dubbed:
+async def _brought(
+    arguments: argparse.Namespace, options: DubOptions, settings: Settings, shown: Display
+) -> Dubbed | Estimate:
     """The dub of a file, or of what is at an address."""
     if not isinstance(arguments.input, Address):
         return await _dub(arguments, options, settings, shown)
@@ -154,7 +160,9 @@ async def _brought(arguments: argparse.Namespace, options: DubOptions, settings:
     return await _dub(arguments, options_of(arguments, settings), settings, shown)
 
 
-async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Settings, shown: Display) -> Dubbed:
+async def _dub(
+    arguments: argparse.Namespace, options: DubOptions, settings: Settings, shown: Display
+) -> Dubbed | Estimate:
     from app.jobs import options as job_options
     from app.server.engines import engines_of, limits_of
 
@@ -199,11 +207,11 @@ async def _dub(arguments: argparse.Namespace, options: DubOptions, settings: Set
 
 async def _stages(
     context: Context, home: Path, data: Path, arguments: argparse.Namespace, options: DubOptions, shown: Display
-) -> Dubbed:
+) -> Dubbed | Estimate:
     """The declared stages in their order, on a job in memory. `home` is the folder of the blobs, into which the
     person's files are linked; `data` the data folder."""
     from app.domain.job import Phase
-    from app.domain.stages import in_phase
+    from app.domain.stages import PROBE, in_phase
     from app.dubbing.separation import stage as separation
     from app.jobs.events import Hub
     from app.jobs.memory_store import JOB_ID, MemoryStore, NoKeys
@@ -229,6 +237,9 @@ async def _stages(
     inner = InnerHooks(store, StageWork(store=store, keys=NoKeys(), context=context, hub=Hub(), digest=digest))
     around = AroundStages(context, store, shown, reviews=arguments.review is not None)
     hooks = (around.checked, around.shown, around.read, inner.named, inner.tidied, inner.worked, inner.recorded)
+    if arguments.estimate:
+        await run_stage(StageRun(PROBE, JOB_ID), hooks)
+        return await dub_estimate.estimate(context, store, arguments)
     for phase in Phase:
         for stage in in_phase(phase):
             await run_stage(StageRun(stage, JOB_ID), hooks)

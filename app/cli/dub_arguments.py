@@ -173,6 +173,20 @@ def add(dub: argparse.ArgumentParser) -> None:
         default=None,
         help="pause inside a line where the original does",
     )
+    spending = dub.add_argument_group("costs")
+    spending.add_argument("--estimate", action="store_true", help="print what the run would cost, and spend nothing")
+    spending.add_argument(
+        "--ceiling-usd",
+        type=float,
+        metavar="USD",
+        help="stop before the run spends more than this at paid services (default: AUTODUBBER_CEILING_USD)",
+    )
+    spending.add_argument(
+        "--ceiling-credits",
+        type=float,
+        metavar="N",
+        help="the same in ElevenLabs' credits (default: AUTODUBBER_CEILING_CREDITS)",
+    )
     mix = dub.add_argument_group("mix")
     mix.add_argument(
         "--background",

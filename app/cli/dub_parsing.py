@@ -25,11 +25,14 @@ _GIVEN: Final = frozenset(
         "keep_original_track",
         "audio_track",
         "review",
+        "estimate",
     }
 )
 # Arguments whose name differs from that of their option.
 OPTION_OF: Final = {
     "terms": "--glossary",
+    "ceiling_usd": "--ceiling-usd",
+    "ceiling_credits": "--ceiling-credits",
     "voice_stability": "--voice-stability",
     "voice_similarity": "--voice-similarity",
     "voice_style": "--voice-style",
@@ -79,6 +82,8 @@ def options_of(arguments: argparse.Namespace, settings: Settings) -> DubOptions:
         burn_subtitles=arguments.burn,
         audio_track=track_of(arguments.audio_track),
         review=arguments.review is not None,
+        ceiling_usd=settings.ceiling_usd or None,
+        ceiling_credits=settings.ceiling_credits or None,
     )
     options = patched(options, patch)
     if arguments.glossary is not None:

@@ -18,6 +18,7 @@ from app.domain.problems import (
     media,
     recognition,
     requests,
+    spending,
     translation,
     uploads,
     voices,
@@ -105,6 +106,8 @@ _ENGINE: Final = (
     translation.TRANSLATION_BUSY,
     translation.TRANSLATION_FAILED,
     translation.TRANSLATION_REFUSED,
+    spending.CEILING_REACHED,
+    spending.PRICE_UNKNOWN,
 )
 _ENVIRONMENT: Final = (
     uploads.DISK_FULL,

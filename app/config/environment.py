@@ -19,6 +19,7 @@ from app.config.settings import Settings, variables
 from app.config.variables import PREFIX, Variable
 from app.domain import networks
 from app.observability import tracing
+from app.spending import prices
 
 # The first folder of a base path must differ from our own paths: a proxy may have removed it.
 RESERVED: Final = frozenset(
@@ -79,6 +80,10 @@ def _cookies(value: str) -> None:
         raise ValueError("there is no such file that can be read")
 
 
+def _prices(value: str) -> None:
+    prices.read(Path(value))
+
+
 def _token(value: str) -> None:
     if not value.isascii() or not value.isprintable() or " " in value:
         raise ValueError("a token has printable ASCII characters and no spaces")
@@ -97,6 +102,7 @@ _CHECKS: Final[Mapping[str, Callable[[str], None]]] = {
     "metrics_token": _token,
     "links_private": _networks,
     "links_cookies": _cookies,
+    "prices": _prices,
     "otlp_endpoint": tracing.check_endpoint,
     "otlp_headers": _headers,
 }

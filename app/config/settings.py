@@ -167,6 +167,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     deepl_key: Annotated[str, _doc("DeepL API key.", name="DEEPL_API_KEY", secret=True)] = ""
     deepl_url: Annotated[str, _doc("DeepL's address. Empty: that of the key, free or paid.")] = ""
 
+    prices: Annotated[
+        str,
+        _doc("JSON file with prices of services, which come before those that AutoDubber brings. Empty: none."),
+    ] = ""
+    ceiling_usd: Annotated[
+        Annotated[float, msgspec.Meta(ge=0)],
+        _doc("The most that a job may spend at paid services, in US dollars, unless it says otherwise; 0: no limit."),
+    ] = 0.0
+    ceiling_credits: Annotated[Annotated[float, msgspec.Meta(ge=0)], _doc("The same in ElevenLabs' credits.")] = 0.0
+
     links: Annotated[bool, _doc("Whether the server downloads videos from addresses that people paste.")] = True
     links_private: Annotated[
         str,

@@ -14,12 +14,26 @@ from app.domain.problems import (
     media,
     recognition,
     requests,
+    spending,
     translation,
     uploads,
     voices,
 )
 
-_SUBJECTS: Final = (requests, uploads, links, media, lines, jobs, recognition, voices, translation, glossary, backups)
+_SUBJECTS: Final = (
+    requests,
+    uploads,
+    links,
+    media,
+    lines,
+    jobs,
+    recognition,
+    voices,
+    translation,
+    glossary,
+    spending,
+    backups,
+)
 
 
 def catalogue() -> dict[str, Problem]:

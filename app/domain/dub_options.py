@@ -16,6 +16,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from app.domain.glossary import Term
+from app.domain.spending import Ceiling
 
 
 class Task(StrEnum):
@@ -217,6 +218,19 @@ class OutputOptions(msgspec.Struct, frozen=True, kw_only=True):
     later: Later = UNSET
 
 
+class SpendingOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The most that the job may spend at paid services, in US dollars and in ElevenLabs' credits; None is no limit."""
+
+    version: Version = 1
+    ceiling_usd: float | None = None
+    ceiling_credits: float | None = None
+    later: Later = UNSET
+
+    @property
+    def ceiling(self) -> Ceiling:
+        return Ceiling(self.ceiling_usd, self.ceiling_credits)
+
+
 class DubOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a person may choose. What the operator's settings decide is filled in by
     `app.server.services.defaults`.
@@ -231,6 +245,7 @@ class DubOptions(msgspec.Struct, frozen=True, kw_only=True):
     timing: TimingOptions = TimingOptions()
     mix: MixOptions = MixOptions()
     output: OutputOptions = OutputOptions()
+    spending: SpendingOptions = SpendingOptions()
     later: Later = UNSET
 
 
@@ -242,6 +257,7 @@ GROUPS: Final[dict[str, type[msgspec.Struct]]] = {
     "timing": TimingOptions,
     "mix": MixOptions,
     "output": OutputOptions,
+    "spending": SpendingOptions,
 }
 _ABOUT: Final = ("version", "later")
 # The group of every option, by the option's name, which stood alone before there were groups.
@@ -300,7 +316,7 @@ def readable(row: Mapping[str, Any]) -> dict[str, Any]:
 def effective(options: DubOptions) -> DubOptions:
     """The same dub, with what decides nothing about it at rest: what burns when nothing is burned, how to duck when
     nothing is ducked."""
-    idle: dict[str, Any] = {"review": True}
+    idle: dict[str, Any] = {"review": True, "ceiling_usd": None, "ceiling_credits": None}
     if not options.output.burn_subtitles:
         idle["hardware_encoder"] = False  # the style stays: the ASS file has it too
     if options.mix.background is not Background.DUCK:

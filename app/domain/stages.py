@@ -259,7 +259,9 @@ STAGES: tuple[Stage, ...] = (
     MIX,
     MUX,
 )  # in the order in which they run
-DECIDES_NOTHING: Final = frozenset({"recognition.review"})  # options that are no stage's input
+DECIDES_NOTHING: Final = frozenset(
+    {"recognition.review", "spending.ceiling_usd", "spending.ceiling_credits"}
+)  # options that are no stage's input
 
 
 def in_phase(phase: Phase) -> tuple[Stage, ...]:

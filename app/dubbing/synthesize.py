@@ -27,6 +27,7 @@ from app.dubbing.disk_estimate import line_bytes
 from app.dubbing.stored_answer import StoredAnswer
 from app.observability import metrics, tracing
 from app.speech.ports import Answer, SpeechRequest, Spoken, SpokenBy, Voice
+from app.spending.paying import stored_as
 from app.storage.blobs import BlobStore, bytes_of
 from app.storage.disk_floors import reserved
 
@@ -101,7 +102,7 @@ async def speak(blobs: BlobStore, voice: Voice, request: SpeechRequest) -> tuple
             continue
         try:
             answer = StoredAnswer(blobs, key)
-            spoken = await _spoken(voice, request, answer)
+            spoken = await _bought(voice, request, answer, key)
             meta = ClipMeta(
                 len(spoken.pcm) / 2 / spoken.sample_rate_hz,
                 spoken.sample_rate_hz,
@@ -115,6 +116,14 @@ async def speak(blobs: BlobStore, voice: Voice, request: SpeechRequest) -> tuple
             with _flights_lock:
                 del _flights[key]
             flight.set_result(None)
+
+
+async def _bought(voice: Voice, request: SpeechRequest, answer: Answer, key: str) -> Spoken:
+    """`_spoken`; of an engine that costs money, with what it costs."""
+    if voice.cost_unit is None:
+        return await _spoken(voice, request, answer)
+    async with stored_as(key):
+        return await _spoken(voice, request, answer)
 
 
 async def _spoken(voice: Voice, request: SpeechRequest, answer: Answer) -> Spoken:

@@ -16,6 +16,7 @@ import msgspec
 from app.domain.dub_options import DubOptions
 from app.domain.glossary import translated
 from app.domain.segment import Segment, Translation
+from app.domain.spending import Charge
 from app.dubbing.context import Report, fingerprint
 from app.dubbing.line_time import LineTime
 from app.system.durable_files import Durable, write
@@ -81,8 +82,6 @@ async def translate(
     `again`: what was translated before is asked for anew. `times` are those of the lines for their voices (without: by
     the usual rate of the language). Raises the translator's errors; what was translated before is in `cache`."""
     wanted = translatable(lines)
-    around = [source_of(line) for line in (among or lines)]
-    places = {line.id: at for at, line in enumerate(among or lines)}
     keys = await asyncio.to_thread(lambda: {line.id: _key(translator, line, choice) for line in wanted})
     texts = {} if again else await asyncio.to_thread(_known, cache, keys)
     missing = [line for line in wanted if line.id not in texts]
@@ -94,16 +93,78 @@ async def translate(
     asked_n = 0
     tell()
     for batch in batches(missing, translator):
-        first, last = places[batch[0].id], places[batch[-1].id]
-        before = tuple(around[max(0, first - _NEIGHBOURS) : first])
-        after = tuple(around[last + 1 : last + 1 + _NEIGHBOURS])
-        found = await _batch(translator, batch, choice, before, after, times)
-        fresh = {keys[line_id]: text for line_id, text in found.items()}
-        await asyncio.shield(asyncio.to_thread(_keep, cache, fresh))
+        found: dict[str, str] = {}
+        try:
+            await _batch(found, translator, batch, choice, *neighbours(batch, among or lines), times)
+        finally:  # what was answered is paid for, whatever ended this
+            fresh = {keys[line_id]: text for line_id, text in found.items()}
+            await asyncio.shield(asyncio.to_thread(_keep, cache, fresh))
         texts |= found
         asked_n += len(batch)
         tell()
     return tuple(_with_translation(line, texts.get(line.id)) for line in wanted)
+
+
+class Foreseen(msgspec.Struct, frozen=True):
+    """What translating costs: how many lines, how many of them are here already, and what asking for the others costs,
+    one by one."""
+
+    lines: int
+    cached: int
+    charges: tuple[Charge, ...]
+
+
+def foreseen(
+    translator: Translator,
+    lines: Sequence[Segment],
+    choice: TranslationChoice,
+    cache: Path,
+    *,
+    among: Sequence[Segment] = (),
+    again: bool = False,
+    times: Mapping[str, LineTime] = _NO_TIMES,
+) -> Foreseen:
+    """What `translate` would ask for, once: a line whose answer is wrong costs more. Blocks."""
+    wanted = translatable(lines)
+    known = {} if again else _known(cache, {line.id: _key(translator, line, choice) for line in wanted})
+    charges = []
+    for batch in batches([line for line in wanted if line.id not in known], translator):
+        spans = {line.id: times.get(line.id) or usual_time(line, choice) for line in batch}
+        before, after = neighbours(batch, among or lines)
+        if charge := translator.charge(_request(batch, choice, before, after, spans, {})):
+            charges.append(charge)
+    return Foreseen(len(wanted), len(known), tuple(charges))
+
+
+def neighbours(batch: Sequence[Segment], among: Sequence[Segment]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The texts of the lines before and after a batch of those lines."""
+    first = next(at for at, line in enumerate(among) if line.id == batch[0].id)
+    last = next(at for at, line in enumerate(among) if line.id == batch[-1].id)
+    around = [source_of(line) for line in among[max(0, first - _NEIGHBOURS) : last + 1 + _NEIGHBOURS]]
+    before = first - max(0, first - _NEIGHBOURS)
+    return tuple(around[:before]), tuple(around[before + last + 1 - first :])
+
+
+def _request(
+    lines: Sequence[Segment],
+    choice: TranslationChoice,
+    before: tuple[str, ...],
+    after: tuple[str, ...],
+    spans: Mapping[str, LineTime],
+    complaints: Mapping[str, str],
+) -> TranslationRequest:
+    return TranslationRequest(
+        tuple(
+            LineToTranslate(number, source_of(line), spans[line.id].most_characters, complaints.get(line.id, ""))
+            for number, line in enumerate(lines, 1)
+        ),
+        before,
+        after,
+        choice.source,
+        choice.target,
+        choice.key,
+        choice.wishes,
+    )
 
 
 def batches(lines: Sequence[Segment], translator: Translator) -> Iterator[list[Segment]]:
@@ -122,33 +183,21 @@ def batches(lines: Sequence[Segment], translator: Translator) -> Iterator[list[S
 
 
 async def _batch(
+    found: dict[str, str],
     translator: Translator,
     batch: Sequence[Segment],
     choice: TranslationChoice,
     before: tuple[str, ...],
     after: tuple[str, ...],
     times: Mapping[str, LineTime],
-) -> dict[str, str]:
-    """The translations of a batch by the lines' ids, without those that no try gave."""
-    found: dict[str, str] = {}
+) -> None:
+    """Put the translations of a batch by the lines' ids into `found`, without those that no try gave."""
     complaints = {line.id: "" for line in batch}
     spans = {line.id: times.get(line.id) or usual_time(line, choice) for line in batch}
     for attempt in range(_TRIES if translator.instructed else 1):
         asked = [line for line in batch if line.id in complaints]
         for some in _parts(asked, attempt):
-            request = TranslationRequest(
-                tuple(
-                    LineToTranslate(number, source_of(line), spans[line.id].most_characters, complaints[line.id])
-                    for number, line in enumerate(some, 1)
-                ),
-                before,
-                after,
-                choice.source,
-                choice.target,
-                choice.key,
-                choice.wishes,
-            )
-            answer = await translator.translate(request)
+            answer = await translator.translate(_request(some, choice, before, after, spans, complaints))
             for number, line in enumerate(some, 1):
                 complaints[line.id] = _take(found, line, answer.get(number, ()), choice, spans[line.id])
         # a text that is right but long, or lacks a name, is asked for once more, if that may help
@@ -157,7 +206,6 @@ async def _batch(
         }
         if not complaints:
             break
-    return found
 
 
 def _parts(lines: Sequence[Segment], attempt: int) -> Iterator[Sequence[Segment]]:

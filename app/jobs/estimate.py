@@ -1,66 +1,137 @@
-"""Estimates what a render would cost now."""
+"""What a job would cost from where it is to its end, and what it has spent."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
 
 from app.domain import stages
-from app.domain.job import Phase
-from app.domain.secret_names import Keys
+from app.domain.dub_options import DubOptions
+from app.domain.secret_names import NO_KEYS, Keys
+from app.domain.segment import Segment
+from app.domain.spending import Charge, Spent
+from app.domain.stage_outputs import Transcribed
 from app.dubbing.casting import SpokenLine, spoken_lines
 from app.dubbing.context import Context
 from app.dubbing.pace import takes
-from app.jobs.eta import stage_costs
+from app.jobs import costs
+from app.jobs.estimate_schemas import CostItem, Costs, Estimate
 from app.jobs.options import choice_of
-from app.jobs.schemas import Estimate
+from app.jobs.stages import WorkStore
+from app.spending.prices import MACHINE
+from app.storage.job_row import JobRow
 
-if TYPE_CHECKING:
-    from app.storage.jobs import JobStore
+_ROUNDING: Final = 1e-9  # sums of many small numbers
 
 
-async def estimate_render(context: Context, store: JobStore, job_id: str, *, keys: Keys) -> Estimate:
-    """What rendering would cost now: only lines that are not cached cost anything."""
-    job, (_, script) = await asyncio.to_thread(lambda: (store.get(job_id), store.script(job_id)))
-    choice = await asyncio.to_thread(choice_of, job, script.speakers, keys, context.engines)
-    asked = await asyncio.to_thread(spoken_lines, script.segments, choice, context.engines)
-    known = await asyncio.to_thread(lambda: [bool(takes(context.blobs, each.voice, each.request)) for each in asked])
-    new = [each for each, have in zip(asked, known, strict=True) if not have]
-    characters = sum(len(each.request.text) for each in new)
-    credits, price, units = await _cost(new)
-    media_s = job.media.duration_s if job.media else 0.0
-    costs = await asyncio.to_thread(stage_costs, store, Phase.RENDER)
-    seconds = sum(
-        cost * media_s * (len(new) / len(asked) if stage == stages.SYNTHESIZE.name and asked else 1.0)
-        for stage, cost in costs.items()
+async def estimate_job(
+    context: Context, store: WorkStore, job_id: str, *, keys: Keys = NO_KEYS, costs_s: Mapping[str, float]
+) -> Estimate:
+    """`costs_s` are the stages' seconds per second of media. Lines that are not recognised yet are guessed. Raises
+    job_not_found and the engines' errors."""
+    row, lines, known, translated = await asyncio.to_thread(
+        lambda: (
+            store.row(job_id),
+            store.segments(job_id)[1],
+            store.stage(job_id, stages.TRANSCRIBE.name),
+            store.stage(job_id, stages.TRANSLATE.name),
+        )
     )
-    if not new:
-        units = _units(asked)
-    return Estimate(len(asked), sum(known), characters, credits, price, seconds, " + ".join(units))
+    recognised, done_s = known is not None and known.finished, 0.0
+    if known is not None and not recognised:
+        done_s = msgspec.convert(known.output, Transcribed).done_s
+    media_s = row.job.media.duration_s if row.job.media else 0.0
+    items: list[CostItem] = []
+    if not recognised:
+        items += costs.recognition(context, row.job.options, media_s - done_s)
+        language = row.job.options.recognition.language or row.job.language
+        lines = (*lines, *costs.guessed_lines(done_s, media_s, language))
+    translates = not recognised or translated is None
+    if translates:
+        items += (await asyncio.to_thread(costs.translation, context, row, lines, keys, guessed=not recognised))[0]
+    asked, new = await _to_speak(context, row, lines, keys)
+    items += await costs.speech(context, new, guessed=not recognised or any(i.what is Costs.TRANSLATION for i in items))
+    items += await asyncio.to_thread(costs.shortening, context, row, lines, keys)
+    begun = stages.STAGES if not recognised else stages.in_phase(stages.SYNTHESIZE.phase)
+    share = len(new) / len(asked) if asked else 1.0
+    seconds = sum(
+        costs_s.get(stage.name, 0.0) * media_s * (share if stage is stages.SYNTHESIZE else 1.0) for stage in begun
+    )
+    items.append(_machine(context, seconds))
+    spent = await asyncio.to_thread(store.ledger(job_id).spent)
+    return _whole(items, row.job.options, spent, asked, new, seconds)
 
 
-async def _cost(lines: Sequence[SpokenLine]) -> tuple[float, float | None, tuple[str, ...]]:
-    """Credits, US dollars (None when not known), and the units of the credits. Each engine has its own price."""
-    credits, price = 0.0, 0.0
-    known = True
-    by_model: dict[tuple[str, str], list[SpokenLine]] = {}
-    for each in lines:
-        by_model.setdefault((each.voice.name, each.request.model), []).append(each)
-    for (_, model_id), some in by_model.items():
-        voice = some[0].voice
-        info = await voice.info(some[0].request.key)
-        models = {model.id: model for model in info.models}
-        model = models.get(model_id) or (info.models[0] if info.models else None)
-        spent = sum(len(each.request.text) for each in some) * (model.credits_per_character if model else 0.0)
-        unit = voice.cost_unit
-        credits += spent
-        if unit is not None and unit.usd is None:
-            known = False
-        elif unit is not None:
-            price += spent * (unit.usd or 0.0)
-    return credits, price if known else None, _units(lines)
+async def estimate_translation(
+    context: Context,
+    store: WorkStore,
+    job_id: str,
+    wanted: Sequence[Segment],
+    *,
+    keys: Keys = NO_KEYS,
+) -> Estimate:
+    """What translating these lines again would cost."""
+    row, among = await asyncio.to_thread(lambda: (store.row(job_id), store.segments(job_id)[1]))
+    items, found = await asyncio.to_thread(
+        lambda: costs.translation(context, row, wanted, keys, among=among, again=True)
+    )
+    spent = await asyncio.to_thread(store.ledger(job_id).spent)
+    whole = _whole(items, row.job.options, spent, (), (), 0.0)
+    return msgspec.structs.replace(whole, lines=found.lines, cached_lines=found.cached)
 
 
-def _units(lines: Sequence[SpokenLine]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(each.voice.cost_unit.name for each in lines if each.voice.cost_unit is not None))
+async def _to_speak(
+    context: Context, row: JobRow, lines: Sequence[Segment], keys: Keys
+) -> tuple[Sequence[SpokenLine], Sequence[SpokenLine]]:
+    """The lines that get a voice, and those of them that have no clip yet."""
+    choice = await asyncio.to_thread(choice_of, row.job, row.speakers, keys, context.engines)
+    asked = await asyncio.to_thread(spoken_lines, lines, choice, context.engines)
+    known = await asyncio.to_thread(lambda: [bool(takes(context.blobs, each.voice, each.request)) for each in asked])
+    return asked, [each for each, have in zip(asked, known, strict=True) if not have]
+
+
+def _machine(context: Context, seconds: float) -> CostItem:
+    minute_usd = context.engines.prices.usd(MACHINE, "minute")
+    usd = None if minute_usd is None else minute_usd * seconds / 60
+    return costs.item(context.engines.prices, Costs.MACHINE, [Charge(MACHINE, "", "minute", seconds / 60, usd)])
+
+
+def _whole(
+    items: Sequence[CostItem],
+    options: DubOptions,
+    spent: Spent,
+    asked: Sequence[SpokenLine],
+    new: Sequence[SpokenLine],
+    seconds: float,
+) -> Estimate:
+    """The sum. The machine's minutes count where they have a price."""
+    paid = [each for each in items if each.what is not Costs.MACHINE]
+    money = costs.total(each.usd for each in items if each.what is not Costs.MACHINE or each.usd is not None)
+    services = costs.total(each.usd for each in paid)
+    credits = sum(each.amount for each in paid if each.unit == "credit")
+    most = options.spending.ceiling
+    gone_usd, gone_credits = spent.usd + spent.open_usd, spent.credits + spent.open_credits
+    passes = most.usd is not None and (services is None or gone_usd + services > most.usd + _ROUNDING)
+    passes = passes or (most.credits is not None and gone_credits + credits > most.credits + _ROUNDING)
+    units = [each.voice.cost_unit.name for each in new or asked if each.voice.cost_unit is not None]
+    return Estimate(
+        len(asked),
+        len(asked) - len(new),
+        sum(len(each.request.text) for each in new),
+        sum((each.amount for each in items if each.what is Costs.SPEECH), 0.0),
+        money,
+        seconds,
+        " + ".join(dict.fromkeys(units)),
+        items,
+        any(each.guessed for each in items),
+        spent.usd,
+        spent.credits,
+        spent.open_usd,
+        spent.open_credits,
+        most.usd,
+        most.credits,
+        passes and bool(paid),
+    )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from app.domain.errors import DubError
 from app.domain.glossary import Suggestion
-from app.domain.job import Job
+from app.domain.job import Job, Phase
 from app.domain.problems.jobs import JOB_STATE
 from app.domain.secret_names import NO_KEYS, Keys
 from app.domain.segment import Segment
@@ -15,8 +15,12 @@ from app.domain.speaker import Script, introduced
 from app.dubbing.glossary_suggestions import suggestions
 from app.dubbing.pipeline import written_language
 from app.jobs import editing, estimate, preview
-from app.jobs.schemas import Estimate, SegmentChanges, Segments, SplitSegment
-from app.jobs.translation_edits import TranslationEdits
+from app.jobs.estimate_schemas import Estimate
+from app.jobs.eta import stage_costs
+from app.jobs.schemas import SegmentChanges, Segments, SplitSegment
+from app.jobs.translation_edits import TranslationEdits, which_lines
+from app.jobs.translation_schemas import Which
+from app.spending.paying import paid_by
 
 
 class LineEdits(TranslationEdits):
@@ -46,10 +50,20 @@ class LineEdits(TranslationEdits):
 
     async def preview(self, job_id: str, segment_id: str, *, keys: Keys = NO_KEYS) -> bytes:
         await asyncio.to_thread(self._floor.check)
-        return await preview.preview_line(self._context, self._store, job_id, segment_id, keys=keys)
+        with paid_by(self._store.ledger(job_id)):
+            return await preview.preview_line(self._context, self._store, job_id, segment_id, keys=keys)
 
-    async def estimate(self, job_id: str, *, keys: Keys = NO_KEYS) -> Estimate:
-        return await estimate.estimate_render(self._context, self._store, job_id, keys=keys)
+    async def estimate(self, job_id: str, *, translate: Which | None = None, keys: Keys = NO_KEYS) -> Estimate:
+        """What the job would cost from where it is to its end; with `translate`, what translating those lines again
+        would."""
+        if translate is not None:
+            lines = await asyncio.to_thread(lambda: self._store.segments(job_id)[1])
+            wanted = which_lines(translate, lines)
+            return await estimate.estimate_translation(self._context, self._store, job_id, wanted, keys=keys)
+        costs_s = await asyncio.to_thread(
+            lambda: stage_costs(self._store, Phase.PREPARE) | stage_costs(self._store, Phase.RENDER)
+        )
+        return await estimate.estimate_job(self._context, self._store, job_id, keys=keys, costs_s=costs_s)
 
 
 def _duration_s(job: Job) -> float:

@@ -16,6 +16,7 @@ from app.domain.secret_names import NO_KEYS, Keys
 from app.domain.segment import Segment
 from app.domain.speaker import Speaker
 from app.domain.stages import Stage
+from app.spending.paying import MemoryLedger
 from app.storage.job_row import JobRow, StageRow
 
 JOB_ID: Final = "cli"
@@ -57,6 +58,7 @@ class MemoryStore:
         self._stages: dict[str, StageRow] = {}
         self._lines: list[Segment] = []
         self._speakers: tuple[Speaker, ...] = ()
+        self._ledger = MemoryLedger(options.spending.ceiling)
 
     @property
     def job(self) -> Job:
@@ -139,6 +141,9 @@ class MemoryStore:
 
     def refer(self, job_id: str, keys: Collection[str]) -> None:
         """Does nothing: the run's folder keeps all blobs until it ends."""
+
+    def ledger(self, job_id: str) -> MemoryLedger:
+        return self._ledger
 
 
 class NoKeys:

@@ -34,6 +34,7 @@ Short = Annotated[str, msgspec.Meta(max_length=255)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Rate = Annotated[float, msgspec.Meta(ge=MIN_RATE, le=MAX_RATE)]
 Level = Annotated[float, msgspec.Meta(ge=QUIETEST_DB, le=LOUDEST_DB)]
+Ceiling = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Id = Annotated[str, msgspec.Meta(max_length=64)]
 Terms = Annotated[tuple[Term, ...], msgspec.Meta(max_length=MOST_TERMS)]
 _CHANGES = msgspec.Meta(max_length=MAX_CHANGES)
@@ -123,6 +124,13 @@ class OutputPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
     hardware_encoder: bool | UnsetType = UNSET
 
 
+class SpendingPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
+    """Changes to `SpendingOptions`."""
+
+    ceiling_usd: Ceiling | UnsetType | None = UNSET
+    ceiling_credits: Ceiling | UnsetType | None = UNSET
+
+
 PATCHES: Final[dict[str, type[_GroupPatch]]] = {
     "recognition": RecognitionPatch,
     "translation": TranslationPatch,
@@ -131,6 +139,7 @@ PATCHES: Final[dict[str, type[_GroupPatch]]] = {
     "timing": TimingPatch,
     "mix": MixPatch,
     "output": OutputPatch,
+    "spending": SpendingPatch,
 }
 # Every option by its name alone, as before there were groups. Taken for one more version.
 if TYPE_CHECKING:
@@ -152,6 +161,7 @@ class OptionsPatch(_Flat, frozen=True, forbid_unknown_fields=True):
     timing: TimingPatch | UnsetType = UNSET
     mix: MixPatch | UnsetType = UNSET
     output: OutputPatch | UnsetType = UNSET
+    spending: SpendingPatch | UnsetType = UNSET
 
 
 def asked(patch: OptionsPatch) -> dict[str, Any]:
@@ -303,16 +313,3 @@ class WholeJobPage(msgspec.Struct, frozen=True):
     jobs: tuple[Job, ...]
     next: str | None
     total: int
-
-
-class Estimate(msgspec.Struct, frozen=True):
-    """What rendering would cost now. Lines that are cached cost nothing. `credits` are in the engine's own unit, which
-    is called `unit` ("": all is free); `money_usd` is list price, None when not known."""
-
-    lines: int
-    cached_lines: int
-    characters: int
-    credits: float
-    money_usd: float | None
-    seconds: float
-    unit: str

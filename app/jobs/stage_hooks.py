@@ -17,6 +17,7 @@ import msgspec
 from app.domain.stages import Stage
 from app.dubbing.context import Report, fingerprint
 from app.jobs.stages import Done, StageWork, WorkStore
+from app.spending.paying import paid_by
 from app.storage.job_row import JobRow
 
 _TOO_MUCH: Final = 0.9  # found done: the rest is mostly start and end
@@ -119,9 +120,10 @@ class InnerHooks:
         await asyncio.to_thread(self._work.tidy, run.stage.name, run.job_id)
 
     async def worked(self, run: StageRun, go: Go) -> None:
-        """Do the work; what it gave is recorded by the hooks inside of this one."""
+        """Do the work, paid by the job; what it gave is recorded by the hooks inside of this one."""
         pace = Pace()
-        run.done = await self._work.work(run.stage.name, run.job_row, run.name, pace.heard_by(run.report))
+        with paid_by(self._store.ledger(run.job_id)):
+            run.done = await self._work.work(run.stage.name, run.job_row, run.name, pace.heard_by(run.report))
         if not run.done.idle:
             run.seconds += pace.elapsed_s()
             run.cost_s += pace.cost_s()

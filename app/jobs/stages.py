@@ -20,6 +20,7 @@ from app.domain.stage_outputs import Mixed, Separated, Sound
 from app.domain.stages import Stage
 from app.dubbing.context import Context, Report, local_copies
 from app.jobs.events import Hub
+from app.spending.paying import Ledger
 from app.storage.hashing import sha256_in_steps
 from app.storage.job_row import JobRow, StageRow
 
@@ -85,6 +86,8 @@ class WorkStore(Protocol):
     ) -> int: ...
 
     def refer(self, job_id: str, keys: Collection[str]) -> None: ...
+
+    def ledger(self, job_id: str) -> Ledger: ...
 
 
 class JobKeys(Protocol):

@@ -41,6 +41,7 @@ from app.jobs.translation_schemas import (
     TranslationUndone,
     Which,
 )
+from app.spending.paying import paid_by
 from app.storage.job_lines import Texts
 from app.translation.ports import Translator
 
@@ -112,7 +113,8 @@ class TranslationEdits(SpeakerEdits):
         wanted, following = _wanted(request, lines)
         times = await asyncio.to_thread(self._times, job, script, choice.target)
         cache = self._context.cache / job_id / "translations"
-        done = await translate(translator, wanted, choice, cache, silent, among=lines, again=True, times=times)
+        with paid_by(self._store.ledger(job_id)):
+            done = await translate(translator, wanted, choice, cache, silent, among=lines, again=True, times=times)
         before = {line.id: Texts.of(line) for line in wanted}
         # a line without a usable answer keeps the text that it has
         new = {line.id: Texts.of(line) for line in done if line.translation is not Translation.FAILED}
@@ -141,7 +143,8 @@ class TranslationEdits(SpeakerEdits):
         heard = placed or times[line.id].pace(line.text)
         sources = [source_of(each) for each in script.segments]
         around = tuple(sources[max(0, at - 3) : at]), tuple(sources[at + 1 : at + 4])
-        found = await shorter(translator, line, choice, times[line.id], heard, around)
+        with paid_by(self._store.ledger(job_id)):
+            found = await shorter(translator, line, choice, times[line.id], heard, around)
         return ShorterWordings(revision, round(heard, 3), found)
 
     def _translator(self, job: Job, keys: Keys) -> tuple[Translator, TranslationChoice]:
@@ -212,11 +215,12 @@ def _wanted(request: TranslateSegments, lines: Sequence[Segment]) -> tuple[list[
     if request.after is not UNSET and request.after not in places:
         raise DubError(SEGMENT_NOT_FOUND)
     rest = lines if request.after is UNSET else lines[places[request.after] + 1 :]
-    states = {Which.STALE: (Translation.STALE,), Which.FAILED: (Translation.FAILED, Translation.NONE)}
-    wanted = [
-        line
-        for line in translatable(rest)
-        if request.which is Which.ALL or (request.which is not UNSET and line.translation in states[request.which])
-    ]
+    wanted = which_lines(request.which, rest) if request.which is not UNSET else []
     some = wanted[:MOST_AGAIN]
     return some, some[-1].id if len(wanted) > MOST_AGAIN else None
+
+
+def which_lines(which: Which, lines: Sequence[Segment]) -> list[Segment]:
+    """The lines that are so."""
+    states = {Which.STALE: (Translation.STALE,), Which.FAILED: (Translation.FAILED, Translation.NONE)}
+    return [line for line in translatable(lines) if which is Which.ALL or line.translation in states[which]]

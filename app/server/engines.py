@@ -6,6 +6,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app.config.settings import Settings
@@ -19,6 +20,8 @@ from app.domain.secret_names import (
     Keys,
     engine_key,
 )
+from app.spending.prices import PUBLISHED, Prices, with_operators
+from app.spending.prices import read as read_prices
 from app.system.children import Limits
 from app.system.console import say
 
@@ -90,6 +93,7 @@ def engines_of(
     from app.storage.disk_floors import reserved
 
     reserve: Reserve | None = (lambda size_bytes, folder: reserved(disks, size_bytes, folder)) if disks else None
+    prices = with_operators(read_prices(Path(settings.prices)) if settings.prices else ())
     own_key = own_key or functools.cache(lambda engine: known_key(settings, engine))
     return build_registry(
         models=settings.models,
@@ -110,21 +114,26 @@ def engines_of(
             key=lambda: own_key(OPENAI),
             usd_per_million=settings.speech_usd_per_million,
             most_at_once=settings.speech_at_once,
+            prices=prices,
         ),
         transcription=OpenAITranscription(
             settings.transcription_url,
             model=settings.transcription_model,
             key=lambda: own_key(OPENAI_TRANSCRIPTION),
             usd_per_minute=settings.transcription_usd_per_minute,
+            prices=prices,
         ),
         scribe_model=settings.scribe_model,
         reserve=reserve,
-        translators=translators_of(settings, own_key),
+        translators=translators_of(settings, own_key, prices),
+        prices=prices,
         separators=(SpleeterEngine(ModelFiles(settings.models, reserve=reserve), settings.separation_model_url),),
     )
 
 
-def translators_of(settings: Settings, own_key: Callable[[str], str | None]) -> tuple[Translator, ...]:
+def translators_of(
+    settings: Settings, own_key: Callable[[str], str | None], prices: Prices = PUBLISHED
+) -> tuple[Translator, ...]:
     """The translators at the operator's addresses; loads nothing heavy."""
     from app.translation.chat import OllamaChat, OpenAIChat
     from app.translation.deepl import DeepL
@@ -132,10 +141,12 @@ def translators_of(settings: Settings, own_key: Callable[[str], str | None]) -> 
 
     context = settings.chat_context_tokens
     return (
-        OpenAIChat(settings.chat_url, settings.chat_model, key=lambda: own_key(CHAT), context_tokens=context),
-        OllamaChat(settings.ollama_url, settings.ollama_model, context_tokens=context),
-        LibreTranslate(settings.libretranslate_url, key=lambda: own_key(LIBRETRANSLATE)),
-        DeepL(settings.deepl_url, key=lambda: own_key(DEEPL)),
+        OpenAIChat(
+            settings.chat_url, settings.chat_model, key=lambda: own_key(CHAT), context_tokens=context, prices=prices
+        ),
+        OllamaChat(settings.ollama_url, settings.ollama_model, context_tokens=context, prices=prices),
+        LibreTranslate(settings.libretranslate_url, key=lambda: own_key(LIBRETRANSLATE), prices=prices),
+        DeepL(settings.deepl_url, key=lambda: own_key(DEEPL), prices=prices),
     )
 
 

@@ -277,4 +277,6 @@ def defaults(settings: Settings) -> DubOptions:
         model=settings.model,
         voice=settings.voice,
         review=settings.review,
+        ceiling_usd=settings.ceiling_usd or None,
+        ceiling_credits=settings.ceiling_credits or None,
     )

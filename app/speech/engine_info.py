@@ -17,6 +17,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
     """A model of an engine. `size_bytes` is the download's (0: nothing to download); `ready`: it is downloaded.
 
     `max_characters` is per spoken line (0: not a voice model); `languages` are ISO 639-1, empty when not told.
+    `usd_per_character` is its own price, None where it is that of the engine's units.
     """
 
     id: str
@@ -26,6 +27,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
     max_characters: int
     languages: tuple[str, ...]
     credits_per_character: float
+    usd_per_character: float | None = None
 
 
 class SpeedLimits(msgspec.Struct, frozen=True):

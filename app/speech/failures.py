@@ -26,7 +26,9 @@ _TRIES: Final = {Retry.NEVER: 1, Retry.PLACE: MOST_TRIES, Retry.BUSY: MOST_TRIES
 
 
 class CallFailure(Exception):
-    """One failed call. `after_s` is the service's Retry-After."""
+    """One failed call. `after_s` is the service's Retry-After; `unbilled`: it refused the call, or was not reached."""
+
+    unbilled = False
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ import msgspec
 
 from app.domain.dub_options import SpeakerCount, Task
 from app.domain.segment import Segment
+from app.domain.spending import Charge
 from app.domain.voice_tuning import UNTUNED, VoiceTuning
 from app.speech.engine_info import Availability as Availability
 from app.speech.engine_info import CostUnit as CostUnit
@@ -82,15 +83,23 @@ class Recognised(msgspec.Struct, frozen=True):
 
 
 class Recognizer(Protocol):
-    """Speech to segments. `key_name` is the engine whose API key it works with, "" for none."""
+    """Speech to segments. `key_name` is the engine whose API key it works with, "" for none; `cost_unit` is what its
+    price is counted in, None where it costs nothing."""
 
     name: str
     key_name: str
+
+    @property
+    def cost_unit(self) -> CostUnit | None: ...
 
     async def info(self, key: str | None = None) -> EngineInfo: ...
 
     def check_model(self, model: str) -> None:
         """Raise model_unknown when the model does not exist. Blocks."""
+        ...
+
+    def charge(self, model: str, length_s: float) -> Charge | None:
+        """What recognising so much costs; None where it costs nothing."""
         ...
 
     async def transcribe(

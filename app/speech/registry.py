@@ -33,6 +33,7 @@ from app.speech.ports import (
 from app.speech.speakers.diarizer import Ge2e
 from app.speech.whisper.models import ModelStore
 from app.speech.whisper.recognizer import FasterWhisper, OpenAIWhisper
+from app.spending.prices import PUBLISHED, Prices
 from app.translation.ports import Translator
 
 T = TypeVar("T")
@@ -60,12 +61,14 @@ class Registry:
         translators: tuple[Translator, ...] = (),
         separators: tuple[SeparationEngine, ...] = (),
         diarizer: Diarizer | None = None,
+        prices: Prices = PUBLISHED,
     ) -> None:
         self.recognizers: dict[str, Recognizer] = {one.name: one for one in recognizers}
         self.voices: dict[str, Voice] = {one.name: one for one in voices}
         self.translators: dict[str, Translator] = {one.name: one for one in translators}
         self.separators: dict[str, SeparationEngine] = {one.name: one for one in separators}
         self.diarizer = diarizer  # tells speakers apart
+        self.prices = prices
 
     def recognizer(self, name: str) -> Recognizer:
         """Raises engine_unknown."""
@@ -177,6 +180,7 @@ def build_registry(
     reserve: Reserve | None = None,
     translators: tuple[Translator, ...] = (),
     separators: tuple[SeparationEngine, ...] = (),
+    prices: Prices = PUBLISHED,
 ) -> Registry:
     """The engines with the operator's values; loads nothing heavy. `model_paths`: any file may be named as a model.
     `own_key` gives the server's own key for an engine, by its name; `reserve` is asked for the room of what is
@@ -186,7 +190,7 @@ def build_registry(
     recognizers = (
         FasterWhisper(checkpoints, threads=threads, device=device),
         OpenAIWhisper(checkpoints, threads=threads, device=device),
-        Scribe(lambda: own_key(ElevenLabsVoice.name), base_url=elevenlabs_url, model=scribe_model),
+        Scribe(lambda: own_key(ElevenLabsVoice.name), base_url=elevenlabs_url, model=scribe_model, prices=prices),
         transcription or OpenAITranscription(""),
     )
     espeak = EspeakVoice(at_once=threads)
@@ -196,8 +200,9 @@ def build_registry(
         base_url=elevenlabs_url,
         model=elevenlabs_model,
         most_at_once=elevenlabs_at_once,
+        prices=prices,
     )
     diarizer = Ge2e(ModelFiles(models, reserve=reserve), url=voice_model_url, threads=threads)
     local = LocalVoice(neural, espeak, downloads=voice_downloads)
     openai = openai or OpenAIVoice("")
-    return Registry(recognizers, (local, neural, espeak, elevenlabs, openai), translators, separators, diarizer)
+    return Registry(recognizers, (local, neural, espeak, elevenlabs, openai), translators, separators, diarizer, prices)

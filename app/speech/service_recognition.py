@@ -24,6 +24,7 @@ from app.domain.segment import Segment, Word
 from app.observability import metrics
 from app.speech.ports import Answer, Recognised, RecognitionProgress, RecognitionRequest
 from app.speech.recording_pieces import Piece, cut, digest
+from app.spending.paying import stored_as
 
 _TELL_S: Final = 1.0
 _WHISPER_NAMES: Final = ("tiny", "base", "small", "medium", "large", "turbo")
@@ -73,11 +74,11 @@ async def recognise(
         if piece.end_s <= request.resume_at_s:
             continue
         began_s = time.monotonic()
-        answer = None
-        if request.answers is not None:
-            sound = await asyncio.to_thread(digest, request.speech, piece)
-            answer = request.answers(hashlib.sha256(msgspec.json.encode([engine, *asked, sound])).hexdigest())
-        async with _telling(max(piece.start_s, request.resume_at_s), f"part {number + 1} of {len(pieces)}", on_event):
+        sound = await asyncio.to_thread(digest, request.speech, piece)
+        name = hashlib.sha256(msgspec.json.encode([engine, *asked, sound])).hexdigest()
+        answer = request.answers(name) if request.answers is not None else None
+        what = f"part {number + 1} of {len(pieces)}"
+        async with _telling(max(piece.start_s, request.resume_at_s), what, on_event), stored_as(name):
             found = await hear(piece, answer)
         metrics.RECOGNITION_MEDIA_SECONDS.add(engine, "service", amount=piece.end_s - piece.start_s)
         metrics.RECOGNITION_SECONDS.add(engine, "service", amount=time.monotonic() - began_s)

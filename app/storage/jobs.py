@@ -24,6 +24,7 @@ from app.storage.database import reading, urgent, urgently
 from app.storage.job_lines import JobLines
 from app.storage.job_row import PARTIAL as PARTIAL
 from app.storage.job_row import JobRow, StageRow
+from app.storage.ledger import JobLedger
 from app.storage.unchanged import Unchanged
 
 
@@ -226,6 +227,10 @@ class JobStore(JobLines):
         everybody at once. Raises job_not_found."""
         hidden.hide(self._engine, job_id)
         return hidden.bury_or_leave(self._engine, blobs, job_id)
+
+    def ledger(self, job_id: str) -> JobLedger:
+        """What the job spends at paid services."""
+        return JobLedger(self._engine, job_id)
 
     # ---------------------------------------------------------------- stages, artifacts, blobs
 

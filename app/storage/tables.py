@@ -122,6 +122,21 @@ glossaries = Table(  # that the operator keeps, to be chosen for jobs
     Column("updated_at", Float, nullable=False),
 )
 
+spending = Table(  # requests to paid services: reserved before they travel, booked when their answer is here
+    "spending",
+    metadata,
+    Column("job_id", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", String(32), primary_key=True),
+    Column("engine", String(40), nullable=False),
+    Column("model", Text, nullable=False),
+    Column("unit", String(40), nullable=False),
+    Column("amount", Float, nullable=False),
+    Column("usd", Float),  # None: the price is not known
+    Column("answer", Text, nullable=False),  # the name under which the answer is stored, "": nowhere
+    Column("booked", Boolean, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
 stages = Table(  # finished stages: the output and the hash of the inputs that made it
     "stages",
     metadata,

@@ -9,6 +9,8 @@ import msgspec
 from app.domain.dub_options import Formality
 from app.domain.errors import DubError
 from app.domain.problems.translation import TRANSLATION_FAILED, TRANSLATOR_UNAVAILABLE
+from app.domain.spending import Charge
+from app.spending.prices import INPUT, OUTPUT, PUBLISHED, Prices, is_local
 from app.translation.ports import TranslationRequest, TranslatorState, Wordings
 from app.translation.service import Refusal, Service
 
@@ -41,6 +43,9 @@ _SCHEMA: Final = {
     "additionalProperties": False,
 }
 _INSTRUCTIONS_TOKENS: Final = 600
+_READ_OF_A_BYTE: Final = 0.4  # tokens; four bytes of English are one, two of other letters
+_WRITTEN_OF_A_BYTE: Final = 1.0  # of the lines: two wordings, each as long as the line
+_WRITTEN_OF_A_LINE: Final = 16  # the JSON around them
 _TOKENS_OF_A_BYTE: Final = 1.8  # half a token for each byte, of the line and of its two wordings
 
 
@@ -53,11 +58,37 @@ class _Chat:
     most_lines = 25
     title = ""
 
-    def __init__(self, url: str, model: str, context_tokens: int, pause_s: float) -> None:
-        self._url, self.model = url.rstrip("/"), model
+    name = ""
+
+    def __init__(self, url: str, model: str, context_tokens: int, pause_s: float, prices: Prices) -> None:
+        self._url, self.model, self._prices = url.rstrip("/"), model, prices
         self._context_tokens = context_tokens
         self._service = Service(self.title, deadline_s=_DEADLINE_S, pause_s=pause_s)
         self.most_bytes = max(200, round((context_tokens * 0.9 - _INSTRUCTIONS_TOKENS) / _TOKENS_OF_A_BYTE))
+
+    def charge(self, request: TranslationRequest) -> Charge | None:
+        """A guess by the bytes, that is rather too high: the model's own count is known when it has answered. A server
+        of one's own network costs nothing, unless the price table says so."""
+        told = sum(len(message["content"].encode()) for message in messages(request))
+        lines = sum(len(line.text.encode()) for line in request.lines)
+        written = lines * _WRITTEN_OF_A_BYTE + len(request.lines) * _WRITTEN_OF_A_LINE
+        return self._charge(round(told * _READ_OF_A_BYTE), round(written))
+
+    def _charge(self, reads: int, writes: int) -> Charge | None:
+        a_read, a_written = (
+            self._prices.usd(self.name, unit, model=self.model, url=self._url) for unit in (INPUT, OUTPUT)
+        )
+        if is_local(self._url) and not (a_read or a_written):
+            return None
+        usd = None if a_read is None or a_written is None else reads * a_read + writes * a_written
+        return Charge(self.name, self.model, "token", reads + writes, usd)
+
+    def _cost(self, answer: Any) -> Charge | None:
+        """What the answer says that it used; None where it does not."""
+        told = answer.get("usage") if isinstance(answer, dict) else None
+        used = [told.get(name) for name in ("prompt_tokens", "completion_tokens")] if isinstance(told, dict) else []
+        reads, writes = (each if isinstance(each, int) and each >= 0 else None for each in used or (None, None))
+        return None if reads is None or writes is None else self._charge(reads, writes)
 
     def _state(self, variables: str) -> TranslatorState:
         if self._url and self.model:
@@ -81,9 +112,16 @@ class OpenAIChat(_Chat):
     takes_key = True
 
     def __init__(
-        self, url: str, model: str, *, key: Any = lambda: None, context_tokens: int = 8192, pause_s: float = 1.0
+        self,
+        url: str,
+        model: str,
+        *,
+        key: Any = lambda: None,
+        context_tokens: int = 8192,
+        pause_s: float = 1.0,
+        prices: Prices = PUBLISHED,
     ) -> None:
-        super().__init__(url, model, context_tokens, pause_s)
+        super().__init__(url, model, context_tokens, pause_s, prices)
         self._key = key
         self._schema = True  # until the server refuses it
 
@@ -97,7 +135,14 @@ class OpenAIChat(_Chat):
         while True:
             schema = self._schema
             try:
-                answer = await self._service.post(f"{self._url}/chat/completions", self._body(request), headers, key)
+                answer = await self._service.post(
+                    f"{self._url}/chat/completions",
+                    self._body(request),
+                    headers,
+                    key,
+                    charge=self.charge(request),
+                    cost=self._cost,
+                )
             except Refusal as refusal:
                 if refusal.status in (400, 422) and schema:  # not every server knows json_schema
                     self._schema = False
@@ -118,8 +163,16 @@ class OllamaChat(_Chat):
     name = "ollama"
     title = "Ollama"
 
-    def __init__(self, url: str, model: str, *, context_tokens: int = 8192, pause_s: float = 1.0) -> None:
-        super().__init__(url, model, context_tokens, pause_s)
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        *,
+        context_tokens: int = 8192,
+        pause_s: float = 1.0,
+        prices: Prices = PUBLISHED,
+    ) -> None:
+        super().__init__(url, model, context_tokens, pause_s, prices)
 
     def state(self, key: str | None = None) -> TranslatorState:
         return self._state("AUTODUBBER_OLLAMA_URL and AUTODUBBER_OLLAMA_MODEL")
@@ -134,7 +187,7 @@ class OllamaChat(_Chat):
             "options": {"num_ctx": self._context_tokens, "temperature": 0},
         }
         try:
-            answer = await self._service.post(f"{self._url}/api/chat", body, {}, None)
+            answer = await self._service.post(f"{self._url}/api/chat", body, {}, None, charge=self.charge(request))
         except Refusal as refusal:
             raise refusal.error from None
         return wordings(_part(answer, "message", "content"))

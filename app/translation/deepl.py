@@ -11,6 +11,8 @@ from app.domain.dub_options import Formality
 from app.domain.errors import DubError
 from app.domain.glossary import Term, replaced
 from app.domain.problems.translation import TRANSLATION_FAILED, TRANSLATOR_KEY_MISSING
+from app.domain.spending import Charge
+from app.spending.prices import PUBLISHED, Prices
 from app.translation.ports import TranslationRequest, TranslatorState, Wordings
 from app.translation.service import Refusal, Service
 
@@ -34,14 +36,30 @@ class DeepL:
     most_bytes = 60_000  # JSON may double them
     model = ""
 
-    def __init__(self, url: str = "", *, key: Callable[[], str | None] = lambda: None, pause_s: float = 1.0) -> None:
-        self._url, self._key = url.rstrip("/"), key
+    def __init__(
+        self,
+        url: str = "",
+        *,
+        key: Callable[[], str | None] = lambda: None,
+        pause_s: float = 1.0,
+        prices: Prices = PUBLISHED,
+    ) -> None:
+        self._url, self._key, self._prices = url.rstrip("/"), key, prices
         self._service = Service(self.title, deadline_s=_DEADLINE_S, pause_s=pause_s)
 
     def state(self, key: str | None = None) -> TranslatorState:
         if key or self._key():
             return TranslatorState(True)
         return TranslatorState(False, "There is no key.", _REMEDY)
+
+    def charge(self, request: TranslationRequest) -> Charge | None:
+        """By the characters of the lines; neither context nor tags are billed."""
+        characters = sum(len(line.text) for line in request.lines)
+        usd = self._prices.usd(self.name, "character", url=self._host(request.key or self._key() or ""))
+        return Charge(self.name, self.model, "character", characters, None if usd is None else usd * characters)
+
+    def _host(self, key: str) -> str:
+        return self._url or (_FREE if key.endswith(":fx") else _PAID)
 
     async def translate(self, request: TranslationRequest) -> Wordings:
         key = request.key or self._key()
@@ -61,10 +79,10 @@ class DeepL:
             body["formality"] = f"prefer_{_FORMALITY[request.wishes.formality]}"
         if request.source:
             body["source_lang"] = request.source.partition("-")[0].upper()
-        host = self._url or (_FREE if key.endswith(":fx") else _PAID)
+        host = self._host(key)
         headers = {"Authorization": f"DeepL-Auth-Key {key}"}
         try:
-            answer = await self._service.post(f"{host}/v2/translate", body, headers, key)
+            answer = await self._service.post(f"{host}/v2/translate", body, headers, key, charge=self.charge(request))
         except Refusal as refusal:
             raise refusal.error from None
         found = answer.get("translations") if isinstance(answer, dict) else None

@@ -8,6 +8,8 @@ from typing import Any, Final
 from app.domain.errors import DubError
 from app.domain.glossary import replaced
 from app.domain.problems.translation import TRANSLATION_FAILED, TRANSLATOR_UNAVAILABLE
+from app.domain.spending import Charge
+from app.spending.prices import PUBLISHED, Prices, is_local
 from app.translation.ports import TranslationRequest, TranslatorState, Wordings
 from app.translation.service import Refusal, Service
 
@@ -26,14 +28,29 @@ class LibreTranslate:
     most_bytes = 20_000
     model = ""
 
-    def __init__(self, url: str, *, key: Callable[[], str | None] = lambda: None, pause_s: float = 1.0) -> None:
-        self._url, self._key = url.rstrip("/"), key
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: Callable[[], str | None] = lambda: None,
+        pause_s: float = 1.0,
+        prices: Prices = PUBLISHED,
+    ) -> None:
+        self._url, self._key, self._prices = url.rstrip("/"), key, prices
         self._service = Service(self.title, deadline_s=_DEADLINE_S, pause_s=pause_s)
 
     def state(self, key: str | None = None) -> TranslatorState:
         if self._url:
             return TranslatorState(True)
         return TranslatorState(False, "Its address is not set.", "Set AUTODUBBER_LIBRETRANSLATE_URL.")
+
+    def charge(self, request: TranslationRequest) -> Charge | None:
+        """A server of one's own network costs nothing, unless the price table says so."""
+        usd = self._prices.usd(self.name, "character", url=self._url)
+        if is_local(self._url) and not usd:
+            return None
+        characters = sum(len(line.text) for line in request.lines)
+        return Charge(self.name, self.model, "character", characters, None if usd is None else usd * characters)
 
     async def translate(self, request: TranslationRequest) -> Wordings:
         if not (state := self.state()).available:
@@ -49,7 +66,7 @@ class LibreTranslate:
         if key:
             body["api_key"] = key
         try:
-            answer = await self._service.post(f"{self._url}/translate", body, {}, key)
+            answer = await self._service.post(f"{self._url}/translate", body, {}, key, charge=self.charge(request))
         except Refusal as refusal:
             raise refusal.error from None
         texts = answer.get("translatedText") if isinstance(answer, dict) else None

@@ -11,6 +11,7 @@ import msgspec
 
 from app.domain.dub_options import Formality
 from app.domain.glossary import Term, occurring
+from app.domain.spending import Charge
 
 
 class LineToTranslate(msgspec.Struct, frozen=True):
@@ -81,6 +82,10 @@ class Translator(Protocol):
     model: str
 
     def state(self, key: str | None = None) -> TranslatorState: ...
+
+    def charge(self, request: TranslationRequest) -> Charge | None:
+        """What asking once costs, as far as it can be foreseen; None where it costs nothing."""
+        ...
 
     async def translate(self, request: TranslationRequest) -> Wordings:
         """Ask once, with retries while the service is busy. Raises translator_unavailable, key_missing, key_invalid,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -17,6 +17,8 @@ from app.domain.problems.translation import (
     TRANSLATOR_KEY_INVALID,
     TRANSLATOR_QUOTA,
 )
+from app.domain.spending import Charge
+from app.spending.paying import paying
 
 if TYPE_CHECKING:
     import httpx
@@ -42,11 +44,12 @@ class Refusal(Exception):
 
 
 class _Busy(Exception):
-    """The service may answer another try. `after_s` is its Retry-After."""
+    """The service may answer another try. `after_s` is its Retry-After; `unbilled`: it refused this one, or was not
+    reached."""
 
-    def __init__(self, problem: Problem, detail: str, after_s: float = 0.0) -> None:
+    def __init__(self, problem: Problem, detail: str, after_s: float = 0.0, *, unbilled: bool = False) -> None:
         super().__init__(problem.code)
-        self.problem, self.detail, self.after_s = problem, detail, after_s
+        self.problem, self.detail, self.after_s, self.unbilled = problem, detail, after_s, unbilled
 
 
 class Service:
@@ -56,13 +59,32 @@ class Service:
     def __init__(self, title: str, *, deadline_s: float, pause_s: float = 1.0) -> None:
         self._title, self._deadline_s, self._pause_s = title, deadline_s, pause_s
 
-    async def post(self, url: str, body: Any, headers: Mapping[str, str], key: str | None) -> Any:
+    async def post(
+        self,
+        url: str,
+        body: Any,
+        headers: Mapping[str, str],
+        key: str | None,
+        *,
+        charge: Charge | None = None,
+        cost: Callable[[Any], Charge | None] = lambda _: None,
+    ) -> Any:
         """The decoded JSON answer. Raises `Refusal` for an HTTP status that another try would not change, else
-        translation_busy or translation_failed. Cancelling closes the connection."""
+        translation_busy or translation_failed, and what `paying` raises. Cancelling closes the connection. `charge` is
+        what a try costs at most, `cost` what an answer says that it cost."""
         client = await asyncio.to_thread(_connections)
         async with client:
             for tries in range(1, MOST_TRIES + 1):
-                found = await self._attempt(client, url, body, headers, key)
+                async with paying(charge) as bill:
+                    try:
+                        found = await self._attempt(client, url, body, headers, key)
+                    except Refusal:
+                        bill.refused()
+                        raise
+                    if not isinstance(found, _Busy):
+                        bill.answered(cost(found))
+                    elif found.unbilled:
+                        bill.refused()
                 if not isinstance(found, _Busy):
                     return found
                 if tries == MOST_TRIES:
@@ -90,14 +112,15 @@ class Service:
         except (TimeoutError, httpx.TimeoutException):
             return _Busy(TRANSLATION_BUSY, "It did not answer in time.")
         except (httpx.ConnectError, httpx.UnsupportedProtocol):
-            return _Busy(TRANSLATION_BUSY, "It cannot be reached.")
+            return _Busy(TRANSLATION_BUSY, "It cannot be reached.", unbilled=True)
         except (httpx.TransportError, httpx.StreamError, httpx.DecodingError):
             return _Busy(TRANSLATION_FAILED, "The connection was cut.")
         return self._read(answer.status_code, answer.headers, raw, key)
 
     def _read(self, status: int, headers: Mapping[str, str], raw: bytes, key: str | None) -> Any:
         if status in _BUSY:
-            return _Busy(TRANSLATION_BUSY, f"It answered {status}.", _seconds(headers.get("retry-after", "")))
+            after_s = _seconds(headers.get("retry-after", ""))
+            return _Busy(TRANSLATION_BUSY, f"It answered {status}.", after_s, unbilled=True)
         if 300 <= status < 400:
             raise Refusal(status, DubError(TRANSLATION_REFUSED, f"{self._title} redirects; correct its address."))
         if status >= 400:

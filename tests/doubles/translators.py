@@ -53,6 +53,7 @@ class Double:
         self.calls: list[dict[str, Any]] = []
         self.violations: list[str] = []
         self.faults: list[dict[str, Any]] = []
+        self.usage: dict[str, int] | None = None  # tokens of every chat; None: a fourth of the bytes
 
     async def __aenter__(self) -> Double:
         await self._server.__aenter__()
@@ -134,9 +135,11 @@ class Double:
         content = await self._chat(request, reply, body)
         if content is not None:
             choice = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
-            await reply.whole(
-                200, {"id": "c1", "object": "chat.completion", "model": body["model"], "choices": [choice]}
-            )
+            reads = sum(len(message["content"].encode()) for message in body["messages"]) // 4
+            writes = self.calls[-1]["written"] = len(content.encode()) // 4
+            usage = {"prompt_tokens": reads, "completion_tokens": writes}
+            answer = {"id": "c1", "object": "chat.completion", "model": body["model"], "choices": [choice]}
+            await reply.whole(200, answer | {"usage": self.usage or usage})
 
     async def _ollama(self, request: Request, reply: Reply) -> None:
         body = request.json()

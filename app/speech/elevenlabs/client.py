@@ -15,10 +15,12 @@ import msgspec
 
 from app.domain.errors import DubError
 from app.domain.problems.voices import SPEECH_BUSY, SPEECH_FAILED
+from app.domain.spending import Charge
 from app.observability import metrics
 from app.speech.connections import Connections
 from app.speech.elevenlabs.errors import trouble
 from app.speech.failures import CallFailure, Retry
+from app.spending.paying import paying
 
 if TYPE_CHECKING:
     from elevenlabs.client import AsyncElevenLabs
@@ -60,18 +62,26 @@ class Service:
         extra_s: float = 0.0,
         hasty: bool = False,
         once: bool = False,
+        charge: Charge | None = None,
+        cost: Callable[[T], Charge | None] = lambda _: None,
     ) -> T:
-        """Call the service with retries; there is no other retry layer. Raises the catalogue error of the last failure.
+        """Call the service with retries; there is no other retry layer. Raises the catalogue error of the last failure,
+        and what `paying` raises.
 
         `extra_s` extends the deadline of a try. `hasty`: one short try, while a person waits for a page; `once`: one
-        try.
+        try. `charge` is what a try costs at most, `cost` what it cost in the end, where that is told.
         """
         client = await self._client(key)
         tries = 0
         while True:
-            found = await _attempt(
-                client, do, min(_HASTY_S, self._deadline_s) if hasty else self._deadline_s + extra_s, key
-            )
+            async with paying(charge) as bill:
+                found = await _attempt(
+                    client, do, min(_HASTY_S, self._deadline_s) if hasty else self._deadline_s + extra_s, key
+                )
+                if not isinstance(found, CallFailure):
+                    bill.answered(cost(found))
+                elif found.unbilled:
+                    bill.refused()
             if not isinstance(found, CallFailure):
                 return found
             tries += 1
@@ -109,6 +119,7 @@ class Service:
         deadline_s: float,
         most_bytes: int,
         once: bool = False,
+        charge: Charge | None = None,
     ) -> T:
         """POST a form with files, which the SDK would send with empty fields; the same retries. `content` is made anew
         for each try; `check` gets the answer as soon as its last byte has come."""
@@ -128,7 +139,7 @@ class Service:
                 raise trouble(answer.status_code, _decoded(bytes(body)), answer.headers, key)
             return await check(Response(answer.headers.get("content-type", ""), bytes(body)))
 
-        return await self.call(key, attempt, extra_s=deadline_s, once=once)
+        return await self.call(key, attempt, extra_s=deadline_s, once=once, charge=charge)
 
     async def _client(self, key: str) -> AsyncElevenLabs:
         module = await sdk_module("elevenlabs.client")
@@ -169,7 +180,9 @@ async def _attempt(
     except (TimeoutError, httpx.TimeoutException):
         return CallFailure(SPEECH_BUSY, "It did not answer in time.", Retry.BUSY)
     except (httpx.ConnectError, httpx.UnsupportedProtocol):
-        return CallFailure(SPEECH_BUSY, "It cannot be reached.", Retry.BUSY)
+        failure = CallFailure(SPEECH_BUSY, "It cannot be reached.", Retry.BUSY)
+        failure.unbilled = True
+        return failure
     except (httpx.TransportError, httpx.StreamError, httpx.DecodingError):
         return CallFailure(SPEECH_FAILED, "The connection was cut.", Retry.BUSY)
 

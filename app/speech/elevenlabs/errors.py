@@ -54,6 +54,12 @@ class _Detail(msgspec.Struct, frozen=True):
 
 def trouble(status: int | None, body: Any, headers: Mapping[str, str] | None, key: str) -> CallFailure:
     """Classify an error answer. `key` is only used to keep it out of what is shown."""
+    failure = _failure(status, body, headers, key)
+    failure.unbilled = status is not None and status >= 400
+    return failure
+
+
+def _failure(status: int | None, body: Any, headers: Mapping[str, str] | None, key: str) -> CallFailure:
     found = _detail(body)
     message = shown(found.message, key)
     after_s = retry_after_s((headers or {}).get("retry-after", ""))

@@ -19,12 +19,14 @@ from app.domain.problems.recognition import RECOGNITION_KEY_INVALID, RECOGNITION
 from app.domain.problems.voices import ENGINE_UNAVAILABLE
 from app.domain.secret_names import ELEVENLABS
 from app.domain.segment import Word
+from app.domain.spending import Charge
 from app.speech.elevenlabs.client import Response, Service
 from app.speech.failures import CallFailure, Retry
 from app.speech.ports import Answer, Availability, CostUnit, EngineInfo, ModelInfo, RecognitionRequest
 from app.speech.recording_pieces import Piece, PieceFile, piece_file
 from app.speech.service_problems import of_recognition
 from app.speech.service_recognition import HeardLine, HeardPiece, OnEvent, model_of, recognise
+from app.spending.prices import PUBLISHED, Prices
 
 LONGEST_S: Final = 3 * 3600.0
 _SLACK_S: Final = 2.0
@@ -57,7 +59,7 @@ class Scribe:
 
     name = "scribe"
     key_name = ELEVENLABS
-    cost_unit: CostUnit | None = CostUnit("minute", None)  # by the plan
+    cost_unit: CostUnit | None
 
     def __init__(
         self,
@@ -68,7 +70,10 @@ class Scribe:
         longest_s: float = LONGEST_S,
         pause_s: float = 1.0,
         deadline_s: float = 300.0,
+        prices: Prices = PUBLISHED,
     ) -> None:
+        self.cost_unit = CostUnit("minute", prices.usd(self.name, "minute", model=model))
+        self._prices = prices
         self._own_key, self._model, self._longest_s, self._deadline_s = key, model, longest_s, deadline_s
         self._service = Service(base_url, pause_s=pause_s, deadline_s=deadline_s)
 
@@ -145,12 +150,18 @@ class Scribe:
                 check,
                 deadline_s=self._deadline_s + length_s,
                 most_bytes=_MOST_ANSWER_BYTES,
+                charge=self.charge(fields["model_id"], length_s),
             )
         except DubError as error:
             raise DubError(of_recognition(error.problem), error.detail, retryable=error.retryable) from None
         finally:
             for file in files:
                 file.close()
+
+    def charge(self, model: str, length_s: float) -> Charge | None:
+        model = model_of(model, self._model)
+        usd, minutes = self._prices.usd(self.name, "minute", model=model), length_s / 60
+        return Charge(self.name, model, "minute", minutes, None if usd is None else usd * minutes)
 
     def _key(self, given: str | None) -> str:
         key = (given or self._own_key() or "").strip()

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import importlib.util
 import json
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,7 @@ from app.domain.problems.voices import (
     VOICE_UNKNOWN,
 )
 from app.domain.secret_names import ELEVENLABS
+from app.domain.spending import CREDIT, Charge
 from app.domain.voice_tuning import UNTUNED
 from app.speech.concurrency import Gate
 from app.speech.connections import digest
@@ -49,6 +51,7 @@ from app.speech.ports import (
     VoiceQuery,
 )
 from app.speech.spoken_text import clean
+from app.spending.prices import PUBLISHED, Prices
 
 if TYPE_CHECKING:
     from elevenlabs.client import AsyncElevenLabs
@@ -65,7 +68,7 @@ class ElevenLabsVoice:
     needs_key = True
     takes_aliases = True
     speeds = SPEEDS
-    cost_unit: CostUnit | None = CostUnit("credit", 0.08 / 1000)  # list price, October 2026
+    cost_unit: CostUnit | None
 
     def __init__(
         self,
@@ -76,7 +79,9 @@ class ElevenLabsVoice:
         most_at_once: int = 0,
         pause_s: float = 1.0,
         deadline_s: float = 60.0,
+        prices: Prices = PUBLISHED,
     ) -> None:
+        self.cost_unit = CostUnit(CREDIT, prices.usd(self.name, CREDIT, model=model))
         self._own_key = key
         self._model = model
         self._most_at_once = most_at_once
@@ -245,8 +250,18 @@ class ElevenLabsVoice:
                 self._learn_width(gate, response.headers)
             return spoken(received)
 
+        def charge(credits: float) -> Charge:
+            usd = self.cost_unit.usd if self.cost_unit else None
+            return Charge(self.name, model.id, CREDIT, credits, None if usd is None else credits * usd)
+
         async with gate.hold():
-            return await self._service.call(key, once, extra_s=len(said) / 20)
+            return await self._service.call(
+                key,
+                once,
+                extra_s=len(said) / 20,
+                charge=charge(math.ceil(cost_credits({}, max(text, said, key=len), model))),
+                cost=lambda spoken: charge(spoken.cost_credits),
+            )
 
     async def close(self) -> None:
         await self._service.close()

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from app.domain.errors import DubError
 from app.domain.secret_names import OPENAI_TRANSCRIPTION
+from app.domain.spending import Charge
 from app.speech.failures import CallFailure
 from app.speech.openai.service import Answered, Kind, Listed, Service
 from app.speech.openai.transcription import read
@@ -15,6 +16,7 @@ from app.speech.ports import Answer, Availability, CostUnit, EngineInfo, ModelIn
 from app.speech.recording_pieces import Piece, wav_of
 from app.speech.service_problems import RECOGNISING
 from app.speech.service_recognition import HeardPiece, OnEvent, model_of, recognise
+from app.spending.prices import PUBLISHED, Price, Prices
 
 LONGEST_S: Final = 600.0  # 19.2 MB of WAV; OpenAI takes 25 MB
 _MOST_ANSWER_BYTES: Final = 32 << 20
@@ -37,11 +39,13 @@ class OpenAITranscription:
         longest_s: float = LONGEST_S,
         pause_s: float = 1.0,
         deadline_s: float = 300.0,
+        prices: Prices = PUBLISHED,
     ) -> None:
         self._service = Service(self.name, url, RECOGNISING, key, pause_s=pause_s)
         self._model, self._longest_s, self._deadline_s = model, longest_s, deadline_s
-        usd = usd_per_minute if usd_per_minute > 0 else None
-        self.cost_unit = CostUnit("minute", usd) if self._service.paid or usd else None
+        self._prices = Prices((*_told(usd_per_minute), *prices.rows))
+        usd = self._prices.usd(self.name, "minute", model=model, url=url)
+        self.cost_unit: CostUnit | None = CostUnit("minute", usd) if self._service.paid or usd else None
 
     async def info(self, key: str | None = None) -> EngineInfo:
         availability = Availability(True, "", "")
@@ -113,11 +117,23 @@ class OpenAITranscription:
             most_bytes=_MOST_ANSWER_BYTES,
             check=check,
             content=content,
+            charge=self.charge(fields["model"], length_s),
         )
         return heard
 
+    def charge(self, model: str, length_s: float) -> Charge | None:
+        if self.cost_unit is None:
+            return None
+        model = model_of(model, self._model)
+        usd, minutes = self._prices.usd(self.name, "minute", model=model, url=self._service.url), length_s / 60
+        return Charge(self.name, model, "minute", minutes, None if usd is None else usd * minutes)
+
     async def close(self) -> None:
         await self._service.close()
+
+
+def _told(usd_per_minute: float) -> tuple[Price, ...]:
+    return (Price(engine=OPENAI_TRANSCRIPTION, unit="minute", usd=usd_per_minute),) if usd_per_minute > 0 else ()
 
 
 def _hearing(server: Listed, default: str) -> tuple[str, ...]:

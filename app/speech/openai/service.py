@@ -7,7 +7,6 @@ unless it is told not to, LocalAI takes a language.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -16,10 +15,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from app.domain.errors import DubError
+from app.domain.spending import Charge
 from app.observability import metrics
 from app.speech.connections import Connections
 from app.speech.failures import CallFailure, Retry, retry_after_s, shown
 from app.speech.service_problems import ServiceProblems
+from app.spending.paying import paying
+from app.spending.prices import is_local
 
 if TYPE_CHECKING:
     import httpx
@@ -30,7 +32,6 @@ _TROUBLE_S: Final = 30.0
 _MOST_LIST_BYTES: Final = 8 << 20
 _BUSY: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _SPENT: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
-_LOCAL_NAMES: Final = (".local", ".lan", ".internal", ".home.arpa", ".localhost")
 
 
 class Kind(StrEnum):
@@ -137,11 +138,13 @@ class Service:
         most_bytes: int,
         check: Callable[[Answered], Any],
         content: Callable[[], Mapping[str, Any]],
+        charge: Charge | None = None,
     ) -> Any:
         """`check` of the response, with retries: it is called as soon as the last byte has come, and raises
-        `CallFailure` for what cannot be used. `content` is made anew for each try. Raises the catalogue error of
-        the last failure."""
-        return await self._call("POST", f"{self.url}{path}", key, deadline_s, most_bytes, check, content)
+        `CallFailure` for what cannot be used. `content` is made anew for each try, and `charge` is what it costs.
+        Raises the catalogue error of the last failure, and what `paying` raises."""
+        url = f"{self.url}{path}"
+        return await self._call("POST", url, key, deadline_s, most_bytes, check, content, charge=charge)
 
     async def close(self) -> None:
         await self._connections.close()
@@ -184,6 +187,7 @@ class Service:
         content: Callable[[], Mapping[str, Any]],
         *,
         hasty: bool = False,
+        charge: Charge | None = None,
     ) -> Any:
         if not self.url:
             raise DubError(self._problems.busy, "The operator has set no address.")
@@ -191,12 +195,16 @@ class Service:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         tries = 0
         while True:
-            found = await self._attempt(client, method, url, headers, deadline_s, most_bytes, key, content())
             try:
-                if isinstance(found, CallFailure):
-                    raise found
-                made = check(found)
-                return await made if asyncio.iscoroutine(made) else made
+                async with paying(charge) as bill:
+                    found = await self._attempt(client, method, url, headers, deadline_s, most_bytes, key, content())
+                    if isinstance(found, CallFailure):
+                        if found.unbilled:
+                            bill.refused()
+                        raise found
+                    bill.answered()
+                    made = check(found)
+                    return await made if asyncio.iscoroutine(made) else made
             except CallFailure as failure:
                 tries += 1
                 pause_s = None if hasty else failure.pause_s(tries, self._pause_s)
@@ -234,7 +242,9 @@ class Service:
         except (TimeoutError, httpx.TimeoutException):
             return CallFailure(problems.busy, "It did not answer in time.", Retry.BUSY)
         except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL):
-            return CallFailure(problems.busy, "It cannot be reached.", Retry.BUSY)
+            failure = CallFailure(problems.busy, "It cannot be reached.", Retry.BUSY)
+            failure.unbilled = True
+            return failure
         except (httpx.TransportError, httpx.StreamError, httpx.DecodingError):
             return CallFailure(problems.failed, "The connection was cut.", Retry.BUSY)
         if answer.status_code == 200:
@@ -257,7 +267,7 @@ class Service:
             failure = CallFailure(problems.model_unknown, message)
         else:
             failure = CallFailure(problems.refused, message)
-        failure.status = status
+        failure.status, failure.unbilled = status, True
         return failure
 
 
@@ -282,15 +292,3 @@ def _told(body: bytes) -> tuple[frozenset[str], str]:
         return frozenset(), ""
     words = {str(detail[name]).lower() for name in ("code", "type", "error") if isinstance(detail.get(name), str)}
     return frozenset(words), str(detail.get("message") or detail.get("msg") or "")
-
-
-def is_local(url: str) -> bool:
-    """Whether an address is of this machine or of a network of one's own: a name without a dot, a private number."""
-    host = (urlsplit(url).hostname or "").lower()
-    if not host or ("." not in host and ":" not in host) or host.endswith(_LOCAL_NAMES):
-        return True
-    try:
-        number = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return number.is_private or number.is_loopback or number.is_link_local

@@ -17,6 +17,7 @@ import msgspec
 from app.domain.errors import DubError
 from app.domain.problems.voices import SPEECH_FAILED, VOICE_MODEL_UNKNOWN, VOICE_UNKNOWN
 from app.domain.secret_names import OPENAI
+from app.domain.spending import Charge
 from app.speech.concurrency import Gate
 from app.speech.failures import CallFailure, Retry
 from app.speech.openai import wav
@@ -36,6 +37,7 @@ from app.speech.ports import (
 from app.speech.sentence_split import parts
 from app.speech.service_problems import SPEAKING
 from app.speech.spoken_text import clean, speakable
+from app.spending.prices import PUBLISHED, Price, Prices
 
 MOST_CHARACTERS: Final = 4096  # of one request
 _FASTEST: Final = 60.0  # more letters a second than any voice speaks
@@ -65,10 +67,13 @@ class OpenAIVoice:
         most_at_once: int = 0,
         pause_s: float = 1.0,
         deadline_s: float = 120.0,
+        prices: Prices = PUBLISHED,
     ) -> None:
         self._service = Service(self.name, url, SPEAKING, key, pause_s=pause_s)
         self._model, self._deadline_s = model, deadline_s
-        usd = usd_per_million / 1e6 if usd_per_million > 0 else None
+        told = (Price(engine=OPENAI, unit="character", usd=usd_per_million, per=1e6),) if usd_per_million > 0 else ()
+        self._prices = Prices((*told, *prices.rows))
+        usd = self._prices.usd(self.name, "character", model=model, url=url)
         self.cost_unit: CostUnit | None = CostUnit("character", usd) if self._service.paid or usd else None
         self._gate = Gate(most_at_once or _AT_ONCE[self._service.paid])
 
@@ -99,7 +104,10 @@ class OpenAIVoice:
             "OpenAI-compatible speech",
             self._service.is_openai,
             availability,
-            tuple(ModelInfo(model, model, True, 0, MOST_CHARACTERS, (), cost) for model in models),
+            tuple(
+                ModelInfo(model, model, True, 0, MOST_CHARACTERS, (), cost, self._usd(model) if cost else None)
+                for model in models
+            ),
             self.speeds,
             self.cost_unit,
             names_voices=True,
@@ -172,6 +180,7 @@ class OpenAIVoice:
                         most_bytes=int((len(part) * _SLOWEST_S + _REST_S) * _MOST_RATE),
                         check=check,
                         content=functools.partial(dict, json=self._body(server, model, request, part, speed)),
+                        charge=self._charge(model, part),
                     )
                 )
         rates = {sound.rate_hz for sound in sounds}
@@ -193,6 +202,15 @@ class OpenAIVoice:
         elif server.kind is Kind.LOCALAI and request.language:
             body["language"] = request.language
         return body
+
+    def _usd(self, model: str) -> float | None:
+        return self._prices.usd(self.name, "character", model=model, url=self._service.url)
+
+    def _charge(self, model: str, text: str) -> Charge | None:
+        if self.cost_unit is None:
+            return None
+        usd = self._usd(model)
+        return Charge(self.name, model, "character", len(text), None if usd is None else usd * len(text))
 
     async def _voices(self, key: str) -> tuple[VoiceInfo, ...]:
         server = await self._service.listed(key)

@@ -44,6 +44,7 @@ class WhisperRecognizer:
 
     name: str
     key_name = ""
+    cost_unit = None
     _title: ClassVar[str]
     _engine: ClassVar[str]  # for the child
     _packages: ClassVar[Mapping[str, str]]  # module: what is installed
@@ -52,6 +53,9 @@ class WhisperRecognizer:
         self._models = models
         self._threads = threads or os.cpu_count() or 1
         self._device = device
+
+    def charge(self, model: str, length_s: float) -> None:
+        """It is this machine that works."""
 
     @classmethod
     def missing(cls) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ def test_a_path_is_told_nothing_and_the_operators_default_can_be_sent_back(tmp_p
             "ready": True,
             "size_bytes": 0,
             "max_characters": 0,
+            "usd_per_character": None,
             "languages": [],
             "credits_per_character": 0.0,
         }

@@ -86,6 +86,7 @@ def test_options_from_before_there_were_groups_are_read() -> None:
     stored = {name: value for row in to_row(options).values() for name, value in row.items() if name != "version"}
     later = {"translator": "", "separate": "auto", "align_phrases": False, "speakers": "auto", "normalize_text": True}
     tuning = dict.fromkeys(("voice_stability", "voice_similarity", "voice_style", "voice_boost", "voice_seed"))
+    tuning |= {"ceiling_usd": None, "ceiling_credits": None}
     assert stored == FLAT | later | tuning | {"formality": "default", "style": "", "shorten": False, "terms": ()}
     first = from_row(FIRST)
     assert first == changed(DubOptions(), **FIRST | {"task": Task.TRANSCRIBE, "background": Background.KEEP})

@@ -51,6 +51,8 @@ def test_what_is_chosen_for_a_line_wins_over_its_speaker_and_that_over_the_job(s
 class Engine:
     """Speaks as many at once as it is asked to, and notes how many those were, with which keys and which voices."""
 
+    cost_unit = None
+
     def __init__(self, name: str, width: int, speeds: SpeedLimits) -> None:
         self.name, self.width, self.speeds = name, width, speeds
         self.now = self.most = 0

@@ -141,6 +141,7 @@ class Stub:
 
     name = "stub"
     speeds = SpeedLimits(0.5, 2.0)
+    cost_unit = None
 
     def __init__(self) -> None:
         self.spoken = 0

@@ -70,6 +70,8 @@ VALUES: dict[str, Any] = {
     "voice_style": 0.1,
     "voice_boost": True,
     "voice_seed": 7,
+    "ceiling_usd": 2.0,
+    "ceiling_credits": 500.0,
 }
 # Options that decide something only where another one lets them.
 BASES: list[dict[str, Any]] = [

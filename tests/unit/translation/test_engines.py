@@ -121,7 +121,7 @@ def test_a_free_key_goes_to_the_free_host(monkeypatch: pytest.MonkeyPatch) -> No
 
     hosts: list[str] = []
 
-    async def post(self: Any, url: str, body: Any, headers: Any, key: str | None) -> Any:
+    async def post(self: Any, url: str, body: Any, headers: Any, key: str | None, **_: Any) -> Any:
         hosts.append(url)
         return {"translations": [{"text": "x"}, {"text": "y"}]}
 

@@ -43,8 +43,9 @@ export async function duplicateJob(job_id: string, body: JobPatch): Promise<Job>
 	return unwrap(await client.POST('/api/jobs/{job_id}/duplicate', { params: { path: { job_id } }, body }));
 }
 
-export async function estimateJob(job_id: string): Promise<Estimate> {
-	return unwrap(await client.GET('/api/jobs/{job_id}/estimate', { params: { path: { job_id } } }));
+/** What the job would cost from where it is to its end; with `translate`, what translating those lines again would. */
+export async function estimateJob(job_id: string, translate?: 'all' | 'stale' | 'failed'): Promise<Estimate> {
+	return unwrap(await client.GET('/api/jobs/{job_id}/estimate', { params: { path: { job_id }, query: { translate } } }));
 }
 
 /** The report of the last render; null before the first. */

@@ -196,7 +196,8 @@ export interface paths {
         };
         /**
          * EstimateJob
-         * @description What rendering would cost now: characters, credits, money, seconds.
+         * @description What the job would cost from where it is to its end: tokens, characters, credits, minutes, and money by the price
+         *     table. Nothing is spent.
          */
         get: operations["estimateJob"];
         put?: never;
@@ -1319,11 +1320,31 @@ export interface components {
          * @enum {string}
          */
         Container: "auto" | "mp4" | "mkv" | "webm";
+        /** CostItem */
+        CostItem: {
+            amount: number;
+            engine: string;
+            /** @default false */
+            guessed?: boolean;
+            model: string;
+            /** @default  */
+            published?: string;
+            quota_left?: number | null;
+            unit: string;
+            usd: number | null;
+            what: components["schemas"]["Costs"];
+        };
         /** CostUnit */
         CostUnit: {
             name: string;
             usd: number | null;
         };
+        /**
+         * Costs
+         * @description What is paid for.
+         * @enum {string}
+         */
+        Costs: "recognition" | "translation" | "speech" | "machine";
         /** CreateJob */
         CreateJob: {
             options?: components["schemas"]["OptionsPatch"];
@@ -1374,6 +1395,7 @@ export interface components {
             mix: components["schemas"]["MixOptions"];
             output: components["schemas"]["OutputOptions"];
             recognition: components["schemas"]["RecognitionOptions"];
+            spending: components["schemas"]["SpendingOptions"];
             timing: components["schemas"]["TimingOptions"];
             translation: components["schemas"]["TranslationOptions"];
             voices: components["schemas"]["VoiceOptions"];
@@ -1419,11 +1441,27 @@ export interface components {
         /** Estimate */
         Estimate: {
             cached_lines: number;
+            ceiling_credits?: number | null;
+            ceiling_usd?: number | null;
             characters: number;
             credits: number;
+            /** @default false */
+            guessed?: boolean;
+            /** @default [] */
+            items?: components["schemas"]["CostItem"][];
             lines: number;
             money_usd: number | null;
+            /** @default 0 */
+            open_credits?: number;
+            /** @default 0 */
+            open_usd?: number;
+            /** @default false */
+            passes_ceiling?: boolean;
             seconds: number;
+            /** @default 0 */
+            spent_credits?: number;
+            /** @default 0 */
+            spent_usd?: number;
             unit: string;
         };
         /** Fault */
@@ -1823,6 +1861,7 @@ export interface components {
             name: string;
             ready: boolean;
             size_bytes: number;
+            usd_per_character?: number | null;
         };
         /** NewLink */
         NewLink: {
@@ -1861,6 +1900,10 @@ export interface components {
             burn_size?: components["schemas"]["BurnSize"];
             /** @deprecated */
             burn_subtitles?: boolean;
+            /** @deprecated */
+            ceiling_credits?: number | null;
+            /** @deprecated */
+            ceiling_usd?: number | null;
             /** @deprecated */
             container?: components["schemas"]["Container"];
             /** @deprecated */
@@ -1907,6 +1950,7 @@ export interface components {
             speakers?: ("off" | "auto") | number;
             /** @deprecated */
             speed?: number;
+            spending?: components["schemas"]["SpendingPatch"];
             /** @deprecated */
             style?: string;
             /** @deprecated */
@@ -2285,6 +2329,29 @@ export interface components {
         SpeedLimits: {
             max: number;
             min: number;
+        };
+        /**
+         * SpendingOptions
+         * @default {
+         *       "ceiling_credits": null,
+         *       "ceiling_usd": null,
+         *       "version": 1
+         *     }
+         */
+        SpendingOptions: {
+            ceiling_credits: number | null;
+            ceiling_usd: number | null;
+            later?: {
+                [key: string]: unknown;
+            };
+            /** @default 1 */
+            version: number;
+        };
+        /** SpendingPatch */
+        SpendingPatch: {
+            ceiling_credits?: number | null;
+            ceiling_usd?: number | null;
+            version?: 1;
         };
         /** SplitSegment */
         SplitSegment: {
@@ -3368,7 +3435,10 @@ export interface operations {
     };
     estimateJob: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Instead: what translating these lines again would cost. */
+                translate?: components["schemas"]["Which"] | null;
+            };
             header?: {
                 /** @description ENGINE=KEY: an engine's API key for this request only; may come once for each engine. Never stored in clear or logged. */
                 "X-Autodubber-Key"?: string | null;

@@ -19,6 +19,7 @@ type Said = (value: never) => string;
 const onOff: Said = (on: boolean) => (on ? 'on' : 'off');
 const seconds: Said = (value: number) => `${value.toFixed(2)} s`;
 const tuned: Said = (value: number | null) => (value === null ? 'the voice’s own' : value.toFixed(2));
+const limit: Said = (most: number | null) => (most === null ? 'none' : String(most));
 const asItIs: Said = (text: string) => text;
 
 const FIELDS: Record<string, [label: string, said: Said]> = {
@@ -46,6 +47,8 @@ const FIELDS: Record<string, [label: string, said: Said]> = {
 	'options.mix.duck_release_s': ['Comes back within', seconds],
 	'options.mix.keep_db': ['Level of the original', (db: number) => decibels(db)],
 	'options.mix.loudness_lufs': ['Overall loudness', (lufs: number | null) => (lufs === null ? 'off' : decibels(lufs, 'LUFS'))],
+	'options.spending.ceiling_usd': ['Ceiling in US dollars', limit],
+	'options.spending.ceiling_credits': ['Ceiling in credits', limit],
 	'options.output.audio_format': ['Audio file', (format: string) => AUDIO_FORMATS.find(({ value }) => value === format)?.name ?? format],
 	'options.output.container': ['Video file', (container: string) => CONTAINERS.find(({ value }) => value === container)?.name ?? container],
 	'options.output.audio_codec': ['Sound in the video', (codec: string) => ({ aac: 'AAC', opus: 'Opus' })[codec] ?? codec],

@@ -1,0 +1,1 @@
+"""What paid services cost, and the ceiling that a job's requests must not pass."""
