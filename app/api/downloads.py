@@ -69,7 +69,10 @@ def download(
     HTTP has them."""
     wanted = _kind(kind, _FOR_THE_PERSON)
     with service.artifact(job_id, wanted) as (artifact, path):
-        name = f"{service.get(job_id).title}{NAMED.get(wanted, '')}.{artifact.extension.lstrip('.')}"
+        job = service.get(job_id)
+        is_own = job.parent_id is not None and wanted is not ArtifactKind.VIDEO
+        own = f".{job.options.translation.target_language}" if is_own else ""
+        name = f"{job.title}{own}{NAMED.get(wanted, '')}.{artifact.extension.lstrip('.')}"
         headers = {
             "Content-Disposition": disposition("attachment", name),
             "Cache-Control": "private, no-cache",

@@ -125,11 +125,23 @@ async def job_events(
 ) -> None:
     """One job: its snapshot, then every event. Closed with 4404 when the job does not exist or is deleted."""
 
+    def topics() -> tuple[str, ...]:
+        whole_id = service.get(job_id).parent_id
+        return (job_id,) if whole_id is None else (job_id, whole_id)
+
     def snapshot(seq: int) -> JobSnapshot:
         found = service.segments(job_id)
         return JobSnapshot(job_id, seq, service.get(job_id), tuple(found.segments), tuple(found.speakers))
 
-    await _serve(socket, hub, job_id, snapshot, lambda event: True, closing)
+    def told(event: AnyEvent) -> AnyEvent | None:
+        """What happens to the job of a further language happens to the language."""
+        if isinstance(event, LinkChanged) or event.job_id == job_id:
+            return event
+        if isinstance(event, StateChanged):
+            return StateChanged(job_id, event.seq, service.get(job_id))
+        return msgspec.structs.replace(event, job_id=job_id) if isinstance(event, Progress) else None
+
+    await _serve(socket, hub, topics, snapshot, told, closing)
 
 
 @websocket("/ws")
@@ -146,15 +158,22 @@ async def library_events(
         page = service.page(limit=LIBRARY_JOBS)
         return WholeLibrary(seq, service.whole(page).jobs, page.total) if full else Library(seq, page.jobs, page.total)
 
-    await _serve(socket, hub, None, snapshot, lambda event: not isinstance(event, SegmentsChanged), closing)
+    await _serve(
+        socket,
+        hub,
+        lambda: (None,),
+        snapshot,
+        lambda event: None if isinstance(event, SegmentsChanged) else event,
+        closing,
+    )
 
 
 async def _serve(
     socket: WebSocket[Any, Any, Any],
     hub: Hub,
-    topic: str | None,
+    topics_of: Callable[[], tuple[str | None, ...]],
     snapshot: Callable[[int], JobSnapshot | AnyLibrary],
-    wanted: Callable[[AnyEvent], bool],
+    told: Callable[[AnyEvent], AnyEvent | None],
     closing: Shutdown,
 ) -> None:
     """Serve until the client disconnects, the job is deleted, or the server stops. Granian reports a disconnect in
@@ -164,7 +183,7 @@ async def _serve(
         return
     with closing.socket():
         await socket.accept()
-        await _until_over(socket, _talk(socket, hub, topic, snapshot, wanted), closing)
+        await _until_over(socket, _talk(socket, hub, topics_of, snapshot, told), closing)
 
 
 async def _turn_away(socket: WebSocket[Any, Any, Any], most: int) -> None:
@@ -225,13 +244,20 @@ async def _until_gone(socket: WebSocket[Any, Any, Any]) -> None:
 async def _talk(
     socket: WebSocket[Any, Any, Any],
     hub: Hub,
-    topic: str | None,
+    topics_of: Callable[[], tuple[str | None, ...]],
     snapshot: Callable[[int], JobSnapshot | AnyLibrary],
-    wanted: Callable[[AnyEvent], bool],
+    told: Callable[[AnyEvent], AnyEvent | None],
 ) -> int:
-    """Snapshot, events, heartbeats; a client that fell behind gets a new snapshot. Returns the close code."""
+    """Snapshot, events as they are told, heartbeats; a client that fell behind gets a new snapshot. Returns the close
+    code. `topics_of` and `told` may read the database."""
     clock = asyncio.get_running_loop().time
-    async with hub.subscribe(topic) as subscription:
+    try:
+        topics = await asyncio.to_thread(topics_of)
+    except DubError as error:
+        if error.problem is not JOB_NOT_FOUND:
+            raise
+        return UNKNOWN_JOB
+    async with hub.subscribe(*topics) as subscription:
         seq, beat_at, fresh = hub.seq, 0.0, False
         while True:
             if subscription.overflowed or not fresh:
@@ -250,9 +276,17 @@ async def _talk(
                 await _send(socket, _text(Heartbeat(time.time())))
                 beat_at = clock() + HEARTBEAT_S
                 continue
-            if event.seq > seq and wanted(event):
-                await _send(socket, _text(event))
-                if topic is not None and isinstance(event, Deleted):
+            if event.seq <= seq:
+                continue
+            try:
+                heard = await asyncio.to_thread(told, event) if len(topics) > 1 else told(event)
+            except DubError as error:
+                if error.problem is not JOB_NOT_FOUND:
+                    raise
+                return UNKNOWN_JOB
+            if heard is not None:
+                await _send(socket, _text(heard))
+                if topics != (None,) and isinstance(heard, Deleted):
                     return UNKNOWN_JOB
 
 

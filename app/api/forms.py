@@ -144,6 +144,7 @@ def _request(form: _Form) -> CreateJob:
         raise DubError(INVALID_REQUEST, "The field file is missing.")
     fields = dict(form.fields)
     title = fields.pop("title", msgspec.UNSET)
+    languages = [{"language": each.strip()} for each in fields.pop("languages", "").split(",") if each.strip()]
     chosen: dict[str, Any] = {}
     for field, text in fields.items():
         group, dot, name = field.rpartition(".")
@@ -156,6 +157,7 @@ def _request(form: _Form) -> CreateJob:
         options = msgspec.convert(chosen, OptionsPatch, strict=False)
         attached = {f"{name}_upload_id": form.files[name].id for name in ("subtitles", "stem") if name in form.files}
         titled = {} if title is msgspec.UNSET else {"title": title}
-        return msgspec.convert({"upload_id": form.files["file"].id, "options": options} | attached | titled, CreateJob)
+        wanted = {"upload_id": form.files["file"].id, "options": options, "languages": languages}
+        return msgspec.convert(wanted | attached | titled, CreateJob)
     except msgspec.ValidationError as error:
         raise DubError(INVALID_REQUEST, str(error)) from None

@@ -15,6 +15,7 @@ from app.api import (
     events,
     glossaries,
     jobs,
+    languages,
     links,
     pages,
     preferences,
@@ -68,6 +69,7 @@ def build(
     app = Litestar(
         route_handlers=[
             jobs.router,
+            languages.router,
             segments.router,
             speakers.router,
             translation.router,

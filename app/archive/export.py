@@ -28,7 +28,7 @@ from app.domain.segment import Segment
 from app.domain.speaker import MAX_SPEAKERS, Speaker
 from app.domain.subtitle_file import SubtitleReading
 from app.domain.voice_chosen import VoiceChosen
-from app.storage import rows, tar_stream
+from app.storage import family, rows, tar_stream
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
 from app.storage.clip_files import files_of
@@ -37,6 +37,7 @@ from app.storage.database import reading
 FORMAT: Final = 1
 MANIFEST, SUMS, README = "manifest.json", "SHA256SUMS", "README.txt"
 _LOOKS: Final = 3
+_ASKED: Final = 500
 
 Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$")]
 Key = Annotated[
@@ -116,6 +117,7 @@ class PortableJob(msgspec.Struct, frozen=True):
     language_certainty: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     voice_chosen: VoiceChosen | None = None
     speakers: Annotated[tuple[Speaker, ...], msgspec.Meta(max_length=MAX_SPEAKERS)] = ()
+    parent_id: Id | None = None  # a further language of that job, which precedes it; its `state` says nothing
 
 
 class Titled(msgspec.Struct, frozen=True):
@@ -133,14 +135,16 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 def titles(engine: Engine, job_ids: Sequence[str]) -> tuple[Titled, ...]:
-    """The jobs to export, the oldest first: those named, or all. Raises job_not_found."""
-    query = select(t.jobs.c.id, t.jobs.c.title).where(rows.seen).order_by(t.jobs.c.created_at, t.jobs.c.id)
+    """The jobs to export, the oldest first: those named, or all; each is followed by its further languages. Raises
+    job_not_found."""
+    query = select(t.jobs.c.id, t.jobs.c.title).where(rows.listed_jobs).order_by(t.jobs.c.created_at, t.jobs.c.id)
     with reading(engine) as c:
-        found = tuple(Titled(row.id, row.title) for row in c.execute(query) if not job_ids or row.id in set(job_ids))
+        found = [row for row in c.execute(query) if not job_ids or row.id in set(job_ids)]
+        further = family.others(c, [row.id for row in found]) if len(found) <= _ASKED else family.others(c)
     missing = set(job_ids) - {job.id for job in found}
     if missing:
         raise DubError(JOB_NOT_FOUND, f"{min(missing)[:64]}.")
-    return found
+    return tuple(Titled(each.id, each.title) for row in found for each in (row, *further.get(row.id, ())))
 
 
 def size_bytes(engine: Engine, blobs: BlobStore, jobs: Sequence[Titled]) -> int:
@@ -238,6 +242,8 @@ def _read(engine: Engine, job_id: str) -> tuple[PortableJob, list[str], set[str]
             rows.to_artifact(found) for found in c.execute(select(t.artifacts).where(t.artifacts.c.job_id == job_id))
         )
         values = {name: getattr(row, name) for name in PortableJob.__struct_fields__ if hasattr(row, name)}
+        if row.parent_id is not None:
+            values["state"] = JobState.REVIEW
         lines = rows.segments_of(c, job_id)
     told = {"segments": lines, "stages": stages, "artifacts": artifacts, "files": ()}
     return msgspec.convert(msgspec.to_builtins(values | told), PortableJob), keys, shared

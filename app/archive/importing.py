@@ -33,11 +33,13 @@ from app.storage.clip_files import files_of, row_of
 from app.storage.database import reading
 from app.storage.disk_floor import Floor
 from app.storage.disk_floors import Reservation, reserve_on
+from app.storage.family import LANGUAGE
 from app.storage.hidden import Coming, fill
 from app.storage.references import kind_of_key
 from app.system.disk_full import is_disk_full
 
 _OURS: Final = ("choices_revision", "choices_changed")  # of a job that is here: open pages name them
+_Found = tuple[PortableJob, dict[str, Path], set[str]]
 _Work = Callable[[Connection, str, Sequence[str]], object]
 
 
@@ -79,9 +81,12 @@ def import_archive(
         taken = []
         try:
             folder.mkdir(parents=True)
-            for job in _second_reading(file, blobs, folder, room):
-                taken.append(_take(job, engine, blobs))
-                on_job(taken[-1])
+            for found in _second_reading(file, blobs, folder, room):
+                if found[0].parent_id is None:
+                    taken.append(_take(found, engine, blobs))
+                    on_job(taken[-1])
+                else:
+                    _take_language(found, taken, engine, blobs)
         except OSError as error:
             raise (DubError(DISK_FULL) if is_disk_full(error) else error) from error
         finally:
@@ -90,9 +95,7 @@ def import_archive(
     return tuple(taken)
 
 
-def _second_reading(
-    file: BinaryIO, blobs: BlobStore, folder: Path, room: Reservation
-) -> Iterator[tuple[PortableJob, dict[str, Path], set[str]]]:
+def _second_reading(file: BinaryIO, blobs: BlobStore, folder: Path, room: Reservation) -> Iterator[_Found]:
     """Each job with its files that are not in the store yet, and the keys under which other bytes lie there already."""
     staged: dict[str, Path] = {}
     for number, member in enumerate(tar_stream.members(file)):
@@ -129,10 +132,27 @@ def _is_the_same(entry: FileEntry, staged: Path | None, blobs: BlobStore) -> boo
         return False
 
 
-def _take(found: tuple[PortableJob, dict[str, Path], set[str]], engine: Engine, blobs: BlobStore) -> Imported:
+def _take_language(found: _Found, taken: Sequence[Imported], engine: Engine, blobs: BlobStore) -> None:
+    """A further language goes where its job went. Of a job that is here already, only languages that are missing are
+    taken. Raises archive_invalid."""
+    job, staged, other = found
+    whole = next((each for each in reversed(taken) if each.archive_id == job.parent_id), None)
+    if whole is None:
+        raise DubError(ARCHIVE_INVALID, f"{job.id} is a language of a job that does not precede it.")
+    is_new = whole.outcome in (Outcome.TAKEN, Outcome.RENAMED)
+    renamed = whole.outcome is Outcome.RENAMED
+    job = msgspec.structs.replace(job, parent_id=whole.job_id)
+    _take((job, staged, other), engine, blobs, is_new=is_new, renamed=renamed)
+
+
+def _take(found: _Found, engine: Engine, blobs: BlobStore, *, is_new: bool = True, renamed: bool = False) -> Imported:
     job, staged, other = found
     with reading(engine) as c:
         outcome = _outcome(c, job)
+        if outcome is not Outcome.TAKEN and renamed:
+            outcome = Outcome.RENAMED
+        if outcome is Outcome.RENAMED and not is_new:
+            outcome = Outcome.SKIPPED
         if outcome is Outcome.SKIPPED:
             return Imported(job.id, job.id, job.title, outcome)
     for key, path in staged.items():
@@ -215,7 +235,8 @@ def _outcome(c: Connection, job: PortableJob) -> Outcome:
     mine = select(t.blob_references.c.key).where(t.blob_references.c.job_id == job.id)
     keys = set(files_of(c.execute(mine).scalars()))
     lacking = {entry.key for entry in job.files} - keys
-    return Outcome.SKIPPED if not lacking or JobState(row.state) in ACTIVE else Outcome.COMPLETED
+    state = rows.job_row(c, job.id).job.state
+    return Outcome.SKIPPED if not lacking or state in ACTIVE else Outcome.COMPLETED
 
 
 def _values(job: PortableJob) -> dict[str, Any]:
@@ -223,8 +244,9 @@ def _values(job: PortableJob) -> dict[str, Any]:
     columns = {column.name for column in t.jobs.columns} - {"id", "updated_at"}
     values = {name: msgspec.to_builtins(getattr(job, name)) for name in job.__struct_fields__ if name in columns}
     stopped = {"state": JobState.CANCELLED} if job.state in ACTIVE else {}
+    further = {"state": LANGUAGE} if job.parent_id is not None else {}
     rendered = None if job.rendered_options is None else to_row(validation.options(job.rendered_options))
-    values |= {"options": to_row(validation.options(job.options)), "rendered_options": rendered} | stopped
+    values |= {"options": to_row(validation.options(job.options)), "rendered_options": rendered}
     values |= {
         "stage": None,
         "stage_progress": 0.0,
@@ -232,7 +254,7 @@ def _values(job: PortableJob) -> dict[str, Any]:
         "eta_s": None,
         "workflow_id": None,
     }
-    return values
+    return values | stopped | further
 
 
 def _made(

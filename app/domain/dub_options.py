@@ -328,6 +328,17 @@ def effective(options: DubOptions) -> DubOptions:
     return changed(options, **idle)
 
 
+def spoken_in(options: DubOptions, language: str | None) -> str | None:
+    """The language that the voice speaks; `language` is the one that was recognised."""
+    heard = options.recognition.language or language
+    return options.translation.target_language or ("en" if options.recognition.task is Task.TRANSLATE else heard)
+
+
+def heard_as(options: DubOptions, language: str | None) -> str | None:
+    """The language of the lines as they were recognised."""
+    return "en" if options.recognition.task is Task.TRANSLATE else options.recognition.language or language
+
+
 def same_dub(a: DubOptions, b: DubOptions) -> bool:
     """Whether a render with one would give what a render with the other gave."""
     return effective(a) == effective(b)

@@ -29,7 +29,8 @@ class StateChanged(msgspec.Struct, frozen=True, tag="state", tag_field="type"):
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress", tag_field="type"):
-    """`stage` is the name of the stage. `message` is a short text for the person ("model: 120 of 144 MB"), or ""."""
+    """`stage` is the name of the stage. `message` is a short text for the person ("model: 120 of 144 MB"), or "".
+    `language` is the one that is worked on, where the job has several."""
 
     job_id: str
     seq: int
@@ -38,6 +39,7 @@ class Progress(msgspec.Struct, frozen=True, tag="progress", tag_field="type"):
     progress: float
     eta_s: float | None
     message: str
+    language: str | None = None
 
 
 class SegmentsChanged(msgspec.Struct, frozen=True, tag="segments", tag_field="type"):

@@ -52,6 +52,17 @@ _OF_THREE: Final = {three: two for two, three in ISO_639_2.items()} | {"cmn": "z
 _OF_NAME: Final = dict(pair.split("=") for pair in _NAMES.strip(";").split(";"))
 
 
+_NAME_OF: Final = {code: name.title() for name, code in reversed(_OF_NAME.items())}
+
+
+def name_of(code: str) -> str:
+    """The English name of a language by its ISO 639-1 code, with its region, if it has one: "Portuguese (BR)"; the code
+    where it has no name here."""
+    head, _, region = code.partition("-")
+    name = _NAME_OF.get(head.lower())
+    return code if name is None else f"{name} ({region})" if region else name
+
+
 def primary_code(told: object) -> str:
     """The ISO 639-1 code of what a service calls a language: "en", "en-US", "eng", "English"; "" for what is none."""
     word = told.strip().lower() if isinstance(told, str) else ""

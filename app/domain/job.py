@@ -63,6 +63,18 @@ class JobError(msgspec.Struct, frozen=True):
     segments: tuple[str, ...] = ()
 
 
+class JobLanguage(msgspec.Struct, frozen=True):
+    """One of the languages of a job that has several. `id` is the job that holds its lines, voices and files; the first
+    language is the job itself. `language` is ISO 639-1, None while it is not known. `rendered`: the finished file has
+    it; `stale`: it was changed since. `error` is why it is not in the file."""
+
+    id: str
+    language: str | None
+    rendered: bool = False
+    stale: bool = False
+    error: JobError | None = None
+
+
 class Job(msgspec.Struct, frozen=True):
     """A job as the person sees it. Holds no secret.
 
@@ -74,7 +86,8 @@ class Job(msgspec.Struct, frozen=True):
     were joined. `subtitles`: how the file that was brought was read. `source_gone`, `outputs_gone`: retention has
     deleted the original, the finished files. `language_certainty` is 0..1, the share of the speech heard that sounds
     like `language`; None where the person told it. `voice_chosen` is what `local:auto` spoke with in the last
-    render, and why. Times are Unix seconds.
+    render, and why. `languages` are all languages of a job with more than one, the first one first. `parent_id`: this
+    is a further language of that job, whose state, progress and original it shares. Times are Unix seconds.
     """
 
     id: str
@@ -105,3 +118,5 @@ class Job(msgspec.Struct, frozen=True):
     subtitles: SubtitleReading | None = None
     language_certainty: float | None = None
     voice_chosen: VoiceChosen | None = None
+    parent_id: str | None = None
+    languages: tuple[JobLanguage, ...] = ()

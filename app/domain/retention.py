@@ -58,6 +58,7 @@ class Held(msgspec.Struct, frozen=True):
     source: str
     files: dict[Kind, tuple[tuple[str, int], ...]]
     shared: tuple[tuple[str, int], ...] = ()  # deleted only with the whole job
+    languages: tuple[str, ...] = ()  # the ids of its further languages
 
 
 class Deletion(msgspec.Struct, frozen=True):

@@ -86,6 +86,22 @@ class Segment(msgspec.Struct, frozen=True):
         return self.skip and bool(self.left_out) and self.text == self.source_text
 
 
+def untranslated(line: Segment) -> Segment:
+    """The line as another language of the video begins with it: its text is the source's, and nothing is chosen of how
+    it is spoken."""
+    words = () if line.translation else line.words
+    return msgspec.structs.replace(
+        line,
+        text=line.original if line.translation else line.text,
+        original="",
+        translation=Translation.NONE,
+        words=words,
+        locked_rate=None,
+        voice=None,
+        speed=None,
+    )
+
+
 class Wording(msgspec.Struct, frozen=True):
     """A shorter wording, and how many times faster than natural it is foreseen to be spoken."""
 

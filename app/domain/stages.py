@@ -32,6 +32,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     output refers to, all of them in the blob store's folder `folder`, beside the stage's artifacts. `artifacts` are all
     kinds of files that it ever hands out. `weight` is its share of its phase's progress; `first_cost` its seconds per
     second of media before this machine has measured better. `needs_original`: it reads what the person uploaded.
+    `each_language`: it runs once for every language of a job; what another stage gives is the same for all.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     folder: str = ""
     artifacts: tuple[ArtifactKind, ...] = ()
     needs_original: bool = False
+    each_language: bool = False
 
 
 _MIX_OPTIONS: Final = (
@@ -164,6 +166,7 @@ TRANSLATE: Final = Stage(
     output=Translated,
     weight=0.1,
     first_cost=0.0,
+    each_language=True,
 )
 SEPARATE: Final = Stage(
     name="separate",
@@ -206,6 +209,7 @@ SYNTHESIZE: Final = Stage(
     folder="clips",
     weight=0.5,
     first_cost=0.1,
+    each_language=True,
 )
 FIT: Final = Stage(
     name="fit",
@@ -217,6 +221,7 @@ FIT: Final = Stage(
     output=tuple[Placement, ...],
     weight=0.03,
     first_cost=0.001,
+    each_language=True,
 )
 MIX: Final = Stage(
     name="mix",
@@ -231,6 +236,7 @@ MIX: Final = Stage(
     weight=0.32,
     first_cost=0.02,
     needs_original=True,
+    each_language=True,
 )
 MUX: Final = Stage(
     name="mux",
@@ -245,6 +251,7 @@ MUX: Final = Stage(
     weight=0.15,
     first_cost=0.005,
     needs_original=True,
+    each_language=True,
 )
 
 STAGES: tuple[Stage, ...] = (

@@ -20,6 +20,7 @@ from app.speech.ports import SpeechRequest
 from app.storage.disk_floors import reserved
 from app.storage.disk_following import followed
 
+LINES_BYTES: Final = 8 << 20  # of the subtitles of the longest film, in all formats
 _SMALL_BYTES: Final = 4 << 20  # texts, a thumbnail, measured levels, the unused ends of blocks
 _UNKNOWN_S: Final = 600.0  # of a file whose header has no duration
 _SPEECH_BYTES_S: Final = 32_300  # 16 kHz, 16 bit; the waveform and the energies beside it
@@ -63,11 +64,11 @@ def mix_bytes(options: DubOptions, duration_s: float, placements: Iterable[Place
     return round(ready + duration_s * (2 * _CODED_BYTES_S + alone)) + _SMALL_BYTES
 
 
-def finish_bytes(info: MediaInfo, options: DubOptions, duration_s: float) -> int:
-    """The video with all its tracks; three times its picture where that is drawn anew: in pieces, joined, and in the
-    video."""
+def finish_bytes(info: MediaInfo, options: DubOptions, duration_s: float, *, dubs: int = 1) -> int:
+    """The video with all its tracks, `dubs` of them dubbed; three times its picture where that is drawn anew: in
+    pieces, joined, and in the video."""
     # an original sound that the container does not take is coded: in pieces, joined, and in the video
-    tracks = 5 if options.output.keep_original_track else 2
+    tracks = 2 * dubs + (3 if options.output.keep_original_track else 0)
     whole = info.size_bytes + round(duration_s * tracks * _CODED_BYTES_S)
     if info.video is None:
         return _SMALL_BYTES

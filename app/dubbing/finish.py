@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from app.domain.dub_options import AudioCodec, DubOptions, Task
+from app.domain.iso_639 import name_of
 from app.domain.media import ArtifactKind, MediaInfo
 from app.domain.segment import Placement, Segment
 from app.domain.stage_outputs import Finished as Finished
@@ -16,7 +17,7 @@ from app.domain.stage_outputs import Sound
 from app.dubbing import audio_tracks
 from app.dubbing.artifacts import keep_artifact
 from app.dubbing.context import Context, Report
-from app.dubbing.disk_estimate import finish_bytes, scratch
+from app.dubbing.disk_estimate import LINES_BYTES, finish_bytes, scratch
 from app.dubbing.pipeline import source_language, spoken_language, track_codec, written_language
 from app.dubbing.subtitles.ass_writer import style_of, upright_size, write_ass
 from app.dubbing.subtitles.cues import Cue, source_subtitles_for, subtitles_for
@@ -31,6 +32,15 @@ from app.media import mp4
 
 _BURNING = 0.95  # the share of the work, where the picture is encoded
 _BUSY = ("encoding the picture", "burning subtitles")
+
+
+class FurtherDub(msgspec.Struct, frozen=True):
+    """Another language of the same film: its sound, and how its lines are shown. `options` are that language's."""
+
+    track: Path
+    segments: tuple[Segment, ...]
+    placements: tuple[Placement, ...]
+    options: DubOptions
 
 
 class _Texts(msgspec.Struct, frozen=True):
@@ -55,9 +65,11 @@ async def finish(
     cache: Path | None = None,
     source_id: str = "",
     name: str = "",
+    further: Sequence[FurtherDub] = (),
 ) -> Finished:
     """The finished files: subtitles always, the video unless the source is sound alone. The picture is stream-copied
-    unless subtitles are burned into it or it cannot be (`Obstacle`).
+    unless subtitles are burned into it or it cannot be (`Obstacle`). The video has the sound and the soft subtitles of
+    all languages; the first is what a player begins with, and what is burned.
 
     `cache` keeps what is burned, and the video until it is in the store, from one kill to the next, until
     `forget_burned` and `forget_muxed`. `source_id` names the source's bytes, `name` all that decides the video.
@@ -66,7 +78,10 @@ async def finish(
     """
     extension = output_extension(info, options)
     async with scratch(
-        context, "mux", finish_bytes(info, options, sound.duration_s), *((cache,) if cache is not None else ())
+        context,
+        "mux",
+        finish_bytes(info, options, sound.duration_s, dubs=1 + len(further)),
+        *((cache,) if cache is not None else ()),
     ) as folder:
         texts, files = await asyncio.to_thread(
             _write_texts, folder, info, sound, segments, placements, options, language
@@ -92,6 +107,7 @@ async def finish(
                     cache,
                     mux_cache.pieces if mux_cache is not None else None,
                     source_id,
+                    further,
                 )
                 if mux_cache is not None:
                     video = await asyncio.to_thread(mux_cache.keep, video)
@@ -106,6 +122,24 @@ async def finish(
         if info.video is not None:  # last: from then on it is no longer where the next run would find it
             artifacts.insert(0, await asyncio.to_thread(keep_artifact, context, made, ArtifactKind.VIDEO, steps))
     return Finished(tuple(artifacts), duration_s, picture, reason)
+
+
+async def finish_language(
+    context: Context,
+    info: MediaInfo,
+    sound: Sound,
+    track: Path,
+    segments: Sequence[Segment],
+    placements: Sequence[Placement],
+    options: DubOptions,
+    language: str | None,
+) -> Finished:
+    """The subtitles of a further language, whose sound goes into the video of the first. Raises disk_full."""
+    async with scratch(context, "texts", LINES_BYTES) as folder:
+        _, files = await asyncio.to_thread(_write_texts, folder, info, sound, segments, placements, options, language)
+        duration_s = await _lasts_s(context, track)
+        artifacts = await asyncio.to_thread(lambda: [keep_artifact(context, path, kind) for path, kind in files])
+    return Finished(tuple(artifacts), duration_s, None)
 
 
 async def _lasts_s(context: Context, made: Path) -> float:
@@ -168,6 +202,7 @@ async def _video(
     cache: Path | None,
     pieces: Path | None,
     source_id: str,
+    further: Sequence[FurtherDub],
 ) -> Muxed:
     """Write `out`."""
     from app.dubbing.video import burn as burning
@@ -193,7 +228,15 @@ async def _video(
         picture = await burning.burn(burn, lambda fraction: report(fraction * _BURNING, _BUSY[reason == "subtitles"]))
     original = (written_language if options.translation.translator else source_language)(options, language)
     target = spoken_language(options, language)
-    lines = [muxing.CueTrack(texts.spoken, target, "Dub"), muxing.CueTrack(texts.original, original, "Original")]
+    several = bool(further)
+    dubs = [muxing.DubbedTrack(track, track_codec(options).value, target, _title(target, several=several))]
+    lines = [muxing.CueTrack(texts.spoken, target, _title(target, several=several))]
+    for each in further:
+        spoken = spoken_language(each.options, language)
+        title = _title(spoken, several=several)
+        dubs.append(muxing.DubbedTrack(each.track, track_codec(each.options).value, spoken, title))
+        lines.append(muxing.CueTrack(subtitles_for(each.segments, each.placements, sound.duration_s), spoken, title))
+    lines.append(muxing.CueTrack(texts.original, original, "Original"))
     heard = audio_tracks.heard(info, options)
     keeps = options.output.keep_original_track and heard < len(info.audio)
     request = muxing.MuxRequest(
@@ -201,7 +244,7 @@ async def _video(
         out=out,
         info=info,
         duration_s=sound.duration_s,
-        dubs=(muxing.DubbedTrack(track, track_codec(options).value, target),),
+        dubs=tuple(dubs),
         work=folder,
         lines=tuple(each for each in lines if each.cues),
         original=info.audio[heard] if keeps else None,
@@ -212,6 +255,11 @@ async def _video(
     )
     await muxing.mux(request, lambda fraction: report(copied + fraction * (1 - copied), ""))
     return Muxed(str(out), picture, reason)
+
+
+def _title(language: str | None, *, several: bool) -> str:
+    """What a player calls a track: its language where there are several."""
+    return name_of(language) if several and language else "Dub"
 
 
 def _encoded_for(info: MediaInfo, options: DubOptions, texts: _Texts) -> str | None:

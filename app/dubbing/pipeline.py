@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from app.domain.dub_options import AudioCodec, AudioFormat, Background, Container, DubOptions, Task
+from app.domain.dub_options import AudioCodec, AudioFormat, Background, Container, DubOptions, Task, spoken_in
 from app.domain.errors import DubError
 from app.domain.media import ArtifactKind, MediaInfo
 from app.domain.problems.media import AUDIO_TRACK_MISSING, FILE_EMPTY, MEDIA_TOO_LONG, NO_AUDIO, STEM_INVALID
@@ -47,9 +47,7 @@ _LISTENING: Final = 2  # grows when recognition hears something else of the same
 
 def spoken_language(options: DubOptions, language: str | None) -> str | None:
     """The language that the voice speaks."""
-    return options.translation.target_language or (
-        "en" if options.recognition.task is Task.TRANSLATE else source_language(options, language)
-    )
+    return spoken_in(options, language)
 
 
 def written_language(options: DubOptions, language: str | None) -> str | None:

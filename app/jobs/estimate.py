@@ -11,7 +11,7 @@ import msgspec
 from app.domain import stages
 from app.domain.dub_options import DubOptions
 from app.domain.secret_names import NO_KEYS, Keys
-from app.domain.segment import Segment
+from app.domain.segment import Segment, untranslated
 from app.domain.spending import Charge, Spent
 from app.domain.stage_outputs import Transcribed
 from app.dubbing.casting import SpokenLine, spoken_lines
@@ -22,7 +22,7 @@ from app.jobs.estimate_schemas import CostItem, Costs, Estimate
 from app.jobs.options import choice_of
 from app.jobs.stages import WorkStore
 from app.spending.prices import MACHINE
-from app.storage.job_row import JobRow
+from app.storage.job_row import JobRow, StageRow
 
 _ROUNDING: Final = 1e-9  # sums of many small numbers
 
@@ -30,39 +30,56 @@ _ROUNDING: Final = 1e-9  # sums of many small numbers
 async def estimate_job(
     context: Context, store: WorkStore, job_id: str, *, keys: Keys = NO_KEYS, costs_s: Mapping[str, float]
 ) -> Estimate:
-    """`costs_s` are the stages' seconds per second of media. Lines that are not recognised yet are guessed. Raises
-    job_not_found and the engines' errors."""
-    row, lines, known, translated = await asyncio.to_thread(
-        lambda: (
-            store.row(job_id),
-            store.segments(job_id)[1],
-            store.stage(job_id, stages.TRANSCRIBE.name),
-            store.stage(job_id, stages.TRANSLATE.name),
-        )
-    )
+    """Of all languages of the job. `costs_s` are the stages' seconds per second of media. Lines that are not recognised
+    yet are guessed. Raises job_not_found and the engines' errors."""
+    row, first_lines, known = await asyncio.to_thread(_whole_job, store, job_id)
     recognised, done_s = known is not None and known.finished, 0.0
     if known is not None and not recognised:
         done_s = msgspec.convert(known.output, Transcribed).done_s
     media_s = row.job.media.duration_s if row.job.media else 0.0
     items: list[CostItem] = []
+    guessed: tuple[Segment, ...] = ()
     if not recognised:
         items += costs.recognition(context, row.job.options, media_s - done_s)
         language = row.job.options.recognition.language or row.job.language
-        lines = (*lines, *costs.guessed_lines(done_s, media_s, language))
-    translates = not recognised or translated is None
-    if translates:
-        items += (await asyncio.to_thread(costs.translation, context, row, lines, keys, guessed=not recognised))[0]
-    asked, new = await _to_speak(context, row, lines, keys)
-    items += await costs.speech(context, new, guessed=not recognised or any(i.what is Costs.TRANSLATION for i in items))
-    items += await asyncio.to_thread(costs.shortening, context, row, lines, keys)
+        guessed = tuple(costs.guessed_lines(done_s, media_s, language))
     begun = stages.STAGES if not recognised else stages.in_phase(stages.SYNTHESIZE.phase)
-    share = len(new) / len(asked) if asked else 1.0
-    seconds = sum(
-        costs_s.get(stage.name, 0.0) * media_s * (share if stage is stages.SYNTHESIZE else 1.0) for stage in begun
-    )
+    every_asked, every_new = list[SpokenLine](), list[SpokenLine]()
+    seconds = sum(costs_s.get(stage.name, 0.0) * media_s for stage in begun if not stage.each_language)
+    for language_id in [each.id for each in row.job.languages] or [row.job.id]:
+        each, lines, translated = await asyncio.to_thread(_language, store, language_id)
+        lines = (*(lines or map(untranslated, first_lines)), *guessed)
+        own: list[CostItem] = []
+        if not recognised or translated is None:
+            own += (await asyncio.to_thread(costs.translation, context, each, lines, keys, guessed=not recognised))[0]
+        asked, new = await _to_speak(context, each, lines, keys)
+        is_guess = not recognised or any(item.what is Costs.TRANSLATION for item in own)
+        own += await costs.speech(context, new, guessed=is_guess)
+        own += await asyncio.to_thread(costs.shortening, context, each, lines, keys)
+        share = len(new) / len(asked) if asked else 1.0
+        seconds += sum(
+            costs_s.get(stage.name, 0.0) * media_s * (share if stage is stages.SYNTHESIZE else 1.0)
+            for stage in begun
+            if stage.each_language
+        )
+        items += own
+        every_asked += asked
+        every_new += new
     items.append(_machine(context, seconds))
-    spent = await asyncio.to_thread(store.ledger(job_id).spent)
-    return _whole(items, row.job.options, spent, asked, new, seconds)
+    spent = await asyncio.to_thread(store.ledger(row.job.id).spent)
+    return _whole(items, row.job.options, spent, every_asked, every_new, seconds)
+
+
+def _whole_job(store: WorkStore, job_id: str) -> tuple[JobRow, tuple[Segment, ...], StageRow | None]:
+    """The job that this is a language of, or the job itself."""
+    row = store.row(job_id)
+    if row.whole_id != job_id:
+        row = store.row(row.whole_id)
+    return row, store.segments(row.job.id)[1], store.stage(row.job.id, stages.TRANSCRIBE.name)
+
+
+def _language(store: WorkStore, language_id: str) -> tuple[JobRow, tuple[Segment, ...], StageRow | None]:
+    return store.row(language_id), store.segments(language_id)[1], store.stage(language_id, stages.TRANSLATE.name)
 
 
 async def estimate_translation(
@@ -78,7 +95,7 @@ async def estimate_translation(
     items, found = await asyncio.to_thread(
         lambda: costs.translation(context, row, wanted, keys, among=among, again=True)
     )
-    spent = await asyncio.to_thread(store.ledger(job_id).spent)
+    spent = await asyncio.to_thread(store.ledger(row.whole_id).spent)
     whole = _whole(items, row.job.options, spent, (), (), 0.0)
     return msgspec.structs.replace(whole, lines=found.lines, cached_lines=found.cached)
 

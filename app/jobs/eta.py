@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 
 class StageClock:
     """Progress and ETA of one running stage. `costs` are seconds per media second as measured here (or the first
-    guess)."""
+    guess), for one of the job's `languages` where a stage runs for each."""
 
-    def __init__(self, stage: Stage, media_s: float, costs: dict[str, float]) -> None:
+    def __init__(self, stage: Stage, media_s: float, costs: dict[str, float], *, languages: int = 1) -> None:
         stages = in_phase(stage.phase)
         at = stages.index(stage)
         whole = sum(s.weight for s in stages)
         self._done = sum(s.weight for s in stages[:at]) / whole
         self._weight = stage.weight / whole
-        self._expected_s = costs[stage.name] * media_s
-        self._later_s = sum(costs[s.name] * media_s for s in stages[at + 1 :])
+        seconds = {s.name: costs[s.name] * media_s * (languages if s.each_language else 1) for s in stages}
+        self._expected_s = seconds[stage.name]
+        self._later_s = sum(seconds[s.name] for s in stages[at + 1 :])
         self._started = time.monotonic()
         self._base = 0.0
 

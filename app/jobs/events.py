@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from app.domain.events import AnyEvent, LinkChanged, Progress
+from app.domain.events import AnyEvent, LinkChanged, Progress, StateChanged
 from app.observability import metrics
 
 _QUEUE_SIZE: Final = 1000
@@ -62,7 +62,7 @@ class Hub:
             event = msgspec.structs.replace(event, seq=self._seq)
             if isinstance(event, Progress):
                 self._latest[event.job_id] = event
-            for topic in (None,) if isinstance(event, LinkChanged) else (event.job_id, None):
+            for topic in _topics(event):
                 for subscription in self._subscriptions.get(topic, ()):
                     with contextlib.suppress(RuntimeError):  # its loop has closed
                         subscription.loop.call_soon_threadsafe(subscription.put, event)
@@ -75,15 +75,25 @@ class Hub:
         self._latest.pop(job_id, None)
 
     @contextlib.asynccontextmanager
-    async def subscribe(self, job_id: str | None) -> AsyncIterator[Subscription]:
-        """Events of one job, or of all (None), from now on."""
+    async def subscribe(self, *topics: str | None) -> AsyncIterator[Subscription]:
+        """Events of these jobs, or of all (None), from now on."""
         subscription = Subscription(asyncio.get_running_loop())
         with self._lock:
-            self._subscriptions.setdefault(job_id, set()).add(subscription)
+            for topic in topics:
+                self._subscriptions.setdefault(topic, set()).add(subscription)
         try:
             yield subscription
         finally:
             with self._lock:
-                self._subscriptions[job_id].discard(subscription)
-                if not self._subscriptions[job_id]:
-                    del self._subscriptions[job_id]
+                for topic in topics:
+                    self._subscriptions[topic].discard(subscription)
+                    if not self._subscriptions[topic]:
+                        del self._subscriptions[topic]
+
+
+def _topics(event: AnyEvent) -> tuple[str | None, ...]:
+    """Who hears of it. A further language is in no list of jobs."""
+    if isinstance(event, LinkChanged):
+        return (None,)
+    own = isinstance(event, StateChanged) and event.job.parent_id is not None
+    return (event.job_id,) if own else (event.job_id, None)

@@ -76,13 +76,21 @@ class JobReading(ServiceParts):
         with self.artifact(job_id, ArtifactKind.REPORT) as (_, path):
             return msgspec.json.decode(path.read_bytes(), type=Report)
 
+    def _whole_id(self, job_id: str) -> str:
+        """The job that this is a language of, else the job itself. Raises job_not_found."""
+        return self._store.row(job_id).whole_id
+
     def _changed(self, job: Job) -> Job:
+        """Tell open pages of the job; of a further language, those of its job, too."""
         job = self._fresh(job)
         self._hub.publish(StateChanged(job.id, 0, job))
+        if job.parent_id is not None:
+            whole = self._fresh(self._store.get(job.parent_id))
+            self._hub.publish(StateChanged(whole.id, 0, whole))
         return job
 
     def _fresh(self, job: J) -> J:
-        latest = self._hub.latest(job.id)
+        latest = self._hub.latest((job.parent_id if isinstance(job, Job) else None) or job.id)
         if latest is None or job.state not in ACTIVE:
             return job
         return msgspec.structs.replace(

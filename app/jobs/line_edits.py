@@ -50,7 +50,8 @@ class LineEdits(TranslationEdits):
 
     async def preview(self, job_id: str, segment_id: str, *, keys: Keys = NO_KEYS) -> bytes:
         await asyncio.to_thread(self._floor.check)
-        with paid_by(self._store.ledger(job_id)):
+        whole_id = await asyncio.to_thread(self._whole_id, job_id)
+        with paid_by(self._store.ledger(whole_id)):
             return await preview.preview_line(self._context, self._store, job_id, segment_id, keys=keys)
 
     async def estimate(self, job_id: str, *, translate: Which | None = None, keys: Keys = NO_KEYS) -> Estimate:

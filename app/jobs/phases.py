@@ -18,7 +18,7 @@ from app.domain.stages import TRANSCRIBE
 from app.dubbing.casting import speakable
 from app.jobs import conflicts
 from app.jobs import options as job_options
-from app.jobs.job_reading import JobReading
+from app.jobs.languages import Languages
 from app.observability import metrics, tracing
 from app.storage.rows import JobRow
 
@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 _RENDERABLE: Final = frozenset({JobState.REVIEW, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
 
 
-class JobPhases(JobReading):
-    """The part of the service that queues, stops and deletes."""
+class JobPhases(Languages):
+    """The part of the service that queues, stops and deletes. All languages of a job begin and stop together."""
 
     def approve(self, job_id: str, *, keys: Keys = NO_KEYS, seen: int | None = None) -> Job:
         """Approve the lines and render. With `seen`, only while options and background are those of that revision of
@@ -44,6 +44,10 @@ class JobPhases(JobReading):
         row = self._store.row(job_id)
         stopped = frozenset({JobState.FAILED, JobState.CANCELLED})
         check = conflicts.render_seen(seen)
+        if row.whole_id != job_id:
+            check(row)
+            self.retry(row.whole_id, keys=keys)
+            return self.get(job_id)
         if row.job.state in stopped:
             check(row)
         self._check_original(row)
@@ -53,6 +57,9 @@ class JobPhases(JobReading):
     def cancel(self, job_id: str) -> Job:
         """Stop within two seconds. Finished work is kept for a retry."""
         row = self._store.row(job_id)
+        if row.whole_id != job_id:
+            self.cancel(row.whole_id)
+            return self.get(job_id)
         job = self._store.transition(job_id, JobState.CANCELLED, only_from=ACTIVE)
         self._hub.forget(job_id)
         if row.workflow_id:
@@ -63,22 +70,29 @@ class JobPhases(JobReading):
         return self._changed(job)
 
     def delete(self, job_id: str) -> None:
-        """Stop the job and delete it with everything that only it owns."""
+        """Stop the job and delete it with everything that only it owns. A further language is taken from its job."""
         row = self._store.row(job_id)
+        if row.whole_id != job_id:
+            return self._remove(row.whole_id, job_id)
         if row.job.state in ACTIVE and row.workflow_id:
             self._queue.cancel(row.workflow_id)
         self._store.delete(job_id, self._context.blobs)
         self._keys.forget_job_keys(job_id)
         self._hub.forget(job_id)
-        shutil.rmtree(self._context.cache / job_id, ignore_errors=True)
-        self._hub.publish(Deleted(job_id, 0))
+        for gone in (job_id, *(each.id for each in row.job.languages[1:])):
+            shutil.rmtree(self._context.cache / gone, ignore_errors=True)
+            self._hub.publish(Deleted(gone, 0))
 
     def _render(self, job_id: str, only_from: Collection[JobState], keys: Keys, seen: int | None) -> Job:
+        row = self._store.row(job_id)
+        if row.whole_id != job_id:
+            conflicts.render_seen(seen)(row)
+            self._render(row.whole_id, only_from, keys, None)
+            return self.get(job_id)
         if not self._transcribed(job_id):
             raise DubError(JOB_STATE, "The lines are not there yet.")
         if not speakable(self._store.segments(job_id)[1]):
             raise DubError(NOTHING_TO_SPEAK)
-        row = self._store.row(job_id)
         check = conflicts.render_seen(seen)
         if row.job.state in only_from:
             check(row)

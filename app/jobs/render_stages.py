@@ -9,17 +9,19 @@ from typing import Any
 import msgspec
 
 from app.domain import stages
-from app.domain.dub_options import changed, effective
+from app.domain.dub_options import changed, effective, spoken_in
 from app.domain.errors import DubError
 from app.domain.job import Job
+from app.domain.media import ArtifactKind
 from app.domain.problems.jobs import JOB_NOT_FOUND
 from app.domain.secret_names import NO_KEYS
-from app.domain.segment import Clip, Segment
+from app.domain.segment import Clip, Placement, Segment
+from app.domain.stage_outputs import Finished, Mixed, Sound
 from app.domain.stages import Stage
 from app.dubbing import audio_tracks, pipeline
 from app.dubbing.casting import VoiceChoice, spoken_lines
 from app.dubbing.context import Report, fingerprint
-from app.dubbing.finish import finish
+from app.dubbing.finish import FurtherDub, finish, finish_language
 from app.dubbing.pace import spoken_to_fit
 from app.dubbing.report import keep_report, report_of
 from app.dubbing.synthesize import clip_files
@@ -46,7 +48,7 @@ class Synthesize(StageBody):
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
         lines = await asyncio.to_thread(self.lines, row)
         choice: VoiceChoice = await asyncio.to_thread(
-            lambda: choice_of(row.job, row.speakers, self._keys.job_keys(row.job.id), self._context.engines)
+            lambda: choice_of(row.job, row.speakers, self._keys.job_keys(row.whole_id), self._context.engines)
         )
         wanted, spoken = choice.voice, list[Clip]()
         choice = await ready(self._context, choice, report)
@@ -148,7 +150,25 @@ class Mix(StageBody):
 
 @body_of(stages.MUX)
 class Mux(StageBody):
+    """Of a further language of a job, the subtitles and the report; the job's own video has the sound and the subtitles
+    of all languages that did not fail."""
+
     def inputs(self, row: JobRow) -> Any:
+        film = self._film(row)
+        if row.job.parent_id is not None or [each.job.id for each in film] == [row.job.id]:
+            return self._inputs(row)
+        return [[each.job.id, spoken_in(each.job.options, each.job.language), self._inputs(each)] for each in film]
+
+    def _film(self, row: JobRow) -> list[JobRow]:
+        """The languages of the job's video, in the order of its tracks."""
+        if row.job.parent_id is not None or not row.job.languages:
+            return [row]
+        every = [row if each.id == row.job.id else self._store.row(each.id) for each in row.job.languages]
+        if not (film := [each for each in every if each.job.error is None]):
+            raise RuntimeError("no language is left")
+        return film
+
+    def _inputs(self, row: JobRow) -> Any:
         mixed = self.mixed(row)
         measured = [mixed.track.sha256, mixed.loudness_lufs, mixed.true_peak_db]
         # the fit's matter
@@ -159,12 +179,60 @@ class Mux(StageBody):
         return [measured, lines, self.placements(row), _chosen(row.job, self.stage), row.job.language]
 
     async def work(self, row: JobRow, name: str, report: Report) -> Done:
+        first, *further = await asyncio.to_thread(self._film, row)
         lines, placements, sound = await asyncio.to_thread(
-            lambda: (self.lines(row), self.placements(row), self.sound(row))
+            lambda: (self.lines(first), self.placements(first), self.sound(row))
         )
-        mixed, source_id = await asyncio.to_thread(lambda: (self.mixed(row), self.source_id(row)))
-        async with self.local(row.source_key, mixed.track.key) as (source, track):
-            made = await finish(
+        mixed, source_id = await asyncio.to_thread(lambda: (self.mixed(first), self.source_id(row)))
+        if row.job.parent_id is not None:
+            made = await self._language(row, lines, placements, sound, mixed)
+        else:
+            made = await self._video(first, further, lines, placements, sound, mixed, source_id, name, report)
+        result = report_of(
+            lines, placements, mixed, made, first.job.options, sound.duration_s, row.job.joined, row.job.subtitles
+        )
+        if first.job.id != row.job.id:  # the first language has failed: its texts and its report are not there
+            video = tuple(each for each in made.artifacts if each.kind is ArtifactKind.VIDEO)
+            return Done(msgspec.structs.replace(made, artifacts=video), artifacts=video)
+        return Done(made, artifacts=(*made.artifacts, await keep_report(self._context, result)))
+
+    async def _language(
+        self, row: JobRow, lines: tuple[Segment, ...], placements: tuple[Placement, ...], sound: Sound, mixed: Mixed
+    ) -> Finished:
+        async with self.local(mixed.track.key) as (track,):
+            return await finish_language(
+                self._context,
+                media_of(row.job),
+                sound,
+                track,
+                lines,
+                placements,
+                row.job.options,
+                row.job.language,
+            )
+
+    async def _video(
+        self,
+        row: JobRow,
+        further: Sequence[JobRow],
+        lines: tuple[Segment, ...],
+        placements: tuple[Placement, ...],
+        sound: Sound,
+        mixed: Mixed,
+        source_id: str,
+        name: str,
+        report: Report,
+    ) -> Finished:
+        others = await asyncio.to_thread(lambda: [(self.mixed(each).track.key, each) for each in further])
+        keys = [mixed.track.key, *(key for key, _ in others)]
+        async with self.local(row.source_key, *keys) as (source, track, *tracks):
+            dubs = await asyncio.to_thread(
+                lambda: [
+                    FurtherDub(path, self.lines(each), self.placements(each), each.job.options)
+                    for path, (_, each) in zip(tracks, others, strict=True)
+                ]
+            )
+            return await finish(
                 self._context,
                 source,
                 media_of(row.job),
@@ -175,14 +243,11 @@ class Mux(StageBody):
                 row.job.options,
                 row.job.language,
                 report,
-                cache=self._context.cache / row.job.id,
+                cache=self._context.cache / row.whole_id,
                 source_id=source_id,
                 name=name,
+                further=dubs,
             )
-        result = report_of(
-            lines, placements, mixed, made, row.job.options, sound.duration_s, row.job.joined, row.job.subtitles
-        )
-        return Done(made, artifacts=(*made.artifacts, await keep_report(self._context, result)))
 
     def tidy(self, job_id: str) -> None:
         forget_burned(self._context.cache / job_id)

@@ -11,14 +11,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import structlog
 
 from app.domain.errors import DubError
-from app.domain.events import StateChanged
+from app.domain.events import SegmentsChanged, StateChanged
 from app.domain.job import JobError, JobState, Phase
 from app.domain.problems.jobs import JOB_NOT_FOUND, JOB_STATE
 from app.domain.problems.uploads import DISK_FULL
-from app.domain.stages import named
+from app.domain.stages import MUX, SYNTHESIZE, TRANSLATE, named
 from app.dubbing.context import Context
 from app.jobs.events import Hub
 from app.jobs.failures import Failures, over
@@ -72,14 +73,51 @@ class StageRunner:
     async def run(self, job_id: str, stage_name: str, workflow_id: str) -> bool:
         """Run one stage to its end. False stops the workflow: the job failed (and says so), or is no longer this
         workflow's."""
-        run = StageRun(named(stage_name), job_id, workflow_id)
+        stage = named(stage_name)
+        further = await asyncio.to_thread(self._store.languages, job_id) if stage.each_language else []
+        # the finished file is made last: of what was made for every language
+        languages = [*further, job_id] if stage is MUX else [job_id, *further]
+        for part, language_id in enumerate(languages):
+            run = StageRun(stage, language_id, workflow_id, part=part, parts=len(languages))
+            if language_id != job_id and not await self._catch_up(run):
+                return False
+            if not await self._one(run):
+                return False
+        return True
+
+    async def _one(self, run: StageRun) -> bool:
         await run_stage(run, self._hooks)
         return run.goes_on
+
+    async def _catch_up(self, run: StageRun) -> bool:
+        """A further language has the lines of its job before they are translated. One that was added later is
+        translated before it is spoken."""
+        if run.stage is TRANSLATE:
+            await self._with_lines(run.job_id)
+        elif run.stage is SYNTHESIZE:
+            await self._with_lines(run.job_id)
+            if await asyncio.to_thread(self._store.stage, run.job_id, TRANSLATE.name) is None:
+                return await self._one(msgspec.structs.replace(run, stage=TRANSLATE, shown_as=SYNTHESIZE))
+        return True
+
+    async def _with_lines(self, language_id: str) -> None:
+        """Does nothing for a language that was deleted: its stage finds that out."""
+        try:
+            if await asyncio.to_thread(self._store.take_lines, language_id):
+                revision, script = await asyncio.to_thread(self._store.script, language_id)
+                self._hub.publish(SegmentsChanged(language_id, 0, revision, script.segments, (), script.speakers))
+        except DubError as error:
+            if error.problem is not JOB_NOT_FOUND:
+                raise
 
     async def finish(self, job_id: str, phase_name: str, workflow_id: str) -> bool:
         """The phase is done: review or completed. True when a render is to follow at once (the job wants no review)."""
         try:
             row = await asyncio.to_thread(self._store.row, job_id)
+            if row.job.languages and row.job.error is not None:  # the first language has failed; the others are done
+                if phase_name == Phase.RENDER:
+                    await asyncio.to_thread(self._store.languages_rendered, job_id)
+                return await self._fail(job_id, workflow_id, row.job.error)
             if phase_name == Phase.PREPARE:
                 if not row.job.options.recognition.review and row.job.state is JobState.PREPARING:
                     return True  # `follow` queues the render
@@ -101,6 +139,7 @@ class StageRunner:
                     "stage": None,
                     "eta_s": None,
                 }
+                await asyncio.to_thread(self._store.languages_rendered, job_id)
                 job = await asyncio.to_thread(
                     lambda: self._store.transition(job_id, JobState.COMPLETED, owner=workflow_id, **fields)
                 )

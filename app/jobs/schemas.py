@@ -28,6 +28,7 @@ from app.domain.media import MAX_TEXT_CHARACTERS
 from app.domain.segment import MAX_CHANGES, MAX_LINES, MAX_RATE, MIN_RATE, Segment
 from app.domain.speaker import COLOURS, LOUDEST_DB, QUIETEST_DB, Speaker
 from app.domain.summary import JobSummary
+from app.jobs.language_schemas import MOST_FURTHER, LanguageNew
 
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)]
 Short = Annotated[str, msgspec.Meta(max_length=255)]
@@ -182,13 +183,15 @@ def deprecated(patch: OptionsPatch) -> tuple[str, ...]:
 
 class CreateJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A job from a finished upload. `subtitles_upload_id` brings an SRT, WebVTT or ASS file instead of recognition,
-    `stem_upload_id` the background without voices."""
+    `stem_upload_id` the background without voices. `languages` are further ones of the same video, beside that of the
+    options."""
 
     upload_id: str
     title: Short | UnsetType = UNSET
     options: OptionsPatch = OptionsPatch()
     subtitles_upload_id: str | None = None
     stem_upload_id: str | None = None
+    languages: Annotated[tuple[LanguageNew, ...], msgspec.Meta(max_length=MOST_FURTHER)] = ()
 
 
 class JobPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,12 +10,14 @@ from typing import Final
 import structlog
 from sqlalchemy.exc import IntegrityError
 
+from app.domain.dub_options import spoken_in
 from app.domain.errors import DubError, Problem
 from app.domain.events import Progress, StateChanged
 from app.domain.job import Job, JobError, JobState, Phase
 from app.domain.problems.jobs import JOB_NOT_FOUND, SOURCE_GONE
 from app.domain.problems.requests import INTERNAL
 from app.domain.problems.uploads import DISK_FULL
+from app.domain.stages import MUX, Stage
 from app.dubbing.context import Report
 from app.jobs.eta import StageClock, stage_costs
 from app.jobs.events import Hub
@@ -86,7 +88,23 @@ class ServerHooks:
                 run.goes_on = False
                 if (failure := await self._failure(run, error)) is not None:
                     span.fail(failure.code)
-                    await asyncio.to_thread(self._failures.write, run.job_id, run.workflow_id, failure)
+                    run.goes_on = await asyncio.to_thread(self._write, run, failure)
+
+    def _write(self, run: StageRun, failure: JobError) -> bool:
+        """Whether the work goes on: one of several languages that fails is left out. A full disk stops all of them."""
+        if run.parts > 1 and failure.code != DISK_FULL.code:
+            try:
+                goes_on = self._store.language_failed(run.job_id, run.workflow_id, failure)
+            except DubError as error:
+                if error.problem is JOB_NOT_FOUND:
+                    return False
+            else:
+                if goes_on:
+                    log.warning("a language is left out", code=failure.code)
+                return goes_on
+        whole_id = run.row.whole_id if run.row is not None else run.job_id
+        self._failures.write(whole_id, run.workflow_id, failure)
+        return False
 
     async def _failure(self, run: StageRun, error: Exception) -> JobError | None:
         """What the person is told; None where the job was deleted or begun anew."""
@@ -112,10 +130,11 @@ class ServerHooks:
     # ---------------------------------------------------------------- whether to run at all
 
     async def owned(self, run: StageRun, go: Go) -> None:
-        """Before: read the job. One that is no longer this workflow's, or does not run, is left alone."""
+        """Before: read the job. One that is no longer this workflow's, or does not run, is left alone; so is one of
+        several languages that has failed, but that the finished file is made of the others."""
         run.row = row = await asyncio.to_thread(self._store.row, run.job_id)
         run.goes_on = row.workflow_id == run.workflow_id and row.job.state is RUNNING[row.job.phase]
-        if run.goes_on:
+        if run.goes_on and not (run.parts > 1 and _left_out(run.stage, row.job)):
             await go()
 
     async def skipped(self, run: StageRun, go: Go) -> None:
@@ -148,36 +167,43 @@ class ServerHooks:
         await go()
         if run.done is not None and (run.done.fields or run.done.artifacts):
             self._hub.publish(StateChanged(run.job_id, 0, await asyncio.to_thread(self._store.get, run.job_id)))
+            if (whole_id := run.job_row.whole_id) != run.job_id:
+                self._hub.publish(StateChanged(whole_id, 0, await asyncio.to_thread(self._store.get, whole_id)))
 
     async def shown(self, run: StageRun, go: Go) -> None:
         """Before: the row and the sockets say which stage runs, how far it is and how long it will take."""
-        job = run.job_row.job
+        job, stage = run.job_row.job, run.shown_as or run.stage
         costs = await asyncio.to_thread(stage_costs, self._store, job.phase)
-        clock = StageClock(run.stage, job.media.duration_s if job.media else 0.0, costs)
-        progress, eta_s = clock.overall(0.0), clock.eta_s(0.0)
+        languages = max(1, len(job.languages))
+        clock = StageClock(stage, job.media.duration_s if job.media else 0.0, costs, languages=languages)
+        begun = run.part / run.parts
+        clock.begin_at(begun)
+        progress, eta_s = clock.overall(begun), clock.eta_s(begun)
+        whole_id = run.job_row.whole_id
         await asyncio.to_thread(
-            self._store.progress, job.id, stage=run.stage.name, stage_progress=0.0, progress=progress, eta_s=eta_s
+            self._store.progress, whole_id, stage=stage.name, stage_progress=begun, progress=progress, eta_s=eta_s
         )
-        run.report = self._reporter(job, run.stage.name, clock)
+        run.report = self._reporter(run, whole_id, stage.name, clock)
         run.report(0.0, "")
         await go()
 
-    def _reporter(self, job: Job, stage: str, clock: StageClock) -> Report:
+    def _reporter(self, run: StageRun, whole_id: str, stage: str, clock: StageClock) -> Report:
         last_s, last_message, begun = 0.0, "", False
+        job = run.job_row.job
+        language = spoken_in(job.options, job.language) if run.parts > 1 else None
 
         def report(fraction: float, message: str) -> None:
             nonlocal last_s, last_message, begun
             now_s = time.monotonic()
             if not begun and fraction > 0.0:  # the first word of the work: what an earlier run had finished
                 begun = True
-                clock.begin_at(min(fraction, 1.0))
+                clock.begin_at((run.part + min(fraction, 1.0)) / run.parts)
             if now_s - last_s < _PUBLISH_EVERY_S and message == last_message and fraction < 1.0:
                 return
             last_s, last_message = now_s, message
-            fraction = min(max(fraction, 0.0), 1.0)
-            self._hub.publish(
-                Progress(job.id, 0, stage, fraction, clock.overall(fraction), clock.eta_s(fraction), message)
-            )
+            fraction = (run.part + min(max(fraction, 0.0), 1.0)) / run.parts
+            overall, eta_s = clock.overall(fraction), clock.eta_s(fraction)
+            self._hub.publish(Progress(whole_id, 0, stage, fraction, overall, eta_s, message, language))
 
         return report
 
@@ -216,6 +242,13 @@ class ServerHooks:
             raise DubError(JOB_NOT_FOUND) from None
         await asyncio.to_thread(self._discard, unneeded)
         await go()
+
+
+def _left_out(stage: Stage, job: Job) -> bool:
+    """Whether the stage does nothing for this one of several languages. The job's video is made of the others."""
+    if stage is MUX and job.parent_id is None:
+        return all(each.error is not None for each in job.languages)
+    return job.error is not None
 
 
 def _job_error(problem: Problem, run: StageRun, message: str = "", segments: tuple[str, ...] = ()) -> JobError:

@@ -63,6 +63,11 @@ class JobService(VoiceClones, LineEdits, JobPhases):
             stem_key=stem_key,
             size_bytes=upload.length_bytes,
         )
+        try:
+            self.add_first_languages(job_id, request.languages)
+        except DubError:
+            self.delete(job_id)
+            raise
         return self._start_new(job_id, keys=keys)
 
     def update(self, job_id: str, patch: JobPatch, *, seen: int | None = None) -> Job:
@@ -74,6 +79,7 @@ class JobService(VoiceClones, LineEdits, JobPhases):
         not overwritten: job_changed is raised and nothing is set. Raises database_busy when others change the same job
         without end.
         """
+        self._check_own(job_id, patch)
         row = self._store.row(job_id)
         stem_key = patch.stem_upload_id if patch.stem_upload_id is UNSET else self._stem(patch.stem_upload_id)
         for _ in range(_MERGES):
@@ -97,7 +103,8 @@ class JobService(VoiceClones, LineEdits, JobPhases):
             raise DubError(JOB_STATE, f"The job is {job.state.value}.")
         conflicts.check_seen(row, fields, seen)
         if rendered:
-            prepared = job.phase is Phase.RENDER or job.state is JobState.REVIEW
+            # a further language is translated by whom the person likes, whenever that is
+            prepared = job.parent_id is None and (job.phase is Phase.RENDER or job.state is JobState.REVIEW)
             if prepared and not job_options.keeps_lines(options, job.options):
                 raise DubError(JOB_STATE, "Recognition is done; duplicate the job to recognise it anew.")
             job_options.check(options, self._context.engines, job.media)
@@ -110,7 +117,9 @@ class JobService(VoiceClones, LineEdits, JobPhases):
         return self._changed(job)
 
     def duplicate(self, job_id: str, patch: JobPatch) -> Job:
-        """A second job on the same upload; with the same recognition it shares the transcript and waits for review."""
+        """A second job on the same upload; with the same recognition it shares the transcript and waits for review.
+        It has the first language of the job."""
+        job_id = self._whole_id(job_id)
         row = self._store.row(job_id)
         self._check_original(row)
         self._floor.check()

@@ -73,6 +73,10 @@ class SpeakerEdits(JobReading):
         if edited.changed or edited.gone or edited.recast:
             speakers = edited.script.speakers if edited.recast else None
             self._hub.publish(SegmentsChanged(job_id, 0, edited.revision, edited.changed, edited.gone, speakers))
+            for other_id in edited.elsewhere:
+                now, script = self._store.script(other_id)
+                self._hub.publish(SegmentsChanged(other_id, 0, now, script.segments, (), script.speakers))
+                self._changed(self._store.get(other_id))
             self._changed(self._store.get(job_id))
         return Segments(edited.revision, edited.script.segments, edited.script.speakers)
 

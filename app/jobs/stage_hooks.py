@@ -33,7 +33,9 @@ class StageRun(msgspec.Struct):
     `row` is the job as it was when the stage began, `name` the fingerprint of the inputs, `report` where progress goes.
     `done` is what the work gave (None while it was not done), `seconds` how long it took, `cost_s` how long the whole
     stage takes at this pace (0: not known), also where an earlier run had done a part of it. `goes_on` becomes
-    False when no later stage may run.
+    False when no later stage may run. Of several languages of a job, for which the stage runs one after the other,
+    this is number `part` of `parts`; `job_id` is the language's. `shown_as` is the stage that people see, where it is
+    another one.
     """
 
     stage: Stage
@@ -46,6 +48,9 @@ class StageRun(msgspec.Struct):
     seconds: float = 0.0
     cost_s: float = 0.0
     goes_on: bool = True
+    part: int = 0
+    parts: int = 1
+    shown_as: Stage | None = None
 
     @property
     def job_row(self) -> JobRow:
@@ -122,7 +127,7 @@ class InnerHooks:
     async def worked(self, run: StageRun, go: Go) -> None:
         """Do the work, paid by the job; what it gave is recorded by the hooks inside of this one."""
         pace = Pace()
-        with paid_by(self._store.ledger(run.job_id)):
+        with paid_by(self._store.ledger(run.job_row.whole_id)):
             run.done = await self._work.work(run.stage.name, run.job_row, run.name, pace.heard_by(run.report))
         if not run.done.idle:
             run.seconds += pace.elapsed_s()

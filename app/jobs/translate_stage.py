@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from app.domain import stages
 from app.domain.events import SegmentsChanged
@@ -18,6 +18,8 @@ from app.dubbing.translate import TranslationChoice, same_language, source_of, t
 from app.jobs.options import choice_of
 from app.jobs.stages import Done, StageBody, body_of
 from app.storage.job_row import JobRow
+
+_OPEN: Final = (Translation.NONE, Translation.FAILED)
 
 
 @body_of(stages.TRANSLATE)
@@ -42,7 +44,7 @@ class Translate(StageBody):
         if not await asyncio.to_thread(self.inputs, row):
             return Done(Translated(0, 0))
         translator = self._context.engines.translator(options.translation.translator)
-        keys = await asyncio.to_thread(self._keys.job_keys, job_id)
+        keys = await asyncio.to_thread(self._keys.job_keys, row.whole_id)
         choice = TranslationChoice(
             written_language(options, row.job.language),
             options.translation.target_language or "",
@@ -53,7 +55,9 @@ class Translate(StageBody):
         lines = await asyncio.to_thread(self.lines, row)
         times = await asyncio.to_thread(self._times, row, lines, choice.target)
         cache = self._context.cache / job_id / "translations"
-        done = await translate(translator, lines, choice, cache, report, times=times)
+        # a further language may have been worked on before: what a person wrote stays
+        wanted = [line for line in lines if row.job.parent_id is None or line.translation in _OPEN]
+        done = await translate(translator, wanted, choice, cache, report, among=lines, times=times)
         revision = await asyncio.to_thread(self._store.replace_segments, job_id, done)
         self._hub.publish(SegmentsChanged(job_id, 0, revision, done, ()))
         return Done(Translated(len(done), sum(line.translation is Translation.FAILED for line in done)))

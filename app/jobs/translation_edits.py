@@ -113,7 +113,7 @@ class TranslationEdits(SpeakerEdits):
         wanted, following = _wanted(request, lines)
         times = await asyncio.to_thread(self._times, job, script, choice.target)
         cache = self._context.cache / job_id / "translations"
-        with paid_by(self._store.ledger(job_id)):
+        with paid_by(self._store.ledger(job.parent_id or job_id)):
             done = await translate(translator, wanted, choice, cache, silent, among=lines, again=True, times=times)
         before = {line.id: Texts.of(line) for line in wanted}
         # a line without a usable answer keeps the text that it has
@@ -143,7 +143,7 @@ class TranslationEdits(SpeakerEdits):
         heard = placed or times[line.id].pace(line.text)
         sources = [source_of(each) for each in script.segments]
         around = tuple(sources[max(0, at - 3) : at]), tuple(sources[at + 1 : at + 4])
-        with paid_by(self._store.ledger(job_id)):
+        with paid_by(self._store.ledger(job.parent_id or job_id)):
             found = await shorter(translator, line, choice, times[line.id], heard, around)
         return ShorterWordings(revision, round(heard, 3), found)
 

@@ -83,11 +83,14 @@ class VoiceClones(SpeakerEdits):
         return await self._recast(job_id, speaker_id, revision, clone=None, **own)
 
     async def forget_clones(self, job_id: str, *, keys: Keys = NO_KEYS) -> None:
-        """Delete the clones that were made for this job, which is about to be deleted. One that cannot be deleted now
-        does not keep the job; it is logged. Raises job_not_found."""
+        """Delete the clones that were made for this job, which is about to be deleted, or for its languages. One that
+        cannot be deleted now does not keep the job; it is logged. Raises job_not_found."""
         row = await asyncio.to_thread(self._store.row, job_id)
-        for speaker in row.speakers:
-            if speaker.clone is not None and speaker.clone.job_id == job_id:
+        further = [] if row.job.parent_id else [each.id for each in row.job.languages[1:]]
+        rows = [row, *[await asyncio.to_thread(self._store.row, each) for each in further]]
+        made = [(one, each.job.id) for each in rows for one in each.speakers]
+        for speaker, language_id in made:
+            if speaker.clone is not None and speaker.clone.job_id == language_id:
                 try:
                     await self._forget(speaker.clone, keys)
                 except DubError as error:

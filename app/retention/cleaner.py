@@ -158,7 +158,7 @@ class Cleaner:
 
     def _stale_chunks(self, held: Sequence[Held], now: float) -> tuple[Deletion, ...]:
         """Chunks of jobs that ended long ago or were deleted."""
-        jobs = {job.job_id: job for job in held}
+        jobs = {each: job for job in held for each in (job.job_id, *job.languages)}
         found = []
         for folder in self._cache.iterdir() if self._cache.is_dir() else ():
             job = jobs.get(folder.name)
@@ -178,21 +178,22 @@ class Cleaner:
     # ---------------------------------------------------------------- deletions
 
     def _delete_of_jobs(self, deletion: Deletion) -> int | None:
+        further = references.languages_of(self._database, deletion.job_ids)
         aside = (
-            [self._cache / f".{secrets.token_hex(8)}" for _ in deletion.job_ids]
+            [self._cache / f".{secrets.token_hex(8)}" for _ in (*deletion.job_ids, *further)]
             if deletion.kind in (Kind.JOBS, Kind.OUTPUTS)
             else []
         )
 
         def put_aside() -> None:
-            for job_id, to in zip(deletion.job_ids, aside, strict=False):
+            for job_id, to in zip((*deletion.job_ids, *further), aside, strict=False):
                 _rename(self._cache / job_id, to)
 
         keys = references.retire(self._database, deletion.kind, deletion.job_ids, deletion.at, put_aside)
         if keys is None:
             return None
         freed = references.discard(self._database, self._blobs, keys, uploads_too=True) + sum(map(_remove, aside))
-        for job_id in deletion.job_ids:
+        for job_id in (*deletion.job_ids, *further):
             self._changed(job_id, deletion.kind is Kind.JOBS)
             if deletion.kind is Kind.JOBS:
                 freed += hidden.bury(self._database, self._blobs, job_id)[1]

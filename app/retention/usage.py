@@ -25,7 +25,7 @@ from app.storage.blobs import BlobStore
 from app.storage.database import reading
 from app.storage.disk_floor import Floor
 from app.storage.disk_usage import DiskUsage, FolderUsage
-from app.storage.rows import seen
+from app.storage.rows import listed_jobs
 
 FRESH_S: Final = 5.0
 PATIENCE_S: Final = 0.3
@@ -194,7 +194,7 @@ class StorageUsage:
 
     def _jobs(self) -> int:
         with reading(self._database) as c:
-            return int(c.execute(select(func.count()).select_from(t.jobs).where(seen)).scalar_one())
+            return int(c.execute(select(func.count()).select_from(t.jobs).where(listed_jobs)).scalar_one())
 
     def archive(self, job_id: str) -> tuple[str, Generator[bytes]]:
         """A job's title, and its archive block by block. Raises job_not_found."""

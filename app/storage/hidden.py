@@ -21,7 +21,7 @@ from app.domain.errors import DubError
 from app.domain.problems.jobs import JOB_NOT_FOUND
 from app.domain.problems.requests import DATABASE_BUSY
 from app.domain.secret_names import job_keys
-from app.storage import batches, references
+from app.storage import batches, family, references
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
 from app.storage.clip_files import files_of
@@ -36,15 +36,19 @@ _writing: Final[set[str]] = set()  # by this process, now
 _log = logging.getLogger(__name__)
 
 
-def hide(engine: Engine, job_id: str) -> None:
-    """The job is gone for everybody; `bury` does the rest. On a full disk too. Raises job_not_found."""
+def hide(engine: Engine, job_id: str) -> list[str]:
+    """The job is gone for everybody, with its further languages; returns the ids of all of them, for `bury`, which does
+    the rest. On a full disk too. Raises job_not_found."""
 
-    def mark() -> None:
+    def mark() -> list[str]:
         with engine.begin() as c:
             if c.execute(update(t.jobs).where(t.jobs.c.id == job_id, seen).values(state=GONE)).rowcount == 0:
                 raise DubError(JOB_NOT_FOUND)
+            further = family.ids(c, job_id)
+            c.execute(update(t.jobs).where(t.jobs.c.id.in_(further)).values(state=GONE))
+            return [job_id, *further]
 
-    urgent(engine, mark)
+    return urgent(engine, mark)
 
 
 def bury(engine: Engine, blobs: BlobStore, job_id: str) -> tuple[list[str], int]:

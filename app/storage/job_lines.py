@@ -15,7 +15,7 @@ from app.domain.problems.jobs import JOB_STATE
 from app.domain.problems.lines import EDIT_CONFLICT, TOO_MANY_LINES, UNDO_GONE
 from app.domain.segment import MAX_LINES, Segment, Translation, Word
 from app.domain.speaker import Script, Speaker
-from app.storage import batches, rows
+from app.storage import batches, rows, shared_lines
 from app.storage import tables as t
 from app.storage.active_jobs import ActiveJobs
 from app.storage.database import reading
@@ -44,13 +44,15 @@ class TextsChanged(msgspec.Struct, frozen=True):
 
 class Edited(msgspec.Struct, frozen=True):
     """What an edit gave: the new revision, all lines and speakers, the lines that are new or changed, the ids of those
-    that are gone, and whether the speakers have changed."""
+    that are gone, whether the speakers have changed, and the ids of the other languages of the job that were changed
+    too."""
 
     revision: int
     script: Script
     changed: tuple[Segment, ...]
     gone: tuple[str, ...]
     recast: bool
+    elsewhere: tuple[str, ...] = ()
 
 
 class JobLines(ActiveJobs):
@@ -138,6 +140,7 @@ class JobLines(ActiveJobs):
         changed = tuple(segment for segment in after.values() if known.get(segment.id) != segment)
         gone = tuple(known.keys() - after.keys())
         recast = script.speakers != before.speakers
+        elsewhere: tuple[str, ...] = ()
         if changed or gone or recast:
             with self._engine.begin() as c:
                 self._editable(c, job_id, revision, allowed)
@@ -148,8 +151,10 @@ class JobLines(ActiveJobs):
                 if undo_id is not None:
                     _keep_undo(c, job_id, undo_id, [(known[line.id], line) for line in changed if line.id in known])
                 revision = rows.next_revision(c, job_id)
+                pairs = [(known[line.id], line) for line in changed if line.id in known]
+                elsewhere = shared_lines.told(c, job, pairs, script.speakers if recast else None)
         lines = tuple(sorted(after.values(), key=lambda line: (line.start_s, line.end_s, line.id)))
-        return Edited(revision, Script(lines, script.speakers), changed, gone, recast)
+        return Edited(revision, Script(lines, script.speakers), changed, gone, recast, elsewhere)
 
     def undo(self, job_id: str, undo_id: str) -> tuple[TextsChanged, ...]:
         """What was changed under that id. Raises undo_gone where another such change came after it."""

@@ -27,6 +27,11 @@ class JobRow(msgspec.Struct, frozen=True):
     speakers: tuple[Speaker, ...] = ()
 
     @property
+    def whole_id(self) -> str:
+        """The job that this is a language of, else the job itself: it has the original, the keys and the workflow."""
+        return self.job.parent_id or self.job.id
+
+    @property
     def choices(self) -> Choices:
         return Choices(self.job.title, self.job.options, self.stem_key)
 

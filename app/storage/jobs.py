@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Engine, delete, func, insert, select, update
@@ -15,20 +15,24 @@ from app.domain.errors import DubError
 from app.domain.job import ACTIVE, TRANSITIONS, Job, JobState, Phase
 from app.domain.media import Artifact, ArtifactKind
 from app.domain.problems.jobs import JOB_STATE
+from app.domain.stages import STAGES
 from app.domain.summary import JobSummary
-from app.storage import batches, copies, hidden, library, rows
+from app.storage import batches, copies, family, hidden, job_languages, library, rows
 from app.storage import references as blob_references
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
 from app.storage.database import reading, urgent, urgently
+from app.storage.job_languages import JobLanguages
 from app.storage.job_lines import JobLines
 from app.storage.job_row import PARTIAL as PARTIAL
 from app.storage.job_row import JobRow, StageRow
 from app.storage.ledger import JobLedger
 from app.storage.unchanged import Unchanged
 
+_SHARED: Final = frozenset(stage.name for stage in STAGES if not stage.each_language)
 
-class JobStore(JobLines):
+
+class JobStore(JobLines, JobLanguages):
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         self._unchanged = Unchanged(engine)
@@ -136,7 +140,9 @@ class JobStore(JobLines):
         with reading(self._engine) as c:
             found = {
                 JobState(row[0]): int(row[1])
-                for row in c.execute(select(t.jobs.c.state, func.count()).where(rows.seen).group_by(t.jobs.c.state))
+                for row in c.execute(
+                    select(t.jobs.c.state, func.count()).where(rows.listed_jobs).group_by(t.jobs.c.state)
+                )
             }
         return {state: found.get(state, 0) for state in JobState}
 
@@ -170,6 +176,8 @@ class JobStore(JobLines):
                 if check is not None:
                     check(row)
                 rows.update_job(c, job_id, {"state": to, **fields})
+                if to is JobState.QUEUED and "error" in fields:
+                    job_languages.forget_errors(c, job_id)
                 return rows.job_row(c, job_id).job
 
         return move() if to in ACTIVE else urgent(self._engine, move)
@@ -223,10 +231,14 @@ class JobStore(JobLines):
             c.execute(update(t.jobs).where(t.jobs.c.id == job_id).values(**values))
 
     def delete(self, job_id: str, blobs: BlobStore) -> list[str]:
-        """Delete the job, all its rows, and the blobs that nobody else needs; returns their keys. It is gone for
-        everybody at once. Raises job_not_found."""
-        hidden.hide(self._engine, job_id)
-        return hidden.bury_or_leave(self._engine, blobs, job_id)
+        """Delete the job with its languages, all their rows, and the blobs that nobody else needs; returns their keys.
+        It is gone for everybody at once. Raises job_not_found."""
+        gone = hidden.hide(self._engine, job_id)
+        return [key for each in gone for key in hidden.bury_or_leave(self._engine, blobs, each)]
+
+    def bury(self, language_id: str, blobs: BlobStore) -> None:
+        """Delete what is left of a language that was removed."""
+        hidden.bury_or_leave(self._engine, blobs, language_id)
 
     def ledger(self, job_id: str) -> JobLedger:
         """What the job spends at paid services."""
@@ -235,8 +247,10 @@ class JobStore(JobLines):
     # ---------------------------------------------------------------- stages, artifacts, blobs
 
     def stage(self, job_id: str, stage: str) -> StageRow | None:
+        """What the stage gave; what is the same for all languages, a further one has from its job."""
         with reading(self._engine) as c:
-            row = c.execute(select(t.stages).where(t.stages.c.job_id == job_id, t.stages.c.stage == stage)).first()
+            whole = family.whole_id(job_id) if stage in _SHARED else job_id
+            row = c.execute(select(t.stages).where(t.stages.c.job_id == whole, t.stages.c.stage == stage)).first()
         return None if row is None else StageRow(row.fingerprint, row.output, row.seconds)
 
     def finish_stage(

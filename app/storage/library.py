@@ -16,6 +16,7 @@ from app.domain.plain_text import plain
 from app.domain.summary import JobSummary, Length
 from app.storage.compact import unpacked
 from app.storage.database import reading
+from app.storage.family import LANGUAGE
 from app.storage.rows import HIDDEN
 
 
@@ -44,11 +45,13 @@ SELECT j.id, j.title, j.state, j.phase, j.stage, j.stage_progress, j.progress, j
     TEXT),
     (SELECT a.sha256 FROM artifacts a WHERE a.job_id = j.id AND a.kind = 'thumbnail'), j.created_at, j.updated_at,
     EXISTS (SELECT 1 FROM blob_references b WHERE b.job_id = j.id AND b.key = j.source_key),
-    EXISTS (SELECT 1 FROM artifacts a WHERE a.job_id = j.id AND a.key LIKE 'artifacts/%')
+    EXISTS (SELECT 1 FROM artifacts a WHERE a.job_id = j.id AND a.key LIKE 'artifacts/%'),
+    EXISTS (SELECT 1 FROM jobs k WHERE k.parent_id = j.id AND k.state = '{further}' AND
+    (k.rendered_revision IS NULL OR k.rendered_revision <> k.revision OR {k_rendered} <> {k_options}))
 FROM jobs j JOIN (SELECT id FROM jobs{where} ORDER BY created_at DESC, id DESC LIMIT :limit) page ON page.id = j.id
 ORDER BY j.created_at DESC, j.id DESC"""
 _BEFORE: Final = "created_at <= :at AND (created_at < :at OR id < :id)"
-_SEEN: Final = f"state NOT IN ({', '.join(map(repr, HIDDEN))})"
+_SEEN: Final = f"state NOT IN ({', '.join(map(repr, (*HIDDEN, LANGUAGE)))})"
 _TITLED: Final = "lower(title) LIKE '%' || lower(:query) || '%' ESCAPE '/'"
 
 _CHOICES: Final = 256  # many jobs have the same options
@@ -78,10 +81,15 @@ def _statements(dialect: str, states: int, titled: bool, further: bool) -> tuple
     where = [f"state IN ({', '.join(f':state{number}' for number in range(states))})"] if states else [_SEEN]
     where += [_TITLED] if titled else []
     chosen = {
-        name: f"j.{column}" if dialect == "sqlite" else f"CAST(j.{column} AS TEXT)"
-        for name, column in (("options", "options"), ("rendered", "rendered_options"))
+        name: column if dialect == "sqlite" else f"CAST({column} AS TEXT)"
+        for name, column in (
+            ("options", "j.options"),
+            ("rendered", "j.rendered_options"),
+            ("k_options", "k.options"),
+            ("k_rendered", "k.rendered_options"),
+        )
     }
-    listing = _PAGE.format(where=_where([*where, _BEFORE] if further else where), **chosen)
+    listing = _PAGE.format(where=_where([*where, _BEFORE] if further else where), further=LANGUAGE, **chosen)
     return text(_COUNT + _where(where)), text(listing)
 
 
@@ -114,6 +122,7 @@ def _summary(row: Any) -> JobSummary:
         updated_at,
         has_source,
         has_outputs,
+        language_changed,
     ) = row
     rendered = rendered_revision is not None
     current = rendered_revision == revision and same_stem and _same(rendered_options, options)
@@ -131,7 +140,7 @@ def _summary(row: Any) -> JobSummary:
         media=_length.decode(media or "null"),
         size_bytes=size_bytes,
         segment_count=segment_count,
-        stale=rendered and not current,
+        stale=rendered and (not current or bool(language_changed)),
         error=_error.decode(error or "null"),
         thumbnail=thumbnail,
         created_at=created_at,

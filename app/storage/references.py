@@ -19,13 +19,14 @@ from app.domain.job import JobState
 from app.domain.media import ArtifactKind
 from app.domain.retention import DAY_S, ENDED, IDLE, Held, Kind
 from app.domain.stages import making
-from app.storage import batches
+from app.storage import batches, family
 from app.storage import tables as t
 from app.storage.blobs import BlobStore
 from app.storage.clip_files import files_of, row_of
 from app.storage.compact import in_folder
 from app.storage.database import reading, urgent, urgently
-from app.storage.rows import GONE, seen
+from app.storage.family import LANGUAGE
+from app.storage.rows import GONE, listed_jobs, seen
 
 ORPHAN_S: Final = DAY_S
 _BATCH: Final = 200  # files that one transaction deletes
@@ -65,10 +66,12 @@ def held(
             t.jobs.c.source_key,
             t.jobs.c.stem_key,
         )
-        jobs = {row.id: row for row in c.execute(select(*columns).where(seen))}
+        jobs = {row.id: row for row in c.execute(select(*columns).where(listed_jobs))}
+        further = _further(c, jobs)
         files: dict[str, dict[Kind | None, list[tuple[str, int]]]] = {job_id: {} for job_id in jobs}
         sizes: dict[str, int | None] = {}
         for job_id, key in c.execute(select(t.blob_references.c.job_id, t.blob_references.c.key)):
+            job_id = further.get(job_id, (job_id, 0.0))[0]
             if job_id not in jobs:
                 continue
             for file in files_of([key]):
@@ -76,17 +79,42 @@ def held(
                     sizes[file] = size_of(file)
                 if (size := sizes[file]) is not None:
                     files[job_id].setdefault(kind_of(file, jobs[job_id]), []).append((file, size))
+    at = {job_id: row.updated_at for job_id, row in jobs.items()}
+    languages: dict[str, list[str]] = {}
+    for each, (job_id, updated_at) in further.items():
+        languages.setdefault(job_id, []).append(each)
+        at[job_id] = max(at[job_id], updated_at)
     found = []
     for job_id, row in jobs.items():
-        own = files[job_id]
-        own.setdefault(Kind.OUTPUTS, []).extend(extra(job_id))
+        own = {kind: list(dict.fromkeys(listed)) for kind, listed in files[job_id].items()}
+        for each in (job_id, *languages.get(job_id, ())):
+            own.setdefault(Kind.OUTPUTS, []).extend(extra(each))
         kinds = {kind: tuple(listed) for kind, listed in own.items() if kind is not None and listed}
         found.append(
             Held(
-                job_id, row.title, JobState(row.state), row.updated_at, row.source_key, kinds, tuple(own.get(None, ()))
+                job_id,
+                row.title,
+                JobState(row.state),
+                at[job_id],
+                row.source_key,
+                kinds,
+                tuple(own.get(None, ())),
+                tuple(languages.get(job_id, ())),
             )
         )
     return found
+
+
+def _further(c: Connection, jobs: Collection[str]) -> dict[str, tuple[str, float]]:
+    """The further languages of these jobs: of which job each is, and when something happened to it."""
+    asked = select(t.jobs.c.id, t.jobs.c.parent_id, t.jobs.c.updated_at).where(t.jobs.c.state == LANGUAGE)
+    return {row.id: (row.parent_id, row.updated_at) for row in c.execute(asked) if row.parent_id in jobs}
+
+
+def languages_of(engine: Engine, job_ids: Sequence[str]) -> list[str]:
+    """The ids of the further languages of these jobs."""
+    with reading(engine) as c:
+        return [row.id for listed in family.others(c, job_ids).values() for row in listed]
 
 
 @urgently
@@ -104,14 +132,17 @@ def retire(
     allowed = IDLE if kind is Kind.JOBS else ENDED
     with engine.begin() as c:
         found = c.execute(select(t.jobs).where(t.jobs.c.id.in_(list(job_ids)), seen)).all()
-        if not found or any(JobState(row.state) not in allowed or row.updated_at > before for row in found):
+        further = [row for listed in family.others(c, job_ids).values() for row in listed]
+        if not found or any(JobState(row.state) not in allowed for row in found):
+            return None
+        if any(row.updated_at > before for row in (*found, *further)):
             return None
         if kind is Kind.SOURCES:
             sharing = select(t.blob_references.c.job_id).where(t.blob_references.c.key == found[0].source_key)
             if set(c.execute(sharing).scalars()) - set(job_ids):
                 return None
         gone: list[str] = []
-        for row in found:
+        for row in (*found, *further):
             if kind is Kind.JOBS:
                 c.execute(update(t.jobs).where(t.jobs.c.id == row.id).values(state=GONE))
             else:
@@ -123,15 +154,16 @@ def retire(
 
 
 def take_clips(engine: Engine, blobs: BlobStore, job_id: str, before: float) -> int:
-    """Delete the clips that `retire` took from a job, in pieces, until something happens to it; returns the bytes that
-    they had."""
+    """Delete the clips that `retire` took from a job, or from a language of one, in pieces, until something happens to
+    it; returns the bytes that they had."""
     freed = 0
 
     def piece() -> bool:
         nonlocal freed
         with engine.begin() as c:
             row = c.execute(select(t.jobs).where(t.jobs.c.id == job_id, seen)).first()
-            if row is None or JobState(row.state) not in ENDED or row.updated_at > before:
+            state = _state(c, job_id)
+            if row is None or state is None or state not in ENDED or row.updated_at > before:
                 return False
             keys = _of_kind(c, row, Kind.CLIPS, _BATCH // 2)
             c.execute(
@@ -163,11 +195,17 @@ def while_ended(engine: Engine, job_id: str, action: Callable[[], None]) -> bool
     """Do it while the job cannot begin to work; False, and not done, when it is at work. A job that does not exist has
     ended."""
     with engine.begin() as c:
-        state = c.execute(select(t.jobs.c.state).where(t.jobs.c.id == job_id, seen)).scalar()
-        if state is not None and JobState(state) not in ENDED:
+        state = _state(c, job_id)
+        if state is not None and state not in ENDED:
             return False
         action()
         return True
+
+
+def _state(c: Connection, job_id: str) -> JobState | None:
+    """Of the job, or of the one that this is a language of; None where there is none."""
+    state = c.execute(select(t.jobs.c.state).where(t.jobs.c.id == family.whole_id(job_id), seen)).scalar()
+    return None if state is None else JobState(state)
 
 
 def _take(c: Connection, job_id: str, kind: Kind, keys: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from app.system.durable_files import Durable, replacing
 
-HEAD: Final = "0015"  # the newest migration; a test compares it with the folder
+HEAD: Final = "0016"  # the newest migration; a test compares it with the folder
 COPIES: Final = 5  # copies; older ones are deleted
 
 

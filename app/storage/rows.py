@@ -19,6 +19,7 @@ from app.domain.segment import LeftOut, Segment, Translation, Word
 from app.domain.speaker import Speaker
 from app.domain.subtitle_file import SubtitleReading
 from app.domain.voice_chosen import VoiceChosen
+from app.storage import family
 from app.storage import tables as t
 from app.storage.batches import split
 from app.storage.clip_files import row_of
@@ -31,20 +32,37 @@ GONE: Final = "gone"
 COMING: Final = "coming"
 HIDDEN: Final = (GONE, COMING)
 seen: Final = t.jobs.c.state.not_in(HIDDEN)  # of every query for jobs
+listed_jobs: Final = t.jobs.c.state.not_in((*HIDDEN, family.LANGUAGE))  # of every list of jobs
 
 
 def job_row(c: Connection, job_id: str) -> JobRow:
     row = c.execute(select(t.jobs).where(t.jobs.c.id == job_id, seen)).first()
     if row is None:
         raise DubError(JOB_NOT_FOUND)
+    whole = _whole(c, row)
+    further = family.others(c, [whole.id]).get(whole.id, [])
     count = c.execute(select(func.count()).select_from(t.segments).where(t.segments.c.job_id == job_id)).scalar_one()
-    owned = [to_artifact(found) for found in c.execute(select(t.artifacts).where(t.artifacts.c.job_id == job_id))]
-    return to_job(row, count, owned, has_source=bool(with_source(c, [job_id])))
+    files = t.artifacts.c.job_id == job_id
+    if row is not whole:
+        files |= (t.artifacts.c.job_id == whole.id) & t.artifacts.c.kind.in_(family.SHARED_FILES)
+    owned = [to_artifact(found) for found in c.execute(select(t.artifacts).where(files))]
+    return to_job(row, count, owned, has_source=bool(with_source(c, [whole.id])), whole=whole, further=further)
+
+
+def _whole(c: Connection, row: Row[Any]) -> Row[Any]:
+    """The row of the job that this is a language of. Raises job_not_found."""
+    if row.parent_id is None:
+        return row
+    whole = c.execute(select(t.jobs).where(t.jobs.c.id == row.parent_id, seen)).first()
+    if whole is None:
+        raise DubError(JOB_NOT_FOUND)
+    return whole
 
 
 def jobs(c: Connection, ids: Sequence[str]) -> list[Job]:
-    """The jobs with these ids, in this order; those that are gone are left out."""
-    listed = {row.id: row for row in c.execute(select(t.jobs).where(t.jobs.c.id.in_(ids), seen))}
+    """The jobs with these ids, in this order; those that are gone are left out, and further languages of a job."""
+    listed = {row.id: row for row in c.execute(select(t.jobs).where(t.jobs.c.id.in_(ids), listed_jobs))}
+    further = family.others(c, ids)
     mine = t.segments.c.job_id
     counts: dict[str, int] = dict(
         c.execute(select(mine, func.count()).where(mine.in_(ids)).group_by(mine)).tuples().all()
@@ -54,7 +72,10 @@ def jobs(c: Connection, ids: Sequence[str]) -> list[Job]:
         owned.setdefault(row.job_id, []).append(to_artifact(row))
     there = with_source(c, ids)
     found = [(listed[job_id], counts.get(job_id, 0), owned.get(job_id, [])) for job_id in ids if job_id in listed]
-    return [to_job(row, count, files, has_source=row.id in there).job for row, count, files in found]
+    return [
+        to_job(row, count, files, has_source=row.id in there, whole=row, further=further.get(row.id, [])).job
+        for row, count, files in found
+    ]
 
 
 def check_seen(c: Connection, job_id: str) -> None:
@@ -83,31 +104,43 @@ def with_source(c: Connection, job_ids: Collection[str]) -> set[str]:
     )
 
 
-def to_job(row: Row[Any], segment_count: int, owned: list[Artifact], *, has_source: bool) -> JobRow:
-    options = from_row(row.options)
-    rendered = None if row.rendered_options is None else from_row(row.rendered_options)
+def to_job(
+    row: Row[Any],
+    segment_count: int,
+    owned: list[Artifact],
+    *,
+    has_source: bool,
+    whole: Row[Any],
+    further: Sequence[Row[Any]],
+) -> JobRow:
+    """`whole` is the row of the job: `row` itself, unless that is one of its `further` languages."""
+    first, own = from_row(whole.options), row is not whole
+    options = family.composed(from_row(row.options), first) if own else first
+    rendered = None if whole.rendered_options is None else from_row(whole.rendered_options)
     changed = (
-        row.rendered_revision != row.revision
-        or row.rendered_stem_key != row.stem_key
+        whole.rendered_revision != whole.revision
+        or whole.rendered_stem_key != whole.stem_key
         or rendered is None
-        or not same_dub(rendered, options)
+        or not same_dub(rendered, first)
     )
-    stale = row.rendered_revision is not None and changed
+    stale = whole.rendered_revision is not None and changed
+    languages = family.languages(whole, further, stale=stale)
+    stale = row.rendered_revision is not None and (changed or family.any_changed(further))
     job = Job(
         id=row.id,
-        title=plain(row.title),  # older ones were not cleaned when they were given
-        state=JobState(row.state),
-        phase=Phase(row.phase),
-        stage=row.stage,
-        stage_progress=row.stage_progress,
-        progress=row.progress,
-        eta_s=row.eta_s,
+        title=plain(whole.title),  # older ones were not cleaned when they were given
+        state=JobState(whole.state),
+        phase=Phase(whole.phase),
+        stage=whole.stage,
+        stage_progress=whole.stage_progress,
+        progress=whole.progress,
+        eta_s=whole.eta_s,
         options=options,
-        language=row.language,
-        media=None if row.media is None else msgspec.convert(row.media, MediaInfo),
-        size_bytes=row.size_bytes,
+        language=whole.language,
+        media=None if whole.media is None else msgspec.convert(whole.media, MediaInfo),
+        size_bytes=whole.size_bytes,
         segment_count=segment_count,
-        has_stem=row.stem_key is not None,
+        has_stem=whole.stem_key is not None,
         revision=row.revision,
         rendered_revision=row.rendered_revision,
         choices_revision=row.choices_revision,
@@ -118,17 +151,19 @@ def to_job(row: Row[Any], segment_count: int, owned: list[Artifact], *, has_sour
         updated_at=row.updated_at,
         source_gone=not has_source,
         outputs_gone=row.rendered_revision is not None and not any(file.key.startswith("artifacts/") for file in owned),
-        joined=None if row.joined is None else msgspec.convert(row.joined, Joined),
-        subtitles=None if row.subtitles is None else msgspec.convert(row.subtitles, SubtitleReading),
-        language_certainty=row.language_certainty,
+        joined=None if whole.joined is None else msgspec.convert(whole.joined, Joined),
+        subtitles=None if whole.subtitles is None else msgspec.convert(whole.subtitles, SubtitleReading),
+        language_certainty=whole.language_certainty,
         voice_chosen=None if row.voice_chosen is None else msgspec.convert(row.voice_chosen, VoiceChosen),
+        parent_id=row.parent_id,
+        languages=languages,
     )
     return JobRow(
         job,
-        row.source_key,
-        row.subtitles_key,
-        row.stem_key,
-        row.workflow_id,
+        whole.source_key,
+        whole.subtitles_key,
+        whole.stem_key,
+        whole.workflow_id,
         rendered,
         row.choices_changed,
         msgspec.convert(row.speakers, tuple[Speaker, ...]),

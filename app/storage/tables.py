@@ -78,6 +78,8 @@ jobs = Table(
     Column("workflow_id", String(96)),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
+    Column("parent_id", String(32)),  # this is a further language of that job, in the state `rows.LANGUAGE`
+    Index("jobs_parent_id", "parent_id"),
     Index("jobs_created_at", "created_at"),
     Index("jobs_listed", "state", "created_at", "id"),
     Index("jobs_source_key", "source_key"),

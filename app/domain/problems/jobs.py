@@ -19,6 +19,18 @@ JOB_CHANGED: Final = Problem(
     "`changed` names the fields and their values now. To change them all the same, send the change again with "
     "`choices_revision` in If-Match.",
 )
+LANGUAGE_TAKEN: Final = Problem(
+    "language_taken", 409, "The job has this language already.", "Choose another, or change the one that is there."
+)
+LANGUAGE_NOT_FOUND: Final = Problem(
+    "language_not_found",
+    404,
+    "The job has no such further language.",
+    "`languages` of the job lists them; the first is the job itself and goes only with it.",
+)
+TOO_MANY_LANGUAGES: Final = Problem(
+    "too_many_languages", 409, "The job has as many languages as one may have.", "Duplicate the job for more."
+)
 ARTIFACT_NOT_READY: Final = Problem("artifact_not_ready", 404, "This file does not exist yet.", "Render the job first.")
 SOURCE_GONE: Final = Problem(
     "source_gone",

@@ -19,6 +19,7 @@ from app.jobs import eta, server_hooks
 from app.jobs.eta import StageClock
 from app.jobs.failures import Failures
 from app.jobs.server_hooks import ServerHooks
+from app.jobs.stage_hooks import StageRun
 from tests.unit.dubbing.sounds import noise, write_wav
 from tests.unit.jobs.house import House
 
@@ -88,7 +89,8 @@ def test_a_mix_that_goes_on_at_60_percent_tells_the_time_that_the_rest_takes(
         inner=None,  # type: ignore[arg-type]
     )
     costs = {stage.name: 0.0 for stage in stages.in_phase(Phase.RENDER)} | {"mix": CHUNK_TAKES_S / CHUNK_S}
-    report = hooks._reporter(job, "mix", StageClock(stages.MIX, asked.duration_s, costs))
+    run = StageRun(stages.MIX, job.id, row=house.store.row(job.id))
+    report = hooks._reporter(run, job.id, "mix", StageClock(stages.MIX, asked.duration_s, costs))
     told: list[tuple[float, float]] = []  # and what was true then
     begun_s = now_s
 

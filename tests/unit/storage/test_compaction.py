@@ -32,7 +32,7 @@ from tests.unit.storage.test_migrations import at_version
 HASH = "0123456789abcdef" * 4
 TABLES = ("jobs", "segments", "stages", "artifacts", "blob_references")
 LATER = ("choices_revision", "choices_changed", "language_certainty", "voice_chosen", "original", "translation")
-LATER += ("speakers", "voice", "speed", "level_db")
+LATER += ("speakers", "voice", "speed", "level_db", "parent_id")
 # Dies by SIGKILL at the piece of that number, or before the swap is written down.
 _KILLED = """
 import os, signal, sys
