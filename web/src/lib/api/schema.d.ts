@@ -249,6 +249,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/languages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * AddLanguage
+         * @description Add a further language to a job that is not at work; the answer is that language. It begins with the lines of the
+         *     job, and costs its translation, its voices, its mix and the writing of the file, with the next render.
+         */
+        post: operations["addLanguage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/languages/{language}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * RemoveLanguage
+         * @description Take a further language away with its lines and files; the answer is the job. Its file keeps the language until
+         *     the next render.
+         */
+        delete: operations["removeLanguage"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}/render": {
         parameters: {
             query?: never;
@@ -1347,6 +1389,8 @@ export interface components {
         Costs: "recognition" | "translation" | "speech" | "machine";
         /** CreateJob */
         CreateJob: {
+            /** @default [] */
+            languages?: components["schemas"]["LanguageNew"][];
             options?: components["schemas"]["OptionsPatch"];
             stem_upload_id?: string | null;
             subtitles_upload_id?: string | null;
@@ -1539,10 +1583,13 @@ export interface components {
             joined?: components["schemas"]["Joined"] | null;
             language: string | null;
             language_certainty?: number | null;
+            /** @default [] */
+            languages?: components["schemas"]["JobLanguage"][];
             media: components["schemas"]["MediaInfo"] | null;
             options: components["schemas"]["DubOptions"];
             /** @default false */
             outputs_gone?: boolean;
+            parent_id?: string | null;
             phase: components["schemas"]["Phase"];
             progress: number;
             rendered_revision: number | null;
@@ -1581,6 +1628,16 @@ export interface components {
             /** @default [] */
             segments?: string[];
             stage: string | null;
+        };
+        /** JobLanguage */
+        JobLanguage: {
+            error?: components["schemas"]["JobError"] | null;
+            id: string;
+            language: string | null;
+            /** @default false */
+            rendered?: boolean;
+            /** @default false */
+            stale?: boolean;
         };
         /** JobPage */
         JobPage: {
@@ -1680,6 +1737,12 @@ export interface components {
             count: number;
             kind: string;
             oldest_at: number | null;
+        };
+        /** LanguageNew */
+        LanguageNew: {
+            language: string;
+            translator?: string;
+            voice?: string;
         };
         /** LastBackup */
         LastBackup: {
@@ -2050,6 +2113,7 @@ export interface components {
         Progress: {
             eta_s: number | null;
             job_id: string;
+            language?: string | null;
             message: string;
             progress: number;
             seq: number;
@@ -3588,6 +3652,132 @@ export interface operations {
             };
             /** @description A problem. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    addLanguage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LanguageNew"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    removeLanguage: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ENGINE=KEY: an engine's API key for this request only; may come once for each engine. Never stored in clear or logged. */
+                "X-Autodubber-Key"?: string | null;
+                /** @description The same for ElevenLabs alone, as its own API names it. */
+                "xi-api-key"?: string | null;
+            };
+            path: {
+                job_id: string;
+                language: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description A problem. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A problem. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
