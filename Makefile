@@ -50,7 +50,7 @@ durations: setup ## Run the Python tests and write down how long each file takes
 soak: .venv/.dev ## Twenty minutes of kills, full disks, locked databases and floods (SOAK_S=1200, SOAK_SEED= of an earlier run)
 	@$(BIN)/python -m tests.soak
 
-film: .venv/.dev ## A whole dub with real models (WEIGHTS=their folder): three minutes, Spanish to English, left in build/film
+film: .venv/.dev ## Whole dubs with real models (WEIGHTS=their folder): three minutes, Spanish to English, English to Spanish and French, left in build/film
 	@AUTODUBBER_TEST_WEIGHTS=$(WEIGHTS) AUTODUBBER_TEST_FILM=$(CURDIR)/build/film AUTODUBBER_TEST_FILM_S=180 \
 	   $(BIN)/python -m pytest -q -s tests/unit/cli/test_film.py
 

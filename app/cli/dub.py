@@ -11,79 +11,39 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from app.cli import dub_estimate, dub_link
+from app.cli import dub_estimate, dub_languages, dub_link
 from app.cli.dub_arguments import Address
-from app.cli.dub_files import clip_folder, hand_over, longest_name, run_folder, separated_folder
+from app.cli.dub_files import clip_folder, longest_name, run_folder, separated_folder
 from app.cli.dub_hooks import AroundStages
 from app.cli.dub_parsing import check_speed, options_of
 from app.cli.dub_progress import Display, display
+from app.cli.dub_result import Dubbed, inputs_of, rendered, reviewed
 from app.cli.dub_speakers import cast, wanted_voices
 from app.cli.dub_translation import bring, check_translation
-from app.cli.failures import failed, interrupted, interruptible
+from app.cli.failures import exit_status, failed, interrupted, interruptible
 from app.config.settings import Settings
 from app.domain.dub_options import DubOptions
 from app.domain.errors import DubError
-from app.domain.media import ArtifactKind
 from app.domain.problems.uploads import DISK_FULL
-from app.domain.report import Report
-from app.domain.segment import Clip, Flag
-from app.domain.voice_chosen import VoiceChosen
 from app.observability import logs
-from app.system import file_modes
 from app.system.console import say, say_json, say_path
 from app.system.exit_status import OK, UsageError, track_of
 
 if TYPE_CHECKING:
     from app.dubbing.context import Context
     from app.jobs.estimate_schemas import Estimate
-    from app.jobs.memory_store import MemoryStore
 
 _SURE: Final = 0.8  # of the language that was found
-
-
-class Flagged(msgspec.Struct, frozen=True):
-    """A line that the person should look at: spoken much faster to fit, or starting late."""
-
-    start_s: float
-    text: str
-    rate: float
-    flags: tuple[Flag, ...]
-
-
-class Dubbed(msgspec.Struct, frozen=True):
-    """What `--json` prints. `audio_track` was heard, of those that `audio_tracks` names. `language_certainty` is 0..1
-    where recognition found the language. `voice_chosen` is the voice of `local:auto`. `flagged` are lines that the fit
-    could not place well; `stages_s` is the wall time of each stage; `report` is None where nothing was rendered
-    (`--review`).
-    """
-
-    ok: bool
-    input: str
-    duration_s: float
-    language: str | None
-    language_certainty: float | None
-    audio_track: int | None
-    audio_tracks: tuple[str, ...]
-    lines: int
-    flagged: tuple[Flagged, ...]
-    cost_credits: float
-    loudness_lufs: float | None
-    true_peak_db: float | None
-    stages_s: dict[str, float]
-    outputs: dict[str, str]
-    report: Report | None
-    voice_chosen: VoiceChosen | None = None
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Dub the file; returns the exit status."""
     dub_link.check(arguments)
+    dub_languages.split(arguments)
     source: Path | Address = arguments.input
     for path in inputs_of(arguments):
         if not path.is_file():
@@ -114,7 +74,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         return OK
     if arguments.json:
         say_json(dubbed)
-        return OK
+        return _status(dubbed)
     if dubbed.language_certainty is not None:
         told = "" if dubbed.language_certainty >= _SURE else "; --language CODE tells it"
         say(f"language: {dubbed.language}, {dubbed.language_certainty:.0%} certain{told}", to=sys.stderr)
@@ -126,9 +86,21 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         from app.dubbing.report import needs_a_look
 
         dub_report.show(dubbed.report, needs_a_look, sys.stderr)
-    for result in dubbed.outputs.values():
+        for language in dubbed.languages:
+            if language.report is not None:
+                say(f"{language.language}:", to=sys.stderr)
+                dub_report.show(language.report, needs_a_look, sys.stderr)
+    for result in (*dubbed.outputs.values(), *(path for each in dubbed.languages for path in each.outputs.values())):
         say_path(result)
-    return OK
+    return _status(dubbed)
+
+
+def _status(dubbed: Dubbed) -> int:
+    """That of the first language that is left out, if one is: the video has the others."""
+    from app.domain.catalogue import catalogue
+
+    lacking = [each.error.code for each in dubbed.languages if each.error is not None]
+    return exit_status(catalogue()[lacking[0]]) if lacking else OK
 
 
 def _is_review(review: Path | None, source: Path) -> bool:
@@ -142,12 +114,6 @@ def _check_review(path: Path) -> None:
         raise UsageError(f"--review: there is no folder {folder}")
     if len(os.fsencode(path.name)) > longest_name(folder):
         raise UsageError(f"--review: the name is longer than the {longest_name(folder)} bytes that its folder takes")
-
-
-def inputs_of(arguments: argparse.Namespace) -> list[Path]:
-    """Every input file: none of them is ever overwritten."""
-    given = (arguments.input, arguments.subtitles, arguments.stem, arguments.translation)
-    return [path for path in given if isinstance(path, Path)]
 
 
 async def _brought(
@@ -188,6 +154,7 @@ async def _dub(
         engines = engines_of(settings, model_paths=True, disks=disks)
         try:
             job_options.check(options, engines)
+            further = dub_languages.options_of_each(arguments, options, engines)
             wanted_voices(arguments.speaker_voice, engines)  # said before anything is done
             context = Context(
                 blobs=blobs,
@@ -200,20 +167,27 @@ async def _dub(
                 disks=disks,
                 blob_folders=(home,),
             )
-            return await _stages(context, home, settings.data, arguments, options, shown)
+            return await _stages(context, home, settings.data, arguments, options, further, shown)
         finally:
             await engines.close()
 
 
 async def _stages(
-    context: Context, home: Path, data: Path, arguments: argparse.Namespace, options: DubOptions, shown: Display
+    context: Context,
+    home: Path,
+    data: Path,
+    arguments: argparse.Namespace,
+    options: DubOptions,
+    further: dict[str, DubOptions],
+    shown: Display,
 ) -> Dubbed | Estimate:
-    """The declared stages in their order, on a job in memory. `home` is the folder of the blobs, into which the
-    person's files are linked; `data` the data folder."""
+    """The declared stages in their order, on a job in memory with its `further` languages. `home` is the folder of the
+    blobs, into which the person's files are linked; `data` the data folder."""
     from app.domain.job import Phase
     from app.domain.stages import PROBE, in_phase
     from app.dubbing.separation import stage as separation
     from app.jobs.events import Hub
+    from app.jobs.memory_languages import MemoryLanguages
     from app.jobs.memory_store import JOB_ID, MemoryStore, NoKeys
     from app.jobs.stage_hooks import InnerHooks, StageRun, run_stage
     from app.jobs.stages import StageWork
@@ -229,91 +203,25 @@ async def _stages(
     store = MemoryStore(
         options, title=arguments.input.stem, source_key="uploads/input", subtitles_key=subtitles_key, stem_key=stem_key
     )
+    jobs = MemoryLanguages(store, further)
     outlives = separation.chosen(context.engines, options, has_stem=stem_key is not None) is not None
     # only a sound that outlives the run is named by the bytes of the file
     digest: Callable[[Path, Path], str] = sha256_in_steps if outlives else lambda source, _steps: JOB_ID
     if outlives:
         (home / "separated").symlink_to(separated_folder(data).resolve())
-    inner = InnerHooks(store, StageWork(store=store, keys=NoKeys(), context=context, hub=Hub(), digest=digest))
-    around = AroundStages(context, store, shown, reviews=arguments.review is not None)
+    inner = InnerHooks(jobs, StageWork(store=jobs, keys=NoKeys(), context=context, hub=Hub(), digest=digest))
+    around = AroundStages(context, jobs, shown, reviews=arguments.review is not None)
     hooks = (around.checked, around.shown, around.read, inner.named, inner.tidied, inner.worked, inner.recorded)
     if arguments.estimate:
         await run_stage(StageRun(PROBE, JOB_ID), hooks)
-        return await dub_estimate.estimate(context, store, arguments)
+        return await dub_estimate.estimate(context, jobs, arguments)
     for phase in Phase:
         for stage in in_phase(phase):
-            await run_stage(StageRun(stage, JOB_ID), hooks)
+            await dub_languages.run_each(stage, jobs, hooks, shown)
         if phase is Phase.PREPARE and arguments.speaker_voice:
             cast(store, wanted_voices(arguments.speaker_voice, context.engines))
         if phase is Phase.PREPARE and arguments.translation is not None:
             await asyncio.to_thread(bring, store, arguments.translation)
         if phase is Phase.PREPARE and arguments.review is not None:
-            return _reviewed(arguments, store, shown)
-    return _rendered(context, arguments, store, shown)
-
-
-def _reviewed(arguments: argparse.Namespace, store: MemoryStore, shown: Display) -> Dubbed:
-    """The lines as SRT, for the person to read."""
-    from app.dubbing.finish import cues_for
-    from app.dubbing.subtitles.srt_vtt import write_srt
-
-    with file_modes.as_the_person():
-        arguments.review.write_text(write_srt(cues_for(store.segments(store.job.id)[1], ())), encoding="utf-8")
-    return _result(arguments, store, (), None, shown, {"review": str(arguments.review)})
-
-
-def _rendered(context: Context, arguments: argparse.Namespace, store: MemoryStore, shown: Display) -> Dubbed:
-    """The finished files, put beside the source or where the person wants them."""
-    from app.domain import stages
-    from app.storage.blobs import bytes_of
-
-    (told,) = store.artifacts([ArtifactKind.REPORT])
-    files = [
-        *store.artifacts({*stages.MUX.artifacts} - {ArtifactKind.REPORT}),
-        *store.artifacts([ArtifactKind.AUDIO]),
-        told,
-    ]
-    outputs = hand_over(
-        context,
-        files,
-        arguments.input.resolve().stem,
-        arguments.output or arguments.input.resolve().parent,
-        inputs_of(arguments),
-    )
-    report = msgspec.json.decode(bytes_of(context.blobs, told.key), type=Report)
-    return _result(arguments, store, store.output(stages.SYNTHESIZE), report, shown, outputs)
-
-
-def _result(
-    arguments: argparse.Namespace,
-    store: MemoryStore,
-    clips: Sequence[Clip],
-    report: Report | None,
-    shown: Display,
-    outputs: dict[str, str],
-) -> Dubbed:
-    from app.domain import stages
-    from app.dubbing import audio_tracks
-
-    job, info, segments = store.job, store.job.media, store.segments(store.job.id)[1]
-    lines = report.lines if report else ()
-    return Dubbed(
-        ok=True,
-        input=str(arguments.input),
-        duration_s=round(store.output(stages.INGEST).duration_s, 3),
-        language=job.language,
-        language_certainty=job.language_certainty,
-        audio_track=audio_tracks.heard(info, job.options) if info and info.audio else None,
-        audio_tracks=tuple(map(audio_tracks.named, info.audio)) if info else (),
-        lines=len(segments),
-        flagged=tuple(
-            Flagged(line.start_s, line.text, round(line.rate, 3), line.flags) for line in lines if line.flags
-        ),
-        cost_credits=sum(clip.cost_credits for clip in clips),
-        loudness_lufs=report.loudness_lufs if report else None,
-        true_peak_db=report.true_peak_db if report else None,
-        stages_s=shown.stages_s(),
-        outputs=outputs,
-        report=report,
-        voice_chosen=job.voice_chosen,
-    )
+            return reviewed(arguments, store, shown)
+    return rendered(context, arguments, jobs, shown)

@@ -104,8 +104,17 @@ def add(dub: argparse.ArgumentParser) -> None:
     voice.add_argument(
         "--target-language",
         "--to",
-        metavar="CODE",
-        help="language to translate into with --translator, or that of the lines from --subtitles",
+        metavar="CODE[,CODE...]",
+        help="language to translate into with --translator, or that of the lines from --subtitles; several make one "
+        "video with all of them, the first of which a player begins with",
+    )
+    voice.add_argument(
+        "--voice-for",
+        action="append",
+        default=[],
+        metavar="CODE=ENGINE:VOICE",
+        help="voice of one more language of --to (default: --voice if it speaks any, else the best local one); may be "
+        "repeated",
     )
     voice.add_argument(
         "--translator",

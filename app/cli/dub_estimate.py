@@ -12,10 +12,10 @@ from app.system.console import say
 if TYPE_CHECKING:
     from app.dubbing.context import Context
     from app.jobs.estimate_schemas import CostItem, Estimate
-    from app.jobs.memory_store import MemoryStore
+    from app.jobs.memory_languages import MemoryLanguages
 
 
-async def estimate(context: Context, store: MemoryStore, arguments: argparse.Namespace) -> Estimate:
+async def estimate(context: Context, jobs: MemoryLanguages, arguments: argparse.Namespace) -> Estimate:
     """Of the file that has been read. Its lines are those of --subtitles; without, they are guessed by its length.
     Raises subtitles_invalid, subtitles_empty."""
     import asyncio
@@ -25,6 +25,7 @@ async def estimate(context: Context, store: MemoryStore, arguments: argparse.Nam
     from app.dubbing.transcribe import from_subtitles
     from app.jobs.estimate import estimate_job
 
+    store = jobs.first
     job = store.job
     if arguments.subtitles is not None and job.media is not None:
         data = await asyncio.to_thread(arguments.subtitles.read_bytes)
@@ -32,7 +33,7 @@ async def estimate(context: Context, store: MemoryStore, arguments: argparse.Nam
         output = Transcribed(job.options.recognition.language, job.media.duration_s)
         store.append_segments(job.id, found.segments, stage=TRANSCRIBE.name, fingerprint="read", output=output)
     costs_s = {stage.name: stage.first_cost for stage in STAGES}
-    return await estimate_job(context, store, job.id, costs_s=costs_s)
+    return await estimate_job(context, jobs, job.id, costs_s=costs_s)
 
 
 def show(found: Estimate, out: TextIO) -> None:

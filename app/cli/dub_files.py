@@ -92,18 +92,18 @@ def longest_name(folder: Path) -> int:
 
 
 def hand_over(
-    context: Context, artifacts: Sequence[Artifact], stem: str, folder: Path, inputs: Sequence[Path]
+    context: Context, artifacts: Sequence[Artifact], stem: str, folder: Path, inputs: Sequence[Path], own: str = ""
 ) -> dict[str, str]:
-    """Put the results into `folder` as STEM.dub.EXTENSION (STEM.dub.original.srt, STEM.dub.report.json), replacing
-    earlier results, but never one of the inputs: then STEM.dub-2.EXTENSION. They get the umask that the command was
-    started with.
+    """Put the results into `folder` as STEM.dub.EXTENSION (STEM.dub.original.srt, STEM.dub.report.json), those of a
+    further language with its `own` ending before that (STEM.dub.fr.srt), replacing earlier results, but never one of
+    the inputs: then STEM.dub-2.EXTENSION. They get the umask that the command was started with.
     """
     with file_modes.as_the_person():
-        return _hand_over(context, artifacts, stem, folder, inputs)
+        return _hand_over(context, artifacts, stem, folder, inputs, own)
 
 
 def _hand_over(
-    context: Context, artifacts: Sequence[Artifact], stem: str, folder: Path, inputs: Sequence[Path]
+    context: Context, artifacts: Sequence[Artifact], stem: str, folder: Path, inputs: Sequence[Path], own: str
 ) -> dict[str, str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,7 @@ def _hand_over(
     except OSError as error:
         raise _unwritable(error, folder) from error
     taken = {path.resolve() for path in inputs}
-    endings = {artifact.kind: f"{NAMED.get(artifact.kind, '')}.{artifact.extension}" for artifact in artifacts}
+    endings = {artifact.kind: f"{own}{NAMED.get(artifact.kind, '')}.{artifact.extension}" for artifact in artifacts}
     widest = max(endings.values(), key=len)
     number = 1
     while True:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.cli.dub_languages import Shown
 from app.cli.dub_progress import Display
 from app.domain.dub_options import DubOptions
 from app.domain.media import MediaInfo
 
 if TYPE_CHECKING:
     from app.dubbing.context import Context
-    from app.jobs.memory_store import MemoryStore
+    from app.jobs.memory_languages import MemoryLanguages
     from app.jobs.stage_hooks import Go, StageRun
 
 
 class AroundStages:
     """The display, and checks that tell early what would fail late."""
 
-    def __init__(self, context: Context, store: MemoryStore, shown: Display, *, reviews: bool) -> None:
-        self._context, self._store, self._shown, self._reviews = context, store, shown, reviews
+    def __init__(self, context: Context, jobs: MemoryLanguages, shown: Display, *, reviews: bool) -> None:
+        self._context, self._jobs, self._shown, self._reviews = context, jobs, shown, reviews
+        self._store = jobs.first
 
     async def checked(self, run: StageRun, go: Go) -> None:
         """After the file has been read: what it is, and whether the voice can speak, before an hour of recognition.
@@ -31,13 +33,12 @@ class AroundStages:
         options, info = self._store.job.options, self._store.job.media
         if run.stage is stages.PROBE and info is not None:
             self._tell(info, options)
-            if not self._reviews:
-                voice, voice_id = self._context.engines.voice(options.voices.voice)
-                language = pipeline.spoken_language(options, None)
+            for each in () if self._reviews else self._jobs.stores.values():
+                wanted = each.job.options
+                voice, voice_id = self._context.engines.voice(wanted.voices.voice)
+                language = pipeline.spoken_language(wanted, None)
                 await voice.check(
-                    SpeechRequest(
-                        voice_id, options.voices.voice_model, "a", language, options.voices.speed, "", "", None
-                    )
+                    SpeechRequest(voice_id, wanted.voices.voice_model, "a", language, wanted.voices.speed, "", "", None)
                 )
         if run.stage is stages.INGEST and info is not None:
             pipeline.check_media(info, options)
@@ -56,7 +57,9 @@ class AroundStages:
 
     async def shown(self, run: StageRun, go: Go) -> None:
         """Around: the stage's bar or line, and the time that it took."""
-        with self._shown.stage(run.stage) as report:
+        doing, language = run.stage.doing, self._jobs.language(run.job_id)
+        step = Shown(run.stage.name, f"{doing} ({language})") if run.parts > 1 else run.stage
+        with self._shown.stage(step) as report:
             run.report = report
             await go()
 
@@ -66,7 +69,7 @@ class AroundStages:
         from app.domain import stages
         from app.dubbing import pipeline
 
-        run.row = self._store.row(run.job_id)
+        run.row = self._jobs.row(run.job_id)
         await go()
         if run.stage is stages.PROBE and run.row.stem_key is not None:
             with self._context.blobs.local_copy(run.row.stem_key) as path:

@@ -43,7 +43,7 @@ class _Clock:
     def timed(self, stage: Step) -> Iterator[None]:
         started = time.monotonic()
         yield
-        self._took_s[stage.name] = round(time.monotonic() - started, 3)
+        self._took_s[stage.name] = round(self._took_s.get(stage.name, 0.0) + time.monotonic() - started, 3)
 
     def stages_s(self) -> dict[str, float]:
         return dict(self._took_s)

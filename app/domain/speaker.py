@@ -67,6 +67,11 @@ def free_name(among: Collection[Speaker]) -> str:
     return next(name for n in range(1, len(among) + 2) if (name := f"Speaker {n}").casefold() not in taken)
 
 
+def without_voice(speaker: Speaker) -> Speaker:
+    """The same person, whose voice in another language is not chosen yet."""
+    return msgspec.structs.replace(speaker, voice=None, voice_model="", clone=None)
+
+
 def find(speakers: Iterable[Speaker], speaker_id: str) -> Speaker:
     """Raises speaker_not_found."""
     for speaker in speakers:

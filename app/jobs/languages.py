@@ -5,30 +5,24 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 from msgspec import UNSET
 
-from app.domain.dub_options import GROUP_OF, DubOptions, changed
+from app.domain.dub_options import GROUP_OF
 from app.domain.errors import DubError
 from app.domain.events import Deleted, SegmentsChanged
 from app.domain.job import EDITABLE, Job, JobState
 from app.domain.problems.jobs import JOB_STATE, LANGUAGE_NOT_FOUND, LANGUAGE_TAKEN
 from app.domain.problems.requests import INVALID_REQUEST
-from app.domain.speaker import Speaker
 from app.domain.stages import SPEAKERS
 from app.jobs import options as job_options
 from app.jobs.job_reading import JobReading
+from app.jobs.language_options import options_in, speaker_in
 from app.jobs.language_schemas import LanguageNew
 from app.jobs.schemas import JobPatch, asked
-from app.speech.registry import Registry, engine_of
 from app.storage import family
-from app.storage.job_languages import without_voice
 
-_EVERY_LANGUAGE: Final = frozenset({"elevenlabs", "openai"})  # engines whose voices speak any
-_AUTO: Final = frozenset({"espeak:auto", "local:auto"})
-_LOCAL: Final = "local:auto"
 _NEW: Final = frozenset({JobState.QUEUED})
 
 
@@ -68,7 +62,7 @@ class Languages(JobReading):
 
     def _add(self, job_id: str, new: LanguageNew, allowed: Collection[JobState]) -> Job:
         row = self._store.row(job_id)
-        options = options_in(row.job.options, new, self._context.engines)
+        options = options_in(row.job.options, new)
         job_options.check(options, self._context.engines, row.job.media)
         new_id = uuid.uuid4().hex
         self._store.add_language(
@@ -76,7 +70,7 @@ class Languages(JobReading):
             new_id,
             language=new.language,
             options=options,
-            speakers=[_cast(one) for one in row.speakers],
+            speakers=[speaker_in(one) for one in row.speakers],
             allowed=allowed,
         )
         if (found := self._store.stage(job_id, SPEAKERS.name)) is not None and found.finished:
@@ -107,28 +101,3 @@ class Languages(JobReading):
             )
         if "target_language" in asked(patch.options):
             raise DubError(JOB_STATE, "A language stays what it is: add another one, and take this one away.")
-
-
-def options_in(options: DubOptions, new: LanguageNew, engines: Registry) -> DubOptions:
-    """The options of a job in another language."""
-    fields: dict[str, Any] = {"target_language": new.language}
-    if new.translator is not UNSET:
-        fields["translator"] = new.translator
-    voice = options.voices.voice
-    wanted = new.voice if new.voice is not UNSET else voice if _speaks_any(voice) else _LOCAL
-    if engine_of(wanted) != engine_of(voice):
-        fields["voice_model"] = ""
-    # how a term is written in the first language says nothing of another
-    terms = tuple(msgspec.structs.replace(term, translation="") for term in options.glossary.terms)
-    return changed(options, **fields, voice=wanted, terms=terms)
-
-
-def _speaks_any(voice: str) -> bool:
-    return voice in _AUTO or engine_of(voice) in _EVERY_LANGUAGE
-
-
-def _cast(speaker: Speaker) -> Speaker:
-    """The speaker in another language: with the same voice where that speaks any."""
-    if speaker.voice is None or not _speaks_any(speaker.voice):
-        return without_voice(speaker)
-    return speaker

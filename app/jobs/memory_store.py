@@ -64,6 +64,15 @@ class MemoryStore:
     def job(self) -> Job:
         return self._job
 
+    @property
+    def keys(self) -> tuple[str, str | None, str | None]:
+        """Of the original, the subtitles that were brought, and the background."""
+        return self._keys
+
+    def begin(self, lines: Sequence[Segment], speakers: Sequence[Speaker]) -> None:
+        """The lines and speakers of a job that has none."""
+        self._lines, self._speakers = list(lines), tuple(speakers)
+
     def output(self, stage: Stage) -> Any:
         """The stage's output. Raises KeyError when it has not run."""
         return msgspec.convert(self._stages[stage.name].output, stage.output)

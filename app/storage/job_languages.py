@@ -15,7 +15,7 @@ from app.domain.errors import DubError
 from app.domain.job import JobError, JobState, Phase
 from app.domain.problems.jobs import JOB_STATE, LANGUAGE_NOT_FOUND, LANGUAGE_TAKEN, TOO_MANY_LANGUAGES
 from app.domain.segment import untranslated
-from app.domain.speaker import Speaker
+from app.domain.speaker import Speaker, without_voice
 from app.domain.stage_outputs import Transcribed
 from app.domain.stages import TRANSCRIBE
 from app.storage import family, rows
@@ -129,11 +129,6 @@ class JobLanguages:
                 if row.error is None:
                     now = {"rendered_revision": t.jobs.c.revision, "rendered_options": t.jobs.c.options}
                     c.execute(update(t.jobs).where(t.jobs.c.id == row.id).values(**now))
-
-
-def without_voice(speaker: Speaker) -> Speaker:
-    """The same person, whose voice in another language is not chosen yet."""
-    return msgspec.structs.replace(speaker, voice=None, voice_model="", clone=None)
 
 
 def _spoken(c: Connection, job_id: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from app.domain.dub_options import heard_as, spoken_in
 from app.domain.iso_639 import primary_code
 from app.domain.job import Job
 from app.domain.segment import Segment, Translation
-from app.domain.speaker import Speaker
+from app.domain.speaker import Speaker, without_voice
 from app.storage import rows
 
 
@@ -92,7 +92,7 @@ def _named(speaker: Speaker, known: dict[str, Speaker]) -> Speaker:
     """The same name and colour, with the voice that they have in this language."""
     mine = known.get(speaker.id)
     if mine is None:
-        return msgspec.structs.replace(speaker, voice=None, voice_model="", clone=None)
+        return without_voice(speaker)
     return msgspec.structs.replace(mine, name=speaker.name, colour=speaker.colour)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import difflib
 import json
 import re
 import signal
@@ -53,6 +54,7 @@ class Double:
         self.calls: list[dict[str, Any]] = []
         self.violations: list[str] = []
         self.faults: list[dict[str, Any]] = []
+        self.phrases: dict[str, dict[str, str]] = {}
         self.usage: dict[str, int] | None = None  # tokens of every chat; None: a fourth of the bytes
 
     async def __aenter__(self) -> Double:
@@ -70,6 +72,9 @@ class Double:
     async def _handle(self, request: Request, reply: Reply) -> None:
         if request.path == "/_journal":
             return await reply.whole(200, {"calls": self.calls, "violations": self.violations})
+        if request.path == "/_phrases":
+            self.phrases = request.json()
+            return await reply.whole(200, {})
         if request.path == "/_faults":
             self.faults = request.json()
             return await reply.whole(200, {})
@@ -192,11 +197,12 @@ class Double:
         entry["lines"] = lines
         answer = []
         for line in lines:
-            number, text = line["id"], word_by_word(line["text"], self.verbosity)
+            number, text = line["id"], self._translated(line["text"], system["content"])
             if number in fault.get("drop", ()):
                 continue
             text = fault.get("text", {}).get(str(number), text)
-            short = text if str(number) in fault.get("text", {}) else word_by_word(line["text"])
+            given = str(number) in fault.get("text", {}) or self.phrases
+            short = text if given else word_by_word(line["text"])
             if number in fault.get("same", ()):
                 text = short = line["text"]
             if number in fault.get("note", ()):
@@ -204,6 +210,13 @@ class Double:
             answer += [{"id": number, "text": text, "short": short}] * (2 if number in fault.get("twice", ()) else 1)
         entry["answered"] = True
         return fault.get("raw", json.dumps({"lines": answer}, ensure_ascii=False))
+
+    def _translated(self, text: str, rules: str) -> str:
+        """By the phrases that were given to `/_phrases`, by language and source, for what comes near one of them."""
+        wanted = re.search('into the language "([^"]+)"', rules)
+        known = self.phrases.get(wanted[1] if wanted else "", {})
+        near = difflib.get_close_matches(text, known, 1, 0.6)
+        return known[near[0]] if near else word_by_word(text, self.verbosity)
 
     # ---------------------------------------------------------------- machine translation
 

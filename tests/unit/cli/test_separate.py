@@ -127,7 +127,7 @@ def _clock(second: float) -> str:
     return f"00:{milliseconds // 60_000:02}:{milliseconds // 1000 % 60:02},{milliseconds % 1000:03}"
 
 
-def heard_words(weights: Path, path: Path, sound: np.ndarray) -> list[str]:
+def heard_words(weights: Path, path: Path, sound: np.ndarray, language: str = "en") -> list[str]:
     mono = soxr.resample(sound.mean(axis=1).astype(np.float32), RATE_HZ, 16_000)
-    asked = argparse.Namespace(model=weights / "whisper-base.pt", models=weights, threads=2, language="en")
+    asked = argparse.Namespace(model=weights / "whisper-base.pt", models=weights, threads=2, language=language)
     return words_of(" ".join(apart(asked, "faster-whisper", write(path, mono))["texts"]))
