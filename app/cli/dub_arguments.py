@@ -204,6 +204,12 @@ def add(dub: argparse.ArgumentParser) -> None:
         help="original sound: lowered under the voice, kept, or removed",
     )
     mix.add_argument(
+        "--separator",
+        metavar="ENGINE",
+        help="who takes the old voice out, with --separate on: spleeter, or elevenlabs-isolation, which costs money "
+        "(default: the model on this machine)",
+    )
+    mix.add_argument(
         "--separate",
         choices=("off", "auto", "on"),
         help="take the old voice out of the original and keep its music (default: auto: where the model is here; "

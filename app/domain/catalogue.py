@@ -14,6 +14,7 @@ from app.domain.problems import (
     media,
     recognition,
     requests,
+    separation,
     spending,
     translation,
     uploads,
@@ -31,6 +32,7 @@ _SUBJECTS: Final = (
     voices,
     translation,
     glossary,
+    separation,
     spending,
     backups,
 )

@@ -183,7 +183,8 @@ class TimingOptions(msgspec.Struct, frozen=True, kw_only=True):
 class MixOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The sound of the whole.
 
-    `separate` makes a background without voices of the original; one that was brought goes before it. `duck_db` is how
+    `separate` makes a background without voices of the original; one that was brought goes before it. `separator` is
+    the engine that does it, "" for the model on this machine. `duck_db` is how
     far the original, or its stem, is lowered under the voice (negative; None: as far as the voice needs), with
     `duck_attack_s`, `duck_hold_s` and `duck_release_s`; `keep_db` is its level when it is kept. `loudness_lufs` is the
     whole's integrated loudness, None leaves it.
@@ -192,6 +193,7 @@ class MixOptions(msgspec.Struct, frozen=True, kw_only=True):
     version: Version = 1
     background: Background = Background.DUCK
     separate: Separate = Separate.AUTO
+    separator: str = ""
     duck_db: float | None = None
     duck_attack_s: float = 0.12
     duck_hold_s: float = 0.8
@@ -325,6 +327,8 @@ def effective(options: DubOptions) -> DubOptions:
         idle["keep_db"] = 0.0
     if options.mix.background is Background.REPLACE:
         idle["separate"] = Separate.AUTO
+    if options.mix.separate is not Separate.ON:
+        idle["separator"] = ""
     return changed(options, **idle)
 
 

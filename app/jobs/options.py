@@ -82,6 +82,7 @@ def check(options: DubOptions, engines: Registry, media: MediaInfo | None = None
         raise DubError(ENCODING_UNKNOWN, f"“{options.recognition.subtitle_encoding[:40]}” is not one.")
     if options.recognition.recognizer != SUBTITLES:
         engines.recognizer(options.recognition.recognizer)
+    engines.separator(options.mix.separator)
     if options.translation.translator:
         engines.translator(options.translation.translator)
         if options.translation.target_language is None:

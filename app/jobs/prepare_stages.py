@@ -43,7 +43,8 @@ class Probe(StageBody):
             digest = await asyncio.to_thread(self._digest, source, self._context.cache / row.job.id / _HASHED)
         if worth_it(info, row.job.options):
             engines, has_stem = self._context.engines, row.stem_key is not None
-            await prepare(engines, row.job.options, lambda message: report(0.0, message), has_stem=has_stem)
+            keys = await asyncio.to_thread(self._keys.job_keys, row.job.id)
+            await prepare(engines, row.job.options, lambda message: report(0.0, message), has_stem=has_stem, keys=keys)
         artifact = source_artifact(row.source_key, info, digest)
         return Done(digest, artifacts=(artifact,), fields={"media": info})
 

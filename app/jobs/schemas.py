@@ -103,6 +103,7 @@ class MixPatch(_GroupPatch, frozen=True, forbid_unknown_fields=True):
 
     background: Background | UnsetType = UNSET
     separate: Separate | UnsetType = UNSET
+    separator: Short | UnsetType = UNSET
     duck_db: Annotated[float, msgspec.Meta(ge=-60, le=0)] | UnsetType | None = UNSET
     duck_attack_s: Annotated[float, msgspec.Meta(ge=0, le=2)] | UnsetType = UNSET
     duck_hold_s: Annotated[float, msgspec.Meta(ge=0, le=10)] | UnsetType = UNSET

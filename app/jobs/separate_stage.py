@@ -28,7 +28,9 @@ class Separate(StageBody):
         engine = await asyncio.to_thread(self._engine, row)
         if engine is None:
             return Done(Separated(None), idle=True)
-        sound, source_id = await asyncio.to_thread(lambda: (self.sound(row), self.source_id(row)))
+        sound, source_id, keys = await asyncio.to_thread(
+            lambda: (self.sound(row), self.source_id(row), self._keys.job_keys(row.job.id))
+        )
         async with self.local(row.source_key) as (source,):
             key = await separation.separate(
                 self._context,
@@ -40,6 +42,7 @@ class Separate(StageBody):
                 row.job.options,
                 self._context.cache / row.job.id,
                 report,
+                keys,
             )
         return Done(Separated(key), keys=(key,))
 

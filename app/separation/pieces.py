@@ -10,12 +10,13 @@ same, bit for bit. Memory does not depend on the recording's length.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import soxr  # type: ignore[import-untyped]
 
-from app.separation.ports import RATE_HZ, Separator, Stereo
+from app.separation.isolated import remainder
+from app.separation.ports import RATE_HZ, Separator, Sized, Stereo
 
 SOUND_HZ: Final = 48_000  # of the recording
 # 147 samples of the model last as long as 160 of the recording: pieces begin where both have one.
@@ -26,34 +27,43 @@ MARGIN_N: Final = 433 * _SOUND_N
 FADE_N: Final = 54 * _SOUND_N
 
 
-def piece_n(separator: Separator) -> int:
+def piece_n(separator: Sized) -> int:
     """The samples that one piece adds to the output."""
     return (separator.window_n // _MODEL_N) * _SOUND_N - 2 * MARGIN_N
 
 
-def reach_n(separator: Separator) -> int:
+def reach_n(separator: Sized) -> int:
     """The samples of the recording that are read for one piece."""
     return -(-separator.window_n * _SOUND_N // _MODEL_N)
 
 
-def count(separator: Separator, length_n: int) -> int:
+def count(separator: Sized, length_n: int) -> int:
     """The pieces of a recording of `length_n` samples."""
     return -(-length_n // piece_n(separator))
 
 
 def background(
-    separator: Separator, read: Callable[[int, int], Stereo], length_n: int, first: int = 0
+    separator: Sized,
+    read: Callable[[int, int], Stereo],
+    length_n: int,
+    first: int = 0,
+    voice: Callable[[int, int], Stereo] | None = None,
 ) -> Iterator[Stereo]:
     """The background of one piece after the other from piece number `first` on, `length_n` samples in all from 0.
 
     `read(first_n, until_n)` gives the recording's samples; it is asked for places inside of it only, in order. To go
-    on at `first` costs one piece more: the end of the one before it is faded into it.
+    on at `first` costs one piece more: the end of the one before it is faded into it. `voice` gives the speech, where
+    it is known; else the separator, a model, tells it.
     """
     step_n, pieces = piece_n(separator), count(separator, length_n)
     rise = np.linspace(0.0, 1.0, FADE_N, endpoint=False, dtype=np.float32)[:, None]
     tail: Stereo | None = None
     for number in range(max(0, first - 1), pieces):
-        heard = _without_speech(separator, _window(separator, read, length_n, number))
+        window = _window(separator, read, length_n, number)
+        if voice is not None:
+            heard = remainder(window, _window(separator, voice, length_n, number))
+        else:
+            heard = _without_speech(cast(Separator, separator), window)
         piece = heard[MARGIN_N : MARGIN_N + step_n].copy()
         if tail is not None:
             piece[:FADE_N] = tail * (1 - rise) + piece[:FADE_N] * rise
@@ -62,7 +72,7 @@ def background(
             yield piece[: length_n - number * step_n]
 
 
-def _window(separator: Separator, read: Callable[[int, int], Stereo], length_n: int, number: int) -> Stereo:
+def _window(separator: Sized, read: Callable[[int, int], Stereo], length_n: int, number: int) -> Stereo:
     """The piece and its margins; silence where the recording has not begun, or has ended."""
     start_n = number * piece_n(separator) - MARGIN_N
     first_n, until_n = max(0, start_n), min(length_n, start_n + reach_n(separator))

@@ -86,6 +86,7 @@ def engines_of(
     room on `disks`.
     """
     from app.separation.spleeter.engine import SpleeterEngine
+    from app.speech.elevenlabs.isolation import Isolation
     from app.speech.model_files import ModelFiles
     from app.speech.openai.recognizer import OpenAITranscription
     from app.speech.openai.voice import OpenAIVoice
@@ -127,7 +128,10 @@ def engines_of(
         reserve=reserve,
         translators=translators_of(settings, own_key, prices),
         prices=prices,
-        separators=(SpleeterEngine(ModelFiles(settings.models, reserve=reserve), settings.separation_model_url),),
+        separators=(
+            SpleeterEngine(ModelFiles(settings.models, reserve=reserve), settings.separation_model_url),
+            Isolation(lambda: own_key(ELEVENLABS), base_url=settings.elevenlabs_url),
+        ),
     )
 
 

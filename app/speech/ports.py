@@ -1,4 +1,4 @@
-"""The `Recognizer`, `Voice` and `SeparationEngine` protocols that every engine implements, and the types they exchange.
+"""The `Recognizer` and `Voice` protocols that every engine implements, and the types they exchange.
 
 An engine is one module that implements one protocol; `app.speech.registry` maps names to engines. Engines know nothing
 of jobs, databases or blobs. Every method may be called from any event loop of the process. Errors are catalogue errors
@@ -24,6 +24,7 @@ from app.speech.engine_info import EngineInfo as EngineInfo
 from app.speech.engine_info import ModelInfo as ModelInfo
 from app.speech.engine_info import Quota as Quota
 from app.speech.engine_info import SpeedLimits as SpeedLimits
+from app.speech.separation_port import SeparationEngine as SeparationEngine
 
 
 class Place(Protocol):
@@ -306,33 +307,3 @@ def reads_numbers(voice: Voice, model: str) -> bool:
     says so by a method of this name."""
     own = getattr(voice, "reads_numbers", None)
     return own is not None and bool(own(model))
-
-
-# ---------------------------------------------------------------- separation
-
-
-class SeparationEngine(Protocol):
-    """A model that tells speech from everything else. `app.separation.loading` loads it, in a child process."""
-
-    name: str
-    title: str
-    licence: str
-
-    async def info(self) -> EngineInfo: ...
-
-    def ready(self) -> bool:
-        """Whether it can work here and now, without a download. Blocks."""
-        ...
-
-    def check(self) -> None:
-        """Raise engine_unavailable where it never can."""
-        ...
-
-    def fingerprint(self) -> str:
-        """The model; equal fingerprints, equal sound. Blocks."""
-        ...
-
-    async def fetch(self, on_progress: Callable[[str], None]) -> Path:
-        """The model's path, whole and checked; downloads it if need be, and tells how far that is. Raises
-        engine_unavailable, model_download, model_damaged, disk_full."""
-        ...

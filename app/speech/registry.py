@@ -82,10 +82,11 @@ class Registry:
             raise DubError(ENGINE_UNKNOWN, f'"{name[:60]}" is not one of {", ".join(self.translators)}.')
         return self.translators[name]
 
-    @property
-    def separator(self) -> SeparationEngine | None:
-        """The engine that tells speech from music, if there is one."""
-        return next(iter(self.separators.values()), None)
+    def separator(self, name: str = "") -> SeparationEngine | None:
+        """The engine that tells speech from music; "" for the first, None where none is. Raises engine_unknown."""
+        if name and name not in self.separators:
+            raise DubError(ENGINE_UNKNOWN, f'"{name[:60]}" is not one of {", ".join(self.separators)}.')
+        return self.separators[name] if name else next(iter(self.separators.values()), None)
 
     @property
     def keyed(self) -> tuple[str, ...]:
@@ -93,7 +94,8 @@ class Registry:
         voices = [voice.name for voice in self.voices.values() if voice.needs_key or getattr(voice, "takes_key", False)]
         recognizers = [one.key_name for one in self.recognizers.values() if one.key_name]
         translators = [one.name for one in self.translators.values() if one.takes_key]
-        return tuple(dict.fromkeys((*voices, *recognizers, *translators)))
+        separators = [one.key_name for one in self.separators.values() if one.key_name]
+        return tuple(dict.fromkeys((*voices, *recognizers, *translators, *separators)))
 
     def voice(self, name: str) -> tuple[Voice, str]:
         """The engine and the engine's own voice id for "ENGINE:ID". Raises engine_unknown, voice_unknown."""
@@ -128,7 +130,7 @@ class Registry:
         asked = [one.info(keys.of(one.key_name)) for one in self.recognizers.values()] + [
             one.info(keys.of(one.name)) for one in self.voices.values()
         ]
-        separators = await _together([one.info() for one in self.separators.values()])
+        separators = await _together([one.info(keys.of(one.key_name)) for one in self.separators.values()])
         translators = (_info(one, keys) for one in self.translators.values())
         return (*await _together(asked), *translators, *separators)
 
@@ -139,7 +141,11 @@ class Registry:
         return tuple(voice for found in lists for voice in found)
 
     async def close(self) -> None:
-        engines: tuple[Voice | Recognizer, ...] = (*self.voices.values(), *self.recognizers.values())
+        engines: tuple[Voice | Recognizer | SeparationEngine, ...] = (
+            *self.voices.values(),
+            *self.recognizers.values(),
+            *self.separators.values(),
+        )
         await asyncio.gather(*(engine.close() for engine in engines))
 
 

@@ -12,13 +12,14 @@ from app.domain.errors import DubError
 from app.domain.problems.recognition import OUT_OF_MEMORY
 from app.dubbing.mixing.chunk_plan import CHUNK_N, LEAD_N
 from app.dubbing.mixing.window_reader import KnownSpans, Playback
+from app.dubbing.separation.isolated_pieces import VoiceReader
 from app.dubbing.separation.kept_pieces import KeptPieces
 from app.dubbing.worker.tasks import SeparatedSound, SeparateRequest
 from app.media.lossless import rounded
 from app.media.sound_writer import sound_file
 from app.separation import pieces
 from app.separation.loading import load
-from app.separation.ports import Separator
+from app.separation.ports import Sized, Windows
 
 _SPANS_EVERY: Final = 16
 _MEMORY: Final = ("out of memory", "not enough memory", "allocate memory", "failed to map segment")
@@ -35,7 +36,7 @@ def separate(request: SeparateRequest, report: Callable[[float], None]) -> Separ
         Path("/proc/self/oom_score_adj").write_text("1000")
     length_n = max(1, round(request.duration_s * pieces.SOUND_HZ))
     with _memory_named():
-        separator = load(request.engine, Path(request.model), request.threads)
+        separator = Windows() if request.voices else load(request.engine, Path(request.model), request.threads)
         count = pieces.count(separator, length_n)
         pieces_made = KeptPieces(Path(request.resume_folder), count)
         share = (1 - _JOINED) / count
@@ -61,18 +62,23 @@ def _memory_named() -> Iterator[None]:
 
 
 def _make(
-    request: SeparateRequest, separator: Separator, length_n: int, pieces_made: KeptPieces, done: Callable[[int], None]
+    request: SeparateRequest, separator: Sized, length_n: int, pieces_made: KeptPieces, done: Callable[[int], None]
 ) -> None:
     known = KnownSpans(Path(request.spans), request.source_id, request.audio_track, CHUNK_N, LEAD_N)
     overlap_n = pieces.reach_n(separator) - pieces.piece_n(separator)
     playback = Playback(Path(request.path), request.audio_track, overlap_n, known.spans)
+    voices = VoiceReader(request.voices) if request.voices else None
+    read_voice = voices.window if voices is not None else None
     try:
         for number, piece in enumerate(
-            pieces.background(separator, playback.window, length_n, pieces_made.found), start=pieces_made.found
+            pieces.background(separator, playback.window, length_n, pieces_made.found, read_voice),
+            start=pieces_made.found,
         ):
             pieces_made.keep(number, rounded(piece))
             known.keep(least=_SPANS_EVERY)
             done(number)
     finally:
         playback.close()
+        if voices is not None:
+            voices.close()
         known.keep()

@@ -33,6 +33,8 @@ TASKS: Final[dict[str, tuple[str, str, str]]] = {
     "ingest": ("app.dubbing.ingest", "ingest", "IngestRequest"),
     "fit": ("app.dubbing.timing.fit", "place_task", "FitRequest"),
     "separate": ("app.dubbing.separation.background", "separate", "SeparateRequest"),
+    "cut": ("app.dubbing.separation.isolated_pieces", "cut", "CutRequest"),
+    "find_voice": ("app.dubbing.separation.isolated_pieces", "find", "VoiceRequest"),
     "mix": ("app.dubbing.mixing.mix", "mixdown", "MixRequest"),
     "outline": ("app.dubbing.video.mux_tables", "outline_task", "OutlineRequest"),
     "join_tracks": ("app.dubbing.video.mux_tables", "join_tracks_task", "JoinTracksRequest"),

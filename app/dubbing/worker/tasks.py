@@ -165,10 +165,46 @@ class FitRequest(msgspec.Struct, frozen=True):
     speech: str | None = None
 
 
+class CutRequest(msgspec.Struct, frozen=True):
+    """A part of a file's sound, in samples of 48 kHz, as a file of its own."""
+
+    path: str
+    source_id: str
+    audio_track: int
+    spans: str
+    first_n: int
+    until_n: int
+    out: str
+
+
+class VoiceRequest(msgspec.Struct, frozen=True):
+    """A voice that was taken out of `recording`, which has `length_n` samples of 48 kHz."""
+
+    voice: str
+    recording: str
+    length_n: int
+
+
+class FoundVoice(msgspec.Struct, frozen=True):
+    """By how many samples of 48 kHz the voice comes later than in the recording."""
+
+    late_n: int
+
+
+class VoicePiece(msgspec.Struct, frozen=True):
+    """The voice of `begin_n` to `end_n` of a recording, in a file that begins with its sample `first_n`."""
+
+    path: str
+    first_n: int
+    begin_n: int
+    end_n: int
+    late_n: int
+
+
 class SeparateRequest(msgspec.Struct, frozen=True):
     """The sound of a file without speech, `out`; see `app.dubbing.separation.background`. `engine` and `model` are what
-    `app.separation.loading` takes. `resume_folder` is a folder that outlives a kill, and so is `spans`, in which is
-    kept where the decoders of the source begin.
+    `app.separation.loading` takes; with `voices` the speech is known. `resume_folder` is a folder that outlives a kill,
+    and so is `spans`, in which is kept where the decoders of the source begin.
     """
 
     path: str
@@ -181,6 +217,7 @@ class SeparateRequest(msgspec.Struct, frozen=True):
     spans: str
     out: str
     threads: int
+    voices: tuple[VoicePiece, ...] = ()
 
 
 class SeparatedSound(msgspec.Struct, frozen=True):

@@ -47,6 +47,7 @@ class SpleeterEngine:
     name = "spleeter"
     title = "Spleeter, two stems"
     licence = LICENCE
+    key_name = ""
 
     def __init__(
         self, store: ModelFiles, url: str = "", *, archive: ModelFile = ARCHIVE, files: Mapping[str, str] = FILES
@@ -56,7 +57,7 @@ class SpleeterEngine:
         self._folder = store.folder / "spleeter" / "2stems"
         self._known: tuple[tuple[tuple[int, int], ...], str] | None = None
 
-    async def info(self) -> EngineInfo:
+    async def info(self, key: str | None = None) -> EngineInfo:
         available = Availability(True, "", "")
         if not _installed():
             available = Availability(False, "Not installed: torch.", "Run `make setup`, or use the container image.")
@@ -75,7 +76,10 @@ class SpleeterEngine:
         """Whether it can work without a download. Blocks."""
         return _installed() and self._here()
 
-    def check(self) -> None:
+    async def close(self) -> None:
+        """It keeps nothing open."""
+
+    def check(self, key: str | None = None) -> None:
         """Raises engine_unavailable."""
         if not _installed():
             raise DubError(ENGINE_UNAVAILABLE, "Telling speech from music needs PyTorch, which is not installed.")

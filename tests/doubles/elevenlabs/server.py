@@ -12,6 +12,7 @@ import msgspec
 from tests.doubles.elevenlabs.calls import Call, Fault
 from tests.doubles.elevenlabs.catalogue import LIBRARY_VOICE, MODELS, VOICES, VOICES_IN_ALL, listed, model
 from tests.doubles.elevenlabs.dictionaries import PATH, Dictionary, dictionaries
+from tests.doubles.elevenlabs.isolation import isolation
 from tests.doubles.elevenlabs.library import library
 from tests.doubles.elevenlabs.refusals import Refused, json_object, schema_refused
 from tests.doubles.elevenlabs.scribe import scribe
@@ -26,10 +27,12 @@ class Double(Server):
         super().__init__(self._handle, port)
         self.tier, self.limit, self.used = tier, limit, 0.0
         self.keys = [KEY]
-        self.scopes = ["speech", "voices", "models", "plan", "scribe", "dictionaries"]
+        self.scopes = ["speech", "voices", "models", "plan", "scribe", "dictionaries", "isolation"]
         self.heard: list[dict[str, Any]] = []
         self.added: list[dict[str, Any]] = []
         self.dictionaries: list[Dictionary] = []
+        self.isolated: list[float] = []  # seconds of each piece
+        self.makes_anew = False
         self.calls: list[Call] = []
         self.violations: list[str] = []
         self.faults: list[Fault] = []
@@ -63,6 +66,8 @@ class Double(Server):
             return "scribe"
         if request.path == "/v1/shared-voices" or request.path.startswith(("/v1/voices/add", "/samples/")):
             return "library"
+        if (request.method, request.path) == ("POST", "/v1/audio-isolation"):
+            return "isolation"
         if request.path.startswith(PATH):
             return "dictionaries"
         known = {"/v2/voices": "voices", "/v1/models": "models", "/v1/user/subscription": "plan"}
@@ -92,6 +97,9 @@ class Double(Server):
             return
         if route == "dictionaries":
             await dictionaries(self, request, reply)
+            return
+        if route == "isolation":
+            await isolation(self, request, reply, fault)
             return
         if route == "scribe":
             await scribe(self, request, reply, fault)

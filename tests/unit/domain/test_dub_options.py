@@ -84,7 +84,14 @@ def test_every_option_can_be_asked_for_in_its_group_and_by_its_old_name(group: s
 def test_options_from_before_there_were_groups_are_read() -> None:
     options = from_row(FLAT)
     stored = {name: value for row in to_row(options).values() for name, value in row.items() if name != "version"}
-    later = {"translator": "", "separate": "auto", "align_phrases": False, "speakers": "auto", "normalize_text": True}
+    later = {
+        "translator": "",
+        "separate": "auto",
+        "align_phrases": False,
+        "speakers": "auto",
+        "normalize_text": True,
+        "separator": "",
+    }
     tuning = dict.fromkeys(("voice_stability", "voice_similarity", "voice_style", "voice_boost", "voice_seed"))
     tuning |= {"ceiling_usd": None, "ceiling_credits": None}
     assert stored == FLAT | later | tuning | {"formality": "default", "style": "", "shorten": False, "terms": ()}

@@ -35,6 +35,7 @@ from app.jobs.events import Hub
 from app.jobs.memory_store import MemoryStore, NoKeys
 from app.jobs.stages import BODIES, StageWork
 from app.separation.spleeter.engine import SpleeterEngine
+from app.speech.elevenlabs.isolation import Isolation
 from app.speech.model_files import ModelFiles
 from app.speech.registry import build_registry
 from app.storage.blobs import FolderBlobs
@@ -72,6 +73,7 @@ VALUES: dict[str, Any] = {
     "voice_seed": 7,
     "ceiling_usd": 2.0,
     "ceiling_credits": 500.0,
+    "separator": "elevenlabs-isolation",
 }
 # Options that decide something only where another one lets them.
 BASES: list[dict[str, Any]] = [
@@ -123,7 +125,9 @@ class Inputs:
     """The inputs of every stage of a job that has run through all of them."""
 
     def __init__(self, folder: Path) -> None:
-        registry = build_registry(models=folder, separators=(SpleeterEngine(ModelFiles(folder)),))
+        registry = build_registry(
+            models=folder, separators=(SpleeterEngine(ModelFiles(folder)), Isolation(lambda: None))
+        )
         self.context = Context(
             FolderBlobs(folder / "blobs"), Workspace(folder / "work"), folder / "cache", registry, 1, Limits(), 3600.0
         )

@@ -1880,6 +1880,7 @@ export interface components {
          *       "keep_db": 0,
          *       "loudness_lufs": -16,
          *       "separate": "auto",
+         *       "separator": "",
          *       "version": 1
          *     }
          */
@@ -1900,6 +1901,8 @@ export interface components {
             /** @default -16 */
             loudness_lufs: number | null;
             separate: components["schemas"]["Separate"];
+            /** @default  */
+            separator: string;
             /** @default 1 */
             version: number;
         };
@@ -1913,6 +1916,7 @@ export interface components {
             keep_db?: number;
             loudness_lufs?: number | null;
             separate?: components["schemas"]["Separate"];
+            separator?: string;
             version?: 1;
         };
         /** ModelInfo */
@@ -2005,6 +2009,8 @@ export interface components {
             review?: boolean;
             /** @deprecated */
             separate?: components["schemas"]["Separate"];
+            /** @deprecated */
+            separator?: string;
             /** @deprecated */
             shorten?: boolean;
             /** @deprecated */

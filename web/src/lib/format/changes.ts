@@ -41,6 +41,7 @@ const FIELDS: Record<string, [label: string, said: Said]> = {
 	'options.glossary.terms': ['Glossary', (terms: { term: string }[]) => terms.map(({ term }) => term).join(', ') || 'empty'],
 	'options.mix.background': ['Original sound', (value: string) => ({ duck: 'lowered', keep: 'kept', replace: 'removed' })[value] ?? value],
 	'options.mix.separate': ['Old voice', (value: string) => ({ off: 'left in', auto: 'automatic', on: 'taken out' })[value] ?? value],
+	'options.mix.separator': ['Old voice taken out by', (name: string) => name || 'this server'],
 	'options.mix.duck_db': ['Lower by', (db: number | null) => (db === null ? 'as far as the voice needs' : `${-db} dB`)],
 	'options.mix.duck_attack_s': ['Goes down within', seconds],
 	'options.mix.duck_hold_s': ['Stays down in pauses up to', seconds],

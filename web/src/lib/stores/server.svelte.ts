@@ -14,6 +14,8 @@ export class ServerStore {
 	readonly recognizers = $derived(this.#engines.filter((e) => e.kind === 'recognizer'));
 	readonly translators = $derived(this.#engines.filter((e) => e.kind === 'translator'));
 	readonly separator = $derived(this.#engines.find((e) => e.kind === 'separator')?.models[0] ?? null);
+	/** A service that takes the old voice out, where there is a key for it. */
+	readonly separationService = $derived(this.#engines.find((e) => e.kind === 'separator' && e.needs_key && e.availability.available) ?? null);
 	/** The old voice can be taken out without a download. */
 	readonly canSeparate = $derived(this.#engines.some((e) => e.kind === 'separator' && e.availability.available && e.models.some((m) => m.ready)));
 	readonly voiceEngines = $derived(this.#engines.filter((e) => e.kind === 'voice'));

@@ -1,0 +1,185 @@
+"""A service takes the voice out: in pieces, in step, none bought twice; what is left is the background."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.domain.dub_options import DubOptions, Separate, changed
+from app.domain.errors import DubError
+from app.domain.media import AudioStream, MediaInfo
+from app.domain.secret_names import Keys
+from app.dubbing.context import Context
+from app.dubbing.separation import stage
+from app.media.decode import audio_blocks
+from app.separation.isolated import late_by
+from app.separation.spleeter.engine import SpleeterEngine
+from app.speech.elevenlabs.isolation import Isolation
+from app.speech.model_files import ModelFiles
+from app.speech.registry import Registry
+from app.storage.blobs import FolderBlobs
+from app.storage.workspace import Workspace
+from app.system.children import Limits
+from tests.doubles.elevenlabs import KEY, Double
+from tests.doubles.elevenlabs.calls import Fault
+from tests.doubles.elevenlabs.isolation import LATE_N
+from tests.unit.dubbing.sounds import RATE_HZ, write_wav
+
+SECONDS = 23.0
+MEDIA = MediaInfo("wav", SECONDS, 0.0, 5, None, (AudioStream(0, 0, "pcm_s16le", 48_000, 2, None, None),), heard=0)
+OPTIONS = changed(DubOptions(), separate=Separate.ON, separator=Isolation.name)
+
+
+def music() -> np.ndarray:
+    """Chords at the sides."""
+    at = np.arange(round(SECONDS * RATE_HZ)) / RATE_HZ
+    chord = sum(np.sin(2 * np.pi * hz * (1 + 0.2 * np.floor(at % 8)) * at) for hz in (220.0, 277.2, 329.6))
+    return np.stack([0.06 * chord, -0.06 * chord], axis=1).astype(np.float32)
+
+
+def speech() -> np.ndarray:
+    """In the middle: syllables of a buzz, with pauses."""
+    random = np.random.default_rng(4)
+    out = np.zeros(round(SECONDS * RATE_HZ), np.float32)
+    for begin_n in range(RATE_HZ, len(out) - RATE_HZ, RATE_HZ // 3):
+        if random.random() < 0.7:
+            hz, count_n = random.uniform(100, 220), RATE_HZ // 4
+            at = np.arange(count_n) / RATE_HZ
+            buzz = sum(np.sin(2 * np.pi * hz * n * at + n) / n for n in range(1, 25))
+            out[begin_n : begin_n + count_n] += 0.15 * buzz * np.hanning(count_n)
+    return np.repeat(out[:, None], 2, axis=1)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_wav(tmp_path_factory.mktemp("film") / "film.wav", music() + speech())
+
+
+@pytest.fixture
+async def double() -> AsyncIterator[Double]:
+    async with Double() as running:
+        yield running
+        assert running.violations == []
+
+
+def service(url: str, key: str | None = KEY) -> Isolation:
+    engine = Isolation(lambda: key, base_url=url, pause_s=0.01)
+    engine.piece_s = 8.0
+    return engine
+
+
+async def separated(folder: Path, film: Path, engine: Isolation) -> np.ndarray:
+    context = Context(
+        FolderBlobs(folder / "blobs"),
+        Workspace(folder / "work"),
+        folder / "cache",
+        Registry((), (), separators=(engine,)),
+        1,
+        Limits(),
+        3600.0,
+    )
+    cache = context.cache / "job"
+    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        key = await stage.separate(
+            context, engine, film, "digest", MEDIA, SECONDS, OPTIONS, cache, lambda fraction, message: None
+        )
+    finally:
+        await engine.close()
+    with context.blobs.local_copy(key) as path:
+        return np.concatenate(list(audio_blocks(path, 0)))
+
+
+def sdr_db(truth: np.ndarray, made: np.ndarray) -> float:
+    return float(10 * np.log10(np.sum(truth**2) / np.sum((truth - made) ** 2)))
+
+
+@pytest.mark.parametrize(("made_anew", "better_db"), [(False, 15.0), (True, 5.0)])
+async def test_the_music_is_left_whether_the_voice_is_a_part_of_the_recording_or_made_anew(
+    made_anew: bool, better_db: float, double: Double, film: Path, tmp_path: Path
+) -> None:
+    double.makes_anew = made_anew
+    made = await separated(tmp_path, film, service(double.url))
+    assert len(made) == round(SECONDS * RATE_HZ)
+    assert sdr_db(music(), made) - sdr_db(music(), music() + speech()) > better_db
+    assert double.isolated == pytest.approx([11.0, 14.0, 13.0], abs=0.1), "pieces with 3 s on both sides"
+    assert made[: RATE_HZ // 2] == pytest.approx(music()[: RATE_HZ // 2], abs=0.02), (
+        "where nobody speaks it is as it was"
+    )
+
+
+def test_the_step_of_a_voice_is_found_to_the_sample() -> None:
+    recording, voice = (music() + speech())[: 12 * RATE_HZ], speech()[: 12 * RATE_HZ]
+    for late_n in (0, LATE_N, -500):
+        assert late_by(recording, np.roll(voice, late_n, axis=0) * 0.5, RATE_HZ // 2) == late_n
+
+
+async def test_a_killed_run_buys_only_the_pieces_that_had_not_come(double: Double, film: Path, tmp_path: Path) -> None:
+    run = f"separated(Path({str(tmp_path / 'killed')!r}), Path({str(film)!r}), service({double.url!r}))"
+    here = "tests.unit.dubbing.separation.test_isolation"
+    code = f"import asyncio; from pathlib import Path; from {here} import *; asyncio.run({run})"
+    process = await asyncio.to_thread(
+        subprocess.Popen, [sys.executable, "-c", code], cwd=Path(__file__).parents[4], stderr=subprocess.PIPE
+    )
+    while len(double.isolated) < 2:
+        double.called.clear()
+        await asyncio.wait_for(double.called.wait(), 60)
+    process.kill()
+    await asyncio.to_thread(process.communicate)
+    first = list((tmp_path / "killed" / "cache").rglob("voice-*.mp3"))
+    bought = len(double.isolated)
+    made = await separated(tmp_path / "killed", film, service(double.url))
+    assert first, "the first was kept before the second was asked for"
+    assert len(double.isolated) == bought + 3 - len(first)
+    assert sdr_db(music(), made) > 15.0
+
+
+async def test_what_is_no_voice_of_the_piece_is_asked_for_once_more(double: Double, film: Path, tmp_path: Path) -> None:
+    double.faults = [Fault("html", 1, "isolation"), Fault("truncated", 1, "isolation")]
+    await separated(tmp_path, film, service(double.url))
+    assert len(double.isolated) == 4  # one was half as long
+    double.faults = [Fault("truncated", 9, "isolation")]
+    with pytest.raises(DubError) as error:
+        await separated(tmp_path / "other", film, service(double.url))
+    assert error.value.problem.code == "separation_failed"
+    assert not list((tmp_path / "other").rglob("voice-*.mp3"))
+
+
+async def test_without_credits_the_pieces_that_came_are_kept(double: Double, film: Path, tmp_path: Path) -> None:
+    double.limit = 300
+    with pytest.raises(DubError) as error:
+        await separated(tmp_path, film, service(double.url))
+    assert error.value.problem.code == "quota_exceeded" and len(double.isolated) == 1
+    double.limit = 100_000
+    await separated(tmp_path, film, service(double.url))
+    assert len(double.isolated) == 3
+
+
+async def test_a_cancelled_run_ends_at_once_and_keeps_what_came(double: Double, film: Path, tmp_path: Path) -> None:
+    double.called.clear()
+    running = asyncio.create_task(separated(tmp_path, film, service(double.url)))
+    await asyncio.wait_for(double.called.wait(), 60)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(running, 5)
+    assert not list((tmp_path / "work").iterdir())
+
+
+async def test_it_is_used_only_where_it_is_asked_for_and_has_a_key(double: Double, tmp_path: Path) -> None:
+    engines = Registry((), (), separators=(SpleeterEngine(ModelFiles(tmp_path)), service(double.url, None)))
+    assert stage.chosen(engines, OPTIONS, has_stem=False) is engines.separator(Isolation.name)
+    automatic = changed(OPTIONS, separate=Separate.AUTO)
+    assert stage.chosen(engines, automatic, has_stem=False) is None, "nothing is spent by itself"
+    with pytest.raises(DubError) as error:
+        await stage.prepare(engines, OPTIONS, print, has_stem=False)
+    assert error.value.problem.code == "key_missing"
+    await stage.prepare(engines, OPTIONS, print, has_stem=False, keys=Keys({"elevenlabs": KEY}))
+    told = {one.name: one for one in await engines.infos()}[Isolation.name]
+    assert not told.availability.available and told.kind == "separator" and told.cost_unit is not None
+    assert (await service(double.url).info(KEY)).availability.available
