@@ -14,6 +14,7 @@ from app.dubbing.casting import SpokenLine
 from app.dubbing.context import Context
 from app.dubbing.line_time import line_times
 from app.dubbing.pipeline import written_language
+from app.dubbing.separation import stage
 from app.dubbing.transcribe import SUBTITLES
 from app.dubbing.translate import Foreseen, TranslationChoice, foreseen, same_language, wishes
 from app.jobs.estimate_schemas import CostItem, Costs
@@ -44,6 +45,16 @@ def recognition(context: Context, options: DubOptions, length_s: float) -> list[
         return []
     charge = context.engines.recognizer(asked.recognizer).charge(asked.model, length_s)
     return [item(context.engines.prices, Costs.RECOGNITION, [charge])] if charge else []
+
+
+def separation(context: Context, row: JobRow, length_s: float) -> list[CostItem]:
+    """Of a service that takes the old voice out. Blocks."""
+    info, options = row.job.media, row.job.options
+    if info is None or length_s <= 0 or not stage.worth_it(info, options):
+        return []
+    engine = stage.chosen(context.engines, options, has_stem=row.stem_key is not None)
+    charge = engine.charge(length_s) if engine is not None else None
+    return [item(context.engines.prices, Costs.SEPARATION, [charge])] if charge else []
 
 
 def translation(

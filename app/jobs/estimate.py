@@ -43,6 +43,8 @@ async def estimate_job(
         items += costs.recognition(context, row.job.options, media_s - done_s)
         language = row.job.options.recognition.language or row.job.language
         guessed = tuple(costs.guessed_lines(done_s, media_s, language))
+    if await asyncio.to_thread(store.stage, row.job.id, stages.SEPARATE.name) is None:
+        items += await asyncio.to_thread(costs.separation, context, row, media_s)
     begun = stages.STAGES if not recognised else stages.in_phase(stages.SYNTHESIZE.phase)
     every_asked, every_new = list[SpokenLine](), list[SpokenLine]()
     seconds = sum(costs_s.get(stage.name, 0.0) * media_s for stage in begun if not stage.each_language)

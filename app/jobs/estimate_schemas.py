@@ -14,6 +14,7 @@ class Costs(StrEnum):
     RECOGNITION = "recognition"
     TRANSLATION = "translation"
     SPEECH = "speech"
+    SEPARATION = "separation"
     MACHINE = "machine"
 
 

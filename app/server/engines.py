@@ -130,7 +130,7 @@ def engines_of(
         prices=prices,
         separators=(
             SpleeterEngine(ModelFiles(settings.models, reserve=reserve), settings.separation_model_url),
-            Isolation(lambda: own_key(ELEVENLABS), base_url=settings.elevenlabs_url),
+            Isolation(lambda: own_key(ELEVENLABS), base_url=settings.elevenlabs_url, prices=prices),
         ),
     )
 

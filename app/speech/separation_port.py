@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from app.domain.spending import Charge
 from app.speech.engine_info import EngineInfo
 
 
@@ -27,6 +28,10 @@ class SeparationEngine(Protocol):
 
     def check(self, key: str | None = None) -> None:
         """Raise engine_unavailable where it never can, key_missing, key_invalid."""
+        ...
+
+    def charge(self, length_s: float) -> Charge | None:
+        """What a recording of this length costs at most; None where it costs nothing."""
         ...
 
     def fingerprint(self) -> str:

@@ -20,6 +20,7 @@ from app.dubbing.context import Context
 from app.dubbing.worker.client import run_task
 from app.dubbing.worker.tasks import CutRequest, FoundVoice, VoicePiece, VoiceRequest
 from app.separation.pieces import SOUND_HZ
+from app.spending.paying import stored_as
 from app.system.durable_files import Durable, write
 
 _TRIES: Final = 2  # of an answer that cannot be used; it may have been billed
@@ -100,8 +101,9 @@ class _Piece:
 
     async def _asked(self, sent: Path, key: str | None) -> FoundVoice:
         for _ in range(_TRIES):
-            if not await asyncio.to_thread(self._voice.exists):  # one that came before a kill is looked at first
-                await self._engine.isolate(sent, self._voice, self._length_n / SOUND_HZ, key)
+            async with stored_as(f"{self._voice.parent.name}/{self._voice.name}"):
+                if not await asyncio.to_thread(self._voice.exists):  # one that came before a kill is looked at first
+                    await self._engine.isolate(sent, self._voice, self._length_n / SOUND_HZ, key)
             request = VoiceRequest(str(self._voice), str(sent), self._length_n)
             try:
                 return await run_task(

@@ -19,6 +19,7 @@ from typing import Final
 from app.domain.errors import DubError
 from app.domain.problems.recognition import MODEL_DAMAGED
 from app.domain.problems.voices import ENGINE_UNAVAILABLE
+from app.domain.spending import Charge
 from app.speech.download import file_size, hash_file
 from app.speech.model_files import ModelFile, ModelFiles, alone
 from app.speech.ports import Availability, EngineInfo, ModelInfo
@@ -83,6 +84,10 @@ class SpleeterEngine:
         """Raises engine_unavailable."""
         if not _installed():
             raise DubError(ENGINE_UNAVAILABLE, "Telling speech from music needs PyTorch, which is not installed.")
+
+    def charge(self, length_s: float) -> Charge | None:
+        """Nothing."""
+        return None
 
     def fingerprint(self) -> str:
         """The model, by what is in its files; before the download, by what will be. Blocks: reads them once."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -16,13 +17,16 @@ from app.domain.errors import DubError
 from app.domain.problems.separation import SEPARATION_FAILED
 from app.domain.problems.voices import KEY_INVALID, KEY_MISSING, SPEECH_FAILED
 from app.domain.secret_names import ELEVENLABS
+from app.domain.spending import CREDIT, Charge
 from app.speech.elevenlabs.client import Response, Service
 from app.speech.failures import CallFailure, Retry
 from app.speech.ports import Availability, CostUnit, EngineInfo
+from app.spending.prices import PUBLISHED, Prices
 from app.system.durable_files import Durable, replacing
 
 _MOST_ANSWER_BYTES: Final = 64 << 20
 _LEAST_ANSWER_BYTES: Final = 256
+_CREDITS_A_MINUTE: Final = 1000
 
 
 class Isolation:
@@ -43,8 +47,9 @@ class Isolation:
         base_url: str = "https://api.elevenlabs.io",
         pause_s: float = 1.0,
         deadline_s: float = 300.0,
+        prices: Prices = PUBLISHED,
     ) -> None:
-        self._own_key, self._deadline_s = key, deadline_s
+        self._own_key, self._deadline_s, self._prices = key, deadline_s, prices
         self._service = Service(base_url, pause_s=pause_s, deadline_s=deadline_s)
 
     async def info(self, key: str | None = None) -> EngineInfo:
@@ -53,7 +58,7 @@ class Isolation:
             self.check(key)
         except DubError as error:
             available = Availability(False, error.message, error.problem.hint)
-        cost = CostUnit("minute", None)  # by the plan
+        cost = CostUnit(CREDIT, self._prices.usd(ELEVENLABS, CREDIT))
         return EngineInfo(self.name, "separator", self.title, True, available, (), cost_unit=cost)
 
     def ready(self) -> bool:
@@ -63,6 +68,11 @@ class Isolation:
     def check(self, key: str | None = None) -> None:
         """Raises key_missing, key_invalid."""
         self._key(key)
+
+    def charge(self, length_s: float) -> Charge | None:
+        """The published price: 1,000 credits a minute."""
+        credits, usd = math.ceil(length_s / 60 * _CREDITS_A_MINUTE), self._prices.usd(ELEVENLABS, CREDIT)
+        return Charge(ELEVENLABS, "", CREDIT, credits, None if usd is None else credits * usd)
 
     def fingerprint(self) -> str:
         return f"{self.name} 1"
@@ -97,6 +107,7 @@ class Isolation:
                     check,
                     deadline_s=self._deadline_s + length_s,
                     most_bytes=_MOST_ANSWER_BYTES,
+                    charge=self.charge(length_s),
                 )
             except DubError as error:
                 if error.problem is SPEECH_FAILED:

@@ -15,6 +15,7 @@ from app.domain.dub_options import DubOptions, Separate, changed
 from app.domain.errors import DubError
 from app.domain.media import AudioStream, MediaInfo
 from app.domain.secret_names import Keys
+from app.domain.spending import Ceiling
 from app.dubbing.context import Context
 from app.dubbing.separation import stage
 from app.media.decode import audio_blocks
@@ -23,6 +24,7 @@ from app.separation.spleeter.engine import SpleeterEngine
 from app.speech.elevenlabs.isolation import Isolation
 from app.speech.model_files import ModelFiles
 from app.speech.registry import Registry
+from app.spending.paying import MemoryLedger, paid_by
 from app.storage.blobs import FolderBlobs
 from app.storage.workspace import Workspace
 from app.system.children import Limits
@@ -183,3 +185,14 @@ async def test_it_is_used_only_where_it_is_asked_for_and_has_a_key(double: Doubl
     told = {one.name: one for one in await engines.infos()}[Isolation.name]
     assert not told.availability.available and told.kind == "separator" and told.cost_unit is not None
     assert (await service(double.url).info(KEY)).availability.available
+
+
+async def test_its_credits_are_counted_and_a_ceiling_stops_it_before_it_is_passed(
+    double: Double, film: Path, tmp_path: Path
+) -> None:
+    ledger = MemoryLedger(Ceiling(credits=450.0))  # the pieces take 184, 234 and 217
+    with paid_by(ledger), pytest.raises(DubError) as error:
+        await separated(tmp_path, film, service(double.url))
+    assert error.value.problem.code == "ceiling_reached"
+    assert double.isolated == pytest.approx([11.0, 14.0], abs=0.1)
+    assert (ledger.spent().credits, ledger.spent().open_credits) == (184 + 234, 0.0)
