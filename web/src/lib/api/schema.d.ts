@@ -1386,7 +1386,7 @@ export interface components {
          * @description What is paid for.
          * @enum {string}
          */
-        Costs: "recognition" | "translation" | "speech" | "machine";
+        Costs: "recognition" | "translation" | "speech" | "separation" | "machine";
         /** CreateJob */
         CreateJob: {
             /** @default [] */
