@@ -57,11 +57,11 @@ class Quota(msgspec.Struct, frozen=True):
 
 
 class EngineInfo(msgspec.Struct, frozen=True):
-    """`kind` is "recognizer", "voice", "translator" or "separator". Of a voice: the speeds that it takes, and what it
-    costs (None: nothing); `names_voices`: it may speak with voices that it does not list, by their names; `tunable`: it
-    knows stability, similarity, style, boost and seed; `library`: it has a public library of voices. `licence` is
-    that of what it works with ("": told by each model or voice, or the service's own terms). `translates`: a
-    recogniser that can write English whatever is spoken."""
+    """`kind` is "recognizer", "voice", "translator", "separator" or "diarizer". Of a voice: the speeds that it takes,
+    and what it costs (None: nothing); `names_voices`: it may speak with voices that it does not list, by their names;
+    `tunable`: it knows stability, similarity, style, boost and seed; `library`: it has a public library of voices.
+    `licence` is that of what it works with ("": told by each model or voice, or the service's own terms). `translates`:
+    a recogniser that can write English whatever is spoken."""
 
     name: str
     kind: str

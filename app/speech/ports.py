@@ -130,6 +130,8 @@ class Diarizer(Protocol):
 
     version: int
 
+    async def info(self) -> EngineInfo: ...
+
     def here(self) -> bool:
         """Whether it can work without a download. Blocks."""
         ...

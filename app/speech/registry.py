@@ -130,9 +130,10 @@ class Registry:
         asked = [one.info(keys.of(one.key_name)) for one in self.recognizers.values()] + [
             one.info(keys.of(one.name)) for one in self.voices.values()
         ]
+        diarizers = [await self.diarizer.info()] if self.diarizer is not None else []
         separators = await _together([one.info(keys.of(one.key_name)) for one in self.separators.values()])
         translators = (_info(one, keys) for one in self.translators.values())
-        return (*await _together(asked), *translators, *separators)
+        return (*await _together(asked), *translators, *separators, *diarizers)
 
     async def all_voices(self, keys: Keys = NO_KEYS) -> tuple[VoiceInfo, ...]:
         """The voices of all available engines. An engine without a key, or that cannot be reached, has none: `infos`

@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-from app.domain.errors import DubError
 from app.domain.secret_names import OPENAI_TRANSCRIPTION
 from app.domain.spending import Charge
 from app.speech.failures import CallFailure
 from app.speech.openai.service import Answered, Kind, Listed, Service
 from app.speech.openai.transcription import read
-from app.speech.ports import Answer, Availability, CostUnit, EngineInfo, ModelInfo, RecognitionRequest
+from app.speech.ports import Answer, CostUnit, EngineInfo, ModelInfo, RecognitionRequest
 from app.speech.recording_pieces import Piece, wav_of
 from app.speech.service_problems import RECOGNISING
 from app.speech.service_recognition import HeardPiece, OnEvent, model_of, recognise
@@ -48,19 +47,8 @@ class OpenAITranscription:
         self.cost_unit: CostUnit | None = CostUnit("minute", usd) if self._service.paid or usd else None
 
     async def info(self, key: str | None = None) -> EngineInfo:
-        availability = Availability(True, "", "")
-        models: tuple[str, ...] = (self._model,)
-        if not self._service.url:
-            remedy = "The operator sets AUTODUBBER_TRANSCRIPTION_URL, such as http://127.0.0.1:8000/v1."
-            availability = Availability(False, "No address is set.", remedy)
-        else:
-            try:
-                own = self._service.key(key)
-                if (trouble := await self._service.trouble(own)) is not None:
-                    raise trouble
-                models = _hearing(await self._service.listed(own), self._model)
-            except DubError as error:
-                availability = Availability(False, error.message, error.problem.hint)
+        remedy = "The operator sets AUTODUBBER_TRANSCRIPTION_URL, such as http://127.0.0.1:8000/v1."
+        availability, models = await self._service.state(key, self._model, _hearing, remedy)
         listed = tuple(ModelInfo(model, model, True, 0, 0, (), 0.0) for model in models)
         return EngineInfo(
             self.name,

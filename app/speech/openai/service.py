@@ -18,6 +18,7 @@ from app.domain.errors import DubError
 from app.domain.spending import Charge
 from app.observability import metrics
 from app.speech.connections import Connections
+from app.speech.engine_info import Availability
 from app.speech.failures import CallFailure, Retry, retry_after_s, shown
 from app.speech.service_problems import ServiceProblems
 from app.spending.paying import paying
@@ -115,6 +116,21 @@ class Service:
 
         found: DubError | None = await self._connections.cached("trouble", key, _TROUBLE_S, fetch)
         return found
+
+    async def state(
+        self, given: str | None, usual: str, pick: Callable[[Listed, str], tuple[str, ...]], remedy: str
+    ) -> tuple[Availability, tuple[str, ...]]:
+        """Whether it can be used, and the models that `pick` finds among those it lists; `usual` where none are known.
+        `remedy` is for a server whose operator set no address. Raises nothing."""
+        if not self.url:
+            return Availability(False, "No address is set.", remedy), (usual,)
+        try:
+            own = self.key(given)
+            if (trouble := await self.trouble(own)) is not None:
+                raise trouble
+            return Availability(True, "", ""), pick(await self.listed(own), usual)
+        except DubError as error:
+            return Availability(False, error.message, error.problem.hint), (usual,)
 
     async def voices(self, key: str) -> Any:
         """The decoded answer of `GET /audio/voices`; None where there is no such route. Cached."""

@@ -25,7 +25,6 @@ from app.speech.openai.service import Answered, Kind, Listed, Service
 from app.speech.openai.voices import NAME, listed
 from app.speech.ports import (
     Answer,
-    Availability,
     CostUnit,
     EngineInfo,
     ModelInfo,
@@ -84,19 +83,8 @@ class OpenAIVoice:
         return self._service.is_openai
 
     async def info(self, key: str | None = None) -> EngineInfo:
-        availability = Availability(True, "", "")
-        models: tuple[str, ...] = (self._model,)
-        if not self._service.url:
-            remedy = "The operator sets AUTODUBBER_SPEECH_URL, such as http://127.0.0.1:8880/v1."
-            availability = Availability(False, "No address is set.", remedy)
-        else:
-            try:
-                own = self._service.key(key)
-                if (trouble := await self._service.trouble(own)) is not None:
-                    raise trouble
-                models = _speaking(await self._service.listed(own), self._model)
-            except DubError as error:
-                availability = Availability(False, error.message, error.problem.hint)
+        remedy = "The operator sets AUTODUBBER_SPEECH_URL, such as http://127.0.0.1:8880/v1."
+        availability, models = await self._service.state(key, self._model, _speaking, remedy)
         cost = 1.0 if self.cost_unit else 0.0
         return EngineInfo(
             self.name,

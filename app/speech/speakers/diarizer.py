@@ -10,7 +10,7 @@ from typing import Any, Final
 from app.domain.errors import DubError
 from app.domain.problems.recognition import MODEL_DAMAGED, OUT_OF_MEMORY, RECOGNITION_FAILED
 from app.speech.model_files import ModelFile, ModelFiles
-from app.speech.ports import DiarizationRequest
+from app.speech.ports import Availability, DiarizationRequest, EngineInfo, ModelInfo
 from app.system import children
 from app.system.oom import oom_kills
 
@@ -34,9 +34,16 @@ class Ge2e:
         self._weights = ModelFile(weights.file, mirror or weights.url, weights.sha256, weights.size_bytes)
         self._files, self._threads = files, threads
 
+    async def info(self) -> EngineInfo:
+        available = Availability(True, "", "")
+        if not _installed():
+            available = Availability(False, "Not installed: torch.", "Run `make setup`, or use the container image.")
+        model = ModelInfo("ge2e", "GE2E", await asyncio.to_thread(self.here), self._weights.size_bytes, 0, (), 0.0)
+        return EngineInfo(self.name, "diarizer", "Speaker embedding", False, available, (model,), licence=LICENCE)
+
     def here(self) -> bool:
         """Whether it can work without a download. Blocks."""
-        return importlib.util.find_spec("torch") is not None and self._files.has(self._weights)
+        return _installed() and self._files.has(self._weights)
 
     async def tell(self, request: DiarizationRequest, on_progress: Callable[[float, str], None]) -> tuple[int, ...]:
         """Raises model_download, model_damaged, disk_full,
@@ -76,3 +83,7 @@ class Ge2e:
         if answer.get("error") == "memory" or oom_kills() > killed_before:
             raise DubError(OUT_OF_MEMORY)
         raise DubError(RECOGNITION_FAILED, f"The speakers' process ended with {ended.code}.")
+
+
+def _installed() -> bool:
+    return importlib.util.find_spec("torch") is not None

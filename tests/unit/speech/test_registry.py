@@ -9,6 +9,7 @@ import pytest
 from app.domain.errors import DubError
 from app.domain.problems.voices import ENGINE_UNKNOWN, VOICE_UNKNOWN
 from app.domain.secret_names import Keys
+from app.speech.engine_info import EngineInfo
 from app.speech.registry import Registry, build_registry
 from tests.doubles.elevenlabs import KEY, Double
 
@@ -28,6 +29,7 @@ async def test_every_engine_is_told_and_why_it_is_not_available(registry: Regist
         "espeak",
         "local",
         "neural",
+        "ge2e",
         "elevenlabs",
         "openai",
         "scribe",
@@ -85,3 +87,15 @@ def test_nothing_heavy_is_imported_with_the_registry() -> None:
         "scipy",
         "pydantic",
     }
+
+
+async def test_the_model_that_tells_speakers_apart_is_among_the_engines_with_whether_it_is_here(tmp_path: Path) -> None:
+    async def told() -> EngineInfo:
+        return next(one for one in await build_registry(models=tmp_path).infos() if one.kind == "diarizer")
+
+    absent = await told()
+    assert (absent.name, absent.licence, absent.availability.available) == ("ge2e", "Apache-2.0", True)
+    assert (absent.models[0].ready, absent.models[0].size_bytes) == (False, 17_090_379)
+    (tmp_path / "speakers").mkdir()
+    (tmp_path / "speakers" / "ge2e.pt").write_bytes(b"of one's own")
+    assert (await told()).models[0].ready

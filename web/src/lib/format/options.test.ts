@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { EngineInfo } from '$lib/api/types';
-import { engineTerms, quotaLeft, recognizerFacts } from './options';
+import { engineTerms, hasOffer, quotaLeft, recognizerFacts } from './options';
 
 const engine = (changes: Partial<EngineInfo>): EngineInfo =>
 	({ availability: { available: true, reason: '', remedy: '' }, translates: false, licence: '', cost_unit: null, needs_key: false, ...changes }) as EngineInfo;
@@ -27,4 +27,11 @@ test('an engine says its licence and its price', () => {
 	expect(engineTerms(engine({ kind: 'separator', licence: 'MIT' }))).toBe('Licence: MIT. Free.');
 	expect(engineTerms(engine({ kind: 'voice', cost_unit: { name: 'credit', usd: 0.00008 } }))).toBe('$0.08 for 1,000 credits.');
 	expect(engineTerms(engine({ kind: 'recognizer', cost_unit: { name: 'minute', usd: null } }))).toBe('Paid by the minute.');
+});
+
+test('a heading of voices without a hit goes while one searches', () => {
+	expect(hasOffer(0, false, false)).toBe(true);
+	expect(hasOffer(0, true, false)).toBe(false);
+	expect(hasOffer(2, true, false)).toBe(true);
+	expect(hasOffer(0, true, true)).toBe(true);
 });

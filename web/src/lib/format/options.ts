@@ -103,6 +103,11 @@ export function quotaLeft({ quota, cost_unit }: EngineInfo): string {
 export const FILTERS = ['language', 'gender', 'age', 'accent'] as const;
 export type VoiceFilter = Partial<Record<(typeof FILTERS)[number], string>>;
 
+/** Whether a group of voices is shown: always where nobody searches, else where it has a voice or offers another way to one. */
+export function hasOffer(voices: number, searching: boolean, offers: boolean): boolean {
+	return !searching || voices > 0 || offers;
+}
+
 export const fits = (voice: VoiceInfo, filter: VoiceFilter) => FILTERS.every((name) => !filter[name] || voice[name] === filter[name]);
 
 /** A voice in a few words: `English · female · calm`. */
