@@ -62,6 +62,7 @@ SUBJECTS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
             "voice_download",
             "voice_model_url",
             "review",
+            "ahead",
             "elevenlabs_key",
             "elevenlabs_url",
             "elevenlabs_model",

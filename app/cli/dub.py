@@ -166,6 +166,7 @@ async def _dub(
                 max_duration_s=settings.max_duration_s,
                 disks=disks,
                 blob_folders=(home,),
+                ahead=settings.ahead,
             )
             return await _stages(context, home, settings.data, arguments, options, further, shown)
         finally:

@@ -81,7 +81,8 @@ def options_of(arguments: argparse.Namespace, settings: Settings) -> DubOptions:
         keep_original_track=arguments.keep_original_track,
         burn_subtitles=arguments.burn,
         audio_track=track_of(arguments.audio_track),
-        review=arguments.review is not None,
+        # the person has a word before the lines are spoken
+        review=any((arguments.review, arguments.translation, arguments.speaker_voice)),
         ceiling_usd=settings.ceiling_usd or None,
         ceiling_credits=settings.ceiling_credits or None,
     )

@@ -103,6 +103,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         True
     )
 
+    ahead: Annotated[
+        bool,
+        _doc("Whether a job without review translates and speaks its first lines while the others are recognised."),
+    ] = True
+
     elevenlabs_key: Annotated[str, _doc("ElevenLabs API key.", name="ELEVENLABS_API_KEY", secret=True)] = ""
     elevenlabs_url: Annotated[str, _doc("ElevenLabs' address.", name="ELEVENLABS_BASE_URL")] = (
         "https://api.elevenlabs.io"

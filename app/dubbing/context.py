@@ -26,7 +26,7 @@ PIPELINE_VERSION: Final = 2
 class Context(msgspec.Struct, frozen=True):
     """The stores, the engines and the limits. `cache` holds what may be deleted at any time and only costs time; of
     `disks` room is asked before anything large is written. `blob_folders` are those that `blobs` writes into: none
-    where it keeps them elsewhere.
+    where it keeps them elsewhere. `ahead`: a job without review translates and speaks while it is recognised.
     """
 
     blobs: BlobStore
@@ -38,6 +38,7 @@ class Context(msgspec.Struct, frozen=True):
     max_duration_s: float
     disks: Disks = msgspec.field(default_factory=lambda: Disks(0))
     blob_folders: tuple[Path, ...] = ()
+    ahead: bool = True
 
     @property
     def lines_go_to(self) -> tuple[Path, ...]:

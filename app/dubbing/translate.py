@@ -7,7 +7,7 @@ the translator reads one; after the last try it stays in the source language and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +25,7 @@ from app.translation.ports import LineToTranslate, TranslationRequest, Translato
 
 _NO_TIMES: Final[Mapping[str, LineTime]] = {}
 _TRIES: Final = 3
-_NEIGHBOURS: Final = 3  # lines before and after a batch, as context
+NEIGHBOURS: Final = 3  # lines before and after a batch, as context
 _VERSION: Final = 1  # not the pipeline's: raising it would have every line bought again
 
 
@@ -77,10 +77,12 @@ async def translate(
     among: Sequence[Segment] = (),
     again: bool = False,
     times: Mapping[str, LineTime] = _NO_TIMES,
+    on_lines: Callable[[Sequence[Segment]], Awaitable[None]] | None = None,
 ) -> tuple[Segment, ...]:
     """The translatable ones of the lines, with their translations. `among` are all lines, for context (empty: these).
     `again`: what was translated before is asked for anew. `times` are those of the lines for their voices (without: by
-    the usual rate of the language). Raises the translator's errors; what was translated before is in `cache`."""
+    the usual rate of the language). `on_lines` is told of the lines, in order, as far as their translations are known.
+    Raises the translator's errors; what was translated before is in `cache`."""
     wanted = translatable(lines)
     keys = await asyncio.to_thread(lambda: {line.id: _key(translator, line, choice) for line in wanted})
     texts = {} if again else await asyncio.to_thread(_known, cache, keys)
@@ -90,8 +92,18 @@ async def translate(
         done = len(wanted) - len(missing) + asked_n
         report(done / len(wanted) if wanted else 1.0, f"{done} of {len(wanted)} lines")
 
-    asked_n = 0
+    asked_n = told_n = 0
+
+    async def hand_on(end: int) -> None:
+        nonlocal told_n
+        some = [_with_translation(line, texts.get(line.id)) for line in wanted[told_n:end]]
+        told_n = max(told_n, end)
+        if on_lines is not None and some:
+            await on_lines(some)
+
+    places = {line.id: at for at, line in enumerate(wanted)}
     tell()
+    await hand_on(places[missing[0].id] if missing else len(wanted))
     for batch in batches(missing, translator):
         found: dict[str, str] = {}
         try:
@@ -102,6 +114,8 @@ async def translate(
         texts |= found
         asked_n += len(batch)
         tell()
+        following = missing[asked_n].id if asked_n < len(missing) else None
+        await hand_on(places[following] if following else len(wanted))
     return tuple(_with_translation(line, texts.get(line.id)) for line in wanted)
 
 
@@ -140,8 +154,8 @@ def neighbours(batch: Sequence[Segment], among: Sequence[Segment]) -> tuple[tupl
     """The texts of the lines before and after a batch of those lines."""
     first = next(at for at, line in enumerate(among) if line.id == batch[0].id)
     last = next(at for at, line in enumerate(among) if line.id == batch[-1].id)
-    around = [source_of(line) for line in among[max(0, first - _NEIGHBOURS) : last + 1 + _NEIGHBOURS]]
-    before = first - max(0, first - _NEIGHBOURS)
+    around = [source_of(line) for line in among[max(0, first - NEIGHBOURS) : last + 1 + NEIGHBOURS]]
+    before = first - max(0, first - NEIGHBOURS)
     return tuple(around[:before]), tuple(around[before + last + 1 - first :])
 
 

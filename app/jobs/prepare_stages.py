@@ -10,6 +10,7 @@ import msgspec
 from app.domain import stages
 from app.domain.events import SegmentsChanged
 from app.domain.glossary import hotwords
+from app.domain.segment import Segment
 from app.domain.speaker import introduced
 from app.domain.stage_outputs import Sound, Transcribed
 from app.dubbing import audio_tracks, pipeline
@@ -17,6 +18,7 @@ from app.dubbing.artifacts import source_artifact, studio_artifacts
 from app.dubbing.context import Report
 from app.dubbing.separation.stage import prepare, worth_it
 from app.dubbing.transcribe import SUBTITLES, from_subtitles, no_speech, transcribe
+from app.jobs.ahead import ahead
 from app.jobs.stages import Done, StageBody, body_of, media_of
 from app.speech.ports import Recognised
 from app.storage.blobs import bytes_of
@@ -131,32 +133,37 @@ class Transcribe(StageBody):
             nonlocal certainty
             while (chunk := await chunks.get()) is not None:
                 certainty = chunk.certainty if chunk.certainty is not None else certainty
-                await self._keep_chunk(job_id, partial, msgspec.structs.replace(chunk, certainty=certainty))
+                kept = await self._keep_chunk(job_id, partial, msgspec.structs.replace(chunk, certainty=certainty))
+                await working.recognised(kept, chunk.language)
 
-        keeper = asyncio.create_task(keep_all())
-        try:
-            async with self.local(sound.speech) as (speech,):
-                language = await transcribe(
-                    self._context,
-                    speech,
-                    job.options,
-                    sound.duration_s,
-                    language=at.language,
-                    resume_at_s=at.done_s,
-                    on_chunk=chunks.put_nowait,
-                    report=report,
-                    info=media_of(job),
-                    keys=keys,
-                )
-        finally:
-            chunks.put_nowait(None)
-            await keeper
+        async with ahead(self._context, self._store, self._keys, row) as working:
+            if at.done_s:
+                await working.recognised(await asyncio.to_thread(self.lines, row), at.language)
+            keeper = asyncio.create_task(keep_all())
+            try:
+                async with self.local(sound.speech) as (speech,):
+                    language = await transcribe(
+                        self._context,
+                        speech,
+                        job.options,
+                        sound.duration_s,
+                        language=at.language,
+                        resume_at_s=at.done_s,
+                        on_chunk=chunks.put_nowait,
+                        report=report,
+                        info=media_of(job),
+                        keys=keys,
+                    )
+            finally:
+                chunks.put_nowait(None)
+                await keeper
         if not (await asyncio.to_thread(self._store.segments, job_id))[1]:
             raise no_speech(media_of(job), job.options)
         found = {"language": language, "language_certainty": certainty, "joined": None, "subtitles": None}
         return Done(Transcribed(language, sound.duration_s, certainty), fields=found)
 
-    async def _keep_chunk(self, job_id: str, partial: str, chunk: Recognised) -> None:
+    async def _keep_chunk(self, job_id: str, partial: str, chunk: Recognised) -> tuple[Segment, ...]:
+        """The lines as they are kept."""
         output = Transcribed(chunk.language or None, chunk.done_s, chunk.certainty)
         before = (await asyncio.to_thread(self._store.row, job_id)).speakers
         found = introduced(chunk.segments, before, strict=False)
@@ -172,3 +179,4 @@ class Transcribe(StageBody):
             )
         )
         self._hub.publish(SegmentsChanged(job_id, 0, revision, found.segments, (), speakers))
+        return found.segments

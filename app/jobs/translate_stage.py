@@ -15,6 +15,7 @@ from app.dubbing.context import Report
 from app.dubbing.line_time import LineTime, line_times
 from app.dubbing.pipeline import written_language
 from app.dubbing.translate import TranslationChoice, same_language, source_of, translate, wishes
+from app.jobs.ahead import ahead
 from app.jobs.options import choice_of
 from app.jobs.stages import Done, StageBody, body_of
 from app.storage.job_row import JobRow
@@ -57,7 +58,10 @@ class Translate(StageBody):
         cache = self._context.cache / job_id / "translations"
         # a further language may have been worked on before: what a person wrote stays
         wanted = [line for line in lines if row.job.parent_id is None or line.translation in _OPEN]
-        done = await translate(translator, wanted, choice, cache, report, among=lines, times=times)
+        async with ahead(self._context, self._store, self._keys, row) as working:
+            done = await translate(
+                translator, wanted, choice, cache, report, among=lines, times=times, on_lines=working.translated
+            )
         revision = await asyncio.to_thread(self._store.replace_segments, job_id, done)
         self._hub.publish(SegmentsChanged(job_id, 0, revision, done, ()))
         return Done(Translated(len(done), sum(line.translation is Translation.FAILED for line in done)))

@@ -137,6 +137,7 @@ class Services:
             max_duration_s=settings.max_duration_s,
             disks=disks,
             blob_folders=(settings.blobs,),
+            ahead=settings.ahead,
         )
         failures = Failures(self.store, self.hub)
         runner = StageRunner(

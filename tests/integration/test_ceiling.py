@@ -21,7 +21,7 @@ VOICE = "elevenlabs:EnglishMale000000002"
 COUNT = 12
 TEXTS = [f"This is line number {number}." for number in range(10, 10 + COUNT)]
 EACH = len(TEXTS[0])  # credits
-SLOW = {"kind": "delay", "times": 1, "text": f'"text":"{TEXTS[5]}', "delay_s": 3.0}
+SLOW = {"kind": "delay", "times": 1, "text": f'"text":"{TEXTS[5]}', "delay_s": 1.5}
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ const estimate = (items: object[], more: object = {}): Estimate => ({ items, lin
 
 test('a button says money and units, and nothing where all is free', () => {
 	expect(onButton(estimate([speech, machine]))).toBe('about $0.42 · 1,234 credits');
+	expect(onButton(estimate([{ ...speech, amount: 30, usd: 0.0024 }]))).toBe('under $0.01 · 30 credits');
 	expect(onButton(estimate([machine]))).toBe('');
 	expect(onButton(estimate([{ ...speech, engine: 'deepl', unit: 'character', usd: 0 }]))).toBe('');
 	expect(onButton(null)).toBe('');

@@ -23,8 +23,9 @@ export function onButton(estimate: Estimate | null): string {
 	if (!estimate) return '';
 	const items = paid(estimate);
 	if (!items.length) return '';
-	const sum = items.every(({ usd }) => usd !== null) ? `about ${money(items.reduce((all, { usd }) => all + (usd ?? 0), 0))}` : 'price not known';
-	return [sum, units(items)].filter(Boolean).join(' · ');
+	const usd = items.reduce((all, item) => all + (item.usd ?? 0), 0);
+	const sum = usd < 0.01 ? money(usd) : `about ${money(usd)}`;
+	return [items.every((item) => item.usd !== null) ? sum : 'price not known', units(items)].filter(Boolean).join(' · ');
 }
 
 /** Where the prices are from: `Prices as published on 2026-10.` */
@@ -33,7 +34,13 @@ export function published(estimate: Estimate): string {
 	return dates.length ? `Prices as published on ${dates.join(' and ')}.` : '';
 }
 
-/** What is left of a quota, and what the ceiling says. */
+/** `98,766 credits left.`; "" where no service tells it. */
+export function left(estimate: Estimate): string {
+	const told = paid(estimate).flatMap(({ quota_left, unit }) => (typeof quota_left === 'number' ? [`${count(Math.floor(quota_left), unit)} left.`] : []));
+	return [...new Set(told)].join(' ');
+}
+
+/** A quota that does not suffice, and a ceiling that will be reached. */
 export function warnings(estimate: Estimate): string[] {
 	const short = paid(estimate).filter(({ quota_left, amount }) => typeof quota_left === 'number' && quota_left < amount);
 	return [

@@ -80,7 +80,7 @@ export function filesSummary({ output: { container, audio_codec, audio_format } 
 export function recognizerFacts({ availability, translates, licence, cost_unit, needs_key }: EngineInfo): string {
 	if (!availability.available) return availability.reason;
 	if (translates) return `On this server, free.${licence ? ` Licence: ${licence}.` : ''}`;
-	const price = !cost_unit ? 'free' : cost_unit.usd === null ? `paid by the ${cost_unit.name}` : `$${cost_unit.usd} a ${cost_unit.name}`;
+	const price = !cost_unit ? 'free' : cost_unit.usd === null ? `paid by the ${cost_unit.name}` : `$${Number(cost_unit.usd.toPrecision(2))} a ${cost_unit.name}`;
 	return `A service: the sound is sent to it, ${price}.${needs_key ? ' It works with your key.' : ''}`;
 }
 
