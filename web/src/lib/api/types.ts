@@ -4,6 +4,7 @@ import type { components, paths } from './schema';
 type Schemas = components['schemas'];
 
 export type Job = Schemas['Job'];
+export type LanguageNew = Schemas['LanguageNew'];
 export type JobSummary = Schemas['JobSummary'];
 export type JobState = Schemas['JobState'];
 export type JobPatch = Schemas['JobPatch'];

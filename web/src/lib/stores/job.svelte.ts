@@ -4,6 +4,7 @@ import { getSegments } from '$lib/api/segments';
 import { LiveSocket, type Connection } from '$lib/api/socket';
 import type { Estimate, Job, JobMessage, JobPatch } from '$lib/api/types';
 import { fieldLabel, fieldValue } from '$lib/format/changes';
+import { languageName } from '$lib/format/languages';
 import { isRunning, steps } from '$lib/format/stages';
 import { JobChanges } from './changes.svelte';
 import { LinesStore } from './lines.svelte';
@@ -90,7 +91,7 @@ export class JobStore {
 			case 'progress': {
 				const { stage, stage_progress, progress, eta_s } = message;
 				if (this.#job) this.#job = { ...this.#job, stage, stage_progress, progress, eta_s };
-				this.#message = message.message;
+				this.#message = [message.language && languageName(message.language), message.message].filter(Boolean).join(', ');
 				return;
 			}
 			case 'segments':

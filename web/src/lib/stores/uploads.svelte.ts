@@ -1,6 +1,6 @@
 import { createJob } from '$lib/api/jobs';
 import { asApiError, type ApiError } from '$lib/api/problems';
-import type { Job, OptionsPatch } from '$lib/api/types';
+import type { Job, LanguageNew, OptionsPatch } from '$lib/api/types';
 import { merged } from '$lib/format/options';
 import { FileUpload, forgetUpload, rememberedUploads, uploadOffset, uploadSmall, type Remembered } from '$lib/api/uploads';
 import { SpeedMeter } from '$lib/format/speed';
@@ -60,6 +60,8 @@ export class UploadStore {
 	chunk_bytes = 50 * MIB;
 	/** The options that the next job gets; the page's form writes them. */
 	options = $state.raw<OptionsPatch>({});
+	/** Languages beside that of the options, where a translator makes them. */
+	languages = $state.raw<string[]>([]);
 		#subtitles = $state.raw<File | null>(null);
 	/** The encoding that was chosen for it; null: the server guesses. */
 	encoding = $state.raw<string | null>(null);
@@ -154,7 +156,7 @@ export class UploadStore {
 
 	/** Creates the job of a complete upload; the file is not needed. */
 	async finish(upload: Unfinished): Promise<void> {
-		const job = await createJob({ upload_id: upload.id, options: this.options });
+		const job = await createJob({ upload_id: upload.id, options: this.options, ...this.#further });
 		await this.#made(upload.id, job);
 	}
 
@@ -197,12 +199,16 @@ export class UploadStore {
 			const options: OptionsPatch = subtitles_upload_id
 				? merged(this.options, { recognition: { recognizer: 'subtitles', ...(item.encoding && { subtitle_encoding: item.encoding }) } })
 				: this.options;
-			const job = await createJob({ upload_id: item.upload_id, options, subtitles_upload_id, stem_upload_id });
+			const job = await createJob({ upload_id: item.upload_id, options, subtitles_upload_id, stem_upload_id, ...this.#further });
 			this.#forget(item);
 			await this.#made(item.upload_id, job);
 		} catch (thrown) {
 			this.#fail(item, asApiError(thrown));
 		}
+	}
+
+	get #further(): { languages?: LanguageNew[] } {
+		return this.languages.length ? { languages: this.languages.map((language) => ({ language })) } : {};
 	}
 
 	async #made(upload_id: string, job: Job): Promise<void> {

@@ -66,6 +66,14 @@ describe('uploads', () => {
 		expect(uploads.sending).toEqual([]);
 	});
 
+	it('become one job with the further languages that are chosen', async () => {
+		uploads.languages = ['fr', 'de'];
+		uploads.add([file('film.mp4')]);
+		await done('film.mp4');
+		expect(asked.map((body) => body.languages)).toEqual([[{ language: 'fr' }, { language: 'de' }]]);
+		uploads.languages = [];
+	});
+
 	it('take the subtitles of the same name along, each video its own', async () => {
 		uploads.add([file('two.en.srt'), file('one.mp4'), file('one.vtt'), file('two.mkv')]);
 		await done('one.mp4');
