@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -102,6 +104,24 @@ async def run(asked: argparse.Namespace) -> None:
         texts = [text.replace(" |", "") for text in SENTENCES.get(language, SENTENCES["en"])][: asked.sentences]
         print(await measure(asked, engine, voice, texts, language), flush=True)
     await engine.close()
+    if asked.against is not None:
+        print(f"the same by {asked.against.name}:")
+        other = Another(ModelFiles(asked.models), threads=asked.threads)
+        other.model = asked.against
+        for voice in asked.voices:
+            language = known[voice]
+            texts = [text.replace(" |", "") for text in SENTENCES.get(language, SENTENCES["en"])][: asked.sentences]
+            print(await measure(asked, other, voice, texts, language), flush=True)
+        await other.close()
+
+
+class Another(NeuralVoices):
+    """The voices with another file in place of their model, such as fp32 where the published one is int8."""
+
+    model: Path
+
+    async def _fetch(self, voice: Any, on_progress: Callable[[str], None]) -> list[Path]:
+        return [self.model, *(await super()._fetch(voice, on_progress))[1:]]
 
 
 def smallest(folder: Path) -> list[str]:
@@ -111,7 +131,10 @@ def smallest(folder: Path) -> list[str]:
         '{"audio": {"sample_rate": 16000}, "espeak": {"voice": "en-us"}, "phoneme_id_map": '
         '{"_": [0], "^": [1], "$": [2], ".": [3], "a": [90], "l": [100], "o": [110]}}'
     )
-    return ["--models", str(folder), "--voices", "numbers", "--sentences", "3"]
+    other = folder / "other.onnx"
+    shutil.copy(folder / "piper" / "numbers.onnx", other)
+    shutil.copy(folder / "piper" / "numbers.onnx.json", f"{other}.json")
+    return ["--models", str(folder), "--voices", "numbers", "--sentences", "3", "--against", str(other)]
 
 
 def main() -> None:
@@ -119,6 +142,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=Path("data/models"), help="the models folder")
     parser.add_argument("--voices", nargs="+", default=list(ONE_EACH))
     parser.add_argument("--model", type=Path, help="a Whisper checkpoint to read them back with")
+    parser.add_argument("--against", type=Path, metavar="ONNX", help="another export of the model, measured beside it")
     parser.add_argument("--sentences", type=int, default=99, help="how many of each language")
     parser.add_argument("--threads", type=int, default=2)
     asyncio.run(run(parser.parse_args()))

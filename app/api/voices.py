@@ -109,7 +109,7 @@ async def voice_sample(
     registry: Given[Registry], keys: Given[Keys], engine: FromPath[str], voice_id: FromPath[str]
 ) -> Response[bytes]:
     """The sample of a voice that has a `preview_url`, through this server: the page loads nothing from elsewhere."""
-    kind, sound = await registry.library(engine).sample(voice_id, keys.of(engine))
+    kind, sound = await registry.sampled(engine).sample(voice_id, keys.of(engine))
     headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
     return Response(sound, media_type=kind, headers=headers)
 

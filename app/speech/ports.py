@@ -239,7 +239,15 @@ class Answer(Protocol):
         ...
 
 
-class VoiceLibrary(Protocol):
+class Sampled(Protocol):
+    """An engine whose voices can be heard before they are chosen."""
+
+    async def sample(self, voice_id: str, key: str | None = None) -> tuple[str, bytes]:
+        """The media type and bytes of a listed voice's sample. Raises voice_unknown, preview_unavailable."""
+        ...
+
+
+class VoiceLibrary(Sampled, Protocol):
     """What an engine with a public library of voices offers beside speaking. Raises key_missing, key_invalid and the
     service's errors."""
 
@@ -247,10 +255,6 @@ class VoiceLibrary(Protocol):
 
     async def add_shared(self, owner: str, voice_id: str, name: str, key: str | None = None) -> str:
         """Add a voice to the account; its id there."""
-        ...
-
-    async def sample(self, voice_id: str, key: str | None = None) -> tuple[str, bytes]:
-        """The media type and bytes of a listed voice's sample. Raises voice_unknown, preview_unavailable."""
         ...
 
     async def clone(self, name: str, sound: bytes, key: str | None = None) -> str:

@@ -25,6 +25,7 @@ from app.speech.ports import (
     EngineInfo,
     Recognizer,
     Reserve,
+    Sampled,
     SeparationEngine,
     Voice,
     VoiceInfo,
@@ -112,6 +113,15 @@ class Registry:
             raise DubError(ENGINE_UNKNOWN, f'"{name[:60]}" is not one of {", ".join(self.voices)}.')
         engine = self.voices[name]
         if not isinstance(engine, ElevenLabsVoice):
+            raise DubError(NO_LIBRARY)
+        return engine
+
+    def sampled(self, name: str) -> Sampled:
+        """The engine, which has samples of its voices. Raises engine_unknown, no_library."""
+        if name not in self.voices:
+            raise DubError(ENGINE_UNKNOWN, f'"{name[:60]}" is not one of {", ".join(self.voices)}.')
+        engine = self.voices[name]
+        if not isinstance(engine, ElevenLabsVoice | NeuralVoices):
             raise DubError(NO_LIBRARY)
         return engine
 

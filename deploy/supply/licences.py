@@ -54,6 +54,7 @@ BUNDLED = (
         "Apache-2.0",
         False,
     ),
+    ("Samples of the Kokoro voices", "app/speech/neural/samples", "Apache-2.0", False),
     ("Noto Sans, 19 scripts", "app/media/fonts", "OFL-1.1", False),
     ("WenQuanYi Micro Hei", "app/media/fonts", "Apache-2.0 OR GPL-3.0 with font exception", False),
     ("Instrument Sans, Bricolage Grotesque", "the page", "OFL-1.1", False),

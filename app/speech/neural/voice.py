@@ -20,6 +20,7 @@ from app.speech.download import answering
 from app.speech.espeak.voice import found_libraries
 from app.speech.model_files import ModelFile, ModelFiles
 from app.speech.neural.catalogue import NeuralVoice, own, published
+from app.speech.neural.samples import has_sample, sample_of
 from app.speech.neural.warm_child import ChildEnded, WarmChildren
 from app.speech.ports import (
     Answer,
@@ -82,6 +83,12 @@ class NeuralVoices:
 
     async def voices(self, key: str | None = None) -> tuple[VoiceInfo, ...]:
         return await asyncio.to_thread(self._voices)
+
+    async def sample(self, voice_id: str, key: str | None = None) -> tuple[str, bytes]:
+        """The media type and bytes of a voice's sample. Raises voice_unknown, preview_unavailable."""
+        if voice_id not in {voice.id for voice in await asyncio.to_thread(self._all)}:
+            raise DubError(VOICE_UNKNOWN)
+        return await asyncio.to_thread(sample_of, voice_id)
 
     async def check(self, request: SpeechRequest) -> None:
         await asyncio.to_thread(self._find, request)
@@ -222,7 +229,15 @@ class NeuralVoices:
             about, lacking = self._about(voice), self.lacking_bytes(voice)
             found.append(
                 VoiceInfo(
-                    self.name, voice.id, voice.title, voice.iso, voice.gender, about, None, voice.licence, lacking
+                    self.name,
+                    voice.id,
+                    voice.title,
+                    voice.iso,
+                    voice.gender,
+                    about,
+                    f"/api/voices/{self.name}/{voice.id}/sample" if has_sample(voice.id) else None,
+                    voice.licence,
+                    lacking,
                 )
             )
         return tuple(found)

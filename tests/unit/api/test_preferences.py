@@ -40,6 +40,9 @@ def test_engines_and_voices_are_listed(client: httpx.Client) -> None:
 def test_engines_without_a_public_library_say_so(client: httpx.Client) -> None:
     refused(client.get("/api/voices/shared", params={"engine": "espeak"}), 422, "no_library")
     refused(client.get("/api/voices/espeak/en/sample"), 422, "no_library")
+    refused(client.get("/api/voices/neural/nobody/sample"), 422, "voice_unknown")
+    sample = client.get("/api/voices/neural/af_heart/sample")
+    assert sample.headers["content-type"] == "audio/ogg" and sample.content.startswith(b"OggS")
     refused(client.get("/api/voices/shared", params={"engine": "nobody"}), 422, "engine_unknown")
     refused(client.get("/api/voices/shared"), 401, "key_missing")
     refused(client.get("/api/voices/shared", params={"page": -1}), 400, "invalid_request")
