@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+import msgspec
+
 from app.domain.dub_options import DubOptions
 from app.domain.secret_names import Keys
 from app.domain.segment import Segment
@@ -79,6 +81,18 @@ def translation(
     found = foreseen(translator, lines, choice, cache, among=among, again=again, times=times)
     made = item(context.engines.prices, Costs.TRANSLATION, found.charges, guessed=guessed)
     return [made] if found.charges else [], found
+
+
+async def with_quotas(context: Context, items: Sequence[CostItem], keys: Keys) -> list[CostItem]:
+    """The items, those of translators with what is left of their quota."""
+    left: dict[str, float | None] = {}
+    for each in items:
+        if each.what is Costs.TRANSLATION and each.engine not in left:
+            translator = context.engines.translator(each.engine)
+            left[each.engine] = await translator.quota_left(keys.of(each.engine))
+    return [
+        msgspec.structs.replace(each, quota_left=left[each.engine]) if each.engine in left else each for each in items
+    ]
 
 
 def shortening(context: Context, row: JobRow, lines: Sequence[Segment], keys: Keys) -> list[CostItem]:

@@ -67,6 +67,7 @@ async def estimate_job(
         items += own
         every_asked += asked
         every_new += new
+    items = await costs.with_quotas(context, items, keys)
     items.append(_machine(context, seconds))
     spent = await asyncio.to_thread(store.ledger(row.job.id).spent)
     return _whole(items, row.job.options, spent, every_asked, every_new, seconds)
@@ -97,6 +98,7 @@ async def estimate_translation(
     items, found = await asyncio.to_thread(
         lambda: costs.translation(context, row, wanted, keys, among=among, again=True)
     )
+    items = await costs.with_quotas(context, items, keys)
     spent = await asyncio.to_thread(store.ledger(row.whole_id).spent)
     whole = _whole(items, row.job.options, spent, (), (), 0.0)
     return msgspec.structs.replace(whole, lines=found.lines, cached_lines=found.cached)

@@ -74,6 +74,9 @@ class _Chat:
         written = lines * _WRITTEN_OF_A_BYTE + len(request.lines) * _WRITTEN_OF_A_LINE
         return self._charge(round(told * _READ_OF_A_BYTE), round(written))
 
+    async def quota_left(self, given: str | None = None) -> None:
+        """It does not tell."""
+
     def _charge(self, reads: int, writes: int) -> Charge | None:
         a_read, a_written = (
             self._prices.usd(self.name, unit, model=self.model, url=self._url) for unit in (INPUT, OUTPUT)

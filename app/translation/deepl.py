@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import re
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -17,6 +19,7 @@ from app.translation.ports import TranslationRequest, TranslatorState, Wordings
 from app.translation.service import Refusal, Service
 
 _DEADLINE_S: Final = 60.0
+_LEFT_S: Final = 60.0
 _PAID, _FREE = "https://api.deepl.com", "https://api-free.deepl.com"
 _REMEDY: Final = "Enter the key in the settings or set DEEPL_API_KEY."
 _TAG: Final = "x"
@@ -46,6 +49,7 @@ class DeepL:
     ) -> None:
         self._url, self._key, self._prices = url.rstrip("/"), key, prices
         self._service = Service(self.title, deadline_s=_DEADLINE_S, pause_s=pause_s)
+        self._left: dict[str, tuple[float, float | None]] = {}  # by the key's hash
 
     def state(self, key: str | None = None) -> TranslatorState:
         if key or self._key():
@@ -57,6 +61,23 @@ class DeepL:
         characters = sum(len(line.text) for line in request.lines)
         usd = self._prices.usd(self.name, "character", url=self._host(request.key or self._key() or ""))
         return Charge(self.name, self.model, "character", characters, None if usd is None else usd * characters)
+
+    async def quota_left(self, given: str | None = None) -> float | None:
+        """Characters that the account may still translate, as it was told within the last minute; None where the
+        service does not tell. It bills nothing for that."""
+        key = given or self._key()
+        if not key:
+            return None
+        name = hashlib.sha256(key.encode()).hexdigest()
+        told = self._left.get(name)
+        if told is None or time.monotonic() - told[0] > _LEFT_S:
+            headers = {"Authorization": f"DeepL-Auth-Key {key}"}
+            found = await self._service.get(f"{self._host(key)}/v2/usage", headers)
+            numbers = [found.get(f"character_{what}") for what in ("limit", "count")] if isinstance(found, dict) else []
+            limit, used = (each if isinstance(each, int) else None for each in numbers or (None, None))
+            left = None if limit is None or used is None else float(max(0, limit - used))
+            told = self._left[name] = time.monotonic(), left
+        return told[1]
 
     def _host(self, key: str) -> str:
         return self._url or (_FREE if key.endswith(":fx") else _PAID)

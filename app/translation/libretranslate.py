@@ -52,6 +52,9 @@ class LibreTranslate:
         characters = sum(len(line.text) for line in request.lines)
         return Charge(self.name, self.model, "character", characters, None if usd is None else usd * characters)
 
+    async def quota_left(self, given: str | None = None) -> None:
+        """It does not tell."""
+
     async def translate(self, request: TranslationRequest) -> Wordings:
         if not (state := self.state()).available:
             raise DubError(TRANSLATOR_UNAVAILABLE, f"{state.reason} {state.remedy}")

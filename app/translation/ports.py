@@ -87,6 +87,11 @@ class Translator(Protocol):
         """What asking once costs, as far as it can be foreseen; None where it costs nothing."""
         ...
 
+    async def quota_left(self, given: str | None = None) -> float | None:
+        """How much the account may still ask for, in the unit of `charge`; None where the service does not tell.
+        Raises nothing."""
+        ...
+
     async def translate(self, request: TranslationRequest) -> Wordings:
         """Ask once, with retries while the service is busy. Raises translator_unavailable, key_missing, key_invalid,
         quota_exceeded, translation_busy, translation_failed, translation_refused."""

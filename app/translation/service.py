@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_TRIES: Final = 5
 _MOST_PAUSE_S: Final = 60.0
+_HASTY_S: Final = 5.0
 _MOST_ANSWER_BYTES: Final = 8 << 20
 _BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
 _BY_STATUS: Final[dict[int, Problem]] = {
@@ -92,6 +93,18 @@ class Service:
                 wait_s = self._pause_s * 2.0 ** (tries - 1) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter is no secret
                 await asyncio.sleep(min(_MOST_PAUSE_S, max(found.after_s, wait_s)))
         raise AssertionError("unreachable")
+
+    async def get(self, url: str, headers: Mapping[str, str]) -> Any:
+        """The decoded JSON answer of one short try, for what a person waits for; None where it cannot be had now."""
+        import httpx
+
+        client = await asyncio.to_thread(_connections)
+        try:
+            async with asyncio.timeout(_HASTY_S), client:
+                answer = await client.get(url, headers=dict(headers))
+            return msgspec.json.decode(answer.content) if answer.status_code == 200 else None
+        except (TimeoutError, httpx.HTTPError, msgspec.DecodeError):
+            return None
 
     async def _attempt(
         self, client: httpx.AsyncClient, url: str, body: Any, headers: Mapping[str, str], key: str | None

@@ -106,6 +106,9 @@ class Translator:
     def charge(self, request: TranslationRequest) -> Charge | None:
         return Charge(self.name, "", "character", sum(len(line.text) for line in request.lines), 0.0)
 
+    async def quota_left(self, given: str | None = None) -> None:
+        """It does not tell."""
+
     async def translate(self, request: TranslationRequest) -> Wordings:
         self.asked.append(request)
         async with paying(self.charge(request)) as bill:

@@ -5,18 +5,24 @@ from __future__ import annotations
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from app.domain.dub_options import Task
 from app.domain.errors import DubError
 from app.domain.problems.spending import CEILING_REACHED
+from app.domain.secret_names import NO_KEYS
 from app.domain.spending import Ceiling, Charge
+from app.jobs.costs import with_quotas
+from app.jobs.estimate_schemas import CostItem, Costs
 from app.speech.elevenlabs.scribe import Scribe
 from app.speech.elevenlabs.voice import ElevenLabsVoice
 from app.speech.openai.recognizer import OpenAITranscription
 from app.speech.openai.voice import OpenAIVoice
 from app.speech.ports import RecognitionRequest, SpeechRequest
+from app.speech.registry import Registry
 from app.spending.paying import MemoryLedger, paid_by
 from app.spending.prices import INPUT, OUTPUT, Price, Prices
 from app.translation.chat import OpenAIChat
@@ -25,6 +31,9 @@ from app.translation.libretranslate import LibreTranslate
 from app.translation.ports import LineToTranslate, TranslationRequest, Translator
 from tests.doubles import elevenlabs, openai_audio, translators
 from tests.doubles.elevenlabs.calls import Fault
+
+if TYPE_CHECKING:
+    from app.dubbing.context import Context
 
 NO_CEILING = Ceiling()
 TEXT = "Welcome to the workshop."
@@ -160,6 +169,17 @@ async def test_deepl_is_booked_by_the_characters_of_the_lines(chat: translators.
         await one.translate(to_translate(TEXT, TEXT))
     assert [charge.amount for charge in kept.booked] == [2 * len(TEXT)]
     assert kept.spent().usd == pytest.approx(2 * len(TEXT) * 20e-6)
+
+
+async def test_deepl_tells_what_is_left_and_is_not_asked_again_and_again(chat: translators.Double) -> None:
+    one = DeepL(chat.url, key=lambda: translators.DEEPL_KEY, pause_s=0.01)
+    item = CostItem(Costs.TRANSLATION, "deepl", "", "character", 12.0, 0.0)
+    house = cast("Context", SimpleNamespace(engines=Registry((), (), (one,))))
+    for _ in range(3):
+        assert [each.quota_left for each in await with_quotas(house, [item], NO_KEYS)] == [319_882.0]
+    assert chat.usages == 1
+    assert await one.quota_left("another:fx") is None
+    assert await DeepL("http://127.0.0.1:9", key=lambda: "x:fx").quota_left() is None
 
 
 def test_a_server_of_ones_own_costs_nothing_and_one_on_the_internet_has_no_price_until_it_is_told() -> None:
