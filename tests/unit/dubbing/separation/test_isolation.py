@@ -7,17 +7,19 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from app.domain.dub_options import DubOptions, Separate, changed
+from app.domain.dub_options import Background, DubOptions, Separate, changed
 from app.domain.errors import DubError
 from app.domain.media import AudioStream, MediaInfo
 from app.domain.secret_names import Keys
 from app.domain.spending import Ceiling
 from app.dubbing.context import Context
 from app.dubbing.separation import stage
+from app.jobs import costs
 from app.media.decode import audio_blocks
 from app.separation.isolated import late_by
 from app.separation.spleeter.engine import SpleeterEngine
@@ -196,3 +198,16 @@ async def test_its_credits_are_counted_and_a_ceiling_stops_it_before_it_is_passe
     assert error.value.problem.code == "ceiling_reached"
     assert double.isolated == pytest.approx([11.0, 14.0], abs=0.1)
     assert (ledger.spent().credits, ledger.spent().open_credits) == (184 + 234, 0.0)
+
+
+def test_its_credits_are_foreseen_where_it_is_asked_for(tmp_path: Path) -> None:
+    engines = Registry((), (), separators=(SpleeterEngine(ModelFiles(tmp_path)), service("http://127.0.0.1:9")))
+    context = SimpleNamespace(engines=engines)
+
+    def foreseen(options: DubOptions, stem: str | None = None) -> list[tuple[str, str, float]]:
+        row = SimpleNamespace(job=SimpleNamespace(media=MEDIA, options=options), stem_key=stem)
+        return [(each.engine, each.unit, each.amount) for each in costs.separation(context, row, 90.0)]  # type: ignore[arg-type]
+
+    assert foreseen(OPTIONS) == [("elevenlabs", "credit", 1500)]
+    assert foreseen(OPTIONS, "uploads/stem") == foreseen(changed(OPTIONS, separate=Separate.AUTO)) == []
+    assert foreseen(changed(OPTIONS, separator="spleeter", background=Background.REPLACE)) == []
