@@ -131,6 +131,7 @@ def test_one_job_makes_one_file_with_the_sound_and_the_subtitles_of_every_langua
         ("subtitle", "eng", "Original"),
     ]
     assert [each[3] for each in found if each[0] == "audio"] == [1, 0, 0, 0]
+    assert "mux_by_ffmpeg" not in server.logged(), "it is copied in pieces, as with one language"
     listed = server.ok(server.client.get("/api/jobs"))
     assert listed["total"] == len(listed["jobs"])
     assert not {each["id"] for each in listed["jobs"]} & {each["id"] for each in done["languages"][1:]}

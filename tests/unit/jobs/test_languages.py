@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import update
 
+from app.domain import stages
 from app.domain.errors import DubError
 from app.domain.job import JobState
 from app.domain.problems.jobs import JOB_NOT_FOUND, JOB_STATE, LANGUAGE_NOT_FOUND, LANGUAGE_TAKEN
@@ -36,6 +37,9 @@ def test_a_further_language_begins_with_the_lines_of_its_job_and_is_in_no_list(h
     assert (french.parent_id, french.title, french.state) == (job_id, "Ein Film", JobState.REVIEW)
     assert [line.text for line in house.service.segments(french_id).segments] == [line.text for line in LINES]
     assert [each.language for each in french.languages] == ["es", "fr"]
+    for stage in stages.STAGES:  # what is the same for all languages is made once
+        shared = house.store.stage(french_id, stage.name) == house.store.stage(job_id, stage.name) is not None
+        assert shared == (stage.name in ("probe", "transcribe", "speakers")), stage.name
     assert [job.id for job in house.service.page().jobs] == [job_id]
     assert sum(house.store.counts().values()) == 1
     assert [each.id for each in house.store.working()] == []
