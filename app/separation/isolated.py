@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from scipy import signal  # type: ignore[import-untyped]
 
 from app.separation.ports import Stereo
 
@@ -35,6 +34,8 @@ def remainder(sound: Stereo, voice: Stereo) -> Stereo:
 def _without(
     sound: np.ndarray[tuple[int], np.dtype[np.float32]], voice: np.ndarray[tuple[int], np.dtype[np.float32]]
 ) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    from scipy import signal  # type: ignore[import-untyped]  # half a second, which a piece that is cut need not wait
+
     recorded, spoken = (_spectrum(each) for each in (sound, voice))
     across = np.sum(recorded * spoken.conj(), axis=1, keepdims=True)
     power = np.sum(np.abs(spoken) ** 2, axis=1, keepdims=True)
@@ -57,6 +58,8 @@ def _without(
 def _spectrum(
     samples: np.ndarray[tuple[int], np.dtype[np.float32]],
 ) -> np.ndarray[tuple[int, int], np.dtype[np.complex64]]:
+    from scipy import signal
+
     return np.asarray(signal.stft(samples, nperseg=_BINS, noverlap=_BINS - _HOP)[2], np.complex64)
 
 
