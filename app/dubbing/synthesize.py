@@ -13,7 +13,7 @@ import threading
 import time
 import wave
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 import msgspec
@@ -44,6 +44,8 @@ class ClipMeta(msgspec.Struct, frozen=True):
 
 NO_PACES: Final[Mapping[str, float]] = {}
 _CLIP_VERSION: Final = 1  # not the pipeline's: raising it would have every line bought again
+# of their own: where the disk is slow to sync clips, answers of other lines, and what they cost, are stored meanwhile
+_storing: Final = ThreadPoolExecutor(4, thread_name_prefix="clips")
 _flights: dict[str, Future[None]] = {}  # clips being spoken now, in any thread's event loop
 _flights_lock: Final = threading.Lock()
 
@@ -110,7 +112,8 @@ async def speak(blobs: BlobStore, voice: Voice, request: SpeechRequest) -> tuple
                 spoken.cost_credits,
                 spoken.by,
             )
-            await asyncio.shield(asyncio.to_thread(_store, blobs, key, spoken.pcm, meta, answer))
+            storing = asyncio.get_running_loop().run_in_executor
+            await asyncio.shield(storing(_storing, _store, blobs, key, spoken.pcm, meta, answer))
             return key, meta
         finally:
             with _flights_lock:

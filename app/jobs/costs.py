@@ -174,7 +174,7 @@ def item(
 def total(parts: Iterable[float | None]) -> float | None:
     """None where one of them is not known."""
     known = list(parts)
-    return None if any(each is None for each in known) else sum(each or 0.0 for each in known)
+    return None if any(each is None for each in known) else sum((each or 0.0 for each in known), 0.0)
 
 
 def _choice(context: Context, row: JobRow, keys: Keys) -> TranslationChoice | None:

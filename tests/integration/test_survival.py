@@ -18,7 +18,7 @@ from tests.integration.conftest import SPOKEN
 from tests.integration.running import Running
 
 VOICE = "elevenlabs:EnglishMale000000002"
-SLOW_DISK = Path(double.__file__).with_name("slow_disk")
+SLOW_DISK = Path(double.__file__).parents[1] / "slow_disk"
 STAGES = ["probe", "ingest", "transcribe", "synthesize", "fit", "mix", "mux"]
 
 
