@@ -34,11 +34,17 @@ class Cut(msgspec.Struct, frozen=True):
 
 
 class StoredClip(msgspec.Struct, frozen=True):
-    """A ready clip without its samples. `energies` as in `clips.ReadyClip`; `peaks` are the largest magnitudes of
-    PEAK_N samples each."""
+    """A ready clip without its samples."""
 
     name: str
     cut: Cut
+
+
+class MeasuredClip(msgspec.Struct, frozen=True):
+    """A ready clip and how loud it is. `energies` as in `clip.ReadyClip`; `peaks` are the largest magnitudes of PEAK_N
+    samples each."""
+
+    stored: StoredClip
     energies: Doubles
     peaks: Floats
 
@@ -60,13 +66,13 @@ class ClipCache:
         """Whether the file is there; it may be damaged."""
         return (self._folder / name).exists()
 
-    def clip(self, cut: Cut, name: str = "") -> StoredClip:
+    def clip(self, cut: Cut, name: str = "") -> MeasuredClip:
         """The clip, prepared if it is not there or damaged; `name` as from `name`, if known. Raises speech_failed."""
         name = name or self.name(cut)
         _, energies, peaks, _ = self._read(name, cut)
         self.used.add(name)
         # copies: a view would hold the samples in memory for as long as the mix runs
-        return StoredClip(name, cut, energies.copy(), peaks.copy())
+        return MeasuredClip(StoredClip(name, cut), energies.copy(), peaks.copy())
 
     def samples(self, clip: StoredClip) -> Floats:
         """Float32 (length_n,)."""

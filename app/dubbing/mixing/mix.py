@@ -21,13 +21,14 @@ from app.dubbing.mixing.backgrounds import Sources
 from app.dubbing.mixing.chunk_encode import CODED_CEILING_DBTP
 from app.dubbing.mixing.chunk_plan import Chunk, PlacedClip, plan
 from app.dubbing.mixing.chunk_store import ChunkStore, Made, Mix, make
-from app.dubbing.mixing.clip_cache import ClipCache, Cut, StoredClip
+from app.dubbing.mixing.clip_cache import ClipCache, Cut, MeasuredClip, StoredClip
 from app.dubbing.mixing.levels import ClipLevels, Levels, MixChoices
 from app.dubbing.mixing.loudness import ENERGY_N, SAMPLE_RATE_HZ, SILENT_LUFS, integrated_lufs
 from app.dubbing.mixing.true_peak import dbtp
 from app.dubbing.worker.tasks import MixReport, MixRequest
 from app.media.packets import AAC, OPUS, PacketCodec, packet_file
 from app.media.sound_writer import sound_file
+from app.system.heap import give_freed_memory_back
 
 _PREPARING: Final = 0.2  # the share of the work that is done when every clip is ready
 _MIXED: Final = 0.98  # and when every chunk is
@@ -52,10 +53,17 @@ def mixdown(request: MixRequest, report: Report) -> MixReport:
     folder.mkdir(parents=True, exist_ok=True)
     report = _growing(report)
     clip_cache, chunk_store = ClipCache(folder), ChunkStore(folder)
-    clips = _clips(request, clip_cache, lambda done: report(_PREPARING * done))
+    measured = _clips(request, clip_cache, lambda done: report(_PREPARING * done))
+    clips = [clip.stored for clip in measured]
     with Sources(request, folder) as sources:
-        original, stem = sources.energies(-(-total_n // ENERGY_N))
-        chosen = levels.choose(_wishes(request), original, stem, _voices(request, clips), CODED_CEILING_DBTP)
+        chosen = levels.choose(
+            _wishes(request),
+            *sources.energies(-(-total_n // ENERGY_N)),
+            _voices(request, measured),
+            CODED_CEILING_DBTP,
+        )
+        del measured  # it grows with the film, and so does what was freed
+        give_freed_memory_back()
         track = _Track(request, total_n, chosen, clips, sources, clip_cache, chunk_store)
         chunks, made = track.at_target(lambda done: report(_PREPARING + (_MIXED - _PREPARING) * done))
     for path, codec in _packet_files(request):
@@ -145,7 +153,7 @@ def _wishes(request: MixRequest) -> MixChoices:
     )
 
 
-def _clips(request: MixRequest, cache: ClipCache, report: Report) -> list[StoredClip]:
+def _clips(request: MixRequest, cache: ClipCache, report: Report) -> list[MeasuredClip]:
     """Every clip made ready and measured, several at once. `report` hears first how many an earlier run has left, and
     nothing when that is all."""
     cuts = [
@@ -167,11 +175,11 @@ def _clips(request: MixRequest, cache: ClipCache, report: Report) -> list[Stored
     return ready
 
 
-def _voices(request: MixRequest, clips: list[StoredClip]) -> list[ClipLevels]:
+def _voices(request: MixRequest, clips: list[MeasuredClip]) -> list[ClipLevels]:
     return [
         ClipLevels(
             round(asked.start_s * SAMPLE_RATE_HZ),
-            clip.cut.length_n,
+            clip.stored.cut.length_n,
             clip.energies,
             clip.peaks,
             asked.level_db,

@@ -7,7 +7,6 @@ lines on stdout: progress, then a result or an error.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import importlib
 import json
@@ -26,6 +25,7 @@ from app.domain.problems.media import MEDIA_LIMIT
 from app.domain.problems.requests import INTERNAL
 from app.domain.problems.uploads import DISK_FULL
 from app.system.disk_full import is_disk_full
+from app.system.heap import keep_freed_memory
 
 # task -> module, function, request type. A function takes (request, report) and returns a Struct or a tuple of them.
 TASKS: Final[dict[str, tuple[str, str, str]]] = {
@@ -43,7 +43,6 @@ TASKS: Final[dict[str, tuple[str, str, str]]] = {
     "encode_sound": ("app.dubbing.video.sound_encode", "encode_sound_task", "EncodeSoundRequest"),
     "join": ("app.dubbing.video.burn_join", "join_task", "JoinRequest"),
 }
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 _REPORT_EVERY_S: Final = 0.1
 
 
@@ -61,7 +60,7 @@ def main() -> int:
     # the hard limit ends us like an out-of-memory kill would; the soft one says what it was
     if hard_s != resource.RLIM_INFINITY:
         resource.setrlimit(resource.RLIMIT_CPU, (max(1, min(soft_s, hard_s) - 1), hard_s))
-    _keep_freed_memory()
+    keep_freed_memory()
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # a library that prints must not speak into the protocol
 
@@ -87,14 +86,6 @@ def main() -> int:
         traceback.print_exc()
         say(error={"code": INTERNAL.code, "detail": ""})
     return 0
-
-
-def _keep_freed_memory() -> None:
-    """Blocks of a second are taken and freed all the time: glibc would give each back to the kernel and fault it in
-    again, a fifth of all work."""
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        for option, value in ((_M_TRIM_THRESHOLD, 64 << 20), (_M_MMAP_THRESHOLD, 2 << 20)):
-            libc.mallopt(option, value)
 
 
 def _throttled(say: Callable[..., None]) -> Callable[[float], None]:

@@ -17,12 +17,12 @@ def cut(tmp_path: Path) -> Cut:
 def test_a_cached_clip_is_made_once_and_is_the_same(tmp_path: Path, cut: Cut) -> None:
     cache = ClipCache(tmp_path)
     clip = cache.clip(cut)
-    first = cache.samples(clip)
-    made_ns = (tmp_path / clip.name).stat().st_mtime_ns
+    first = cache.samples(clip.stored)
+    made_ns = (tmp_path / clip.stored.name).stat().st_mtime_ns
     again = ClipCache(tmp_path)
-    np.testing.assert_array_equal(again.samples(again.clip(cut)), first)
-    assert (tmp_path / clip.name).stat().st_mtime_ns == made_ns
-    assert again.used == {clip.name}
+    np.testing.assert_array_equal(again.samples(again.clip(cut).stored), first)
+    assert (tmp_path / clip.stored.name).stat().st_mtime_ns == made_ns
+    assert again.used == {clip.stored.name}
     ready = prepare(Path(cut.path), 0.0, 0.0, 20_000)
     np.testing.assert_allclose(first, ready.samples, atol=1e-4)
     np.testing.assert_array_equal(clip.energies, ready.energies)
@@ -54,12 +54,12 @@ def test_another_cut_or_other_speech_is_another_clip(tmp_path: Path) -> None:
 def test_a_damaged_cached_clip_is_made_again(tmp_path: Path, cut: Cut) -> None:
     cache = ClipCache(tmp_path)
     clip = cache.clip(cut)
-    first = cache.samples(clip)
-    whole = (tmp_path / clip.name).read_bytes()
+    first = cache.samples(clip.stored)
+    whole = (tmp_path / clip.stored.name).read_bytes()
     for damaged in (b"", whole[: len(whole) // 2], b"x" * 100, whole[:-1] + bytes([whole[-1] ^ 1])):
-        (tmp_path / clip.name).write_bytes(damaged)
-        np.testing.assert_array_equal(cache.samples(clip), first)
-    assert (tmp_path / clip.name).read_bytes() == whole
+        (tmp_path / clip.stored.name).write_bytes(damaged)
+        np.testing.assert_array_equal(cache.samples(clip.stored), first)
+    assert (tmp_path / clip.stored.name).read_bytes() == whole
 
 
 def test_clips_that_wait_for_their_turn_hold_none_of_their_samples(tmp_path: Path) -> None:
