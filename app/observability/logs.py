@@ -18,6 +18,9 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, TextIO
 
+import app.observability.bare_structlog  # noqa: F401 - before structlog
+
+# isort: split
 import structlog
 from structlog.contextvars import bound_contextvars as bound
 
