@@ -41,7 +41,8 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[ClipCache, list[Pla
     path = str(write_wav(folder / "clip.wav", noise(3, 24_000), 24_000))
     starts_n = (0, 333_333, CHUNK_N - 100_000, CHUNK_N - 20_000, 2 * CHUNK_N - 1, TOTAL_N - 50_000)
     return cache, [
-        PlacedClip(cache.clip(Cut(path, 0.0, 0.0, 140_000 + n)).stored, start_n, n - 2.5) for n, start_n in enumerate(starts_n)
+        PlacedClip(cache.clip(Cut(path, 0.0, 0.0, 140_000 + n)).stored, start_n, n - 2.5)
+        for n, start_n in enumerate(starts_n)
     ]
 
 
