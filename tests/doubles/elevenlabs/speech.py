@@ -132,8 +132,13 @@ async def _sound(double: Double, request: Request, reply: Reply, call: Call, fau
         await reply.send(pcm[at : at + step])
         if fault is not None and fault.kind == "drip":
             await asyncio.sleep(fault.delay_s)
-    await reply.end()
+    # before the last bytes: the client may name it in its next request before this task goes on
     call.delivered = call.fault in ("", "delay", "drip")
+    try:
+        await reply.end()
+    except BaseException:
+        call.delivered = False
+        raise
 
 
 async def _speak(double: Double, call: Call) -> bytes:
