@@ -17,8 +17,8 @@ import soxr  # type: ignore[import-untyped]
 
 from app.separation.isolated import remainder
 from app.separation.ports import RATE_HZ, Separator, Sized, Stereo
+from app.separation.rates import SOUND_HZ as SOUND_HZ
 
-SOUND_HZ: Final = 48_000  # of the recording
 # 147 samples of the model last as long as 160 of the recording: pieces begin where both have one.
 _MODEL_N, _SOUND_N = 147, 160
 # On each side of a piece: the network has no surroundings at a window's ends, and hears less well there. 1.44 s.

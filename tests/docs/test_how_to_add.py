@@ -91,7 +91,7 @@ infos = asyncio.run(registry.infos())
 print(json.dumps([[one.name, one.kind, one.availability.available] for one in infos]))
 """
     listed = told(copy, code)
-    assert ["tone", "voice", True] in listed and ["metronome", "recognizer", True] in listed and len(listed) == 11
+    assert ["tone", "voice", True] in listed and ["metronome", "recognizer", True] in listed and len(listed) == 12
 
 
 def test_the_stage_is_declared_and_the_option_and_the_error_are_known_everywhere(copy: Path) -> None:

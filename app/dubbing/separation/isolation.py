@@ -19,7 +19,7 @@ from app.domain.problems.separation import SEPARATION_FAILED
 from app.dubbing.context import Context
 from app.dubbing.worker.client import run_task
 from app.dubbing.worker.tasks import CutRequest, FoundVoice, VoicePiece, VoiceRequest
-from app.separation.pieces import SOUND_HZ
+from app.separation.rates import SOUND_HZ
 from app.spending.paying import stored_as
 from app.system.durable_files import Durable, write
 

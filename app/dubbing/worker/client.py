@@ -47,9 +47,7 @@ def limits_of(request: msgspec.Struct, given: Limits) -> Limits:
         memory_bytes = _CHILD_BYTES + request.threads * _THREAD_BYTES
         most = Limits(memory_bytes=memory_bytes, cpu_s=10 * _START_CPU_S + round(request.duration_s / _MIX_SPEED))
     elif isinstance(request, EncodeSoundRequest):
-        most = Limits(
-            memory_bytes=_CHILD_BYTES, cpu_s=_START_CPU_S + round(request.duration_s / _MIX_SPEED), output_bytes=4 << 30
-        )
+        most = Limits(memory_bytes=_CHILD_BYTES, cpu_s=_START_CPU_S + round(request.duration_s / _MIX_SPEED))
     elif isinstance(request, SeparateRequest):  # torch maps what it never touches: the operator's limit of memory
         cpu_s = 10 * _START_CPU_S + round(_SEPARATION_COST * request.duration_s)
         most = Limits(cpu_s=cpu_s, output_bytes=(64 << 20) + round(request.duration_s * 200_000))
