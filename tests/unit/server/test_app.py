@@ -40,6 +40,12 @@ HEAVY = (
 )
 
 
+def test_a_started_server_has_no_rich() -> None:
+    code = "import sys, app.server.granian, app.server.app, app.server.services; print('rich' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_the_server_is_light_at_import() -> None:
     code = (
         f"import sys, app.server.app, app.server.services; print([name for name in {HEAVY!r} if name in sys.modules])"
